@@ -1,0 +1,73 @@
+"""Provenance: which code, on which machine, in which state. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import subprocess
+import sys
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import lsbench
+from lsbench.core.registry import PACKAGE_ROOT
+
+
+def package_version(name: str) -> str | None:
+    """Return the installed version of a package, or None; the package is not imported."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+@cache
+def git_state(folder: Path = PACKAGE_ROOT) -> dict[str, Any]:
+    """Return ``{"git_sha", "git_dirty"}`` of the checkout the package runs from; None if it is installed."""
+    if not (folder.parent / ".git").exists():
+        return {"git_sha": None, "git_dirty": None}
+    return {"git_sha": _git("rev-parse", "HEAD"), "git_dirty": bool(_git("status", "--porcelain", "-uno"))}
+
+
+def _git(*words: str) -> str | None:
+    command = ["git", "-C", str(PACKAGE_ROOT.parent), *words]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603 - fixed words
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
+
+
+@cache
+def cpu_name() -> str:
+    """Return the processor's model name as the operating system gives it."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def code_version() -> dict[str, Any]:
+    """Return what must be equal on every node of a cluster: version and commit of lsbench."""
+    return {"lsbench": lsbench.__version__, **git_state()}
+
+
+def provenance() -> dict[str, Any]:
+    """Return the provenance of a measurement made now, in this process."""
+    return {
+        **code_version(),
+        "python": platform.python_version(),
+        "torch": package_version("torch"),
+        "timm": package_version("timm"),
+        "host": socket.gethostname(),
+        "platform": platform.platform(),
+        "cpu": cpu_name(),
+        "cpus": os.cpu_count(),
+        "nice": os.nice(0) if sys.platform != "win32" else None,
+        "load_1min": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+    }

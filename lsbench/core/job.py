@@ -1,0 +1,183 @@
+"""The words of a suite as types: variant, job, what a job kind is, and what a running job is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from lsbench.core.ids import content_hash
+from lsbench.core.record import Record
+from lsbench.core.spec import StrictModel
+
+Exclusive = Literal["no", "device", "node"]
+GPU_FRACTIONS = (0.125, 0.25, 0.5)
+
+
+class Resources(StrictModel):
+    """What a job asks of the machine. Never part of a job's id: it changes no result.
+
+    A field left out takes the suite's value, then the job kind's default.
+    """
+
+    num_cpus: int | None = Field(default=None, ge=1, description="CPUs; default: the job's threads")
+    num_gpus: float | Literal["auto"] | None = Field(
+        default=None,
+        ge=0,
+        description="GPUs: 0, 0.125, 0.25, 0.5, a whole number, or auto (1 where there is one)",
+    )
+    exclusive: Exclusive | None = Field(default=None, description="device: alone on it; node: alone on the node")
+    timeout_min: float | None = Field(default=None, gt=0, description="minutes until a job is stopped")
+    max_retries: int | None = Field(default=None, ge=0, description="retries after a lost worker or timeout")
+
+    @field_validator("num_gpus")
+    @classmethod
+    def _packs_on_devices(cls, value: float | str | None) -> float | str | None:
+        if isinstance(value, float) and value not in GPU_FRACTIONS and value != int(value):
+            raise ValueError("expected 0, 0.125, 0.25, 0.5, a whole number or auto")
+        return value
+
+    def over(self, base: Resources) -> Resources:
+        """Return these resources with every field that was left out taken from `base`."""
+        return Resources(**{**base.model_dump(exclude_none=True), **self.model_dump(exclude_none=True)})
+
+
+DEFAULT_RESOURCES = Resources(num_gpus="auto", exclusive="no", timeout_min=7 * 24 * 60, max_retries=2)
+
+
+class JobSpec(StrictModel):
+    """The settings common to all job kinds; each kind adds its own.
+
+    Attributes:
+        runtime_fields: Names of settings that change no result, and so are no part of a job's id.
+    """
+
+    runtime_fields: ClassVar[frozenset[str]] = frozenset()
+
+    threads: int = Field(default=1, ge=1, description="CPU threads of the job; part of its identity")
+
+
+class Variant(StrictModel):
+    """One model configuration of a suite: model, token mixer, overrides and data set."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+=,-]*$", max_length=80)
+    model: str
+    mixer: str | None = None
+    mixer_args: dict[str, Any] = Field(default_factory=dict)
+    model_args: dict[str, Any] = Field(default_factory=dict)
+    dataset: dict[str, Any]
+    label: str | None = Field(default=None, description="what reports call it; default: the name")
+
+    @property
+    def title(self) -> str:
+        """What reports call the variant."""
+        return self.label or self.name
+
+    def model_identity(self) -> dict[str, Any]:
+        """Return what changes the model itself: everything but names and data."""
+        return self.model_dump(include={"model", "mixer", "mixer_args", "model_args"})
+
+
+class Job(StrictModel):
+    """One unit of work, completely resolved; written as ``spec.json`` into the job's folder.
+
+    Attributes:
+        id: ``<kind>-<hash>`` of all that can change the result; None while the data is absent.
+        needs: Name of each needed job -> its id.
+        dataset_root: Where this run found the data (not part of the id).
+    """
+
+    id: str | None
+    kind: str
+    name: str
+    variant: Variant
+    seed: int | None
+    spec: dict[str, Any]
+    needs: dict[str, str | None]
+    resources: Resources
+    dataset_fingerprint: str | None
+    protocol_version: int
+    limit: int | None = None
+    data_root: str | None = None
+
+    @property
+    def label(self) -> str:
+        """Human name, unique within a suite: ``variant/job`` and the seed where there is one."""
+        seed = "" if self.seed is None else f"/seed{self.seed}"
+        return f"{self.variant.name}/{self.name}{seed}"
+
+
+@dataclass(frozen=True)
+class JobContext:
+    """What a running job is given.
+
+    Attributes:
+        job: The job; `spec` is its settings, parsed by the kind's own class.
+        folder: The job's folder, for artifacts and checkpoints.
+        needs: Folder of each finished job that this one needs, by job name.
+        device: ``"cpu"`` or ``"cuda"`` (the first visible device).
+        emit: Sends one progress event (a flat dict) to whoever watches.
+    """
+
+    job: Job
+    spec: Any
+    folder: Path
+    needs: Mapping[str, Path]
+    device: str
+    emit: Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class JobKind:
+    """A job kind, as a file in ``lsbench/jobs`` offers it.
+
+    Attributes:
+        spec: Pydantic class of the kind's settings.
+        run: Does the work and returns the records; imports torch only when called.
+        needs: Job names needed by default (of the same variant and seed).
+        per_seed: Whether it runs once per seed, or once per variant.
+        uses_data: Whether the images themselves, not only their size, change the result.
+        version: Raised whenever the same settings would give another number.
+        cost: Estimated work in MACs from (spec, MACs per image, images in a split by name).
+        resources: Defaults for the kind.
+    """
+
+    spec: type[JobSpec]
+    run: Callable[[JobContext], Sequence[Record]]
+    version: int
+    cost: Callable[[Any, float, Callable[[str], int]], float]
+    needs: tuple[str, ...] = ()
+    per_seed: bool = True
+    uses_data: bool = True
+    resources: Resources = DEFAULT_RESOURCES
+
+
+def job_identity(job: Job, *, dataset: Any, runtime_fields: frozenset[str]) -> dict[str, Any]:
+    """Return the allow-list of what can change a job's result.
+
+    Args:
+        job: The job, its id not yet set.
+        runtime_fields: Settings of the spec that change no result.
+        dataset: The fingerprint of the data, or for kinds that look at no image its size and classes.
+    """
+    return {
+        "kind": job.kind,
+        "protocol_version": job.protocol_version,
+        "model": job.variant.model_identity(),
+        "dataset": dataset,
+        "spec": {name: value for name, value in job.spec.items() if name not in runtime_fields},
+        "seed": job.seed,
+        "limit": job.limit,
+        "needs": sorted(str(need) for need in job.needs.values()),
+    }
+
+
+def job_id(job: Job, *, dataset: Any, runtime_fields: frozenset[str] = frozenset()) -> str | None:
+    """Return the job's id, or None while an input (the data, a needed job) is not there yet."""
+    if dataset is None or None in job.needs.values():
+        return None
+    identity = job_identity(job, dataset=dataset, runtime_fields=runtime_fields)
+    return f"{job.kind}-{content_hash(identity)}"

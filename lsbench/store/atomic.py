@@ -1,0 +1,104 @@
+"""Write files so that a reader sees the old content or the new one, never half of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from lsbench.core.errors import StoreError
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file that becomes `path` when the block ends without an error.
+
+    The content and the folder entry are synced to the disk. On an error the temporary file is
+    removed and `path` stays as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the entries of `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON, atomically."""
+    with atomic_write(path) as file:
+        file.write(json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, atomically."""
+    with atomic_write(path) as file:
+        file.write(text.encode())
+
+
+def append_line(path: Path, lines: list[Any]) -> None:
+    """Append JSON lines with one write and one sync, mending a torn last line first."""
+    text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines)
+    with path.open("ab+") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size:
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                _drop_torn_line(file, size)
+        file.write(text.encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _drop_torn_line(file: BinaryIO, size: int) -> None:
+    file.seek(0)
+    content = file.read(size)
+    file.truncate(content.rfind(b"\n") + 1)
+
+
+def read_lines(path: Path, *, warn: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Return the JSON lines of a journal; an absent file has none.
+
+    A torn last line (a crash in the middle of a write) is dropped with a warning.
+
+    Raises:
+        StoreError: If a line before the last is damaged.
+    """
+    if not path.exists():
+        return []
+    found: list[dict[str, Any]] = []
+    lines = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines, 1):
+        if not line:
+            continue
+        try:
+            if number == len(lines):
+                raise ValueError("no line end")
+            found.append(json.loads(line))
+        except ValueError as error:
+            if number < len(lines) and any(lines[number:]):
+                raise StoreError(
+                    f"{path}:{number}: damaged line ({error}); restore it from a copy, or remove the file: "
+                    "it is rebuilt from the job folders at the next run"
+                ) from error
+            warn(f"{path}:{number}: torn last line dropped")
+    return found

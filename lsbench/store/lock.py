@@ -1,0 +1,56 @@
+"""File locks that the operating system releases when their holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lsbench.core.errors import StoreError
+
+
+@contextmanager
+def locked(path: Path, *, what: str, wait_s: float = 0.0) -> Iterator[None]:
+    """Hold an exclusive lock on `path` for the length of the block.
+
+    Args:
+        path: The lock file; it is created, and stays.
+        what: What is locked, for the message.
+        wait_s: Seconds to wait for another holder to leave.
+
+    Raises:
+        StoreError: If another process holds it; the message says which.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        deadline = time.monotonic() + wait_s
+        while not _try_lock(file.fileno()):
+            if time.monotonic() >= deadline:
+                raise StoreError(f"{what} is in use by {_owner(path)}; wait for it or stop it first ({path})")
+            time.sleep(0.05)
+        file.seek(0)
+        file.truncate()
+        file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+        file.flush()
+        yield
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _owner(path: Path) -> str:
+    try:
+        owner = json.loads(path.read_text())
+        return f"process {owner['pid']} on {owner['host']}"
+    except (OSError, ValueError, KeyError):
+        return "another process"

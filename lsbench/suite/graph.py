@@ -1,0 +1,198 @@
+"""Build the job graph of a suite: every job of every variant and seed, with its id and its needs."""
+
+from __future__ import annotations
+
+import graphlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lsbench.core.catalog import known_macs
+from lsbench.core.errors import DataError
+from lsbench.core.ids import canonical_json
+from lsbench.core.job import Job, JobKind, Variant, job_id
+from lsbench.core.registry import DATASETS, JOBS
+from lsbench.suite.schema import JobEntry, Suite
+
+UNKNOWN_MACS = 1e9
+
+
+@dataclass(frozen=True)
+class JobGraph:
+    """All jobs of a suite, each after the jobs that it needs.
+
+    Attributes:
+        suite: The suite as resolved.
+        jobs: Every job of every variant and seed.
+        cost: Estimated MACs of a job by label, for order and planning only.
+        missing_data: One message per data set that is not there.
+    """
+
+    suite: Suite
+    jobs: tuple[Job, ...]
+    cost: dict[str, float]
+    missing_data: tuple[str, ...]
+
+    def by_id(self) -> dict[str, Job]:
+        """Return the jobs by id; jobs whose data is absent have none and are left out.
+
+        Two rows with the same setting share one job: it runs once.
+        """
+        return {job.id: job for job in self.jobs if job.id is not None}
+
+
+@dataclass
+class _Datasets:
+    """Fingerprints, looked up once per data set."""
+
+    data_root: Path | None
+    missing: dict[str, None] = field(default_factory=dict)
+    _known: dict[str, tuple[Any, Any, str | None]] = field(default_factory=dict)
+
+    def look_up(self, settings: dict[str, Any]) -> tuple[Any, Any, str | None]:
+        """Return (plug-in, spec, fingerprint or None if the data is absent)."""
+        key = canonical_json(settings)
+        if key not in self._known:
+            plugin = DATASETS.load(settings["name"])
+            spec = plugin.spec.model_validate(settings)
+            try:
+                fingerprint = plugin.fingerprint(spec, self.data_root)
+            except DataError as error:
+                fingerprint = None
+                self.missing[str(error)] = None
+            self._known[key] = plugin, spec, fingerprint
+        return self._known[key]
+
+
+def build_graph(suite: Suite, *, data_root: Path | None = None) -> JobGraph:
+    """Return the graph of `suite`; data that is absent leaves its jobs without an id.
+
+    Args:
+        suite: A resolved suite; its jobs form no circle.
+        data_root: Folder under which large data sets lie.
+    """
+    datasets = _Datasets(data_root)
+    order = _ordered(suite.jobs)
+    jobs: dict[str, Job] = {}
+    cost: dict[str, float] = {}
+    for variant in suite.variants:
+        for entry in order:
+            for seed in suite.seeds if JOBS.load(entry.kind).per_seed else (None,):
+                job = _job(entry, variant, seed, suite, jobs, datasets)
+                jobs[job.label] = job
+                cost[job.label] = _cost(job, datasets)
+    return JobGraph(suite, tuple(jobs.values()), cost, tuple(datasets.missing))
+
+
+def _ordered(entries: tuple[JobEntry, ...]) -> list[JobEntry]:
+    by_name = {entry.name: entry for entry in entries}
+    sorter = graphlib.TopologicalSorter({entry.name: entry.needs for entry in entries})
+    return [by_name[name] for name in sorter.static_order()]
+
+
+def _job(
+    entry: JobEntry,
+    variant: Variant,
+    seed: int | None,
+    suite: Suite,
+    jobs: dict[str, Job],
+    datasets: _Datasets,
+) -> Job:
+    kind: JobKind = JOBS.load(entry.kind)
+    plugin, spec, fingerprint = datasets.look_up(variant.dataset)
+    draft = Job(
+        id=None,
+        kind=entry.kind,
+        name=entry.name,
+        variant=variant,
+        seed=seed,
+        spec=entry.spec,
+        needs={need: _need(jobs, variant, need, seed) for need in entry.needs},
+        resources=entry.resources,
+        dataset_fingerprint=fingerprint if kind.uses_data else None,
+        protocol_version=kind.version,
+        limit=suite.limit,
+        data_root=None if datasets.data_root is None else str(datasets.data_root),
+    )
+    seen = fingerprint if kind.uses_data else _shape(plugin, spec, fingerprint, datasets.data_root)
+    return draft.model_copy(
+        update={"id": job_id(draft, dataset=seen, runtime_fields=kind.spec.runtime_fields)}
+    )
+
+
+def _shape(plugin: Any, spec: Any, fingerprint: str | None, data_root: Path | None) -> dict[str, Any] | None:
+    """Return what a job that looks at no image still depends on: their size and the classes."""
+    if fingerprint is None and not getattr(plugin, "has_fixed_classes", True):
+        return None
+    return {"img_size": spec.img_size, "num_classes": plugin.num_classes(spec, data_root)}
+
+
+def _need(jobs: dict[str, Job], variant: Variant, need: str, seed: int | None) -> str | None:
+    per_variant, per_seed = f"{variant.name}/{need}", f"{variant.name}/{need}/seed{seed}"
+    return (jobs.get(per_seed) or jobs[per_variant]).id
+
+
+def _cost(job: Job, datasets: _Datasets) -> float:
+    plugin, spec, _ = datasets.look_up(job.variant.dataset)
+    macs = known_macs(job.variant.model, job.variant.mixer, spec.img_size) or UNKNOWN_MACS
+    kind: JobKind = JOBS.load(job.kind)
+
+    def images(split: str) -> int:
+        return plugin.num_images(spec, split) or 0
+
+    return kind.cost(kind.spec.model_validate(job.spec), macs, images)
+
+
+def critical_path(graph: JobGraph) -> dict[str, float]:
+    """Return for each job id the cost of the longest chain of jobs that starts with it."""
+    jobs = graph.by_id()
+    waiting: dict[str, list[str]] = {name: [] for name in jobs}
+    for job in jobs.values():
+        for need in _known_needs(job):
+            waiting[need].append(str(job.id))
+    length: dict[str, float] = {}
+    sorter = graphlib.TopologicalSorter(waiting)  # predecessors here: the jobs that wait
+    for name in sorter.static_order():
+        longest = max((length[next_name] for next_name in waiting[name]), default=0.0)
+        length[name] = graph.cost[jobs[name].label] + longest
+    return length
+
+
+def _known_needs(job: Job) -> Iterator[str]:
+    return (need for need in job.needs.values() if need is not None)
+
+
+def selected(
+    graph: JobGraph, *, only: list[str], skip: list[str], seeds: list[int] | None, matches: Callable[[str, str], bool]
+) -> list[Job]:
+    """Return the jobs that the flags choose, with everything that they need.
+
+    Args:
+        graph: The whole suite.
+        only: Globs on ``variant/job`` or on the variant or job name; empty means all.
+        skip: Globs of what to leave out.
+        seeds: Seeds to keep, or None for all; jobs without a seed are kept.
+        matches: ``(name, glob) -> bool``.
+    """
+
+    def chosen(job: Job) -> bool:
+        names = (job.label, f"{job.variant.name}/{job.name}", job.variant.name, job.name)
+        hit = not only or any(matches(name, glob) for glob in only for name in names)
+        skipped = any(matches(name, glob) for glob in skip for name in names)
+        return hit and not skipped and (seeds is None or job.seed is None or job.seed in seeds)
+
+    wanted = {job.label for job in graph.jobs if chosen(job)}
+    kept: list[Job] = []
+    needed: set[str] = set()
+    for job in reversed(graph.jobs):
+        if job.label in wanted or job.label in needed:
+            kept.append(job)
+            needed.update(_need_labels(job, graph))
+    return kept[::-1]
+
+
+def _need_labels(job: Job, graph: JobGraph) -> set[str]:
+    names = {f"{job.variant.name}/{need}" for need in job.needs}
+    names |= {f"{name}/seed{job.seed}" for name in names}
+    return {other.label for other in graph.jobs if other.label in names}

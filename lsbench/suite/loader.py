@@ -1,0 +1,177 @@
+"""Find a suite file, apply preset and overrides, and give the suite or every problem in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from lsbench.core.errors import UsageError
+from lsbench.core.registry import JOBS, PACKAGE_ROOT, suggest
+from lsbench.suite.marked_yaml import MarkedDict, MarkedList, merge, read_yaml
+from lsbench.suite.matrix import expand_variants
+from lsbench.suite.problems import Problems
+from lsbench.suite.resolve import resolve_suite
+from lsbench.suite.schema import Suite, SuiteFile
+
+SHIPPED = (PACKAGE_ROOT / "shipped_suites", PACKAGE_ROOT.parent / "suites")
+
+
+def shipped_suites() -> dict[str, Path]:
+    """Return the suites that come with lsbench: name -> file."""
+    for folder in SHIPPED:
+        if folder.is_dir():
+            return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return {}
+
+
+def find_suite(name: str) -> Path:
+    """Return the file of a suite given as a path or as the name of a shipped one.
+
+    Raises:
+        UsageError: If there is neither.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    shipped = shipped_suites()
+    if name in shipped:
+        return shipped[name]
+    hint = suggest(path.stem, shipped) or f"; shipped suites: {', '.join(shipped)}"
+    raise UsageError(f"{name}: no such suite file{hint}")
+
+
+def load_suite(
+    name: str, *, preset: str = "default", overrides: list[str] | None = None, limit: int | None = None
+) -> Suite:
+    """Return the suite as it will run.
+
+    Args:
+        name: Path of a suite file, or the name of a shipped suite.
+        preset: ``"default"`` or a key of the file's ``presets``.
+        overrides: ``key=value`` texts as ``--set`` takes them; values are YAML.
+        limit: Steps per training and batches per evaluation, or None for all of them.
+
+    Raises:
+        UsageError: If the file, the preset or the key of an override does not exist.
+        ConfigError: With every problem of the file, one a line: ``file:line: field: reason``.
+    """
+    path = find_suite(name)
+    data = read_yaml(path)
+    problems = Problems(str(path), data)
+    _check_structure(data, problems)
+    merged = _apply_preset(data, preset, path)
+    for text in overrides or []:
+        _apply_override(merged, text)
+    problems.data = merged
+    merged["variants"] = expand_variants(merged.get("variants") or [])
+    _check_structure(merged, problems)
+    suite = resolve_suite(merged, problems, preset=_preset_name(preset, overrides, limit), limit=limit)
+    problems.raise_if_any()
+    if suite is None:
+        raise UsageError(f"{path}: cannot be resolved")
+    return suite
+
+
+def _preset_name(preset: str, overrides: list[str] | None, limit: int | None) -> str:
+    """Return the results folder's name: numbers under ``--set`` or ``--limit`` live apart."""
+    marks = [f"limit={limit}"] if limit is not None else []
+    marks += sorted(text.replace("/", "_") for text in overrides or [])
+    return "+".join([preset, *marks])
+
+
+def _check_structure(data: MarkedDict, problems: Problems) -> None:
+    try:
+        SuiteFile.model_validate(data)
+    except ValidationError as error:
+        problems.add_validation(error, SuiteFile)
+
+
+def _apply_preset(data: MarkedDict, preset: str, path: Path) -> MarkedDict:
+    presets = data.get("presets") or {}
+    base = MarkedDict({key: value for key, value in data.items() if key != "presets"})
+    base.lines = dict(data.lines)
+    if preset == "default":
+        return base
+    if preset not in presets:
+        known = ["default", *presets]
+        raise UsageError(
+            f"{path}: presets: no preset '{preset}'{suggest(preset, known)}; there are: {', '.join(known)}"
+        )
+    overlay = presets[preset]
+    merged: MarkedDict = merge(base, overlay)
+    if isinstance(overlay, MarkedDict) and "jobs" in overlay:
+        merged["jobs"] = merge_jobs(base.get("jobs"), overlay["jobs"])
+    return merged
+
+
+def job_name(entry: Any) -> str | None:
+    """Return the name of an entry of ``jobs``, or None if it is malformed."""
+    if isinstance(entry, str):
+        return entry
+    if isinstance(entry, dict) and len(entry) == 1:
+        kind, settings = next(iter(entry.items()))
+        named = settings.get("name") if isinstance(settings, dict) else None
+        return str(named or kind)
+    return None
+
+
+def merge_jobs(base: Any, over: Any) -> Any:
+    """Return the jobs of `base` with the settings of `over` laid over those of the same name."""
+    if not (isinstance(base, MarkedList) and isinstance(over, MarkedList)):
+        return over
+    merged = MarkedList(base)
+    merged.lines = list(base.lines)
+    names = [job_name(entry) for entry in base]
+    for entry, line in zip(over, over.lines, strict=True):
+        name = job_name(entry)
+        if name in names:
+            place = names.index(name)
+            merged[place] = _merge_job(merged[place], entry)
+            merged.lines[place] = line
+        else:
+            merged.append(entry)
+            merged.lines.append(line)
+    return merged
+
+
+def _merge_job(base: Any, over: Any) -> Any:
+    if isinstance(over, str):
+        return base
+    if isinstance(base, str):
+        return over
+    return merge(base, over)
+
+
+def _apply_override(merged: MarkedDict, text: str) -> None:
+    key, separator, value_text = text.partition("=")
+    if not separator or not key:
+        raise UsageError(f"--set {text}: expected key=value, e.g. jobs.train.epochs=1")
+    try:
+        value = yaml.safe_load(value_text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"--set {text}: the value is not valid YAML") from error
+    head, *rest = key.split(".")
+    if head == "jobs" and rest:
+        kind = rest[0]
+        if kind not in {job_name(entry) for entry in merged.get("jobs") or []}:
+            hint = suggest(kind, JOBS.names())
+            raise UsageError(f"--set {text}: the suite has no job '{kind}'{hint}")
+        entry = MarkedList([_override(rest, value)])
+        entry.lines = [0]
+        merged["jobs"] = merge_jobs(merged["jobs"], entry)
+        return
+    if head in ("version", "name", "presets", "variants") or head not in SuiteFile.model_fields:
+        known = [f for f in SuiteFile.model_fields if f not in ("version", "name", "presets", "variants")]
+        raise UsageError(f"--set {text}: cannot set '{head}'{suggest(head, known)}; one of: {', '.join(known)}")
+    merged.update(merge(merged, _override([head, *rest], value)))
+    merged.lines[head] = 0
+
+
+def _override(path: list[str], value: Any) -> MarkedDict:
+    head, *rest = path
+    marked = MarkedDict({head: _override(rest, value) if rest else value})
+    marked.lines = {head: 0}
+    return marked

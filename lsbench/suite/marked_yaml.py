@@ -1,0 +1,122 @@
+"""Read YAML and keep the line of every key, so that an error can say where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lsbench.core.errors import ConfigError
+
+
+class MarkedDict(dict[str, Any]):
+    """A mapping that knows the file and the line of each of its keys."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.lines: dict[str, int] = {}
+        self.line = 1
+
+
+class MarkedList(list[Any]):
+    """A sequence that knows the line of each of its items."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.lines: list[int] = []
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, with lines kept and a key given twice refused."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.duplicates: list[tuple[int, str]] = []
+
+    def _mapping(self, node: yaml.MappingNode) -> MarkedDict:
+        marked = MarkedDict()
+        marked.line = node.start_mark.line + 1
+        for key_node, value_node in node.value:
+            key = str(self.construct_object(key_node, deep=True))  # type: ignore[no-untyped-call]
+            if key in marked:
+                self.duplicates.append((key_node.start_mark.line + 1, key))
+            marked[key] = self.construct_object(value_node, deep=True)  # type: ignore[no-untyped-call]
+            marked.lines[key] = key_node.start_mark.line + 1
+        return marked
+
+    def _sequence(self, node: yaml.SequenceNode) -> MarkedList:
+        marked = MarkedList([self.construct_object(item, deep=True) for item in node.value])  # type: ignore[no-untyped-call]
+        marked.lines = [item.start_mark.line + 1 for item in node.value]
+        return marked
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _Loader._mapping)
+_Loader.add_constructor("tag:yaml.org,2002:seq", _Loader._sequence)
+
+
+def read_yaml(path: Path) -> MarkedDict:
+    """Return the mapping in a YAML file.
+
+    Raises:
+        ConfigError: ``file:line: ...`` if the file cannot be read, is no valid YAML, holds a key
+            twice, or is no mapping at its top.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    loader = _Loader(text)
+    try:
+        data = loader.get_single_data()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise ConfigError(f"{path}:{line}: not valid YAML: {error.problem or error.context}") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        reason = str(error).splitlines()[0] if str(error) else "nested too deep"
+        raise ConfigError(f"{path}:1: not valid YAML: {reason}") from error
+    finally:
+        loader.dispose()  # type: ignore[no-untyped-call]
+    if loader.duplicates:
+        raise ConfigError(f"{path}:{line}: {key}: this key is given twice" for line, key in loader.duplicates)
+    if not isinstance(data, MarkedDict):
+        raise ConfigError(f"{path}:1: expected a mapping (version, name, variants, jobs), found {_name(data)}")
+    return data
+
+
+def _name(value: Any) -> str:
+    return "an empty file" if value is None else f"a {type(value).__name__.removeprefix('Marked').lower()}"
+
+
+def line_of(data: Any, location: Sequence[str | int]) -> int:
+    """Return the line of the deepest part of `location` that exists in `data`.
+
+    Args:
+        data: What :func:`read_yaml` gave, possibly merged from several marked mappings.
+        location: Keys and indices from the top, as pydantic reports them.
+    """
+    line = 1
+    for step in location:
+        if isinstance(data, MarkedDict) and step in data:
+            line = data.lines.get(str(step), line)
+            data = data[str(step)]
+        elif isinstance(data, MarkedList) and isinstance(step, int) and step < len(data):
+            line = data.lines[step]
+            data = data[step]
+        else:
+            break
+    return line
+
+
+def merge(base: Any, over: Any) -> Any:
+    """Return `over` laid over `base`: mappings key by key, everything else replaced; lines are kept."""
+    if not (isinstance(base, MarkedDict) and isinstance(over, MarkedDict)):
+        return over
+    merged = MarkedDict(base)
+    merged.line = base.line
+    merged.lines = {**base.lines, **over.lines}
+    for key, value in over.items():
+        merged[key] = merge(base[key], value) if key in base else value
+    return merged

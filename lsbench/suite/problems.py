@@ -1,0 +1,106 @@
+"""Collect every problem of a suite file as ``file:line: field: reason``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from lsbench.core.errors import ConfigError
+from lsbench.core.registry import suggest
+from lsbench.suite.marked_yaml import line_of
+
+Location = Sequence[str | int]
+
+
+class Problems:
+    """The problems found so far in one file."""
+
+    def __init__(self, source: str, data: Any) -> None:
+        """Start an empty collection.
+
+        Args:
+            source: The file's path as the user gave it.
+            data: The marked content, from which lines are taken.
+        """
+        self.source = source
+        self.data = data
+        self._found: dict[tuple[int, str], None] = {}
+
+    def add(self, location: Location, reason: str) -> None:
+        """Note one problem; the same one is kept once."""
+        line = line_of(self.data, location)
+        where = self.source if line else "--set"
+        prefix = f"{where}:{line}" if line else where
+        field = field_name(location)
+        self._found[line, f"{prefix}: {field + ': ' if field else ''}{reason}"] = None
+
+    def add_validation(self, error: ValidationError, model: type[BaseModel], base: Location = ()) -> None:
+        """Note every error of a pydantic validation of the part of the file at `base`."""
+        for item in error.errors(include_url=False):
+            location = (*base, *item["loc"])
+            if item["type"] == "extra_forbidden":
+                known = known_fields(model, item["loc"][:-1])
+                self.add(location, "unknown key" + suggest(str(item["loc"][-1]), known))
+            else:
+                self.add(location, reason(item))
+
+    def raise_if_any(self) -> None:
+        """Raise all problems together, in the order of their lines.
+
+        Raises:
+            ConfigError: If there is any.
+        """
+        if self._found:
+            raise ConfigError(text for _, text in sorted(self._found))
+
+
+def field_name(location: Location) -> str:
+    """Return a location for people: ``variants[2].mixer``.
+
+    >>> field_name(["variants", 2, "mixer"])
+    'variants[2].mixer'
+    """
+    text = ""
+    for step in location:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}"
+    return text.lstrip(".")
+
+
+def reason(item: Any) -> str:
+    """Return the reason of one pydantic error, with what was found."""
+    text = str(item["msg"]).removeprefix("Value error, ")
+    text = text[:1].lower() + text[1:]
+    found = item.get("input")
+    if item["type"] == "missing":
+        return "this key is required"
+    if isinstance(found, (str, int, float, bool)):
+        text += f", found {found!r}"
+    return text
+
+
+def known_fields(model: type[BaseModel], location: Location) -> list[str]:
+    """Return the keys that `model` allows at `location`, for near-miss suggestions."""
+    schema = model.model_json_schema()
+    nodes = [schema]
+    for step in location:
+        nodes = [child for node in nodes for child in _children(node, step, schema)]
+    return sorted({name for node in nodes for name in node.get("properties", {})})
+
+
+def _children(node: dict[str, Any], step: str | int, root: dict[str, Any]) -> list[dict[str, Any]]:
+    found = [node["items"]] if isinstance(step, int) and isinstance(node.get("items"), dict) else []
+    found += [node["properties"][step]] if step in node.get("properties", {}) else []
+    if not found and isinstance(node.get("additionalProperties"), dict):
+        found = [node["additionalProperties"]]
+    return [flat for child in found for flat in _flatten(child, root)]
+
+
+def _flatten(node: dict[str, Any], root: dict[str, Any]) -> list[dict[str, Any]]:
+    if "$ref" in node:
+        return _flatten(root["$defs"][node["$ref"].rsplit("/", 1)[-1]], root)
+    choices = node.get("anyOf") or node.get("allOf")
+    if choices:
+        return [flat for choice in choices for flat in _flatten(choice, root)]
+    return [node]

@@ -1,0 +1,244 @@
+"""Turn checked YAML into a suite: fill in defaults, look every name up, and parse all settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from lsbench.core.catalog import unknown_model
+from lsbench.core.errors import UnknownNameError
+from lsbench.core.job import DEFAULT_RESOURCES, JobKind, Resources, Variant
+from lsbench.core.registry import DATASETS, JOBS, MIXERS, suggest
+from lsbench.suite.problems import Problems
+from lsbench.suite.schema import JobEntry, Suite
+
+RESERVED = ("name", "needs", "resources")
+
+
+def resolve_suite(data: dict[str, Any], problems: Problems, *, preset: str, limit: int | None) -> Suite | None:
+    """Return the suite, or None after noting why not in `problems`.
+
+    Args:
+        data: The file's content with preset, overrides and matrices applied. It may be malformed:
+            whatever the schema has reported already is passed over here.
+        problems: Where problems are noted.
+        preset: Name of the results folder of this run.
+        limit: As in :func:`lsbench.suite.loader.load_suite`.
+    """
+    variants = _variants(data, problems)
+    jobs = _jobs(data, problems)
+    _check_needs(jobs, data, problems)
+    baseline = _baseline(data, variants, problems)
+    seeds = data.get("seeds", [0])
+    if isinstance(seeds, list) and len(set(map(str, seeds))) != len(seeds):
+        problems.add(("seeds",), "a seed is given twice")
+    try:
+        return Suite(
+            name=data["name"],
+            preset=preset,
+            description=data.get("description") or "",
+            tags=tuple(data.get("tags") or ()),
+            baseline=baseline,
+            variants=tuple(variants),
+            jobs=tuple(jobs),
+            seeds=tuple(seeds),
+            limit=limit,
+        )
+    except (KeyError, ValidationError, TypeError):
+        return None  # the schema's check has noted the reason
+
+
+def _variants(data: dict[str, Any], problems: Problems) -> list[Variant]:
+    defaults = data.get("defaults") if isinstance(data.get("defaults"), dict) else {}
+    found: list[Variant] = []
+    names: dict[str, int] = {}
+    for index, entry in enumerate(data.get("variants") or []):
+        if not isinstance(entry, dict):
+            continue
+        variant = _variant(entry, defaults or {}, ("variants", index), problems)
+        if variant is None:
+            continue
+        if variant.name in names:
+            reason = f"duplicate variant name '{variant.name}', first given at variants[{names[variant.name]}]"
+            problems.add(("variants", index, "name"), reason)
+        names.setdefault(variant.name, index)
+        found.append(variant)
+    return found
+
+
+def _variant(
+    entry: dict[str, Any], defaults: dict[str, Any], where: tuple[str | int, ...], problems: Problems
+) -> Variant | None:
+    own = {key: entry[key] for key in ("model", "mixer", "dataset") if entry.get(key) is not None}
+    merged = {**{key: defaults.get(key) for key in ("model", "mixer", "dataset")}, **own}
+    model, mixer = merged["model"], merged["mixer"]
+    place = {key: (*where, key) if key in own else ("defaults", key) for key in merged}
+    for key in ("model", "dataset"):
+        if merged[key] is None:
+            problems.add(where, f"no {key}: give it here or under defaults")
+    if isinstance(model, str) and (message := unknown_model(model)):
+        problems.add(place["model"], message)
+    if isinstance(mixer, str) and mixer not in MIXERS.names():
+        problems.add(place["mixer"], MIXERS.unknown(mixer))
+    dataset = _dataset(merged["dataset"], place["dataset"], problems)
+    values = {
+        "name": entry.get("name") or mixer or model,
+        "label": entry.get("label"),
+        "model": model,
+        "mixer": mixer,
+        "mixer_args": {**_args(defaults, entry, "mixer"), **(entry.get("mixer_args") or {})},
+        "model_args": {**(defaults.get("model_args") or {}), **(entry.get("model_args") or {})},
+        "dataset": dataset,
+    }
+    if dataset is None or model is None:
+        return None
+    try:
+        return Variant(**values)
+    except ValidationError as error:
+        problems.add_validation(error, Variant, where)
+    except TypeError:
+        return None
+    return None
+
+
+def _args(defaults: dict[str, Any], entry: dict[str, Any], key: str) -> dict[str, Any]:
+    """Return the default arguments, unless the entry chooses another mixer than the default one."""
+    if entry.get(key) not in (None, defaults.get(key)):
+        return {}
+    return dict(defaults.get(f"{key}_args") or {})
+
+
+def _dataset(value: Any, where: tuple[str | int, ...], problems: Problems) -> dict[str, Any] | None:
+    settings = {"name": value} if isinstance(value, str) else value
+    if not isinstance(settings, dict):
+        return None
+    name = settings.get("name")
+    if not isinstance(name, str):
+        problems.add(where, "this key is required: name")
+        return None
+    try:
+        spec = DATASETS.load(name).spec
+    except UnknownNameError as error:
+        problems.add((*where, "name") if isinstance(value, dict) else where, str(error))
+        return None
+    try:
+        parsed: dict[str, Any] = spec.model_validate(dict(settings)).model_dump(mode="json")
+        return parsed
+    except ValidationError as error:
+        problems.add_validation(error, spec, where)
+        return None
+
+
+def _jobs(data: dict[str, Any], problems: Problems) -> list[JobEntry]:
+    found: list[JobEntry] = []
+    suite_resources = data.get("resources")
+    for index, entry in enumerate(data.get("jobs") or []):
+        where: tuple[str | int, ...] = ("jobs", index)
+        kind_name, settings = _kind_and_settings(entry)
+        if kind_name is None:
+            problems.add(where, "expected a job kind, or a mapping of one job kind to its settings")
+            continue
+        if kind_name not in JOBS.names():
+            problems.add((*where, kind_name) if isinstance(entry, dict) else where, JOBS.unknown(kind_name))
+            continue
+        place = (*where, kind_name) if isinstance(entry, dict) else where
+        job = _job(kind_name, settings, suite_resources, place, problems)
+        if job is None:
+            continue
+        if job.name in {other.name for other in found}:
+            problems.add(place, f"duplicate job name '{job.name}': give one of them a `name`")
+        found.append(job)
+    return found
+
+
+def _kind_and_settings(entry: Any) -> tuple[str | None, dict[str, Any]]:
+    if isinstance(entry, str):
+        return entry, {}
+    if isinstance(entry, dict) and len(entry) == 1:
+        kind, settings = next(iter(entry.items()))
+        if settings is None or isinstance(settings, dict):
+            return str(kind), dict(settings or {})
+    return None, {}
+
+
+def _job(
+    kind_name: str,
+    settings: dict[str, Any],
+    suite_resources: Any,
+    where: tuple[str | int, ...],
+    problems: Problems,
+) -> JobEntry | None:
+    kind: JobKind = JOBS.load(kind_name)
+    own = {key: value for key, value in settings.items() if key not in RESERVED}
+    needs = settings.get("needs", kind.needs)
+    name = settings.get("name") or kind_name
+    if not isinstance(needs, (list, tuple)) or not all(isinstance(need, str) for need in needs):
+        problems.add((*where, "needs"), "expected a list of job names")
+        needs = kind.needs
+    try:
+        spec = kind.spec.model_validate(own).model_dump(mode="json")
+    except ValidationError as error:
+        problems.add_validation(error, kind.spec, where)
+        spec = None
+    resources = _resources(settings.get("resources"), (*where, "resources"), problems)
+    shared = _resources(suite_resources, ("resources",), problems)
+    if spec is None or not isinstance(name, str):
+        return None
+    asked = resources.over(shared).over(kind.resources).over(DEFAULT_RESOURCES)
+    if asked.num_cpus is None:
+        asked = Resources(num_cpus=int(spec["threads"])).over(asked)
+    return JobEntry(kind=kind_name, name=name, needs=tuple(needs), spec=spec, resources=asked)
+
+
+def _resources(value: Any, where: tuple[str | int, ...], problems: Problems) -> Resources:
+    try:
+        return Resources.model_validate(value or {})
+    except ValidationError as error:
+        problems.add_validation(error, Resources, where)
+        return Resources()
+
+
+def _check_needs(jobs: list[JobEntry], data: dict[str, Any], problems: Problems) -> None:
+    by_name = {job.name: job for job in jobs}
+    for index, entry in enumerate(data.get("jobs") or []):
+        kind_name, settings = _kind_and_settings(entry)
+        job = by_name.get(str(settings.get("name") or kind_name))
+        for need in job.needs if job else ():
+            where = ("jobs", index, str(kind_name), "needs")
+            if need not in by_name:
+                hint = suggest(need, by_name)
+                problems.add(where, f"job '{job.name if job else ''}' needs '{need}', which the suite does not have{hint}")
+            elif job and not JOBS.load(job.kind).per_seed and JOBS.load(by_name[need].kind).per_seed:
+                problems.add(where, f"'{job.name}' runs once per variant and cannot need '{need}', which runs per seed")
+    cycle = _cycle({job.name: job.needs for job in jobs})
+    if cycle:
+        problems.add(("jobs",), f"the jobs need each other in a circle: {' -> '.join(cycle)}")
+
+
+def _cycle(needs: dict[str, tuple[str, ...]]) -> list[str]:
+    done: set[str] = set()
+
+    def visit(name: str, trail: list[str]) -> list[str]:
+        if name in trail:
+            return [*trail[trail.index(name) :], name]
+        if name in done or name not in needs:
+            return []
+        for need in needs[name]:
+            if found := visit(need, [*trail, name]):
+                return found
+        done.add(name)
+        return []
+
+    for start in needs:
+        if found := visit(start, []):
+            return found
+    return []
+
+
+def _baseline(data: dict[str, Any], variants: list[Variant], problems: Problems) -> str:
+    names = [variant.name for variant in variants]
+    baseline = data.get("baseline")
+    if isinstance(baseline, str) and names and baseline not in names:
+        problems.add(("baseline",), f"no variant '{baseline}'{suggest(baseline, names)}")
+    return baseline if isinstance(baseline, str) else (names[0] if names else "")

@@ -1,0 +1,103 @@
+"""What a suite file may hold. The same classes give the JSON Schema for editors."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from lsbench.core.job import Resources, Variant
+from lsbench.core.spec import StrictModel
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+
+
+class Defaults(StrictModel):
+    """What a variant takes where it says nothing itself."""
+
+    model: str | None = None
+    mixer: str | None = None
+    mixer_args: dict[str, Any] = Field(default_factory=dict)
+    model_args: dict[str, Any] = Field(default_factory=dict)
+    dataset: str | dict[str, Any] | None = Field(
+        default=None, description="a data set's name, or a mapping with `name` and its options"
+    )
+
+
+class VariantEntry(StrictModel):
+    """One row of the suite, or with `matrix` all combinations of the listed values."""
+
+    name: str | None = Field(default=None, description="with a matrix: a template such as '{mixer}-k{kernel_large}'")
+    label: str | None = None
+    model: str | None = None
+    mixer: str | None = None
+    mixer_args: dict[str, Any] = Field(default_factory=dict)
+    model_args: dict[str, Any] = Field(default_factory=dict)
+    dataset: str | dict[str, Any] | None = None
+    matrix: dict[str, list[Any]] | None = Field(
+        default=None, description="axis -> values; an axis may be dotted, e.g. mixer_args.kernel_large"
+    )
+    exclude: list[dict[str, Any]] = Field(default_factory=list, description="combinations to leave out")
+
+
+class Overlay(StrictModel):
+    """A preset: the same suite at another scale. Mappings are merged, lists of variants replaced."""
+
+    description: str | None = None
+    tags: list[str] | None = None
+    baseline: str | None = None
+    defaults: Defaults | None = None
+    variants: list[VariantEntry] | None = None
+    jobs: list[str | dict[str, Any]] | None = Field(
+        default=None, description="settings laid over the jobs of the same name"
+    )
+    seeds: list[int] | None = None
+    resources: Resources | None = None
+
+
+class SuiteFile(StrictModel):
+    """A suite file: which variants, which jobs on each, with which seeds."""
+
+    version: Literal[1] = Field(description="version of this format")
+    name: str = Field(pattern=NAME, max_length=60)
+    description: str = ""
+    tags: list[str] = Field(default_factory=list, description="`smoke`: reports leave it out unless it is named")
+    baseline: str | None = Field(default=None, description="the variant that the others are compared with")
+    defaults: Defaults = Defaults()
+    variants: list[VariantEntry] = Field(min_length=1)
+    jobs: list[str | dict[str, Any]] = Field(
+        min_length=1,
+        description="job kinds, each a name or `{kind: {its settings, name, needs, resources}}`",
+    )
+    seeds: list[int] = Field(default=[0], min_length=1)
+    resources: Resources = Resources()
+    presets: dict[str, Overlay] = Field(default_factory=dict)
+
+
+class JobEntry(StrictModel):
+    """One entry of `jobs`, resolved."""
+
+    kind: str
+    name: str
+    needs: tuple[str, ...]
+    spec: dict[str, Any]
+    resources: Resources
+
+
+class Suite(StrictModel):
+    """A suite as resolved for one run: preset and overrides applied, matrices expanded."""
+
+    name: str
+    preset: str
+    description: str
+    tags: tuple[str, ...]
+    baseline: str
+    variants: tuple[Variant, ...]
+    jobs: tuple[JobEntry, ...]
+    seeds: tuple[int, ...]
+    limit: int | None = None
+
+    @property
+    def is_smoke(self) -> bool:
+        """Whether the numbers only prove that the machinery works."""
+        return "smoke" in self.tags
