@@ -1,0 +1,1 @@
+"""Data sets, their image folders, transforms and loaders."""
