@@ -1,0 +1,1 @@
+"""One file per data set; the file name is the name in YAML."""

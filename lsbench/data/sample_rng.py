@@ -1,0 +1,45 @@
+"""Randomness that belongs to one sample of one epoch, whichever process draws it."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+
+def derive_seed(*parts: int) -> int:
+    """Return a 63-bit seed that depends on all `parts` and on nothing else.
+
+    >>> derive_seed(0, 1) == derive_seed(0, 1), derive_seed(0, 1) == derive_seed(1, 0)
+    (True, False)
+    """
+    digest = hashlib.sha256(",".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+@contextmanager
+def seeded_rng(seed: int, *, restore: bool) -> Iterator[None]:
+    """Seed the global generators of Python, numpy and torch for the block.
+
+    Transforms of timm and torchvision draw from all three. Only the CPU generator of torch is touched.
+
+    Args:
+        seed: Any non-negative 63-bit number.
+        restore: Put the former states back afterwards. Needed in the training process, where they
+            belong to others (dropout, mixup); a data worker has no other use for them.
+    """
+    states = (random.getstate(), np.random.get_state(), torch.get_rng_state()) if restore else None
+    random.seed(seed)
+    np.random.seed(seed & 0xFFFFFFFF)
+    torch.default_generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        if states is not None:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
+            torch.set_rng_state(states[2])
