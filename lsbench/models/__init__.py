@@ -1,0 +1,1 @@
+"""Models: the LSNet family, its token mixers, and every model of timm."""

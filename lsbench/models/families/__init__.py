@@ -1,0 +1,1 @@
+"""Model families: one file each, which registers its variants with timm."""

@@ -1,0 +1,38 @@
+"""LS convolution: large-kernel perception, small-kernel aggregation.
+
+The token mixer of LSNet: a large static kernel looks at the surroundings and predicts, for every pixel, the
+weights with which a small dynamic kernel aggregates its neighbourhood.
+
+Source:
+    LSNet: See Large, Focus Small, CVPR 2025, arXiv:2503.23135, section 3.2-3.3; sizes are studied in Tables 7
+        and 8.
+
+Differs from the authors' code:
+    Same parameters and outputs. K_L, K_S and C/G are options; theirs are fixed. SKA is an operator with a CPU
+    form, theirs is a CUDA-only kernel.
+"""
+
+from __future__ import annotations
+
+from lsbench.models.perception import LargeSmallConv
+
+
+class LSConv(LargeSmallConv):
+    """LS convolution with residual: ``x + bn(SKA(x, LKP(x)))``.
+
+    Args:
+        dim: Channels C of input and output.
+        kernel_large: K_L, the odd kernel size that is perceived.
+        kernel_small: K_S, the odd kernel size that is aggregated.
+        channels_per_group: Channels that share one aggregation weight (C/G).
+    """
+
+    def __init__(
+        self, dim: int, *, kernel_large: int = 7, kernel_small: int = 3, channels_per_group: int = 8
+    ) -> None:
+        super().__init__(
+            dim, kernel_large=kernel_large, kernel_small=kernel_small, channels_per_group=channels_per_group
+        )
+
+
+MIXER = LSConv

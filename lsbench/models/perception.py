@@ -1,0 +1,84 @@
+"""Parts that several token mixers share: LSNet's large-kernel perception and the weights it predicts.
+
+Source:
+    LSNet, CVPR 2025, arXiv:2503.23135, section 3.2, equations 6-8.
+"""
+
+# ruff: noqa: N803, N806 - shape suffixes name the axes
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from lsbench.models.blocks import ConvNorm
+from lsbench.models.checks import check_odd_kernel, count_groups
+from lsbench.models.ops.ska import ska
+
+
+class LKP(nn.Module):
+    """Large-kernel perception: half the width, a large depth-wise convolution, then one vector per pixel.
+
+    Point-wise C -> C/2, depth-wise K_L x K_L, point-wise C/2 -> C/2 (normalised, ReLU after the first and the
+    last), point-wise C/2 -> `out_chans` with bias, normalised in `groups` groups over pixel and group.
+
+    Args:
+        dim: Channels C of the input.
+        out_chans: Channels of the output; ``G * K_S**2`` where they are aggregation weights.
+        groups: Groups of the last normalisation.
+        kernel_large: K_L, odd; None leaves the depth-wise convolution out.
+    """
+
+    def __init__(self, dim: int, *, out_chans: int, groups: int, kernel_large: int | None) -> None:
+        super().__init__()
+        half = dim // 2
+        self.cv1 = ConvNorm(dim, half)
+        self.act = nn.ReLU()
+        self.cv2: nn.Module = nn.Identity()
+        if kernel_large is not None:
+            self.cv2 = ConvNorm(half, half, check_odd_kernel("kernel_large", kernel_large), groups=half)
+        self.cv3 = ConvNorm(half, half)
+        self.cv4 = nn.Conv2d(half, out_chans, 1)
+        self.norm = nn.GroupNorm(groups, out_chans)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return shape (B, out_chans, H, W)."""
+        perceived = self.act(self.cv3(self.cv2(self.act(self.cv1(x)))))
+        y: Tensor = self.norm(self.cv4(perceived))
+        return y
+
+
+class LargeSmallConv(nn.Module):
+    """``x + bn(SKA(x, LKP(x)))``: the LS convolution, with or without its large kernel.
+
+    Args:
+        dim: Channels C.
+        kernel_large: K_L, odd; None leaves the large depth-wise convolution out.
+        kernel_small: K_S, odd.
+        channels_per_group: Channels that share one aggregation weight (C/G).
+
+    Raises:
+        ValueError: If a kernel is even or the groups do not divide C.
+    """
+
+    def __init__(
+        self, dim: int, *, kernel_large: int | None, kernel_small: int, channels_per_group: int
+    ) -> None:
+        super().__init__()
+        self.groups = count_groups(dim, channels_per_group)
+        self.taps = check_odd_kernel("kernel_small", kernel_small) ** 2
+        self.lkp = LKP(dim, out_chans=self.groups * self.taps, groups=self.groups, kernel_large=kernel_large)
+        self.bn = nn.BatchNorm2d(dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the aggregated features plus the input, same shape."""
+        y: Tensor = self.bn(aggregate(x, self.lkp(x), self.groups)) + x
+        return y
+
+
+def aggregate(x_BCHW: Tensor, weight_BDHW: Tensor, groups: int) -> Tensor:
+    """Return SKA of `x_BCHW` with predicted weights whose channels are ``D = groups * K*K``.
+
+    The weights take the features' dtype, since under autocast a normalisation may have widened them.
+    """
+    batch, _, height, width = weight_BDHW.shape
+    weight_BGKHW = weight_BDHW.view(batch, groups, -1, height, width)
+    return ska(x_BCHW, weight_BGKHW.to(x_BCHW.dtype))

@@ -1,0 +1,62 @@
+"""Create a token mixer by its name in YAML, and say in one line what is wrong with its options."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import nn
+
+from lsbench.core.errors import ConfigError
+from lsbench.core.registry import MIXERS, suggest
+
+
+def create_mixer(name: str, dim: int, options: Mapping[str, Any] | None = None) -> nn.Module:
+    """Return the token mixer `name` for maps of `dim` channels.
+
+    Args:
+        name: File name in ``lsbench/models/mixers``, or a name that another package registers.
+        dim: Channels of input and output.
+        options: Keyword arguments of the mixer.
+
+    Raises:
+        ConfigError: If the mixer or an option is unknown, missing, or has a value that it refuses.
+    """
+    mixer = MIXERS.load(name)
+    options = dict(options or {})
+    problems = option_problems(mixer, options, owner=f"mixer '{name}'", given=1)
+    if problems:
+        raise ConfigError(problems)
+    try:
+        module: nn.Module = mixer(dim, **options)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"mixer '{name}': {error}") from error
+    return module
+
+
+def option_problems(
+    function: Callable[..., Any], options: Mapping[str, Any], *, owner: str, given: int = 0
+) -> list[str]:
+    """Return one line for every option that `function` does not take or is missing.
+
+    Args:
+        function: A class or function.
+        options: Its keyword arguments.
+        owner: What the lines call it, e.g. ``"mixer 'ls_conv'"``.
+        given: Leading parameters that are passed by position and are no options.
+    """
+    parameters = list(inspect.signature(function).parameters.values())[given:]
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    unknown = [] if takes_any else [option for option in options if option not in names]
+    missing = [
+        p.name for p in parameters if p.name in names and p.default is p.empty and p.name not in options
+    ]
+    lines = [f"{owner} has no option '{option}'{_hint(option, names)}" for option in unknown]
+    return lines + [f"{owner} needs the option '{name}'" for name in missing]
+
+
+def _hint(option: str, names: list[str]) -> str:
+    listed = f"; its options are: {', '.join(names)}" if names else "; it takes none"
+    return suggest(option, names) or listed
