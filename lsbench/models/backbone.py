@@ -123,7 +123,8 @@ class LSNet(nn.Module):
             raise ValueError(f"global_pool must be 'avg', got {global_pool!r}")
         self.num_classes = num_classes
         reference = next(self.parameters())
-        self.head = self._create_head(num_classes).to(device=reference.device, dtype=reference.dtype)
+        head = self._create_head(num_classes).train(self.training)
+        self.head = head.to(device=reference.device, dtype=reference.dtype)
 
     def _create_head(self, num_classes: int) -> nn.Module:
         return BNLinear(self.num_features, num_classes) if num_classes > 0 else nn.Identity()

@@ -1,7 +1,7 @@
 """SKA, the small-kernel aggregation of LSNet, as a PyTorch operator with a hand-written gradient.
 
-Shapes: B batch, C channels, G weight channels, M = C / G channels that share one weight, K*K taps, H, W plane, L = G * H * W,
-the planes of all weight channels one after the other.
+Shapes: B batch, C channels, G weight channels, M = C / G channels that share one weight, K*K taps, H, W
+plane, L = G * H * W, the planes of all weight channels one after the other.
 
 Every output pixel is the weighted sum of its K x K neighbourhood, zero outside the plane, with weights of its
 own: ``y[b, c, h, w] = sum_k weight[b, c % G, k, h, w] * x[b, c, h + dy(k), w + dx(k)]``.

@@ -1,0 +1,84 @@
+import pytest
+import torch
+from torch import nn
+
+from lsbench.models.blocks import FFN, Attention, Block, ConvNorm, RepVGGDW, Residual, ResidualNorm
+
+
+def test_conv_norm_halves_by_rounding_up():
+    assert ConvNorm(3, 8, 3, stride=2)(torch.zeros(2, 3, 7, 6)).shape == (2, 8, 4, 3)
+
+
+def test_residual_branches_start_as_zero():
+    x = torch.randn(2, 16, 4, 4)
+    for branch in (FFN(16), Attention(16, key_dim=4, num_heads=2, resolution=(4, 4))):
+        assert torch.equal(Residual(branch)(x), x)
+
+
+def test_residual_drops_whole_branches_in_training_only():
+    residual = Residual(nn.Identity(), drop_path=0.5)
+    x = torch.ones(64, 1, 1, 1)
+    torch.manual_seed(0)
+    assert sorted(set(residual(x).flatten().tolist())) == [1.0, 3.0]
+    assert torch.equal(residual.eval()(x), 2 * x)
+
+
+def test_residual_norm_normalises_the_branch():
+    x = torch.randn(8, 4, 5, 5)
+    branch = ResidualNorm(4, nn.Identity())(x) - x
+    torch.testing.assert_close(branch.mean((0, 2, 3)), torch.zeros(4), atol=1e-5, rtol=0)
+
+
+def test_extra_depthwise_sums_three_branches():
+    module = RepVGGDW(4).eval()
+    x = torch.randn(1, 4, 3, 3)
+    torch.testing.assert_close(module(x), module.conv(x) + module.conv1(x) + x)
+
+
+def test_block_with_nothing_in_it_is_identity_at_start():
+    x = torch.randn(2, 8, 3, 3)
+    assert torch.equal(Block(8, nn.Identity(), has_se=False)(x), x)
+
+
+def naive_attention(module, x):
+    """Softmax attention with one bias per head and absolute offset, pixel by pixel."""
+    batch, _, height, width = x.shape
+    q, k, v = module.qkv(x).split(module.widths, dim=1)
+    q = module.dw(q)
+    out = torch.zeros_like(v)
+    heads = module.num_heads
+    qs, ks, vs = (t.reshape(batch, heads, t.shape[1] // heads, height, width) for t in (q, k, v))
+    outs = out.view(batch, heads, -1, height, width)
+    bias = {}
+    for i in range(height * width):
+        for j in range(height * width):
+            offset = (abs(i // width - j // width), abs(i % width - j % width))
+            bias.setdefault(offset, len(bias))
+    for head in range(heads):
+        for i in range(height * width):
+            logits = []
+            for j in range(height * width):
+                offset = (abs(i // width - j // width), abs(i % width - j % width))
+                dot = (qs[:, head, :, i // width, i % width] * ks[:, head, :, j // width, j % width]).sum(1)
+                logits.append(dot * module.scale + module.attention_biases[head, bias[offset]])
+            share = torch.stack(logits, 1).softmax(1)
+            outs[:, head, :, i // width, i % width] = (share[:, None] * vs[:, head].flatten(2)).sum(2)
+    return module.proj(out)
+
+
+def test_attention_equals_its_definition():
+    torch.manual_seed(0)
+    module = Attention(8, key_dim=3, num_heads=2, resolution=(2, 3)).double().eval()
+    nn.init.normal_(module.attention_biases)
+    nn.init.ones_(module.proj[1].bn.weight)
+    x = torch.randn(2, 8, 2, 3, dtype=torch.float64)
+    with torch.no_grad():
+        torch.testing.assert_close(module(x), naive_attention(module, x))
+
+
+def test_attention_says_what_size_it_wants():
+    module = Attention(8, key_dim=2, num_heads=2, resolution=(4, 4))
+    with pytest.raises(ValueError, match=r"built for a map of \(4, 4\), got \(8, 8\)"):
+        module(torch.zeros(1, 8, 8, 8))
+    with pytest.raises(ValueError, match="3 heads do not divide the 8 channels"):
+        Attention(8, key_dim=2, num_heads=3, resolution=(4, 4))
