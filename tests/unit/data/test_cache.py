@@ -1,0 +1,75 @@
+import os
+import threading
+
+import pytest
+
+from lsbench.core.errors import DataError
+from lsbench.data.cache import MARKER, cache_root, materialise
+
+FINGERPRINT = "ab" * 32
+
+
+def test_the_environment_names_the_cache(cache):
+    assert cache_root() == cache
+    assert cache.is_dir()
+
+
+def test_a_cache_that_cannot_be_written_is_an_error(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LSBENCH_CACHE", str(tmp_path / "file"))
+    with pytest.raises(DataError, match="LSBENCH_CACHE"):
+        cache_root()
+
+
+def test_without_a_writable_home_temporary_files_are_used(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.delenv("LSBENCH_CACHE")
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    assert cache_root() == tmp_path / f"lsbench-{os.getuid()}"
+
+
+def test_a_finished_folder_is_used_again():
+    calls = []
+
+    def write(folder):
+        calls.append(folder)
+        (folder / "a").write_text("1")
+
+    first = materialise("toy", FINGERPRINT, write)
+    assert materialise("toy", FINGERPRINT, write) == first
+    assert first.name == "toy-abababababab"
+    assert (first / "a").read_text() == "1"
+    assert len(calls) == 1
+
+
+def test_a_failed_write_leaves_nothing_and_an_unfinished_folder_is_replaced(cache):
+    def fail(folder):
+        (folder / "half").write_text("")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        materialise("toy", FINGERPRINT, fail)
+    assert [p.name for p in (cache / "datasets").iterdir()] == [".toy-abababababab.lock"]
+
+    unfinished = cache / "datasets" / "toy-abababababab"
+    unfinished.mkdir()
+    (unfinished / "half").write_text("")
+    done = materialise("toy", FINGERPRINT, lambda folder: (folder / "a").write_text("1"))
+    assert sorted(p.name for p in done.iterdir()) == [MARKER, "a"]
+
+
+def test_two_at_once_write_once():
+    calls = []
+    start = threading.Barrier(3)
+
+    def work():
+        start.wait()
+        materialise("toy", FINGERPRINT, calls.append)
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(calls) == 1

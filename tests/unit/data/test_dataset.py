@@ -1,0 +1,19 @@
+from pathlib import Path
+
+import pytest
+from torchvision.datasets.folder import IMG_EXTENSIONS
+
+from lsbench.core.errors import DataError
+from lsbench.data.dataset import IMAGE_EXTENSIONS, ImageFolders
+
+
+def test_the_extensions_are_those_of_torchvision():
+    assert set(IMAGE_EXTENSIONS) == set(IMG_EXTENSIONS)
+
+
+def test_a_missing_split_is_named_with_what_is_there():
+    folders = ImageFolders(Path("/x"), {"val": Path("/x/val")}, ("a", "b"))
+    assert folders.num_classes == 2
+    assert folders.split("val") == Path("/x/val")
+    with pytest.raises(DataError, match="expected a 'train' split in /x, found: val"):
+        folders.split("train")
