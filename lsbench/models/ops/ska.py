@@ -41,7 +41,8 @@ def ska(x_BCHW: Tensor, weight_BGKHW: Tensor) -> Tensor:
         ValueError: If shapes do not fit together or K is not odd.
         TypeError: If the dtypes differ or are not floating point.
     """
-    result: Tensor = _ska(x_BCHW, weight_BGKHW)
+    # Reordered here, once, so that the gradient need not reorder what was saved for it.
+    result: Tensor = _ska(x_BCHW.contiguous(), weight_BGKHW.contiguous())
     return result
 
 
