@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -24,12 +24,13 @@ class Resources(StrictModel):
     """
 
     num_cpus: int | None = Field(default=None, ge=1, description="CPUs; default: the job's threads")
-    num_gpus: float | Literal["auto"] | None = Field(
+    num_gpus: Annotated[float, Field(ge=0)] | Literal["auto"] | None = Field(
         default=None,
-        ge=0,
         description="GPUs: 0, 0.125, 0.25, 0.5, a whole number, or auto (1 where there is one)",
     )
-    exclusive: Exclusive | None = Field(default=None, description="device: alone on it; node: alone on the node")
+    exclusive: Exclusive | None = Field(
+        default=None, description="device: alone on it; node: alone on the node"
+    )
     timeout_min: float | None = Field(default=None, gt=0, description="minutes until a job is stopped")
     max_retries: int | None = Field(default=None, ge=0, description="retries after a lost worker or timeout")
 

@@ -61,7 +61,8 @@ class ResultsFolder:
         except OSError as error:
             reason = error.strerror or str(error)
             raise StoreError(
-                f"{self.root}: the results folder cannot be written ({reason}); choose another with --results DIR"
+                f"{self.root}: the results folder cannot be written ({reason}); "
+                "choose another with --results DIR"
             ) from error
 
     def write_manifest(self, manifest: dict[str, Any], suite_yaml: str) -> None:

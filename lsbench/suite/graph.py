@@ -115,17 +115,23 @@ def _job(
         limit=suite.limit,
         data_root=None if datasets.data_root is None else str(datasets.data_root),
     )
-    seen = fingerprint if kind.uses_data else _shape(plugin, spec, fingerprint, datasets.data_root)
+    seen = _pixels(spec, fingerprint) if kind.uses_data else _shape(plugin, spec, datasets.data_root)
     return draft.model_copy(
         update={"id": job_id(draft, dataset=seen, runtime_fields=kind.spec.runtime_fields)}
     )
 
 
-def _shape(plugin: Any, spec: Any, fingerprint: str | None, data_root: Path | None) -> dict[str, Any] | None:
+def _pixels(spec: Any, fingerprint: str | None) -> dict[str, Any] | None:
+    """Return what a job that looks at images depends on: the files and the size they are read at."""
+    return None if fingerprint is None else {"fingerprint": fingerprint, "img_size": spec.img_size}
+
+
+def _shape(plugin: Any, spec: Any, data_root: Path | None) -> dict[str, Any] | None:
     """Return what a job that looks at no image still depends on: their size and the classes."""
-    if fingerprint is None and not getattr(plugin, "has_fixed_classes", True):
+    try:
+        return {"img_size": spec.img_size, "num_classes": plugin.num_classes(spec, data_root)}
+    except DataError:
         return None
-    return {"img_size": spec.img_size, "num_classes": plugin.num_classes(spec, data_root)}
 
 
 def _need(jobs: dict[str, Job], variant: Variant, need: str, seed: int | None) -> str | None:
@@ -164,7 +170,12 @@ def _known_needs(job: Job) -> Iterator[str]:
 
 
 def selected(
-    graph: JobGraph, *, only: list[str], skip: list[str], seeds: list[int] | None, matches: Callable[[str, str], bool]
+    graph: JobGraph,
+    *,
+    only: list[str],
+    skip: list[str],
+    seeds: list[int] | None,
+    matches: Callable[[str, str], bool],
 ) -> list[Job]:
     """Return the jobs that the flags choose, with everything that they need.
 

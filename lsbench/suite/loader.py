@@ -75,6 +75,12 @@ def load_suite(
     return suite
 
 
+def preset_names(name: str) -> list[str]:
+    """Return ``"default"`` and the presets of a suite file."""
+    presets = read_yaml(find_suite(name)).get("presets")
+    return ["default", *(presets if isinstance(presets, dict) else ())]
+
+
 def _preset_name(preset: str, overrides: list[str] | None, limit: int | None) -> str:
     """Return the results folder's name: numbers under ``--set`` or ``--limit`` live apart."""
     marks = [f"limit={limit}"] if limit is not None else []
@@ -165,7 +171,9 @@ def _apply_override(merged: MarkedDict, text: str) -> None:
         return
     if head in ("version", "name", "presets", "variants") or head not in SuiteFile.model_fields:
         known = [f for f in SuiteFile.model_fields if f not in ("version", "name", "presets", "variants")]
-        raise UsageError(f"--set {text}: cannot set '{head}'{suggest(head, known)}; one of: {', '.join(known)}")
+        raise UsageError(
+            f"--set {text}: cannot set '{head}'{suggest(head, known)}; one of: {', '.join(known)}"
+        )
     merged.update(merge(merged, _override([head, *rest], value)))
     merged.lines[head] = 0
 

@@ -39,15 +39,15 @@ class _Loader(yaml.SafeLoader):
         marked = MarkedDict()
         marked.line = node.start_mark.line + 1
         for key_node, value_node in node.value:
-            key = str(self.construct_object(key_node, deep=True))  # type: ignore[no-untyped-call]
+            key = str(self.construct_object(key_node, deep=True))
             if key in marked:
                 self.duplicates.append((key_node.start_mark.line + 1, key))
-            marked[key] = self.construct_object(value_node, deep=True)  # type: ignore[no-untyped-call]
+            marked[key] = self.construct_object(value_node, deep=True)
             marked.lines[key] = key_node.start_mark.line + 1
         return marked
 
     def _sequence(self, node: yaml.SequenceNode) -> MarkedList:
-        marked = MarkedList([self.construct_object(item, deep=True) for item in node.value])  # type: ignore[no-untyped-call]
+        marked = MarkedList([self.construct_object(item, deep=True) for item in node.value])
         marked.lines = [item.start_mark.line + 1 for item in node.value]
         return marked
 
@@ -78,11 +78,13 @@ def read_yaml(path: Path) -> MarkedDict:
         reason = str(error).splitlines()[0] if str(error) else "nested too deep"
         raise ConfigError(f"{path}:1: not valid YAML: {reason}") from error
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
     if loader.duplicates:
         raise ConfigError(f"{path}:{line}: {key}: this key is given twice" for line, key in loader.duplicates)
     if not isinstance(data, MarkedDict):
-        raise ConfigError(f"{path}:1: expected a mapping (version, name, variants, jobs), found {_name(data)}")
+        raise ConfigError(
+            f"{path}:1: expected a mapping (version, name, variants, jobs), found {_name(data)}"
+        )
     return data
 
 

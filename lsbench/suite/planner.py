@@ -34,7 +34,11 @@ class Plan:
 
     def state(self, job: Job) -> State | None:
         """Return what the plan holds for `job`, or None if it is not chosen."""
-        groups: Mapping[State, tuple[Job, ...]] = {"done": self.done, "to run": self.todo, "no data": self.pending}
+        groups: Mapping[State, tuple[Job, ...]] = {
+            "done": self.done,
+            "to run": self.todo,
+            "no data": self.pending,
+        }
         return next((name for name, jobs in groups.items() if job in jobs), None)
 
     def macs(self, kind: str) -> float:

@@ -16,7 +16,9 @@ from lsbench.suite.schema import JobEntry, Suite
 RESERVED = ("name", "needs", "resources")
 
 
-def resolve_suite(data: dict[str, Any], problems: Problems, *, preset: str, limit: int | None) -> Suite | None:
+def resolve_suite(
+    data: dict[str, Any], problems: Problems, *, preset: str, limit: int | None
+) -> Suite | None:
     """Return the suite, or None after noting why not in `problems`.
 
     Args:
@@ -60,7 +62,9 @@ def _variants(data: dict[str, Any], problems: Problems) -> list[Variant]:
         if variant is None:
             continue
         if variant.name in names:
-            reason = f"duplicate variant name '{variant.name}', first given at variants[{names[variant.name]}]"
+            reason = (
+                f"duplicate variant name '{variant.name}', first given at variants[{names[variant.name]}]"
+            )
             problems.add(("variants", index, "name"), reason)
         names.setdefault(variant.name, index)
         found.append(variant)
@@ -208,9 +212,14 @@ def _check_needs(jobs: list[JobEntry], data: dict[str, Any], problems: Problems)
             where = ("jobs", index, str(kind_name), "needs")
             if need not in by_name:
                 hint = suggest(need, by_name)
-                problems.add(where, f"job '{job.name if job else ''}' needs '{need}', which the suite does not have{hint}")
+                problems.add(
+                    where,
+                    f"job '{job.name if job else ''}' needs '{need}', which the suite does not have{hint}",
+                )
             elif job and not JOBS.load(job.kind).per_seed and JOBS.load(by_name[need].kind).per_seed:
-                problems.add(where, f"'{job.name}' runs once per variant and cannot need '{need}', which runs per seed")
+                problems.add(
+                    where, f"'{job.name}' runs once per variant and cannot need '{need}', which runs per seed"
+                )
     cycle = _cycle({job.name: job.needs for job in jobs})
     if cycle:
         problems.add(("jobs",), f"the jobs need each other in a circle: {' -> '.join(cycle)}")

@@ -27,7 +27,9 @@ class Defaults(StrictModel):
 class VariantEntry(StrictModel):
     """One row of the suite, or with `matrix` all combinations of the listed values."""
 
-    name: str | None = Field(default=None, description="with a matrix: a template such as '{mixer}-k{kernel_large}'")
+    name: str | None = Field(
+        default=None, description="with a matrix: a template such as '{mixer}-k{kernel_large}'"
+    )
     label: str | None = None
     model: str | None = None
     mixer: str | None = None
@@ -61,7 +63,9 @@ class SuiteFile(StrictModel):
     version: Literal[1] = Field(description="version of this format")
     name: str = Field(pattern=NAME, max_length=60)
     description: str = ""
-    tags: list[str] = Field(default_factory=list, description="`smoke`: reports leave it out unless it is named")
+    tags: list[str] = Field(
+        default_factory=list, description="`smoke`: reports leave it out unless it is named"
+    )
     baseline: str | None = Field(default=None, description="the variant that the others are compared with")
     defaults: Defaults = Defaults()
     variants: list[VariantEntry] = Field(min_length=1)

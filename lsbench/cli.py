@@ -1,0 +1,421 @@
+"""The command line: verbs, parsing and printing. Everything heavy is imported when it is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lsbench import __version__
+from lsbench.core.errors import ExitCode, LsbenchError, NothingMeasuredError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lsbench.scheduler.driver import Outcome, Watcher
+    from lsbench.scheduler.protocol import Executor
+    from lsbench.store.results import ResultsFolder
+    from lsbench.suite.graph import JobGraph
+    from lsbench.suite.planner import Plan
+
+app = typer.Typer(
+    name="lsbench",
+    help="Benchmark and ablation suites for lightweight vision backbones, built around LSNet.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class Scheduler(StrEnum):
+    """Who runs the jobs."""
+
+    ray = "ray"
+    inline = "inline"
+
+
+class Listing(StrEnum):
+    """What can be listed."""
+
+    models = "models"
+    mixers = "mixers"
+    datasets = "datasets"
+    jobs = "jobs"
+    metrics = "metrics"
+    probes = "probes"
+    reports = "reports"
+    suites = "suites"
+
+
+SuiteArg = Annotated[
+    str, typer.Argument(metavar="SUITE", help="A suite file, or the name of a shipped suite.")
+]
+ResultsOpt = Annotated[Path, typer.Option("--results", metavar="DIR", help="Where results are kept.")]
+PresetOpt = Annotated[str, typer.Option("--preset", metavar="NAME", help="A preset of the suite.")]
+DataOpt = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", metavar="DIR", envvar="LSBENCH_DATA", help="Folder of large data sets, e.g. DIR/imagenet."
+    ),
+]
+OnlyOpt = Annotated[
+    list[str] | None, typer.Option("--only", metavar="GLOB", help="Only these variants or jobs.")
+]
+SkipOpt = Annotated[
+    list[str] | None, typer.Option("--skip", metavar="GLOB", help="Not these variants or jobs.")
+]
+SeedsOpt = Annotated[
+    str | None, typer.Option("--seeds", metavar="0,1,2", help="Only these seeds of the suite.")
+]
+LimitOpt = Annotated[
+    int | None,
+    typer.Option(
+        "--limit", min=1, metavar="N", help="N steps per training, N batches per evaluation; kept apart."
+    ),
+]
+SetOpt = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override, e.g. jobs.train.epochs=1; kept apart."),
+]
+JsonOpt = Annotated[
+    bool, typer.Option("--json", help="Machine-readable lines on stdout, people's text on stderr.")
+]
+RESULTS = Path("results")
+#: The base of typer's usage errors, whichever click it stands on.
+CommandLineError: type[Exception] = typer.BadParameter.__bases__[0].__bases__[0]
+
+
+def _stderr() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def _graph(
+    suite: str, preset: str, overrides: list[str] | None, limit: int | None, data: Path | None
+) -> JobGraph:
+    from lsbench.suite.graph import build_graph
+    from lsbench.suite.loader import load_suite
+
+    resolved = load_suite(suite, preset=preset, overrides=overrides, limit=limit)
+    return build_graph(resolved, data_root=None if data is None else data.absolute())
+
+
+def _seeds(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise UsageError(f"--seeds {text}: expected whole numbers with commas, e.g. 0,1,2") from error
+
+
+@app.callback(invoke_without_command=True)
+def _top(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+    show_traceback: Annotated[
+        bool, typer.Option("--traceback", help="Show where an error came from.")
+    ] = False,
+) -> None:
+    if version:
+        typer.echo(f"lsbench {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def validate(suite: SuiteArg, data: DataOpt = None) -> None:
+    """Check a suite file and all its presets; nothing is run."""
+    from lsbench.suite.loader import load_suite, preset_names
+
+    for preset in preset_names(suite):
+        resolved = load_suite(suite, preset=preset)
+        jobs = (
+            f"{len(resolved.variants)} variants, {len(resolved.jobs)} jobs each, {len(resolved.seeds)} seeds"
+        )
+        typer.echo(f"{resolved.name} ({preset}): ok: {jobs}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of suite files, for editors."""
+    from lsbench.suite.json_schema import suite_json_schema
+
+    typer.echo(json.dumps(suite_json_schema(), indent=1))
+
+
+@app.command()
+def plan(
+    suite: SuiteArg,
+    preset: PresetOpt = "default",
+    results: ResultsOpt = RESULTS,
+    data: DataOpt = None,
+    only: OnlyOpt = None,
+    skip: SkipOpt = None,
+    seeds: SeedsOpt = None,
+    limit: LimitOpt = None,
+    overrides: SetOpt = None,
+    as_json: JsonOpt = False,
+) -> None:
+    """Show what a run would do: every job, whether it is done, and what it costs."""
+    from lsbench.suite.listing import plan_lines, plan_rows
+    from lsbench.suite.planner import make_plan
+
+    graph = _graph(suite, preset, overrides, limit, data)
+    done = {name for name in graph.by_id() if _folder(graph, results).is_done(name)}
+    made = make_plan(graph, done=done, only=only or [], skip=skip or [], seeds=_seeds(seeds))
+    for line in map(json.dumps, plan_rows(made)) if as_json else plan_lines(made):
+        typer.echo(line)
+
+
+def _folder(graph: JobGraph, results: Path) -> ResultsFolder:
+    from lsbench.store.results import ResultsFolder
+
+    return ResultsFolder(results.absolute() / graph.suite.name / graph.suite.preset)
+
+
+@app.command()
+def run(
+    suite: SuiteArg,
+    preset: PresetOpt = "default",
+    results: ResultsOpt = RESULTS,
+    data: DataOpt = None,
+    only: OnlyOpt = None,
+    skip: SkipOpt = None,
+    seeds: SeedsOpt = None,
+    limit: LimitOpt = None,
+    overrides: SetOpt = None,
+    address: Annotated[
+        str | None, typer.Option(help="A Ray cluster: auto or host:port. Default: a local Ray.")
+    ] = None,
+    scheduler: Annotated[
+        Scheduler, typer.Option(help="inline: one after another in this process.")
+    ] = Scheduler.ray,
+    max_parallel: Annotated[int | None, typer.Option(min=1, metavar="N", help="Most jobs at a time.")] = None,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Start nothing more after a failed job.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("-n", "--dry-run", help="Show the plan and do nothing.")] = False,
+    as_json: JsonOpt = False,
+) -> None:
+    """Run a suite; a suite that has results is continued."""
+    from lsbench.scheduler.run import RunOptions, run_suite
+
+    if dry_run:
+        plan(suite, preset, results, data, only, skip, seeds, limit, overrides, as_json)
+        return
+    graph = _graph(suite, preset, overrides, limit, data)
+    options = RunOptions(results, only or [], skip or [], _seeds(seeds), max_parallel, fail_fast)
+    watchers: list[Any] = []
+
+    def create_watcher(made: Plan, folder: ResultsFolder) -> Watcher:
+        watchers.append(_watcher(made, folder, as_json))
+        return watchers[0]  # type: ignore[no-any-return]
+
+    try:
+        outcome = run_suite(
+            graph,
+            options,
+            create_executor=lambda: _executor(scheduler, address),
+            create_watcher=create_watcher,
+        )
+    finally:
+        for watcher in watchers:
+            watcher.close()
+    _conclude(graph, outcome, results, as_json)
+
+
+def _executor(scheduler: Scheduler, address: str | None) -> Executor:
+    if scheduler is Scheduler.inline:
+        from lsbench.scheduler.inline import InlineExecutor
+
+        return InlineExecutor()
+    from lsbench.scheduler.ray_pool import RayExecutor
+
+    return RayExecutor(address)
+
+
+def _watcher(made: Plan, folder: ResultsFolder, as_json: bool) -> Watcher:
+    from lsbench.scheduler.progress import JsonWatcher, LiveWatcher, PlainWatcher
+
+    console = _stderr()
+    if as_json:
+        return JsonWatcher(made, folder, console, sys.stdout)
+    return (LiveWatcher if console.is_terminal else PlainWatcher)(made, folder, console)
+
+
+def _conclude(graph: JobGraph, outcome: Outcome | None, results: Path, as_json: bool) -> None:
+    """Print the table and leave with the exit code that the outcome deserves."""
+    from lsbench.core.registry import REPORTS
+    from lsbench.tables.summary import summarize
+
+    console = _stderr()
+    if outcome is None:
+        console.print(f"{graph.suite.name} ({graph.suite.preset}): nothing left to do, every job is done.")
+    summary = summarize(_folder(graph, results))
+    if summary is not None and outcome is not None:
+        typer.echo(REPORTS.load("json" if as_json else "console")([summary]), nl=False)
+    if outcome is not None and (outcome.failed or outcome.skipped):
+        counts = f"{len(outcome.ok)} ok, {len(outcome.failed)} failed, {len(outcome.skipped)} skipped"
+        console.print(f"{counts}; the same command tries them again.", style="bold red")
+        raise typer.Exit(ExitCode.JOBS_FAILED)
+
+
+@app.command()
+def status(
+    suite: Annotated[
+        str | None, typer.Argument(metavar="[SUITE]", help="A suite's name or file; default: all.")
+    ] = None,
+    results: ResultsOpt = RESULTS,
+    as_json: JsonOpt = False,
+) -> None:
+    """Show how far suites are, and the last errors."""
+    from lsbench.tables.status import read_status
+
+    for folder in _results_of(suite, None, results):
+        found = read_status(folder)
+        if found is None:
+            continue
+        if as_json:
+            fields = {"suite": found.suite, "preset": found.preset, "running": found.is_running}
+            typer.echo(json.dumps({**fields, "jobs": found.counts, "errors": found.errors}))
+            continue
+        state = "running" if found.is_running else ("complete" if not found.total("missing") else "stopped")
+        state = "failed jobs" if found.total("failed") and not found.is_running else state
+        typer.echo(f"{found.suite} ({found.preset}): {state}")
+        for kind, counter in found.counts.items():
+            numbers = ", ".join(
+                f"{counter[name]} {name}" for name in ("ok", "failed", "missing") if counter[name]
+            )
+            typer.echo(f"  {kind}: {numbers}")
+        for label, error in found.errors.items():
+            typer.echo(f"  {label}: {error}")
+
+
+@app.command()
+def report(
+    suite: Annotated[
+        str | None, typer.Argument(metavar="[SUITE]", help="A suite's name or file; default: all.")
+    ] = None,
+    format_name: Annotated[
+        str, typer.Option("--format", metavar="NAME", help="See `lsbench list reports`.")
+    ] = "console",
+    preset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only this preset; default: all.")
+    ] = None,
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="FILE", help="Where to; - is stdout.")
+    ] = "-",
+    results: ResultsOpt = RESULTS,
+) -> None:
+    """Print a table: one row per variant, the baseline first, holes shown as holes."""
+    from lsbench.core.registry import REPORTS
+    from lsbench.store.atomic import write_text
+    from lsbench.tables.summary import summarize
+
+    render = REPORTS.load(format_name)
+    summaries = [found for folder in _results_of(suite, preset, results) if (found := summarize(folder))]
+    if suite is None:
+        summaries = [found for found in summaries if not found.is_smoke]
+    if not summaries:
+        raise NothingMeasuredError(
+            f"{results}: no results to report; start with `lsbench run {suite or 'ablations'}`"
+        )
+    text = render(summaries)
+    if output == "-":
+        typer.echo(text, nl=False)
+    else:
+        _write(Path(output), text, write_text)
+
+
+def _write(path: Path, text: str, write_text: Any) -> None:
+    try:
+        write_text(path.absolute(), text)
+    except OSError as error:
+        raise UsageError(f"-o {path}: cannot be written ({error.strerror})") from error
+
+
+def _results_of(suite: str | None, preset: str | None, results: Path) -> list[ResultsFolder]:
+    """Return the results folders of a suite (by name or file), or of all.
+
+    Raises:
+        UsageError: If the suite is neither in the results nor known.
+        NothingMeasuredError: If there is no result.
+    """
+    from lsbench.store.results import find_results
+    from lsbench.suite.loader import find_suite
+    from lsbench.suite.marked_yaml import read_yaml
+
+    name = suite
+    if suite is not None and not (results / suite).is_dir():
+        name = str(read_yaml(find_suite(suite)).get("name"))
+    folders = find_results(results.absolute(), name)
+    folders = [folder for folder in folders if preset in (None, folder.root.name)]
+    if not folders:
+        what = f" of {name}" if name else ""
+        raise NothingMeasuredError(
+            f"{results}: no results{what}; start with `lsbench run {name or 'ablations'}`"
+        )
+    return folders
+
+
+@app.command("list")
+def list_names(
+    what: Annotated[Listing, typer.Argument(help="What to list.")], as_json: JsonOpt = False
+) -> None:
+    """List what can be named in a suite."""
+    from lsbench.suite.listing import named_things
+
+    for name, title in named_things(what.value):
+        typer.echo(json.dumps({"name": name, "title": title}) if as_json else f"{name:24s}  {title}".rstrip())
+
+
+@app.command()
+def doctor(results: ResultsOpt = RESULTS, data: DataOpt = None, as_json: JsonOpt = False) -> None:
+    """Show what this machine has, and what is wrong with it."""
+    from lsbench.doctor import examine
+
+    bad = 0
+    for finding in examine(results, data):
+        bad += not finding.is_good
+        if as_json:
+            typer.echo(json.dumps({"what": finding.what, "found": finding.found, "good": finding.is_good}))
+        else:
+            typer.echo(f"{'ok ' if finding.is_good else 'BAD'}  {finding.what}: {finding.found}")
+    if bad:
+        raise typer.Exit(ExitCode.USAGE)
+
+
+def main() -> None:
+    """Run the command line and exit; every expected error is one line on stderr."""
+    sys.exit(run_command(sys.argv[1:]))
+
+
+def run_command(arguments: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    try:
+        code = app(args=arguments, prog_name="lsbench", standalone_mode=False)
+    except LsbenchError as error:
+        return _complain(error, str(error), int(error.exit_code), arguments)
+    except CommandLineError as error:
+        message = error.format_message()  # type: ignore[attr-defined]
+        return _complain(error, message, int(ExitCode.USAGE), arguments)
+    except (KeyboardInterrupt, typer.Abort):
+        return _complain(None, "interrupted", int(ExitCode.INTERRUPTED), arguments)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.OK)
+    return int(code or 0)
+
+
+def _complain(error: BaseException | None, message: str, code: int, arguments: list[str]) -> int:
+    if error is not None and "--traceback" in arguments:
+        traceback.print_exception(error)
+    for line in message.splitlines():
+        print(f"lsbench: {line}", file=sys.stderr)
+    return code

@@ -1,0 +1,95 @@
+"""Look at this machine: what lsbench finds on it, and what is wrong."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from lsbench.core.env import code_version, cpu_name, package_version
+from lsbench.core.errors import DataError
+from lsbench.core.registry import DATASETS
+
+PACKAGES = ("torch", "torchvision", "timm", "ray", "pandas", "pyarrow", "fvcore", "imagecorruptions", "scipy")
+LOW_DISK_BYTES = 5 * 2**30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor: what, what was found, and whether it is good."""
+
+    what: str
+    found: str
+    is_good: bool = True
+
+
+def examine(results: Path, data_root: Path | None) -> Iterator[Finding]:
+    """Yield what there is on this machine.
+
+    Args:
+        results: The results folder that a run would use.
+        data_root: Folder under which large data sets lie, or None.
+    """
+    version = code_version()
+    yield Finding("lsbench", f"{version['lsbench']} ({version['git_sha'] or 'installed'})")
+    for name in PACKAGES:
+        installed = package_version(name)
+        yield Finding(name, installed or "not installed", installed is not None)
+    yield from _imports()
+    memory = psutil.virtual_memory()
+    cpus = len(os.sched_getaffinity(0))
+    yield Finding("CPU", f"{cpu_name()}, {cpus} usable cores, load {os.getloadavg()[0]:.1f}")
+    yield Finding("memory", f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free")
+    yield from _gpus()
+    yield _disk(results)
+    yield from _datasets(data_root)
+
+
+def _imports() -> Iterator[Finding]:
+    """Import what breaks most often when versions do not match."""
+    for name in ("torchvision", "ray", "imagecorruptions"):
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # noqa: BLE001 - a broken package may raise anything
+            yield Finding(f"import {name}", f"{type(error).__name__}: {error}", is_good=False)
+
+
+def _gpus() -> Iterator[Finding]:
+    import torch
+
+    if not torch.cuda.is_available():
+        yield Finding("GPU", "none that torch can use; jobs run on the CPU")
+        return
+    for index in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(index)
+        yield Finding(f"GPU {index}", f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB")
+
+
+def _disk(results: Path) -> Finding:
+    folder = next(
+        (path for path in [results.absolute(), *results.absolute().parents] if path.exists()), Path("/")
+    )
+    free = shutil.disk_usage(folder).free
+    can_write = os.access(folder, os.W_OK)
+    state = f"{free / 2**30:.1f} GiB free" + ("" if can_write else ", cannot be written")
+    return Finding(f"results in {results}", state, can_write and free > LOW_DISK_BYTES)
+
+
+def _datasets(data_root: Path | None) -> Iterator[Finding]:
+    for name in DATASETS.names():
+        plugin = DATASETS.load(name)
+        try:
+            spec = plugin.spec.model_validate({"name": name})
+        except ValueError:
+            continue  # it needs settings that only a suite can give
+        try:
+            yield Finding(
+                f"data set {name}", f"ready, fingerprint {plugin.fingerprint(spec, data_root)[:12]}"
+            )
+        except DataError as error:
+            yield Finding(f"data set {name}", f"not there: {str(error).splitlines()[0]}")

@@ -1,0 +1,1 @@
+"""The loops that jobs share: training, evaluation, checkpoints, the state of the process."""

@@ -1,0 +1,37 @@
+"""Put the process of a job into a known state: threads, device, determinism, random streams."""
+
+from __future__ import annotations
+
+import os
+import random
+
+import numpy as np
+import torch
+
+
+def prepare_process(*, threads: int, seed: int, wants_gpu: bool) -> str:
+    """Set threads, seeds and deterministic algorithms; return ``"cuda"`` or ``"cpu"``.
+
+    Args:
+        threads: CPU threads inside one operator. It changes the order of sums, hence results.
+        seed: Seed of all global random streams.
+        wants_gpu: Whether the job was given a GPU; without one it runs on the CPU.
+    """
+    torch.set_num_threads(threads)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+    seed_everything(seed)
+    return "cuda" if wants_gpu and torch.cuda.is_available() else "cpu"
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the global random streams of Python, NumPy and PyTorch."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def device_name(device: str) -> str | None:
+    """Return the GPU's name, or None on the CPU."""
+    return torch.cuda.get_device_name(0) if device == "cuda" else None

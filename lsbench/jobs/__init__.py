@@ -1,0 +1,1 @@
+"""Job kinds: one file each, the file name is the name in YAML."""

@@ -1,0 +1,121 @@
+"""Evaluate a trained variant; keeps for each image whether it was right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from pydantic import Field, field_validator
+
+from lsbench.core.ids import content_hash
+from lsbench.core.job import JobContext, JobKind, JobSpec, Resources
+from lsbench.core.record import Record, measured
+from lsbench.core.registry import METRICS
+
+PREDICTIONS = "predictions.npz"
+
+
+class EvaluateSpec(JobSpec):
+    """Settings of an evaluation."""
+
+    runtime_fields: ClassVar[frozenset[str]] = frozenset({"data_workers"})
+
+    split: str = "test"
+    metrics: tuple[str, ...] = Field(default=("top1", "top5"), min_length=1)
+    batch_size: int = Field(default=256, ge=1)
+    channels_last: bool = False
+    data_workers: int = Field(default=0, ge=0, description="loader processes; changes no result")
+
+    @field_validator("metrics")
+    @classmethod
+    def _are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if name not in METRICS.names():
+                raise ValueError(METRICS.unknown(name))
+        return value
+
+
+def run(context: JobContext) -> Sequence[Record]:
+    """Evaluate the trained variant and return the mean of each metric over the split."""
+    import time
+
+    from lsbench.engine.classify import create_eval_batches, create_trained, dataset_of
+    from lsbench.engine.evaluator import evaluate
+
+    spec: EvaluateSpec = context.spec
+    batches: Any = create_eval_batches(
+        context, spec.split, batch_size=spec.batch_size, workers=spec.data_workers
+    )
+    started = time.monotonic()
+
+    def on_batch(seen: int) -> None:
+        rate = seen / (time.monotonic() - started)
+        context.emit({"ev": "step", "step": seen, "images_per_s": round(rate, 1)})
+
+    found = evaluate(
+        create_trained(context).to(context.device),
+        batches,
+        {name: METRICS.load(name) for name in spec.metrics},
+        device=context.device,
+        limit=context.job.limit,
+        channels_last=spec.channels_last,
+        on_batch=on_batch,
+    )
+    _, dataset = dataset_of(context)
+    paths = list(batches.paths)[: found.num_images]
+    _save_predictions(context, found, paths)
+    protocol = f"{spec.split}|res={dataset.img_size}|n={found.num_images}|v{JOB.version}"
+    return [_record(name, found, protocol, str(dataset.name)) for name in spec.metrics]
+
+
+def _save_predictions(context: JobContext, found: Any, paths: list[str]) -> None:
+    """Write per-image results; the hash of the file list proves that two runs saw the same images."""
+    import numpy as np
+
+    from lsbench.store.atomic import atomic_write
+
+    images = np.array(content_hash(paths, length=64))
+    scores = {f"score_{name}": values for name, values in found.scores.items()}
+    with atomic_write(context.folder / PREDICTIONS) as file:
+        np.savez_compressed(
+            file, targets=found.targets, predictions=found.predictions, images_sha256=images, **scores
+        )
+
+
+def _record(name: str, found: Any, protocol: str, dataset: str) -> Record:
+    low, high, method = _interval(found.scores[name])
+    return measured(
+        name,
+        found.mean(name),
+        protocol=protocol,
+        dataset=dataset,
+        n=found.num_images,
+        ci_low=low,
+        ci_high=high,
+        ci_method=method,
+    )
+
+
+def _interval(values: Any) -> tuple[float | None, float | None, str | None]:
+    """Return the 95 % Wilson interval of a share of right images; other metrics get none."""
+    if values.dtype != bool:
+        return None, None, None
+    from scipy.stats import binomtest
+
+    interval = binomtest(int(values.sum()), len(values)).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high), "wilson 95%, over images"
+
+
+def cost(spec: EvaluateSpec, macs: float, images: Callable[[str], int]) -> float:
+    """Return the estimated MACs of an evaluation."""
+    return macs * images(spec.split)
+
+
+JOB = JobKind(
+    spec=EvaluateSpec,
+    run=run,
+    version=1,
+    cost=cost,
+    needs=("train",),
+    resources=Resources(num_gpus="auto", timeout_min=24 * 60),
+)

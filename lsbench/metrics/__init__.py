@@ -1,0 +1,1 @@
+"""Metrics measure quality: one file each."""

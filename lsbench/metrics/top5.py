@@ -1,0 +1,25 @@
+"""Top-5 accuracy: the true class is among the five most likely ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def top5(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return for each image whether the true class is among the five most likely ones.
+
+    Args:
+        logits: Shape ``(N, K)``; with fewer than five classes every image counts as right.
+        targets: True classes, shape ``(N,)``.
+
+    Returns:
+        Booleans, shape ``(N,)``.
+    """
+    best = logits.topk(min(5, logits.shape[1]), dim=1).indices
+    return (best == targets[:, None]).any(dim=1)
+
+
+METRIC = top5

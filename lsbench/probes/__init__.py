@@ -1,0 +1,1 @@
+"""Probes measure cost: one file each."""

@@ -1,0 +1,21 @@
+"""Parameters: the number of trained values of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lsbench.core.job import JobContext
+from lsbench.core.record import Record, measured
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def count_params(model: nn.Module, img_size: int, context: JobContext) -> Sequence[Record]:
+    """Return the number of parameters; buffers such as running statistics do not count."""
+    total = sum(parameter.numel() for parameter in model.parameters())
+    return [measured("params", float(total), protocol="params|unfused|v1")]
+
+
+PROBE = count_params

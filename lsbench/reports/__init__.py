@@ -1,0 +1,1 @@
+"""Report formats: one file each, the file name is the name of the format."""

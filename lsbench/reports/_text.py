@@ -1,0 +1,53 @@
+"""Write the cells of a summary as text: the same words in every format."""
+
+from __future__ import annotations
+
+from lsbench.core.units import Quantity
+from lsbench.tables.statistics import Estimate
+from lsbench.tables.summary import Cell, Column, Row, Summary
+
+
+def header(summary: Summary) -> list[str]:
+    """Return the titles of all columns."""
+    return ["variant", *(column.title for column in summary.columns)]
+
+
+def row_texts(row: Row, columns: list[Column]) -> list[str]:
+    """Return the cells of one row."""
+    name = f"{row.title} (baseline)" if row.is_baseline else row.title
+    return [name, *(cell_text(row.cells[column.key], column) for column in columns)]
+
+
+def cell_text(cell: Cell, column: Column) -> str:
+    """Return one cell: value and interval, or the reason why there is none."""
+    if cell.estimate is None:
+        return cell.hole or "-"
+    text = _delta(cell.estimate, column) if column.is_delta else _value(cell, cell.estimate, column)
+    if cell.estimate.n < cell.expected:
+        text += f" ({cell.estimate.n} of {cell.expected} seeds)"
+    return text
+
+
+def _value(cell: Cell, found: Estimate, column: Column) -> str:
+    shown = column.quantity
+    text = f"{found.value * shown.scale:.{shown.digits}f}"
+    half = found.half_width
+    return text if half is None else f"{text} ± {half * shown.scale:.{_spread_digits(half, shown)}f}"
+
+
+def _spread_digits(half: float, shown: Quantity) -> int:
+    return shown.digits if half * shown.scale < 100 else 0
+
+
+def _delta(found: Estimate, column: Column) -> str:
+    shown = column.quantity
+    text = f"{found.value * shown.scale:+.{shown.digits}f}"
+    if found.low is None or found.high is None:
+        return text
+    low, high = (f"{end * shown.scale:+.{shown.digits}f}" for end in (found.low, found.high))
+    return f"{text} [{low}, {high}]"
+
+
+def heading(summary: Summary) -> str:
+    """Return the line above a table."""
+    return f"{summary.suite} ({summary.preset})"

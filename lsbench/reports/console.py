@@ -1,0 +1,37 @@
+"""A table for the terminal."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lsbench.reports._text import header, heading, row_texts
+from lsbench.tables.summary import Summary
+
+MIN_WIDTH = 100
+
+
+def render(summaries: Sequence[Summary]) -> str:
+    """Return the tables as text as wide as the terminal, at least 100 columns."""
+    width = max(shutil.get_terminal_size((160, 24)).columns, MIN_WIDTH)
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    for summary in summaries:
+        table = Table(title=Text(heading(summary)), title_justify="left")
+        for number, title in enumerate(header(summary)):
+            table.add_column(Text(title), justify="left" if number == 0 else "right")
+        for row in summary.rows:
+            table.add_row(*(Text(text) for text in row_texts(row, summary.columns)))
+        console.print(table)
+        for note in summary.notes:
+            console.print(Text(note))
+        console.print()
+    text = console.file
+    return text.getvalue() if isinstance(text, io.StringIO) else ""
+
+
+REPORT = render

@@ -1,0 +1,43 @@
+"""JSON in SI units and full precision, with protocols and notes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from lsbench.core.record import SCHEMA_VERSION
+from lsbench.tables.summary import Summary
+
+
+def render(summaries: Sequence[Summary]) -> str:
+    """Return all summaries as one JSON document; a number that was not measured is null."""
+    content = {"schema_version": SCHEMA_VERSION, "tables": [_table(summary) for summary in summaries]}
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _table(summary: Summary) -> dict[str, Any]:
+    frame = summary.to_frame().astype(object)
+    rows = frame.where(frame.notna(), None).to_dict("records")
+    columns = [
+        {
+            "key": column.key,
+            "title": column.title,
+            "unit": column.quantity.unit,
+            "higher_is_better": column.quantity.higher_is_better,
+            "protocol": column.protocol,
+        }
+        for column in summary.columns
+    ]
+    return {
+        "suite": summary.suite,
+        "preset": summary.preset,
+        "baseline": summary.baseline,
+        "smoke": summary.is_smoke,
+        "columns": columns,
+        "rows": rows,
+        "notes": summary.notes,
+    }
+
+
+REPORT = render

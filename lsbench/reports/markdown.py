@@ -1,0 +1,36 @@
+"""A table for a README or a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lsbench.reports._text import header, heading, row_texts
+from lsbench.tables.summary import Summary
+
+
+def render(summaries: Sequence[Summary]) -> str:
+    """Return the tables as GitHub-flavoured Markdown."""
+    return "\n".join(_table(summary) for summary in summaries)
+
+
+def _table(summary: Summary) -> str:
+    titles = header(summary)
+    lines = [f"### {_escape(heading(summary))}", "", _line(titles)]
+    lines.append(_line(["---", *("---:" for _ in titles[1:])]))
+    lines += [_line(row_texts(row, summary.columns)) for row in summary.rows]
+    lines += ["", *(f"- {_escape(note)}" for note in summary.notes)]
+    return "\n".join(lines) + "\n"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell if cell.startswith("---") else _escape(cell) for cell in cells) + " |"
+
+
+def _escape(text: str) -> str:
+    """Return `text` so that it stays text: a variant named ``<b>|x`` breaks nothing."""
+    for mark in "\\|<>*_`":
+        text = text.replace(mark, f"\\{mark}" if mark not in "<>" else {"<": "&lt;", ">": "&gt;"}[mark])
+    return text.replace("\n", " ")
+
+
+REPORT = render

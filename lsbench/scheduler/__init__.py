@@ -1,0 +1,1 @@
+"""Who runs what, where and when: the driver, its ledger and its executors."""

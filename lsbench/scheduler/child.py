@@ -1,0 +1,145 @@
+"""The process of one job: run it, and as its last act write ``result.json``."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lsbench.core.env import provenance
+from lsbench.core.errors import ConfigError, LsbenchError
+from lsbench.core.ids import canonical_json
+from lsbench.core.job import Job, JobContext, JobKind, Variant
+from lsbench.core.record import SCHEMA_VERSION, Record
+from lsbench.core.registry import DATASETS, JOBS
+from lsbench.store.atomic import write_json
+from lsbench.store.lock import locked
+from lsbench.store.results import RESULT, SPEC
+
+Emit = Callable[[dict[str, Any]], None]
+LOCK_WAIT_S = 30.0
+
+
+def act(request: Mapping[str, Any], emit: Emit) -> int:
+    """Do what a request asks and return the exit status of the process.
+
+    Args:
+        request: ``{"action": "job", "folder": ...}`` or ``{"action": "preflight", "variants": [...]}``.
+        emit: Receives events, the last of them ``error`` if the job failed.
+    """
+    try:
+        if request["action"] == "preflight":
+            problems = check_models([Variant.model_validate(v) for v in request["variants"]])
+            emit({"ev": "preflight", "problems": problems})
+        else:
+            execute(Path(request["folder"]), emit)
+    except Exception as error:  # noqa: BLE001 - whatever a job raises is stored with the job
+        traceback.print_exc()
+        emit({"ev": "error", **describe(error)})
+        return 1
+    return 0
+
+
+def describe(error: BaseException) -> dict[str, str]:
+    """Return the class and the one-line message under which a failure is stored."""
+    is_oom = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    lines = str(error).strip().splitlines()
+    text = "; ".join(lines) if isinstance(error, LsbenchError) else (lines[0] if lines else "")
+    return {"error_class": "oom" if is_oom else type(error).__name__, "message": text}
+
+
+def execute(folder: Path, emit: Emit) -> None:
+    """Run the job whose ``spec.json`` lies in `folder`, unless it is done already.
+
+    Raises:
+        StoreError: If another process holds the job.
+        Exception: Whatever the job raises.
+    """
+    job = Job.model_validate_json((folder / SPEC).read_text(encoding="utf-8"))
+    with locked(folder / ".lock", what=f"job {job.label}", wait_s=LOCK_WAIT_S):
+        if (folder / RESULT).exists():
+            return
+        started, clock = datetime.now(UTC), time.monotonic()
+        context = _context(job, folder, emit)
+        kind: JobKind = JOBS.load(job.kind)
+        records = list(kind.run(context))
+        line = _job_line(job, context, started, time.monotonic() - clock)
+        write_json(folder / RESULT, {"job": line, "records": _record_lines(job, records)})
+
+
+def _context(job: Job, folder: Path, emit: Emit) -> JobContext:
+    from lsbench.engine.process import prepare_process
+
+    kind: JobKind = JOBS.load(job.kind)
+    spec = kind.spec.model_validate(job.spec)
+    device = prepare_process(threads=spec.threads, seed=job.seed or 0, wants_gpu=bool(job.resources.num_gpus))
+    needs = {name: folder.parent / str(needed) for name, needed in job.needs.items()}
+    return JobContext(job=job, spec=spec, folder=folder, needs=needs, device=device, emit=emit)
+
+
+def _record_lines(job: Job, records: Sequence[Record]) -> list[dict[str, Any]]:
+    return [{"job_id": job.id, **record.model_dump(mode="json")} for record in records]
+
+
+def _job_line(job: Job, context: JobContext, started: datetime, wall_s: float) -> dict[str, Any]:
+    from lsbench.engine.process import device_name
+
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "job_id": job.id,
+        "status": "ok",
+        "kind": job.kind,
+        "label": job.label,
+        "seed": job.seed,
+        "started_at": started.isoformat(timespec="seconds"),
+        "wall_s": round(wall_s, 3),
+        "error": None,
+        "setting": {**job.spec, "dataset": job.variant.dataset, "limit": job.limit},
+        "provenance": {
+            **provenance(),
+            "device": context.device,
+            "device_name": device_name(context.device),
+            "data_fingerprint": job.dataset_fingerprint,
+        },
+    }
+
+
+def check_models(variants: Sequence[Variant]) -> list[str]:
+    """Build every distinct model once, without memory for its weights; return one line per problem."""
+    import torch
+
+    from lsbench.models.factory import create_model
+
+    problems: dict[str, None] = {}
+    seen: set[str] = set()
+    for variant in variants:
+        key = canonical_json([variant.model_identity(), variant.dataset])
+        if key in seen:
+            continue
+        seen.add(key)
+        spec = DATASETS.load(variant.dataset["name"]).spec.model_validate(variant.dataset)
+        try:
+            with torch.device("meta"):
+                create_model(
+                    variant.model,
+                    mixer=variant.mixer,
+                    mixer_args=variant.mixer_args,
+                    num_classes=10,
+                    img_size=spec.img_size,
+                    **variant.model_args,
+                )
+        except ConfigError as error:
+            problems.update(dict.fromkeys(f"variant '{variant.name}': {line}" for line in error.problems))
+        except Exception as error:  # noqa: BLE001 - a user's mixer may raise anything
+            message = describe(error)["message"]
+            problems[f"variant '{variant.name}': cannot be built: {type(error).__name__}: {message}"] = None
+    return list(problems)
+
+
+def set_visible_devices(env: Mapping[str, str]) -> None:
+    """Take over the environment of a request: visible GPUs and thread counts."""
+    os.environ.update(env)

@@ -1,0 +1,217 @@
+"""Run a plan: place what fits, follow what runs, keep what is finished, retry what was lost."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from lsbench.core.errors import ConfigError
+from lsbench.core.job import Job, Resources
+from lsbench.core.record import SCHEMA_VERSION
+from lsbench.scheduler.ledger import Ledger, Request
+from lsbench.scheduler.protocol import Event, Executor, Placement
+from lsbench.scheduler.retry import needs_node_alone, one_line, should_retry
+from lsbench.store.atomic import write_text
+from lsbench.store.results import LOG, SPEC, ResultsFolder
+from lsbench.suite.graph import critical_path
+from lsbench.suite.planner import Plan
+
+POLL_S = 0.25
+NODES_EVERY_S = 5.0
+
+
+class Watcher(Protocol):
+    """Whoever shows a run to people."""
+
+    def job_started(self, job: Job, event: dict[str, Any]) -> None:
+        """A job has started on a node."""
+
+    def job_progressed(self, job: Job, event: dict[str, Any]) -> None:
+        """A running job has said how far it is."""
+
+    def job_ended(self, job: Job, state: str, message: str) -> None:
+        """A job ended: ``ok``, ``failed``, ``retry`` or ``skipped``."""
+
+    def tick(self) -> None:
+        """Some time has passed."""
+
+
+@dataclass
+class Outcome:
+    """How a run ended."""
+
+    ok: list[Job] = field(default_factory=list)
+    failed: list[Job] = field(default_factory=list)
+    skipped: list[Job] = field(default_factory=list)
+
+
+class Driver:
+    """Runs the jobs of one plan on one executor."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        folder: ResultsFolder,
+        executor: Executor,
+        watcher: Watcher,
+        *,
+        fail_fast: bool = False,
+        max_parallel: int | None = None,
+    ) -> None:
+        """Prepare a run; the executor must be started.
+
+        Args:
+            plan: What to run.
+            folder: Where results go; this driver holds its lock.
+            executor: Who runs the jobs.
+            watcher: Who is told.
+            fail_fast: Start nothing more after a failed job.
+            max_parallel: Most jobs at a time, or None.
+        """
+        self.folder, self.executor, self.watcher = folder, executor, watcher
+        self.fail_fast, self.max_parallel = fail_fast, max_parallel
+        self.waiting: dict[str, Job] = {str(job.id): job for job in plan.todo}
+        self.done: set[str] = {str(job.id) for job in plan.done}
+        self.priority = critical_path(plan.graph)
+        self.running: dict[str, tuple[Job, Placement]] = {}
+        self.failures: dict[str, list[str]] = {}
+        self.outcome = Outcome()
+        self.ledger = Ledger(executor.nodes())
+        self._nodes_checked = time.monotonic()
+        for job in plan.todo:
+            self.ledger.check_fits(self.ledger.request(job.resources), job.label)
+
+    def preflight(self) -> None:
+        """Check nodes and models before any job starts.
+
+        Raises:
+            ConfigError: With one line per problem.
+        """
+        variants = list({job.variant.name: job.variant for job in self.waiting.values()}.values())
+        problems = self.executor.preflight(variants, self.folder.root)
+        if problems:
+            raise ConfigError(problems)
+
+    def run(self) -> Outcome:
+        """Run until nothing is left that can run."""
+        while self.waiting or self.running:
+            self._start_what_fits()
+            if not self.running:
+                self._skip_rest()
+                break
+            for event in self.executor.poll(POLL_S):
+                self._handle(event)
+            self._refresh_nodes()
+            self.watcher.tick()
+        return self.outcome
+
+    def _start_what_fits(self) -> None:
+        if self.fail_fast and self.outcome.failed:
+            return
+        for job in self._ready():
+            if self.max_parallel is not None and len(self.running) >= self.max_parallel:
+                return
+            placement = self.ledger.place(self._request(job))
+            if placement is not None:
+                self._start(job, placement)
+
+    def _ready(self) -> list[Job]:
+        """Return the jobs whose needs are done: exclusive ones last, then the longest chain first."""
+        ready = [job for job in self.waiting.values() if set(job.needs.values()) <= self.done]
+        return sorted(ready, key=lambda job: (self._request(job).wants_node, -self.priority[str(job.id)]))
+
+    def _request(self, job: Job) -> Request:
+        resources = job.resources
+        if needs_node_alone(self.failures.get(str(job.id), [])):
+            resources = Resources(exclusive="node").over(resources)
+        return self.ledger.request(resources)
+
+    def _start(self, job: Job, placement: Placement) -> None:
+        name = str(job.id)
+        folder = self.folder.job_folder(name)
+        settled = Resources(num_gpus=float(placement.num_devices)).over(job.resources)
+        write_text(
+            folder / SPEC, job.model_copy(update={"resources": settled}).model_dump_json(indent=1) + "\n"
+        )
+        self.running[name] = self.waiting.pop(name), placement
+        timeout_s = float(job.resources.timeout_min or 0) * 60
+        self.executor.submit(name, folder, placement, timeout_s)
+
+    def _handle(self, event: Event) -> None:
+        job, placement = self.running[event.job_id]
+        if event.kind == "start":
+            self.watcher.job_started(job, event.data)
+        elif event.kind == "progress":
+            self.watcher.job_progressed(job, event.data)
+        else:
+            del self.running[event.job_id]
+            self.ledger.release(placement)
+            self._finish(job, event.data)
+
+    def _finish(self, job: Job, end: dict[str, Any]) -> None:
+        """Keep the result of a job; that its file exists means done, whatever the executor says."""
+        name = str(job.id)
+        result = self.folder.result(name)
+        if result is not None:
+            self.folder.add_attempt(name, {**_now(), "status": "ok"})
+            self.folder.add_job(result["job"], result["records"])
+            self.done.add(name)
+            self.outcome.ok.append(job)
+            self.watcher.job_ended(job, "ok", "")
+            return
+        if end.get("ok"):
+            end = {"error_class": "worker_lost", "message": "the job ended without a result"}
+        self._fail(job, end)
+
+    def _fail(self, job: Job, end: dict[str, Any]) -> None:
+        name, error_class = str(job.id), end["error_class"]
+        failures = self.failures.setdefault(name, [])
+        failures.append(error_class)
+        message = one_line(end)
+        attempt = {**_now(), "status": "failed", "error_class": error_class, "message": message}
+        self.folder.add_attempt(name, attempt)
+        retries = job.resources.max_retries or 0
+        if should_retry(error_class, failures=failures, max_retries=retries):
+            self.waiting[name] = job
+            self.watcher.job_ended(job, "retry", message)
+            return
+        line = {
+            "schema_version": SCHEMA_VERSION,
+            "job_id": name,
+            "status": "failed",
+            "kind": job.kind,
+            "label": job.label,
+            "seed": job.seed,
+            "error": message,
+            "attempts": len(failures),
+            **_now(),
+        }
+        self.folder.add_job(line, [])
+        self.outcome.failed.append(job)
+        self.watcher.job_ended(job, "failed", f"{message} (log: {self.folder.job_folder(name) / LOG})")
+
+    def _skip_rest(self) -> None:
+        for job in self.waiting.values():
+            missing = [name for name, need in job.needs.items() if need not in self.done]
+            why = f"needs {', '.join(missing)}, which did not finish" if missing else "no node is left for it"
+            why = "stopped by --fail-fast" if self.fail_fast and self.outcome.failed else why
+            self.outcome.skipped.append(job)
+            self.watcher.job_ended(job, "skipped", why)
+        self.waiting.clear()
+
+    def _refresh_nodes(self) -> None:
+        """Follow nodes that join and leave."""
+        if time.monotonic() - self._nodes_checked < NODES_EVERY_S:
+            return
+        self._nodes_checked = time.monotonic()
+        alive = {node.id: node for node in self.executor.nodes()}
+        for node in alive.values():
+            self.ledger.add(node)
+        for gone in self.ledger.node_ids() - alive.keys():
+            self.ledger.remove(gone)
+
+
+def _now() -> dict[str, str]:
+    return {"ended_at": datetime.now(UTC).isoformat(timespec="seconds")}

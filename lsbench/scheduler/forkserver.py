@@ -1,0 +1,200 @@
+"""One preloaded process per node from which jobs are forked, so that no job pays for importing torch.
+
+The server imports the heavy packages, runs none of their operations, and waits on a socket. A
+connection carries one request as a JSON line; the forked child answers with events as JSON lines
+and the server adds the exit status. The connection is the child's lifeline too: when the other side
+closes it, for whatever reason, the child and all it has started are killed.
+
+The server leaves when nobody has used it for a while, or when the process that it watches (the
+node's raylet) is gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+PRELOAD = (
+    "torch",
+    "torchvision",
+    "timm",
+    "timm.optim",
+    "timm.scheduler",
+    "timm.data",
+    "lsbench.engine.trainer",
+    "lsbench.engine.evaluator",
+    "lsbench.models.factory",
+)
+IDLE_S = 120.0
+SOCKET = "fork.sock"
+
+
+def send_line(connection: socket.socket, event: dict[str, Any]) -> None:
+    """Send one event as a JSON line; a closed connection is not an error here."""
+    with contextlib.suppress(OSError):
+        connection.sendall((json.dumps(event) + "\n").encode())
+
+
+class ForkServer:
+    """Accepts requests, forks children, reports how they ended."""
+
+    def __init__(self, folder: Path, watched_pid: int) -> None:
+        """Bind the socket in `folder`.
+
+        Args:
+            folder: A short path; the socket is ``fork.sock`` in it.
+            watched_pid: The server leaves when this process is gone.
+        """
+        self.watched_pid = watched_pid
+        self.children: dict[int, socket.socket] = {}
+        self.last_used = time.monotonic()
+        path = folder / SOCKET
+        path.unlink(missing_ok=True)
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind(str(path))
+        path.chmod(0o600)
+        self.listener.listen(64)
+        self.listener.setblocking(False)
+        self.wake_read, self.wake_write = socket.socketpair()
+        self.wake_read.setblocking(False)
+        self.wake_write.setblocking(False)
+
+    def serve(self) -> None:
+        """Serve until idle or orphaned."""
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self.wake_write.fileno(), warn_on_full_buffer=False)
+        selector = selectors.DefaultSelector()
+        selector.register(self.listener, selectors.EVENT_READ)
+        selector.register(self.wake_read, selectors.EVENT_READ)
+        while self._is_wanted():
+            ready = {key.fileobj for key, _ in selector.select(timeout=0.5)}
+            if self.wake_read in ready:
+                with contextlib.suppress(BlockingIOError):
+                    self.wake_read.recv(4096)
+            self._reap()
+            if self.listener in ready:
+                self._accept()
+        for connection in self.children.values():
+            connection.close()
+
+    def _is_wanted(self) -> bool:
+        try:
+            os.kill(self.watched_pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        if self.children:
+            self.last_used = time.monotonic()
+        return time.monotonic() - self.last_used < IDLE_S
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self.listener.accept()
+        except BlockingIOError:
+            return
+        self.last_used = time.monotonic()
+        connection.settimeout(10)
+        try:
+            request = _read_request(connection)
+        except (OSError, ValueError):
+            connection.close()
+            return
+        connection.settimeout(None)
+        pid = os.fork()
+        if pid == 0:
+            self._become_child(connection, request)
+        self.children[pid] = connection
+
+    def _reap(self) -> None:
+        while self.children:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            connection = self.children.pop(pid, None)
+            if connection is not None:
+                send_line(connection, {"ev": "exit", "code": os.waitstatus_to_exitcode(status)})
+                connection.close()
+
+    def _become_child(self, connection: socket.socket, request: dict[str, Any]) -> NoReturn:
+        """Turn this forked copy of the server into the process of a job; never returns."""
+        status = 70
+        try:
+            os.setsid()
+            signal.set_wakeup_fd(-1)
+            for name in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+                signal.signal(name, signal.SIG_DFL)
+            for other in (self.listener, self.wake_read, self.wake_write, *self.children.values()):
+                other.close()
+            _redirect(request.get("log"))
+            threading.Thread(target=_die_with, args=(connection,), daemon=True).start()
+            status = run_request(request, connection)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+
+
+def _read_request(connection: socket.socket) -> dict[str, Any]:
+    """Return the first JSON line of a connection."""
+    content = b""
+    while not content.endswith(b"\n"):
+        part = connection.recv(65536)
+        if not part:
+            raise ValueError("the connection closed before the request was complete")
+        content += part
+    request: dict[str, Any] = json.loads(content)
+    return request
+
+
+def run_request(request: dict[str, Any], connection: socket.socket) -> int:
+    """Run a request in this process and send its events; return the exit status."""
+    from lsbench.scheduler.child import act, set_visible_devices
+
+    set_visible_devices(request.get("env", {}))
+    send_line(connection, {"ev": "started", "pid": os.getpid()})
+    return act(request, lambda event: send_line(connection, event))
+
+
+def _redirect(log: str | None) -> None:
+    """Send what the job prints to its log file."""
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    if log is not None:
+        Path(log).parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "ab") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+
+
+def _die_with(connection: socket.socket) -> None:
+    """Kill this process and all it has started when the other side of the lifeline closes."""
+    with contextlib.suppress(OSError):
+        while connection.recv(4096):
+            pass
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def main() -> None:
+    """Run a fork server: ``python -m lsbench.scheduler.forkserver FOLDER WATCHED_PID``."""
+    folder, watched_pid = Path(sys.argv[1]), int(sys.argv[2])
+    for module in PRELOAD:
+        importlib.import_module(module)
+    ForkServer(folder, watched_pid).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Run jobs one after another in this process: for debugging and tests, without Ray."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lsbench.core.job import Variant
+from lsbench.scheduler.child import act, check_models
+from lsbench.scheduler.protocol import Event, Node, Placement
+
+
+class InlineExecutor:
+    """An executor without processes: :meth:`poll` runs the job that was submitted."""
+
+    def __init__(self) -> None:
+        """Create the executor; nothing runs yet."""
+        self._waiting: deque[tuple[str, Path]] = deque()
+
+    def start(self) -> None:
+        """Do nothing: this process is there already."""
+
+    def nodes(self) -> list[Node]:
+        """Return this machine as one node that runs one job at a time."""
+        return [Node(id="inline", num_cpus=os.cpu_count() or 1, name="this process")]
+
+    def preflight(self, variants: Sequence[Variant], results: Path) -> list[str]:
+        """Build every model once; the results folder is this machine's own."""
+        return check_models(variants)
+
+    def submit(self, job_id: str, folder: Path, placement: Placement, timeout_s: float) -> None:
+        """Queue a job; a timeout cannot be enforced inside this process."""
+        self._waiting.append((job_id, folder))
+
+    def poll(self, timeout_s: float) -> list[Event]:
+        """Run the next job to its end and return its events."""
+        if not self._waiting:
+            return []
+        job_id, folder = self._waiting.popleft()
+        events = [Event(job_id, "start", {"node": "inline"})]
+        failure: dict[str, Any] = {}
+
+        def emit(event: dict[str, Any]) -> None:
+            if event["ev"] == "error":
+                failure.update(event)
+            else:
+                events.append(Event(job_id, "progress", event))
+
+        status = act({"action": "job", "folder": str(folder)}, emit)
+        end = {"ok": True} if status == 0 else {"ok": False, **failure}
+        return [*events, Event(job_id, "end", end)]
+
+    def close(self) -> None:
+        """Forget what has not started."""
+        self._waiting.clear()

@@ -1,0 +1,218 @@
+"""Show a run while it goes: live bars on a terminal, plain lines elsewhere, JSON lines for machines."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from typing import Any, TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from lsbench.core.job import Job
+from lsbench.core.units import from_duration
+from lsbench.store.results import ResultsFolder
+from lsbench.suite.planner import Plan
+
+STATE_STYLE = {"ok": "green", "failed": "bold red", "retry": "yellow", "skipped": "yellow"}
+
+
+class Estimate:
+    """How long what is left may take, from how long jobs of the same kind took per MAC."""
+
+    def __init__(self, plan: Plan, folder: ResultsFolder) -> None:
+        """Learn from the jobs that are done already."""
+        self.cost = {str(job.id): plan.graph.cost[job.label] for job in plan.graph.jobs if job.id}
+        self.kind = {str(job.id): job.kind for job in plan.graph.jobs if job.id}
+        self.left = {str(job.id) for job in plan.todo}
+        self._seconds: dict[str, float] = defaultdict(float)
+        self._macs: dict[str, float] = defaultdict(float)
+        for name, line in folder.jobs().items():
+            if line["status"] == "ok" and name in self.cost:
+                self.learn(name, line["wall_s"])
+
+    def learn(self, job_id: str, wall_s: float) -> None:
+        """Note how long a job took."""
+        self.left.discard(job_id)
+        self._seconds[self.kind[job_id]] += wall_s
+        self._macs[self.kind[job_id]] += self.cost[job_id]
+
+    def seconds_left(self, shares: dict[str, float], parallel: int) -> float | None:
+        """Return the seconds until the end, or None before anything can be said.
+
+        Args:
+            shares: Share done of each running job, 0 to 1.
+            parallel: Jobs that run at a time.
+        """
+        known = {kind: self._seconds[kind] / macs for kind, macs in self._macs.items() if macs}
+        if not known:
+            return None
+        usual = max(known.values())
+        total = 0.0
+        for name in self.left:
+            rate = known.get(self.kind[name], usual)
+            total += self.cost[name] * rate * (1 - shares.get(name, 0.0))
+        return total / max(parallel, 1)
+
+
+class PlainWatcher:
+    """One line per event, for logs."""
+
+    def __init__(self, plan: Plan, folder: ResultsFolder, console: Console) -> None:
+        """Say what is to be done.
+
+        Args:
+            plan: What is to run.
+            folder: Where results go.
+            console: Where lines go (stderr).
+        """
+        self.console, self.plan = console, plan
+        self.estimate = Estimate(plan, folder)
+        self.total, self.ended = len(plan.todo), 0
+        self.started_at: dict[str, float] = {}
+        self.state: dict[str, dict[str, Any]] = {}
+        self.say(f"{plan.graph.suite.name}: {self.total} jobs to run, {len(plan.done)} done before")
+
+    def say(self, text: str, style: str = "") -> None:
+        """Print one line."""
+        self.console.print(Text(text, style=style), soft_wrap=True)
+
+    def job_started(self, job: Job, event: dict[str, Any]) -> None:
+        """Note the start."""
+        self.started_at[str(job.id)] = time.monotonic()
+        self.state[str(job.id)] = {"label": job.label}
+
+    def job_progressed(self, job: Job, event: dict[str, Any]) -> None:
+        """Print a line per epoch."""
+        self.state.setdefault(str(job.id), {"label": job.label}).update(event)
+        if event["ev"] == "epoch":
+            self.say(f"{job.label}: {describe(event)}")
+
+    def job_ended(self, job: Job, state: str, message: str) -> None:
+        """Print how a job ended."""
+        name = str(job.id)
+        wall_s = time.monotonic() - self.started_at.pop(name, time.monotonic())
+        self.state.pop(name, None)
+        if state != "retry":
+            self.ended += 1
+        if state == "ok":
+            self.estimate.learn(name, wall_s)
+        detail = f": {message}" if message else f" in {from_duration(wall_s)}"
+        self.say(f"[{self.ended}/{self.total}] {job.label} {state}{detail}", STATE_STYLE[state])
+
+    def tick(self) -> None:
+        """Do nothing: a log has no clock."""
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to clear."""
+
+    def seconds_left(self) -> float | None:
+        """Return the estimated seconds until the end."""
+        shares = {name: share_done(state) for name, state in self.state.items()}
+        return self.estimate.seconds_left(shares, len(self.state))
+
+
+class LiveWatcher(PlainWatcher):
+    """An overall bar with the time left, and a line per running job; ended jobs scroll above."""
+
+    def __init__(self, plan: Plan, folder: ResultsFolder, console: Console) -> None:
+        """Start the display; arguments as for the plain one."""
+        super().__init__(plan, folder, console)
+        self.begun = time.monotonic()
+        self.live = Live(console=console, auto_refresh=False, transient=True)
+        self.live.start()
+        self._drawn = 0.0
+
+    def job_progressed(self, job: Job, event: dict[str, Any]) -> None:
+        """Keep the newest state of a job for the next drawing."""
+        self.state.setdefault(str(job.id), {"label": job.label}).update(event)
+
+    def tick(self) -> None:
+        """Draw at most twice a second: a timing job may share this machine."""
+        if time.monotonic() - self._drawn >= 0.5:
+            self._drawn = time.monotonic()
+            self.live.update(self._render(), refresh=True)
+
+    def close(self) -> None:
+        """Clear the display."""
+        self.live.stop()
+
+    def _render(self) -> RenderableType:
+        left = self.seconds_left()
+        eta = f"about {from_duration(left)} left" if left is not None else "time left: not known yet"
+        head = Table.grid(padding=(0, 1))
+        elapsed = from_duration(time.monotonic() - self.begun)
+        bar = ProgressBar(total=max(self.total, 1), completed=self.ended, width=30)
+        head.add_row(f"{self.ended}/{self.total} jobs", bar, f"{elapsed}, {eta}")
+        rows = Table.grid(padding=(0, 2))
+        for state in self.state.values():
+            bar = ProgressBar(total=1.0, completed=share_done(state), width=20)
+            rows.add_row("  " + str(state["label"]), bar, describe(state))
+        return Group(head, rows)
+
+
+class JsonWatcher(PlainWatcher):
+    """JSON lines on stdout for machines; people's lines stay on stderr."""
+
+    def __init__(self, plan: Plan, folder: ResultsFolder, console: Console, stream: TextIO) -> None:
+        """Arguments as for the plain one, and where JSON goes."""
+        self.stream = stream
+        super().__init__(plan, folder, console)
+
+    def job_started(self, job: Job, event: dict[str, Any]) -> None:
+        """Write the start."""
+        super().job_started(job, event)
+        self._write(job, "start", event)
+
+    def job_progressed(self, job: Job, event: dict[str, Any]) -> None:
+        """Write the progress."""
+        super().job_progressed(job, event)
+        self._write(job, "progress", event)
+
+    def job_ended(self, job: Job, state: str, message: str) -> None:
+        """Write the end."""
+        super().job_ended(job, state, message)
+        self._write(job, "end", {"state": state, "message": message})
+
+    def _write(self, job: Job, kind: str, data: dict[str, Any]) -> None:
+        line = {"event": kind, "job_id": job.id, "label": job.label, **data}
+        self.stream.write(json.dumps(line) + "\n")
+        self.stream.flush()
+
+
+def share_done(state: dict[str, Any]) -> float:
+    """Return the share of a job that is done, 0 to 1, as far as its events tell.
+
+    >>> share_done({"epoch": 1, "epochs": 4, "step": 5, "steps": 10})
+    0.375
+    """
+    if not state.get("epochs"):
+        return min(1.0, state.get("step", 0) / state["steps"]) if state.get("steps") else 0.0
+    within = (
+        state.get("step", 0) / state["steps"] if state.get("ev") != "epoch" and state.get("steps") else 0.0
+    )
+    return float(min(1.0, (state.get("epoch", 0) + within) / state["epochs"]))
+
+
+def describe(state: dict[str, Any]) -> str:
+    """Return a running job's newest figures for people.
+
+    >>> describe({"epoch": 2, "epochs": 8, "loss": 1.25, "val_top1": 0.5})
+    'epoch 2/8, loss 1.250, val top-1 50.0 %'
+    """
+    parts = []
+    if state.get("epochs"):
+        parts.append(f"epoch {state.get('epoch', 0)}/{state['epochs']}")
+    if state.get("what"):
+        parts.append(str(state["what"]))
+    if state.get("loss") is not None:
+        parts.append(f"loss {state['loss']:.3f}")
+    if state.get("val_top1") is not None:
+        parts.append(f"val top-1 {100 * state['val_top1']:.1f} %")
+    if state.get("images_per_s"):
+        parts.append(f"{state['images_per_s']:.0f} images/s")
+    return ", ".join(parts)

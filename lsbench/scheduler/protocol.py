@@ -1,0 +1,78 @@
+"""What the driver and whoever executes its jobs say to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from lsbench.core.job import Variant
+
+
+@dataclass(frozen=True)
+class Node:
+    """One machine of the cluster, as the ledger sees it."""
+
+    id: str
+    num_cpus: int
+    num_gpus: int = 0
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a job may start now.
+
+    Attributes:
+        node: Id of the node.
+        num_cpus: CPUs taken; an exclusive job takes all.
+        gpus: Share taken of each device, by device index.
+        num_devices: Devices that the job may see (less than it takes where it has the node to itself).
+    """
+
+    node: str
+    num_cpus: int
+    gpus: dict[int, float] = field(default_factory=dict)
+    num_devices: int = 0
+
+    @property
+    def num_gpus(self) -> float:
+        """The sum of all shares, as an executor is asked for it."""
+        return sum(self.gpus.values())
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a job: ``start``, ``progress`` or ``end``."""
+
+    job_id: str
+    kind: str
+    data: dict[str, Any]
+
+
+class Executor(Protocol):
+    """Runs jobs where the driver has placed them."""
+
+    def start(self) -> None:
+        """Get ready: start or join the cluster."""
+
+    def nodes(self) -> list[Node]:
+        """Return the nodes that are alive."""
+
+    def preflight(self, variants: Sequence[Variant], results: Path) -> list[str]:
+        """Check every node and build every model once; return one line per problem."""
+
+    def submit(self, job_id: str, folder: Path, placement: Placement, timeout_s: float) -> None:
+        """Start a job; its folder holds ``spec.json``."""
+
+    def poll(self, timeout_s: float) -> list[Event]:
+        """Return what happened since the last call, waiting at most `timeout_s` for something."""
+
+    def close(self) -> None:
+        """Stop every running job and leave nothing behind."""
+
+
+def end_event(job_id: str, error_class: str, message: str, **more: Any) -> Event:
+    """Return the end of a job that failed."""
+    return Event(job_id, "end", {"ok": False, "error_class": error_class, "message": message, **more})

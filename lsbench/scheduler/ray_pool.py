@@ -1,0 +1,322 @@
+"""Run jobs on Ray: the only file that imports it.
+
+Ray core executes, the driver schedules. A job is one Ray task, pinned to the node that the ledger
+chose, that supervises one child process and streams its events back. Ray's own queue stays empty
+and its retries are off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import shutil
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from lsbench.core.env import code_version
+from lsbench.core.errors import ClusterError
+from lsbench.core.job import Variant
+from lsbench.scheduler.protocol import Event, Node, Placement, end_event
+from lsbench.scheduler.supervisor import run_request, server_folder
+
+log = logging.getLogger(__name__)
+
+START_S = 120.0
+OBJECT_STORE_BYTES = 100 * 2**20
+#: Read by the raylet at its start. Ray otherwise runs workers at nice 15 (which spoils timings and
+#: is inherited by children), kills idle workers early and reports usage.
+FLAGS = {
+    "RAY_worker_niceness": "0",
+    "RAY_idle_worker_killing_time_threshold_ms": "3600000",
+    "RAY_num_workers_soft_limit": "64",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_IGNORE_UNHANDLED_ERRORS": "1",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+def run_job(
+    request: dict[str, Any], token: str, timeout_s: float, num_devices: int
+) -> Iterator[dict[str, Any]]:
+    """Supervise one child on this worker's node; the body of the Ray task.
+
+    Args:
+        request: What the child is to do.
+        token: Names the run.
+        timeout_s: Seconds until the child is killed.
+        num_devices: GPUs that the child may see; an exclusive job takes more than it sees.
+    """
+    visible = [d for d in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if d][:num_devices]
+    env = {"CUDA_VISIBLE_DEVICES": ",".join(visible)}
+    yield from run_request(
+        {**request, "env": env}, token=token, watched_pid=os.getppid(), timeout_s=timeout_s
+    )
+
+
+def probe_node(folder: str, token: str) -> dict[str, Any]:
+    """Write a token into the results folder from this worker's node; return the code's version."""
+    path = Path(folder) / f".probe-{token}"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(token)
+    except OSError as error:
+        return {"error": str(error), **code_version()}
+    return {"error": None, **code_version()}
+
+
+def stop_servers(token: str) -> None:
+    """Remove the folder of this run's fork server on this worker's node."""
+    shutil.rmtree(server_folder(token), ignore_errors=True)
+
+
+class RayExecutor:
+    """An executor on a local Ray or on a cluster."""
+
+    def __init__(self, address: str | None = None, *, num_cpus: int | None = None) -> None:
+        """Remember where to run; nothing is started.
+
+        Args:
+            address: None for a local Ray of our own; ``"auto"`` or an address for a cluster.
+            num_cpus: CPUs of a local Ray; default: those this process may use.
+        """
+        self.address = address
+        self.num_cpus = num_cpus or len(os.sched_getaffinity(0))
+        self.token = secrets.token_hex(4)
+        self._running: dict[Any, str] = {}
+        self._session: str | None = None
+
+    def start(self) -> None:
+        """Start a local Ray, or join the cluster.
+
+        Raises:
+            ClusterError: If Ray does not come up in time, or the cluster cannot be joined.
+        """
+        _set_environment(is_local=self.address is None)
+        import ray
+
+        local = {
+            "include_dashboard": False,
+            "object_store_memory": OBJECT_STORE_BYTES,
+            "num_cpus": self.num_cpus,
+        }
+        with _watchdog(), _quiet():
+            try:
+                ray.init(
+                    address=self.address or "local",
+                    log_to_driver=False,
+                    logging_level="ERROR",
+                    **({} if self.address else local),
+                )
+            except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+                reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+                where = self.address or "a local Ray"
+                raise ClusterError(f"{where}: cannot be reached or started: {reason}") from error
+        if threading.current_thread() is threading.main_thread():
+            # After init: Ray installs a handler of its own.
+            signal.signal(signal.SIGTERM, _raise_interrupt)
+        _silence_ray()
+        if self.address is None:
+            with contextlib.suppress(AttributeError):
+                self._session = ray._private.worker.global_worker.node.get_session_dir_path()
+        self._task = ray.remote(max_retries=0, max_calls=0)(run_job)
+
+    def nodes(self) -> list[Node]:
+        """Return the nodes that are alive."""
+        import ray
+
+        return [
+            Node(
+                id=node["NodeID"],
+                num_cpus=int(node["Resources"].get("CPU", 0)),
+                num_gpus=int(node["Resources"].get("GPU", 0)),
+                name=node["NodeManagerHostname"],
+            )
+            for node in ray.nodes()
+            if node["Alive"]
+        ]
+
+    def preflight(self, variants: Sequence[Variant], results: Path) -> list[str]:
+        """Check that every node sees the results folder and runs the same code; build every model once."""
+        nodes = self.nodes()
+        models = self._task.options(**_pinned(nodes[0].id, num_cpus=0)).remote(
+            {"action": "preflight", "variants": [v.model_dump(mode="json") for v in variants]},
+            self.token,
+            600.0,
+            0,
+        )
+        problems = self._check_nodes(nodes, results)
+        return problems + _model_problems(models)
+
+    def _check_nodes(self, nodes: list[Node], results: Path) -> list[str]:
+        import ray
+
+        probe = ray.remote(max_retries=0)(probe_node)
+        problems = []
+        here = code_version()
+        for node in nodes:
+            token = f"{self.token}-{node.id[:8]}"
+            answer = ray.get(probe.options(**_pinned(node.id, num_cpus=0)).remote(str(results), token))
+            path = results / f".probe-{token}"
+            if answer["error"] or not path.exists():
+                why = answer["error"] or "what it wrote is not visible here"
+                problems.append(
+                    f"node {node.name}: results folder {results}: {why}; use a folder that all nodes share"
+                )
+            path.unlink(missing_ok=True)
+            if {k: answer[k] for k in here} != here:
+                theirs, ours = (f"{v['lsbench']} ({v['git_sha'] or 'installed'})" for v in (answer, here))
+                problems.append(
+                    f"node {node.name}: lsbench {theirs}, here {ours}; install the same on every node"
+                )
+        return problems
+
+    def submit(self, job_id: str, folder: Path, placement: Placement, timeout_s: float) -> None:
+        """Start a job on the node that the ledger chose."""
+        options = _pinned(placement.node, num_cpus=placement.num_cpus, num_gpus=placement.num_gpus)
+        request = {"action": "job", "folder": str(folder), "log": str(folder / "log.txt")}
+        stream = self._task.options(**options).remote(request, self.token, timeout_s, placement.num_devices)
+        self._running[stream] = job_id
+
+    def poll(self, timeout_s: float) -> list[Event]:
+        """Return what happened since the last call."""
+        import ray
+
+        if not self._running:
+            return []
+        ready, _ = ray.wait(list(self._running), num_returns=1, timeout=timeout_s)
+        events: list[Event] = []
+        for stream in ready:
+            events += self._next(stream)
+        return events
+
+    def _next(self, stream: Any) -> list[Event]:
+        """Return the next event of a stream; the end of a job ends its stream."""
+        import ray
+
+        job_id = self._running[stream]
+        try:
+            data: dict[str, Any] = ray.get(next(stream))
+        except (StopIteration, ray.exceptions.RayError) as error:
+            del self._running[stream]
+            return [end_event(job_id, *_failure(error))]
+        if data["ev"] == "end":
+            del self._running[stream]
+        kind = data["ev"] if data["ev"] in ("start", "end") else "progress"
+        return [Event(job_id, kind, data)]
+
+    def close(self) -> None:
+        """Cancel what runs, shut a local Ray down and remove what it left on the disk."""
+        import ray
+
+        if not ray.is_initialized():
+            return
+        for stream in self._running:
+            with contextlib.suppress(ray.exceptions.RayError, ValueError, TypeError):
+                ray.cancel(stream, force=False)
+        if self.address is not None:
+            self._stop_remote_servers()
+        self._running.clear()
+        ray.shutdown()
+        stop_servers(self.token)
+        if self._session is not None:
+            shutil.rmtree(self._session, ignore_errors=True)
+
+    def _stop_remote_servers(self) -> None:
+        import ray
+
+        stop = ray.remote(max_retries=0)(stop_servers)
+        tasks = [stop.options(**_pinned(n.id, num_cpus=0)).remote(self.token) for n in self.nodes()]
+        with contextlib.suppress(ray.exceptions.RayError):
+            ray.wait(tasks, num_returns=len(tasks), timeout=5)
+
+
+def _set_environment(*, is_local: bool) -> None:
+    """Set what Ray reads at its start; on a cluster the user's own settings are honoured."""
+    if not is_local:
+        return
+    os.environ.update(FLAGS)
+    if "RAY_AUTH_TOKEN" not in os.environ and "RAY_AUTH_TOKEN_PATH" not in os.environ:
+        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
+
+
+def _pinned(node: str, *, num_cpus: float, num_gpus: float = 0) -> dict[str, Any]:
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    where = NodeAffinitySchedulingStrategy(node, soft=False)
+    return {"num_cpus": num_cpus, "num_gpus": num_gpus, "scheduling_strategy": where}
+
+
+def _model_problems(stream: Any) -> list[str]:
+    import ray
+
+    problems: list[str] = []
+    for reference in stream:
+        event = ray.get(reference)
+        if event["ev"] == "preflight":
+            problems = event["problems"]
+        elif event["ev"] == "end" and not event["ok"]:
+            problems = [f"the models cannot be checked: {event['message']}"]
+    return problems
+
+
+def _failure(error: Exception) -> tuple[str, str]:
+    """Return the error class and message of a task that Ray says has failed."""
+    from ray import exceptions
+
+    if isinstance(error, (exceptions.NodeDiedError, exceptions.TaskUnschedulableError)):
+        return "node_lost", _first_line(error)
+    if isinstance(error, exceptions.OutOfMemoryError):
+        return "oom", _first_line(error)
+    if isinstance(error, exceptions.RayTaskError):
+        return "supervisor_error", _first_line(error.cause or error)
+    return "worker_lost", f"the Ray worker died ({type(error).__name__})"
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _raise_interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _watchdog() -> Iterator[None]:
+    """Say what may be wrong if Ray's start hangs (as it does without a loopback interface)."""
+    hint = "Ray has not started after {:.0f} s: is the loopback interface up and a firewall off for it?"
+    timer = threading.Timer(START_S, lambda: log.error(hint.format(START_S)))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the warnings of Ray's start off the screen."""
+    logger = logging.getLogger("ray")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _silence_ray() -> None:
+    """Send the lines that Ray prints from a thread to our log; the hook is private and may be gone."""
+    import ray
+
+    with contextlib.suppress(AttributeError):
+        ray._private.worker.print_to_stdstream = lambda data, ignore_prefix=False: log.debug(
+            data.get("lines")
+        )

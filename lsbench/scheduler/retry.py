@@ -1,0 +1,39 @@
+"""Which failures are worth another try, and how many."""
+
+from __future__ import annotations
+
+from typing import Any
+
+#: Failures of the machine rather than of the job; a job's own error repeats and is not retried.
+RETRIED = {
+    "worker_lost": "the process that ran the job died",
+    "node_lost": "the node that ran the job is gone",
+    "timeout": "the job ran longer than its timeout",
+    "oom": "memory ran out",
+}
+
+
+def should_retry(error_class: str, *, failures: list[str], max_retries: int) -> bool:
+    """Return whether a job that failed with `error_class` is run again.
+
+    Args:
+        error_class: Of the attempt that has just failed.
+        failures: Error classes of the attempts of this run, the last one included.
+        max_retries: Retries that the job's resources allow.
+    """
+    if error_class not in RETRIED:
+        return False
+    if error_class == "oom" and failures.count("oom") > 1:
+        return False
+    return len(failures) <= max_retries
+
+
+def needs_node_alone(failures: list[str]) -> bool:
+    """Return whether the next attempt should share its node with nobody: memory ran out before."""
+    return "oom" in failures
+
+
+def one_line(end: dict[str, Any]) -> str:
+    """Return how an attempt ended, in one line."""
+    message = str(end.get("message") or RETRIED.get(end["error_class"], "failed")).strip()
+    return f"{end['error_class']}: {message.splitlines()[0] if message else 'no message'}"

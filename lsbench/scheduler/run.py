@@ -1,0 +1,140 @@
+"""Run a suite from its resolved form to its results folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lsbench.core.errors import InterruptedRunError
+from lsbench.core.job import Job
+from lsbench.core.record import SCHEMA_VERSION
+from lsbench.scheduler.driver import Driver, Outcome, Watcher
+from lsbench.scheduler.protocol import Executor
+from lsbench.store.lock import locked
+from lsbench.store.results import ResultsFolder
+from lsbench.suite.graph import JobGraph
+from lsbench.suite.planner import Plan, make_plan, require_data
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line says about one run; nothing here changes a result."""
+
+    results: Path
+    only: list[str] = field(default_factory=list)
+    skip: list[str] = field(default_factory=list)
+    seeds: list[int] | None = None
+    max_parallel: int | None = None
+    fail_fast: bool = False
+
+
+def results_folder(graph: JobGraph, results: Path) -> ResultsFolder:
+    """Return the folder of a suite and preset."""
+    return ResultsFolder(results.absolute() / graph.suite.name / graph.suite.preset)
+
+
+def plan_run(graph: JobGraph, options: RunOptions) -> Plan:
+    """Return what a run with these options would do; nothing is written."""
+    folder = results_folder(graph, options.results)
+    done = {name for name in graph.by_id() if folder.is_done(name)}
+    return make_plan(graph, done=done, only=options.only, skip=options.skip, seeds=options.seeds)
+
+
+def run_suite(
+    graph: JobGraph,
+    options: RunOptions,
+    *,
+    create_executor: Callable[[], Executor],
+    create_watcher: Callable[[Plan, ResultsFolder], Watcher],
+) -> Outcome | None:
+    """Run what is not done yet; return how it ended, or None if there was nothing to do.
+
+    Args:
+        graph: The jobs of a suite.
+        options: Flags of this run.
+        create_executor: Called only if there is something to run.
+        create_watcher: Called with the plan and the folder just before the first job.
+
+    Raises:
+        UsageError: If the flags match no job.
+        StoreError: If the results folder cannot be written, or another driver holds it.
+        DataError: If data is missing.
+        ConfigError: If a model cannot be built or a node is not fit.
+        InterruptedRunError: If the user stopped the run; finished jobs are kept.
+    """
+    plan_run(graph, options)  # the flags are checked before anything is written
+    folder = results_folder(graph, options.results)
+    folder.create()
+    with locked(folder.lock_file, what=f"results folder {folder.root}"):
+        folder.reconcile()
+        plan = plan_run(graph, options)
+        require_data(plan)
+        if not plan.todo:
+            write_manifest(graph, folder)
+            return None
+        executor = create_executor()
+        try:
+            return _drive(plan, folder, executor, options, create_watcher)
+        except KeyboardInterrupt as error:
+            raise InterruptedRunError(
+                "interrupted; finished jobs are kept, the same command continues the rest"
+            ) from error
+        finally:
+            executor.close()
+
+
+def _drive(
+    plan: Plan,
+    folder: ResultsFolder,
+    executor: Executor,
+    options: RunOptions,
+    create_watcher: Callable[[Plan, ResultsFolder], Watcher],
+) -> Outcome:
+    executor.start()
+    watcher = create_watcher(plan, folder)
+    driver = Driver(
+        plan, folder, executor, watcher, fail_fast=options.fail_fast, max_parallel=options.max_parallel
+    )
+    driver.preflight()
+    write_manifest(plan.graph, folder)
+    return driver.run()
+
+
+def write_manifest(graph: JobGraph, folder: ResultsFolder) -> None:
+    """Write every expected job up front, so that what is missing shows."""
+    suite = graph.suite
+    manifest: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "suite": suite.name,
+        "preset": suite.preset,
+        "description": suite.description,
+        "tags": list(suite.tags),
+        "baseline": suite.baseline,
+        "limit": suite.limit,
+        "seeds": list(suite.seeds),
+        "jobs": [_entry(job) for job in graph.jobs],
+    }
+    if folder.manifest() != manifest:
+        text = yaml.safe_dump(suite.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        folder.write_manifest(manifest, text)
+
+
+def _entry(job: Job) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "label": job.label,
+        "kind": job.kind,
+        "name": job.name,
+        "variant": job.variant.name,
+        "title": job.variant.title,
+        "model": job.variant.model,
+        "mixer": job.variant.mixer,
+        "dataset": job.variant.dataset["name"],
+        "img_size": job.variant.dataset["img_size"],
+        "seed": job.seed,
+        "needs": job.needs,
+    }

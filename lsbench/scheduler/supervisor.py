@@ -1,0 +1,158 @@
+"""Supervise one child on a node: start it from the node's fork server and pass its events on.
+
+This runs inside a Ray worker and imports neither torch nor Ray. When the worker dies, the connection
+to the child closes and the child dies with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lsbench.core.errors import StoreError
+from lsbench.scheduler.forkserver import SOCKET, send_line
+from lsbench.store.lock import locked
+
+POLL_S = 0.1
+SERVER_START_S = 180.0
+
+
+def server_folder(token: str) -> Path:
+    """Return the folder of a run's fork server on this node; short, since socket paths are limited."""
+    base = Path(tempfile.gettempdir())
+    if len(str(base)) > 40:
+        base = Path("/tmp")  # noqa: S108 - a socket path holds 107 bytes; the folder is private (0700)
+    return base / f"lsbench-{os.getuid()}-{token}"
+
+
+def connect(token: str, watched_pid: int) -> socket.socket:
+    """Return a connection to this node's fork server, starting one if there is none.
+
+    Args:
+        token: Names the run; each run has servers of its own.
+        watched_pid: The process without which the server is of no use.
+
+    Raises:
+        StoreError: If the server does not come up; the message holds the end of its log.
+    """
+    folder = server_folder(token)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    connection = _try_connect(folder)
+    if connection is not None:
+        return connection
+    with locked(folder / "lock", what="the node's fork server", wait_s=SERVER_START_S):
+        return _try_connect(folder) or _start_server(folder, watched_pid)
+
+
+def _try_connect(folder: Path) -> socket.socket | None:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(str(folder / SOCKET))
+    except OSError:
+        connection.close()
+        return None
+    return connection
+
+
+def _start_server(folder: Path, watched_pid: int) -> socket.socket:
+    log = folder / "log.txt"
+    command = [sys.executable, "-m", "lsbench.scheduler.forkserver", str(folder), str(watched_pid)]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    with log.open("ab") as file:
+        server = subprocess.Popen(  # noqa: S603 - our own module
+            command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True, env=env
+        )
+    deadline = time.monotonic() + SERVER_START_S
+    while server.poll() is None and time.monotonic() < deadline:
+        connection = _try_connect(folder)
+        if connection is not None:
+            return connection
+        time.sleep(0.05)
+    server.kill()
+    raise StoreError(f"the fork server did not start: {tail(log, lines=3)}")
+
+
+def tail(path: Path, *, lines: int = 40) -> str:
+    """Return the last lines of a log, or an empty text."""
+    try:
+        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+    except OSError:
+        return ""
+
+
+def run_request(
+    request: dict[str, Any], *, token: str, watched_pid: int, timeout_s: float
+) -> Iterator[dict[str, Any]]:
+    """Run one request in a child and yield its events; the last one is ``end``.
+
+    Leaving the iteration early, as a cancelled task does, closes the connection, which kills the child.
+
+    Args:
+        request: As :func:`lsbench.scheduler.child.act` takes it, with ``log`` and ``env``.
+        token: As :func:`connect`.
+        watched_pid: As :func:`connect`.
+        timeout_s: Seconds from the start of the child until it is killed.
+    """
+    with contextlib.closing(connect(token, watched_pid)) as connection:
+        send_line(connection, request)
+        yield {
+            "ev": "start",
+            "gpus": request.get("env", {}).get("CUDA_VISIBLE_DEVICES", ""),
+            "nice": os.nice(0),
+        }
+        deadline = time.monotonic() + timeout_s
+        error: dict[str, Any] = {}
+        end: dict[str, Any] | None = None
+        for event in _events(connection, deadline):
+            if event["ev"] == "error":
+                error = event
+            elif event["ev"] in ("exit", "lost", "timeout"):
+                end = event
+            else:
+                yield event
+    yield _end(end or {"ev": "lost"}, error, request)
+
+
+def _events(connection: socket.socket, deadline: float) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a connection as events, then ``exit``, ``lost`` or ``timeout``."""
+    pending = b""
+    while time.monotonic() < deadline:
+        if not select.select([connection], [], [], POLL_S)[0]:
+            continue  # short waits: a cancelled task is interrupted between them
+        try:
+            part = connection.recv(65536)
+        except OSError:
+            part = b""
+        if not part:
+            yield {"ev": "lost"}
+            return
+        *lines, pending = (pending + part).split(b"\n")
+        for line in lines:
+            event = json.loads(line)
+            yield event
+            if event["ev"] == "exit":
+                return
+    yield {"ev": "timeout"}
+
+
+def _end(last: dict[str, Any], error: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+    if last["ev"] == "timeout":
+        return {"ev": "end", "ok": False, "error_class": "timeout", "message": ""}
+    if last["ev"] == "exit" and last["code"] == 0:
+        return {"ev": "end", "ok": True}
+    if error:
+        return {"ev": "end", "ok": False, **{k: v for k, v in error.items() if k != "ev"}}
+    how = f"exit status {last['code']}" if last["ev"] == "exit" else "its fork server died"
+    log = tail(Path(request["log"]), lines=1) if request.get("log") else ""
+    message = f"the job's process ended without a result ({how}){': ' + log if log else ''}"
+    return {"ev": "end", "ok": False, "error_class": "worker_lost", "message": message}

@@ -1,0 +1,59 @@
+"""The JSON Schema of a suite file, with the settings of every job kind and data set filled in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lsbench.core.catalog import model_names
+from lsbench.core.job import JobKind, Resources
+from lsbench.core.registry import DATASETS, JOBS, MIXERS
+from lsbench.suite.schema import NAME, SuiteFile
+
+
+def suite_json_schema() -> dict[str, Any]:
+    """Return a JSON Schema (draft 2020-12) that editors use to complete and check suite files."""
+    schema = SuiteFile.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "lsbench suite"
+    definitions = schema["$defs"]
+    definitions["Job"] = {
+        "anyOf": [{"enum": JOBS.names()}, *(_job(name, definitions) for name in JOBS.names())]
+    }
+    definitions["Dataset"] = {
+        "anyOf": [{"enum": DATASETS.names()}, *(_dataset(name, definitions) for name in DATASETS.names())]
+    }
+    for owner in (schema, definitions["Overlay"]):
+        owner["properties"]["jobs"] = {"type": "array", "items": {"$ref": "#/$defs/Job"}}
+    for owner in (definitions["Defaults"], definitions["VariantEntry"]):
+        owner["properties"]["dataset"] = {"$ref": "#/$defs/Dataset"}
+        owner["properties"]["mixer"] = {"enum": MIXERS.names()}
+        owner["properties"]["model"] = {"enum": model_names()}
+    return schema
+
+
+def _job(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    kind: JobKind = JOBS.load(name)
+    settings = _inlined(kind.spec.model_json_schema(), definitions)
+    resources = _inlined(Resources.model_json_schema(), definitions)
+    settings["properties"] |= {
+        "name": {"type": "string", "pattern": NAME},
+        "needs": {"type": "array", "items": {"type": "string"}},
+        "resources": resources,
+    }
+    return {
+        "type": "object",
+        "properties": {name: {"anyOf": [settings, {"type": "null"}]}},
+        "required": [name],
+        "additionalProperties": False,
+    }
+
+
+def _dataset(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    settings = _inlined(DATASETS.load(name).spec.model_json_schema(), definitions)
+    settings["properties"]["name"] = {"const": name}
+    return settings
+
+
+def _inlined(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    definitions.update(schema.pop("$defs", {}))
+    return schema

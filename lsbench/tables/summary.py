@@ -1,0 +1,268 @@
+"""One row per variant: what a reader of an ablation wants to see, with holes shown as holes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from lsbench.core.units import Quantity, quantity
+from lsbench.store.results import ResultsFolder
+from lsbench.tables.load import load_table
+from lsbench.tables.statistics import (
+    Estimate,
+    detectable_difference,
+    mean_over_seeds,
+    paired_difference,
+    pooled_deviation,
+    seeds_needed,
+)
+
+#: Metrics shown, in this order; each with the job kind that measures it.
+SHOWN = {
+    "top1": "evaluate",
+    "params": "profile",
+    "macs": "profile",
+    "latency_ms": "profile",
+    "throughput": "profile",
+}
+COMPARED = ("top1",)
+ASKED_DIFFERENCE = 0.01
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a summary: one metric under one protocol, or its difference to the baseline."""
+
+    key: str
+    quantity: Quantity
+    protocol: str
+    is_delta: bool = False
+
+    @property
+    def title(self) -> str:
+        """The header for people."""
+        return f"Δ {self.quantity.title}" if self.is_delta else self.quantity.title
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: an estimate, or why there is none.
+
+    Attributes:
+        estimate: The number with its interval; None if it was not measured.
+        hole: ``"missing"``, ``"failed"`` or ``""``.
+        expected: Seeds that the manifest expects; fewer in the estimate is shown.
+    """
+
+    estimate: Estimate | None
+    hole: str = ""
+    expected: int = 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """One variant."""
+
+    variant: str
+    title: str
+    is_baseline: bool
+    cells: dict[str, Cell]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The table of one suite and preset, with what a reader must know beside it."""
+
+    suite: str
+    preset: str
+    description: str
+    baseline: str
+    is_smoke: bool
+    columns: list[Column]
+    rows: list[Row]
+    notes: list[str] = field(default_factory=list)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the summary as a pandas frame in SI units, with interval and seeds beside each value."""
+        return pd.DataFrame([_flat(row, self.columns) for row in self.rows])
+
+
+def _flat(row: Row, columns: Sequence[Column]) -> dict[str, Any]:
+    flat: dict[str, Any] = {"variant": row.variant, "title": row.title, "is_baseline": row.is_baseline}
+    for column in columns:
+        cell = row.cells[column.key]
+        found = cell.estimate
+        flat[column.key] = found.value if found else None
+        if found and found.low is not None:
+            flat[f"{column.key}_ci_low"], flat[f"{column.key}_ci_high"] = found.low, found.high
+        if cell.expected > 1:
+            flat[f"{column.key}_n"] = found.n if found else 0
+        if cell.hole:
+            flat[f"{column.key}_hole"] = cell.hole
+    return flat
+
+
+def summarize(folder: ResultsFolder) -> Summary | None:
+    """Return the summary of a results folder, or None if it has no manifest."""
+    manifest = folder.manifest()
+    if manifest is None:
+        return None
+    table = load_table([folder])
+    columns = _columns(table)
+    variants = list(dict.fromkeys(entry["variant"] for entry in manifest["jobs"]))
+    variants.sort(key=lambda name: name != manifest["baseline"])
+    rows = [_row(name, manifest, table, columns) for name in variants]
+    return Summary(
+        suite=manifest["suite"],
+        preset=manifest["preset"],
+        description=manifest["description"],
+        baseline=manifest["baseline"],
+        is_smoke="smoke" in manifest["tags"],
+        columns=columns,
+        rows=rows,
+        notes=_notes(manifest, table, columns, rows),
+    )
+
+
+def _columns(table: pd.DataFrame) -> list[Column]:
+    """Return one column per metric and protocol: two protocols never share one."""
+    found: list[Column] = []
+    for metric in SHOWN:
+        protocols = list(table.loc[table.metric == metric, "protocol"].dropna().unique()) or [""]
+        for number, protocol in enumerate(protocols):
+            key = metric if number == 0 else f"{metric}@{protocol}"
+            found.append(Column(key, quantity(metric), protocol))
+            if metric in COMPARED:
+                found.append(Column(f"{key}_delta", quantity(metric), protocol, is_delta=True))
+    return found
+
+
+def _row(name: str, manifest: dict[str, Any], table: pd.DataFrame, columns: list[Column]) -> Row:
+    entries = [entry for entry in manifest["jobs"] if entry["variant"] == name]
+    is_baseline = name == manifest["baseline"]
+    cells = {}
+    for column in columns:
+        values = _values(table, name, column)
+        if column.is_delta:
+            cells[column.key] = _delta(values, _values(table, manifest["baseline"], column), is_baseline)
+        else:
+            cells[column.key] = _cell(values, table, name, column.quantity.name)
+    return Row(name, entries[0]["title"], is_baseline, cells)
+
+
+def _values(table: pd.DataFrame, variant: str, column: Column) -> dict[int, float]:
+    """Return seed -> value (seed -1 where a job has none)."""
+    chosen = (
+        (table.variant == variant)
+        & (table.metric == column.quantity.name)
+        & (table.protocol == column.protocol)
+    )
+    rows = table[chosen & table.value.notna()]
+    seeds = rows.seed.fillna(-1).astype(int)
+    return dict(zip(seeds, rows.value.astype(float), strict=True))
+
+
+def _delta(values: dict[int, float], baseline: dict[int, float], is_baseline: bool) -> Cell:
+    return Cell(None if is_baseline else paired_difference(values, baseline), expected=len(baseline))
+
+
+def _cell(values: dict[int, float], table: pd.DataFrame, variant: str, metric: str) -> Cell:
+    jobs = table[(table.variant == variant) & (table.kind == SHOWN[metric])].drop_duplicates("seed")
+    expected = max(len(jobs), 1)
+    if not values:
+        own = table[table.variant == variant]
+        return Cell(None, "failed" if (own.status == "failed").any() else "missing", expected)
+    if list(values) == [-1]:
+        return Cell(_single(table, variant, metric, values[-1]), expected=1)
+    return Cell(mean_over_seeds(list(values.values())), expected=expected)
+
+
+def _single(table: pd.DataFrame, variant: str, metric: str, value: float) -> Estimate:
+    """Return a number measured once, with the interval that was measured with it."""
+    row = table[(table.variant == variant) & (table.metric == metric)].iloc[0]
+    low = None if pd.isna(row.ci_low) else float(row.ci_low)
+    high = None if pd.isna(row.ci_high) else float(row.ci_high)
+    return Estimate(value, low, high, 1)
+
+
+def _notes(
+    manifest: dict[str, Any], table: pd.DataFrame, columns: list[Column], rows: list[Row]
+) -> list[str]:
+    notes = []
+    if "smoke" in manifest["tags"]:
+        notes.append("Smoke test: these numbers only prove that the machinery works.")
+    if "+" in manifest["preset"]:
+        notes.append(f"Run with overrides ({manifest['preset']}): not comparable with other tables.")
+    notes += _resolution(table, columns, rows, manifest["baseline"])
+    notes += [f"{c.quantity.title}: {c.protocol}." for c in columns if c.protocol and not c.is_delta]
+    uncounted = _uncounted(table)
+    if uncounted:
+        notes.append(f"FLOPs leave out operators without a formula: {', '.join(uncounted)}.")
+    statuses = table.drop_duplicates("job_id").status.value_counts()
+    holes = [f"{statuses[state]} {state}" for state in ("failed", "missing") if state in statuses]
+    if holes:
+        notes.append(f"Of {len(manifest['jobs'])} jobs: {', '.join(holes)}.")
+    notes += _machines(table)
+    return notes
+
+
+def _resolution(table: pd.DataFrame, columns: list[Column], rows: list[Row], baseline: str) -> list[str]:
+    """Say which differences the seeds can tell apart, and what it would take to tell more."""
+    notes = []
+    for column in (c for c in columns if c.is_delta):
+        base = _values(table, baseline, column)
+        found = [estimate for row in rows if (estimate := row.cells[column.key].estimate)]
+        seeds = max((estimate.n for estimate in found), default=0)
+        if seeds < 2:
+            notes.append("One seed: no interval, so no difference in top-1 can be told from noise.")
+            continue
+        differences = []
+        for row in rows:
+            values = _values(table, row.variant, column)
+            shared = sorted(values.keys() & base.keys())
+            if row.variant != baseline and len(shared) > 1:
+                differences.append([values[seed] - base[seed] for seed in shared])
+        deviation = pooled_deviation(differences)
+        if deviation is None:
+            continue
+        told = [row.title for row in rows if _is_told_apart(row.cells[column.key])]
+        smallest = detectable_difference(deviation, seeds)
+        needed = seeds_needed(deviation, ASKED_DIFFERENCE)
+        notes.append(
+            f"Intervals: 95 % Student t over {seeds} seeds; differences are paired by seed. "
+            f"Told apart from the baseline: {', '.join(told) or 'none'}."
+        )
+        notes.append(
+            f"With {seeds} seeds a true difference of {100 * smallest:.1f} points is found in 80 % of all "
+            f"runs; one of {100 * ASKED_DIFFERENCE:.0f} point would take {needed or 'more than 1000'} seeds."
+        )
+    return notes
+
+
+def _is_told_apart(cell: Cell) -> bool:
+    return cell.estimate is not None and cell.estimate.excludes_zero
+
+
+def _uncounted(table: pd.DataFrame) -> list[str]:
+    rows = table[table.metric == "macs"]
+    names = {name for text in rows.setting.dropna() for name in json.loads(text).get("uncounted_ops", {})}
+    return sorted(names)
+
+
+def _machines(table: pd.DataFrame) -> list[str]:
+    """Say on what the numbers were measured, and warn if timings come from more than one machine."""
+    rows = table[table.metric.isin(["latency_ms", "throughput"])]
+    found: dict[str, None] = {}
+    for text in rows.provenance.dropna():
+        where = json.loads(text)
+        device = where.get("device_name") or where.get("cpu")
+        found[
+            f"{device} ({where.get('host')}), torch {where.get('torch')}, lsbench {where.get('lsbench')}"
+        ] = None
+    if len(found) > 1:
+        return [f"Timings come from different machines, do not compare them: {'; '.join(found)}."]
+    return [f"Timed on {name}." for name in found]
