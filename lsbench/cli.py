@@ -393,7 +393,13 @@ def doctor(results: ResultsOpt = RESULTS, data: DataOpt = None, as_json: JsonOpt
 
 def main() -> None:
     """Run the command line and exit; every expected error is one line on stderr."""
-    sys.exit(run_command(sys.argv[1:]))
+    code = run_command(sys.argv[1:])
+    if code == ExitCode.INTERRUPTED:
+        # Everything is closed; but Ray's native threads may crash at exit if its start was cut short.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run_command(arguments: list[str]) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from lsbench.core.env import code_version, cpu_name, package_version
+from lsbench.core.env import code_version, cpu_name, package_version, usable_cpus
 from lsbench.core.errors import DataError
 from lsbench.core.registry import DATASETS
 
@@ -42,8 +42,7 @@ def examine(results: Path, data_root: Path | None) -> Iterator[Finding]:
         yield Finding(name, installed or "not installed", installed is not None)
     yield from _imports()
     memory = psutil.virtual_memory()
-    cpus = len(os.sched_getaffinity(0))
-    yield Finding("CPU", f"{cpu_name()}, {cpus} usable cores, load {os.getloadavg()[0]:.1f}")
+    yield Finding("CPU", f"{cpu_name()}, {usable_cpus()} usable cores, load {os.getloadavg()[0]:.1f}")
     yield Finding("memory", f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free")
     yield from _gpus()
     yield _disk(results)

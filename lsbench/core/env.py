@@ -41,6 +41,11 @@ def _git(*words: str) -> str | None:
     return answer.stdout.strip()
 
 
+def usable_cpus() -> int:
+    """Return the number of CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @cache
 def cpu_name() -> str:
     """Return the processor's model name as the operating system gives it."""

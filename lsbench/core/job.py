@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from lsbench.core.ids import content_hash
+from lsbench.core.ids import canonical_json, content_hash
 from lsbench.core.record import Record
 from lsbench.core.spec import StrictModel
 
@@ -71,6 +71,15 @@ class Variant(StrictModel):
     model_args: dict[str, Any] = Field(default_factory=dict)
     dataset: dict[str, Any]
     label: str | None = Field(default=None, description="what reports call it; default: the name")
+
+    @field_validator("mixer_args", "model_args")
+    @classmethod
+    def _can_be_hashed(cls, value: dict[str, Any]) -> dict[str, Any]:
+        try:
+            canonical_json(value)
+        except (TypeError, ValueError) as error:
+            raise ValueError("expected finite numbers, texts, lists and mappings of them") from error
+        return value
 
     @property
     def title(self) -> str:

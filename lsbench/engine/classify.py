@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from lsbench.core.env import usable_cpus
 from lsbench.core.errors import StoreError
 from lsbench.core.job import JobContext
 from lsbench.core.registry import DATASETS
@@ -67,6 +68,11 @@ def create_trained(context: JobContext) -> nn.Module:
     )
 
 
+def usable_workers(asked: int) -> int:
+    """Return the loader processes to start: no more than this machine has CPUs; it changes no result."""
+    return min(asked, usable_cpus())
+
+
 def create_train_batches(context: JobContext, recipe: Recipe) -> Any:
     """Return the training split as batches that are a pure function of (seed, epoch)."""
     from lsbench.data.loader import create_train_loader
@@ -78,7 +84,7 @@ def create_train_batches(context: JobContext, recipe: Recipe) -> Any:
         batch_size=recipe.batch_size,
         augment=recipe.augment,
         seed=context.job.seed or 0,
-        num_workers=recipe.data_workers,
+        num_workers=usable_workers(recipe.data_workers),
         in_memory=plugin.in_memory,
     )
 
@@ -95,7 +101,7 @@ def create_eval_batches(
         split=split,
         img_size=spec.img_size,
         batch_size=batch_size,
-        num_workers=workers,
+        num_workers=usable_workers(workers),
         in_memory=plugin.in_memory,
     )
     return loader

@@ -26,9 +26,10 @@ def time_model(model: nn.Module, batch_size: int, img_size: int, context: JobCon
     images = torch.randn(batch_size, 3, img_size, img_size).to(context.device, memory_format=memory_format)
     timed_model = model.to(memory_format=memory_format)
     synchronize = torch.cuda.synchronize if context.device == "cuda" else _nothing
-    for _ in range(context.spec.warmup):
+    warmup, repeats = _repeats(context)
+    for _ in range(warmup):
         timed_model(images)
-    samples = np.empty(context.spec.repeats)
+    samples = np.empty(repeats)
     for index in range(len(samples)):
         synchronize()
         started = time.perf_counter()
@@ -36,6 +37,13 @@ def time_model(model: nn.Module, batch_size: int, img_size: int, context: JobCon
         synchronize()
         samples[index] = time.perf_counter() - started
     return samples
+
+
+def _repeats(context: JobContext) -> tuple[int, int]:
+    """Return untimed and timed repeats; under a limit at most that many, but never fewer than five timed."""
+    warmup, repeats = context.spec.warmup, context.spec.repeats
+    limit = context.job.limit
+    return (warmup, repeats) if limit is None else (min(warmup, limit), max(5, min(repeats, limit)))
 
 
 def _nothing() -> None:

@@ -16,6 +16,7 @@ import importlib
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
 import sys
@@ -191,9 +192,12 @@ def _die_with(connection: socket.socket) -> None:
 def main() -> None:
     """Run a fork server: ``python -m lsbench.scheduler.forkserver FOLDER WATCHED_PID``."""
     folder, watched_pid = Path(sys.argv[1]), int(sys.argv[2])
-    for module in PRELOAD:
-        importlib.import_module(module)
-    ForkServer(folder, watched_pid).serve()
+    try:
+        for module in PRELOAD:
+            importlib.import_module(module)
+        ForkServer(folder, watched_pid).serve()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

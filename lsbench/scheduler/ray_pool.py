@@ -18,7 +18,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from lsbench.core.env import code_version
+import psutil
+
+from lsbench.core.env import code_version, usable_cpus
 from lsbench.core.errors import ClusterError
 from lsbench.core.job import Variant
 from lsbench.scheduler.protocol import Event, Node, Placement, end_event
@@ -27,6 +29,7 @@ from lsbench.scheduler.supervisor import run_request, server_folder
 log = logging.getLogger(__name__)
 
 START_S = 120.0
+LEAVE_S = 2.0
 OBJECT_STORE_BYTES = 100 * 2**20
 #: Read by the raylet at its start. Ray otherwise runs workers at nice 15 (which spoils timings and
 #: is inherited by children), kills idle workers early and reports usage.
@@ -86,10 +89,10 @@ class RayExecutor:
             num_cpus: CPUs of a local Ray; default: those this process may use.
         """
         self.address = address
-        self.num_cpus = num_cpus or len(os.sched_getaffinity(0))
+        self.num_cpus = num_cpus or usable_cpus()
         self.token = secrets.token_hex(4)
         self._running: dict[Any, str] = {}
-        self._session: str | None = None
+        self._children_before: set[int] = set()
 
     def start(self) -> None:
         """Start a local Ray, or join the cluster.
@@ -98,6 +101,7 @@ class RayExecutor:
             ClusterError: If Ray does not come up in time, or the cluster cannot be joined.
         """
         _set_environment(is_local=self.address is None)
+        self._children_before = {child.pid for child in _children()}
         import ray
 
         local = {
@@ -121,9 +125,6 @@ class RayExecutor:
             # After init: Ray installs a handler of its own.
             signal.signal(signal.SIGTERM, _raise_interrupt)
         _silence_ray()
-        if self.address is None:
-            with contextlib.suppress(AttributeError):
-                self._session = ray._private.worker.global_worker.node.get_session_dir_path()
         self._task = ray.remote(max_retries=0, max_calls=0)(run_job)
 
     def nodes(self) -> list[Node]:
@@ -214,18 +215,19 @@ class RayExecutor:
         """Cancel what runs, shut a local Ray down and remove what it left on the disk."""
         import ray
 
-        if not ray.is_initialized():
-            return
-        for stream in self._running:
-            with contextlib.suppress(ray.exceptions.RayError, ValueError, TypeError):
-                ray.cancel(stream, force=False)
-        if self.address is not None:
-            self._stop_remote_servers()
+        started = [child for child in _children() if child.pid not in self._children_before]
+        if ray.is_initialized():
+            for stream in self._running:
+                with contextlib.suppress(ray.exceptions.RayError, ValueError, TypeError):
+                    ray.cancel(stream, force=False)
+            if self.address is not None:
+                self._stop_remote_servers()
         self._running.clear()
-        ray.shutdown()
-        stop_servers(self.token)
-        if self._session is not None:
-            shutil.rmtree(self._session, ignore_errors=True)
+        ray.shutdown()  # also after a start that was interrupted half-way
+        if self.address is None:
+            _end(started)
+            stop_servers(self.token)
+            _remove_session_folders()
 
     def _stop_remote_servers(self) -> None:
         import ray
@@ -281,6 +283,26 @@ def _failure(error: Exception) -> tuple[str, str]:
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def _children() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
+
+
+def _end(processes: list[psutil.Process]) -> None:
+    """Wait for processes of ours that have been told to leave, and kill those that do not."""
+    _, alive = psutil.wait_procs(processes, timeout=LEAVE_S)
+    for process in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, timeout=LEAVE_S)
+
+
+def _remove_session_folders() -> None:
+    """Remove the folders that a local Ray of this process has left; their names end in its pid."""
+    base = Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 - as Ray does
+    for folder in base.glob(f"ray/session_*_{os.getpid()}"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _raise_interrupt(*_: Any) -> None:
