@@ -1,0 +1,121 @@
+"""Real runs of the command line in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+SUITE = """\
+version: 1
+name: tiny
+baseline: identity
+defaults:
+  model: lsnet_nano
+  dataset: {name: fashion, train_images: 200, val_images: 20, test_images: 100}
+variants:
+  - {name: identity, mixer: identity}
+  - {name: ls_conv, mixer: ls_conv}
+jobs:
+  - train: {epochs: 6, batch_size: 20, warmup_epochs: 1, channels_last: true}
+  - evaluate: {batch_size: 50}
+  - profile: {batch_size: 2, warmup: 1, repeats: 5}
+seeds: [0]
+"""
+
+
+@dataclass
+class Cli:
+    """Starts ``python -m lsbench`` with a mark in its environment, by which all its descendants are found."""
+
+    folder: Path
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def start(self, *words: str, **env: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "lsbench", *words]
+        marked = {**os.environ, "LSBENCH_TEST_MARK": self.mark, **env}
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=marked,
+            stdin=subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+        )
+
+    def run(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+        process = self.start(*words, **env)
+        out, err = process.communicate(timeout=300)
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+    def descendants(self) -> list[psutil.Process]:
+        return [process for process in psutil.process_iter() if self._is_marked(process)]
+
+    def _is_marked(self, process: psutil.Process) -> bool:
+        try:
+            return process.environ().get("LSBENCH_TEST_MARK") == self.mark
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            return False
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Iterator[Cli]:
+    (tmp_path / "tiny.yaml").write_text(SUITE)
+    made = Cli(tmp_path)
+    yield made
+    for process in made.descendants():
+        process.kill()
+
+
+@pytest.fixture(scope="session")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], float]:
+    """Accuracies of the tiny suite, run once without Ray and without interruption."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    (folder / "tiny.yaml").write_text(SUITE)
+    done = Cli(folder).run("run", "tiny.yaml", "--scheduler", "inline")
+    assert done.returncode == 0, done.stderr
+    return accuracies(folder)
+
+
+def accuracies(folder: Path) -> dict[tuple[str, str], float]:
+    """Return (label, metric) -> value of everything that must not depend on how a run went."""
+    root = folder / "results" / "tiny" / "default"
+    labels = {
+        entry["id"]: entry["label"] for entry in json.loads((root / "manifest.json").read_text())["jobs"]
+    }
+    records = read_lines(root / "records.jsonl")
+    exact = ("top1", "top5", "train_loss", "val_top1", "macs", "params")
+    return {(labels[r["job_id"]], r["metric"]): r["value"] for r in records if r["metric"] in exact}
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def follow(process: subprocess.Popen[str], until: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
+    """Read a run's JSON lines until one of them fits; return all that were read."""
+    events: list[dict[str, Any]] = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("{") and '"event"' in line:
+            events.append(json.loads(line))
+            if until(events[-1]):
+                return events
+    process.wait()
+    stderr = process.stderr.read() if process.stderr else ""
+    raise AssertionError(f"the run ended before the event came: {stderr}")
+
+
+def json_events(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{") and '"event"' in line]

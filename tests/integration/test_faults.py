@@ -1,0 +1,145 @@
+"""What must survive: kill -9 of the driver, of a Ray worker, of the fork server; and Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from .conftest import Cli, accuracies, follow, json_events, read_lines
+
+RUN = ("run", "tiny.yaml", "--json")
+
+
+def is_epoch(number: int) -> Any:
+    return lambda event: event.get("ev") == "epoch" and event["epoch"] >= number
+
+
+def assert_nothing_doubled(folder: Path, jobs: int) -> None:
+    root = folder / "results" / "tiny" / "default"
+    ids = Counter(line["job_id"] for line in read_lines(root / "jobs.jsonl"))
+    assert len(ids) == jobs
+    assert set(ids.values()) == {1}
+    keys = Counter((r["job_id"], r["metric"], r["protocol"]) for r in read_lines(root / "records.jsonl"))
+    assert set(keys.values()) == {1}
+
+
+def test_a_killed_driver_is_continued_and_loses_nothing(
+    cli: Cli, unbroken: dict[tuple[str, str], float]
+) -> None:
+    process = cli.start(*RUN)
+    before = follow(process, is_epoch(3))
+    process.kill()
+    process.wait()
+    killed = before[-1]
+
+    after = cli.run(*RUN)
+
+    assert after.returncode == 0, after.stderr
+    events = json_events(after.stdout)
+    finished = {event["label"] for event in before if event["event"] == "end"}
+    assert not finished & {event["label"] for event in events}
+    epochs = [e["epoch"] for e in events if e.get("ev") == "epoch" and e["label"] == killed["label"]]
+    assert all(epoch > killed["epoch"] for epoch in epochs)
+    assert accuracies(cli.folder) == unbroken
+    assert_nothing_doubled(cli.folder, jobs=6)
+
+
+def test_a_killed_worker_is_replaced_by_itself(cli: Cli, unbroken: dict[tuple[str, str], float]) -> None:
+    process = cli.start(*RUN)
+    follow(process, is_epoch(2))
+    workers = [p for p in cli.descendants() if p.name().startswith("ray::run_job")]
+    assert workers
+    workers[0].kill()
+
+    out, err = process.communicate(timeout=300)
+
+    assert process.returncode == 0, err
+    lost = [event for event in json_events(out) if event.get("state") == "retry"]
+    assert "worker_lost" in lost[0]["message"]
+    assert accuracies(cli.folder) == unbroken
+    assert_nothing_doubled(cli.folder, jobs=6)
+
+
+def test_a_killed_fork_server_loses_no_job(cli: Cli, unbroken: dict[tuple[str, str], float]) -> None:
+    process = cli.start(*RUN)
+    follow(process, is_epoch(2))
+    servers = [p for p in cli.descendants() if is_fork_server(p)]
+    for server in servers:
+        server.kill()
+
+    _, err = process.communicate(timeout=300)
+
+    assert servers
+    assert process.returncode == 0, err
+    assert accuracies(cli.folder) == unbroken
+    assert_nothing_doubled(cli.folder, jobs=6)
+
+
+def is_fork_server(process: psutil.Process) -> bool:
+    try:
+        is_child = "lsbench.scheduler.forkserver" in " ".join(process.parent().cmdline())  # type: ignore[union-attr]
+        return "lsbench.scheduler.forkserver" in process.cmdline() and not is_child
+    except (psutil.NoSuchProcess, AttributeError):
+        return False
+
+
+def test_interrupt_exits_130_and_leaves_no_process(cli: Cli) -> None:
+    process = cli.start(*RUN)
+    follow(process, is_epoch(1))
+    process.send_signal(signal.SIGINT)
+
+    _, err = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert "interrupted" in err
+    deadline = time.monotonic() + 5
+    while cli.descendants() and time.monotonic() < deadline:
+        psutil.wait_procs(cli.descendants(), timeout=0.5)
+    assert [process.cmdline() for process in cli.descendants()] == []
+
+
+def test_a_second_driver_is_told_who_owns_the_folder(cli: Cli) -> None:
+    process = cli.start(*RUN)
+    follow(process, lambda event: event["event"] == "start")
+
+    second = cli.run(*RUN)
+
+    assert second.returncode == 2
+    assert f"process {process.pid}" in second.stderr
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+
+
+def test_a_second_run_does_nothing_and_a_new_row_runs_alone(cli: Cli) -> None:
+    first = cli.run(*RUN)
+    again = cli.run(*RUN)
+    suite = cli.folder / "tiny.yaml"
+    suite.write_text(suite.read_text().replace("jobs:", "  - {name: extra, mixer: involution}\njobs:"))
+    more = cli.run(*RUN)
+
+    assert first.returncode == again.returncode == more.returncode == 0, (first.stderr, more.stderr)
+    assert "nothing left to do" in again.stderr
+    assert json_events(again.stdout) == []
+    started = {event["label"] for event in json_events(more.stdout)}
+    assert started == {"extra/train/seed0", "extra/evaluate/seed0", "extra/profile"}
+    table = json.loads(more.stdout[more.stdout.rindex('{\n "schema_version"') :])
+    assert [row["variant"] for row in table["tables"][0]["rows"]] == ["identity", "ls_conv", "extra"]
+
+
+def test_a_wrong_mixer_option_stops_the_run_before_any_job(cli: Cli) -> None:
+    suite = cli.folder / "tiny.yaml"
+    suite.write_text(suite.read_text().replace("mixer: ls_conv}", "mixer: ls_conv, mixer_args: {kernel: 7}}"))
+
+    done = cli.run(*RUN)
+
+    assert done.returncode == 2
+    assert "variant 'ls_conv'" in done.stderr
+    assert "kernel" in done.stderr
+    assert not list((cli.folder / "results").rglob("result.json"))
