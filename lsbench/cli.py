@@ -259,7 +259,8 @@ def _conclude(graph: JobGraph, outcome: Outcome | None, results: Path, as_json: 
         console.print(f"{graph.suite.name} ({graph.suite.preset}): nothing left to do, every job is done.")
     summary = summarize(_folder(graph, results))
     if summary is not None and outcome is not None:
-        typer.echo(REPORTS.load("json" if as_json else "console")([summary]), nl=False)
+        text = REPORTS.load("json" if as_json else "console")([summary])
+        typer.echo(json.dumps({"event": "report", **json.loads(text)}) if as_json else text, nl=as_json)
     if outcome is not None and (outcome.failed or outcome.skipped):
         counts = f"{len(outcome.ok)} ok, {len(outcome.failed)} failed, {len(outcome.skipped)} skipped"
         console.print(f"{counts}; the same command tries them again.", style="bold red")

@@ -41,7 +41,8 @@ def resolve_root(root: Path | None, data_root: Path | None, default: str) -> Pat
     if base is None:
         raise DataError(
             f"expected the data set '{default}' on this machine, but no folder was named; "
-            f"give the folder that holds '{default}/' as data root, or set 'root:' of the data set"
+            f"give the folder that holds '{default}/' with --data DIR or LSBENCH_DATA, or set 'root:' of "
+            "the data set"
         )
     return base / default
 

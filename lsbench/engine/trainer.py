@@ -6,6 +6,7 @@ from its last checkpoint gives the same weights as one that never stopped.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from timm.optim import create_optimizer_v2
 from timm.scheduler import CosineLRScheduler
 from torch import Tensor, nn
 
+from lsbench.core.errors import DataError
 from lsbench.engine import checkpoint
 from lsbench.engine.process import seed_everything
 from lsbench.engine.recipe import Recipe
@@ -74,18 +76,23 @@ class Trainer:
             seed: Seed of everything random.
             device: ``"cpu"`` or ``"cuda"``.
             limit: Stop after this many steps in all, or None.
+
+        Raises:
+            DataError: If the training split holds less than one batch.
         """
         self.recipe, self.loader, self.folder, self.seed, self.device = recipe, loader, folder, seed, device
         self.memory_format = torch.channels_last if recipe.channels_last else torch.contiguous_format
         self.model = model.to(device).to(memory_format=self.memory_format)
-        self.steps = len(loader) if limit is None else max(1, min(len(loader), limit))
-        self.epochs = (
-            recipe.epochs if limit is None else -(-min(limit, recipe.epochs * len(loader)) // self.steps)
-        )
+        if len(loader) == 0:
+            raise DataError(f"the training split holds less than one batch of {recipe.batch_size} images")
+        self.steps = len(loader)
+        whole = recipe.epochs * self.steps
+        self.total = whole if limit is None else min(limit, whole)
+        self.epochs = math.ceil(self.total / self.steps)
         self.optimizer = create_optimizer_v2(
             self.model, opt="adamw", lr=recipe.lr, weight_decay=recipe.weight_decay
         )
-        self.scheduler = _create_scheduler(self.optimizer, recipe, steps=self.steps, epochs=self.epochs)
+        self.scheduler = _create_scheduler(self.optimizer, recipe, steps=self.steps, total=self.total)
         self.loss = nn.CrossEntropyLoss(label_smoothing=recipe.smoothing)
         self.progress = Progress()
         self._resume()
@@ -98,12 +105,14 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.progress = Progress(epoch=state["epoch"], history=state["history"])
 
-    def run(self, emit: Callable[[dict[str, Any]], None], validate: Callable[[nn.Module], float]) -> Progress:
+    def run(
+        self, emit: Callable[[dict[str, Any]], None], validate: Callable[[nn.Module], dict[str, float]]
+    ) -> Progress:
         """Train to the last epoch.
 
         Args:
             emit: Receives progress events.
-            validate: Returns the validation top-1 (fraction) of the model.
+            validate: Returns figures of the model on the validation split, to be kept with the epoch.
 
         Raises:
             ArithmeticError: If the loss is no longer finite.
@@ -114,7 +123,7 @@ class Trainer:
             entry = {"loss": loss, "lr": self.optimizer.param_groups[0]["lr"]}
             entry["train_s"] = round(time.monotonic() - started, 3)
             if self.recipe.validates_after(epoch) or epoch + 1 == self.epochs:
-                entry["val_top1"] = validate(self.model)
+                entry |= validate(self.model)
             self.progress.epoch = epoch + 1
             self.progress.history.append(entry)
             self._save()
@@ -128,9 +137,10 @@ class Trainer:
         self.model.train()
         self.loader.set_epoch(epoch)
         total = torch.zeros((), dtype=torch.float64)
+        steps = min(self.steps, self.total - epoch * self.steps)
         images_seen, last_emit, started = 0, time.monotonic(), time.monotonic()
         for step, (images, targets) in enumerate(self.loader):
-            if step >= self.steps:
+            if step >= steps:
                 break
             self.scheduler.step_update(epoch * self.steps + step)
             loss = self._step(images, targets)
@@ -141,10 +151,10 @@ class Trainer:
                 last_emit = now
                 value = float(total) / (step + 1)
                 rate = images_seen / (now - started)
-                where = {"epoch": epoch, "epochs": self.epochs, "step": step + 1, "steps": self.steps}
+                where = {"epoch": epoch, "epochs": self.epochs, "step": step + 1, "steps": steps}
                 emit({"ev": "step", **where, "loss": round(value, 4), "images_per_s": round(rate, 1)})
-        mean = float(total) / self.steps
-        if not torch.isfinite(torch.tensor(mean)):
+        mean = float(total) / steps
+        if not math.isfinite(mean):
             raise ArithmeticError(f"the training loss is {mean} in epoch {epoch + 1}; lower `lr`")
         return mean
 
@@ -168,10 +178,9 @@ class Trainer:
 
 
 def _create_scheduler(
-    optimizer: torch.optim.Optimizer, recipe: Recipe, *, steps: int, epochs: int
+    optimizer: torch.optim.Optimizer, recipe: Recipe, *, steps: int, total: int
 ) -> CosineLRScheduler:
     """Return timm's cosine schedule, stepped after every update; warm-up counts as part of the budget."""
-    total = steps * epochs
     warmup = min(round(recipe.warmup_epochs * steps), total - 1)
     return CosineLRScheduler(
         optimizer,

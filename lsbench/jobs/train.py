@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from lsbench.core.job import JobContext, JobKind, Resources
 from lsbench.core.record import Record, measured
 from lsbench.engine.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import nn
 
 BACKWARD_FACTOR = 3.0  # a training step costs about three forward passes
 
@@ -34,20 +38,17 @@ def run(context: JobContext) -> Sequence[Record]:
     batches = create_eval_batches(
         context, "val", batch_size=recipe.batch_size * 4, workers=recipe.data_workers
     )
-    count = 0
 
-    def validate(model: object) -> float:
-        nonlocal count
+    def validate(model: nn.Module) -> dict[str, float]:
         found = evaluate(
-            trainer.model,
+            model,
             batches,
             {"top1": top1},
             device=context.device,
             limit=context.job.limit,
             channels_last=recipe.channels_last,
         )
-        count = found.num_images
-        return found.mean("top1")
+        return {"val_top1": found.mean("top1"), "val_images": found.num_images}
 
     progress = trainer.run(context.emit, validate)
     last = progress.history[-1]
@@ -58,7 +59,7 @@ def run(context: JobContext) -> Sequence[Record]:
     setting = {"weights_sha256": sha256}
     return [
         measured("train_loss", last["loss"], protocol=protocol, dataset=dataset, setting=setting),
-        measured("val_top1", last["val_top1"], protocol=protocol, dataset=dataset, n=count or None),
+        measured("val_top1", last["val_top1"], protocol=protocol, dataset=dataset, n=int(last["val_images"])),
     ]
 
 

@@ -148,6 +148,8 @@ class Driver:
         else:
             del self.running[event.job_id]
             self.ledger.release(placement)
+            if event.data.get("error_class") == "node_lost":
+                self.ledger.remove(placement.node)
             self._finish(job, event.data)
 
     def _finish(self, job: Job, end: dict[str, Any]) -> None:
@@ -156,7 +158,8 @@ class Driver:
         result = self.folder.result(name)
         if result is not None:
             self.folder.add_attempt(name, {**_now(), "status": "ok"})
-            self.folder.add_job(result["job"], result["records"])
+            attempts = len(self.failures.get(name, [])) + 1
+            self.folder.add_job({**result["job"], "attempts": attempts}, result["records"])
             self.done.add(name)
             self.outcome.ok.append(job)
             self.watcher.job_ended(job, "ok", "")

@@ -47,17 +47,19 @@ class Ledger:
     def __init__(self, nodes: Iterable[Node]) -> None:
         """Open an account for every node."""
         self._accounts: dict[str, _Account] = {}
+        self._gone: set[str] = set()
         for node in nodes:
             self.add(node)
 
     def add(self, node: Node) -> None:
-        """Open the account of a node that has joined; a known one stays as it is."""
-        if node.id not in self._accounts:
+        """Open the account of a node that has joined; a known one stays as it is, a lost one stays closed."""
+        if node.id not in self._accounts and node.id not in self._gone:
             gpus = dict.fromkeys(range(node.num_gpus), FULL)
             self._accounts[node.id] = _Account(node, node.num_cpus, gpus)
 
     def remove(self, node_id: str) -> None:
-        """Close the account of a node that is gone."""
+        """Close the account of a node that is gone, for good: a node that comes back has a new id."""
+        self._gone.add(node_id)
         self._accounts.pop(node_id, None)
 
     def node_ids(self) -> set[str]:

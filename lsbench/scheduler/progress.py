@@ -18,6 +18,7 @@ from lsbench.core.units import from_duration
 from lsbench.store.results import ResultsFolder
 from lsbench.suite.planner import Plan
 
+DRAW_EVERY_S = 1.0
 STATE_STYLE = {"ok": "green", "failed": "bold red", "retry": "yellow", "skipped": "yellow"}
 
 
@@ -132,8 +133,8 @@ class LiveWatcher(PlainWatcher):
         self.state.setdefault(str(job.id), {"label": job.label}).update(event)
 
     def tick(self) -> None:
-        """Draw at most twice a second: a timing job may share this machine."""
-        if time.monotonic() - self._drawn >= 0.5:
+        """Draw seldom: a timing job may share this machine."""
+        if time.monotonic() - self._drawn >= DRAW_EVERY_S:
             self._drawn = time.monotonic()
             self.live.update(self._render(), refresh=True)
 
@@ -179,9 +180,13 @@ class JsonWatcher(PlainWatcher):
         self._write(job, "end", {"state": state, "message": message})
 
     def _write(self, job: Job, kind: str, data: dict[str, Any]) -> None:
-        line = {"event": kind, "job_id": job.id, "label": job.label, **data}
-        self.stream.write(json.dumps(line) + "\n")
-        self.stream.flush()
+        write_event(self.stream, {"event": kind, "job_id": job.id, "label": job.label, **data})
+
+
+def write_event(stream: TextIO, event: dict[str, Any]) -> None:
+    """Write one JSON line."""
+    stream.write(json.dumps(event) + "\n")
+    stream.flush()
 
 
 def share_done(state: dict[str, Any]) -> float:

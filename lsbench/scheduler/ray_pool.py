@@ -166,10 +166,10 @@ class RayExecutor:
             path = results / f".probe-{token}"
             if answer["error"] or not path.exists():
                 why = answer["error"] or "what it wrote is not visible here"
-                problems.append(
-                    f"node {node.name}: results folder {results}: {why}; use a folder that all nodes share"
-                )
-            path.unlink(missing_ok=True)
+                where = f"node {node.name}: results folder {results}"
+                problems.append(f"{where}: {why}; use a folder that all nodes share")
+            else:
+                path.unlink()
             if {k: answer[k] for k in here} != here:
                 theirs, ours = (f"{v['lsbench']} ({v['git_sha'] or 'installed'})" for v in (answer, here))
                 problems.append(

@@ -25,7 +25,8 @@ def should_retry(error_class: str, *, failures: list[str], max_retries: int) -> 
         return False
     if error_class == "oom" and failures.count("oom") > 1:
         return False
-    return len(failures) <= max_retries
+    # A lost node is no fault of the job, and each node can be lost only once.
+    return error_class == "node_lost" or len([f for f in failures if f != "node_lost"]) <= max_retries
 
 
 def needs_node_alone(failures: list[str]) -> bool:

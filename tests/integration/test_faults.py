@@ -127,10 +127,10 @@ def test_a_second_run_does_nothing_and_a_new_row_runs_alone(cli: Cli) -> None:
     assert first.returncode == again.returncode == more.returncode == 0, (first.stderr, more.stderr)
     assert "nothing left to do" in again.stderr
     assert json_events(again.stdout) == []
-    started = {event["label"] for event in json_events(more.stdout)}
+    started = {event["label"] for event in json_events(more.stdout) if event["event"] == "start"}
     assert started == {"extra/train/seed0", "extra/evaluate/seed0", "extra/profile"}
-    table = json.loads(more.stdout[more.stdout.rindex('{\n "schema_version"') :])
-    assert [row["variant"] for row in table["tables"][0]["rows"]] == ["identity", "ls_conv", "extra"]
+    report = json.loads(more.stdout.splitlines()[-1])
+    assert [row["variant"] for row in report["tables"][0]["rows"]] == ["identity", "ls_conv", "extra"]
 
 
 def test_a_wrong_mixer_option_stops_the_run_before_any_job(cli: Cli) -> None:

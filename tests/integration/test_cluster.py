@@ -1,0 +1,127 @@
+"""A cluster of several nodes (on one machine): pinned jobs, checks of every node, the loss of a node."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lsbench.core.job import Job
+from lsbench.scheduler.ray_pool import FLAGS, RayExecutor
+from lsbench.scheduler.run import RunOptions, run_suite
+from lsbench.suite.graph import JobGraph
+
+
+class Watcher:
+    """Remembers how jobs ended, and calls back at the first progress."""
+
+    def __init__(self, on_epoch: Callable[[], None] = lambda: None) -> None:
+        self.ended: list[tuple[str, str, str]] = []
+        self.on_epoch: Callable[[], None] | None = on_epoch
+
+    def job_started(self, job: Job, event: dict[str, Any]) -> None:
+        assert event["nice"] == 0
+
+    def job_progressed(self, job: Job, event: dict[str, Any]) -> None:
+        if event["ev"] == "epoch" and self.on_epoch is not None:
+            self.on_epoch, act = None, self.on_epoch
+            act()
+
+    def job_ended(self, job: Job, state: str, message: str) -> None:
+        self.ended.append((job.label, state, message))
+
+    def tick(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Three nodes: a head with one CPU and two workers with two CPUs and a logical GPU each.
+
+    One for the module: Ray reads its authentication token once per process.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        for name, value in {**FLAGS, **token}.items():
+            patch.setenv(name, value)
+        from ray.cluster_utils import Cluster
+
+        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        for _ in range(2):
+            made.add_node(num_cpus=2, num_gpus=1)
+        made.wait_for_nodes()
+        yield made
+        made.shutdown()
+
+
+@pytest.fixture
+def graph(tiny: dict[str, Any], make_graph: Callable[..., JobGraph]) -> JobGraph:
+    tiny["jobs"][0]["train"]["epochs"] = 25
+    tiny["resources"] = {"num_gpus": "auto"}
+    return make_graph(tiny)
+
+
+def test_a_results_folder_that_cannot_be_written_stops_before_any_job(
+    cluster: Any, graph: JobGraph, tmp_path: Path
+) -> None:
+    executor = RayExecutor(cluster.address)
+    executor.start()
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    try:
+        problems = executor.preflight([graph.suite.variants[0]], blocked)
+    finally:
+        executor.close()
+    assert len(problems) == 3
+    assert all("use a folder that all nodes share" in problem for problem in problems)
+
+
+def test_a_lost_node_is_outlived_and_timing_jobs_are_alone(
+    cluster: Any, graph: JobGraph, tmp_path: Path
+) -> None:
+    executor = RecordingExecutor(cluster.address)
+    watcher = Watcher(
+        on_epoch=lambda: cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
+    )
+
+    outcome = run_suite(
+        graph,
+        RunOptions(tmp_path / "results"),
+        create_executor=lambda: executor,
+        create_watcher=lambda plan, folder: watcher,
+    )
+
+    assert outcome is not None
+    assert (len(outcome.ok), outcome.failed, outcome.skipped) == (10, [], []), watcher.ended
+    assert [label for label, state, _ in watcher.ended if state == "ok"].count("ls/train/seed0") == 1
+    assert any(
+        state == "retry" and ("node_lost" in why or "worker_lost" in why) for _, state, why in watcher.ended
+    )
+    assert executor.shared_an_exclusive_device == []
+
+
+class RecordingExecutor(RayExecutor):
+    """Notes every moment at which an exclusive job shared its device."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.placed: dict[str, Any] = {}
+        self.shared_an_exclusive_device: list[tuple[str, str]] = []
+
+    def submit(self, job_id: str, folder: Path, placement: Any, timeout_s: float) -> None:
+        for other_id, other in self.placed.items():
+            exclusive = any(name.startswith("profile") for name in (job_id, other_id))
+            if exclusive and other.node == placement.node and set(other.gpus) & set(placement.gpus):
+                self.shared_an_exclusive_device.append((job_id, other_id))
+        self.placed[job_id] = placement
+        super().submit(job_id, folder, placement, timeout_s)
+
+    def poll(self, timeout_s: float) -> list[Any]:
+        events = super().poll(timeout_s)
+        for event in events:
+            if event.kind == "end":
+                del self.placed[event.job_id]
+        return events

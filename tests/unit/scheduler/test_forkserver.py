@@ -1,0 +1,85 @@
+"""The fork server's own rules; its work is shown in test_supervisor.py."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from lsbench.scheduler import forkserver
+
+
+@pytest.fixture
+def folder() -> Path:
+    """A short path: a socket's is limited to 107 bytes."""
+    return Path(tempfile.mkdtemp(prefix="lsb"))
+
+
+def test_it_is_wanted_while_the_watched_process_lives(folder: Path) -> None:
+    watched = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    server = forkserver.ForkServer(folder, watched.pid)
+    try:
+        assert server._is_wanted()
+        watched.kill()
+        watched.wait()
+        assert not server._is_wanted()
+    finally:
+        server.listener.close()
+        shutil.rmtree(folder)
+
+
+def test_it_is_not_wanted_after_idle_time(folder: Path) -> None:
+    server = forkserver.ForkServer(folder, 1)
+    try:
+        server.last_used -= forkserver.IDLE_S + 1
+        assert not server._is_wanted()
+        server.children[0] = server.wake_read
+        assert server._is_wanted()
+    finally:
+        server.listener.close()
+        shutil.rmtree(folder)
+
+
+def test_the_socket_is_private(folder: Path) -> None:
+    server = forkserver.ForkServer(folder, 1)
+    server.listener.close()
+    assert (folder / forkserver.SOCKET).stat().st_mode & 0o077 == 0
+    shutil.rmtree(folder)
+
+
+def test_lines_reach_the_other_side_and_a_closed_one_is_no_error() -> None:
+    left, right = socket.socketpair()
+    forkserver.send_line(left, {"ev": "step", "loss": 1.5})
+    assert json.loads(right.recv(100)) == {"ev": "step", "loss": 1.5}
+    right.close()
+    forkserver.send_line(left, {"ev": "step"})
+    left.close()
+
+
+def test_half_a_request_is_refused() -> None:
+    left, right = socket.socketpair()
+    left.sendall(b'{"action": "job"')
+    left.close()
+    with pytest.raises(ValueError, match="before the request was complete"):
+        forkserver._read_request(right)
+    right.close()
+
+
+def test_the_preloaded_modules_run_no_operation() -> None:
+    """A thread pool made before the fork would be dead in the children."""
+    code = (
+        "import importlib, threading\n"
+        "from lsbench.scheduler.forkserver import PRELOAD\n"
+        "for name in PRELOAD: importlib.import_module(name)\n"
+        "import os, torch\n"
+        "print(threading.active_count(), len(os.listdir('/proc/self/task')), torch.cuda.is_initialized())\n"
+    )
+    env = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PATH": "/usr/bin"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", "1", "False"]

@@ -1,0 +1,151 @@
+"""The supervisor and the fork server that it starts: a real server, real children."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from lsbench.core.errors import StoreError
+from lsbench.core.job import Job
+from lsbench.scheduler.supervisor import connect, run_request, server_folder, tail
+from lsbench.store.lock import locked
+from lsbench.store.results import RESULT, SPEC
+from lsbench.suite.graph import JobGraph
+
+FOREVER = 600.0
+
+
+@pytest.fixture(scope="module")
+def token() -> Iterator[str]:
+    """The name of a fork server that this module shares; it leaves when its processes are killed."""
+    name = secrets.token_hex(4)
+    yield name
+    for process in psutil.Process().children(recursive=True):
+        if str(server_folder(name)) in process.cmdline():
+            process.kill()
+            process.wait()
+    shutil.rmtree(server_folder(name), ignore_errors=True)
+
+
+@pytest.fixture
+def job_folder(tmp_path: Path, tiny: dict[str, Any], make_graph: Callable[..., JobGraph]) -> Path:
+    """The folder of a profile job that is ready to run."""
+    graph = make_graph(tiny)
+    job = next(job for job in graph.jobs if job.kind == "profile")
+    return write_job(tmp_path / "job", job)
+
+
+def write_job(folder: Path, job: Job) -> Path:
+    folder.mkdir()
+    (folder / SPEC).write_text(job.model_dump_json())
+    return folder
+
+
+def run(request: dict[str, Any], token: str, timeout_s: float = FOREVER) -> list[dict[str, Any]]:
+    return list(run_request(request, token=token, watched_pid=os.getpid(), timeout_s=timeout_s))
+
+
+def request_for(folder: Path, **env: str) -> dict[str, Any]:
+    return {"action": "job", "folder": str(folder), "log": str(folder / "log.txt"), "env": env}
+
+
+def test_a_job_runs_in_a_child_and_its_result_is_on_disk(token: str, job_folder: Path) -> None:
+    events = run(request_for(job_folder, CUDA_VISIBLE_DEVICES=""), token)
+
+    assert [event["ev"] for event in events[:2]] == ["start", "started"]
+    assert events[-1] == {"ev": "end", "ok": True}
+    assert (job_folder / RESULT).exists()
+    assert events[1]["pid"] != os.getpid()
+    assert not psutil.pid_exists(events[1]["pid"])
+
+
+def test_a_second_request_uses_the_same_server(token: str) -> None:
+    with connect(token, os.getpid()) as first, connect(token, os.getpid()) as second:
+        assert first.getpeername() == second.getpeername()
+    servers = [p for p in psutil.Process().children() if str(server_folder(token)) in p.cmdline()]
+    assert len(servers) == 1
+
+
+def test_a_failing_job_ends_with_its_own_error_and_a_log(token: str, job_folder: Path) -> None:
+    spec = (job_folder / SPEC).read_text().replace('"mixer":"ls_conv"', '"mixer":"no_such_mixer"')
+    (job_folder / SPEC).write_text(spec)
+
+    end = run(request_for(job_folder), token)[-1]
+
+    assert (end["ok"], end["error_class"]) == (False, "UnknownNameError")
+    assert "no_such_mixer" in end["message"]
+    assert "Traceback" in tail(job_folder / "log.txt", lines=1000)
+    assert not (job_folder / RESULT).exists()
+
+
+def test_a_job_over_its_time_is_killed(token: str, job_folder: Path) -> None:
+    with locked(job_folder / ".lock", what="held by the test"):  # the job waits for it: it hangs
+        events = run(request_for(job_folder), token, timeout_s=1.0)
+
+    assert events[-1]["error_class"] == "timeout"
+    assert_gone(events[1]["pid"])
+
+
+def test_leaving_early_kills_the_child(token: str, job_folder: Path) -> None:
+    with locked(job_folder / ".lock", what="held by the test"):
+        stream = run_request(request_for(job_folder), token=token, watched_pid=os.getpid(), timeout_s=FOREVER)
+        assert next(stream)["ev"] == "start"
+        pid = next(stream)["pid"]
+        stream.close()
+        assert_gone(pid)
+
+
+def test_a_child_that_is_killed_is_a_lost_worker(token: str, job_folder: Path) -> None:
+    with locked(job_folder / ".lock", what="held by the test"):
+        stream = run_request(request_for(job_folder), token=token, watched_pid=os.getpid(), timeout_s=FOREVER)
+        next(stream)
+        psutil.Process(next(stream)["pid"]).kill()
+        end = list(stream)[-1]
+
+    assert end["error_class"] == "worker_lost"
+    assert "-9" in end["message"]
+
+
+def test_preflight_names_the_variant_whose_options_are_wrong(token: str, tiny: dict[str, Any]) -> None:
+    dataset = {"name": "fashion", "img_size": 32}
+    good = {"name": "good", "model": "lsnet_nano", "mixer": "identity", "dataset": dataset}
+    bad = {**good, "name": "bad", "mixer": "ls_conv", "mixer_args": {"kernel_large": 4}}
+
+    events = run({"action": "preflight", "variants": [good, bad]}, token)
+
+    problems = next(event["problems"] for event in events if event["ev"] == "preflight")
+    assert len(problems) == 1
+    assert problems[0].startswith("variant 'bad'")
+
+
+def test_a_server_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", "")
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    name = secrets.token_hex(4)
+    try:
+        with pytest.raises(StoreError, match="fork server did not start"):
+            connect(name, os.getpid())
+    finally:
+        shutil.rmtree(server_folder(name))
+
+
+def test_the_socket_path_stays_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/very/long" * 20)
+
+    assert len(str(server_folder("0123abcd") / "fork.sock")) < 107
+
+
+def assert_gone(pid: int) -> None:
+    """Wait until a process of another parent has left; fail if it does not."""
+    try:
+        psutil.Process(pid).wait(timeout=10)
+    except psutil.NoSuchProcess:
+        return
+    assert not psutil.pid_exists(pid)
