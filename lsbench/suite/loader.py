@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from lsbench.core.errors import UsageError
-from lsbench.core.registry import JOBS, PACKAGE_ROOT, suggest
+from lsbench.core.registry import PACKAGE_ROOT, suggest
 from lsbench.suite.marked_yaml import MarkedDict, MarkedList, merge, read_yaml
 from lsbench.suite.matrix import expand_variants
 from lsbench.suite.problems import Problems
@@ -62,17 +62,28 @@ def load_suite(
     data = read_yaml(path)
     problems = Problems(str(path), data)
     _check_structure(data, problems)
-    merged = _apply_preset(data, preset, path)
-    for text in overrides or []:
-        _apply_override(merged, text)
-    problems.data = merged
-    merged["variants"] = expand_variants(merged.get("variants") or [])
-    _check_structure(merged, problems)
-    suite = resolve_suite(merged, problems, preset=_preset_name(preset, overrides, limit), limit=limit)
+    folder = _preset_name(preset, overrides, limit)
+    try:
+        merged = _apply_preset(data, preset, path)
+        for text in overrides or []:
+            _apply_override(merged, text)
+        suite = _resolve(merged, problems, preset=folder, limit=limit)
+    except (TypeError, AttributeError, ValueError):
+        problems.raise_if_any()  # something has the wrong shape, and the schema's check has noted it
+        raise
     problems.raise_if_any()
     if suite is None:
         raise UsageError(f"{path}: cannot be resolved")
     return suite
+
+
+def _resolve(merged: MarkedDict, problems: Problems, *, preset: str, limit: int | None) -> Suite | None:
+    problems.data = merged
+    _check_structure(merged, problems)
+    merged["variants"] = expand_variants(merged.get("variants") or [])
+    if not problems:
+        _check_structure(merged, problems)  # a matrix may name an axis that does not exist
+    return resolve_suite(merged, problems, preset=preset, limit=limit)
 
 
 def preset_names(name: str) -> list[str]:
@@ -124,6 +135,10 @@ def job_name(entry: Any) -> str | None:
     return None
 
 
+def _job_kind(entry: Any) -> str | None:
+    return next(iter(entry), None) if isinstance(entry, dict) else str(entry)
+
+
 def merge_jobs(base: Any, over: Any) -> Any:
     """Return the jobs of `base` with the settings of `over` laid over those of the same name."""
     if not (isinstance(base, MarkedList) and isinstance(over, MarkedList)):
@@ -161,11 +176,14 @@ def _apply_override(merged: MarkedDict, text: str) -> None:
         raise UsageError(f"--set {text}: the value is not valid YAML") from error
     head, *rest = key.split(".")
     if head == "jobs" and rest:
-        kind = rest[0]
-        if kind not in {job_name(entry) for entry in merged.get("jobs") or []}:
-            hint = suggest(kind, JOBS.names())
-            raise UsageError(f"--set {text}: the suite has no job '{kind}'{hint}")
-        entry = MarkedList([_override(rest, value)])
+        kinds = {job_name(entry): _job_kind(entry) for entry in merged.get("jobs") or []}
+        if rest[0] not in kinds:
+            hint = suggest(rest[0], [str(name) for name in kinds])
+            raise UsageError(f"--set {text}: the suite has no job '{rest[0]}'{hint}")
+        override = _override([str(kinds[rest[0]]), *rest[1:]], value)
+        if rest[1:] and rest[0] != kinds[rest[0]]:
+            override = merge(override, _override([str(kinds[rest[0]]), "name"], rest[0]))
+        entry = MarkedList([override])
         entry.lines = [0]
         merged["jobs"] = merge_jobs(merged["jobs"], entry)
         return

@@ -67,8 +67,8 @@ def read_yaml(path: Path) -> MarkedDict:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         data = loader.get_single_data()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -77,8 +77,6 @@ def read_yaml(path: Path) -> MarkedDict:
     except (yaml.YAMLError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else "nested too deep"
         raise ConfigError(f"{path}:1: not valid YAML: {reason}") from error
-    finally:
-        loader.dispose()
     if loader.duplicates:
         raise ConfigError(f"{path}:{line}: {key}: this key is given twice" for line, key in loader.duplicates)
     if not isinstance(data, MarkedDict):

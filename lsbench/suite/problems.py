@@ -28,6 +28,10 @@ class Problems:
         self.data = data
         self._found: dict[tuple[int, str], None] = {}
 
+    def __bool__(self) -> bool:
+        """Whether any problem was found."""
+        return bool(self._found)
+
     def add(self, location: Location, reason: str) -> None:
         """Note one problem; the same one is kept once."""
         line = line_of(self.data, location)
@@ -92,8 +96,9 @@ def known_fields(model: type[BaseModel], location: Location) -> list[str]:
 def _children(node: dict[str, Any], step: str | int, root: dict[str, Any]) -> list[dict[str, Any]]:
     found = [node["items"]] if isinstance(step, int) and isinstance(node.get("items"), dict) else []
     found += [node["properties"][step]] if step in node.get("properties", {}) else []
-    if not found and isinstance(node.get("additionalProperties"), dict):
-        found = [node["additionalProperties"]]
+    if not found:
+        values = [node.get("additionalProperties"), *node.get("patternProperties", {}).values()]
+        found = [value for value in values if isinstance(value, dict)]
     return [flat for child in found for flat in _flatten(child, root)]
 
 

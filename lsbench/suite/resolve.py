@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,7 +12,7 @@ from lsbench.core.errors import UnknownNameError
 from lsbench.core.job import DEFAULT_RESOURCES, JobKind, Resources, Variant
 from lsbench.core.registry import DATASETS, JOBS, MIXERS, suggest
 from lsbench.suite.problems import Problems
-from lsbench.suite.schema import JobEntry, Suite
+from lsbench.suite.schema import NAME, JobEntry, Suite
 
 RESERVED = ("name", "needs", "resources")
 
@@ -166,6 +167,11 @@ def _kind_and_settings(entry: Any) -> tuple[str | None, dict[str, Any]]:
     return None, {}
 
 
+def _written_name(entry: Any) -> str:
+    kind_name, settings = _kind_and_settings(entry)
+    return str(settings.get("name") or kind_name)
+
+
 def _job(
     kind_name: str,
     settings: dict[str, Any],
@@ -177,6 +183,9 @@ def _job(
     own = {key: value for key, value in settings.items() if key not in RESERVED}
     needs = settings.get("needs", kind.needs)
     name = settings.get("name") or kind_name
+    if not isinstance(name, str) or not re.fullmatch(NAME, name):
+        problems.add((*where, "name"), f"string should match pattern '{NAME}', found {name!r}")
+        return None
     if not isinstance(needs, (list, tuple)) or not all(isinstance(need, str) for need in needs):
         problems.add((*where, "needs"), "expected a list of job names")
         needs = kind.needs
@@ -187,7 +196,7 @@ def _job(
         spec = None
     resources = _resources(settings.get("resources"), (*where, "resources"), problems)
     shared = _resources(suite_resources, ("resources",), problems)
-    if spec is None or not isinstance(name, str):
+    if spec is None:
         return None
     asked = resources.over(shared).over(kind.resources).over(DEFAULT_RESOURCES)
     if asked.num_cpus is None:
@@ -205,12 +214,15 @@ def _resources(value: Any, where: tuple[str | int, ...], problems: Problems) -> 
 
 def _check_needs(jobs: list[JobEntry], data: dict[str, Any], problems: Problems) -> None:
     by_name = {job.name: job for job in jobs}
+    written = {_written_name(entry) for entry in data.get("jobs") or []}
     for index, entry in enumerate(data.get("jobs") or []):
-        kind_name, settings = _kind_and_settings(entry)
-        job = by_name.get(str(settings.get("name") or kind_name))
+        kind_name, _ = _kind_and_settings(entry)
+        job = by_name.get(_written_name(entry))
         for need in job.needs if job else ():
             where = ("jobs", index, str(kind_name), "needs")
             if need not in by_name:
+                if need in written:
+                    continue  # it is there, and what is wrong with it has been noted
                 hint = suggest(need, by_name)
                 problems.add(
                     where,

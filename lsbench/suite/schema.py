@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,8 @@ from lsbench.core.job import Resources, Variant
 from lsbench.core.spec import StrictModel
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+
+Seed = Annotated[int, Field(ge=0)]
 
 
 class Defaults(StrictModel):
@@ -53,7 +55,7 @@ class Overlay(StrictModel):
     jobs: list[str | dict[str, Any]] | None = Field(
         default=None, description="settings laid over the jobs of the same name"
     )
-    seeds: list[int] | None = None
+    seeds: list[Seed] | None = None
     resources: Resources | None = None
 
 
@@ -73,9 +75,9 @@ class SuiteFile(StrictModel):
         min_length=1,
         description="job kinds, each a name or `{kind: {its settings, name, needs, resources}}`",
     )
-    seeds: list[int] = Field(default=[0], min_length=1)
+    seeds: list[Seed] = Field(default=[0], min_length=1)
     resources: Resources = Resources()
-    presets: dict[str, Overlay] = Field(default_factory=dict)
+    presets: dict[Annotated[str, Field(pattern=NAME)], Overlay] = Field(default_factory=dict)
 
 
 class JobEntry(StrictModel):

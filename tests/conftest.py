@@ -1,0 +1,250 @@
+"""What all tests share: one data cache for the session, a tiny suite, and stores filled by hand."""
+
+import copy
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lsbench.core.job import Job
+from lsbench.scheduler.protocol import Event, Node, Placement, end_event
+from lsbench.scheduler.run import write_manifest
+from lsbench.store.atomic import write_json
+from lsbench.store.results import RESULT, SPEC, ResultsFolder
+from lsbench.suite.graph import JobGraph, build_graph
+from lsbench.suite.loader import load_suite
+
+TINY: dict[str, Any] = {
+    "version": 1,
+    "name": "tiny",
+    "defaults": {
+        "model": "lsnet_nano",
+        "dataset": {"name": "fashion", "train_images": 40, "val_images": 20, "test_images": 20},
+    },
+    "variants": [{"name": "ls", "mixer": "ls_conv"}, {"name": "id", "mixer": "identity"}],
+    "jobs": [
+        {"train": {"epochs": 1, "batch_size": 20}},
+        "evaluate",
+        {"profile": {"batch_size": 2, "warmup": 1, "repeats": 6}},
+    ],
+    "seeds": [0, 1],
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Generate each data set once per session, and nowhere near the user's own cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LSBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture
+def tiny() -> dict[str, Any]:
+    """A valid suite, to be changed at will: two variants, three jobs, two seeds."""
+    return copy.deepcopy(TINY)
+
+
+@pytest.fixture
+def write_suite(tmp_path: Path) -> Callable[[Any], str]:
+    """Write a suite, given as text or as content, and return its path."""
+
+    def write(content: Any) -> str:
+        path = tmp_path / "suite.yaml"
+        is_text = isinstance(content, str)
+        path.write_text(content if is_text else yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def make_graph(write_suite: Callable[[Any], str]) -> Callable[..., JobGraph]:
+    """Return the job graph of a suite's content; options are those of `load_suite`."""
+
+    def make(content: Any, *, data_root: Path | None = None, **options: Any) -> JobGraph:
+        return build_graph(load_suite(write_suite(content), **options), data_root=data_root)
+
+    return make
+
+
+def tiny_records(job: Job, top1: float = 0.5) -> list[dict[str, Any]]:
+    """Return records as the job's kind would write them, with made-up values."""
+    protocols = {"train": "train|v1", "evaluate": "test|n=20|v1", "profile": "b=1|v1"}
+    values = {
+        "train": {"train_loss": (1.5, "nat")},
+        "evaluate": {"top1": (top1, "fraction"), "top5": (0.9, "fraction")},
+        "profile": {"params": (2e6, "count"), "macs": (3e8, "MAC"), "latency_ms": (5.0, "ms")},
+    }[job.kind]
+    return [
+        {
+            "job_id": job.id,
+            "metric": metric,
+            "value": value,
+            "unit": unit,
+            "n": 20,
+            "ci_low": None,
+            "ci_high": None,
+            "ci_method": None,
+            "protocol": protocols[job.kind],
+            "dataset": None if job.kind == "profile" else "fashion",
+            "setting": {},
+        }
+        for metric, (value, unit) in values.items()
+    ]
+
+
+def ok_line(job: Job) -> dict[str, Any]:
+    """Return a finished job's line of the journal."""
+    return {
+        "schema_version": 1,
+        "job_id": job.id,
+        "status": "ok",
+        "kind": job.kind,
+        "label": job.label,
+        "seed": job.seed,
+        "started_at": "2025-01-01T00:00:00+00:00",
+        "wall_s": 2.0,
+        "error": None,
+        "setting": dict(job.spec),
+        "provenance": {"cpu": "a cpu", "host": "a host", "torch": "2", "lsbench": "0"},
+    }
+
+
+def failed_line(job: Job) -> dict[str, Any]:
+    """Return a failed job's line of the journal."""
+    line = {key: ok_line(job)[key] for key in ("schema_version", "job_id", "kind", "label", "seed")}
+    return {**line, "status": "failed", "error": "ValueError: too bad", "attempts": 2, "ended_at": "2025"}
+
+
+Records = Callable[[Job], list[dict[str, Any]] | None]
+
+
+@pytest.fixture
+def fill_store(tmp_path: Path) -> Callable[..., ResultsFolder]:
+    """Return a results folder filled by hand.
+
+    `records(job)` gives what a job measured, or None for a job that has not run; jobs whose label is in
+    `failed` failed.
+    """
+
+    def fill(graph: JobGraph, records: Records = tiny_records, failed: tuple[str, ...] = ()) -> ResultsFolder:
+        folder = ResultsFolder(tmp_path / "results" / graph.suite.name / graph.suite.preset)
+        folder.create()
+        write_manifest(graph, folder)
+        for job in graph.by_id().values():
+            found = records(job)
+            if job.label in failed:
+                folder.add_job(failed_line(job), [])
+            elif found is not None:
+                write_json(folder.job_folder(str(job.id)) / RESULT, {"job": ok_line(job), "records": found})
+                folder.add_job(ok_line(job), found)
+        return folder
+
+    return fill
+
+
+class FakeExecutor:
+    """Executes nothing: every job ends as the test has written down, one per poll, in a seeded order.
+
+    Attributes:
+        ends: Job label -> how its attempts end, in order (``ok``, or an error class); then all are ok.
+        log: ``("submit" | "end", label, placement)`` in the order of events.
+        check: Called with all running placements after every submission.
+    """
+
+    def __init__(self, nodes: list[Node], ends: dict[str, list[str]] | None = None, seed: int = 0) -> None:
+        self._nodes, self.ends = nodes, ends or {}
+        self.running: dict[str, tuple[Job, Path, Placement]] = {}
+        self.log: list[tuple[str, str, Placement]] = []
+        self.most_running = 0
+        self.events: list[str] = []
+        self.problems: list[str] = []
+        self._random = random.Random(seed)
+
+    def start(self) -> None:
+        self.events.append("start")
+
+    def nodes(self) -> list[Node]:
+        return self._nodes
+
+    def preflight(self, variants: Any, results: Path) -> list[str]:
+        self.events.append("preflight")
+        return self.problems
+
+    def submit(self, job_id: str, folder: Path, placement: Placement, timeout_s: float) -> None:
+        job = Job.model_validate_json((folder / SPEC).read_text(encoding="utf-8"))
+        self.running[job_id] = job, folder, placement
+        self.most_running = max(self.most_running, len(self.running))
+        self.log.append(("submit", job.label, placement))
+
+    def poll(self, timeout_s: float) -> list[Event]:
+        if not self.running:
+            return []
+        job_id = self._random.choice(sorted(self.running))
+        job, folder, placement = self.running.pop(job_id)
+        self.log.append(("end", job.label, placement))
+        queue = self.ends.get(job.label, [])
+        end = queue.pop(0) if queue else "ok"
+        started = Event(job_id, "start", {"node": placement.node})
+        if end == "interrupt":
+            raise KeyboardInterrupt
+        if end != "ok":
+            return [started, end_event(job_id, end, "as written down")]
+        write_json(folder / RESULT, {"job": ok_line(job), "records": tiny_records(job)})
+        return [started, Event(job_id, "end", {"ok": True})]
+
+    def close(self) -> None:
+        self.events.append("close")
+
+    def submitted(self) -> list[str]:
+        """Return the labels of all submissions, in order."""
+        return [label for what, label, _ in self.log if what == "submit"]
+
+
+class SilentWatcher:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.ended: list[tuple[str, str, str]] = []
+        self.started: list[str] = []
+        self.progress: list[dict[str, Any]] = []
+
+    def job_started(self, job: Job, event: dict[str, Any]) -> None:
+        self.started.append(job.label)
+
+    def job_progressed(self, job: Job, event: dict[str, Any]) -> None:
+        self.progress.append(event)
+
+    def job_ended(self, job: Job, state: str, message: str) -> None:
+        self.ended.append((job.label, state, message))
+
+    def tick(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def fake_executor() -> type[FakeExecutor]:
+    return FakeExecutor
+
+
+@pytest.fixture
+def watcher() -> SilentWatcher:
+    return SilentWatcher()
+
+
+@pytest.fixture
+def records_of() -> Callable[..., list[dict[str, Any]]]:
+    return tiny_records
+
+
+@pytest.fixture
+def job_lines() -> tuple[Callable[[Job], dict[str, Any]], Callable[[Job], dict[str, Any]]]:
+    """Return what writes the journal's line of a finished and of a failed job."""
+    return ok_line, failed_line

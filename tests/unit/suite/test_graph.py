@@ -1,0 +1,134 @@
+import copy
+import random
+
+import pytest
+
+from lsbench.suite.graph import critical_path
+
+
+def ids(graph):
+    return {job.label: job.id for job in graph.jobs}
+
+
+def test_every_variant_job_and_seed_once(tiny, make_graph):
+    graph = make_graph(tiny)
+    expected = {f"{v}/{j}/seed{s}" for v in ("ls", "id") for j in ("train", "evaluate") for s in (0, 1)}
+    assert set(ids(graph)) == expected | {"ls/profile", "id/profile"}
+    assert len(set(ids(graph).values())) == len(graph.jobs) == 10
+
+
+def test_needs_come_first_and_point_to_the_same_variant_and_seed(tiny, make_graph):
+    tiny["jobs"].reverse()
+    graph = make_graph(tiny)
+    seen = set()
+    for job in graph.jobs:
+        assert set(job.needs.values()) <= seen
+        seen.add(job.id)
+        if job.kind == "evaluate":
+            assert job.needs == {"train": ids(graph)[f"{job.variant.name}/train/seed{job.seed}"]}
+
+
+def test_ids_do_not_depend_on_the_order_of_keys_variants_seeds_or_jobs(tiny, make_graph):
+    rng = random.Random(0)
+
+    def shuffled(node):
+        if isinstance(node, dict):
+            items = list(node.items())
+            rng.shuffle(items)
+            return {key: shuffled(value) for key, value in items}
+        return [shuffled(item) for item in node] if isinstance(node, list) else node
+
+    other = shuffled(tiny)
+    for key in ("variants", "seeds", "jobs"):
+        rng.shuffle(other[key])
+    assert ids(make_graph(other)) == ids(make_graph(tiny))
+
+
+def with_value(content, path, value):
+    changed = copy.deepcopy(content)
+    node = changed
+    for step in path[:-1]:
+        node = node[step]
+    node[path[-1]] = value
+    return changed
+
+
+TRAIN = ["jobs", 0, "train"]
+NEUTRAL = {
+    "data workers": ([*TRAIN, "data_workers"], 3),
+    "resources of a job": ([*TRAIN, "resources"], {"num_cpus": 2, "num_gpus": 0, "exclusive": "node"}),
+    "resources": (["resources"], {"num_gpus": 0, "timeout_min": 1, "max_retries": 5}),
+    "description": (["description"], "other"),
+    "suite name": (["name"], "other"),
+    "baseline": (["baseline"], "id"),
+    "label": (["variants", 0, "label"], "Other"),
+    "another variant": (["variants", 1, "mixer"], "involution"),
+}
+TELLING = {
+    "epochs": ([*TRAIN, "epochs"], 2, {"train", "evaluate"}),
+    "threads": ([*TRAIN, "threads"], 2, {"train", "evaluate"}),
+    "mixer": (["variants", 0, "mixer"], "involution", {"train", "evaluate", "profile"}),
+    "mixer options": (["variants", 0, "mixer_args"], {"kernel_large": 5}, {"train", "evaluate", "profile"}),
+    "model": (["defaults", "model"], "lsnet_t", {"train", "evaluate", "profile"}),
+    "image size": (["defaults", "dataset", "img_size"], 64, {"train", "evaluate", "profile"}),
+    "images": (["defaults", "dataset", "train_images"], 60, {"train", "evaluate"}),
+    "split": (["jobs", 1], {"evaluate": {"split": "val"}}, {"evaluate"}),
+    "batch": (["jobs", 2, "profile", "batch_size"], 3, {"profile"}),
+}
+
+
+@pytest.mark.parametrize(("path", "value"), NEUTRAL.values(), ids=NEUTRAL)
+def test_what_changes_no_result_changes_no_id(path, value, tiny, make_graph):
+    before, after = (ids(make_graph(c)) for c in (tiny, with_value(tiny, path, value)))
+    assert {k: v for k, v in after.items() if k.startswith("ls/")} == {
+        k: v for k, v in before.items() if k.startswith("ls/")
+    }
+
+
+@pytest.mark.parametrize(("path", "value", "kinds"), TELLING.values(), ids=TELLING)
+def test_a_change_reaches_what_depends_on_it_and_nothing_else(path, value, kinds, tiny, make_graph):
+    before, after = (make_graph(c) for c in (tiny, with_value(tiny, path, value)))
+    new = ids(after)
+    changed = {job.kind for job in before.jobs if job.variant.name == "ls" and new[job.label] != job.id}
+    assert changed == kinds
+
+
+def test_a_limit_changes_every_id_and_a_rename_none(tiny, make_graph):
+    plain = ids(make_graph(tiny))
+    assert not set(plain.values()) & set(ids(make_graph(tiny, limit=1)).values())
+    tiny["variants"][0]["name"] = "renamed"
+    assert set(ids(make_graph(tiny)).values()) == set(plain.values())
+
+
+def test_rows_of_the_same_setting_share_their_jobs(tiny, make_graph):
+    tiny["variants"].append({"name": "twin", "mixer": "identity"})
+    graph = make_graph(tiny)
+    assert len(graph.jobs) == 15
+    assert len(graph.by_id()) == 10
+
+
+def test_jobs_are_pending_while_their_data_is_absent(tiny, make_graph, tmp_path):
+    tiny["variants"].append({"name": "big", "dataset": {"name": "imagenet"}})
+    graph = make_graph(tiny, data_root=tmp_path)
+    pending = {job.label for job in graph.jobs if job.id is None}
+    assert pending == {f"big/{job}/seed{seed}" for job in ("train", "evaluate") for seed in (0, 1)}
+    assert len(graph.missing_data) == 1
+    assert str(tmp_path) in graph.missing_data[0]
+    assert None not in graph.by_id()
+    assert set(critical_path(graph)) == set(graph.by_id())
+    assert all(job.data_root == str(tmp_path) for job in graph.jobs)
+
+
+def test_costs_grow_with_the_work(tiny, make_graph):
+    once, twice = make_graph(tiny), make_graph(with_value(tiny, [*TRAIN, "epochs"], 2))
+    assert twice.cost["ls/train/seed0"] == 2 * once.cost["ls/train/seed0"] > 0
+    assert once.cost["ls/evaluate/seed0"] < once.cost["ls/train/seed0"]
+
+
+def test_the_critical_path_is_the_longest_chain(tiny, make_graph):
+    graph = make_graph(tiny)
+    length, by_label = critical_path(graph), ids(graph)
+    for label, needed in (("ls/evaluate/seed0", "ls/train/seed0"), ("id/evaluate/seed1", "id/train/seed1")):
+        assert length[by_label[label]] == graph.cost[label]
+        assert length[by_label[needed]] == graph.cost[needed] + graph.cost[label]
+    assert length[by_label["ls/profile"]] == graph.cost["ls/profile"]

@@ -1,0 +1,333 @@
+import os
+import re
+
+import pytest
+
+from lsbench.core.errors import ConfigError, UsageError
+from lsbench.suite.graph import build_graph
+from lsbench.suite.loader import find_suite, job_name, load_suite, merge_jobs, preset_names, shipped_suites
+from lsbench.suite.marked_yaml import read_yaml
+
+
+def change(path, value):
+    """Return what sets one place of a suite to `value`."""
+
+    def apply(content):
+        node = content
+        for step in path[:-1]:
+            node = node[step]
+        node[path[-1]] = value
+
+    return apply
+
+
+def append(key, value):
+    return lambda content: content[key].append(value)
+
+
+TRAIN, TRAIN_RESOURCES = ("jobs", 0, "train"), ("jobs", 0, "train", "resources")
+BAD = {
+    "unknown key": (change(["variant"], []), "variant", "unknown key (did you mean 'variants'?)"),
+    "in defaults": (
+        change(["defaults", "modle"], 1),
+        "defaults.modle",
+        "unknown key (did you mean 'model'?)",
+    ),
+    "in a variant": (
+        change(["variants", 0, "mixr"], 1),
+        "variants[0].mixr",
+        "unknown key (did you mean 'mixer'?)",
+    ),
+    "in a job": (change([*TRAIN, "epoch"], 1), "jobs[0].train.epoch", "unknown key (did you mean 'epochs'?)"),
+    "in augment": (
+        change([*TRAIN, "augment"], {"flp": 1}),
+        "jobs[0].train.augment.flp",
+        "unknown key (did you mean 'flip'?)",
+    ),
+    "in a job's resources": (
+        change(TRAIN_RESOURCES, {"num_cpu": 1}),
+        "jobs[0].train.resources.num_cpu",
+        "unknown key (did you mean 'num_cpus'?)",
+    ),
+    "in resources": (
+        change(["resources"], {"num_gpu": 1}),
+        "resources.num_gpu",
+        "unknown key (did you mean 'num_gpus'?)",
+    ),
+    "in dataset": (
+        change(["defaults", "dataset", "train_image"], 10),
+        "defaults.dataset.train_image",
+        "unknown key (did you mean 'train_images'?)",
+    ),
+    "in a preset": (
+        change(["presets"], {"p": {"seed": [1]}}),
+        "presets.p.seed",
+        "unknown key (did you mean 'seeds'?)",
+    ),
+    "unknown mixer": (
+        change(["variants", 1, "mixer"], "idenity"),
+        "variants[1].mixer",
+        "unknown mixer 'idenity' (did you mean 'identity'?)",
+    ),
+    "unknown data set": (
+        change(["defaults", "dataset"], "fashon"),
+        "defaults.dataset",
+        "unknown data set 'fashon' (did you mean 'fashion'?)",
+    ),
+    "unknown data set by name": (
+        change(["defaults", "dataset", "name"], "fashon"),
+        "defaults.dataset.name",
+        "unknown data set 'fashon' (did you mean 'fashion'?)",
+    ),
+    "unknown job kind": (
+        append("jobs", "evalute"),
+        "jobs[3]",
+        "unknown job kind 'evalute' (did you mean 'evaluate'?)",
+    ),
+    "unknown model": (
+        change(["defaults", "model"], "lsnet_nan"),
+        "defaults.model",
+        "unknown model 'lsnet_nan' (did you mean 'lsnet_nano'?)",
+    ),
+    "unknown model of a variant": (
+        change(["variants", 0, "model"], "resnet_18"),
+        "variants[0].model",
+        "unknown model 'resnet_18' (did you mean 'resnet18'?)",
+    ),
+    "unknown metric": (
+        change(["jobs", 1], {"evaluate": {"metrics": ["top2"]}}),
+        "jobs[1].evaluate.metrics",
+        "unknown metric 'top2' (did you mean",
+    ),
+    "unknown probe": (
+        change(["jobs", 2, "profile", "probes"], ["latncy"]),
+        "jobs[2].profile.probes",
+        "unknown probe 'latncy' (did you mean 'latency'?)",
+    ),
+    "cycle": (
+        change([*TRAIN, "needs"], ["evaluate"]),
+        "jobs",
+        "the jobs need each other in a circle: train -> evaluate -> train",
+    ),
+    "unknown need": (
+        append("jobs", {"evaluate": {"name": "again", "needs": ["trian"]}}),
+        "jobs[3].evaluate.needs",
+        "job 'again' needs 'trian', which the suite does not have (did you mean 'train'?)",
+    ),
+    "per variant needs per seed": (
+        change(["jobs", 2, "profile", "needs"], ["train"]),
+        "jobs[2].profile.needs",
+        "'profile' runs once per variant and cannot need 'train', which runs per seed",
+    ),
+    "duplicate variant": (
+        append("variants", {"name": "ls"}),
+        "variants[2].name",
+        "duplicate variant name 'ls', first given at variants[0]",
+    ),
+    "duplicate job": (append("jobs", "evaluate"), "jobs[3]", "duplicate job name 'evaluate'"),
+    "duplicate seeds": (change(["seeds"], [1, 2, 1]), "seeds", "a seed is given twice"),
+    "negative seed": (
+        change(["seeds"], [-1]),
+        "seeds[0]",
+        "input should be greater than or equal to 0, found -1",
+    ),
+    "baseline": (change(["baseline"], "lss"), "baseline", "no variant 'lss' (did you mean 'ls'?)"),
+    "missing key": (lambda content: content.pop("jobs"), "jobs", "this key is required"),
+    "wrong type": (change(["seeds"], "zero"), "seeds", "input should be a valid list, found 'zero'"),
+    "wrong version": (change(["version"], 2), "version", "input should be 1, found 2"),
+    "bad share": (
+        change(TRAIN_RESOURCES, {"num_gpus": 0.3}),
+        "jobs[0].train.resources.num_gpus",
+        "expected 0",
+    ),
+    "job name": (
+        change(["jobs", 2, "profile", "name"], "a/b"),
+        "jobs[2].profile.name",
+        "string should match pattern",
+    ),
+    "job name of a wrong type": (
+        change(["jobs", 2, "profile", "name"], 3),
+        "jobs[2].profile.name",
+        "string should match pattern",
+    ),
+    "preset name": (change(["presets"], {"../x": {}}), "presets.../x.[key]", "string should match pattern"),
+    "two kinds in one entry": (
+        append("jobs", {"train": {}, "profile": {}}),
+        "jobs[3]",
+        "expected a job kind, or a mapping of one job kind to its settings",
+    ),
+    "matrix of an unknown axis": (
+        append("variants", {"matrix": {"mixr": ["a"]}}),
+        "variants[2].mixr",
+        "unknown key (did you mean 'mixer'?)",
+    ),
+    "template of an unknown axis": (
+        append("variants", {"name": "{k}", "matrix": {"mixer": ["identity"]}}),
+        "variants[2].name",
+        "string should match pattern",
+    ),
+    "options that are no numbers": (
+        change(["variants", 0, "mixer_args"], {"k": float("inf")}),
+        "variants[0].mixer_args",
+        "expected finite numbers",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spoil", "field", "reason"), BAD.values(), ids=BAD)
+def test_a_mistake_is_one_line_with_file_line_field_and_reason(spoil, field, reason, tiny, write_suite):
+    spoil(tiny)
+    path = write_suite(tiny)
+    with pytest.raises(ConfigError) as caught:
+        load_suite(path)
+    assert len(caught.value.problems) == 1
+    found = re.fullmatch(r"(?P<file>.+?):(?P<line>\d+): (?P<field>\S+): (?P<reason>.+)", str(caught.value))
+    assert (found["file"], found["field"]) == (path, field)
+    assert found["reason"].startswith(reason)
+
+
+def test_the_line_is_that_of_the_mistake(write_suite):
+    text = (
+        "version: 1\nname: a\nvariants:\n  - {model: lsnet_nano, dataset: fashion}\n"
+        "  - model: lsnet_nano\n    dataset: fashion\n    mixer: idenity\njobs:\n  - train:\n      epoch: 3\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_suite(write_suite(text))
+    assert [problem.split(":")[1] for problem in caught.value.problems] == ["7", "10"]
+
+
+def test_several_mistakes_are_reported_together(tiny, write_suite):
+    tiny["foo"] = 1
+    tiny["baseline"] = "x"
+    tiny["variants"][0]["mixer"] = "ls_conf"
+    tiny["jobs"][0]["train"]["epochs"] = 0
+    with pytest.raises(ConfigError) as caught:
+        load_suite(write_suite(tiny))
+    fields = [problem.split(": ")[1] for problem in caught.value.problems]
+    assert fields == ["variants[0].mixer", "jobs[0].train.epochs", "foo", "baseline"]
+
+
+def test_a_suite_is_found_by_path_and_by_name(tiny, write_suite):
+    path = write_suite(tiny)
+    assert str(find_suite(path)) == path
+    assert find_suite("smoke") == shipped_suites()["smoke"]
+    with pytest.raises(UsageError, match=r"smok: no such suite file \(did you mean 'smoke'\?\)"):
+        find_suite("smok")
+    with pytest.raises(UsageError, match=r"shipped suites: .*ablations"):
+        find_suite("zzz")
+
+
+PRESETS = {
+    "small": {
+        "description": "other",
+        "defaults": {"dataset": {"train_images": 20}},
+        "jobs": [{"train": {"epochs": 3}}, {"evaluate": {"split": "val"}}, {"profile": {"name": "again"}}],
+        "variants": [{"name": "only", "mixer": "involution"}],
+        "seeds": [7],
+    }
+}
+
+
+def test_a_preset_merges_jobs_by_name_and_replaces_variants(tiny, write_suite):
+    suite = load_suite(write_suite({**tiny, "presets": PRESETS}), preset="small")
+    assert [v.name for v in suite.variants] == ["only"]
+    assert suite.variants[0].dataset["train_images"] == 20
+    assert suite.variants[0].dataset["val_images"] == 20
+    assert suite.seeds == (7,)
+    jobs = {job.name: job for job in suite.jobs}
+    assert list(jobs) == ["train", "evaluate", "profile", "again"]
+    assert (jobs["train"].spec["epochs"], jobs["train"].spec["batch_size"]) == (3, 20)
+    assert jobs["evaluate"].spec["split"] == "val"
+    assert jobs["profile"].spec["repeats"] == 6
+    assert jobs["again"].spec["repeats"] != 6
+    assert (suite.preset, suite.description, suite.baseline) == ("small", "other", "only")
+
+
+def test_presets_are_listed_and_an_unknown_one_is_refused(tiny, write_suite):
+    path = write_suite({**tiny, "presets": PRESETS})
+    assert preset_names(path) == ["default", "small"]
+    with pytest.raises(
+        UsageError, match=r"no preset 'smal' \(did you mean 'small'\?\); there are: default, small"
+    ):
+        load_suite(path, preset="smal")
+
+
+OVERRIDES = {
+    "jobs.train.epochs=5": lambda suite: suite.jobs[0].spec["epochs"] == 5,
+    "jobs.train.augment.flip=0.25": lambda suite: suite.jobs[0].spec["augment"]["flip"] == 0.25,
+    "jobs.evaluate.split=val": lambda suite: suite.jobs[1].spec["split"] == "val",
+    "jobs.long.epochs=6": lambda suite: (suite.jobs[3].name, suite.jobs[3].spec["epochs"]) == ("long", 6),
+    "seeds=[4, 5]": lambda suite: suite.seeds == (4, 5),
+    "defaults.dataset.img_size=64": lambda suite: suite.variants[0].dataset["img_size"] == 64,
+    "resources.num_gpus=0.5": lambda suite: suite.jobs[0].resources.num_gpus == 0.5,
+    "baseline=id": lambda suite: suite.baseline == "id",
+}
+
+
+@pytest.mark.parametrize(("text", "holds"), OVERRIDES.items())
+def test_an_override_sets_one_place_and_marks_the_results_folder(text, holds, tiny, write_suite):
+    tiny["jobs"].append({"train": {"name": "long", "epochs": 2}})
+    path = write_suite(tiny)
+    assert not holds(load_suite(path))
+    suite = load_suite(path, overrides=[text])
+    assert holds(suite)
+    assert suite.preset == f"default+{text}"
+
+
+def test_overrides_and_limits_get_a_folder_of_their_own_whatever_their_order(tiny, write_suite):
+    path = write_suite(tiny)
+    first = load_suite(path, overrides=["seeds=[1]", "baseline=id"], limit=3)
+    second = load_suite(path, overrides=["baseline=id", "seeds=[1]"], limit=3)
+    assert first.preset == second.preset == "default+limit=3+baseline=id+seeds=[1]"
+    assert load_suite(path, overrides=["description=a/b"]).preset == "default+description=a_b"
+    assert (first.limit, load_suite(path).limit) == (3, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("jobs.train.epochs", r"expected key=value"),
+        ("=3", r"expected key=value"),
+        ("defalts.model=x", r"cannot set 'defalts' \(did you mean 'defaults'\?\)"),
+        ("name=x", r"cannot set 'name'"),
+        ("variants=[]", r"cannot set 'variants'"),
+        ("jobs.trian.epochs=1", r"the suite has no job 'trian' \(did you mean 'train'\?\)"),
+        ("jobs.train.epochs=[1", r"the value is not valid YAML"),
+        ("jobs.train.epoch=1", r"--set: jobs\[0\]\.train\.epoch: unknown key \(did you mean 'epochs'\?\)"),
+        ("jobs.train.epochs=none", r"--set: jobs\[0\]\.train\.epochs: input should be a valid integer"),
+        ("jobs=3", r"--set: jobs: input should be a valid list, found 3"),
+        ("seeds=[1, 1]", r"--set: seeds: a seed is given twice"),
+    ],
+)
+def test_a_bad_override_is_refused(text, reason, tiny, write_suite):
+    with pytest.raises((UsageError, ConfigError), match=reason):
+        load_suite(write_suite(tiny), overrides=[text])
+
+
+def test_names_of_job_entries():
+    assert [job_name(e) for e in ("train", {"train": None}, {"train": {"name": "x"}}, {}, 3)] == [
+        "train",
+        "train",
+        "x",
+        None,
+        None,
+    ]
+
+
+def test_merged_jobs_keep_the_line_of_what_was_laid_over(tmp_path):
+    for name, text in (
+        ("a", "jobs:\n  - train\n  - evaluate\n"),
+        ("b", "\n\n\njobs:\n  - evaluate: {split: val}\n"),
+    ):
+        (tmp_path / name).write_text(text)
+    base, over = (read_yaml(tmp_path / name)["jobs"] for name in "ab")
+    merged = merge_jobs(base, over)
+    assert merged == ["train", {"evaluate": {"split": "val"}}]
+    assert merged.lines == [2, 5]
+    assert merge_jobs(base, "evaluate") == "evaluate"
+
+
+def test_loading_touches_no_environment(tiny, write_suite):
+    before = dict(os.environ)
+    build_graph(load_suite(write_suite(tiny)))
+    assert dict(os.environ) == before
