@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Literal
 
 from lsbench.core.errors import DataError, UsageError
@@ -33,13 +34,20 @@ class Plan:
     pending: tuple[Job, ...]
 
     def state(self, job: Job) -> State | None:
-        """Return what the plan holds for `job`, or None if it is not chosen."""
+        """Return what the plan holds for `job`, or None if it is not chosen.
+
+        Rows that share a job share its state.
+        """
+        return self._states.get(job.id or job.label)
+
+    @cached_property
+    def _states(self) -> dict[str, State]:
         groups: Mapping[State, tuple[Job, ...]] = {
             "done": self.done,
             "to run": self.todo,
             "no data": self.pending,
         }
-        return next((name for name, jobs in groups.items() if job in jobs), None)
+        return {job.id or job.label: state for state, jobs in groups.items() for job in jobs}
 
     def macs(self, kind: str) -> float:
         """Return the estimated MACs of the jobs of one kind that are left to run."""
