@@ -59,20 +59,28 @@ def append_line(path: Path, lines: list[Any]) -> None:
     """Append JSON lines with one write and one sync, mending a torn last line first."""
     text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines)
     with path.open("ab+") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size:
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                _drop_torn_line(file, size)
+        _drop_torn_line(file)
         file.write(text.encode())
         file.flush()
         os.fsync(file.fileno())
 
 
-def _drop_torn_line(file: BinaryIO, size: int) -> None:
+def _drop_torn_line(file: BinaryIO) -> None:
+    """Cut off what :func:`read_lines` drops: a last line without its end, or one that is no JSON."""
     file.seek(0)
-    content = file.read(size)
-    file.truncate(content.rfind(b"\n") + 1)
+    content = file.read()
+    start = content.rfind(b"\n", 0, max(len(content) - 1, 0)) + 1
+    last = content[start:]
+    if last and not (last.endswith(b"\n") and _is_json(last)):
+        file.truncate(start)
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
 
 
 def read_lines(path: Path, *, warn: Callable[[str], None]) -> list[dict[str, Any]]:

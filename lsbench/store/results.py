@@ -123,11 +123,11 @@ class ResultsFolder:
         added = 0
         folder = self.root / "jobs"
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-            if path.name in known:
-                continue
             result = self.result(path.name)
-            if result is not None:
-                missing = [r for r in result["records"] if record_key(r) not in recorded]
+            if result is None:
+                continue
+            missing = [r for r in result["records"] if record_key(r) not in recorded]
+            if missing or path.name not in known:
                 self.add_job(result["job"], missing)
                 added += 1
         return added

@@ -1,0 +1,168 @@
+import json
+import shutil
+
+import pytest
+
+from lsbench.core.errors import StoreError
+from lsbench.store.results import ResultsFolder, find_results, read_json, record_key
+
+
+@pytest.fixture
+def graph(tiny, make_graph):
+    return make_graph({**tiny, "seeds": [0]})
+
+
+@pytest.fixture
+def folder(graph, fill_store):
+    return fill_store(graph)
+
+
+def reopen(folder):
+    warnings = []
+    return ResultsFolder(folder.root, warn=warnings.append)
+
+
+def content(folder):
+    """Return what a reader sees: jobs by id, and every record line by key with how often it occurs."""
+    jobs = {name: line["status"] for name, line in folder.jobs().items()}
+    keys = [record_key(json.loads(line)) for line in (folder.root / "records.jsonl").read_text().splitlines()]
+    return jobs, sorted(map(str, keys))
+
+
+def test_a_finished_job_is_read_back(folder, graph, records_of):
+    for job in graph.jobs:
+        assert folder.is_done(job.id)
+        assert folder.jobs()[job.id]["label"] == job.label
+    expected = [record for job in graph.jobs for record in records_of(job)]
+    assert folder.records() == expected
+
+
+def test_records_are_unique_by_key_and_the_last_counts(folder, graph):
+    first = folder.records()[0]
+    changed = {**first, "value": 99.0}
+    other = {**first, "protocol": "another"}
+    before = len(folder.records())
+    folder.add_job(folder.jobs()[first["job_id"]], [changed, other])
+    records = folder.records()
+    assert len(records) == before + 1
+    assert next(r for r in records if record_key(r) == record_key(first))["value"] == 99.0
+
+
+def test_the_last_line_of_a_job_counts(graph, fill_store, job_lines):
+    ok_line, _ = job_lines
+    label = graph.jobs[0].label
+    folder = fill_store(graph, failed=(label,))
+    assert folder.jobs()[graph.jobs[0].id]["status"] == "failed"
+    folder.add_job(ok_line(graph.jobs[0]), [])
+    assert folder.jobs()[graph.jobs[0].id]["status"] == "ok"
+
+
+@pytest.mark.parametrize("journal", ["records.jsonl", "jobs.jsonl"])
+def test_a_journal_cut_at_any_point_is_made_whole_without_doubles(journal, folder):
+    expected = content(folder)
+    whole = (folder.root / journal).read_bytes()
+    for cut in {*range(0, len(whole), 97), *(i + d for i, b in enumerate(whole) if b == 10 for d in (0, 1))}:
+        (folder.root / journal).write_bytes(whole[:cut])
+        again = reopen(folder)
+        again.reconcile()
+        assert content(again) == expected, cut
+        assert again.reconcile() == 0
+
+
+def test_a_crash_before_the_journals_loses_nothing(folder):
+    expected = content(folder)
+    for journal in ("records.jsonl", "jobs.jsonl"):
+        (folder.root / journal).unlink()
+    assert folder.reconcile() == 4 + 2
+    assert content(folder) == expected
+
+
+def test_a_crash_at_each_point_of_adding_a_job(graph, folder, records_of, job_lines):
+    expected = content(folder)
+    victim = graph.jobs[-1]
+    lines = {
+        name: [
+            line
+            for line in (folder.root / name).read_text().splitlines(keepends=True)
+            if victim.id not in line
+        ]
+        for name in ("records.jsonl", "jobs.jsonl")
+    }
+    records = records_of(victim)
+    assert len(records) > 1
+    for count in range(len(records) + 1):
+        for name, kept in lines.items():
+            (folder.root / name).write_text("".join(kept))
+        if count:
+            with (folder.root / "records.jsonl").open("a") as file:
+                file.writelines(json.dumps(record) + "\n" for record in records[:count])
+        assert folder.reconcile() == 1
+        assert content(folder) == expected
+
+
+def test_a_job_without_a_result_is_not_taken_for_done(folder, graph):
+    shutil.rmtree(folder.job_folder(graph.jobs[0].id))
+    (folder.job_folder("train-started") / "checkpoints").mkdir(parents=True)
+    assert not folder.is_done(graph.jobs[0].id)
+    assert folder.result("train-started") is None
+    assert folder.reconcile() == 0
+
+
+def test_a_finished_job_that_had_failed_before_is_mended(graph, fill_store, job_lines):
+    ok_line, failed_line = job_lines
+    folder = fill_store(graph)
+    folder.add_job(failed_line(graph.jobs[0]), [])
+    assert folder.reconcile() == 1
+    assert folder.jobs()[graph.jobs[0].id]["status"] == "ok"
+
+
+def test_attempts_are_kept_in_order(folder):
+    for number in range(3):
+        folder.add_attempt("train-x", {"number": number})
+    assert [attempt["number"] for attempt in folder.attempts("train-x")] == [0, 1, 2]
+    assert folder.attempts("train-y") == []
+
+
+def test_a_folder_that_cannot_be_written_says_so(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    folder = ResultsFolder(tmp_path / "file" / "suite" / "default")
+    with pytest.raises(
+        StoreError, match=r"cannot be written \(Not a directory\); choose another with --results"
+    ):
+        folder.create()
+
+
+def test_naming_a_folder_creates_nothing_and_creating_leaves_no_probe(tmp_path):
+    folder = ResultsFolder(tmp_path / "a" / "b")
+    assert not (tmp_path / "a").exists()
+    assert (folder.manifest(), folder.jobs(), folder.records(), folder.reconcile()) == (None, {}, [], 0)
+    folder.create()
+    assert [path.name for path in folder.root.iterdir()] == ["jobs"]
+
+
+def test_damaged_json_is_an_error_and_absent_json_is_none(tmp_path):
+    path = tmp_path / "x.json"
+    assert read_json(path) is None
+    path.write_text('{"a":')
+    with pytest.raises(StoreError, match=r"x\.json: damaged .*remove it and run again"):
+        read_json(path)
+
+
+def test_a_torn_line_warns_the_user(folder):
+    with (folder.root / "jobs.jsonl").open("a") as file:
+        file.write('{"job_id"')
+    plain = ResultsFolder(folder.root)
+    with pytest.warns(UserWarning, match=r"jobs\.jsonl:7: torn last line dropped"):
+        plain.jobs()
+
+
+def test_results_are_found_by_suite(folder):
+    results = folder.root.parents[1]
+    other = results / "other" / "small"
+    other.mkdir(parents=True)
+    (other / "manifest.json").write_text("{}")
+    (results / "empty" / "default").mkdir(parents=True)
+    assert [f.root for f in find_results(results)] == [other, folder.root]
+    assert [f.root for f in find_results(results, "tiny")] == [folder.root]
+    assert find_results(results, "nothing") == []
+    assert find_results(results / "nowhere") == []
