@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -108,7 +109,7 @@ def seeds_needed(deviation: float, difference: float, *, most: int = 1000) -> in
     Returns:
         None if more than `most` are needed.
     """
-    for n in range(2, most + 1):
-        if detectable_difference(deviation, n) <= difference:
-            return n
-    return None
+    if detectable_difference(deviation, most) > difference:
+        return None
+    counts = range(2, most + 1)  # more seeds find smaller differences, so bisection works
+    return counts[bisect_left(counts, True, key=lambda n: detectable_difference(deviation, n) <= difference)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -150,40 +151,41 @@ def _row(name: str, manifest: dict[str, Any], table: pd.DataFrame, columns: list
         if column.is_delta:
             cells[column.key] = _delta(values, _values(table, manifest["baseline"], column), is_baseline)
         else:
-            cells[column.key] = _cell(values, table, name, column.quantity.name)
+            cells[column.key] = _cell(values, table, name, column)
     return Row(name, entries[0]["title"], is_baseline, cells)
 
 
 def _values(table: pd.DataFrame, variant: str, column: Column) -> dict[int, float]:
     """Return seed -> value (seed -1 where a job has none)."""
-    chosen = (
-        (table.variant == variant)
-        & (table.metric == column.quantity.name)
-        & (table.protocol == column.protocol)
-    )
-    rows = table[chosen & table.value.notna()]
+    rows = table[_is_measured(table, variant, column)]
     seeds = rows.seed.fillna(-1).astype(int)
     return dict(zip(seeds, rows.value.astype(float), strict=True))
+
+
+def _is_measured(table: pd.DataFrame, variant: str, column: Column) -> pd.Series[bool]:
+    is_metric = (table.metric == column.quantity.name) & (table.protocol == column.protocol)
+    return (table.variant == variant) & is_metric.fillna(False) & table.value.notna()
 
 
 def _delta(values: dict[int, float], baseline: dict[int, float], is_baseline: bool) -> Cell:
     return Cell(None if is_baseline else paired_difference(values, baseline), expected=len(baseline))
 
 
-def _cell(values: dict[int, float], table: pd.DataFrame, variant: str, metric: str) -> Cell:
-    jobs = table[(table.variant == variant) & (table.kind == SHOWN[metric])].drop_duplicates("seed")
+def _cell(values: dict[int, float], table: pd.DataFrame, variant: str, column: Column) -> Cell:
+    kind = SHOWN[column.quantity.name]
+    jobs = table[(table.variant == variant) & (table.kind == kind)].drop_duplicates("seed")
     expected = max(len(jobs), 1)
     if not values:
         own = table[table.variant == variant]
         return Cell(None, "failed" if (own.status == "failed").any() else "missing", expected)
     if list(values) == [-1]:
-        return Cell(_single(table, variant, metric, values[-1]), expected=1)
+        return Cell(_single(table, variant, column, values[-1]), expected=1)
     return Cell(mean_over_seeds(list(values.values())), expected=expected)
 
 
-def _single(table: pd.DataFrame, variant: str, metric: str, value: float) -> Estimate:
+def _single(table: pd.DataFrame, variant: str, column: Column, value: float) -> Estimate:
     """Return a number measured once, with the interval that was measured with it."""
-    row = table[(table.variant == variant) & (table.metric == metric)].iloc[0]
+    row = table[_is_measured(table, variant, column)].iloc[-1]
     low = None if pd.isna(row.ci_low) else float(row.ci_low)
     high = None if pd.isna(row.ci_high) else float(row.ci_high)
     return Estimate(value, low, high, 1)
@@ -202,8 +204,10 @@ def _notes(
     uncounted = _uncounted(table)
     if uncounted:
         notes.append(f"FLOPs leave out operators without a formula: {', '.join(uncounted)}.")
-    statuses = table.drop_duplicates("job_id").status.value_counts()
-    holes = [f"{statuses[state]} {state}" for state in ("failed", "missing") if state in statuses]
+    known = table.dropna(subset="job_id")
+    status = dict(zip(known.job_id, known.status, strict=True))
+    counts = Counter(status.get(entry["id"], "missing") for entry in manifest["jobs"])
+    holes = [f"{counts[state]} {state}" for state in ("failed", "missing") if counts[state]]
     if holes:
         notes.append(f"Of {len(manifest['jobs'])} jobs: {', '.join(holes)}.")
     notes += _machines(table)

@@ -1,0 +1,171 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from lsbench.store.results import ResultsFolder
+from lsbench.tables.summary import summarize
+
+TOP1 = {"ls": {0: 0.70, 1: 0.74, 2: 0.71}, "id": {0: 0.60, 1: 0.65, 2: 0.60}}
+
+
+@pytest.fixture
+def graph(tiny, make_graph):
+    return make_graph({**tiny, "seeds": [0, 1, 2]})
+
+
+@pytest.fixture
+def by_seed(records_of):
+    return lambda job: records_of(job, top1=TOP1[job.variant.name].get(job.seed, 0.0))
+
+
+def cells(summary, variant):
+    return next(row for row in summary.rows if row.variant == variant).cells
+
+
+def with_protocol(records, **changes):
+    return [{**record, **changes} for record in records]
+
+
+def test_means_and_paired_differences_are_scipys(graph, fill_store, by_seed):
+    summary = summarize(fill_store(graph, by_seed))
+    ls, other = (np.array(list(TOP1[name].values())) for name in ("ls", "id"))
+    mean = stats.ttest_1samp(ls, 0).confidence_interval(0.95)
+    found = cells(summary, "ls")["top1"].estimate
+    assert (found.value, found.low, found.high) == pytest.approx((ls.mean(), mean.low, mean.high))
+    difference = stats.ttest_rel(other, ls).confidence_interval(0.95)
+    delta = cells(summary, "id")["top1_delta"].estimate
+    assert (delta.value, delta.low, delta.high) == pytest.approx(
+        ((other - ls).mean(), difference.low, difference.high)
+    )
+    assert cells(summary, "ls")["top1_delta"].estimate is None
+    assert any("Told apart from the baseline: id." in note for note in summary.notes)
+    assert any("With 3 seeds a true difference of " in note for note in summary.notes)
+
+
+def test_the_baseline_comes_first(tiny, make_graph, fill_store):
+    summary = summarize(fill_store(make_graph({**tiny, "baseline": "id"})))
+    assert [(row.variant, row.is_baseline) for row in summary.rows] == [("id", True), ("ls", False)]
+
+
+def test_numbers_measured_once_keep_their_own_interval(graph, fill_store, records_of):
+    def timed(job):
+        return with_protocol(records_of(job), ci_low=1.0, ci_high=9.0) if job.kind == "profile" else None
+
+    found = cells(summarize(fill_store(graph, timed)), "ls")["latency_ms"].estimate
+    assert (found.value, found.low, found.high, found.n) == (5.0, 1.0, 9.0, 1)
+
+
+def test_holes_say_why_they_are_there(graph, fill_store, records_of):
+    def only_ls(job):
+        return records_of(job) if job.variant.name == "ls" and job.kind == "evaluate" else None
+
+    summary = summarize(fill_store(graph, only_ls, failed=("id/evaluate/seed0",)))
+    assert cells(summary, "id")["top1"].estimate is None
+    assert cells(summary, "id")["top1"].hole == "failed"
+    assert cells(summary, "ls")["params"].hole == "missing"
+    assert cells(summary, "id")["top1_delta"].estimate is None
+    assert any(note == "Of 14 jobs: 1 failed, 10 missing." for note in summary.notes)
+
+
+def test_seeds_that_are_missing_show(graph, fill_store, by_seed):
+    def without_one(job):
+        return None if job.label == "id/evaluate/seed2" else by_seed(job)
+
+    cell = cells(summarize(fill_store(graph, without_one)), "id")
+    assert (cell["top1"].estimate.n, cell["top1"].expected) == (2, 3)
+    assert (cell["top1_delta"].estimate.n, cell["top1_delta"].expected) == (2, 3)
+    assert cell["top1_delta"].estimate.value == pytest.approx((0.60 - 0.70 + 0.65 - 0.74) / 2)
+
+
+def test_jobs_whose_data_is_absent_are_all_counted_as_missing(tiny, make_graph, fill_store, tmp_path):
+    tiny["variants"].append({"name": "big", "dataset": "imagenet"})
+    graph = make_graph(tiny, data_root=tmp_path / "nothing")
+    missing = sum(job.id is None for job in graph.jobs)
+    assert missing == 4
+    assert f"Of {len(graph.jobs)} jobs: 4 missing." in summarize(fill_store(graph)).notes
+
+
+def test_two_protocols_never_share_a_column(graph, fill_store, records_of):
+    def mixed(job):
+        records = records_of(job, top1=0.2 if job.variant.name == "id" else 0.7)
+        return with_protocol(records, protocol=f"test|{job.variant.name}|v1")
+
+    summary = summarize(fill_store(graph, mixed))
+    protocols = [column.protocol for column in summary.columns if column.quantity.name == "top1"]
+    assert set(protocols) == {"test|ls|v1", "test|id|v1"}
+    for column in summary.columns:
+        rows = [row.variant for row in summary.rows if row.cells[column.key].estimate]
+        assert len(rows) <= 1, "each variant was measured under a protocol of its own"
+    assert {note for note in summary.notes if "test|" in note} >= {
+        "top-1 (%): test|ls|v1.",
+        "top-1 (%): test|id|v1.",
+    }
+
+
+def test_each_protocol_of_a_timing_keeps_its_own_interval(tiny, make_graph, fill_store, records_of):
+    tiny["jobs"].append({"profile": {"name": "threads", "threads": 2}})
+    graph = make_graph(tiny)
+
+    def timed(job):
+        if job.kind != "profile":
+            return None
+        threads = job.spec["threads"]
+        return with_protocol(
+            records_of(job), protocol=f"threads={threads}", ci_low=threads / 1.0, ci_high=threads * 10.0
+        )
+
+    summary = summarize(fill_store(graph, timed))
+    columns = [column for column in summary.columns if column.quantity.name == "latency_ms"]
+    found = {c.protocol: cells(summary, "ls")[c.key].estimate for c in columns}
+    assert {protocol: (e.low, e.high) for protocol, e in found.items()} == {
+        "threads=1": (1.0, 10.0),
+        "threads=2": (2.0, 20.0),
+    }
+
+
+def test_one_seed_tells_nothing_apart(tiny, make_graph, fill_store, records_of):
+    summary = summarize(fill_store(make_graph({**tiny, "seeds": [0]})))
+    assert "One seed: no interval, so no difference in top-1 can be told from noise." in summary.notes
+
+
+def test_smoke_limits_and_overrides_are_marked(tiny, make_graph, fill_store):
+    plain = summarize(fill_store(make_graph(tiny)))
+    assert not plain.is_smoke
+    assert not any("Smoke" in note or "overrides" in note for note in plain.notes)
+    smoke = summarize(fill_store(make_graph({**tiny, "tags": ["smoke"]})))
+    assert smoke.is_smoke
+    assert any(note.startswith("Smoke test: these numbers only prove") for note in smoke.notes)
+    limited = summarize(fill_store(make_graph(tiny, limit=2)))
+    assert any(note.startswith("Run with overrides (default+limit=2)") for note in limited.notes)
+
+
+def test_operators_that_nobody_counted_are_listed(graph, fill_store, records_of):
+    def uncounted(job):
+        return with_protocol(records_of(job), setting={"uncounted_ops": {"aten::magic": 2, "aten::fft": 1}})
+
+    notes = summarize(fill_store(graph, uncounted)).notes
+    assert "FLOPs leave out operators without a formula: aten::fft, aten::magic." in notes
+
+
+def test_timings_from_two_machines_carry_a_warning(graph, fill_store, job_lines, records_of):
+    ok_line, _ = job_lines
+    folder = fill_store(graph)
+    assert any(note.startswith("Timed on a cpu (a host)") for note in summarize(folder).notes)
+    job = next(job for job in graph.jobs if job.label == "id/profile")
+    line = ok_line(job)
+    folder.add_job({**line, "provenance": {**line["provenance"], "host": "elsewhere"}}, [])
+    assert any(note.startswith("Timings come from different machines") for note in summarize(folder).notes)
+
+
+def test_the_frame_holds_si_units_intervals_and_holes(graph, fill_store, by_seed):
+    frame = summarize(fill_store(graph, by_seed, failed=("id/profile",))).to_frame().set_index("variant")
+    assert frame.loc["ls", "top1"] == pytest.approx(np.mean(list(TOP1["ls"].values())))
+    assert frame.loc["ls", "top1_ci_low"] < frame.loc["ls", "top1"] < frame.loc["ls", "top1_ci_high"]
+    assert frame.loc["ls", "top1_n"] == 3
+    assert frame.loc["ls", "params"] == 2e6
+    assert np.isnan(frame.loc["id", "params"])
+    assert frame.loc["id", "params_hole"] == "failed"
+
+
+def test_a_folder_without_a_manifest_has_no_summary(tmp_path):
+    assert summarize(ResultsFolder(tmp_path)) is None
