@@ -29,11 +29,14 @@ def git_state(folder: Path = PACKAGE_ROOT) -> dict[str, Any]:
     """Return ``{"git_sha", "git_dirty"}`` of the checkout the package runs from; None if it is installed."""
     if not (folder.parent / ".git").exists():
         return {"git_sha": None, "git_dirty": None}
-    return {"git_sha": _git("rev-parse", "HEAD"), "git_dirty": bool(_git("status", "--porcelain", "-uno"))}
+    return {
+        "git_sha": _git(folder.parent, "rev-parse", "HEAD"),
+        "git_dirty": bool(_git(folder.parent, "status", "--porcelain", "-uno")),
+    }
 
 
-def _git(*words: str) -> str | None:
-    command = ["git", "-C", str(PACKAGE_ROOT.parent), *words]
+def _git(folder: Path, *words: str) -> str | None:
+    command = ["git", "-C", str(folder), *words]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603 - fixed words
     except (OSError, subprocess.SubprocessError):

@@ -51,7 +51,7 @@ def from_duration(seconds: float) -> str:
     >>> [from_duration(s) for s in (0.42, 61, 7322)]
     ['0.4 s', '1 min 01 s', '2 h 02 min']
     """
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
