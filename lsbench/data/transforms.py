@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
+from timm.data import auto_augment
 from timm.data.transforms_factory import create_transform
 from torch import Tensor
 from torch.nn import functional as F
@@ -67,11 +68,26 @@ def create_train_transform(folders: ImageFolders, img_size: int, augment: Augmen
         mean=folders.mean,
         std=folders.std,
     )
+    _let_posterize_keep_no_bit(transform)
     if not augment.random_resized_crop:
         resize = tv.Resize((img_size, img_size), tv.InterpolationMode.BICUBIC)
         crop = tv.RandomCrop(img_size, padding=augment.crop_padding or None)
         transform.transforms[0] = tv.Compose([resize, crop])
     return cast(Transform, transform)
+
+
+def _let_posterize_keep_no_bit(transform: tv.Compose) -> None:
+    """Give the black image for posterising to 0 bits, which timm's policies draw and Pillow 13 refuses."""
+    for step in transform.transforms:
+        for operation in getattr(step, "ops", ()):
+            if operation.aug_fn is auto_augment.posterize:
+                operation.aug_fn = _posterize
+
+
+def _posterize(image: Image.Image, bits_to_keep: int, **options: object) -> Image.Image:
+    if bits_to_keep <= 0:
+        return Image.new(image.mode, image.size)
+    return ImageOps.posterize(image, bits_to_keep) if bits_to_keep < 8 else image
 
 
 def check_in_memory(augment: Augment) -> None:

@@ -19,6 +19,7 @@ class InlineExecutor:
     def __init__(self) -> None:
         """Create the executor; nothing runs yet."""
         self._waiting: deque[tuple[str, Path]] = deque()
+        self._announced: str | None = None
 
     def start(self) -> None:
         """Do nothing: this process is there already."""
@@ -36,11 +37,16 @@ class InlineExecutor:
         self._waiting.append((job_id, folder))
 
     def poll(self, timeout_s: float) -> list[Event]:
-        """Run the next job to its end and return its events."""
+        """Say that the next job starts; at the following call run it to its end and return its events."""
         if not self._waiting:
             return []
-        job_id, folder = self._waiting.popleft()
-        events = [Event(job_id, "start", {"node": "inline"})]
+        job_id, folder = self._waiting[0]
+        if self._announced != job_id:
+            self._announced = job_id
+            return [Event(job_id, "start", {"node": "inline"})]
+        self._waiting.popleft()
+        self._announced = None
+        events: list[Event] = []
         failure: dict[str, Any] = {}
 
         def emit(event: dict[str, Any]) -> None:

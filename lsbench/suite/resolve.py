@@ -92,8 +92,8 @@ def _variant(
         "label": entry.get("label"),
         "model": model,
         "mixer": mixer,
-        "mixer_args": {**_args(defaults, entry, "mixer"), **(entry.get("mixer_args") or {})},
-        "model_args": {**(defaults.get("model_args") or {}), **(entry.get("model_args") or {})},
+        "mixer_args": _args(defaults, entry, "mixer"),
+        "model_args": _args(defaults, entry, "model"),
         "dataset": dataset,
     }
     if dataset is None or model is None:
@@ -108,10 +108,13 @@ def _variant(
 
 
 def _args(defaults: dict[str, Any], entry: dict[str, Any], key: str) -> dict[str, Any]:
-    """Return the default arguments, unless the entry chooses another mixer than the default one."""
-    if entry.get(key) not in (None, defaults.get(key)):
-        return {}
-    return dict(defaults.get(f"{key}_args") or {})
+    """Return the entry's arguments over the default ones, which belong to the default model or mixer.
+
+    An entry that chooses another one than `defaults` names gets none of them.
+    """
+    usual, chosen = defaults.get(key), entry.get(key)
+    shared = {} if usual is not None and chosen not in (None, usual) else defaults.get(f"{key}_args")
+    return {**(shared or {}), **(entry.get(f"{key}_args") or {})}
 
 
 def _dataset(value: Any, where: tuple[str | int, ...], problems: Problems) -> dict[str, Any] | None:

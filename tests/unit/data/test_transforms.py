@@ -98,3 +98,13 @@ def test_a_plan_follows_from_its_seed():
     assert 30 < first.is_flipped.sum() < 70
     assert first.shift.min() == 0
     assert first.shift.max() == 4
+
+
+def test_posterizing_to_no_bit_gives_black(colours, photo):
+    transform = create_train_transform(colours, 32, Augment(auto_augment="rand-m9-mstd0.5-inc1"))
+    ops = [op for step in transform.transforms for op in getattr(step, "ops", ())]
+    posterize = next(op for op in ops if "Posterize" in op.name)
+
+    assert not np.asarray(posterize.aug_fn(photo, 0)).any()
+    assert np.asarray(posterize.aug_fn(photo, 4)).any()
+    assert set(np.unique(np.asarray(posterize.aug_fn(photo, 1)))) <= {0, 128}
