@@ -28,7 +28,7 @@ def prepare_process(*, threads: int, seed: int, wants_gpu: bool) -> str:
 def seed_everything(seed: int) -> None:
     """Seed the global random streams of Python, NumPy and PyTorch."""
     random.seed(seed)
-    np.random.seed(seed)
+    np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
 
 

@@ -1,0 +1,64 @@
+import os
+
+import pytest
+import torch
+
+from lsbench.engine.checkpoint import load, save, weights_sha256
+
+
+@pytest.fixture
+def state():
+    return {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.zeros(2), "n": torch.tensor(3)}
+
+
+def test_what_is_saved_is_loaded(state, tmp_path):
+    path = tmp_path / "checkpoints" / "last.pt"
+    save(path, {"model": state, "epoch": 3, "history": [{"loss": 0.5}]})
+    found = load(path)
+    assert found["epoch"] == 3
+    assert found["history"] == [{"loss": 0.5}]
+    assert all(torch.equal(found["model"][name], tensor) for name, tensor in state.items())
+
+
+def test_an_absent_or_torn_checkpoint_is_none_at_every_point(state, tmp_path):
+    path = tmp_path / "last.pt"
+    assert load(path) is None
+    save(path, {"model": state})
+    whole = path.read_bytes()
+    for cut in range(0, len(whole) - 1, max(1, len(whole) // 40)):
+        path.write_bytes(whole[:cut])
+        assert load(path) is None
+
+
+class Evil:
+    def __reduce__(self):
+        return os.putenv, ("LSBENCH_EVIL", "1")
+
+
+def test_no_code_in_a_checkpoint_is_run(tmp_path):
+    path = tmp_path / "last.pt"
+    torch.save({"model": Evil()}, path)
+    assert load(path) is None
+
+
+def test_a_failed_save_keeps_the_old_checkpoint(state, tmp_path):
+    path = tmp_path / "last.pt"
+    save(path, {"epoch": 1})
+    with pytest.raises(Exception, match="pickle"):
+        save(path, {"epoch": lambda: None})
+    assert load(path) == {"epoch": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_the_hash_follows_names_types_shapes_and_values_and_not_layout_or_order(state):
+    expected = weights_sha256(state)
+    assert len(expected) == 64
+    assert weights_sha256(dict(reversed(state.items()))) == expected
+    assert weights_sha256({**state, "a.weight": state["a.weight"].T.contiguous().T}) == expected
+    others = [
+        {**state, "a.bias": torch.ones(2)},
+        {**state, "a.weight": state["a.weight"].reshape(3, 2)},
+        {**state, "a.bias": torch.zeros(2, dtype=torch.float64)},
+        {("b" if name == "n" else name): tensor for name, tensor in state.items()},
+    ]
+    assert len({weights_sha256(other) for other in others} | {expected}) == 5

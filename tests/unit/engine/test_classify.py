@@ -1,0 +1,54 @@
+import pytest
+import torch
+
+from lsbench.core.errors import StoreError
+from lsbench.core.job import JobContext
+from lsbench.engine import checkpoint
+from lsbench.engine.classify import (
+    create_eval_batches,
+    create_train_batches,
+    create_trained,
+    create_variant,
+    data_root,
+    dataset_of,
+    prepare_folders,
+)
+from lsbench.engine.recipe import Recipe
+
+
+@pytest.fixture
+def context(tiny, make_graph, tmp_path):
+    job = next(job for job in make_graph({**tiny, "seeds": [0]}).jobs if job.label == "id/evaluate/seed0")
+    needs = dict.fromkeys(job.needs, tmp_path / "need")
+    return JobContext(job, spec=None, folder=tmp_path, needs=needs, device="cpu", emit=print)
+
+
+def test_the_model_fits_the_data_set(context):
+    model = create_variant(context).eval()
+    plugin, spec = dataset_of(context)
+    images = torch.zeros(2, 3, spec.img_size, spec.img_size)
+    assert model(images).shape == (2, plugin.num_classes(spec, data_root(context)))
+    assert data_root(context) is None
+
+
+def test_weights_come_from_the_training_that_the_job_needs(context):
+    torch.manual_seed(1)
+    trained = create_variant(context)
+    checkpoint.save(context.needs["train"] / checkpoint.WEIGHTS, trained.state_dict())
+    torch.manual_seed(2)
+    found = create_trained(context)
+    assert checkpoint.weights_sha256(found.state_dict()) == checkpoint.weights_sha256(trained.state_dict())
+
+
+def test_without_weights_the_job_says_what_to_do(context):
+    with pytest.raises(StoreError, match=r"id/evaluate/seed0: no weights in .*need.*add a train job"):
+        create_trained(context)
+
+
+def test_batches_are_those_of_the_splits(context):
+    train = create_train_batches(context, Recipe(batch_size=15))
+    assert len(train) == 40 // 15
+    assert [len(targets) for _, targets in train] == [15, 15]
+    val = create_eval_batches(context, "val", batch_size=15, workers=0)
+    assert [len(targets) for _, targets in val] == [15, 5]
+    assert prepare_folders(context).num_classes == 10

@@ -1,0 +1,47 @@
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from lsbench.engine.process import device_name, prepare_process, seed_everything
+
+
+@pytest.fixture(autouse=True)
+def _same_torch_afterwards():
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+
+
+def draw():
+    return random.random(), float(np.random.rand()), float(torch.rand(()))
+
+
+def test_all_random_streams_follow_the_seed():
+    seed_everything(5)
+    first = draw()
+    seed_everything(5)
+    assert draw() == first
+    seed_everything(6)
+    assert all(a != b for a, b in zip(draw(), first, strict=True))
+
+
+def test_a_seed_may_be_as_large_as_a_seed_times_an_epoch_gets():
+    seed_everything(100_003 * 100_000)
+    first = draw()
+    seed_everything(100_003 * 100_000)
+    assert draw() == first
+
+
+def test_a_job_gets_its_threads_and_deterministic_algorithms(monkeypatch):
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    assert prepare_process(threads=2, seed=0, wants_gpu=False) == "cpu"
+    assert torch.get_num_threads() == 2
+    assert torch.are_deterministic_algorithms_enabled()
+    assert not torch.backends.cudnn.benchmark
+
+
+def test_the_cpu_has_no_device_name():
+    assert device_name("cpu") is None

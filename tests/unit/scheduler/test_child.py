@@ -1,0 +1,206 @@
+"""Real jobs, tiny: what they leave on disk, that they repeat exactly, and that they resume exactly."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from lsbench.core.job import Job, Variant
+from lsbench.engine.checkpoint import WEIGHTS, load, weights_sha256
+from lsbench.scheduler.child import act, check_models, describe, execute
+from lsbench.store.lock import locked
+
+KINDS = ("train", "evaluate", "profile")
+
+
+@pytest.fixture(autouse=True)
+def _same_torch_afterwards():
+    """Jobs set threads and determinism for their whole process, which here is that of all tests."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture
+def graph(tiny, make_graph):
+    tiny["variants"] = tiny["variants"][:1]
+    tiny["jobs"][0]["train"]["epochs"] = 2
+    tiny["jobs"][2]["profile"] |= {"batch_size": 1, "warmup": 1, "repeats": 6}
+    return make_graph({**tiny, "seeds": [0]})
+
+
+def prepare(job, root):
+    folder = root / "jobs" / job.id
+    folder.mkdir(parents=True)
+    (folder / "spec.json").write_text(job.model_dump_json())
+    return folder
+
+
+@pytest.fixture
+def execute_all(graph, tmp_path):
+    """Run every job of the graph under a root of its own; return folder and events by kind."""
+
+    def run(name, emit=None):
+        folders, events = {}, []
+        for job in graph.jobs:
+            folders[job.kind] = prepare(job, tmp_path / name)
+            execute(folders[job.kind], emit or events.append)
+        return folders, events
+
+    return run
+
+
+def result(folder):
+    return json.loads((folder / "result.json").read_text())
+
+
+def test_real_jobs_leave_records_artifacts_and_the_same_weights_twice(execute_all, graph):
+    (first, events), (second, _) = execute_all("first"), execute_all("second")
+    metrics = {kind: [r["metric"] for r in result(first[kind])["records"]] for kind in KINDS}
+    assert metrics == {
+        "train": ["train_loss", "val_top1"],
+        "evaluate": ["top1", "top5"],
+        "profile": ["params", "macs", "latency_ms", "throughput"],
+    }
+    for kind in KINDS:
+        line = result(first[kind])["job"]
+        assert (line["status"], line["kind"], line["error"]) == ("ok", kind, None)
+        assert line["provenance"]["device"] == "cpu"
+        assert all(record["job_id"] == line["job_id"] for record in result(first[kind])["records"])
+        assert all(record["value"] is not None for record in result(first[kind])["records"])
+
+    weights = [load(folders["train"] / WEIGHTS) for folders in (first, second)]
+    assert weights_sha256(weights[0]) == weights_sha256(weights[1])
+    assert result(first["train"])["records"][0]["setting"]["weights_sha256"] == weights_sha256(weights[0])
+    predictions = [dict(np.load(folders["evaluate"] / "predictions.npz")) for folders in (first, second)]
+    assert predictions[0].keys() == {"targets", "predictions", "images_sha256", "score_top1", "score_top5"}
+    for key, values in predictions[0].items():
+        assert np.array_equal(values, predictions[1][key])
+    assert len(predictions[0]["targets"]) == 20
+    top1 = next(r for r in result(first["evaluate"])["records"] if r["metric"] == "top1")
+    assert top1["value"] == np.mean(predictions[0]["targets"] == predictions[0]["predictions"])
+    assert (top1["n"], top1["dataset"]) == (20, "fashion")
+    assert [event["epoch"] for event in events if event["ev"] == "epoch"] == [1, 2]
+    for metric in ("latency_ms", "throughput"):
+        assert np.load(first["profile"] / f"samples_{metric}.npy").shape == (6,)
+
+
+class StopError(Exception):
+    """Stands for the death of a process right after an epoch was saved."""
+
+
+@pytest.mark.parametrize("stop_after", [1, 2])
+def test_a_training_that_was_stopped_ends_with_the_weights_and_records_of_an_unbroken_one(
+    stop_after, graph, tmp_path
+):
+    train = next(job for job in graph.jobs if job.kind == "train")
+    unbroken, broken = (prepare(train, tmp_path / name) for name in ("unbroken", "broken"))
+    execute(unbroken, lambda event: None)
+
+    def stop(event):
+        if event["ev"] == "epoch" and event["epoch"] == stop_after:
+            raise StopError
+
+    with pytest.raises(StopError):
+        execute(broken, stop)
+    assert not (broken / "result.json").exists()
+    epochs = []
+    execute(broken, lambda event: epochs.append(event["epoch"]))
+    assert epochs == list(range(stop_after + 1, 3)), "finished epochs are not trained again"
+    expected, found = load(unbroken / WEIGHTS), load(broken / WEIGHTS)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert result(broken)["records"] == result(unbroken)["records"]
+
+
+def test_a_damaged_checkpoint_is_left_aside(graph, tmp_path):
+    train = next(job for job in graph.jobs if job.kind == "train")
+    folder = prepare(train, tmp_path / "damaged")
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints" / "last.pt").write_bytes(b"PK\x03\x04 half a file")
+    execute(folder, lambda event: None)
+    assert (folder / "result.json").exists()
+
+
+def test_a_finished_job_is_not_run_again(graph, tmp_path):
+    folder = prepare(graph.jobs[0], tmp_path)
+    (folder / "result.json").write_text("{}")
+    events = []
+    execute(folder, events.append)
+    assert events == []
+    assert (folder / "result.json").read_text() == "{}"
+
+
+def test_a_job_that_another_process_holds_is_refused(graph, tmp_path, monkeypatch):
+    monkeypatch.setattr("lsbench.scheduler.child.LOCK_WAIT_S", 0.0)
+    folder = prepare(graph.jobs[0], tmp_path)
+    events = []
+    with locked(folder / ".lock", what="it"):
+        assert act({"action": "job", "folder": str(folder)}, events.append) == 1
+    assert events[-1]["error_class"] == "StoreError"
+    assert "in use by process" in events[-1]["message"]
+
+
+def test_a_failing_job_tells_class_and_message_and_leaves_no_result(graph, tmp_path, capfd):
+    evaluate = next(job for job in graph.jobs if job.kind == "evaluate")
+    folder = prepare(evaluate, tmp_path)
+    events = []
+    assert act({"action": "job", "folder": str(folder)}, events.append) == 1
+    assert events[-1]["ev"] == "error"
+    assert events[-1]["error_class"] == "StoreError"
+    assert "no weights in" in events[-1]["message"]
+    assert not (folder / "result.json").exists()
+    assert "Traceback" in capfd.readouterr().err
+
+
+def test_a_diverging_training_says_what_to_do(graph, tmp_path):
+    train = next(job for job in graph.jobs if job.kind == "train")
+    wild = Job.model_validate(
+        {**train.model_dump(), "spec": {**train.spec, "lr": 1e30, "warmup_epochs": 0.0}}
+    )
+    events = []
+    assert act({"action": "job", "folder": str(prepare(wild, tmp_path))}, events.append) == 1
+    assert events[-1]["error_class"] == "ArithmeticError"
+    assert "lower `lr`" in events[-1]["message"]
+
+
+@pytest.mark.parametrize("seed", [42_950, 2**40])
+def test_a_large_seed_is_a_seed_like_any_other(seed, graph, tmp_path):
+    train = next(job for job in graph.jobs if job.kind == "train")
+    job = Job.model_validate({**train.model_dump(), "seed": seed, "limit": 1})
+    folder = prepare(job, tmp_path)
+    execute(folder, lambda event: None)
+    assert (folder / "result.json").exists()
+    shutil.rmtree(folder)
+
+
+def test_errors_are_described_in_one_line():
+    assert describe(MemoryError("no more")) == {"error_class": "oom", "message": "no more"}
+    assert describe(torch.cuda.OutOfMemoryError("no more\non GPU 0"))["error_class"] == "oom"
+    assert describe(ValueError("first\nsecond")) == {"error_class": "ValueError", "message": "first"}
+    assert describe(KeyError()) == {"error_class": "KeyError", "message": ""}
+
+
+def test_models_are_checked_once_each_with_one_line_per_problem():
+    dataset = {"name": "fashion", "img_size": 32}
+
+    def variant(name, **settings):
+        return Variant(name=name, **{"model": "lsnet_nano", "dataset": dataset, **settings})
+
+    good = [variant("a", mixer="ls_conv"), variant("b", mixer="ls_conv"), variant("c", model="resnet18")]
+    assert check_models(good) == []
+    bad = [
+        variant("option", mixer="ls_conv", mixer_args={"kernel_lage": 5}),
+        variant("twin", mixer="ls_conv", mixer_args={"kernel_lage": 5}),
+        variant("even", mixer="ls_conv", mixer_args={"kernel_large": 4}),
+        variant("fixed", model="resnet18", mixer="ls_conv"),
+    ]
+    problems = check_models([*good, *bad])
+    assert len(problems) == 3
+    assert [problem.split("'")[1] for problem in problems] == ["option", "even", "fixed"]
+    events = []
+    request = {"action": "preflight", "variants": [v.model_dump(mode="json") for v in bad]}
+    assert act(request, events.append) == 0
+    assert events == [{"ev": "preflight", "problems": problems}]
