@@ -1,0 +1,38 @@
+import pytest
+
+from lsbench.core.units import quantity
+from lsbench.reports._text import cell_text, header, heading, row_texts
+from lsbench.tables.statistics import Estimate
+from lsbench.tables.summary import Cell, Column, Row, Summary
+
+TOP1 = Column("top1", quantity("top1"), "p")
+DELTA = Column("top1_delta", quantity("top1"), "p", is_delta=True)
+RATE = Column("throughput", quantity("throughput"), "p")
+
+
+@pytest.mark.parametrize(
+    ("cell", "column", "text"),
+    [
+        (Cell(Estimate(0.714, 0.704, 0.724, 3), expected=3), TOP1, "71.40 ± 1.00"),
+        (Cell(Estimate(0.714, None, None, 1)), TOP1, "71.40"),
+        (Cell(Estimate(0.714, 0.704, 0.724, 2), expected=3), TOP1, "71.40 ± 1.00 (2 of 3 seeds)"),
+        (Cell(None, "failed", 3), TOP1, "failed"),
+        (Cell(None, "missing"), TOP1, "missing"),
+        (Cell(None), DELTA, "-"),
+        (Cell(Estimate(-0.01, -0.02, 0.0, 3), expected=3), DELTA, "-1.00 [-2.00, +0.00]"),
+        (Cell(Estimate(0.01, None, None, 1)), DELTA, "+1.00"),
+        (Cell(Estimate(1234.5, 1000.0, 1469.0, 1)), RATE, "1234 ± 234"),
+        (Cell(Estimate(0.0, None, None, 1)), TOP1, "0.00"),
+    ],
+)
+def test_a_cell_in_words(cell, column, text):
+    assert cell_text(cell, column) == text
+
+
+def test_a_row_and_its_header_have_the_same_number_of_cells():
+    cells = {"top1": Cell(None, "missing"), "top1_delta": Cell(None)}
+    row = Row("v", "Title", True, cells)
+    summary = Summary("suite", "preset", "", "v", False, [TOP1, DELTA], [row])
+    assert header(summary) == ["variant", "top-1 (%)", "Δ top-1 (%)"]
+    assert row_texts(row, summary.columns) == ["Title (baseline)", "missing", "-"]
+    assert heading(summary) == "suite (preset)"

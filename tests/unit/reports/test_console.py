@@ -1,0 +1,33 @@
+from lsbench.reports.console import MIN_WIDTH, render
+from lsbench.tables.summary import summarize
+
+
+def test_the_table_fits_the_terminal_and_is_never_narrower_than_a_hundred(
+    tiny, make_graph, fill_store, monkeypatch
+):
+    summary = summarize(fill_store(make_graph(tiny)))
+    for columns, width in (("40", MIN_WIDTH), ("140", 140)):
+        monkeypatch.setenv("COLUMNS", columns)
+        lines = render([summary]).splitlines()
+        assert max(map(len, lines)) <= width
+        assert "\x1b" not in "".join(lines)
+
+
+def test_marks_of_rich_in_a_name_are_shown_as_they_are(tiny, make_graph, fill_store):
+    tiny["variants"][0]["label"] = "[bold red]x[/]"
+    assert "[bold red]x[/]" in render([summarize(fill_store(make_graph(tiny)))])
+
+
+def test_cells_are_complete_at_the_width_of_a_log(tiny, make_graph, fill_store, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    text = render([summarize(fill_store(make_graph(tiny)))])
+    for word in (
+        "ls (baseline)",
+        "50.00 ± 0.00",
+        "+0.00 [+0.00, +0.00]",
+        "2.000",
+        "0.3000",
+        "5.00",
+        "missing",
+    ):
+        assert word in text

@@ -1,0 +1,39 @@
+import re
+
+from lsbench.reports.markdown import render
+from lsbench.tables.summary import summarize
+
+
+def cells(line):
+    return re.split(r"(?<!\\)\|", line)[1:-1]
+
+
+def test_every_line_of_the_table_has_the_same_number_of_cells(tiny, make_graph, fill_store):
+    tiny["variants"][0]["label"] = "a|b\\|c"
+    lines = render([summarize(fill_store(make_graph(tiny)))]).splitlines()
+    table = [line for line in lines if line.startswith("|")]
+    assert len(table) == 2 + 2
+    assert len({len(cells(line)) for line in table}) == 1
+    assert [cell.strip() for cell in cells(table[1])][:2] == ["---", "---:"]
+    assert lines[0] == "### tiny (default)"
+    assert lines[1] == ""
+
+
+def test_names_stay_text(tiny, make_graph, fill_store):
+    tiny["variants"][0]["label"] = "<b>x</b> *i* [a](http://b) `c` ~~d~~"
+    text = render([summarize(fill_store(make_graph(tiny)))])
+    assert "&lt;b&gt;x&lt;/b&gt; \\*i\\* [a]\\(http://b) \\`c\\` \\~\\~d\\~\\~" in text
+
+
+def test_every_note_is_an_item(tiny, make_graph, fill_store):
+    summary = summarize(fill_store(make_graph({**tiny, "tags": ["smoke"]})))
+    items = [line for line in render([summary]).splitlines() if line.startswith("- ")]
+    assert len(items) == len(summary.notes) > 1
+
+
+def test_line_ends_in_a_name_break_no_line(tiny, make_graph, fill_store):
+    plain = render([summarize(fill_store(make_graph(tiny)))])
+    tiny["variants"][0]["label"] = "one\ntwo\r\nthree\rfour"
+    text = render([summarize(fill_store(make_graph(tiny)))])
+    assert "one two three four (baseline)" in text
+    assert len(text.splitlines()) == len(plain.splitlines())
