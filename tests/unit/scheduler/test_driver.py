@@ -1,0 +1,242 @@
+import itertools
+import json
+
+import pytest
+
+from lsbench.core.errors import ClusterError, ConfigError
+from lsbench.scheduler.driver import Driver
+from lsbench.scheduler.protocol import Node
+from lsbench.store.results import ResultsFolder
+from lsbench.suite.planner import make_plan
+
+NODES = [Node("a", 4), Node("b", 2, 1)]
+
+
+@pytest.fixture
+def graph(tiny, make_graph):
+    return make_graph(tiny)
+
+
+@pytest.fixture
+def start(graph, tmp_path, fake_executor, watcher):
+    """Return what makes a driver on a fake executor: ends by label, nodes, done jobs and options."""
+
+    counter = itertools.count()
+
+    def create(ends=None, *, nodes=NODES, done=(), seed=0, only=(), **options):
+        folder = ResultsFolder(tmp_path / f"results{next(counter)}")
+        folder.create()
+        plan = make_plan(graph, done=set(done), only=list(only), skip=[], seeds=None)
+        return Driver(plan, folder, fake_executor(nodes, ends, seed), watcher, **options)
+
+    return create
+
+
+def labels(jobs):
+    return sorted(job.label for job in jobs)
+
+
+def times(driver, what):
+    """Return label -> position in the log of its last event of a kind."""
+    return {label: place for place, (kind, label, _) in enumerate(driver.executor.log) if kind == what}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_job_runs_once_after_what_it_needs(seed, start, graph):
+    driver = start(seed=seed)
+    outcome = driver.run()
+    assert labels(outcome.ok) == labels(graph.jobs)
+    assert sorted(driver.executor.submitted()) == labels(graph.jobs)
+    begun, ended = times(driver, "submit"), times(driver, "end")
+    for job in graph.jobs:
+        if job.kind == "evaluate":
+            assert ended[job.label.replace("evaluate", "train")] < begun[job.label]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_exclusive_jobs_start_last_and_alone_on_their_node(seed, start):
+    driver = start(nodes=[Node("a", 4)], seed=seed)
+    driver.run()
+    running = set()
+    for what, label, _ in driver.executor.log:
+        running = running | {label} if what == "submit" else running - {label}
+        if any("profile" in name for name in running):
+            assert len(running) == 1
+    assert [label.split("/")[1] for label in driver.executor.submitted()[-2:]] == ["profile", "profile"]
+
+
+def test_longer_chains_start_first(start):
+    driver = start(max_parallel=1)
+    driver.run()
+    order = [label for label in driver.executor.submitted() if "train" in label]
+    assert {label.split("/")[0] for label in order[:2]} == {"ls"}, "ls_conv costs more than identity"
+
+
+def test_a_lost_node_gets_no_more_jobs_and_costs_no_retry(start, graph):
+    label = "ls/train/seed0"
+    nodes = [Node(name, 4) for name in "abcdef"]
+    driver = start({label: ["node_lost"] * 4}, nodes=nodes)
+    assert labels(driver.run().ok) == labels(graph.jobs)
+    hosts = [p.node for what, name, p in driver.executor.log if (what, name) == ("submit", label)]
+    assert len(hosts) == len(set(hosts)) == 5
+
+
+def test_no_more_than_the_allowed_number_run_at_a_time(start):
+    for most in (1, 2):
+        driver = start(nodes=[Node("a", 4)], max_parallel=most)
+        driver.run()
+        assert driver.executor.most_running == most
+
+
+def test_a_finished_job_is_recorded_with_its_attempt(start, graph):
+    driver = start()
+    driver.run()
+    job = graph.jobs[0]
+    assert driver.folder.jobs()[job.id]["status"] == "ok"
+    assert driver.folder.jobs()[job.id]["attempts"] == 1
+    assert [attempt["status"] for attempt in driver.folder.attempts(job.id)] == ["ok"]
+    metrics = {record["metric"] for record in driver.folder.records()}
+    assert metrics == {"train_loss", "top1", "top5", "params", "macs", "latency_ms"}
+
+
+def test_a_lost_worker_is_tried_again(start, watcher, graph):
+    label = "ls/train/seed0"
+    driver = start({label: ["worker_lost", "timeout"]})
+    outcome = driver.run()
+    assert labels(outcome.ok) == labels(graph.jobs)
+    assert driver.executor.submitted().count(label) == 3
+    job = next(job for job in graph.jobs if job.label == label)
+    assert [a["status"] for a in driver.folder.attempts(job.id)] == ["failed", "failed", "ok"]
+    assert driver.folder.jobs()[job.id]["attempts"] == 3
+    assert [state for name, state, _ in watcher.ended if name == label] == ["retry", "retry", "ok"]
+
+
+def test_retries_end(start, graph):
+    driver = start({"ls/train/seed0": ["timeout"] * 5})
+    outcome = driver.run()
+    assert labels(outcome.failed) == ["ls/train/seed0"]
+    assert driver.executor.submitted().count("ls/train/seed0") == 3
+    line = driver.folder.jobs()[outcome.failed[0].id]
+    assert (line["status"], line["attempts"]) == ("failed", 3)
+    assert line["error"] == "timeout: as written down"
+
+
+def test_a_failed_job_skips_what_needs_it_and_nothing_else(start, graph, watcher):
+    driver = start({"ls/train/seed0": ["ValueError"]})
+    outcome = driver.run()
+    assert labels(outcome.failed) == ["ls/train/seed0"]
+    assert labels(outcome.skipped) == ["ls/evaluate/seed0"]
+    assert len(outcome.ok) == 8
+    told = {name: (state, why) for name, state, why in watcher.ended}
+    assert told["ls/evaluate/seed0"] == ("skipped", "needs train, which did not finish")
+    assert told["ls/train/seed0"][1].startswith("ValueError: as written down (log: ")
+    assert outcome.skipped[0].id not in driver.folder.jobs()
+
+
+def test_fail_fast_starts_nothing_more(start, watcher):
+    driver = start({"ls/train/seed0": ["ValueError"]}, max_parallel=1, fail_fast=True)
+    outcome = driver.run()
+    submitted = driver.executor.submitted()
+    assert submitted[-1] == "ls/train/seed0"
+    assert len(outcome.skipped) == 10 - len(submitted)
+    assert {why for _, state, why in watcher.ended if state == "skipped"} == {"stopped by --fail-fast"}
+
+
+def test_without_memory_a_job_is_tried_once_more_alone_on_a_node(start):
+    label = "ls/train/seed0"
+    driver = start({label: ["oom"]}, nodes=[Node("a", 4)])
+    driver.run()
+    first, second = [p for what, name, p in driver.executor.log if (what, name) == ("submit", label)]
+    assert (first.num_cpus, second.num_cpus) == (1, 4)
+    running = set()
+    retry = len(driver.executor.log)
+    for place, (what, name, placement) in enumerate(driver.executor.log):
+        running = running | {name} if what == "submit" else running - {name}
+        retry = place if placement is second and what == "submit" else retry
+        if label in running and place >= retry:
+            assert running == {label}
+    assert len(start({label: ["oom", "oom"]}).run().failed) == 1
+
+
+def test_a_result_on_disk_means_done_whatever_the_executor_says(start, graph, monkeypatch):
+    driver = start()
+    submit = driver.executor.submit
+
+    def finish_then_die(job_id, folder, placement, timeout_s):
+        submit(job_id, folder, placement, timeout_s)
+        job = next(job for job in graph.jobs if job.id == job_id)
+        line = {"job_id": job_id, "status": "ok", "kind": job.kind, "label": job.label}
+        (folder / "result.json").write_text(json.dumps({"job": line, "records": []}))
+        driver.executor.ends[job.label] = ["worker_lost"]
+
+    monkeypatch.setattr(driver.executor, "submit", finish_then_die)
+    outcome = driver.run()
+    assert len(outcome.ok) == 10
+    assert not outcome.failed
+
+
+def test_an_end_without_a_result_is_a_lost_worker(start, graph, monkeypatch):
+    driver = start(only=["ls/train/seed0"])
+    poll = driver.executor.poll
+
+    def poll_and_lose(timeout_s):
+        events = poll(timeout_s)
+        for event in events:
+            (driver.folder.job_folder(event.job_id) / "result.json").unlink(missing_ok=True)
+        return events
+
+    monkeypatch.setattr(driver.executor, "poll", poll_and_lose)
+    outcome = driver.run()
+    assert labels(outcome.failed) == ["ls/train/seed0"]
+    [line] = driver.folder.jobs().values()
+    assert line["error"] == "worker_lost: the job ended without a result"
+
+
+def test_done_jobs_are_not_run_again_and_free_what_waits_for_them(start, graph):
+    trains = {job.id for job in graph.jobs if job.kind == "train"}
+    driver = start(done=trains)
+    outcome = driver.run()
+    assert {job.kind for job in outcome.ok} == {"evaluate", "profile"}
+    assert len(outcome.ok) == 6
+
+
+def test_the_spec_on_disk_holds_the_settled_devices(start, graph):
+    for nodes, expected in (([Node("a", 4)], 0.0), ([Node("a", 4, 2)], 1.0)):
+        driver = start(nodes=nodes, only=["ls/profile"])
+        driver.run()
+        spec = json.loads((driver.folder.job_folder(driver.outcome.ok[0].id) / "spec.json").read_text())
+        assert spec["resources"]["num_gpus"] == expected
+
+
+def test_a_job_that_fits_nowhere_stops_the_run_before_it_starts(start, tiny, make_graph):
+    with pytest.raises(ClusterError, match="asks for 1 CPUs"):
+        start(nodes=[])
+
+
+def test_preflight_raises_every_problem(start):
+    driver = start()
+    driver.preflight()
+    driver.executor.problems = ["variant 'ls': one", "variant 'id': two"]
+    with pytest.raises(ConfigError) as caught:
+        driver.preflight()
+    assert caught.value.problems == ["variant 'ls': one", "variant 'id': two"]
+
+
+def test_a_node_that_leaves_gets_no_more_jobs(start, monkeypatch):
+    monkeypatch.setattr("lsbench.scheduler.driver.NODES_EVERY_S", 0.0)
+    driver = start(nodes=[Node("a", 1), Node("b", 1)])
+    driver.executor._nodes = [Node("a", 1)]
+    driver._refresh_nodes()
+    assert driver.ledger.node_ids() == {"a"}
+    assert len(driver.run().ok) == 10
+    assert {placement.node for _, _, placement in driver.executor.log} == {"a"}
+
+
+def test_without_any_node_the_rest_is_skipped(start, monkeypatch, watcher):
+    monkeypatch.setattr("lsbench.scheduler.driver.NODES_EVERY_S", 0.0)
+    driver = start(nodes=[Node("a", 1)])
+    driver.executor._nodes = []
+    outcome = driver.run()
+    assert len(outcome.ok) == 1
+    assert len(outcome.skipped) == 9
+    assert any(why == "no node is left for it" for _, _, why in watcher.ended)

@@ -1,0 +1,169 @@
+import random
+
+import pytest
+
+from lsbench.core.errors import ClusterError
+from lsbench.core.job import Resources
+from lsbench.scheduler.ledger import Ledger, Request
+from lsbench.scheduler.protocol import Node
+
+
+class Books:
+    """An account of its own, kept from placements alone."""
+
+    def __init__(self, nodes):
+        self.nodes = {node.id: node for node in nodes}
+        self.held = {}
+
+    def take(self, key, request, placement):
+        self.held[key] = request, placement
+        self.check()
+
+    def check(self):
+        for name, node in self.nodes.items():
+            here = [(r, p) for r, p in self.held.values() if p.node == name]
+            assert sum(p.num_cpus for _, p in here) <= node.num_cpus
+            for device in range(node.num_gpus):
+                assert sum(p.gpus.get(device, 0.0) for _, p in here) <= 1 + 1e-9
+            assert all(set(p.gpus) <= set(range(node.num_gpus)) for _, p in here)
+            assert all(len(here) == 1 for r, _ in here if r.wants_node)
+            for request, placement in here:
+                if request.exclusive == "device":
+                    mine = set(placement.gpus)
+                    others = [set(p.gpus) for r, p in here if p is not placement]
+                    assert not any(mine & theirs for theirs in others)
+
+
+def random_nodes(rng):
+    return [Node(f"n{i}", rng.randint(1, 8), rng.choice([0, 1, 4])) for i in range(rng.randint(1, 3))]
+
+
+def random_request(rng, nodes):
+    host = rng.choice(nodes)
+    gpus = rng.choice([0, 0.125, 0.25, 0.5, *range(1, host.num_gpus + 1)]) if host.num_gpus else 0
+    return Request(rng.randint(1, host.num_cpus), gpus, rng.choice(["no", "no", "device", "node"]))
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_a_cluster_is_never_overcommitted_and_every_job_finishes(seed):
+    rng = random.Random(seed)
+    nodes = random_nodes(rng)
+    ledger, books = Ledger(nodes), Books(nodes)
+    waiting = {number: random_request(rng, nodes) for number in range(60)}
+    finished = 0
+    while waiting or books.held:
+        for key in list(waiting):
+            placement = ledger.place(waiting[key])
+            if placement is not None:
+                books.take(key, waiting.pop(key), placement)
+        assert books.held, "an empty cluster places any job that fits it"
+        _, placement = books.held.pop(rng.choice(list(books.held)))
+        ledger.release(placement)
+        finished += 1
+    assert finished == 60
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_nodes_come_and_go_without_overcommitting_the_others(seed):
+    rng = random.Random(seed)
+    nodes = [Node("a", 4, 1), Node("b", 8, 2)]
+    ledger, books = Ledger(nodes), Books(nodes)
+    for number in range(80):
+        request = random_request(rng, nodes)
+        placement = ledger.place(request)
+        if placement is not None:
+            assert placement.node in ledger.node_ids()
+            books.take(number, request, placement)
+        if rng.random() < 0.1:
+            gone, new = nodes[1], Node(f"b{number}", 8, 2)
+            ledger.remove(gone.id)
+            for key in [key for key, (_, p) in books.held.items() if p.node == gone.id]:
+                ledger.release(books.held.pop(key)[1])
+            nodes[1] = books.nodes[new.id] = new
+            ledger.add(new)
+            ledger.add(gone)
+            assert ledger.node_ids() == {"a", new.id}
+        if books.held and rng.random() < 0.6:
+            ledger.release(books.held.pop(rng.choice(list(books.held)))[1])
+        books.check()
+
+
+def test_a_known_node_that_joins_again_keeps_its_account():
+    ledger = Ledger([Node("a", 1)])
+    assert ledger.place(Request(1, 0, "no")) is not None
+    ledger.add(Node("a", 1))
+    assert ledger.place(Request(1, 0, "no")) is None
+
+
+def test_fractions_fill_one_device_before_the_next():
+    ledger = Ledger([Node("a", 16, 2)])
+    devices = [set(ledger.place(Request(1, 0.5, "no")).gpus) for _ in range(4)]
+    assert devices == [{0}, {0}, {1}, {1}]
+    assert ledger.place(Request(1, 0.125, "no")) is None
+
+
+def test_eight_eighths_fill_a_device_exactly():
+    ledger = Ledger([Node("a", 16, 1)])
+    placements = [ledger.place(Request(1, 0.125, "no")) for _ in range(8)]
+    assert None not in placements
+    assert ledger.place(Request(1, 0.125, "no")) is None
+    for placement in placements:
+        ledger.release(placement)
+    assert ledger.place(Request(1, 1.0, "no")) is not None
+
+
+def test_an_exclusive_job_takes_a_whole_device_and_sees_only_it():
+    ledger = Ledger([Node("a", 4, 2)])
+    placement = ledger.place(Request(1, 0.25, "device"))
+    assert (placement.gpus, placement.num_devices, placement.num_cpus) == ({0: 1.0}, 1, 1)
+    assert ledger.place(Request(1, 1.0, "no")).gpus == {1: 1.0}
+
+
+def test_a_job_that_wants_the_node_takes_all_of_it_and_sees_what_it_asked_for():
+    ledger = Ledger([Node("a", 4, 2)])
+    placement = ledger.place(Request(1, 1.0, "node"))
+    assert (placement.num_cpus, placement.gpus, placement.num_devices) == (4, {0: 1.0, 1: 1.0}, 1)
+    assert placement.num_gpus == 2.0
+    assert ledger.place(Request(1, 0, "no")) is None
+    ledger.release(placement)
+    assert ledger.place(Request(4, 0, "no")) is not None
+
+
+def test_a_timing_on_the_cpu_waits_until_the_node_has_drained():
+    ledger = Ledger([Node("a", 4)])
+    small = ledger.place(Request(1, 0, "no"))
+    timing = Request(1, 0, "device")
+    assert timing.wants_node
+    assert ledger.place(timing) is None
+    ledger.release(small)
+    assert ledger.place(timing) is not None
+
+
+def test_the_fullest_node_is_taken_so_that_others_can_drain():
+    ledger = Ledger([Node("a", 4), Node("b", 2)])
+    assert [ledger.place(Request(1, 0, "no")).node for _ in range(4)] == ["b", "b", "a", "a"]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "resources", "expected"),
+    [
+        ([Node("a", 4, 1)], Resources(num_gpus="auto"), Request(1, 1.0, "no")),
+        ([Node("a", 4)], Resources(num_gpus="auto", num_cpus=3), Request(3, 0.0, "no")),
+        ([Node("a", 4), Node("b", 1, 1)], Resources(num_gpus="auto"), Request(1, 1.0, "no")),
+        ([Node("a", 4, 1)], Resources(num_gpus=0, exclusive="device"), Request(1, 0.0, "device")),
+        ([Node("a", 4, 1)], Resources(), Request(1, 0.0, "no")),
+    ],
+)
+def test_auto_is_one_gpu_where_there_is_any(nodes, resources, expected):
+    assert Ledger(nodes).request(resources) == expected
+
+
+def test_a_job_that_fits_no_node_is_refused_with_what_there_is():
+    ledger = Ledger([Node("a", 4), Node("b", 2, 1)])
+    ledger.check_fits(Request(2, 1.0, "no"), "v/train")
+    with pytest.raises(
+        ClusterError, match=r"v/train: asks for 3 CPUs and 1 GPUs; the largest node has 2 CPUs"
+    ):
+        ledger.check_fits(Request(3, 1.0, "no"), "v/train")
+    with pytest.raises(ClusterError, match="lower `resources`"):
+        Ledger([]).check_fits(Request(1, 0, "no"), "v/train")

@@ -1,0 +1,136 @@
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from lsbench.scheduler.progress import Estimate, JsonWatcher, LiveWatcher, PlainWatcher, describe, share_done
+from lsbench.store.results import ResultsFolder
+from lsbench.suite.planner import make_plan
+
+
+@pytest.fixture
+def plan(tiny, make_graph):
+    return make_plan(make_graph(tiny), done=set(), only=[], skip=[], seeds=None)
+
+
+@pytest.fixture
+def empty(tmp_path):
+    return ResultsFolder(tmp_path / "empty")
+
+
+@pytest.fixture
+def console():
+    return Console(file=io.StringIO(), width=200, highlight=False)
+
+
+EPOCH = {"ev": "epoch", "epoch": 1, "epochs": 4, "loss": 1.25, "val_top1": 0.5}
+
+
+def test_nothing_is_said_of_the_time_left_before_anything_is_known(plan, empty):
+    assert Estimate(plan, empty).seconds_left({}, 2) is None
+
+
+def test_the_time_left_is_that_of_the_work_left_at_the_rate_seen(plan, empty):
+    estimate = Estimate(plan, empty)
+    first = plan.todo[0]
+    cost = plan.graph.cost
+    estimate.learn(first.id, 10.0)
+    rate = 10.0 / cost[first.label]
+    left = sum(cost[job.label] for job in plan.todo) - cost[first.label]
+    assert estimate.seconds_left({}, 1) == pytest.approx(left * rate)
+    assert estimate.seconds_left({}, 2) == pytest.approx(left * rate / 2)
+    other = plan.todo[1]
+    assert estimate.seconds_left({other.id: 0.5}, 1) == pytest.approx((left - cost[other.label] / 2) * rate)
+
+
+def test_finished_jobs_of_earlier_runs_are_learned_from(plan, fill_store, records_of):
+    def first_only(job):
+        return records_of(job) if job.id == plan.todo[0].id else None
+
+    folder = fill_store(plan.graph, first_only)
+    assert Estimate(plan, folder).seconds_left({}, 1) > 0
+
+
+def test_the_time_left_falls_to_nothing(plan, empty):
+    estimate = Estimate(plan, empty)
+    for job in plan.todo:
+        estimate.learn(job.id, 1.0)
+    assert estimate.seconds_left({}, 1) == 0.0
+
+
+def play(watcher, plan):
+    job, other = plan.todo[0], plan.todo[1]
+    watcher.job_started(job, {"node": "n"})
+    watcher.job_progressed(job, {"ev": "step", "step": 1, "steps": 2, "epoch": 0, "epochs": 4})
+    watcher.job_progressed(job, EPOCH)
+    watcher.tick()
+    watcher.job_ended(job, "retry", "timeout: too long")
+    watcher.job_ended(job, "ok", "")
+    watcher.job_ended(other, "failed", "ValueError: bad [x]")
+    watcher.close()
+    return watcher.console.file.getvalue()
+
+
+def test_a_log_has_a_line_per_epoch_and_end(plan, empty, console):
+    lines = play(PlainWatcher(plan, empty, console), plan).splitlines()
+    assert lines[0] == "tiny: 10 jobs to run, 0 done before"
+    assert lines[1] == f"{plan.todo[0].label}: epoch 1/4, loss 1.250, val top-1 50.0 %"
+    assert lines[2] == f"[0/10] {plan.todo[0].label} retry: timeout: too long"
+    assert lines[3].startswith(f"[1/10] {plan.todo[0].label} ok in ")
+    assert lines[4] == f"[2/10] {plan.todo[1].label} failed: ValueError: bad [x]"
+    assert len(lines) == 5
+
+
+def test_json_lines_are_for_machines_and_peoples_lines_stay_apart(plan, empty, console):
+    stream = io.StringIO()
+    text = play(JsonWatcher(plan, empty, console, stream), plan)
+    events = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [event["event"] for event in events] == ["start", "progress", "progress", "end", "end", "end"]
+    assert {event["job_id"] for event in events} == {plan.todo[0].id, plan.todo[1].id}
+    assert events[-1]["state"] == "failed"
+    assert events[2]["val_top1"] == 0.5
+    assert "{" not in text
+
+
+def test_the_live_display_shows_bars_and_leaves_only_lines_behind(plan, empty):
+    console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
+    watcher = LiveWatcher(plan, empty, console)
+    watcher.job_started(plan.todo[0], {"node": "n"})
+    watcher.job_progressed(plan.todo[0], EPOCH)
+    watcher.tick()
+    shown = console.file.getvalue()
+    assert "0/10 jobs" in shown
+    assert plan.todo[0].label in shown
+    assert "epoch 1/4" in shown
+    watcher.job_ended(plan.todo[0], "ok", "")
+    watcher.close()
+    assert "[1/10]" in console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("state", "share"),
+    [
+        ({}, 0.0),
+        ({"epoch": 1, "epochs": 4}, 0.25),
+        ({"epoch": 4, "epochs": 4}, 1.0),
+        ({"step": 1, "steps": 4}, 0.25),
+    ],
+)
+def test_the_share_done(state, share):
+    assert share_done(state) == pytest.approx(share)
+
+
+def test_the_share_done_never_falls_within_an_epoch():
+    shares = []
+    for epoch in range(2):
+        state = {"epochs": 2, "steps": 3}
+        shares += [share_done({**state, "ev": "step", "epoch": epoch, "step": step}) for step in (1, 2, 3)]
+        shares.append(share_done({**state, "ev": "epoch", "epoch": epoch + 1, "step": 3}))
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1.0)
+
+
+def test_a_state_in_words():
+    assert describe({}) == ""
+    assert describe({"what": "latency", "images_per_s": 12.4}) == "latency, 12 images/s"

@@ -1,0 +1,136 @@
+import json
+
+import pytest
+import yaml
+
+from lsbench.core.errors import ConfigError, DataError, InterruptedRunError, StoreError, UsageError
+from lsbench.scheduler.protocol import Node
+from lsbench.scheduler.run import RunOptions, plan_run, results_folder, run_suite, write_manifest
+from lsbench.store.lock import locked
+
+
+@pytest.fixture
+def graph(tiny, make_graph):
+    return make_graph(tiny)
+
+
+@pytest.fixture
+def run(tmp_path, fake_executor, watcher):
+    """Return what runs a graph on a fake executor; `run.executors` are those that were created."""
+
+    def start(graph, ends=None, *, problems=(), **options):
+        def create():
+            executor = fake_executor([Node("a", 4)], ends)
+            executor.problems = list(problems)
+            start.executors.append(executor)
+            return executor
+
+        options = RunOptions(tmp_path / "results", **options)
+        return run_suite(graph, options, create_executor=create, create_watcher=lambda plan, folder: watcher)
+
+    start.executors = []
+    return start
+
+
+def test_a_run_leaves_manifest_suite_and_results(graph, run, tmp_path):
+    outcome = run(graph)
+    assert len(outcome.ok) == 10
+    folder = results_folder(graph, tmp_path / "results")
+    assert folder.root == tmp_path / "results" / "tiny" / "default"
+    manifest = folder.manifest()
+    assert [entry["id"] for entry in manifest["jobs"]] == [job.id for job in graph.jobs]
+    assert manifest["jobs"][0]["variant"] == "ls"
+    suite = yaml.safe_load((folder.root / "suite.yaml").read_text())
+    assert [variant["name"] for variant in suite["variants"]] == ["ls", "id"]
+    assert run.executors[0].events == ["start", "preflight", "close"]
+
+
+def test_a_finished_suite_starts_nothing(graph, run):
+    run(graph)
+    assert run(graph) is None
+    assert len(run.executors) == 1
+
+
+def test_a_new_variant_runs_only_its_own_jobs(tiny, make_graph, run):
+    run(make_graph(tiny))
+    tiny["variants"].append({"name": "new", "mixer": "involution"})
+    outcome = run(make_graph(tiny))
+    assert {job.variant.name for job in outcome.ok} == {"new"}
+    assert len(outcome.ok) == 5
+
+
+def test_failed_jobs_are_tried_again_by_the_same_command(graph, run):
+    first = run(graph, {"ls/train/seed0": ["ValueError"]})
+    assert (len(first.ok), len(first.failed), len(first.skipped)) == (8, 1, 1)
+    second = run(graph)
+    assert sorted(job.label for job in second.ok) == ["ls/evaluate/seed0", "ls/train/seed0"]
+
+
+def test_flags_never_shrink_the_manifest(graph, run, tmp_path):
+    outcome = run(graph, only=["ls"], seeds=[0])
+    assert len(outcome.ok) == 3
+    manifest = results_folder(graph, tmp_path / "results").manifest()
+    assert len(manifest["jobs"]) == 10
+
+
+def test_flags_that_match_nothing_leave_nothing_on_disk(graph, run, tmp_path):
+    with pytest.raises(UsageError):
+        run(graph, only=["nothing"])
+    assert not (tmp_path / "results").exists()
+
+
+def test_what_a_crash_kept_from_the_journals_is_appended_first(graph, run, tmp_path):
+    run(graph)
+    folder = results_folder(graph, tmp_path / "results")
+    whole = {key: len(folder.records()) for key in ("records",)}
+    (folder.root / "records.jsonl").unlink()
+    (folder.root / "jobs.jsonl").unlink()
+    assert run(graph) is None
+    assert len(folder.jobs()) == 10
+    assert len(folder.records()) == whole["records"]
+
+
+def test_an_interrupted_run_keeps_what_is_finished_and_closes(graph, run, tmp_path):
+    with pytest.raises(InterruptedRunError, match="the same command continues the rest"):
+        run(graph, {"id/train/seed1": ["interrupt"]})
+    assert run.executors[0].events[-1] == "close"
+    done = plan_run(graph, RunOptions(tmp_path / "results")).done
+    second = run(graph)
+    assert len(second.ok) == 10 - len(done)
+    assert run(graph) is None
+
+
+def test_a_second_driver_is_told_who_owns_the_folder(graph, run, tmp_path):
+    folder = results_folder(graph, tmp_path / "results")
+    with locked(folder.lock_file, what="it"), pytest.raises(StoreError, match="in use by process"):
+        run(graph)
+    assert run.executors == []
+
+
+def test_a_preflight_problem_stops_before_any_job_and_shows_no_manifest(graph, run, tmp_path):
+    with pytest.raises(ConfigError, match="variant 'ls': wrong"):
+        run(graph, problems=["variant 'ls': wrong"])
+    assert run.executors[0].submitted() == []
+    assert run.executors[0].events[-1] == "close"
+    assert results_folder(graph, tmp_path / "results").manifest() is None
+
+
+def test_absent_data_stops_a_run_that_needs_it_and_no_other(tiny, make_graph, run, tmp_path):
+    tiny["variants"].append({"name": "big", "dataset": "imagenet"})
+    graph = make_graph(tiny, data_root=tmp_path / "nothing")
+    with pytest.raises(DataError, match="imagenet"):
+        run(graph)
+    assert len(run(graph, only=["ls", "id"]).ok) == 10
+
+
+def test_an_unchanged_manifest_is_not_written_again(graph, tmp_path):
+    folder = results_folder(graph, tmp_path / "results")
+    folder.create()
+    write_manifest(graph, folder)
+    path = folder.root / "manifest.json"
+    before = path.stat().st_ino
+    write_manifest(graph, folder)
+    assert path.stat().st_ino == before
+    path.write_text(json.dumps({"suite": "changed"}))
+    write_manifest(graph, folder)
+    assert folder.manifest()["suite"] == "tiny"
