@@ -17,8 +17,10 @@ def enter(path, **options):
 def test_a_second_holder_is_told_who_the_first_is(tmp_path):
     path = tmp_path / "deep" / ".lock"
     owner = f"process {os.getpid()} on {socket.gethostname()}"
-    with locked(path, what="it"), pytest.raises(StoreError, match=f"results folder x is in use by {owner}"):
-        enter(path)
+    with locked(path, what="it"):
+        with pytest.raises(StoreError, match=f"folder x is in use by {owner}"):
+            enter(path)
+        assert path.exists()
 
 
 def test_it_is_free_again_after_the_block_even_after_an_error(tmp_path):
@@ -43,7 +45,9 @@ def test_a_killed_holder_releases_it(tmp_path):
     path = tmp_path / ".lock"
     code = (
         "import sys, pathlib; from lsbench.store.lock import locked\n"
-        "with locked(pathlib.Path(sys.argv[1]), what='it'):\n    print('held', flush=True); sys.stdin.read()\n"
+        "with locked(pathlib.Path(sys.argv[1]), what='it'):\n"
+        "    print('held', flush=True)\n"
+        "    sys.stdin.read()\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

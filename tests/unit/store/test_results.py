@@ -109,7 +109,7 @@ def test_a_job_without_a_result_is_not_taken_for_done(folder, graph):
 
 
 def test_a_finished_job_that_had_failed_before_is_mended(graph, fill_store, job_lines):
-    ok_line, failed_line = job_lines
+    _, failed_line = job_lines
     folder = fill_store(graph)
     folder.add_job(failed_line(graph.jobs[0]), [])
     assert folder.reconcile() == 1

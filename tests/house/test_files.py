@@ -1,0 +1,75 @@
+"""How the repository's files may look."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE, TESTS = ROOT / "lsbench", ROOT / "tests"
+SOURCES = sorted([*PACKAGE.rglob("*.py"), *TESTS.rglob("*.py")])
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name not in ("__init__.py", "__main__.py"))
+MOST_LINES = 500
+VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "tools", "stuff"}
+
+#: Modules without a unit test file of their own, and why.
+UNMIRRORED = {
+    "models/ops/ska_triton.py": "runs on a GPU only; covered by the tests of ska marked gpu",
+    "scheduler/protocol.py": "types without behaviour; every executor's tests use them",
+    "scheduler/ray_pool.py": "needs Ray; covered by tests/integration",
+}
+
+
+def id_of(path):
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=id_of)
+def test_no_file_is_too_long(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+def test_no_module_has_a_vague_name():
+    names = [path for path in PACKAGE.rglob("*") if path.suffix in ("", ".py")]
+    assert [id_of(path) for path in names if path.stem.strip("_") in VAGUE] == []
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=id_of)
+def test_the_package_raises_errors_and_asserts_nothing(path):
+    assert re.findall(r"(?m)^\s*assert\b", path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=id_of)
+def test_every_module_has_its_unit_test(path):
+    inside = path.relative_to(PACKAGE)
+    mirrored = (TESTS / "unit" / inside.parent / f"test_{path.stem}.py").is_file()
+    if str(inside) in UNMIRRORED:
+        assert not mirrored, "it has a test now: take it off the list"
+    else:
+        assert mirrored
+
+
+def test_every_exception_names_a_module_that_exists():
+    assert [
+        name for name in UNMIRRORED if name != "models/ops/ska_triton.py" and not (PACKAGE / name).is_file()
+    ] == []
+
+
+def tracked_text_files():
+    listed = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, check=False)
+    names = [name for name in listed.stdout.decode().split("\0") if name]
+    for name in names or [str(path.relative_to(ROOT)) for path in SOURCES]:
+        path = ROOT / name
+        if path.is_file() and path.stat().st_size < 2_000_000:
+            try:
+                yield path, path.read_text(encoding="utf-8")
+            except UnicodeDecodeError:
+                continue
+
+
+def test_no_file_knows_the_machine_it_was_written_on():
+    homes = "|".join(("ho" + "me", "Us" + "ers", "wo" + "rk", "ro" + "ot"))
+    absolute = re.compile(rf"(?<![\w.~}}])/(?:{homes})/\w+")
+    found = [(id_of(path), hit) for path, text in tracked_text_files() for hit in absolute.findall(text)]
+    assert found == []
