@@ -13,7 +13,7 @@ from lsbench.core.errors import ConfigError, UsageError
 from lsbench.suite.graph import build_graph
 from lsbench.suite.loader import load_suite
 
-WRONG = [None, 3, -1, 2.5, True, "text", [], ["a"], [3], [None], {}, {"a": 1}, float("inf"), [["x"]]]
+WRONG = [None, -1, True, "text", ["a"], [None], {"a": 1}, float("inf"), [["x"]]]
 BASE: dict[str, Any] = {
     "version": 1,
     "name": "tiny",
