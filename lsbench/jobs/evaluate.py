@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -20,7 +20,7 @@ class EvaluateSpec(JobSpec):
 
     runtime_fields: ClassVar[frozenset[str]] = frozenset({"data_workers"})
 
-    split: str = "test"
+    split: Literal["train", "val", "test"] = "test"
     metrics: tuple[str, ...] = Field(default=("top1", "top5"), min_length=1)
     batch_size: int = Field(default=256, ge=1)
     channels_last: bool = False

@@ -17,7 +17,7 @@ class ProfileSpec(JobSpec):
     probes: tuple[str, ...] = Field(default=("params", "macs", "latency", "throughput"), min_length=1)
     batch_size: int = Field(default=64, ge=1, description="images per batch of the throughput probe")
     warmup: int = Field(default=10, ge=1, description="untimed repeats")
-    repeats: int = Field(default=50, ge=5, description="timed repeats")
+    repeats: int = Field(default=50, ge=6, description="timed repeats")
     channels_last: bool = False
 
     @field_validator("probes")

@@ -40,10 +40,13 @@ def time_model(model: nn.Module, batch_size: int, img_size: int, context: JobCon
 
 
 def _repeats(context: JobContext) -> tuple[int, int]:
-    """Return untimed and timed repeats; under a limit at most that many, but never fewer than five timed."""
+    """Return untimed and timed repeats; a limit bounds both.
+
+    At least six are timed: with fewer the median has no 95 % interval.
+    """
     warmup, repeats = context.spec.warmup, context.spec.repeats
     limit = context.job.limit
-    return (warmup, repeats) if limit is None else (min(warmup, limit), max(5, min(repeats, limit)))
+    return (warmup, repeats) if limit is None else (min(warmup, limit), max(6, min(repeats, limit)))
 
 
 def _nothing() -> None:

@@ -140,6 +140,8 @@ class Driver:
         self.executor.submit(name, folder, placement, timeout_s)
 
     def _handle(self, event: Event) -> None:
+        if event.job_id not in self.running:
+            return  # a late word of a job that has ended
         job, placement = self.running[event.job_id]
         if event.kind == "start":
             self.watcher.job_started(job, event.data)

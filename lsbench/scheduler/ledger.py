@@ -50,6 +50,8 @@ class Ledger:
         self._gone: set[str] = set()
         for node in nodes:
             self.add(node)
+        #: Settled once: a run must not turn its waiting jobs into CPU jobs when the last GPU is lost.
+        self._has_gpu = any(account.node.num_gpus for account in self._accounts.values())
 
     def add(self, node: Node) -> None:
         """Open the account of a node that has joined; a known one stays as it is, a lost one stays closed."""
@@ -68,11 +70,10 @@ class Ledger:
 
     def request(self, resources: Resources) -> Request:
         """Return what `resources` means on this cluster: ``auto`` is one GPU where there is any."""
-        has_gpu = any(account.node.num_gpus for account in self._accounts.values())
         gpus = resources.num_gpus or 0.0
         return Request(
             num_cpus=resources.num_cpus or 1,
-            num_gpus=float(has_gpu) if gpus == "auto" else float(gpus),
+            num_gpus=float(self._has_gpu) if gpus == "auto" else float(gpus),
             exclusive=resources.exclusive or "no",
         )
 

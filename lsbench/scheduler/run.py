@@ -69,7 +69,7 @@ def run_suite(
     plan_run(graph, options)  # the flags are checked before anything is written
     folder = results_folder(graph, options.results)
     folder.create()
-    with locked(folder.lock_file, what=f"results folder {folder.root}"):
+    with locked(folder.lock_file, what=f"results folder {folder.root}", wait_s=0.5):
         folder.reconcile()
         plan = plan_run(graph, options)
         require_data(plan)

@@ -62,6 +62,8 @@ def load_suite(
     data = read_yaml(path)
     problems = Problems(str(path), data)
     _check_structure(data, problems)
+    if isinstance(data.get("presets"), dict) and "default" in data["presets"]:
+        problems.add(("presets", "default"), "'default' names the suite itself; choose another name")
     folder = _preset_name(preset, overrides, limit)
     try:
         merged = _apply_preset(data, preset, path)

@@ -33,15 +33,18 @@ class _Loader(yaml.SafeLoader):
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
-        self.duplicates: list[tuple[int, str]] = []
+        self.refused: list[tuple[int, str]] = []
 
     def _mapping(self, node: yaml.MappingNode) -> MarkedDict:
         marked = MarkedDict()
         marked.line = node.start_mark.line + 1
         for key_node, value_node in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                self.refused.append((key_node.start_mark.line + 1, "<<: merge keys are not supported"))
+                continue
             key = str(self.construct_object(key_node, deep=True))
             if key in marked:
-                self.duplicates.append((key_node.start_mark.line + 1, key))
+                self.refused.append((key_node.start_mark.line + 1, f"{key}: this key is given twice"))
             marked[key] = self.construct_object(value_node, deep=True)
             marked.lines[key] = key_node.start_mark.line + 1
         return marked
@@ -77,8 +80,8 @@ def read_yaml(path: Path) -> MarkedDict:
     except (yaml.YAMLError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else "nested too deep"
         raise ConfigError(f"{path}:1: not valid YAML: {reason}") from error
-    if loader.duplicates:
-        raise ConfigError(f"{path}:{line}: {key}: this key is given twice" for line, key in loader.duplicates)
+    if loader.refused:
+        raise ConfigError(f"{path}:{line}: {reason}" for line, reason in loader.refused)
     if not isinstance(data, MarkedDict):
         raise ConfigError(
             f"{path}:1: expected a mapping (version, name, variants, jobs), found {_name(data)}"

@@ -78,6 +78,7 @@ def _variant(
     own = {key: entry[key] for key in ("model", "mixer", "dataset") if entry.get(key) is not None}
     merged = {**{key: defaults.get(key) for key in ("model", "mixer", "dataset")}, **own}
     model, mixer = merged["model"], merged["mixer"]
+    merged["dataset"] = _merged_dataset(defaults.get("dataset"), merged["dataset"])
     place = {key: (*where, key) if key in own else ("defaults", key) for key in merged}
     for key in ("model", "dataset"):
         if merged[key] is None:
@@ -115,6 +116,13 @@ def _args(defaults: dict[str, Any], entry: dict[str, Any], key: str) -> dict[str
     usual, chosen = defaults.get(key), entry.get(key)
     shared = {} if usual is not None and chosen not in (None, usual) else defaults.get(f"{key}_args")
     return {**(shared or {}), **(entry.get(f"{key}_args") or {})}
+
+
+def _merged_dataset(usual: Any, chosen: Any) -> Any:
+    """Return the chosen data set; a mapping without a name changes only some settings of the usual one."""
+    if not isinstance(chosen, dict) or "name" in chosen or usual is None:
+        return chosen
+    return {**(usual if isinstance(usual, dict) else {"name": usual}), **chosen}
 
 
 def _dataset(value: Any, where: tuple[str | int, ...], problems: Problems) -> dict[str, Any] | None:
@@ -235,9 +243,17 @@ def _check_needs(jobs: list[JobEntry], data: dict[str, Any], problems: Problems)
                 problems.add(
                     where, f"'{job.name}' runs once per variant and cannot need '{need}', which runs per seed"
                 )
+    for index, job in enumerate(jobs):
+        missing = [kind for kind in JOBS.load(job.kind).needs if not _has_need(job, kind, by_name)]
+        if missing and all(need in by_name for need in job.needs):
+            problems.add(("jobs", index, job.kind, "needs"), f"'{job.name}' needs a job of kind {missing[0]}")
     cycle = _cycle({job.name: job.needs for job in jobs})
     if cycle:
         problems.add(("jobs",), f"the jobs need each other in a circle: {' -> '.join(cycle)}")
+
+
+def _has_need(job: JobEntry, kind: str, by_name: dict[str, JobEntry]) -> bool:
+    return any(need in by_name and by_name[need].kind == kind for need in job.needs)
 
 
 def _cycle(needs: dict[str, tuple[str, ...]]) -> list[str]:

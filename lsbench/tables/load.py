@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ def _cached(folder: ResultsFolder) -> pd.DataFrame:
     frame = _frame(list(_rows(folder)))
     frame.attrs["stamp"] = stamp
     try:
-        partial = path.with_suffix(".partial")
+        partial = path.with_suffix(f".{os.getpid()}")
         frame.to_parquet(partial)
         partial.replace(path)
     except OSError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -30,23 +30,42 @@ SHOWN = {
     "latency_ms": "profile",
     "throughput": "profile",
 }
+#: Job kinds whose failure leaves a hole in the numbers of another kind.
+BEFORE = {"evaluate": ("train",)}
 COMPARED = ("top1",)
 ASKED_DIFFERENCE = 0.01
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a summary: one metric under one protocol, or its difference to the baseline."""
+    """A column of a summary: one metric under one protocol and on one data set, or its difference.
+
+    Attributes:
+        key: Name in the pandas frame.
+        quantity: What is shown.
+        protocol: The one protocol of the column.
+        dataset: The one data set, where images matter.
+        is_delta: Whether it is the difference to the baseline.
+        is_one_of_several: Whether other columns show the same metric in another way.
+    """
 
     key: str
     quantity: Quantity
     protocol: str
+    dataset: str | None = None
     is_delta: bool = False
+    is_one_of_several: bool = False
 
     @property
     def title(self) -> str:
-        """The header for people."""
-        return f"Δ {self.quantity.title}" if self.is_delta else self.quantity.title
+        """The header for people; it names data set and protocol where it has to."""
+        way = f" [{self.way}]" if self.is_one_of_several else ""
+        return f"{'Δ ' if self.is_delta else ''}{self.quantity.title}{way}"
+
+    @property
+    def way(self) -> str:
+        """How the numbers were measured: data set and protocol."""
+        return f"{self.dataset}|{self.protocol}" if self.dataset else self.protocol
 
 
 @dataclass(frozen=True)
@@ -130,15 +149,18 @@ def summarize(folder: ResultsFolder) -> Summary | None:
 
 
 def _columns(table: pd.DataFrame) -> list[Column]:
-    """Return one column per metric and protocol: two protocols never share one."""
+    """Return one column per metric, protocol and data set: two of them never share one."""
     found: list[Column] = []
-    for metric in SHOWN:
-        protocols = list(table.loc[table.metric == metric, "protocol"].dropna().unique()) or [""]
-        for number, protocol in enumerate(protocols):
-            key = metric if number == 0 else f"{metric}@{protocol}"
-            found.append(Column(key, quantity(metric), protocol))
+    for metric, kind in SHOWN.items():
+        rows = table[(table.metric == metric).fillna(False)]
+        datasets = rows.dataset if kind == "evaluate" else [None] * len(rows)
+        ways = list(dict.fromkeys(zip(rows.protocol, datasets, strict=True))) or [("", None)]
+        for number, (protocol, dataset) in enumerate(ways):
+            plain = Column(metric, quantity(metric), protocol, dataset, is_one_of_several=len(ways) > 1)
+            column = plain if number == 0 else replace(plain, key=f"{metric}@{plain.way}")
+            found.append(column)
             if metric in COMPARED:
-                found.append(Column(f"{key}_delta", quantity(metric), protocol, is_delta=True))
+                found.append(replace(column, key=f"{column.key}_delta", is_delta=True))
     return found
 
 
@@ -164,6 +186,8 @@ def _values(table: pd.DataFrame, variant: str, column: Column) -> dict[int, floa
 
 def _is_measured(table: pd.DataFrame, variant: str, column: Column) -> pd.Series[bool]:
     is_metric = (table.metric == column.quantity.name) & (table.protocol == column.protocol)
+    if column.dataset is not None:
+        is_metric &= table.dataset == column.dataset
     return (table.variant == variant) & is_metric.fillna(False) & table.value.notna()
 
 
@@ -176,7 +200,7 @@ def _cell(values: dict[int, float], table: pd.DataFrame, variant: str, column: C
     jobs = table[(table.variant == variant) & (table.kind == kind)].drop_duplicates("seed")
     expected = max(len(jobs), 1)
     if not values:
-        own = table[table.variant == variant]
+        own = table[(table.variant == variant) & table.kind.isin([kind, *BEFORE.get(kind, ())])]
         return Cell(None, "failed" if (own.status == "failed").any() else "missing", expected)
     if list(values) == [-1]:
         return Cell(_single(table, variant, column, values[-1]), expected=1)
@@ -200,7 +224,7 @@ def _notes(
     if "+" in manifest["preset"]:
         notes.append(f"Run with overrides ({manifest['preset']}): not comparable with other tables.")
     notes += _resolution(table, columns, rows, manifest["baseline"])
-    notes += [f"{c.quantity.title}: {c.protocol}." for c in columns if c.protocol and not c.is_delta]
+    notes += [f"{c.quantity.title}: {c.way}." for c in columns if c.protocol and not c.is_delta]
     uncounted = _uncounted(table)
     if uncounted:
         notes.append(f"FLOPs leave out operators without a formula: {', '.join(uncounted)}.")

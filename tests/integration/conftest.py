@@ -28,7 +28,7 @@ variants:
 jobs:
   - train: {epochs: 6, batch_size: 20, warmup_epochs: 1, channels_last: true}
   - evaluate: {batch_size: 50}
-  - profile: {batch_size: 2, warmup: 1, repeats: 5}
+  - profile: {batch_size: 2, warmup: 1, repeats: 6}
 seeds: [0]
 """
 

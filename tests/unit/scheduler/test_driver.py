@@ -5,7 +5,7 @@ import pytest
 
 from lsbench.core.errors import ClusterError, ConfigError
 from lsbench.scheduler.driver import Driver
-from lsbench.scheduler.protocol import Node
+from lsbench.scheduler.protocol import Event, Node
 from lsbench.store.results import ResultsFolder
 from lsbench.suite.planner import make_plan
 
@@ -240,3 +240,9 @@ def test_without_any_node_the_rest_is_skipped(start, monkeypatch, watcher):
     assert len(outcome.ok) == 1
     assert len(outcome.skipped) == 9
     assert any(why == "no node is left for it" for _, _, why in watcher.ended)
+
+
+def test_a_late_word_of_an_ended_job_is_passed_over(start):
+    driver = start()
+    driver._handle(Event("train-that-ended", "progress", {"ev": "step"}))
+    assert driver.run().failed == []

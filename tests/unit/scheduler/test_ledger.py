@@ -167,3 +167,16 @@ def test_a_job_that_fits_no_node_is_refused_with_what_there_is():
         ledger.check_fits(Request(3, 1.0, "no"), "v/train")
     with pytest.raises(ClusterError, match="lower `resources`"):
         Ledger([]).check_fits(Request(1, 0, "no"), "v/train")
+
+
+def test_what_auto_means_is_settled_once():
+    ledger = Ledger([Node("cpu", 2), Node("gpu", 2, 1)])
+    ledger.remove("gpu")
+    assert ledger.request(Resources(num_gpus="auto")).num_gpus == 1
+
+
+def test_a_lost_node_stays_closed():
+    ledger = Ledger([Node("a", 2)])
+    ledger.remove("a")
+    ledger.add(Node("a", 2))
+    assert ledger.node_ids() == set()

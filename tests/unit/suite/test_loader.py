@@ -331,3 +331,9 @@ def test_loading_touches_no_environment(tiny, write_suite):
     before = dict(os.environ)
     build_graph(load_suite(write_suite(tiny)))
     assert dict(os.environ) == before
+
+
+def test_a_preset_cannot_be_called_default(tiny, write_suite):
+    tiny["presets"] = {"default": {"seeds": [3]}}
+    with pytest.raises(ConfigError, match="'default' names the suite itself"):
+        load_suite(write_suite(tiny))

@@ -78,3 +78,10 @@ def test_merging_lays_mappings_over_each_other_and_keeps_lines(read):
     assert base == {"a": {"x": 1, "y": [1, 2]}, "b": 1}
     assert merge(base, 3) == 3
     assert isinstance(merged["a"], MarkedDict)
+
+
+def test_merge_keys_are_refused_with_their_line(tmp_path):
+    path = tmp_path / "suite.yaml"
+    path.write_text("version: 1\ndefaults: &a {model: x}\nvariants:\n  - <<: *a\n")
+    with pytest.raises(ConfigError, match=r":4: <<: merge keys are not supported"):
+        read_yaml(path)

@@ -1,3 +1,6 @@
+import pytest
+
+from lsbench.core.errors import ConfigError
 from lsbench.suite.loader import load_suite
 
 
@@ -53,3 +56,20 @@ def test_needs_come_from_the_kind_unless_given(tiny, write_suite):
         {"evaluate": {"name": "e", "needs": ["long"]}},
     ]
     assert [job.needs for job in load_suite(write_suite(tiny)).jobs] == [(), (), ("train",), ("long",)]
+
+
+def test_a_data_set_without_a_name_changes_only_some_settings_of_the_usual_one(tiny, write_suite):
+    tiny["variants"] = [
+        {"matrix": {"dataset.img_size": [28, 32]}, "name": "px{img_size}", "mixer": "ls_conv"}
+    ]
+    small, usual = load_suite(write_suite(tiny)).variants
+    assert (small.name, small.dataset["img_size"], small.dataset["train_images"]) == ("px28", 28, 40)
+    assert usual.dataset["img_size"] == 32
+
+
+def test_an_evaluation_without_a_training_is_refused(tiny, write_suite):
+    tiny["jobs"] = ["train", {"evaluate": {"needs": []}}]
+    with pytest.raises(
+        ConfigError, match=r"jobs\[1\]\.evaluate\.needs: 'evaluate' needs a job of kind train"
+    ):
+        load_suite(write_suite(tiny))

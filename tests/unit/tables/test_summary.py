@@ -97,8 +97,8 @@ def test_two_protocols_never_share_a_column(graph, fill_store, records_of):
         rows = [row.variant for row in summary.rows if row.cells[column.key].estimate]
         assert len(rows) <= 1, "each variant was measured under a protocol of its own"
     assert {note for note in summary.notes if "test|" in note} >= {
-        "top-1 (%): test|ls|v1.",
-        "top-1 (%): test|id|v1.",
+        "top-1 (%): fashion|test|ls|v1.",
+        "top-1 (%): fashion|test|id|v1.",
     }
 
 
@@ -169,3 +169,25 @@ def test_the_frame_holds_si_units_intervals_and_holes(graph, fill_store, by_seed
 
 def test_a_folder_without_a_manifest_has_no_summary(tmp_path):
     assert summarize(ResultsFolder(tmp_path)) is None
+
+
+def test_two_data_sets_never_share_a_column(graph, fill_store, records_of):
+    def other(job):
+        records = records_of(job)
+        return [
+            {**r, "dataset": "scenes"} if r["dataset"] and job.variant.name == "id" else r for r in records
+        ]
+
+    summary = summarize(fill_store(graph, other))
+    titles = [column.title for column in summary.columns if column.quantity.name == "top1"]
+    assert len(titles) == len(set(titles)) == 4
+    assert cells(summary, "id")["top1_delta"].estimate is None
+
+
+def test_a_failed_profile_leaves_no_failed_accuracy(graph, fill_store, records_of):
+    def profiles_only(job):
+        return None if job.kind != "profile" else records_of(job)
+
+    summary = summarize(fill_store(graph, profiles_only, failed=("id/profile",)))
+    assert cells(summary, "id")["params"].hole == "failed"
+    assert cells(summary, "id")["top1"].hole == "missing"
