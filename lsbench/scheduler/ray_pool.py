@@ -13,6 +13,7 @@ import os
 import secrets
 import shutil
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -109,7 +110,8 @@ class RayExecutor:
             "object_store_memory": OBJECT_STORE_BYTES,
             "num_cpus": self.num_cpus,
         }
-        with _watchdog(), _quiet():
+        # Ray puts the working folder first on the workers' path: a checkout in it would hide the installed code.
+        with _watchdog(), _quiet(), contextlib.chdir(tempfile.gettempdir()):
             try:
                 ray.init(
                     address=self.address or "local",

@@ -66,7 +66,8 @@ def _try_connect(folder: Path) -> socket.socket | None:
 
 def _start_server(folder: Path, watched_pid: int) -> socket.socket:
     log = folder / "log.txt"
-    command = [sys.executable, "-m", "lsbench.scheduler.forkserver", str(folder), str(watched_pid)]
+    # -P: the working folder stays off the path, a checkout in it would hide the installed code.
+    command = [sys.executable, "-P", "-m", "lsbench.scheduler.forkserver", str(folder), str(watched_pid)]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     with log.open("ab") as file:
         server = subprocess.Popen(  # noqa: S603 - our own module

@@ -41,7 +41,7 @@ class Cli:
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def start(self, *words: str, **env: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "lsbench", *words]
+        command = [sys.executable, "-P", "-m", "lsbench", *words]
         marked = {**os.environ, "LSBENCH_TEST_MARK": self.mark, **env}
         pipe = subprocess.PIPE
         return subprocess.Popen(
