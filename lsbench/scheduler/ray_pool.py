@@ -110,7 +110,7 @@ class RayExecutor:
             "object_store_memory": OBJECT_STORE_BYTES,
             "num_cpus": self.num_cpus,
         }
-        # Ray puts the working folder first on the workers' path: a checkout in it would hide the installed code.
+        # Ray puts the working folder on the workers' path: a checkout in it would hide the installed code.
         with _watchdog(), _quiet(), contextlib.chdir(tempfile.gettempdir()):
             try:
                 ray.init(
