@@ -43,6 +43,17 @@ def _shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture
+def same_torch_afterwards() -> Iterator[None]:
+    """Put threads and determinism back, which jobs set for their whole process: here that of all tests."""
+    import torch
+
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture
 def tiny() -> dict[str, Any]:
     """A valid suite, to be changed at will: two variants, three jobs, two seeds."""
     return copy.deepcopy(TINY)

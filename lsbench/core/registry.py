@@ -73,6 +73,13 @@ class Registry:
         hint = suggest(name, names) or f"; there are: {', '.join(names)}"
         return f"unknown {self.kind} '{name}'{hint}"
 
+    def check(self, names: Iterable[str]) -> None:
+        """Raise ValueError with a suggestion if one of `names` does not exist; for validators."""
+        known = self.names()
+        for name in names:
+            if name not in known:
+                raise ValueError(self.unknown(name))
+
     def title(self, name: str) -> str:
         """Return the first line of the plug-in's docstring, read without importing it."""
         if name not in self._files():

@@ -29,9 +29,7 @@ class EvaluateSpec(JobSpec):
     @field_validator("metrics")
     @classmethod
     def _are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            if name not in METRICS.names():
-                raise ValueError(METRICS.unknown(name))
+        METRICS.check(value)
         return value
 
 

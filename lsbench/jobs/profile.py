@@ -23,9 +23,7 @@ class ProfileSpec(JobSpec):
     @field_validator("probes")
     @classmethod
     def _are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            if name not in PROBES.names():
-                raise ValueError(PROBES.unknown(name))
+        PROBES.check(value)
         return value
 
 

@@ -3,20 +3,13 @@ import io
 import json
 
 import pytest
-import torch
 
 import lsbench
 from lsbench.cli import run_command
 from lsbench.core.registry import MIXERS
 from lsbench.suite.loader import shipped_suites
 
-
-@pytest.fixture(autouse=True)
-def _same_torch_afterwards():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)
+pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
 
 
 @pytest.fixture

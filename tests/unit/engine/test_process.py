@@ -6,13 +6,7 @@ import torch
 
 from lsbench.engine.process import device_name, prepare_process, seed_everything
 
-
-@pytest.fixture(autouse=True)
-def _same_torch_afterwards():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)
+pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
 
 
 def draw():

@@ -12,16 +12,9 @@ from lsbench.engine.checkpoint import WEIGHTS, load, weights_sha256
 from lsbench.scheduler.child import act, check_models, describe, execute
 from lsbench.store.lock import locked
 
+pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
+
 KINDS = ("train", "evaluate", "profile")
-
-
-@pytest.fixture(autouse=True)
-def _same_torch_afterwards():
-    """Jobs set threads and determinism for their whole process, which here is that of all tests."""
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)
 
 
 @pytest.fixture
