@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,9 @@ def _imports() -> Iterator[Finding]:
     """Import what breaks most often when versions do not match."""
     for name in ("torchvision", "ray", "imagecorruptions"):
         try:
-            importlib.import_module(name)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                importlib.import_module(name)
         except Exception as error:  # noqa: BLE001 - a broken package may raise anything
             yield Finding(f"import {name}", f"{type(error).__name__}: {error}", is_good=False)
 

@@ -37,6 +37,7 @@ def run(context: JobContext) -> Sequence[Record]:
     """Evaluate the trained variant and return the mean of each metric over the split."""
     import time
 
+    from lsbench.engine.checkpoint import weights_sha256
     from lsbench.engine.classify import create_eval_batches, create_trained, dataset_of
     from lsbench.engine.evaluator import evaluate
 
@@ -50,8 +51,10 @@ def run(context: JobContext) -> Sequence[Record]:
         rate = seen / (time.monotonic() - started)
         context.emit({"ev": "step", "step": seen, "images_per_s": round(rate, 1)})
 
+    model = create_trained(context)
+    sha256 = weights_sha256(model.state_dict())
     found = evaluate(
-        create_trained(context).to(context.device),
+        model.to(context.device),
         batches,
         {name: METRICS.load(name) for name in spec.metrics},
         device=context.device,
@@ -63,7 +66,8 @@ def run(context: JobContext) -> Sequence[Record]:
     paths = list(batches.paths)[: found.num_images]
     _save_predictions(context, found, paths)
     protocol = f"{spec.split}|res={dataset.img_size}|n={found.num_images}|v{JOB.version}"
-    return [_record(name, found, protocol, str(dataset.name)) for name in spec.metrics]
+    records = [_record(name, found, protocol, str(dataset.name)) for name in spec.metrics]
+    return [record.model_copy(update={"setting": {"weights_sha256": sha256}}) for record in records]
 
 
 def _save_predictions(context: JobContext, found: Any, paths: list[str]) -> None:

@@ -66,13 +66,12 @@ def run_suite(
         ConfigError: If a model cannot be built or a node is not fit.
         InterruptedRunError: If the user stopped the run; finished jobs are kept.
     """
-    plan_run(graph, options)  # the flags are checked before anything is written
+    require_data(plan_run(graph, options))  # flags and data are checked before anything is written
     folder = results_folder(graph, options.results)
     folder.create()
     with locked(folder.lock_file, what=f"results folder {folder.root}", wait_s=0.5):
         folder.reconcile()
         plan = plan_run(graph, options)
-        require_data(plan)
         if not plan.todo:
             write_manifest(graph, folder)
             return None

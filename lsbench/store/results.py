@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -28,13 +29,17 @@ def warn_user(message: str) -> None:
 class ResultsFolder:
     """The folder ``<results>/<suite>/<preset>``."""
 
-    def __init__(self, root: Path, *, warn: Callable[[str], None] = warn_user) -> None:
+    def __init__(
+        self, root: Path, *, warn: Callable[[str], None] = warn_user, min_free_bytes: int = 200 * 2**20
+    ) -> None:
         """Name the folder; nothing is created.
 
         Args:
             root: ``<results>/<suite>/<preset>``.
             warn: Receives one line per harmless damage found while reading.
+            min_free_bytes: Disk space below which no run starts.
         """
+        self.min_free_bytes = min_free_bytes
         self.root = root
         self.warn = warn
 
@@ -51,7 +56,7 @@ class ResultsFolder:
         """Create the folder and prove that it can be written.
 
         Raises:
-            StoreError: If it cannot.
+            StoreError: If it cannot, or the disk is nearly full.
         """
         try:
             (self.root / "jobs").mkdir(parents=True, exist_ok=True)
@@ -64,6 +69,12 @@ class ResultsFolder:
                 f"{self.root}: the results folder cannot be written ({reason}); "
                 "choose another with --results DIR"
             ) from error
+        free = shutil.disk_usage(self.root).free
+        if free < self.min_free_bytes:
+            raise StoreError(
+                f"{self.root}: only {free / 2**20:.0f} MiB are free on this disk; "
+                "make room or choose another with --results DIR"
+            )
 
     def write_manifest(self, manifest: dict[str, Any], suite_yaml: str) -> None:
         """Write every expected job and the suite as resolved."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -52,6 +53,7 @@ class Cli:
             stdout=pipe,
             stderr=pipe,
             text=True,
+            preexec_fn=listen_to_ctrl_c,  # noqa: PLW1509 - these tests start no threads
         )
 
     def run(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -67,6 +69,11 @@ class Cli:
             return process.environ().get("LSBENCH_TEST_MARK") == self.mark
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             return False
+
+
+def listen_to_ctrl_c() -> None:
+    """Undo what a shell does to a command in the background: it makes it deaf to SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def test_a_killed_driver_is_continued_and_loses_nothing(
     assert after.returncode == 0, after.stderr
     events = json_events(after.stdout)
     finished = {event["label"] for event in before if event["event"] == "end"}
-    assert not finished & {event["label"] for event in events}
+    assert not finished & {event.get("label") for event in events}
     epochs = [e["epoch"] for e in events if e.get("ev") == "epoch" and e["label"] == killed["label"]]
     assert all(epoch > killed["epoch"] for epoch in epochs)
     assert accuracies(cli.folder) == unbroken

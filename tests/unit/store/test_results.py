@@ -166,3 +166,8 @@ def test_results_are_found_by_suite(folder):
     assert [f.root for f in find_results(results, "tiny")] == [folder.root]
     assert find_results(results, "nothing") == []
     assert find_results(results / "nowhere") == []
+
+
+def test_a_full_disk_is_said_before_a_run_starts(tmp_path):
+    with pytest.raises(StoreError, match="MiB are free on this disk"):
+        ResultsFolder(tmp_path / "suite", min_free_bytes=2**62).create()

@@ -109,3 +109,22 @@ def test_what_does_not_fit_is_refused_in_one_line():
         ska(x, weight[:, :, :4])
     with pytest.raises(TypeError, match="one floating dtype"):
         ska(x.float(), weight)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_cuda_agrees_with_the_definition(dtype):
+    x, weight = inputs(height=14, width=14)
+    expected = ska_reference(x, weight)
+    y = ska(x.to("cuda", dtype), weight.to("cuda", dtype)).double().cpu()
+    torch.testing.assert_close(y, expected, rtol=0, atol=1e-5 if dtype == torch.float32 else 0.1)
+
+
+@pytest.mark.gpu
+def test_cuda_gradients_agree_with_the_cpu():
+    results = []
+    for device in ("cpu", "cuda"):
+        x, weight = (t.detach().to(device).requires_grad_() for t in inputs(height=9, width=6))
+        ska(x, weight).square().sum().backward()
+        results.append((x.grad.cpu(), weight.grad.cpu()))
+    torch.testing.assert_close(results[0], results[1])

@@ -1,0 +1,21 @@
+"""The tiny suite on a GPU, through Ray: a device for each job, and numbers that say where they come from."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import Cli, read_lines
+
+
+@pytest.mark.gpu
+def test_a_suite_trains_evaluates_and_profiles_on_the_gpu(cli: Cli) -> None:
+    done = cli.run("run", "tiny.yaml")
+
+    assert done.returncode == 0, done.stderr
+    root = cli.folder / "results" / "tiny" / "default"
+    jobs = read_lines(root / "jobs.jsonl")
+    assert {job["provenance"]["device"] for job in jobs} == {"cuda"}
+    assert all(job["provenance"]["device_name"] for job in jobs)
+    timings = [r for r in read_lines(root / "records.jsonl") if r["metric"] in ("latency_ms", "throughput")]
+    assert timings
+    assert all("cuda" in timing["protocol"] for timing in timings)
