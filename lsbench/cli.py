@@ -6,13 +6,27 @@ import json
 import os
 import sys
 import traceback
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lsbench import __version__
+from lsbench.cli_options import (
+    RESULTS,
+    DataOpt,
+    JsonOpt,
+    LimitOpt,
+    Listing,
+    OnlyOpt,
+    PresetOpt,
+    ResultsOpt,
+    Scheduler,
+    SeedsOpt,
+    SetOpt,
+    SkipOpt,
+    SuiteArg,
+)
 from lsbench.core.errors import ExitCode, LsbenchError, NothingMeasuredError, UsageError
 
 if TYPE_CHECKING:
@@ -33,60 +47,6 @@ app = typer.Typer(
 )
 
 
-class Scheduler(StrEnum):
-    """Who runs the jobs."""
-
-    ray = "ray"
-    inline = "inline"
-
-
-class Listing(StrEnum):
-    """What can be listed."""
-
-    models = "models"
-    mixers = "mixers"
-    datasets = "datasets"
-    jobs = "jobs"
-    metrics = "metrics"
-    probes = "probes"
-    reports = "reports"
-    suites = "suites"
-
-
-SuiteArg = Annotated[
-    str, typer.Argument(metavar="SUITE", help="A suite file, or the name of a shipped suite.")
-]
-ResultsOpt = Annotated[Path, typer.Option("--results", metavar="DIR", help="Where results are kept.")]
-PresetOpt = Annotated[str, typer.Option("--preset", metavar="NAME", help="A preset of the suite.")]
-DataOpt = Annotated[
-    Path | None,
-    typer.Option(
-        "--data", metavar="DIR", envvar="LSBENCH_DATA", help="Folder of large data sets, e.g. DIR/imagenet."
-    ),
-]
-OnlyOpt = Annotated[
-    list[str] | None, typer.Option("--only", metavar="GLOB", help="Only these variants or jobs.")
-]
-SkipOpt = Annotated[
-    list[str] | None, typer.Option("--skip", metavar="GLOB", help="Not these variants or jobs.")
-]
-SeedsOpt = Annotated[
-    str | None, typer.Option("--seeds", metavar="0,1,2", help="Only these seeds of the suite.")
-]
-LimitOpt = Annotated[
-    int | None,
-    typer.Option(
-        "--limit", min=1, metavar="N", help="N steps per training, N batches per evaluation; kept apart."
-    ),
-]
-SetOpt = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override, e.g. jobs.train.epochs=1; kept apart."),
-]
-JsonOpt = Annotated[
-    bool, typer.Option("--json", help="Machine-readable lines on stdout, people's text on stderr.")
-]
-RESULTS = Path("results")
 #: The base of typer's usage errors, whichever click it stands on.
 CommandLineError: type[Exception] = typer.BadParameter.__bases__[0].__bases__[0]
 
@@ -163,20 +123,13 @@ def plan(
     as_json: JsonOpt = False,
 ) -> None:
     """Show what a run would do: every job, whether it is done, and what it costs."""
+    from lsbench.scheduler.run import RunOptions, plan_run
     from lsbench.suite.listing import plan_lines, plan_rows
-    from lsbench.suite.planner import make_plan
 
     graph = _graph(suite, preset, overrides, limit, data)
-    done = {name for name in graph.by_id() if _folder(graph, results).is_done(name)}
-    made = make_plan(graph, done=done, only=only or [], skip=skip or [], seeds=_seeds(seeds))
+    made = plan_run(graph, RunOptions(results, only or [], skip or [], _seeds(seeds)))
     for line in map(json.dumps, plan_rows(made)) if as_json else plan_lines(made):
         typer.echo(line)
-
-
-def _folder(graph: JobGraph, results: Path) -> ResultsFolder:
-    from lsbench.store.results import ResultsFolder
-
-    return ResultsFolder(results.absolute() / graph.suite.name / graph.suite.preset)
 
 
 @app.command()
@@ -252,12 +205,13 @@ def _watcher(made: Plan, folder: ResultsFolder, as_json: bool) -> Watcher:
 def _conclude(graph: JobGraph, outcome: Outcome | None, results: Path, as_json: bool) -> None:
     """Print the table and leave with the exit code that the outcome deserves."""
     from lsbench.core.registry import REPORTS
+    from lsbench.scheduler.run import results_folder
     from lsbench.tables.summary import summarize
 
     console = _stderr()
     if outcome is None:
         console.print(f"{graph.suite.name} ({graph.suite.preset}): nothing left to do, every job is done.")
-    summary = summarize(_folder(graph, results))
+    summary = summarize(results_folder(graph, results))
     if summary is not None and outcome is not None:
         text = REPORTS.load("json" if as_json else "console")([summary])
         typer.echo(json.dumps({"event": "report", **json.loads(text)}) if as_json else text, nl=as_json)
@@ -276,7 +230,7 @@ def status(
     as_json: JsonOpt = False,
 ) -> None:
     """Show how far suites are, and the last errors."""
-    from lsbench.tables.status import read_status
+    from lsbench.tables.status import read_status, status_lines
 
     for folder in _results_of(suite, None, results):
         found = read_status(folder)
@@ -286,16 +240,8 @@ def status(
             fields = {"suite": found.suite, "preset": found.preset, "running": found.is_running}
             typer.echo(json.dumps({**fields, "jobs": found.counts, "errors": found.errors}))
             continue
-        state = "running" if found.is_running else ("complete" if not found.total("missing") else "stopped")
-        state = "failed jobs" if found.total("failed") and not found.is_running else state
-        typer.echo(f"{found.suite} ({found.preset}): {state}")
-        for kind, counter in found.counts.items():
-            numbers = ", ".join(
-                f"{counter[name]} {name}" for name in ("ok", "failed", "missing") if counter[name]
-            )
-            typer.echo(f"  {kind}: {numbers}")
-        for label, error in found.errors.items():
-            typer.echo(f"  {label}: {error}")
+        for line in status_lines(found):
+            typer.echo(line)
 
 
 @app.command()

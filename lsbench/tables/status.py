@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import fcntl
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lsbench.store.results import ResultsFolder
+
+STATES = ("ok", "failed", "missing")
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,26 @@ def read_status(folder: ResultsFolder) -> SuiteStatus | None:
         if line and state == "failed":
             errors[entry["label"]] = line["error"]
     return SuiteStatus(manifest["suite"], manifest["preset"], counts, errors, _is_locked(folder))
+
+
+def status_lines(found: SuiteStatus) -> Iterator[str]:
+    """Yield a suite's status for people: its state, the jobs by kind, the last errors."""
+    yield f"{found.suite} ({found.preset}): {_state(found)}"
+    for kind, counter in found.counts.items():
+        numbers = ", ".join(
+            f"{counter[name]} {name}" for name in ("ok", "failed", "missing") if counter[name]
+        )
+        yield f"  {kind}: {numbers}"
+    for label, error in found.errors.items():
+        yield f"  {label}: {error}"
+
+
+def _state(found: SuiteStatus) -> str:
+    if found.is_running:
+        return "running"
+    if found.total("failed"):
+        return "failed jobs"
+    return "stopped" if found.total("missing") else "complete"
 
 
 def _is_locked(folder: ResultsFolder) -> bool:

@@ -1,0 +1,65 @@
+"""The arguments and options that the verbs of the command line share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Scheduler(StrEnum):
+    """Who runs the jobs."""
+
+    ray = "ray"
+    inline = "inline"
+
+
+class Listing(StrEnum):
+    """What can be listed."""
+
+    models = "models"
+    mixers = "mixers"
+    datasets = "datasets"
+    jobs = "jobs"
+    metrics = "metrics"
+    probes = "probes"
+    reports = "reports"
+    suites = "suites"
+
+
+SuiteArg = Annotated[
+    str, typer.Argument(metavar="SUITE", help="A suite file, or the name of a shipped suite.")
+]
+ResultsOpt = Annotated[Path, typer.Option("--results", metavar="DIR", help="Where results are kept.")]
+PresetOpt = Annotated[str, typer.Option("--preset", metavar="NAME", help="A preset of the suite.")]
+DataOpt = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", metavar="DIR", envvar="LSBENCH_DATA", help="Folder of large data sets, e.g. DIR/imagenet."
+    ),
+]
+OnlyOpt = Annotated[
+    list[str] | None, typer.Option("--only", metavar="GLOB", help="Only these variants or jobs.")
+]
+SkipOpt = Annotated[
+    list[str] | None, typer.Option("--skip", metavar="GLOB", help="Not these variants or jobs.")
+]
+SeedsOpt = Annotated[
+    str | None, typer.Option("--seeds", metavar="0,1,2", help="Only these seeds of the suite.")
+]
+LimitOpt = Annotated[
+    int | None,
+    typer.Option(
+        "--limit", min=1, metavar="N", help="N steps per training, N batches per evaluation; kept apart."
+    ),
+]
+SetOpt = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override, e.g. jobs.train.epochs=1; kept apart."),
+]
+JsonOpt = Annotated[
+    bool, typer.Option("--json", help="Machine-readable lines on stdout, people's text on stderr.")
+]
+RESULTS = Path("results")
