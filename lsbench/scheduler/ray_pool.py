@@ -160,23 +160,14 @@ class RayExecutor:
         import ray
 
         probe = ray.remote(max_retries=0)(probe_node)
-        problems = []
-        here = code_version()
-        for node in nodes:
-            token = f"{self.token}-{node.id[:8]}"
-            answer = ray.get(probe.options(**_pinned(node.id, num_cpus=0)).remote(str(results), token))
-            path = results / f".probe-{token}"
-            if answer["error"] or not path.exists():
-                why = answer["error"] or "what it wrote is not visible here"
-                where = f"node {node.name}: results folder {results}"
-                problems.append(f"{where}: {why}; use a folder that all nodes share")
-            else:
-                path.unlink()
-            if {k: answer[k] for k in here} != here:
-                theirs, ours = (f"{v['lsbench']} ({v['git_sha'] or 'installed'})" for v in (answer, here))
-                problems.append(
-                    f"node {node.name}: lsbench {theirs}, here {ours}; install the same on every node"
-                )
+        tokens = [f"{self.token}-{node.id[:8]}" for node in nodes]
+        tasks = [
+            probe.options(**_pinned(node.id, num_cpus=0)).remote(str(results), token)
+            for node, token in zip(nodes, tokens, strict=True)
+        ]
+        problems: list[str] = []
+        for node, token, answer in zip(nodes, tokens, ray.get(tasks), strict=True):
+            problems += _node_problems(node, results / f".probe-{token}", answer)
         return problems
 
     def submit(self, job_id: str, folder: Path, placement: Placement, timeout_s: float) -> None:
@@ -254,6 +245,22 @@ def _pinned(node: str, *, num_cpus: float, num_gpus: float = 0) -> dict[str, Any
 
     where = NodeAffinitySchedulingStrategy(node, soft=False)
     return {"num_cpus": num_cpus, "num_gpus": num_gpus, "scheduling_strategy": where}
+
+
+def _node_problems(node: Node, probe: Path, answer: dict[str, Any]) -> list[str]:
+    """Return what keeps a node from running jobs: other files than here, or other code."""
+    problems = []
+    if answer["error"] or not probe.exists():
+        why = answer["error"] or "what it wrote is not visible here"
+        where = f"node {node.name}: results folder {probe.parent}"
+        problems.append(f"{where}: {why}; use a folder that all nodes share")
+    else:
+        probe.unlink()
+    here = code_version()
+    if {k: answer[k] for k in here} != here:
+        theirs, ours = (f"{v['lsbench']} ({v['git_sha'] or 'installed'})" for v in (answer, here))
+        problems.append(f"node {node.name}: lsbench {theirs}, here {ours}; install the same on every node")
+    return problems
 
 
 def _model_problems(stream: Any) -> list[str]:
