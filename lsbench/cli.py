@@ -210,7 +210,9 @@ def _conclude(graph: JobGraph, outcome: Outcome | None, results: Path, as_json: 
 
     console = _stderr()
     if outcome is None:
-        console.print(f"{graph.suite.name} ({graph.suite.preset}): nothing left to do, every job is done.")
+        name = graph.suite.name
+        console.print(f"{name} ({graph.suite.preset}): nothing left to do, every job is done.")
+        console.print(f"See `lsbench report {name}`.")
     summary = summarize(results_folder(graph, results))
     if summary is not None and outcome is not None:
         text = REPORTS.load("json" if as_json else "console")([summary])
@@ -268,7 +270,10 @@ def report(
     render = REPORTS.load(format_name)
     summaries = [found for folder in _results_of(suite, preset, results) if (found := summarize(folder))]
     if suite is None:
+        smoke = [found.suite for found in summaries if found.is_smoke]
         summaries = [found for found in summaries if not found.is_smoke]
+        if smoke and not summaries:
+            raise NothingMeasuredError(f"{results}: only smoke tests; name one: `lsbench report {smoke[0]}`")
     if not summaries:
         raise NothingMeasuredError(
             f"{results}: no results to report; start with `lsbench run {suite or 'ablations'}`"
@@ -356,7 +361,7 @@ def run_command(arguments: list[str]) -> int:
     except LsbenchError as error:
         return _complain(error, str(error), int(error.exit_code), arguments)
     except CommandLineError as error:
-        message = error.format_message()  # type: ignore[attr-defined]
+        message = " ".join(error.format_message().split())  # type: ignore[attr-defined]
         return _complain(error, message, int(ExitCode.USAGE), arguments)
     except (KeyboardInterrupt, typer.Abort):
         return _complain(None, "interrupted", int(ExitCode.INTERRUPTED), arguments)

@@ -94,4 +94,4 @@ def _datasets(data_root: Path | None) -> Iterator[Finding]:
                 f"data set {name}", f"ready, fingerprint {plugin.fingerprint(spec, data_root)[:12]}"
             )
         except DataError as error:
-            yield Finding(f"data set {name}", f"not there: {str(error).splitlines()[0]}")
+            yield Finding(f"data set {name}", f"none here ({str(error).splitlines()[0]})")

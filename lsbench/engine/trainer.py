@@ -151,7 +151,7 @@ class Trainer:
                 last_emit = now
                 value = float(total) / (step + 1)
                 rate = images_seen / (now - started)
-                where = {"epoch": epoch, "epochs": self.epochs, "step": step + 1, "steps": steps}
+                where = {"epoch": epoch + 1, "epochs": self.epochs, "step": step + 1, "steps": steps}
                 emit({"ev": "step", **where, "loss": round(value, 4), "images_per_s": round(rate, 1)})
         mean = float(total) / steps
         if not math.isfinite(mean):

@@ -46,10 +46,12 @@ def run(context: JobContext) -> Sequence[Record]:
         context, spec.split, batch_size=spec.batch_size, workers=spec.data_workers
     )
     started = time.monotonic()
+    limit = context.job.limit
+    images = len(batches.paths) if limit is None else min(len(batches.paths), limit * spec.batch_size)
 
     def on_batch(seen: int) -> None:
         rate = seen / (time.monotonic() - started)
-        context.emit({"ev": "step", "step": seen, "images_per_s": round(rate, 1)})
+        context.emit({"ev": "step", "step": seen, "steps": images, "images_per_s": round(rate, 1)})
 
     model = create_trained(context)
     sha256 = weights_sha256(model.state_dict())
@@ -58,7 +60,7 @@ def run(context: JobContext) -> Sequence[Record]:
         batches,
         {name: METRICS.load(name) for name in spec.metrics},
         device=context.device,
-        limit=context.job.limit,
+        limit=limit,
         channels_last=spec.channels_last,
         on_batch=on_batch,
     )

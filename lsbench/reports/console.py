@@ -13,11 +13,11 @@ from rich.text import Text
 from lsbench.reports._text import header, heading, row_texts
 from lsbench.tables.summary import Summary
 
-MIN_WIDTH = 100
+MIN_WIDTH = 60
 
 
 def render(summaries: Sequence[Summary]) -> str:
-    """Return the tables as text as wide as the terminal, at least 100 columns."""
+    """Return the tables as text as wide as the terminal, at least 60 columns."""
     width = max(shutil.get_terminal_size((160, 24)).columns, MIN_WIDTH)
     console = Console(file=io.StringIO(), width=width, highlight=False)
     for summary in summaries:

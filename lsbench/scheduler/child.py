@@ -109,9 +109,7 @@ def _job_line(job: Job, context: JobContext, started: datetime, wall_s: float) -
 
 
 def check_models(variants: Sequence[Variant]) -> list[str]:
-    """Build every distinct model once, without memory for its weights; return one line per problem."""
-    import torch
-
+    """Build every distinct model once and show it one image; return one line per problem."""
     from lsbench.models.factory import create_model
 
     problems: dict[str, None] = {}
@@ -123,21 +121,29 @@ def check_models(variants: Sequence[Variant]) -> list[str]:
         seen.add(key)
         spec = DATASETS.load(variant.dataset["name"]).spec.model_validate(variant.dataset)
         try:
-            with torch.device("meta"):
-                create_model(
-                    variant.model,
-                    mixer=variant.mixer,
-                    mixer_args=variant.mixer_args,
-                    num_classes=10,
-                    img_size=spec.img_size,
-                    **variant.model_args,
-                )
+            model = create_model(
+                variant.model,
+                mixer=variant.mixer,
+                mixer_args=variant.mixer_args,
+                num_classes=10,
+                img_size=spec.img_size,
+                **variant.model_args,
+            )
+            _try_one_image(model, spec.img_size)
         except ConfigError as error:
             problems.update(dict.fromkeys(f"variant '{variant.name}': {line}" for line in error.problems))
         except Exception as error:  # noqa: BLE001 - a user's mixer may raise anything
             message = describe(error)["message"]
-            problems[f"variant '{variant.name}': cannot be built: {type(error).__name__}: {message}"] = None
+            problems[f"variant '{variant.name}': does not work: {type(error).__name__}: {message}"] = None
     return list(problems)
+
+
+def _try_one_image(model: Any, img_size: int) -> None:
+    """Run one black image through a model; a mixer that breaks the shape fails here, not in every job."""
+    import torch
+
+    with torch.no_grad():
+        model.eval()(torch.zeros(1, 3, img_size, img_size))
 
 
 def set_visible_devices(env: Mapping[str, str]) -> None:

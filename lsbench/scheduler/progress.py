@@ -19,6 +19,7 @@ from lsbench.store.results import ResultsFolder
 from lsbench.suite.planner import Plan
 
 DRAW_EVERY_S = 1.0
+MIN_SHARE = 0.05  # of a running job, before its pace says anything
 STATE_STYLE = {"ok": "green", "failed": "bold red", "retry": "yellow", "skipped": "yellow"}
 
 
@@ -42,14 +43,24 @@ class Estimate:
         self._seconds[self.kind[job_id]] += wall_s
         self._macs[self.kind[job_id]] += self.cost[job_id]
 
-    def seconds_left(self, shares: dict[str, float], parallel: int) -> float | None:
+    def seconds_left(
+        self, shares: dict[str, float], parallel: int, elapsed: dict[str, float] | None = None
+    ) -> float | None:
         """Return the seconds until the end, or None before anything can be said.
 
         Args:
             shares: Share done of each running job, 0 to 1.
             parallel: Jobs that run at a time.
+            elapsed: Seconds that each running job has run; it tells the rate of a kind before its first
+                job has ended.
         """
-        known = {kind: self._seconds[kind] / macs for kind, macs in self._macs.items() if macs}
+        seconds, macs = dict(self._seconds), dict(self._macs)
+        for name, ran in (elapsed or {}).items():
+            if shares.get(name, 0.0) >= MIN_SHARE and not self._macs.get(self.kind[name]):
+                kind = self.kind[name]
+                seconds[kind] = seconds.get(kind, 0.0) + ran
+                macs[kind] = macs.get(kind, 0.0) + self.cost[name] * shares[name]
+        known = {kind: seconds[kind] / work for kind, work in macs.items() if work}
         if not known:
             return None
         usual = max(known.values())
@@ -114,7 +125,9 @@ class PlainWatcher:
     def seconds_left(self) -> float | None:
         """Return the estimated seconds until the end."""
         shares = {name: share_done(state) for name, state in self.state.items()}
-        return self.estimate.seconds_left(shares, len(self.state))
+        now = time.monotonic()
+        elapsed = {name: now - started for name, started in self.started_at.items()}
+        return self.estimate.seconds_left(shares, len(self.state), elapsed)
 
 
 class LiveWatcher(PlainWatcher):
@@ -145,13 +158,17 @@ class LiveWatcher(PlainWatcher):
     def _render(self) -> RenderableType:
         left = self.seconds_left()
         eta = f"about {from_duration(left)} left" if left is not None else "time left: not known yet"
+        shares = {name: share_done(state) for name, state in self.state.items()}
+        width = 20 if self.console.width >= 100 else 8
         head = Table.grid(padding=(0, 1))
         elapsed = from_duration(time.monotonic() - self.begun)
-        bar = ProgressBar(total=max(self.total, 1), completed=self.ended, width=30)
+        bar = ProgressBar(total=max(self.total, 1), completed=self.ended + sum(shares.values()), width=width)
         head.add_row(f"{self.ended}/{self.total} jobs", bar, f"{elapsed}, {eta}")
-        rows = Table.grid(padding=(0, 2))
-        for state in self.state.values():
-            bar = ProgressBar(total=1.0, completed=share_done(state), width=20)
+        rows = Table.grid(padding=(0, 1))
+        for _ in range(3):
+            rows.add_column(no_wrap=True, overflow="ellipsis")
+        for name, state in self.state.items():
+            bar = ProgressBar(total=1.0, completed=shares[name], width=width)
             rows.add_row("  " + str(state["label"]), bar, describe(state))
         return Group(head, rows)
 
@@ -192,15 +209,16 @@ def write_event(stream: TextIO, event: dict[str, Any]) -> None:
 def share_done(state: dict[str, Any]) -> float:
     """Return the share of a job that is done, 0 to 1, as far as its events tell.
 
-    >>> share_done({"epoch": 1, "epochs": 4, "step": 5, "steps": 10})
+    Epochs count from 1: ``step`` events name the running epoch, ``epoch`` events the finished one.
+
+    >>> share_done({"ev": "step", "epoch": 2, "epochs": 4, "step": 5, "steps": 10})
     0.375
     """
+    within = state.get("step", 0) / state["steps"] if state.get("steps") else 0.0
     if not state.get("epochs"):
-        return min(1.0, state.get("step", 0) / state["steps"]) if state.get("steps") else 0.0
-    within = (
-        state.get("step", 0) / state["steps"] if state.get("ev") != "epoch" and state.get("steps") else 0.0
-    )
-    return float(min(1.0, (state.get("epoch", 0) + within) / state["epochs"]))
+        return float(min(1.0, within))
+    done = state["epoch"] if state.get("ev") == "epoch" else state.get("epoch", 1) - 1 + within
+    return float(min(1.0, done / state["epochs"]))
 
 
 def describe(state: dict[str, Any]) -> str:

@@ -13,6 +13,8 @@ import os
 import secrets
 import shutil
 import signal
+import socket
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -31,6 +33,7 @@ log = logging.getLogger(__name__)
 
 START_S = 120.0
 LEAVE_S = 2.0
+CONNECT_S = 5.0
 OBJECT_STORE_BYTES = 100 * 2**20
 #: Read by the raylet at its start. Ray otherwise runs workers at nice 15 (which spoils timings and
 #: is inherited by children), kills idle workers early and reports usage.
@@ -101,6 +104,7 @@ class RayExecutor:
         Raises:
             ClusterError: If Ray does not come up in time, or the cluster cannot be joined.
         """
+        _check_reachable(self.address)
         _set_environment(is_local=self.address is None)
         self._children_before = {child.pid for child in _children()}
         import ray
@@ -206,8 +210,9 @@ class RayExecutor:
 
     def close(self) -> None:
         """Cancel what runs, shut a local Ray down and remove what it left on the disk."""
-        import ray
-
+        ray: Any = sys.modules.get("ray")
+        if not hasattr(ray, "shutdown"):
+            return  # interrupted before or within Ray's import: nothing runs
         started = [child for child in _children() if child.pid not in self._children_before]
         if ray.is_initialized():
             for stream in self._running:
@@ -229,6 +234,17 @@ class RayExecutor:
         tasks = [stop.options(**_pinned(n.id, num_cpus=0)).remote(self.token) for n in self.nodes()]
         with contextlib.suppress(ray.exceptions.RayError):
             ray.wait(tasks, num_returns=len(tasks), timeout=5)
+
+
+def _check_reachable(address: str | None) -> None:
+    """Raise at once if nobody listens at ``host:port``; Ray itself would try for minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_S).close()
+    except OSError as error:
+        raise ClusterError(f"{address}: no Ray cluster answers there ({error}); see `ray status`") from error
 
 
 def _set_environment(*, is_local: bool) -> None:

@@ -12,6 +12,9 @@ from typing import Any, BinaryIO
 
 from lsbench.core.errors import StoreError
 
+_UMASK = os.umask(0)
+os.umask(_UMASK)  # it can only be read by setting it
+
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
@@ -24,6 +27,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
+            os.fchmod(handle, 0o666 & ~_UMASK)  # as any file, not private as temporary ones are
             yield file
             file.flush()
             os.fsync(file.fileno())

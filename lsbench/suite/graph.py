@@ -26,12 +26,15 @@ class JobGraph:
         suite: The suite as resolved.
         jobs: Every job of every variant and seed.
         cost: Estimated MACs of a job by label, for order and planning only.
+        guessed: Labels of the jobs whose cost is a mere guess: the catalog does not know the model, or
+            a limit cuts the work short.
         missing_data: One message per data set that is not there.
     """
 
     suite: Suite
     jobs: tuple[Job, ...]
     cost: dict[str, float]
+    guessed: frozenset[str]
     missing_data: tuple[str, ...]
 
     def by_id(self) -> dict[str, Job]:
@@ -82,7 +85,8 @@ def build_graph(suite: Suite, *, data_root: Path | None = None) -> JobGraph:
                 job = _job(entry, variant, seed, suite, jobs, datasets)
                 jobs[job.label] = job
                 cost[job.label] = _cost(job, datasets)
-    return JobGraph(suite, tuple(jobs.values()), cost, tuple(datasets.missing))
+    guessed = frozenset(label for label, job in jobs.items() if suite.limit or _macs(job, datasets) is None)
+    return JobGraph(suite, tuple(jobs.values()), cost, guessed, tuple(datasets.missing))
 
 
 def _ordered(entries: tuple[JobEntry, ...]) -> list[JobEntry]:
@@ -141,13 +145,18 @@ def _need(jobs: dict[str, Job], variant: Variant, need: str, seed: int | None) -
 
 def _cost(job: Job, datasets: _Datasets) -> float:
     plugin, spec, _ = datasets.look_up(job.variant.dataset)
-    macs = known_macs(job.variant.model, job.variant.mixer, spec.img_size) or UNKNOWN_MACS
+    macs = _macs(job, datasets)
     kind: JobKind = JOBS.load(job.kind)
 
     def images(split: str) -> int:
         return plugin.num_images(spec, split) or 0
 
-    return kind.cost(kind.spec.model_validate(job.spec), macs, images)
+    return kind.cost(kind.spec.model_validate(job.spec), UNKNOWN_MACS if macs is None else macs, images)
+
+
+def _macs(job: Job, datasets: _Datasets) -> float | None:
+    _, spec, _ = datasets.look_up(job.variant.dataset)
+    return known_macs(job.variant.model, job.variant.mixer, spec.img_size)
 
 
 def critical_path(graph: JobGraph) -> dict[str, float]:
@@ -169,6 +178,11 @@ def _known_needs(job: Job) -> Iterator[str]:
     return (need for need in job.needs.values() if need is not None)
 
 
+def names_of(job: Job) -> tuple[str, ...]:
+    """Return the names by which ``--only`` and ``--skip`` find a job."""
+    return job.label, f"{job.variant.name}/{job.name}", job.variant.name, job.name
+
+
 def selected(
     graph: JobGraph,
     *,
@@ -188,7 +202,7 @@ def selected(
     """
 
     def chosen(job: Job) -> bool:
-        names = (job.label, f"{job.variant.name}/{job.name}", job.variant.name, job.name)
+        names = names_of(job)
         hit = not only or any(matches(name, glob) for glob in only for name in names)
         skipped = any(matches(name, glob) for glob in skip for name in names)
         return hit and not skipped and (seeds is None or job.seed is None or job.seed in seeds)

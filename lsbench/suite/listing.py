@@ -38,8 +38,8 @@ def plan_rows(plan: Plan) -> Iterator[dict[str, Any]]:
     for job in plan.graph.jobs:
         state = plan.state(job)
         if state is not None:
-            cost = plan.graph.cost[job.label]
-            yield {"job": job.label, "kind": job.kind, "state": state, "id": job.id, "estimated_macs": cost}
+            macs = plan.cost(job)
+            yield {"job": job.label, "kind": job.kind, "state": state, "id": job.id, "estimated_macs": macs}
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:
@@ -49,13 +49,18 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     if suite.description:
         yield f"  {suite.description.strip()}"
     for row in plan_rows(plan):
-        cost = _macs(row["estimated_macs"])
+        macs = row["estimated_macs"]
+        cost = "?" if macs is None else _macs(macs)
         yield f"  {row['state']:8s} {row['job']:44s} {row['id'] or 'pending':26s} {cost}"
     for message in plan.graph.missing_data:
         yield from (f"  data: {line}" for line in message.splitlines())
     counts = plan.counts()
-    left = ", ".join(f"{counts[kind]} {kind} ({_macs(plan.macs(kind))})" for kind in counts) or "nothing"
+    left = (
+        ", ".join(f"{counts[kind]} {kind} (about {_macs(plan.macs(kind))})" for kind in counts) or "nothing"
+    )
     yield f"  left: {left}; done: {len(plan.done)}"
+    if any(plan.cost(job) is None for job in (*plan.todo, *plan.pending)):
+        yield "  ?: not in the catalog of costs, or cut short by --limit"
 
 
 def _macs(value: float) -> str:

@@ -9,6 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from lsbench.core.errors import UsageError
+from lsbench.core.ids import content_hash
 from lsbench.core.registry import PACKAGE_ROOT, suggest
 from lsbench.suite.marked_yaml import MarkedDict, MarkedList, merge, read_yaml
 from lsbench.suite.matrix import expand_variants
@@ -16,6 +17,7 @@ from lsbench.suite.problems import Problems
 from lsbench.suite.resolve import resolve_suite
 from lsbench.suite.schema import Suite, SuiteFile
 
+MAX_FOLDER_NAME = 120
 SHIPPED = (PACKAGE_ROOT / "shipped_suites", PACKAGE_ROOT.parent / "suites")
 
 
@@ -98,7 +100,8 @@ def _preset_name(preset: str, overrides: list[str] | None, limit: int | None) ->
     """Return the results folder's name: numbers under ``--set`` or ``--limit`` live apart."""
     marks = [f"limit={limit}"] if limit is not None else []
     marks += sorted(text.replace("/", "_") for text in overrides or [])
-    return "+".join([preset, *marks])
+    name = "+".join([preset, *marks])
+    return name if len(name) <= MAX_FOLDER_NAME else f"{preset}+{content_hash(marks)}"
 
 
 def _check_structure(data: MarkedDict, problems: Problems) -> None:

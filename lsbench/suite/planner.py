@@ -12,7 +12,7 @@ from typing import Literal
 from lsbench.core.errors import DataError, UsageError
 from lsbench.core.job import Job
 from lsbench.core.registry import suggest
-from lsbench.suite.graph import JobGraph, selected
+from lsbench.suite.graph import JobGraph, names_of, selected
 
 State = Literal["done", "to run", "no data"]
 
@@ -50,9 +50,13 @@ class Plan:
         return {job.id or job.label: state for state, jobs in groups.items() for job in jobs}
 
     def macs(self, kind: str) -> float:
-        """Return the estimated MACs of the jobs of one kind that are left to run."""
+        """Return the estimated MACs of the jobs of one kind that are left to run, as far as known."""
         left = (*self.todo, *self.pending)
-        return sum(self.graph.cost[job.label] for job in left if job.kind == kind)
+        return sum(self.cost(job) or 0.0 for job in left if job.kind == kind)
+
+    def cost(self, job: Job) -> float | None:
+        """Return the estimated MACs of a job, or None if they cannot be told."""
+        return None if job.label in self.graph.guessed else self.graph.cost[job.label]
 
     def counts(self) -> Counter[str]:
         """Return the number of jobs left to run, by kind."""
@@ -77,12 +81,10 @@ def make_plan(
     unknown = sorted(set(seeds or ()) - set(graph.suite.seeds))
     if unknown:
         raise UsageError(f"--seeds: {unknown} not in the suite, which has {list(graph.suite.seeds)}")
+    _check_globs(graph, {"--only": only, "--skip": skip})
     jobs = selected(graph, only=only, skip=skip, seeds=seeds, matches=fnmatchcase)
     if not jobs:
-        names = [name for job in graph.jobs for name in (job.variant.name, job.name)]
-        hint = next((text for glob in only if (text := suggest(glob, names))), "")
-        flags = " ".join([*(f"--only {g}" for g in only), *(f"--skip {g}" for g in skip)])
-        raise UsageError(f"{flags}: matches no job of suite '{graph.suite.name}'{hint}; see `lsbench plan`")
+        raise UsageError(f"--only and --skip leave no job of suite '{graph.suite.name}'; see `lsbench plan`")
     known = {job.id: job for job in jobs if job.id is not None}
     return Plan(
         graph,
@@ -90,6 +92,19 @@ def make_plan(
         done=tuple(job for name, job in known.items() if name in done),
         pending=tuple(job for job in jobs if job.id is None),
     )
+
+
+def _check_globs(graph: JobGraph, flags: Mapping[str, list[str]]) -> None:
+    """Raise if a glob fits no job: a typo must not run, or leave out, something else."""
+    names = {name for job in graph.jobs for name in names_of(job)}
+    for flag, globs in flags.items():
+        for glob in globs:
+            if not any(fnmatchcase(name, glob) for name in names):
+                hint = suggest(glob.strip("*"), names)
+                suite = graph.suite.name
+                raise UsageError(
+                    f"{flag} {glob}: matches no job of suite '{suite}'{hint}; see `lsbench plan`"
+                )
 
 
 def require_data(plan: Plan) -> None:

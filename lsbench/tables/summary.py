@@ -223,7 +223,8 @@ def _notes(
         notes.append("Smoke test: these numbers only prove that the machinery works.")
     if "+" in manifest["preset"]:
         notes.append(f"Run with overrides ({manifest['preset']}): not comparable with other tables.")
-    notes += _resolution(table, columns, rows, manifest["baseline"])
+    if not notes:
+        notes += _resolution(table, columns, rows, manifest["baseline"])
     notes += [f"{c.quantity.title}: {c.way}." for c in columns if c.protocol and not c.is_delta]
     uncounted = _uncounted(table)
     if uncounted:

@@ -17,7 +17,6 @@ VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "tools", "stuff
 UNMIRRORED = {
     "cli_options.py": "declarations only; test_cli.py uses them",
     "scheduler/protocol.py": "types without behaviour; every executor's tests use them",
-    "scheduler/ray_pool.py": "needs Ray; covered by tests/integration",
 }
 
 

@@ -260,3 +260,16 @@ def test_the_doctor_ends_with_two_if_something_is_bad(call, results, monkeypatch
     code, out, _ = call("doctor", "--results", results)
     assert code == 2
     assert "BAD  no-such-package: not installed" in out
+
+
+def test_a_report_of_smoke_tests_alone_says_how_to_see_them(tiny, write_suite, results, capsys):
+    suite = write_suite({**tiny, "tags": ["smoke"], "jobs": [{"profile": {"batch_size": 1, "repeats": 6}}]})
+    assert run_command(["run", suite, "--results", str(results), "--scheduler", "inline"]) == 0
+    capsys.readouterr()
+    assert run_command(["report", "--results", str(results)]) == 5
+    assert "only smoke tests; name one: `lsbench report tiny`" in capsys.readouterr().err
+
+
+def test_a_wrong_word_is_answered_in_one_line(capsys):
+    assert run_command(["list"]) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1

@@ -20,7 +20,7 @@ def test_it_shows_packages_machine_and_data(tmp_path):
 
 def test_data_that_is_not_there_is_no_fault_of_the_machine(tmp_path):
     finding = found(tmp_path, data_root=tmp_path)["data set imagenet"]
-    assert finding.found.startswith("not there: ")
+    assert finding.found.startswith("none here ")
     assert str(tmp_path) in finding.found
     assert finding.is_good
 

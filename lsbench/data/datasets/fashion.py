@@ -14,7 +14,7 @@ from pydantic import Field
 
 from lsbench.core.errors import DataError
 from lsbench.core.ids import content_hash
-from lsbench.data.cache import materialise
+from lsbench.data.cache import cache_root, materialise
 from lsbench.data.dataset import SPLITS, DatasetSpec, ImageFolders, Rgb
 from lsbench.data.embedded import pack
 from lsbench.data.png_folders import write_split
@@ -51,6 +51,7 @@ class FashionDataset:
 
     def fingerprint(self, spec: FashionSpec, data_root: Path | None) -> str:
         """Return the hash of the embedded photos' checksum and the numbers of images."""
+        cache_root()  # where the images will be written: to fail now, not in every job
         counts = {split: self.num_images(spec, split) for split in SPLITS}
         return content_hash(
             {"pack": pack.content_sha256(), "layout": LAYOUT_VERSION, "counts": counts}, length=64

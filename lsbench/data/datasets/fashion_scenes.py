@@ -15,7 +15,7 @@ from pydantic import Field
 
 from lsbench.core.errors import DataError
 from lsbench.core.ids import content_hash
-from lsbench.data.cache import materialise
+from lsbench.data.cache import cache_root, materialise
 from lsbench.data.dataset import SPLITS, DatasetSpec, ImageFolders, Rgb
 from lsbench.data.embedded import pack
 from lsbench.data.png_folders import write_split
@@ -62,6 +62,7 @@ class FashionScenesDataset:
 
     def fingerprint(self, spec: FashionScenesSpec, data_root: Path | None) -> str:
         """Return the hash of the photos' checksum, the generator's version and every field."""
+        cache_root()  # where the images will be written: to fail now, not in every job
         drawn = {
             "pack": pack.content_sha256(),
             "version": SCENES_VERSION,

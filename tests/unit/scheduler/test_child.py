@@ -197,3 +197,21 @@ def test_models_are_checked_once_each_with_one_line_per_problem():
     request = {"action": "preflight", "variants": [v.model_dump(mode="json") for v in bad]}
     assert act(request, events.append) == 0
     assert events == [{"ev": "preflight", "problems": problems}]
+
+
+def test_a_mixer_that_breaks_the_shape_is_found_before_any_job(monkeypatch):
+    from torch import nn
+
+    from lsbench.core.registry import Registry
+
+    monkeypatch.setattr(Registry, "load", broken_mixer(Registry.load, lambda dim: nn.Conv2d(dim, dim + 8, 1)))
+    dataset = {"name": "fashion", "img_size": 32}
+    variant = Variant(name="broken", model="lsnet_nano", mixer="identity", dataset=dataset)
+    problems = check_models([variant])
+    assert len(problems) == 1
+    assert problems[0].startswith("variant 'broken': does not work: RuntimeError")
+
+
+def broken_mixer(load, mixer):
+    """Return a registry's load that gives `mixer` for the name ``identity``."""
+    return lambda self, name: mixer if (self.kind, name) == ("mixer", "identity") else load(self, name)

@@ -112,8 +112,8 @@ def test_the_live_display_shows_bars_and_leaves_only_lines_behind(plan, empty):
     ("state", "share"),
     [
         ({}, 0.0),
-        ({"epoch": 1, "epochs": 4}, 0.25),
-        ({"epoch": 4, "epochs": 4}, 1.0),
+        ({"ev": "epoch", "epoch": 1, "epochs": 4}, 0.25),
+        ({"ev": "epoch", "epoch": 4, "epochs": 4}, 1.0),
         ({"step": 1, "steps": 4}, 0.25),
     ],
 )
@@ -123,10 +123,10 @@ def test_the_share_done(state, share):
 
 def test_the_share_done_never_falls_within_an_epoch():
     shares = []
-    for epoch in range(2):
+    for epoch in (1, 2):
         state = {"epochs": 2, "steps": 3}
         shares += [share_done({**state, "ev": "step", "epoch": epoch, "step": step}) for step in (1, 2, 3)]
-        shares.append(share_done({**state, "ev": "epoch", "epoch": epoch + 1, "step": 3}))
+        shares.append(share_done({**state, "ev": "epoch", "epoch": epoch, "step": 3}))
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1.0)
 
@@ -134,3 +134,13 @@ def test_the_share_done_never_falls_within_an_epoch():
 def test_a_state_in_words():
     assert describe({}) == ""
     assert describe({"what": "latency", "images_per_s": 12.4}) == "latency, 12 images/s"
+
+
+def test_a_running_job_tells_the_time_left_before_the_first_has_ended(plan, empty):
+    estimate = Estimate(plan, empty)
+    first = plan.todo[0]
+    assert estimate.seconds_left({first.id: 0.01}, 1, {first.id: 1.0}) is None
+    left = estimate.seconds_left({first.id: 0.5}, 1, {first.id: 10.0})
+    rate = 10.0 / (0.5 * plan.graph.cost[first.label])
+    total = sum(plan.graph.cost[job.label] for job in plan.todo)
+    assert left == pytest.approx(rate * (total - 0.5 * plan.graph.cost[first.label]))

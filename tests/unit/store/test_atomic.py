@@ -99,3 +99,9 @@ def test_json_is_written_for_people_and_programs(tmp_path):
     text = (tmp_path / "x.json").read_text(encoding="utf-8")
     assert json.loads(text) == {"a": ["ü", None]}
     assert "ü" in text
+
+
+def test_a_file_is_as_readable_as_any_other(tmp_path):
+    (tmp_path / "plain").write_text("x")
+    write_text(tmp_path / "atomic", "x")
+    assert (tmp_path / "atomic").stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -337,3 +337,11 @@ def test_a_preset_cannot_be_called_default(tiny, write_suite):
     tiny["presets"] = {"default": {"seeds": [3]}}
     with pytest.raises(ConfigError, match="'default' names the suite itself"):
         load_suite(write_suite(tiny))
+
+
+def test_a_folder_name_stays_short(tiny, write_suite):
+    long = load_suite(write_suite(tiny), overrides=["description=" + "x" * 300]).preset
+    other = load_suite(write_suite(tiny), overrides=["description=" + "y" * 300]).preset
+    assert len(long) < 120
+    assert long.startswith("default+")
+    assert long != other

@@ -59,8 +59,10 @@ def test_flags_that_match_nothing_are_refused_with_the_nearest_name(graph):
         UsageError, match=r"--only profil: matches no job of suite 'tiny' \(did you mean 'profile'"
     ):
         plan(graph, only=["profil"])
-    with pytest.raises(UsageError, match=r"--skip \*: matches no job"):
+    with pytest.raises(UsageError, match=r"--only and --skip leave no job of suite 'tiny'"):
         plan(graph, skip=["*"])
+    with pytest.raises(UsageError, match=r"--skip nosuch: matches no job"):
+        plan(graph, only=["profile"], skip=["nosuch"])
     with pytest.raises(UsageError, match=r"--seeds: \[3\] not in the suite, which has \[0, 1\]"):
         plan(graph, seeds=[0, 3])
 
@@ -91,3 +93,12 @@ def test_macs_left_are_those_of_the_jobs_left(graph):
     trains = [job for job in graph.jobs if job.kind == "train"]
     made = plan(graph, done=[trains[0].id])
     assert made.macs("train") == pytest.approx(sum(graph.cost[job.label] for job in trains[1:]))
+
+
+def test_a_cost_that_nobody_knows_is_not_invented(tiny, make_graph):
+    tiny["variants"].append({"name": "timm", "model": "resnet18"})
+    made = plan(make_graph(tiny))
+    costs = {job.label: made.cost(job) for job in made.todo}
+    assert costs["timm/profile"] is None
+    assert costs["ls/profile"] > 0
+    assert all(plan(make_graph(tiny, limit=2)).cost(job) is None for job in make_graph(tiny, limit=2).jobs)
