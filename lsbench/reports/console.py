@@ -23,7 +23,7 @@ def render(summaries: Sequence[Summary]) -> str:
     for summary in summaries:
         table = Table(title=Text(heading(summary)), title_justify="left")
         for number, title in enumerate(header(summary)):
-            table.add_column(Text(title), justify="left" if number == 0 else "right")
+            table.add_column(Text(title), justify="left" if number == 0 else "right", overflow="fold")
         for row in summary.rows:
             table.add_row(*(Text(text) for text in row_texts(row, summary.columns)))
         console.print(table)

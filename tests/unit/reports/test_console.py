@@ -2,15 +2,14 @@ from lsbench.reports.console import MIN_WIDTH, render
 from lsbench.tables.summary import summarize
 
 
-def test_the_table_fits_the_terminal_and_is_never_narrower_than_a_hundred(
-    tiny, make_graph, fill_store, monkeypatch
-):
+def test_the_table_fits_the_terminal_and_loses_no_letter(tiny, make_graph, fill_store, monkeypatch):
     summary = summarize(fill_store(make_graph(tiny)))
     for columns, width in (("40", MIN_WIDTH), ("140", 140)):
         monkeypatch.setenv("COLUMNS", columns)
         lines = render([summary]).splitlines()
         assert max(map(len, lines)) <= width
         assert "\x1b" not in "".join(lines)
+        assert "…" not in "".join(lines)
 
 
 def test_marks_of_rich_in_a_name_are_shown_as_they_are(tiny, make_graph, fill_store):
