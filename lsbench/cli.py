@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -32,7 +32,8 @@ from lsbench.core.errors import ExitCode, LsbenchError, NothingMeasuredError, Us
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lsbench.scheduler.driver import Outcome, Watcher
+    from lsbench.scheduler.driver import Outcome
+    from lsbench.scheduler.progress import PlainWatcher
     from lsbench.scheduler.protocol import Executor
     from lsbench.store.results import ResultsFolder
     from lsbench.suite.graph import JobGraph
@@ -164,11 +165,11 @@ def run(
         return
     graph = _graph(suite, preset, overrides, limit, data)
     options = RunOptions(results, only or [], skip or [], _seeds(seeds), max_parallel, fail_fast)
-    watchers: list[Any] = []
+    watchers: list[PlainWatcher] = []
 
-    def create_watcher(made: Plan, folder: ResultsFolder) -> Watcher:
+    def create_watcher(made: Plan, folder: ResultsFolder) -> PlainWatcher:
         watchers.append(_watcher(made, folder, as_json))
-        return watchers[0]  # type: ignore[no-any-return]
+        return watchers[0]
 
     try:
         outcome = run_suite(
@@ -193,7 +194,7 @@ def _executor(scheduler: Scheduler, address: str | None) -> Executor:
     return RayExecutor(address)
 
 
-def _watcher(made: Plan, folder: ResultsFolder, as_json: bool) -> Watcher:
+def _watcher(made: Plan, folder: ResultsFolder, as_json: bool) -> PlainWatcher:
     from lsbench.scheduler.progress import JsonWatcher, LiveWatcher, PlainWatcher
 
     console = _stderr()
@@ -204,20 +205,21 @@ def _watcher(made: Plan, folder: ResultsFolder, as_json: bool) -> Watcher:
 
 def _conclude(graph: JobGraph, outcome: Outcome | None, results: Path, as_json: bool) -> None:
     """Print the table and leave with the exit code that the outcome deserves."""
-    from lsbench.core.registry import REPORTS
-    from lsbench.scheduler.run import results_folder
-    from lsbench.tables.summary import summarize
-
     console = _stderr()
     if outcome is None:
         name = graph.suite.name
         console.print(f"{name} ({graph.suite.preset}): nothing left to do, every job is done.")
         console.print(f"See `lsbench report {name}`.")
+        return
+    from lsbench.core.registry import REPORTS
+    from lsbench.scheduler.run import results_folder
+    from lsbench.tables.summary import summarize
+
     summary = summarize(results_folder(graph, results))
-    if summary is not None and outcome is not None:
+    if summary is not None:
         text = REPORTS.load("json" if as_json else "console")([summary])
         typer.echo(json.dumps({"event": "report", **json.loads(text)}) if as_json else text, nl=as_json)
-    if outcome is not None and (outcome.failed or outcome.skipped):
+    if outcome.failed or outcome.skipped:
         counts = f"{len(outcome.ok)} ok, {len(outcome.failed)} failed, {len(outcome.skipped)} skipped"
         console.print(f"{counts}; the same command tries them again.", style="bold red")
         raise typer.Exit(ExitCode.JOBS_FAILED)
@@ -264,7 +266,6 @@ def report(
 ) -> None:
     """Print a table: one row per variant, the baseline first, holes shown as holes."""
     from lsbench.core.registry import REPORTS
-    from lsbench.store.atomic import write_text
     from lsbench.tables.summary import summarize
 
     render = REPORTS.load(format_name)
@@ -282,10 +283,12 @@ def report(
     if output == "-":
         typer.echo(text, nl=False)
     else:
-        _write(Path(output), text, write_text)
+        _write(Path(output), text)
 
 
-def _write(path: Path, text: str, write_text: Any) -> None:
+def _write(path: Path, text: str) -> None:
+    from lsbench.store.atomic import write_text
+
     try:
         write_text(path.absolute(), text)
     except OSError as error:

@@ -13,7 +13,8 @@ from lsbench.core.registry import PACKAGE_ROOT, suggest
 
 
 @cache
-def _catalog() -> dict[str, Any]:
+def read_catalog() -> dict[str, Any]:
+    """Return the catalog as shipped: ``{"models": [...], "macs": {...}}``."""
     text = (PACKAGE_ROOT / "models" / "catalog.json").read_text(encoding="utf-8")
     content: dict[str, Any] = json.loads(text)
     return content
@@ -21,12 +22,12 @@ def _catalog() -> dict[str, Any]:
 
 def model_names() -> list[str]:
     """Return the names of all models: the LSNet family and timm's."""
-    return list(_catalog()["models"])
+    return list(read_catalog()["models"])
 
 
 def unknown_model(name: str) -> str | None:
     """Return a one-line message if there is no model `name`, else None."""
-    if name in _catalog()["models"]:
+    if name in read_catalog()["models"]:
         return None
     return f"unknown model '{name}'{suggest(name, model_names()) or '; see `lsbench list models`'}"
 
@@ -38,7 +39,7 @@ def known_macs(model: str, mixer: str | None, img_size: int) -> float | None:
     for planning, never a result.
     """
     wanted = f"/{mixer or 'ls_conv'}"
-    for key, macs in _catalog()["macs"].items():
+    for key, macs in read_catalog()["macs"].items():
         if key.startswith(f"{model}@") and key.endswith(wanted):
             size = int(key.removeprefix(f"{model}@").split("/", 1)[0])
             return float(macs) * (img_size / size) ** 2

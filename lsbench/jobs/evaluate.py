@@ -68,8 +68,8 @@ def run(context: JobContext) -> Sequence[Record]:
     paths = list(batches.paths)[: found.num_images]
     _save_predictions(context, found, paths)
     protocol = f"{spec.split}|res={dataset.img_size}|n={found.num_images}|v{JOB.version}"
-    records = [_record(name, found, protocol, str(dataset.name)) for name in spec.metrics]
-    return [record.model_copy(update={"setting": {"weights_sha256": sha256}}) for record in records]
+    where = {"protocol": protocol, "dataset": str(dataset.name), "setting": {"weights_sha256": sha256}}
+    return [_record(name, found, **where) for name in spec.metrics]
 
 
 def _save_predictions(context: JobContext, found: Any, paths: list[str]) -> None:
@@ -86,17 +86,16 @@ def _save_predictions(context: JobContext, found: Any, paths: list[str]) -> None
         )
 
 
-def _record(name: str, found: Any, protocol: str, dataset: str) -> Record:
+def _record(name: str, found: Any, **where: Any) -> Record:
     low, high, method = _interval(found.scores[name])
     return measured(
         name,
         found.mean(name),
-        protocol=protocol,
-        dataset=dataset,
         n=found.num_images,
         ci_low=low,
         ci_high=high,
         ci_method=method,
+        **where,
     )
 
 

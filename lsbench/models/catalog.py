@@ -42,12 +42,6 @@ def measure_macs(name: str, mixer: str) -> int:
     return count_macs(model, (3, size, size)).total
 
 
-def read_catalog() -> dict[str, Any]:
-    """Return the catalog as shipped: ``{"models": [...], "macs": {...}}``."""
-    catalog: dict[str, Any] = json.loads(CATALOG.read_text(encoding="utf-8"))
-    return catalog
-
-
 def build_catalog() -> dict[str, Any]:
     """Return the catalog of this installation; takes about a minute."""
     macs = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -144,8 +143,3 @@ def _try_one_image(model: Any, img_size: int) -> None:
 
     with torch.no_grad():
         model.eval()(torch.zeros(1, 3, img_size, img_size))
-
-
-def set_visible_devices(env: Mapping[str, str]) -> None:
-    """Take over the environment of a request: visible GPUs and thread counts."""
-    os.environ.update(env)

@@ -163,9 +163,9 @@ def _read_request(connection: socket.socket) -> dict[str, Any]:
 
 def run_request(request: dict[str, Any], connection: socket.socket) -> int:
     """Run a request in this process and send its events; return the exit status."""
-    from lsbench.scheduler.child import act, set_visible_devices
+    from lsbench.scheduler.child import act
 
-    set_visible_devices(request.get("env", {}))
+    os.environ.update(request.get("env", {}))  # visible GPUs, before anything has looked at them
     send_line(connection, {"ev": "started", "pid": os.getpid()})
     return act(request, lambda event: send_line(connection, event))
 

@@ -7,7 +7,7 @@ node has drained; it never shares with a job of ours.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from lsbench.core.errors import ClusterError
 from lsbench.core.job import Resources
@@ -38,7 +38,6 @@ class _Account:
     free_gpus: dict[int, float]
     running: int = 0
     closed: bool = False
-    placements: list[Placement] = field(default_factory=list)
 
 
 class Ledger:

@@ -1,8 +1,9 @@
 import pytest
 import timm
 
+from lsbench.core.catalog import read_catalog
 from lsbench.core.registry import MIXERS
-from lsbench.models.catalog import macs_key, measure_macs, read_catalog
+from lsbench.models.catalog import macs_key, measure_macs
 from lsbench.models.factory import PLUGGABLE_MODELS
 
 REGENERATE = "run `python -m lsbench.models.catalog`"
