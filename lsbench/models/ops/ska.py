@@ -1,14 +1,16 @@
-"""SKA, the small-kernel aggregation of LSNet, as a PyTorch operator with a hand-written gradient.
-
-Shapes: B batch, C channels, G weight channels, M = C / G channels that share one weight, K*K taps, H, W
-plane, L = G * H * W, the planes of all weight channels one after the other.
+"""SKA, the small-kernel aggregation of LSNet, as a PyTorch operator.
 
 Every output pixel is the weighted sum of its K x K neighbourhood, zero outside the plane, with weights of its
 own: ``y[b, c, h, w] = sum_k weight[b, c % G, k, h, w] * x[b, c, h + dy(k), w + dx(k)]``.
 
-A shift by (dy, dx) is a shift by ``dy * W + dx`` in L. What such a shift fetches from the wrong row or plane
-meets a weight that was set to zero beforehand, so that one tap is one fused multiply-add over long contiguous
-rows: no padded copy of the input and no K*K-fold unfolding.
+The operator ``lsbench::ska`` is opaque to compilers and exporters, and known to all of them: it has a shape
+function, gradients of any order, an autocast rule and a FLOP formula, and decomposes into plain operators
+where a format needs that (ONNX). Which code runs it is its *backend*: ``cpu`` (numba) for tensors on the CPU,
+``triton`` for those on a CUDA device, ``reference`` (plain PyTorch) on any other device, and everywhere by
+name.
+
+Shapes: B batch, C channels, G weight channels, M = C / G channels that share one weight, K*K taps, H, W
+plane.
 
 Source:
     LSNet, CVPR 2025, arXiv:2503.23135, section 3.3. Channels share weights interleaved (``c % G``), as in the
@@ -16,142 +18,220 @@ Source:
     precision.
 """
 
-# ruff: noqa: N803, N806 - shape suffixes name the axes
+# ruff: noqa: N803 - shape suffixes name the axes
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch._decomp import register_decomposition
+from torch.utils.flop_counter import register_flop_formula
+
+from lsbench.core.registry import suggest
+from lsbench.models.ops import ska_cpu
+from lsbench.models.ops.ska_reference import ska_reference
+
+BACKENDS = ("reference", "cpu", "triton")
+#: On a meta device there is nothing to compute, and the operator returns a shape.
+DEVICE_BACKENDS = {"cpu": "cpu", "cuda": "triton", "meta": "cpu"}
+_named: list[str] = []
 
 
-def ska(x_BCHW: Tensor, weight_BGKHW: Tensor) -> Tensor:
+def ska(x_BCHW: Tensor, weight_BGKHW: Tensor, *, backend: str | None = None) -> Tensor:
     """Return the aggregation of each pixel's neighbourhood with weights of its own.
+
+    Under autocast both are cast to its dtype.
 
     Args:
         x_BCHW: Floating-point features, shape (B, C, H, W).
         weight_BGKHW: Weights of the same dtype, shape (B, G, K*K, H, W) with odd K; G divides C. Channel c
             uses weight channel ``c % G``; taps run row by row from the upper left neighbour.
+        backend: ``"reference"``, ``"cpu"`` or ``"triton"``; None takes that of the tensors' device.
 
     Returns:
-        Contiguous tensor of the shape and dtype of `x_BCHW`.
+        Tensor of the shape and dtype of `x_BCHW`: channels_last if that is, else contiguous.
 
     Raises:
-        ValueError: If shapes do not fit together or K is not odd.
+        ValueError: If shapes do not fit together, K is not odd, or the backend does not exist or cannot run
+            on the tensors' device.
         TypeError: If the dtypes differ or are not floating point.
     """
-    # Reordered here, once, so that the gradient need not reorder what was saved for it.
-    result: Tensor = _ska(x_BCHW.contiguous(), weight_BGKHW.contiguous())
+    if chosen_backend(backend, x_BCHW.device) == "reference":
+        return _reference(*autocast(x_BCHW, weight_BGKHW))
+    result: Tensor = _ska(x_BCHW, weight_BGKHW)
     return result
 
 
-@torch.library.custom_op("lsbench::ska", mutates_args=())
+@contextmanager
+def ska_backend(name: str) -> Iterator[None]:
+    """Run every SKA inside the block with the backend `name`.
+
+    Raises:
+        ValueError: If there is no such backend.
+    """
+    _check_name(name)
+    _named.append(name)
+    try:
+        yield
+    finally:
+        _named.pop()
+
+
+def chosen_backend(backend: str | None, device: torch.device) -> str:
+    """Return the backend asked for by argument or by :func:`ska_backend`, else that of the device."""
+    own = DEVICE_BACKENDS.get(device.type, "reference")
+    name = backend or (_named[-1] if _named else own)
+    _check_name(name)
+    if name not in ("reference", own):
+        raise ValueError(f"ska backend '{name}' cannot run on {device.type}; use '{own}' there")
+    return name
+
+
+def _check_name(name: str) -> None:
+    if name not in BACKENDS:
+        hint = suggest(name, BACKENDS) or f"; there are: {', '.join(BACKENDS)}"
+        raise ValueError(f"unknown ska backend '{name}'{hint}")
+
+
+def _reference(x: Tensor, weight: Tensor) -> Tensor:
+    checked_kernel(x, weight)
+    format_ = torch.contiguous_format if dense(x).is_contiguous() else torch.channels_last
+    return ska_reference(x, weight).contiguous(memory_format=format_)
+
+
+# --- the operator, on the devices that have compiled loops -------------------------------------------------
+
+
+@torch.library.custom_op("lsbench::ska", mutates_args=(), device_types="cpu")
 def _ska(x: Tensor, weight: Tensor) -> Tensor:
-    kernel = _checked_kernel(x, weight)
-    x_BML, weight_BKL, _ = _flattened(x, weight, kernel)
-    centre = kernel * kernel // 2
-    y_BML = x_BML * weight_BKL[:, centre, None]
-    for tap in _taps(x, weight.shape[1], kernel):
-        y_BML[..., tap.to].addcmul_(x_BML[..., tap.source], weight_BKL[:, tap.number, None, tap.to])
-    return y_BML.view(x.shape).to(x.dtype)
+    kernel = checked_kernel(x, weight)
+    return ska_cpu.forward(dense(x), _dense_weight(weight), kernel)
 
 
-@torch.library.custom_op("lsbench::ska_backward", mutates_args=())
-def _ska_backward(grad: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    kernel = _checked_kernel(x, weight)
-    x_BML, weight_BKL, mask_K1P = _flattened(x, weight, kernel)
-    grad_BML = grad.to(x_BML.dtype).contiguous().view(x_BML.shape)
-    centre = kernel * kernel // 2
-    grad_x_BML = grad_BML * weight_BKL[:, centre, None]
-    grad_weight_BKL = torch.zeros_like(weight_BKL)
-    _add_products(grad_weight_BKL[:, centre], grad_BML, x_BML)
-    for tap in _taps(x, weight.shape[1], kernel):
-        grad_to = grad_BML[..., tap.to]
-        grad_x_BML[..., tap.source].addcmul_(grad_to, weight_BKL[:, tap.number, None, tap.to])
-        _add_products(grad_weight_BKL[:, tap.number, tap.to], grad_to, x_BML[..., tap.source])
-    return grad_x_BML.view(x.shape).to(x.dtype), _unflattened(grad_weight_BKL, mask_K1P, weight)
+@_ska.register_kernel("cuda")
+def _(x: Tensor, weight: Tensor) -> Tensor:
+    from lsbench.models.ops import ska_triton
+
+    kernel = checked_kernel(x, weight)
+    return ska_triton.forward(dense(x), _dense_weight(weight), kernel)
 
 
 @_ska.register_fake
 def _(x: Tensor, weight: Tensor) -> Tensor:
-    _checked_kernel(x, weight)
-    return x.new_empty(x.shape)
+    checked_kernel(x, weight)
+    return torch.empty_like(dense(x))
+
+
+@torch.library.custom_op("lsbench::ska_backward", mutates_args=(), device_types="cpu")
+def _ska_backward(grad: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    return _both_gradients(ska_cpu.backward, grad, x, weight)
+
+
+@_ska_backward.register_kernel("cuda")
+def _(grad: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    from lsbench.models.ops import ska_triton
+
+    return _both_gradients(ska_triton.backward, grad, x, weight)
 
 
 @_ska_backward.register_fake
 def _(grad: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    return x.new_empty(x.shape), weight.new_empty(weight.shape)
+    return torch.empty_like(dense(x)), torch.empty_like(_dense_weight(weight))
 
 
-def _save_inputs(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+def _both_gradients(
+    backward: Callable[[Tensor, Tensor, Tensor, int], tuple[Tensor, Tensor]],
+    grad: Tensor,
+    x: Tensor,
+    weight: Tensor,
+) -> tuple[Tensor, Tensor]:
+    x, weight = dense(x), _dense_weight(weight)
+    format_ = torch.contiguous_format if x.is_contiguous() else torch.channels_last
+    grad = grad.to(x.dtype).contiguous(memory_format=format_)
+    grad_x, grad_weight = backward(grad, x, weight, checked_kernel(x, weight))
+    if grad_weight.stride() != weight.stride():
+        grad_weight = torch.empty_like(weight).copy_(grad_weight)
+    return grad_x, grad_weight
+
+
+def _save_inputs(ctx: Any, inputs: tuple[Tensor, ...], output: Any) -> None:
     ctx.save_for_backward(*inputs)
 
 
-def _both_gradients(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
     grads: tuple[Tensor, Tensor] = _ska_backward(grad, *ctx.saved_tensors)
     return grads
 
 
-_ska.register_autograd(_both_gradients, setup_context=_save_inputs)
+def _differentiate_twice(ctx: Any, by_x: Tensor, by_weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the gradients of both gradients: SKA is linear in the features and in the weights."""
+    grad, x, weight = ctx.saved_tensors
+    return _ska(by_x, weight) + _ska(x, by_weight), *_ska_backward(grad, by_x, by_weight)
 
 
-class _Tap(NamedTuple):
-    """One neighbour: its number among the taps, and the ranges of L it is added to and read from."""
-
-    number: int
-    to: slice
-    source: slice
+_ska.register_autograd(_differentiate, setup_context=_save_inputs)
+_ska_backward.register_autograd(_differentiate_twice, setup_context=_save_inputs)
 
 
-def _taps(x: Tensor, weight_channels: int, kernel: int) -> Iterator[_Tap]:
-    """Yield every tap but the central one that has a neighbour inside the plane."""
-    height, width = x.shape[-2:]
-    length = weight_channels * height * width
-    reach = kernel // 2
-    for number in range(kernel * kernel):
-        dy, dx = number // kernel - reach, number % kernel - reach
-        if (dy, dx) == (0, 0) or abs(dy) >= height or abs(dx) >= width:
-            continue
-        shift = dy * width + dx
-        start, stop = max(0, -shift), length - max(0, shift)
-        yield _Tap(number, slice(start, stop), slice(start + shift, stop + shift))
+@register_flop_formula(torch.ops.lsbench.ska)
+def _count_flops(x_shape: Any, weight_shape: Any, *_: Any, **__: Any) -> int:
+    """Return 2 FLOPs per product, as torch's counter counts."""
+    return 2 * int(math.prod(x_shape)) * int(weight_shape[2])
 
 
-def _flattened(x: Tensor, weight: Tensor, kernel: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return x as (B, M, L), the weights as (B, K*K, L) with zeros at neighbours outside, and that mask."""
-    batch, channels, height, width = x.shape
-    groups, taps, plane = weight.shape[1], kernel * kernel, height * width
-    dtype = torch.float32 if x.dtype in (torch.float16, torch.bfloat16) else x.dtype
-    inside_y, inside_x = (_inside(size, kernel, x.device) for size in (height, width))
-    mask_K1P = (inside_y[:, None, :, None] & inside_x[None, :, None, :]).view(taps, 1, plane).to(dtype)
-    weight_BKGP = weight.to(dtype).reshape(batch, groups, taps, plane).transpose(1, 2)
-    masked_BKGP = torch.mul(weight_BKGP, mask_K1P, out=x.new_empty(weight_BKGP.shape, dtype=dtype))
-    x_BML = x.to(dtype).reshape(batch, channels // groups, groups * plane).contiguous()
-    return x_BML, masked_BKGP.view(batch, taps, groups * plane), mask_K1P
+@register_flop_formula(torch.ops.lsbench.ska_backward)
+def _count_backward_flops(grad_shape: Any, x_shape: Any, weight_shape: Any, *_: Any, **__: Any) -> int:
+    return 2 * _count_flops(x_shape, weight_shape)
 
 
-def _unflattened(grad_weight_BKL: Tensor, mask_K1P: Tensor, weight: Tensor) -> Tensor:
-    """Return the weights' gradient in the weights' own order, zero where the neighbour is outside."""
-    batch, groups, taps, height, width = weight.shape
-    grad_BKGP = grad_weight_BKL.view(batch, taps, groups, height * width).mul_(mask_K1P)
-    return grad_BKGP.transpose(1, 2).to(weight.dtype).contiguous().view(weight.shape)
+register_decomposition(torch.ops.lsbench.ska.default)(ska_reference)
+
+_library = torch.library.Library("lsbench", "FRAGMENT")  # type: ignore[no-untyped-call]
 
 
-def _inside(size: int, kernel: int, device: torch.device) -> Tensor:
-    """Return shape (kernel, size): whether tap t of position p lies inside the axis."""
-    taps = torch.arange(kernel, device=device)[:, None] - kernel // 2
-    neighbour = torch.arange(size, device=device) + taps
-    return (neighbour >= 0) & (neighbour < size)
+def _under_autocast(key: str) -> Callable[[Tensor, Tensor], Tensor]:
+    def run(x: Tensor, weight: Tensor) -> Tensor:
+        with torch._C._ExcludeDispatchKeyGuard(torch._C.DispatchKeySet(getattr(torch._C.DispatchKey, key))):
+            result: Tensor = torch.ops.lsbench.ska(*_cast(x, weight))
+        return result
+
+    return run
 
 
-def _add_products(total_BL: Tensor, a_BML: Tensor, b_BML: Tensor) -> None:
-    """Add ``(a * b).sum(1)`` to `total_BL` in place without storing the products."""
-    for a_BL, b_BL in zip(a_BML.unbind(1), b_BML.unbind(1), strict=True):
-        total_BL.addcmul_(a_BL, b_BL)
+def autocast(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return both as autocast wants them, if it is on."""
+    return _cast(x, weight) if torch.is_autocast_enabled(x.device.type) else (x, weight)
 
 
-def _checked_kernel(x: Tensor, weight: Tensor) -> int:
+def _cast(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return both in autocast's dtype; autocast leaves float64 alone."""
+    dtype = torch.get_autocast_dtype(x.device.type)
+    return tuple(t if t.dtype == torch.float64 else t.to(dtype) for t in (x, weight))  # type: ignore[return-value]
+
+
+for _key in ("AutocastCPU", "AutocastCUDA"):
+    _library.impl("ska", _under_autocast(_key), _key)  # type: ignore[no-untyped-call]
+
+
+def dense(x: Tensor) -> Tensor:
+    """Return features in one of the two memory formats that the loops read."""
+    if x.is_contiguous() or x.is_contiguous(memory_format=torch.channels_last):
+        return x
+    return x.contiguous()
+
+
+def _dense_weight(weight: Tensor) -> Tensor:
+    """Return weights plane by plane, or with all weights of a pixel together."""
+    if weight.is_contiguous() or weight.permute(0, 3, 4, 1, 2).is_contiguous():
+        return weight
+    return weight.contiguous()
+
+
+def checked_kernel(x: Tensor, weight: Tensor) -> int:
     """Return K, or raise if the two tensors do not fit together."""
     found = f"got x {tuple(x.shape)} and weight {tuple(weight.shape)}"
     if x.dim() != 4 or weight.dim() != 5:
@@ -162,6 +242,8 @@ def _checked_kernel(x: Tensor, weight: Tensor) -> int:
         raise ValueError(f"ska: {weight.shape[1]} weight channels do not divide {x.shape[1]} channels")
     if x.dtype != weight.dtype or not x.dtype.is_floating_point:
         raise TypeError(f"ska expects one floating dtype, got x {x.dtype} and weight {weight.dtype}")
+    if x.device != weight.device:
+        raise ValueError(f"ska: both tensors must be on one device, got {x.device} and {weight.device}")
     for kernel in range(1, weight.shape[2] + 1, 2):
         if kernel * kernel == weight.shape[2]:
             return kernel

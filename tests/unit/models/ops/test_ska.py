@@ -1,62 +1,108 @@
-import math
+import io
 
+import onnxruntime
 import pytest
 import torch
 from torch.library import opcheck
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
-from lsbench.models.ops.ska import ska
+from lsbench.models.ops.ska import ska, ska_backend
 
-
-def ska_reference(x, weight):
-    """The definition, slowly: unfold every neighbourhood, then weigh it."""
-    batch, channels, height, width = x.shape
-    groups, taps = weight.shape[1:3]
-    kernel = math.isqrt(taps)
-    patches = F.unfold(x, kernel, padding=kernel // 2).view(batch, channels, taps, height, width)
-    expanded = torch.stack([weight[:, c % groups] for c in range(channels)], dim=1)
-    return (patches * expanded).sum(2)
-
-
-def inputs(*, batch=2, channels=6, groups=3, kernel=3, height=5, width=4, dtype=torch.float64, grad=False):
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(batch, channels, height, width, generator=generator, dtype=torch.float64)
-    weight = torch.randn(batch, groups, kernel**2, height, width, generator=generator, dtype=torch.float64)
-    return x.to(dtype).requires_grad_(grad), weight.to(dtype).requires_grad_(grad)
-
-
+BACKENDS = ["reference", "cpu"]
 SIZES = [(5, 4), (1, 1), (1, 3), (4, 1), (2, 2), (7, 7)]
+TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 1e-2, torch.float16: 2e-3}
+
+backends = pytest.mark.parametrize("backend", BACKENDS)
+layouts = pytest.mark.parametrize("layout", ["nchw", "nhwc", "odd"])
 
 
-@pytest.mark.parametrize("kernel", [1, 3, 5])
-@pytest.mark.parametrize(("height", "width"), SIZES)
-@pytest.mark.parametrize(("channels", "groups"), [(6, 3), (4, 1), (4, 4)])
-def test_equals_definition_with_gradients(kernel, height, width, channels, groups):
+def agree(found, expected):
+    tolerance = TOLERANCE[found.dtype]
+    torch.testing.assert_close(found.double(), expected, rtol=tolerance, atol=tolerance)
+
+
+@backends
+@layouts
+@pytest.mark.parametrize("kernel", [1, 3, 5, 7])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("shared", [(6, 3), (4, 1), (4, 4), (40, 10), (16, 8)], ids=str)
+def test_equals_definition_with_gradients(inputs, definition, backend, layout, kernel, size, shared):
+    (height, width), (channels, groups) = size, shared
     sizes = {"kernel": kernel, "height": height, "width": width, "channels": channels, "groups": groups}
-    x, weight = inputs(**sizes, grad=True)
-    found, expected = ska(x, weight), ska_reference(x, weight)
-    torch.testing.assert_close(found, expected)
-    upstream = torch.randn_like(expected)
-    for got, wanted in zip(
-        torch.autograd.grad(found, (x, weight), upstream),
-        torch.autograd.grad(expected, (x, weight), upstream),
-        strict=True,
-    ):
-        torch.testing.assert_close(got, wanted)
+    x, weight, upstream = inputs(**sizes, grad=True, layout=layout)
+    found, expected = ska(x, weight, backend=backend), definition(x, weight)
+    agree(found, expected)
+    grads = torch.autograd.grad(found, (x, weight), upstream)
+    for got, wanted in zip(grads, torch.autograd.grad(expected, (x, weight), upstream), strict=True):
+        agree(got, wanted)
 
 
-@pytest.mark.parametrize(("kernel", "height", "width"), [(1, 2, 3), (3, 3, 2), (5, 2, 3), (3, 1, 1)])
-def test_gradcheck(kernel, height, width):
-    x, weight = inputs(batch=1, channels=4, groups=2, kernel=kernel, height=height, width=width, grad=True)
-    assert torch.autograd.gradcheck(ska, (x, weight))
+@backends
+@layouts
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("groups", [2, 16])
+def test_every_dtype_is_right_within_its_rounding(inputs, definition, backend, layout, dtype, groups):
+    sizes = {"channels": 3 * groups, "groups": groups, "height": 9, "width": 6}
+    x, weight, upstream = inputs(**sizes, dtype=dtype, grad=True, layout=layout)
+    exact = [t.detach().double().requires_grad_() for t in (x, weight)]
+    y, expected = ska(x, weight, backend=backend), definition(*exact)
+    assert y.dtype == dtype
+    agree(y, expected)
+    grads = torch.autograd.grad(y, (x, weight), upstream)
+    for got, wanted in zip(grads, torch.autograd.grad(expected, exact, upstream.double()), strict=True):
+        assert got.dtype == dtype
+        agree(got, wanted)
 
 
-@pytest.mark.parametrize("kernel", [1, 3])
-def test_opcheck_of_both_operators(kernel):
-    x, weight = inputs(kernel=kernel, dtype=torch.float32, grad=True)
-    opcheck(torch.ops.lsbench.ska, (x, weight))
-    detached = (torch.randn_like(x), x.detach(), weight.detach())
-    opcheck(torch.ops.lsbench.ska_backward, detached)
+@backends
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+@pytest.mark.parametrize(
+    ("kernel", "height", "width", "groups"), [(1, 2, 3, 2), (3, 3, 2, 8), (5, 2, 3, 1), (7, 1, 2, 8)]
+)
+def test_gradcheck_of_first_and_second_order(inputs, backend, layout, kernel, height, width, groups):
+    sizes = {"batch": 1, "channels": 8, "groups": groups, "kernel": kernel, "height": height, "width": width}
+    x, weight, _ = inputs(**sizes, grad=True, layout=layout)
+    function = lambda *tensors: ska(*tensors, backend=backend)  # noqa: E731
+    assert torch.autograd.gradcheck(function, (x, weight), fast_mode=height > 2)
+    assert torch.autograd.gradgradcheck(function, (x, weight), fast_mode=True)
+
+
+@backends
+@layouts
+def test_an_empty_batch_stays_empty(inputs, backend, layout):
+    x, weight, _ = inputs(batch=0, grad=True, layout=layout)
+    y = ska(x, weight, backend=backend)
+    assert y.shape == (0, 6, 5, 4)
+    y.sum().backward()
+    assert x.grad.shape == x.shape
+    assert weight.grad.shape == weight.shape
+
+
+@backends
+@layouts
+def test_the_result_keeps_the_memory_format(inputs, backend, layout):
+    x, weight, _ = inputs(layout=layout)
+    expected = torch.channels_last if layout == "nhwc" else torch.contiguous_format
+    assert ska(x, weight, backend=backend).is_contiguous(memory_format=expected)
+
+
+def test_features_and_weights_may_differ_in_memory_format(inputs, definition):
+    for layouts_ in (("nchw", "nhwc"), ("nhwc", "nchw"), ("nhwc", "odd")):
+        x = inputs(layout=layouts_[0], channels=24, groups=8, grad=True)[0]
+        _, weight, upstream = inputs(layout=layouts_[1], channels=24, groups=8, grad=True)
+        found, expected = ska(x, weight), definition(x, weight)
+        agree(found, expected)
+        grads = torch.autograd.grad(found, (x, weight), upstream)
+        for got, wanted in zip(grads, torch.autograd.grad(expected, (x, weight), upstream), strict=True):
+            agree(got, wanted)
+
+
+@pytest.mark.parametrize(("layout", "groups"), [("nchw", 2), ("nhwc", 8), ("odd", 2)])
+def test_opcheck_of_both_operators(inputs, layout, groups):
+    x, weight, upstream = inputs(channels=16, groups=groups, dtype=torch.float32, grad=True, layout=layout)
+    opcheck(torch.ops.lsbench.ska.default, (x, weight))
+    opcheck(torch.ops.lsbench.ska_backward.default, (upstream, x, weight))
 
 
 def test_channels_share_weights_interleaved():
@@ -65,66 +111,138 @@ def test_channels_share_weights_interleaved():
     assert ska(x, weight).flatten().tolist() == [10, 20, 10, 20]
 
 
-def test_static_weights_are_a_depthwise_convolution():
-    x, _ = inputs(channels=4)
+def test_static_weights_are_a_depthwise_convolution(inputs):
+    x, _, _ = inputs(channels=4)
     kernel = torch.randn(4, 1, 3, 3, dtype=torch.float64)
     weight = kernel.view(1, 4, 9, 1, 1).expand(2, 4, 9, 5, 4)
     torch.testing.assert_close(ska(x, weight), F.conv2d(x, kernel, padding=1, groups=4))
 
 
-def test_any_memory_layout_gives_a_contiguous_result():
-    x, weight = inputs()
-    expected = ska(x, weight)
-    found = ska(
-        x.contiguous(memory_format=torch.channels_last), weight.transpose(3, 4).contiguous().transpose(3, 4)
-    )
-    assert found.is_contiguous()
-    torch.testing.assert_close(found, expected)
-
-
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_accumulates_in_float32(dtype):
-    x, weight = (t.to(dtype) for t in inputs())
-    found = ska(x, weight)
-    assert found.dtype == dtype
-    torch.testing.assert_close(found, ska_reference(x.float(), weight.float()).to(dtype))
-
-
-def test_no_overflow_inside_a_half_precision_sum():
+@backends
+def test_no_overflow_inside_a_half_precision_sum(backend):
     weight = torch.zeros(1, 1, 9, 1, 2, dtype=torch.float16)
     weight[0, 0, 4:6, 0, 0] = torch.tensor([300.0, -299.0])
     x = torch.full((1, 1, 1, 2), 300.0, dtype=torch.float16)
-    assert ska(x, weight)[0, 0, 0, 0].item() == 300
+    assert ska(x, weight, backend=backend)[0, 0, 0, 0].item() == 300
 
 
-def test_what_does_not_fit_is_refused_in_one_line():
-    x, weight = inputs()
-    with pytest.raises(ValueError, match="expects x"):
-        ska(x[0], weight)
-    with pytest.raises(ValueError, match="must agree"):
-        ska(x[:1], weight)
-    with pytest.raises(ValueError, match="do not divide"):
-        ska(x[:, :5], weight)
-    with pytest.raises(ValueError, match="odd K"):
-        ska(x, weight[:, :, :4])
-    with pytest.raises(TypeError, match="one floating dtype"):
-        ska(x.float(), weight)
+@backends
+@pytest.mark.parametrize("wide", ["x", "weight", "both"])
+def test_autocast_casts_both_and_gradients_come_back_in_their_own_dtype(inputs, backend, wide):
+    x, weight, _ = inputs(dtype=torch.float32)
+    x = x if wide in ("x", "both") else x.bfloat16()
+    weight = weight if wide in ("weight", "both") else weight.bfloat16()
+    expected = ska(x.bfloat16(), weight.bfloat16())
+    x.requires_grad_(), weight.requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        y = ska(x, weight, backend=backend)
+    assert y.dtype == torch.bfloat16
+    torch.testing.assert_close(y, expected, rtol=1e-2, atol=1e-2)
+    y.float().sum().backward()
+    assert (x.grad.dtype, weight.grad.dtype) == (x.dtype, weight.dtype)
+
+
+def test_autocast_reaches_the_bare_operator_and_leaves_float64_alone(inputs):
+    x, weight, _ = inputs()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.ops.lsbench.ska(x.float(), weight.float()).dtype == torch.bfloat16
+        assert ska(x, weight).dtype == torch.float64
+
+
+def test_torchs_counter_counts_two_flops_per_product(inputs):
+    x, weight, _ = inputs(kernel=5, grad=True)
+    with FlopCounterMode(display=False) as counter:
+        ska(x, weight).sum().backward()
+    assert counter.get_total_flops() == 3 * 2 * 25 * x.numel()
+    with FlopCounterMode(display=False) as counter:
+        ska(x.detach().to("meta"), weight.detach().to("meta"))
+    assert counter.get_total_flops() == 2 * 25 * x.numel()
+
+
+class Aggregation(torch.nn.Module):
+    def forward(self, x, weight):
+        return ska(x, weight) + 1
+
+
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+def test_compiles_whole_with_gradients(inputs, layout):
+    compiled = torch.compile(Aggregation(), fullgraph=True)
+    x, weight, upstream = inputs(channels=16, groups=8, dtype=torch.float32, grad=True, layout=layout)
+    found, expected = compiled(x, weight), Aggregation()(x, weight)
+    torch.testing.assert_close(found, expected)
+    grads = torch.autograd.grad(found, (x, weight), upstream)
+    for got, wanted in zip(grads, torch.autograd.grad(expected, (x, weight), upstream), strict=True):
+        torch.testing.assert_close(got, wanted)
+
+
+def test_exports_as_one_operator_and_decomposes_for_onnx(inputs):
+    x, weight, _ = inputs(dtype=torch.float32)
+    program = torch.export.export(Aggregation(), (x, weight))
+    assert torch.ops.lsbench.ska.default in {node.target for node in program.graph.nodes}
+    file = io.BytesIO()
+    torch.onnx.export(Aggregation(), (x, weight), dynamo=True, verbose=False).save(file)
+    session = onnxruntime.InferenceSession(file.getvalue())
+    names = [i.name for i in session.get_inputs()]
+    (found,) = session.run(None, dict(zip(names, (x.numpy(), weight.numpy()), strict=True)))
+    torch.testing.assert_close(torch.from_numpy(found), Aggregation()(x, weight), rtol=1e-5, atol=1e-5)
+
+
+def test_backends_are_chosen_by_argument_or_for_a_block(inputs, monkeypatch):
+    x, weight, _ = inputs()
+    called = []
+    module = "lsbench.models.ops.ska.ska_reference"
+    monkeypatch.setattr(module, lambda *tensors: called.append(1) or torch.zeros_like(tensors[0]))
+    ska(x, weight)
+    assert called == []
+    ska(x, weight, backend="reference")
+    with ska_backend("reference"):
+        ska(x, weight)
+        ska(x, weight, backend="cpu")
+    ska(x, weight)
+    assert called == [1, 1]
+
+
+def test_a_backend_that_cannot_run_is_refused(inputs):
+    x, weight, _ = inputs()
+    with pytest.raises(ValueError, match="'triton' cannot run on cpu; use 'cpu' there"):
+        ska(x, weight, backend="triton")
+    with pytest.raises(ValueError, match=r"unknown ska backend 'refrence' \(did you mean 'reference'\?\)"):
+        ska(x, weight, backend="refrence")
+    with pytest.raises(ValueError, match="there are: reference, cpu, triton"), ska_backend("zzz"):
+        pass
+
+
+@backends
+def test_what_does_not_fit_is_refused_in_one_line(inputs, backend):
+    x, weight, _ = inputs()
+
+    def refused(error, match, *tensors):
+        with pytest.raises(error, match=match) as caught:
+            ska(*tensors, backend=backend)
+        assert "\n" not in str(caught.value)
+
+    refused(ValueError, "expects x", x[0], weight)
+    refused(ValueError, "must agree", x[:1], weight)
+    refused(ValueError, "do not divide", x[:, :5], weight)
+    refused(ValueError, "odd K", x, weight[:, :, :4])
+    refused(ValueError, "odd K", x, torch.cat([weight, weight[:, :, :7]], 2))
+    refused(TypeError, "one floating dtype", x.float(), weight)
+    refused(TypeError, "one floating dtype", x.long(), weight.long())
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-def test_cuda_agrees_with_the_definition(dtype):
-    x, weight = inputs(height=14, width=14)
-    expected = ska_reference(x, weight)
+def test_cuda_agrees_with_the_definition(inputs, definition, dtype):
+    x, weight, _ = inputs(height=14, width=14)
     y = ska(x.to("cuda", dtype), weight.to("cuda", dtype)).double().cpu()
-    torch.testing.assert_close(y, expected, rtol=0, atol=1e-5 if dtype == torch.float32 else 0.1)
+    torch.testing.assert_close(y, definition(x, weight), rtol=0, atol=1e-5 if dtype == torch.float32 else 0.1)
 
 
 @pytest.mark.gpu
-def test_cuda_gradients_agree_with_the_cpu():
+def test_cuda_gradients_agree_with_the_cpu(inputs):
     results = []
     for device in ("cpu", "cuda"):
-        x, weight = (t.detach().to(device).requires_grad_() for t in inputs(height=9, width=6))
+        x, weight = (t.detach().to(device).requires_grad_() for t in inputs(height=9, width=6)[:2])
         ska(x, weight).square().sum().backward()
         results.append((x.grad.cpu(), weight.grad.cpu()))
     torch.testing.assert_close(results[0], results[1])
