@@ -13,11 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
+import torch
+from timm.models import checkpoint_seq
+from timm.models._features import feature_take_indices
 from torch import Tensor, nn
 
 from lsbench.models.blocks import Attention, Block, BNLinear, ConvNorm, RepVGGDW, Residual
+from lsbench.models.fusion import fuse
 from lsbench.models.token_mixer import create_mixer
 
 STEM_CONVS = {2: 1, 4: 2, 8: 3}
@@ -25,10 +29,11 @@ NUM_STAGES = 4
 
 
 class LSNet(nn.Module):
-    """A vision backbone and classifier for images of one size.
+    """A vision backbone and classifier for images of any size.
 
     Args:
-        img_size: Height and width of the images in pixels, or (height, width).
+        img_size: Height and width in pixels of the images that the attention biases are learned for, or
+            (height, width). Images of another size are taken too, with the biases resized on the fly.
         in_chans: Channels of the images.
         num_classes: Classes; 0 leaves the classifier out.
         stem_stride: By how much the stem shrinks the image: 2, 4 or 8, one stride-2 convolution per factor of
@@ -48,6 +53,9 @@ class LSNet(nn.Module):
         ValueError: If the sizes do not fit together.
         ConfigError: If the mixer or one of its options is wrong.
     """
+
+    head_names: tuple[str, ...] = ("head",)
+    head: nn.Module
 
     def __init__(  # noqa: PLR0913 - timm's names, each its own argument
         self,
@@ -70,6 +78,11 @@ class LSNet(nn.Module):
         _check_sizes(stem_stride, embed_dims, depths)
         self.num_classes = num_classes
         self.num_features = self.head_hidden_size = embed_dims[-1]
+        self.grad_checkpointing = False
+        self.feature_info = [
+            {"num_chs": dim, "reduction": stem_stride * 2**index, "module": f"blocks{index + 1}"}
+            for index, dim in enumerate(embed_dims)
+        ]
         self.patch_embed = _stem(in_chans, embed_dims[0], STEM_CONVS[stem_stride])
         resolution = _last_resolution(img_size, STEM_CONVS[stem_stride] + NUM_STAGES - 1)
 
@@ -86,30 +99,68 @@ class LSNet(nn.Module):
             odd_mixer = attention if index == NUM_STAGES - 1 else pluggable
             layers += _blocks(dim, stage_drops, odd_mixer, has_extra_dw=has_extra_dw, has_se=has_se)
             setattr(self, f"blocks{index + 1}", nn.Sequential(*layers))
-        self.head = self._create_head(num_classes)
+        self.reset_classifier(num_classes)
 
     @property
-    def stages(self) -> list[nn.Module]:
+    def stages(self) -> list[nn.Sequential]:
         """The four stages, each but the first starting with its downsampling."""
-        return [self.get_submodule(f"blocks{index + 1}") for index in range(NUM_STAGES)]
+        return [getattr(self, f"blocks{index + 1}") for index in range(NUM_STAGES)]
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Return the last stage's map, shape (B, num_features, H, W), from images (B, in_chans, H, W)."""
         x = self.patch_embed(x)
         for stage in self.stages:
-            x = stage(x)
+            x = self._forward_stage(stage, x)
         return x
 
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+    def forward_intermediates(
+        self,
+        x: Tensor,
+        indices: int | list[int] | None = None,
+        norm: bool = False,
+        stop_early: bool = False,
+        output_fmt: str = "NCHW",
+        intermediates_only: bool = False,
+    ) -> list[Tensor] | tuple[Tensor, list[Tensor]]:
+        """Return the last stage's map and the maps after the chosen stages, or only the latter.
+
+        Args:
+            x: Images (B, in_chans, H, W).
+            indices: Numbers of the stages from 0 (negative ones from the end), how many of the last stages,
+                or None for all.
+            norm: Not used: the stages end without a normalisation of their own.
+            stop_early: Whether to leave out the stages after the last chosen one.
+            output_fmt: ``"NCHW"``.
+            intermediates_only: Whether to return the chosen maps alone.
+
+        Raises:
+            ValueError: If another format is asked for.
+        """
+        if output_fmt != "NCHW":
+            raise ValueError(f"output_fmt must be 'NCHW', got {output_fmt!r}")
+        chosen, last = feature_take_indices(NUM_STAGES, indices)
+        intermediates = []
+        x = self.patch_embed(x)
+        for index, stage in enumerate(self.stages[: last + 1] if stop_early else self.stages):
+            x = self._forward_stage(stage, x)
+            if index in chosen:
+                intermediates.append(x)
+        return intermediates if intermediates_only else (x, intermediates)
+
+    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor | tuple[Tensor, Tensor]:
         """Return the logits (B, num_classes) of a map, or the pooled features (B, num_features)."""
         pooled = nn.functional.adaptive_avg_pool2d(x, 1).flatten(1)
-        return pooled if pre_logits else self.head(pooled)
+        return pooled if pre_logits else self._classify(pooled)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Return the logits of images (B, in_chans, H, W), shape (B, num_classes)."""
         return self.forward_head(self.forward_features(x))
 
-    def get_classifier(self) -> nn.Module:
+    def fuse(self) -> LSNet:
+        """Return a copy for evaluation whose normalisations and parallel branches are folded away."""
+        return cast("LSNet", fuse(self))
+
+    def get_classifier(self) -> nn.Module | tuple[nn.Module, ...]:
         """Return the head."""
         return self.head
 
@@ -122,12 +173,89 @@ class LSNet(nn.Module):
         if global_pool not in (None, "avg"):
             raise ValueError(f"global_pool must be 'avg', got {global_pool!r}")
         self.num_classes = num_classes
-        reference = next(self.parameters())
-        head = self._create_head(num_classes).train(self.training)
-        self.head = head.to(device=reference.device, dtype=reference.dtype)
+        for name in self.head_names:
+            setattr(self, name, self._create_head())
 
-    def _create_head(self, num_classes: int) -> nn.Module:
-        return BNLinear(self.num_features, num_classes) if num_classes > 0 else nn.Identity()
+    def prune_intermediate_layers(
+        self, indices: int | list[int] = 1, prune_norm: bool = False, prune_head: bool = True
+    ) -> list[int]:
+        """Remove the stages after the last chosen one, and the head; return the chosen stages' numbers.
+
+        Args:
+            indices: As in :meth:`forward_intermediates`.
+            prune_norm: Not used: there is no normalisation after the stages.
+            prune_head: Whether to remove the head too; it always goes where its stage goes.
+        """
+        chosen, last = feature_take_indices(NUM_STAGES, indices)
+        for index in range(last + 1, NUM_STAGES):
+            setattr(self, f"blocks{index + 1}", nn.Sequential())
+        self.num_features = self.head_hidden_size = self.feature_info[last]["num_chs"]
+        if prune_head or last + 1 < NUM_STAGES:
+            self.reset_classifier(0)
+        taken: list[int] = chosen
+        return taken
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Compute each block's activations again in the backward pass instead of keeping them.
+
+        The running averages of the normalisations then move twice per step.
+        """
+        self.grad_checkpointing = enable
+
+    def no_weight_decay(self) -> set[str]:
+        """Return the names of the parameters that weight decay leaves alone, besides vectors and biases."""
+        return {name for name, _ in self.named_parameters() if name.endswith("attention_biases")}
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
+        """Return which parameters belong to which layer: a stage if `coarse`, else a block."""
+        return {
+            "stem": r"^patch_embed",
+            "blocks": r"^blocks(\d+)" if coarse else [(r"^blocks(\d+)\.(\d+)", None)],
+        }
+
+    def _forward_stage(self, stage: nn.Sequential, x: Tensor) -> Tensor:
+        if self.grad_checkpointing and torch.is_grad_enabled():
+            y: Tensor = checkpoint_seq(stage, x, use_reentrant=False)
+        else:
+            y = stage(x)
+        return y
+
+    def _classify(self, pooled: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        logits: Tensor = self.head(pooled)
+        return logits
+
+    def _create_head(self) -> nn.Module:
+        if self.num_classes == 0:
+            return nn.Identity()
+        reference = next(self.parameters())
+        head = BNLinear(self.num_features, self.num_classes).train(self.training)
+        return head.to(device=reference.device, dtype=reference.dtype)
+
+
+class LSNetDistilled(LSNet):
+    """LSNet with a second head, which learns from a teacher; the prediction is the mean of both.
+
+    As in timm's distilled models, ``set_distilled_training()`` makes training return both heads' logits.
+    """
+
+    head_names = ("head", "head_dist")
+    head_dist: nn.Module
+    distilled_training = False
+
+    def set_distilled_training(self, enable: bool = True) -> None:
+        """Choose whether training returns ``(logits, logits_dist)`` instead of their mean."""
+        self.distilled_training = enable
+
+    def get_classifier(self) -> tuple[nn.Module, nn.Module]:
+        """Return both heads."""
+        return self.head, self.head_dist
+
+    def _classify(self, pooled: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        logits, logits_dist = self.head(pooled), self.head_dist(pooled)
+        if self.distilled_training and self.training:
+            return logits, logits_dist
+        mean: Tensor = (logits + logits_dist) / 2
+        return mean
 
 
 def _stem(in_chans: int, dim: int, convs: int) -> nn.Sequential:

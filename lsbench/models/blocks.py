@@ -1,6 +1,7 @@
 """Building blocks of the LSNet backbone, with the module names of the authors' checkpoints.
 
 Shapes: B batch, C channels, H, W plane, N = H * W tokens. Every module maps (B, C, H, W) to (B, C', H', W').
+A module that has a cheaper form in evaluation offers it as ``fused()``, see :mod:`lsbench.models.fusion`.
 
 Source:
     LSNet, CVPR 2025, arXiv:2503.23135, section 3.4 and supplement A.2. The attention with one learned bias
@@ -11,17 +12,22 @@ Source:
 # ruff: noqa: N803, N806 - shape suffixes name the axes
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
-from itertools import product
+from typing import cast
 
 import torch
 from timm.layers.drop import DropPath
 from timm.layers.squeeze_excite import SqueezeExcite
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 class ConvNorm(nn.Sequential):
     """Convolution without bias (`c`) followed by batch normalisation (`bn`); keeps the size at stride 1."""
+
+    c: nn.Conv2d
+    bn: nn.BatchNorm2d
 
     def __init__(
         self,
@@ -38,15 +44,33 @@ class ConvNorm(nn.Sequential):
         nn.init.constant_(norm.weight, norm_weight)
         super().__init__(OrderedDict(c=conv, bn=norm))
 
+    def fused(self) -> nn.Conv2d:
+        """Return the convolution with bias that does the same in evaluation mode, folded in float64."""
+        exact = copy.deepcopy(self).double().eval()
+        return fuse_conv_bn_eval(exact.c, exact.bn).to(self.c.weight.dtype)
+
 
 class BNLinear(nn.Sequential):
     """Batch normalisation (`bn`) of a feature vector followed by a linear layer (`l`): the classifier."""
+
+    bn: nn.BatchNorm1d
+    l: nn.Linear  # noqa: E741 - the authors' name
 
     def __init__(self, in_features: int, out_features: int) -> None:
         linear = nn.Linear(in_features, out_features)
         nn.init.trunc_normal_(linear.weight, std=0.02)
         nn.init.zeros_(linear.bias)
         super().__init__(OrderedDict(bn=nn.BatchNorm1d(in_features), l=linear))
+
+    @torch.no_grad()
+    def fused(self) -> nn.Linear:
+        """Return the linear layer that does the same in evaluation mode, folded in float64."""
+        exact = copy.deepcopy(self).double().eval()
+        # Of an affine map, what it does to zero is the shift, and the rest of what it does to one the scale.
+        shift, both = exact.bn(torch.tensor([[0.0], [1.0]]).to(exact.l.weight).expand(2, exact.l.in_features))
+        exact.l.bias.add_(exact.l.weight @ shift)
+        exact.l.weight.mul_(both - shift)
+        return exact.l.to(self.l.weight.dtype)
 
 
 class Residual(nn.Module):
@@ -90,6 +114,16 @@ class RepVGGDW(nn.Module):
         y: Tensor = self.conv(x) + self.conv1(x) + x
         return y
 
+    @torch.no_grad()
+    def fused(self) -> nn.Conv2d:
+        """Return the one 3x3 depth-wise convolution that does the same in evaluation mode."""
+        exact = copy.deepcopy(self).double()
+        conv, point = exact.conv.fused(), exact.conv1.fused()
+        # A 1x1 kernel is the middle of a 3x3 one, and the input itself is a 1x1 kernel of one.
+        conv.weight[:, :, 1, 1] += point.weight[:, :, 0, 0] + 1
+        cast(Tensor, conv.bias).add_(cast(Tensor, point.bias))
+        return conv.to(self.conv.c.weight.dtype)
+
 
 class FFN(nn.Sequential):
     """Channel mixer: point-wise to twice the width, ReLU, point-wise back; it starts as zero."""
@@ -103,11 +137,13 @@ class FFN(nn.Sequential):
 class Attention(nn.Module):
     """Self-attention over all pixels of a small map, with one learned bias per head and offset.
 
+    A map of another size than the module was built for is attended with the biases resized to it.
+
     Args:
         dim: Channels C; the values of one head are ``dim / num_heads`` wide.
         key_dim: Width of one head's queries and keys.
         num_heads: Heads.
-        resolution: (H, W) of the map; the biases are built for it.
+        resolution: (H, W) of the map that the biases are learned for.
 
     Raises:
         ValueError: If the heads do not divide the channels.
@@ -126,43 +162,51 @@ class Attention(nn.Module):
         self.qkv = ConvNorm(dim, sum(self.widths))
         self.proj = nn.Sequential(nn.ReLU(), ConvNorm(dim, dim, norm_weight=0.0))
         self.dw = ConvNorm(self.widths[0], self.widths[0], 3, groups=self.widths[0])
-        indices, count = _offset_indices(resolution)
-        self.attention_biases = nn.Parameter(torch.zeros(num_heads, count))
-        self.register_buffer("attention_bias_idxs", indices)
+        self.attention_biases = nn.Parameter(torch.zeros(num_heads, resolution[0] * resolution[1]))
+        self.register_buffer("attention_bias_idxs", offset_indices(resolution))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Return the attended features, same shape.
-
-        Raises:
-            ValueError: If the map is not of the size the module was built for.
-        """
+        """Return the attended features, same shape."""
         batch, _, height, width = x_BCHW.shape
-        if (height, width) != self.resolution:
-            raise ValueError(
-                f"attention was built for a map of {self.resolution}, got {(height, width)}: "
-                "create the model with the img_size it is used at"
-            )
         q, k, v = self.qkv(x_BCHW).split(self.widths, dim=1)
         q, k, v = (t.reshape(batch, self.num_heads, -1, height * width) for t in (self.dw(q), k, v))
-        attn = (q.transpose(-2, -1) @ k) * self.scale + self._biases()
+        attn = (q.transpose(-2, -1) @ k) * self.scale + self._biases((height, width))
         y_BHDN = v @ attn.softmax(dim=-1).transpose(-2, -1)
         y: Tensor = self.proj(y_BHDN.reshape(x_BCHW.shape))
         return y
 
-    def _biases(self) -> Tensor:
-        # One gather each time: a cached copy goes stale when weights are loaded or moved.
-        chosen = self.attention_biases.index_select(1, self.attention_bias_idxs.flatten())
-        return chosen.view(self.num_heads, *self.attention_bias_idxs.shape)
+    def _biases(self, resolution: tuple[int, int]) -> Tensor:
+        """Return each head's bias of every pair of pixels, shape (num_heads, N, N)."""
+        # Gathered each time: a cached copy goes stale when weights are loaded or moved.
+        table: Tensor = self.attention_biases
+        indices = self.attention_bias_idxs
+        # A symbolic size is never compared, which would bind a program exported for any size to this one.
+        if any(isinstance(side, torch.SymInt) for side in resolution) or resolution != self.resolution:
+            table = resize_biases(table, self.resolution, resolution)
+            indices = offset_indices(resolution, device=table.device)
+        return table.index_select(1, indices.flatten()).view(self.num_heads, *indices.shape)
 
 
-def _offset_indices(resolution: tuple[int, int]) -> tuple[Tensor, int]:
-    """Return the (N, N) number of each pair's absolute offset, by first appearance, and their count."""
-    points = list(product(range(resolution[0]), range(resolution[1])))
-    seen: dict[tuple[int, int], int] = {}
-    indices = [
-        seen.setdefault((abs(a[0] - b[0]), abs(a[1] - b[1])), len(seen)) for a in points for b in points
-    ]
-    return torch.tensor(indices).view(len(points), len(points)), len(seen)
+def offset_indices(resolution: tuple[int, int], device: torch.device | None = None) -> Tensor:
+    """Return the number of each pair's absolute offset, shape (N, N): ``|dy| * W + |dx|``.
+
+    >>> offset_indices((1, 3)).tolist()
+    [[0, 1, 2], [1, 0, 1], [2, 1, 0]]
+    """
+    height, width = resolution
+    pixel = torch.arange(height * width, device=device)
+    y, x = pixel // width, pixel % width
+    return (y[:, None] - y).abs() * width + (x[:, None] - x).abs()
+
+
+def resize_biases(table: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Tensor:
+    """Return the biases (num_heads, h*w) of an `old` map's offsets for a `new` map, shape (num_heads, H*W).
+
+    The offsets are a grid of rows and columns, and the grid is resized bicubically, as the authors do for
+    detection.
+    """
+    grid = table.view(1, table.shape[0], *old)
+    return nn.functional.interpolate(grid, size=new, mode="bicubic", align_corners=False)[0].flatten(1)
 
 
 class Block(nn.Module):

@@ -17,6 +17,7 @@ from torch import nn
 from lsbench.core.errors import ConfigError
 from lsbench.core.registry import suggest
 from lsbench.models import families
+from lsbench.models.checkpoints import load_checkpoint
 
 
 def _pluggable_models() -> tuple[str, ...]:
@@ -38,9 +39,10 @@ def create_model(
     num_classes: int,
     img_size: int,
     in_chans: int = 3,
+    checkpoint: str | None = None,
     **model_args: Any,
 ) -> nn.Module:
-    """Return a model with random weights from torch's current random state.
+    """Return a model, with random weights from torch's current random state unless others are asked for.
 
     Args:
         name: A model of the LSNet family, or of timm.
@@ -49,21 +51,32 @@ def create_model(
         num_classes: Classes.
         img_size: Height and width of the images in pixels; left out for timm's models that take any size.
         in_chans: Channels of the images.
-        model_args: Further arguments of the model, under timm's names.
+        checkpoint: File or address of weights, see :func:`lsbench.models.checkpoints.load_checkpoint`.
+        model_args: Further arguments of the model, under timm's names; ``pretrained: true`` takes the weights
+            that its makers publish.
 
     Raises:
-        ConfigError: If a name or option is unknown or a value is refused; one line per problem.
+        ConfigError: If a name or option is unknown, a value is refused, or weights cannot be had or do not
+            fit; one line per problem.
     """
     _check_name(name, takes_mixer=bool(mixer or mixer_args))
+    _check_weights(name, checkpoint, pretrained=bool(model_args.get("pretrained")))
     arguments = {**model_args, "num_classes": num_classes, "img_size": img_size, "in_chans": in_chans}
     if mixer is not None:
         arguments["mixer"] = mixer
     if mixer_args:
         arguments["mixer_args"] = dict(mixer_args)
     try:
-        return _create(name, arguments)
+        model = _create(name, arguments)
+    except OSError as error:
+        raise ConfigError(
+            f"model '{name}': its weights cannot be fetched, give a file as `checkpoint`{_reason(error)}"
+        ) from error
     except (TypeError, ValueError, RuntimeError, AssertionError) as error:
         raise ConfigError(f"model '{name}'{_reason(error)}") from error
+    if checkpoint is not None:
+        load_checkpoint(model, checkpoint)
+    return model
 
 
 def _create(name: str, arguments: dict[str, Any]) -> nn.Module:
@@ -86,8 +99,16 @@ def _check_name(name: str, *, takes_mixer: bool) -> None:
         )
 
 
+def _check_weights(name: str, checkpoint: object, *, pretrained: bool) -> None:
+    if checkpoint is not None and not isinstance(checkpoint, str):
+        raise ConfigError(f"model '{name}': checkpoint must be a file or an address, got {checkpoint!r}")
+    if checkpoint is not None and pretrained:
+        raise ConfigError(f"model '{name}': give either `pretrained` or `checkpoint`, not both")
+
+
 def _unknown_argument(error: Exception) -> str | None:
-    found = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+    # timm's MetaFormer family words it "argument(s): ['img_size']".
+    found = re.search(r"unexpected keyword argument(?:\(s\):)? \[?'(\w+)'", str(error))
     return found.group(1) if found else None
 
 

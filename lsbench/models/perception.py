@@ -4,14 +4,19 @@ Source:
     LSNet, CVPR 2025, arXiv:2503.23135, section 3.2, equations 6-8.
 """
 
-# ruff: noqa: N803, N806 - shape suffixes name the axes
+# ruff: noqa: N803 - shape suffixes name the axes
 from __future__ import annotations
+
+import copy
+from typing import cast
 
 from torch import Tensor, nn
 
 from lsbench.models.blocks import ConvNorm
 from lsbench.models.checks import check_odd_kernel, count_groups
+from lsbench.models.fusion import fuse
 from lsbench.models.ops.ska import ska
+from lsbench.models.ops.ska_tail import ska_tail
 
 
 class LKP(nn.Module):
@@ -41,8 +46,12 @@ class LKP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return shape (B, out_chans, H, W)."""
-        perceived = self.act(self.cv3(self.cv2(self.act(self.cv1(x)))))
-        y: Tensor = self.norm(self.cv4(perceived))
+        y: Tensor = self.norm(self.raw(x))
+        return y
+
+    def raw(self, x: Tensor) -> Tensor:
+        """Return what the last normalisation takes, shape (B, out_chans, H, W)."""
+        y: Tensor = self.cv4(self.act(self.cv3(self.cv2(self.act(self.cv1(x))))))
         return y
 
 
@@ -73,12 +82,36 @@ class LargeSmallConv(nn.Module):
         y: Tensor = self.bn(aggregate(x, self.lkp(x), self.groups)) + x
         return y
 
+    def fused(self) -> nn.Module:
+        """Return the form for evaluation: convolutions fused, the rest one operator."""
+        return FusedLargeSmallConv(self)
+
+
+class FusedLargeSmallConv(nn.Module):
+    """The LS convolution in evaluation: fused convolutions, then norms, SKA and residual in one pass.
+
+    Parameters and their names are those of the LS convolution, but for the folded normalisations.
+    """
+
+    def __init__(self, conv: LargeSmallConv) -> None:
+        super().__init__()
+        self.groups = conv.groups
+        self.lkp = cast(LKP, fuse(conv.lkp))
+        self.bn = copy.deepcopy(conv.bn).eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the aggregated features plus the input, same shape."""
+        norm, bn = self.lkp.norm, self.bn
+        return ska_tail(
+            x,
+            self.lkp.raw(x),
+            groups=self.groups,
+            affine=(norm.weight, norm.bias),
+            norm=(bn.weight, bn.bias, cast(Tensor, bn.running_mean), cast(Tensor, bn.running_var)),
+            epsilons=(norm.eps, bn.eps),
+        )
+
 
 def aggregate(x_BCHW: Tensor, weight_BDHW: Tensor, groups: int) -> Tensor:
-    """Return SKA of `x_BCHW` with predicted weights whose channels are ``D = groups * K*K``.
-
-    The weights take the features' dtype, since under autocast a normalisation may have widened them.
-    """
-    batch, _, height, width = weight_BDHW.shape
-    weight_BGKHW = weight_BDHW.view(batch, groups, -1, height, width)
-    return ska(x_BCHW, weight_BGKHW.to(x_BCHW.dtype))
+    """Return SKA of `x_BCHW` with predicted weights whose channels are ``D = groups * K*K``."""
+    return ska(x_BCHW, weight_BDHW.reshape(weight_BDHW.shape[0], groups, -1, *weight_BDHW.shape[2:]))

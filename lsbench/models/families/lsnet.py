@@ -1,4 +1,6 @@
-"""The LSNet family: T, S and B of the paper, and a small sibling for small images.
+"""The LSNet family: T, S and B of the paper, each also with a distilled head, and one for small images.
+
+Weights of the paper's models are those of the authors, at huggingface.co/jameslahm, one repository a model.
 
 Source:
     LSNet, CVPR 2025, arXiv:2503.23135, supplement Table 2. ``lsnet_nano`` is not in the paper.
@@ -6,14 +8,18 @@ Source:
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
-from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
-from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
+import torch
+from timm.models import generate_default_cfgs, register_model
+from torch import Tensor, nn
 
-from lsbench.core.errors import ConfigError
-from lsbench.models.backbone import LSNet
-from lsbench.models.token_mixer import option_problems
+from lsbench.models.backbone import LSNet, LSNetDistilled
+from lsbench.models.blocks import Attention, RepVGGDW, offset_indices, resize_biases
+from lsbench.models.checkpoints import keep_own_classifier, unwrap
+from lsbench.models.registration import build_variant, describe_variant
 
 SIZES: dict[str, dict[str, Any]] = {
     "lsnet_t": {"embed_dims": (64, 128, 256, 384), "depths": (0, 2, 8, 10), "num_heads": 4},
@@ -29,63 +35,142 @@ SIZES: dict[str, dict[str, Any]] = {
         "img_size": 32,
     },
 }
-MODELS = tuple(SIZES)
+PUBLISHED = ("lsnet_t", "lsnet_s", "lsnet_b")
+MODELS = (*SIZES, *(f"{name}_distill" for name in PUBLISHED))
 
 
-def _pretrained_cfg(img_size: int) -> dict[str, Any]:
-    return {
-        "num_classes": 1000,
-        "input_size": (3, img_size, img_size),
-        "crop_pct": 0.9 if img_size >= 160 else 1.0,
-        "interpolation": "bicubic",
-        "mean": IMAGENET_DEFAULT_MEAN,
-        "std": IMAGENET_DEFAULT_STD,
-        "first_conv": "patch_embed.0.c",
-        "classifier": "head.l",
-    }
+def _describe(name: str) -> dict[str, Any]:
+    others: dict[str, Any] = {"first_conv": "patch_embed.0.c", "classifier": "head.l"}
+    if name.endswith("_distill"):
+        others["classifier"] = ("head.l", "head_dist.l")
+    if name.removesuffix("_distill") in PUBLISHED:
+        others |= {"hf_hub_id": f"jameslahm/{name}", "license": "mit", "paper_ids": "arXiv:2503.23135"}
+    return describe_variant(img_size=SIZES.get(name, {}).get("img_size", 224), **others)
 
 
-default_cfgs = generate_default_cfgs(
-    {name: _pretrained_cfg(size.get("img_size", 224)) for name, size in SIZES.items()}
-)
+default_cfgs = generate_default_cfgs({name: _describe(name) for name in MODELS})
 
 
-def _create(name: str, pretrained: bool, **model_args: Any) -> LSNet:
-    if pretrained:
-        raise ConfigError(f"model '{name}': no pretrained weights come with lsbench; leave `pretrained` out")
-    cfg = {key: model_args.pop(key) for key in _CFG_KEYS if key in model_args}
-    problems = option_problems(LSNet, model_args, owner=f"model '{name}'")
-    if problems:
-        raise ConfigError(problems)
-    try:
-        model: LSNet = build_model_with_cfg(LSNet, name, False, **cfg, **{**SIZES[name], **model_args})
-    except ValueError as error:
-        raise ConfigError(f"model '{name}': {error}") from error
-    return model
-
-
-_CFG_KEYS = ("pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")
+def _create(name: str, pretrained: bool, model_args: dict[str, Any]) -> LSNet:
+    return build_variant(
+        LSNetDistilled if name.endswith("_distill") else LSNet,
+        name,
+        model_args,
+        pretrained=pretrained,
+        size=SIZES[name.removesuffix("_distill")],
+        # Stage 1 of T is empty, so features are taken by the model's own method instead of module by module.
+        feature_cfg={"feature_cls": "getter", "out_indices": (0, 1, 2, 3)},
+        filter_fn=checkpoint_filter_fn,
+    )
 
 
 @register_model
 def lsnet_t(pretrained: bool = False, **model_args: Any) -> LSNet:
     """Return LSNet-T: 11.4 M parameters, 0.3 G at 224 px."""
-    return _create("lsnet_t", pretrained, **model_args)
+    return _create("lsnet_t", pretrained, model_args)
+
+
+@register_model
+def lsnet_t_distill(pretrained: bool = False, **model_args: Any) -> LSNet:
+    """Return LSNet-T with a distilled head."""
+    return _create("lsnet_t_distill", pretrained, model_args)
 
 
 @register_model
 def lsnet_s(pretrained: bool = False, **model_args: Any) -> LSNet:
     """Return LSNet-S: 16.1 M parameters, 0.5 G at 224 px."""
-    return _create("lsnet_s", pretrained, **model_args)
+    return _create("lsnet_s", pretrained, model_args)
+
+
+@register_model
+def lsnet_s_distill(pretrained: bool = False, **model_args: Any) -> LSNet:
+    """Return LSNet-S with a distilled head."""
+    return _create("lsnet_s_distill", pretrained, model_args)
 
 
 @register_model
 def lsnet_b(pretrained: bool = False, **model_args: Any) -> LSNet:
     """Return LSNet-B: 23.3 M parameters, 1.3 G at 224 px."""
-    return _create("lsnet_b", pretrained, **model_args)
+    return _create("lsnet_b", pretrained, model_args)
+
+
+@register_model
+def lsnet_b_distill(pretrained: bool = False, **model_args: Any) -> LSNet:
+    """Return LSNet-B with a distilled head."""
+    return _create("lsnet_b_distill", pretrained, model_args)
 
 
 @register_model
 def lsnet_nano(pretrained: bool = False, **model_args: Any) -> LSNet:
     """Return LSNet-nano: the same blocks for small images, trainable on one CPU core."""
-    return _create("lsnet_nano", pretrained, **model_args)
+    return _create("lsnet_nano", pretrained, model_args)
+
+
+def checkpoint_filter_fn(state_dict: Mapping[str, Any], model: nn.Module) -> dict[str, Tensor]:
+    """Return the weights of a checkpoint, the authors' or lsbench's, as `model` takes them.
+
+    What differs is adapted where there is one sensible way:
+
+    - Another image size: the attention biases are resized.
+    - Two heads into a model with one: ``head`` is taken. One head into a model with two: both start as it.
+    - Another number of classes: the last layer keeps the model's own weights, as in timm.
+    - No 1x1 branch in any extra depth-wise convolution (the authors' log of B states a size without it): the
+      branch's scale and shift are set to zero, so that it adds nothing until it is trained.
+
+    Args:
+        state_dict: The weights, or a training's checkpoint with them inside.
+        model: A model of the LSNet family, not fused.
+
+    Raises:
+        ValueError: If there are no weights, or biases are of a map whose height and width cannot be told.
+    """
+    state, own = unwrap(state_dict), model.state_dict()
+    state = keep_own_classifier(_with_heads(state, own), own, ("head.l", "head_dist.l"))
+    branches = [f"{name}.conv1." for name, module in model.named_modules() if isinstance(module, RepVGGDW)]
+    if not any(key.startswith(tuple(branches)) for key in state):
+        for key in own:
+            if key.startswith(tuple(branches)):
+                # The convolution stays random: were it zero too, nothing here could ever learn.
+                state[key] = torch.zeros_like(own[key]) if ".bn." in key else own[key]
+    for name, module in model.named_modules():
+        if isinstance(module, Attention) and f"{name}.attention_biases" in state:
+            state |= _fitted_biases(state, name, module.resolution)
+    return state
+
+
+def _with_heads(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights with exactly the heads that the model has, where the checkpoint has one."""
+    heads = {name: _under(f"{name}.", state) for name in ("head", "head_dist")}
+    fitted = {key: tensor for key, tensor in state.items() if key.split(".")[0] not in heads}
+    for name, weights in heads.items():
+        if _under(f"{name}.", own):
+            fitted |= {f"{name}.{key}": tensor for key, tensor in (weights or heads["head"]).items()}
+    return fitted
+
+
+def _under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
+
+
+def _fitted_biases(state: Mapping[str, Tensor], name: str, resolution: tuple[int, int]) -> dict[str, Tensor]:
+    """Return one attention's biases for maps of `resolution`, and their numbers."""
+    table = state[f"{name}.attention_biases"]
+    indices = state.get(f"{name}.attention_bias_idxs")
+    count = table.shape[1]
+    if indices is not None:
+        # The map whose offsets are numbered like this. The model's own first: a single row or column of
+        # pixels is numbered alike.
+        sides = [resolution, *((rows, count // rows) for rows in range(1, count + 1) if count % rows == 0)]
+        found = [old for old in sides if torch.equal(offset_indices(old), indices.cpu())]
+    elif count == math.prod(resolution):
+        found = [resolution]
+    else:
+        found = [(side, side) for side in (math.isqrt(count),) if side * side == count]
+    if not found:
+        raise ValueError(f"{name}.attention_biases has {count} offsets, which fit no map of rows and columns")
+    if found[0] != resolution:
+        table = resize_biases(table, found[0], resolution)
+    return {
+        f"{name}.attention_biases": table,
+        f"{name}.attention_bias_idxs": offset_indices(resolution),
+    }

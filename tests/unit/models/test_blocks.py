@@ -1,8 +1,20 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
-from lsbench.models.blocks import FFN, Attention, Block, ConvNorm, RepVGGDW, Residual, ResidualNorm
+from lsbench.models.blocks import (
+    FFN,
+    Attention,
+    Block,
+    BNLinear,
+    ConvNorm,
+    RepVGGDW,
+    Residual,
+    ResidualNorm,
+    offset_indices,
+    resize_biases,
+)
 
 
 def test_conv_norm_halves_by_rounding_up():
@@ -76,9 +88,79 @@ def test_attention_equals_its_definition():
         torch.testing.assert_close(module(x), naive_attention(module, x))
 
 
-def test_attention_says_what_size_it_wants():
-    module = Attention(8, key_dim=2, num_heads=2, resolution=(4, 4))
-    with pytest.raises(ValueError, match=r"built for a map of \(4, 4\), got \(8, 8\)"):
-        module(torch.zeros(1, 8, 8, 8))
+def test_heads_divide_the_channels():
     with pytest.raises(ValueError, match="3 heads do not divide the 8 channels"):
         Attention(8, key_dim=2, num_heads=3, resolution=(4, 4))
+
+
+@pytest.mark.parametrize("resolution", [(1, 1), (4, 4), (2, 3), (3, 2), (1, 5), (5, 1)])
+def test_offsets_are_numbered_by_first_appearance(resolution):
+    height, width = resolution
+    seen = {}
+    expected = [
+        [
+            seen.setdefault((abs(i // width - j // width), abs(i % width - j % width)), len(seen))
+            for j in range(height * width)
+        ]
+        for i in range(height * width)
+    ]
+    assert offset_indices(resolution).tolist() == expected
+
+
+@torch.no_grad()
+def test_attention_on_another_map_is_that_of_a_module_with_resized_biases():
+    torch.manual_seed(0)
+    module = Attention(8, key_dim=3, num_heads=2, resolution=(4, 4)).double().eval()
+    nn.init.normal_(module.attention_biases)
+    nn.init.ones_(module.proj[1].bn.weight)
+    other = Attention(8, key_dim=3, num_heads=2, resolution=(2, 5)).double().eval()
+    resized = F.interpolate(module.attention_biases.view(2, 1, 4, 4), (2, 5), mode="bicubic")
+    other.load_state_dict(
+        {
+            **module.state_dict(),
+            "attention_biases": resized.flatten(1),
+            "attention_bias_idxs": other.attention_bias_idxs,
+        }
+    )
+    x = torch.randn(2, 8, 2, 5, dtype=torch.float64)
+    torch.testing.assert_close(module(x), naive_attention(other, x))
+
+
+def test_biases_keep_their_values_at_their_own_size():
+    table = torch.randn(3, 12)
+    assert torch.equal(resize_biases(table, (3, 4), (3, 4)), table)
+
+
+def with_tame_statistics(module):
+    torch.manual_seed(0)
+    for layer in module.modules():
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+            for tensor in (layer.weight, layer.running_var):
+                nn.init.uniform_(tensor, 0.5, 1.5)
+            for tensor in (layer.bias, layer.running_mean):
+                nn.init.uniform_(tensor, -0.5, 0.5)
+    return module.eval()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("module", "shape", "kind"),
+    [
+        (ConvNorm(6, 8, 3, stride=2), (2, 6, 7, 5), nn.Conv2d),
+        (ConvNorm(6, 6, 5, groups=6), (2, 6, 7, 5), nn.Conv2d),
+        (BNLinear(6, 4), (3, 6), nn.Linear),
+        (RepVGGDW(6), (2, 6, 5, 4), nn.Conv2d),
+    ],
+    ids=["strided", "depthwise", "head", "branches"],
+)
+def test_the_fused_form_does_the_same(module, shape, kind):
+    module = with_tame_statistics(module)
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    single = module.fused()
+    assert type(single) is kind
+    assert single.weight.dtype == torch.float32
+    exact = module.double()
+    x = torch.randn(shape, dtype=torch.float64)
+    torch.testing.assert_close(exact.fused()(x), exact(x), rtol=0, atol=1e-12)
+    torch.testing.assert_close(single(x.float()), exact(x).float(), rtol=0, atol=1e-5)
+    assert all(torch.equal(before[key], value.to(before[key])) for key, value in exact.state_dict().items())

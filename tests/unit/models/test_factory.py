@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -6,7 +9,17 @@ from lsbench.models.factory import PLUGGABLE_MODELS, create_model
 
 
 def test_family_members_take_a_mixer():
-    assert PLUGGABLE_MODELS == ("lsnet_b", "lsnet_nano", "lsnet_s", "lsnet_t")
+    assert PLUGGABLE_MODELS == (
+        "deit_tiny_ls",
+        "lsnet_b",
+        "lsnet_b_distill",
+        "lsnet_nano",
+        "lsnet_s",
+        "lsnet_s_distill",
+        "lsnet_t",
+        "lsnet_t_distill",
+        "resnet50_ls",
+    )
     model = create_model(
         "lsnet_nano",
         mixer="involution",
@@ -19,7 +32,7 @@ def test_family_members_take_a_mixer():
     assert {type(m).__name__ for m in model.modules()} >= {"Involution"}
 
 
-@pytest.mark.parametrize("name", ["mobilenetv3_small_050", "vit_tiny_patch16_224"])
+@pytest.mark.parametrize("name", ["mobilenetv3_small_050", "vit_tiny_patch16_224", "poolformer_s12"])
 def test_any_timm_model_works_with_or_without_its_own_image_size(name):
     model = create_model(name, num_classes=3, img_size=32, in_chans=1).eval()
     assert model(torch.zeros(1, 1, 32, 32)).shape == (1, 3)
@@ -55,6 +68,37 @@ def test_wrong_model_arguments_are_explained():
 
 def test_a_model_without_a_place_for_it_takes_no_mixer():
     assert problem(name="mobilenetv3_small_050", mixer="ls_conv").startswith(
-        "model 'mobilenetv3_small_050' has no pluggable token mixer; these have: lsnet_b"
+        "model 'mobilenetv3_small_050' has no pluggable token mixer; these have: deit_tiny_ls"
     )
     assert "no pluggable token mixer" in problem(name="resnet18", mixer_args={"kernel_large": 5})
+
+
+def test_a_checkpoint_is_loaded_by_name_of_its_file(tmp_path):
+    torch.manual_seed(0)
+    source = create_model("lsnet_nano", num_classes=3, img_size=32).eval()
+    torch.save(source.state_dict(), tmp_path / "weights.pth")
+    arguments = {"num_classes": 3, "img_size": 32, "checkpoint": str(tmp_path / "weights.pth")}
+    model = create_model("lsnet_nano", **arguments).eval()
+    x = torch.randn(1, 3, 32, 32)
+    assert torch.equal(model(x), source(x))
+
+
+def test_wrong_weights_are_explained(tmp_path):
+    line = problem(checkpoint=str(tmp_path / "none.pth"))
+    assert line == f"checkpoint '{tmp_path / 'none.pth'}' does not exist"
+    assert problem(checkpoint=5) == "model 'lsnet_nano': checkpoint must be a file or an address, got 5"
+    assert problem(checkpoint="a.pth", pretrained=True) == (
+        "model 'lsnet_nano': give either `pretrained` or `checkpoint`, not both"
+    )
+    assert "no pretrained weights" in problem(pretrained=True)
+
+
+def test_weights_that_cannot_be_fetched_are_one_line(tmp_path):
+    nowhere = {"hf_hub_id": None, "url": (tmp_path / "none.pth").as_uri()}
+    line = problem(name="lsnet_t", img_size=224, pretrained=True, pretrained_cfg_overlay=nowhere)
+    assert line.startswith("model 'lsnet_t': its weights cannot be fetched, give a file as `checkpoint`: ")
+
+
+def test_importing_the_package_tells_timm_of_every_model():
+    code = f"import lsbench.models, timm; assert all(map(timm.is_model, {PLUGGABLE_MODELS!r}))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,122 @@
+"""What the variants of every family have in common: how timm builds them, and words for a wrong option."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeVar
+
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from timm.models import build_model_with_cfg, resolve_pretrained_cfg
+from torch import nn
+
+from lsbench.core.errors import ConfigError
+from lsbench.models.token_mixer import option_problems
+
+#: Arguments of timm.create_model that are not the model's own.
+BUILDER_OPTIONS = frozenset(
+    {"pretrained_cfg", "pretrained_cfg_overlay", "cache_dir", "features_only", "out_indices", "feature_cls"}
+)
+
+ModelT = TypeVar("ModelT", bound=nn.Module)
+
+
+def describe_variant(*, img_size: int = 224, **others: Any) -> dict[str, Any]:
+    """Return a variant's entry for timm's ``generate_default_cfgs``.
+
+    Args:
+        img_size: Height and width of the images in pixels that it is made for.
+        others: Further fields; ``first_conv`` and ``classifier`` are the layers' names, ``hf_hub_id`` says
+            where weights are, if there are any.
+    """
+    return {
+        "num_classes": 1000,
+        "input_size": (3, img_size, img_size),
+        "crop_pct": 0.9 if img_size >= 160 else 1.0,
+        "interpolation": "bicubic",
+        "mean": IMAGENET_DEFAULT_MEAN,
+        "std": IMAGENET_DEFAULT_STD,
+        **others,
+    }
+
+
+def build_variant(
+    model: type[ModelT],
+    name: str,
+    options: Mapping[str, Any],
+    *,
+    pretrained: bool = False,
+    size: Mapping[str, Any] | None = None,
+    feature_cfg: dict[str, Any] | None = None,
+    filter_fn: Callable[..., dict[str, Any]] | None = None,
+) -> ModelT:
+    """Return the variant `name`, built by timm, with random weights unless others are asked for.
+
+    Args:
+        model: Class of the family.
+        name: The variant's name, registered with timm.
+        options: What the user asks for: the model's arguments and timm's own.
+        pretrained: Whether the user asks for weights.
+        size: Arguments that make the variant; options overrule them.
+        feature_cfg: How timm makes a feature extractor of the model (``features_only=True``).
+        filter_fn: timm's ``checkpoint_filter_fn``: makes a checkpoint's weights those of the model.
+
+    Raises:
+        ConfigError: If there are no weights to ask for, an option is unknown, or a value is refused.
+    """
+    owner = f"model '{name}'"
+    if pretrained and not _source(name, options).has_weights:
+        raise ConfigError(f"{owner}: no pretrained weights come with lsbench; leave `pretrained` out")
+    own = {option: value for option, value in options.items() if option not in BUILDER_OPTIONS}
+    problems = option_problems(model, own, owner=owner)
+    if problems:
+        raise ConfigError(problems)
+    arguments = {**(size or {}), **options}
+    try:
+        built: ModelT = build_model_with_cfg(
+            model,
+            name,
+            pretrained,
+            feature_cfg=dict(feature_cfg or {}),
+            pretrained_filter_fn=filter_fn,
+            **arguments,
+        )
+    except ValueError as error:
+        raise ConfigError(f"{owner}: {error}") from error
+    return built
+
+
+def _source(name: str, options: Mapping[str, Any]) -> Any:
+    """Return timm's description of the variant, which says where its weights are."""
+    return resolve_pretrained_cfg(
+        name,
+        pretrained_cfg=options.get("pretrained_cfg"),
+        pretrained_cfg_overlay=options.get("pretrained_cfg_overlay"),
+    )
+
+
+def inherit_options(
+    parent: type[nn.Module], *, fixed: Collection[str]
+) -> Callable[[type[ModelT]], type[ModelT]]:
+    """Return a decorator that lets a model's signature list its parent's options after its own.
+
+    For a model that takes ``**parent_args``: an unknown option is then found before the parent sees it.
+
+    Args:
+        parent: Class whose arguments are passed on.
+        fixed: Those that the model decides itself.
+    """
+
+    def decorate(model: type[ModelT]) -> type[ModelT]:
+        own = inspect.signature(model).parameters.values()
+        taken = {*fixed, *(parameter.name for parameter in own)}
+        inherited = [
+            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for parameter in inspect.signature(parent).parameters.values()
+            if parameter.name not in taken
+        ]
+        named = [parameter for parameter in own if parameter.kind is not inspect.Parameter.VAR_KEYWORD]
+        model.__signature__ = inspect.Signature([*named, *inherited])  # type: ignore[attr-defined]
+        return model
+
+    return decorate
