@@ -2,9 +2,12 @@
 
 One MAC is one FLOP here, as in the paper's tables. The convention is fvcore's: convolutions, linear layers
 and matrix products by their products; batch normalisation in evaluation 2 per element, group normalisation 5,
-pooling 1 per input element. Element-wise operators are not counted but listed. Convolutions and batch
-normalisations are counted as they are, unfused. fvcore leaves out without listing what it takes for free:
-ReLU, reshaping, indexing, dropout.
+pooling 1 per input element; SKA K*K per output element; a Fourier transform of N real numbers 5/4 N log2 N,
+half the additions and multiplications of the usual count 5/2 N log2 N. Element-wise operators are not counted
+but listed. Convolutions and batch normalisations are counted as they are: fuse the model to count what the
+paper counts. fvcore leaves out without listing what it takes for free: ReLU, reshaping, indexing, dropout.
+
+fvcore is taught SKA when this module is imported, so that its own ``FlopCountAnalysis`` counts it too.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from fvcore.nn import FlopCountAnalysis
+from fvcore.nn.flop_count import _DEFAULT_SUPPORTED_OPS
 from torch import nn
 
 
@@ -49,8 +54,6 @@ def count_macs(model: nn.Module, input_size: tuple[int, int, int]) -> MacCount:
         warnings.simplefilter(
             "ignore"
         )  # from torch.jit, which fvcore traces with: about itself, not the model
-        from fvcore.nn import FlopCountAnalysis
-
         analysis = FlopCountAnalysis(model, image).set_op_handle(**_HANDLES)
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
         counted = {name: int(count) for name, count in analysis.by_operator().items()}
@@ -87,4 +90,24 @@ def _count_attention(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
     return Counter({"scaled_dot_product_attention": products})
 
 
-_HANDLES = {"lsbench::ska": _count_ska, "aten::scaled_dot_product_attention": _count_attention}
+def _count_transform(real: list[int]) -> int:
+    """Return 5/4 N log2 N per plane of N real numbers; `real` is the shape of the tensor that holds them."""
+    points = math.prod(real[-2:])
+    return round(math.prod(real[:-2]) * 1.25 * points * math.log2(points))
+
+
+def _count_rfft2(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
+    return Counter({"fft_rfft2": _count_transform(_shape(inputs[0]))})
+
+
+def _count_irfft2(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
+    return Counter({"fft_irfft2": _count_transform(_shape(outputs[0]))})
+
+
+_HANDLES = {
+    "lsbench::ska": _count_ska,
+    "aten::scaled_dot_product_attention": _count_attention,
+    "aten::fft_rfft2": _count_rfft2,
+    "aten::fft_irfft2": _count_irfft2,
+}
+_DEFAULT_SUPPORTED_OPS["lsbench::ska"] = _count_ska
