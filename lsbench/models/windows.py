@@ -1,0 +1,106 @@
+"""Cut a map into equal windows for attention inside each, and put it together again.
+
+Shapes: B batch, C channels, H, W the map, N windows per image, h, w one window.
+
+Source:
+    Swin Transformer, ICCV 2021, arXiv:2103.14030, section 3.2: windows, their cyclic shift and its mask.
+    There the window size is fixed and must be chosen with the map in mind; here it is a maximum.
+"""
+
+# ruff: noqa: N803 - shape suffixes name the axes
+from __future__ import annotations
+
+from math import isqrt
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class WindowGrid(NamedTuple):
+    """How a map is cut: the fewest windows of at most a given size, all equally large.
+
+    14 pixels of at most 7 are 2 windows of 7; 8 are 2 of 4, 5 are 1 of 5, and 9 are 2 of 5, which need one
+    pixel of padding.
+
+    Attributes:
+        windows: How many along (H, W).
+        size: (h, w) of each.
+    """
+
+    windows: tuple[int, int]
+    size: tuple[int, int]
+
+    @property
+    def shift(self) -> tuple[int, int]:
+        """Half a window along each axis; 0 along an axis that one window spans."""
+        rows, columns = (size // 2 if windows > 1 else 0 for windows, size in zip(*self, strict=True))
+        return rows, columns
+
+    def pad(self, x_BCHW: Tensor) -> Tensor:
+        """Return the map with zeros below and to the right, so that the windows cover it exactly."""
+        height, width = self._covered
+        missing = (0, width - x_BCHW.shape[3], 0, height - x_BCHW.shape[2])
+        return nn.functional.pad(x_BCHW, missing) if any(missing) else x_BCHW
+
+    def cut(self, x_BCHW: Tensor) -> Tensor:
+        """Return the windows of a padded map, shape (B * N, C, h, w), image by image and row by row."""
+        (rows, columns), (height, width) = self
+        x = x_BCHW.reshape(-1, x_BCHW.shape[1], rows, height, columns, width)
+        return x.permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
+
+    def join(self, windows_NChw: Tensor) -> Tensor:
+        """Return the padded map, shape (B, C, H, W), that `cut` gives these windows of."""
+        rows, columns = self.windows
+        x = windows_NChw.reshape(-1, rows, columns, *windows_NChw.shape[1:])
+        return x.permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
+
+    def border_mask(self, device: torch.device) -> Tensor:
+        """Return what to add to the scores of each window after the map was rolled back by `shift`.
+
+        Rolling brings the first rows and columns next to the last: pixels that meet only because of that do
+        not see each other.
+
+        Returns:
+            0 where two pixels of a window are neighbours in the map, else -inf, shape (N, h * w, h * w).
+        """
+        wrapped = [
+            torch.arange(covered, device=device) >= covered - shift
+            for covered, shift in zip(self._covered, self.shift, strict=True)
+        ]
+        label = wrapped[0][:, None] * 2 + wrapped[1][None, :]
+        label = self.cut(label[None, None]).flatten(1)
+        apart = label[:, :, None] != label[:, None, :]
+        return torch.zeros(apart.shape, device=device).masked_fill(apart, float("-inf"))
+
+    @property
+    def _covered(self) -> tuple[int, int]:
+        return self.windows[0] * self.size[0], self.windows[1] * self.size[1]
+
+
+def window_grid(x_BCHW: Tensor, largest: int) -> WindowGrid:
+    """Return how to cut a map into windows of at most `largest` pixels a side.
+
+    >>> window_grid(torch.zeros(1, 3, 14, 9), 7)
+    WindowGrid(windows=(2, 2), size=(7, 5))
+    """
+    # Whole numbers, so that a traced model does not count the arithmetic on sizes.
+    height, width = int(x_BCHW.shape[2]), int(x_BCHW.shape[3])
+    rows, columns = -(-height // largest), -(-width // largest)
+    return WindowGrid((rows, columns), (-(-height // rows), -(-width // columns)))
+
+
+def window_indices(index: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the part of a bias index that a smaller window uses.
+
+    Args:
+        index: Number of each pair's bias in a square window, shape (side**2, side**2).
+        size: (h, w) of the smaller window, each at most that side.
+
+    Returns:
+        Shape (h * w, h * w): pairs at the same offset keep their number.
+    """
+    height, width = size
+    side = isqrt(int(index.shape[0]))
+    part = index.view(side, side, side, side)[:height, :width, :height, :width]
+    return part.reshape(height * width, height * width)
