@@ -303,12 +303,11 @@ def _results_of(suite: str | None, preset: str | None, results: Path) -> list[Re
         NothingMeasuredError: If there is no result.
     """
     from lsbench.store.results import find_results
-    from lsbench.suite.loader import find_suite
-    from lsbench.suite.marked_yaml import read_yaml
+    from lsbench.suite.loader import find_suite, read_suite
 
     name = suite
     if suite is not None and not (results / suite).is_dir():
-        name = str(read_yaml(find_suite(suite)).get("name"))
+        name = str(read_suite(find_suite(suite)).get("name"))
     folders = find_results(results.absolute(), name)
     folders = [folder for folder in folders if preset in (None, folder.root.name)]
     if not folders:
@@ -321,12 +320,20 @@ def _results_of(suite: str | None, preset: str | None, results: Path) -> list[Re
 
 @app.command("list")
 def list_names(
-    what: Annotated[Listing, typer.Argument(help="What to list.")], as_json: JsonOpt = False
+    what: Annotated[Listing, typer.Argument(help="What to list.")],
+    glob: Annotated[
+        str, typer.Argument(metavar="[GLOB]", help="Only names like this, e.g. 'repvit*'.")
+    ] = "*",
+    as_json: JsonOpt = False,
 ) -> None:
     """List what can be named in a suite."""
+    from fnmatch import fnmatchcase
+
     from lsbench.suite.listing import named_things
 
     for name, title in named_things(what.value):
+        if not fnmatchcase(name, glob):
+            continue
         typer.echo(json.dumps({"name": name, "title": title}) if as_json else f"{name:24s}  {title}".rstrip())
 
 

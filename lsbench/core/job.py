@@ -61,6 +61,10 @@ class JobSpec(StrictModel):
     threads: int = Field(default=1, ge=1, description="CPU threads of the job; part of its identity")
 
 
+#: Metric -> value in the unit of records (fractions, counts, MACs).
+Published = dict[str, Annotated[float, Field(ge=0)]]
+
+
 class Variant(StrictModel):
     """One model configuration of a suite: model, token mixer, overrides and data set."""
 
@@ -71,6 +75,9 @@ class Variant(StrictModel):
     model_args: dict[str, Any] = Field(default_factory=dict)
     dataset: dict[str, Any]
     label: str | None = Field(default=None, description="what reports call it; default: the name")
+    published: Published = Field(
+        default_factory=dict, description="what others measured on it: metric -> value; changes no result"
+    )
 
     @field_validator("mixer_args", "model_args")
     @classmethod
@@ -87,7 +94,7 @@ class Variant(StrictModel):
         return self.label or self.name
 
     def model_identity(self) -> dict[str, Any]:
-        """Return what changes the model itself: everything but names and data."""
+        """Return what changes the model itself: everything but names, data and published numbers."""
         return self.model_dump(include={"model", "mixer", "mixer_args", "model_args"})
 
 

@@ -16,6 +16,7 @@ class Quantity:
         title: Column header for people.
         scale: Factor from the stored value to the shown one (0.714 -> 71.4 %).
         digits: Decimals shown.
+        depends_on_machine: Whether numbers from two machines are no comparison.
     """
 
     name: str
@@ -24,6 +25,11 @@ class Quantity:
     title: str
     scale: float = 1.0
     digits: int = 2
+    depends_on_machine: bool = False
+
+
+def _percent(name: str, what: str) -> Quantity:
+    return Quantity(name, "fraction", True, f"{what} (%)", 100.0)
 
 
 _ALL = (
@@ -34,8 +40,25 @@ _ALL = (
     Quantity("train_loss", "nat", False, "train loss", 1.0, 4),
     Quantity("params", "count", False, "params (M)", 1e-6, 3),
     Quantity("macs", "MAC", False, "FLOPs (G), 1 MAC = 1 FLOP", 1e-9, 4),
-    Quantity("latency_ms", "ms", False, "latency (ms)", 1.0, 2),
-    Quantity("throughput", "image/s", True, "throughput (img/s)", 1.0, 0),
+    Quantity("latency_ms", "ms", False, "latency (ms)", 1.0, 2, depends_on_machine=True),
+    Quantity("throughput", "image/s", True, "throughput (img/s)", 1.0, 0, depends_on_machine=True),
+    Quantity("mce", "ratio", False, "ImageNet-C mCE (AlexNet = 100)", 100.0),
+    _percent("imagenet_a_top1", "ImageNet-A top-1"),
+    _percent("imagenet_r_top1", "ImageNet-R top-1"),
+    _percent("imagenet_sketch_top1", "ImageNet-Sketch top-1"),
+    _percent("retinanet_ap", "RetinaNet AP"),
+    _percent("retinanet_ap50", "RetinaNet AP50"),
+    _percent("retinanet_ap75", "RetinaNet AP75"),
+    _percent("retinanet_ap_small", "RetinaNet AP small"),
+    _percent("retinanet_ap_medium", "RetinaNet AP medium"),
+    _percent("retinanet_ap_large", "RetinaNet AP large"),
+    _percent("maskrcnn_ap_box", "Mask R-CNN box AP"),
+    _percent("maskrcnn_ap50_box", "Mask R-CNN box AP50"),
+    _percent("maskrcnn_ap75_box", "Mask R-CNN box AP75"),
+    _percent("maskrcnn_ap_mask", "Mask R-CNN mask AP"),
+    _percent("maskrcnn_ap50_mask", "Mask R-CNN mask AP50"),
+    _percent("maskrcnn_ap75_mask", "Mask R-CNN mask AP75"),
+    _percent("miou", "mIoU"),
 )
 QUANTITIES = {quantity.name: quantity for quantity in _ALL}
 
@@ -43,6 +66,18 @@ QUANTITIES = {quantity.name: quantity for quantity in _ALL}
 def quantity(name: str) -> Quantity:
     """Return the quantity called `name`; an unknown name gives one without unit or direction."""
     return QUANTITIES.get(name, Quantity(name, "", None, name))
+
+
+def published_text(shown: Quantity, value: float) -> str:
+    """Return a published value for people, without digits that its source does not give.
+
+    >>> [published_text(quantity("top1"), share) for share in (0.716, 0.75)]
+    ['71.6', '75.0']
+    >>> published_text(quantity("macs"), 3.1e8), published_text(quantity("throughput"), 14708)
+    ('0.31', '14708')
+    """
+    whole, point, decimals = f"{value * shown.scale:.{shown.digits}f}".partition(".")
+    return f"{whole}{point}{decimals[:1]}{decimals[1:].rstrip('0')}"
 
 
 def from_duration(seconds: float) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from lsbench.core.units import Quantity
+from lsbench.core.units import Quantity, published_text
+from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.statistics import Estimate
-from lsbench.tables.summary import Cell, Column, Row, Summary
+from lsbench.tables.summary import Summary
 
 
 def header(summary: Summary) -> list[str]:
@@ -14,7 +15,8 @@ def header(summary: Summary) -> list[str]:
 
 def row_texts(row: Row, columns: list[Column]) -> list[str]:
     """Return the cells of one row."""
-    name = f"{row.title} (baseline)" if row.is_baseline else row.title
+    mark = " (baseline)" if row.is_baseline else " (published only)" if row.is_published_only else ""
+    name = f"{row.title}{mark}"
     return [name, *(cell_text(row.cells[column.key], column) for column in columns)]
 
 
@@ -22,10 +24,17 @@ def cell_text(cell: Cell, column: Column) -> str:
     """Return one cell: value and interval, or the reason why there is none."""
     if cell.estimate is None:
         return cell.hole or "-"
+    if column.is_published:
+        return _published(cell.estimate.value, cell.gap, column.quantity)
     text = _delta(cell.estimate, column) if column.is_delta else _value(cell, cell.estimate, column)
     if cell.estimate.n < cell.expected:
         text += f" ({cell.estimate.n} of {cell.expected} seeds)"
     return text
+
+
+def _published(value: float, gap: float | None, shown: Quantity) -> str:
+    text = published_text(shown, value)
+    return text if gap is None else f"{text} (ours {gap * shown.scale:+.{shown.digits}f})"
 
 
 def _value(cell: Cell, found: Estimate, column: Column) -> str:

@@ -26,6 +26,7 @@ def _table(summary: Summary) -> dict[str, Any]:
             "unit": column.quantity.unit,
             "higher_is_better": column.quantity.higher_is_better,
             "protocol": column.protocol,
+            "is_published": column.is_published,
         }
         for column in summary.columns
     ]

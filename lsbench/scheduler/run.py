@@ -115,6 +115,9 @@ def write_manifest(graph: JobGraph, folder: ResultsFolder) -> None:
         "baseline": suite.baseline,
         "limit": suite.limit,
         "seeds": list(suite.seeds),
+        "source": suite.source,
+        "published": {v.name: v.published for v in suite.variants if v.published},
+        "published_only": [row.model_dump(mode="json") for row in suite.published_only],
         "jobs": [_entry(job) for job in graph.jobs],
     }
     if folder.manifest() != manifest:

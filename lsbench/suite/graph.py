@@ -111,7 +111,7 @@ def _job(
         name=entry.name,
         variant=variant,
         seed=seed,
-        spec=entry.spec,
+        spec=entry.spec_of.get(variant.name, entry.spec),
         needs={need: _need(jobs, variant, need, seed) for need in entry.needs},
         resources=entry.resources,
         dataset_fingerprint=fingerprint if kind.uses_data else None,
@@ -156,7 +156,7 @@ def _cost(job: Job, datasets: _Datasets) -> float:
 
 def _macs(job: Job, datasets: _Datasets) -> float | None:
     _, spec, _ = datasets.look_up(job.variant.dataset)
-    return known_macs(job.variant.model, job.variant.mixer, spec.img_size)
+    return known_macs(job.variant.model_identity(), spec.img_size)
 
 
 def critical_path(graph: JobGraph) -> dict[str, float]:

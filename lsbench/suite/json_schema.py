@@ -15,6 +15,10 @@ def suite_json_schema() -> dict[str, Any]:
     schema = SuiteFile.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "lsbench suite"
+    # What a file leaves out may stand in the file that it extends.
+    complete = [key for key in schema["required"] if key not in ("version", "name")]
+    schema["required"] = ["version", "name"]
+    schema["anyOf"] = [{"required": complete}, {"required": ["extends"]}]
     definitions = schema["$defs"]
     definitions["Job"] = {
         "anyOf": [{"enum": JOBS.names()}, *(_job(name, definitions) for name in JOBS.names())]

@@ -6,10 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from lsbench.core import registry
-from lsbench.core.catalog import model_names
-from lsbench.suite.loader import shipped_suites
-from lsbench.suite.marked_yaml import read_yaml
+from lsbench.core.catalog import counted_macs, model_names, pluggable_models
+from lsbench.core.job import Variant
+from lsbench.core.units import published_text, quantity
+from lsbench.suite.loader import read_suite, shipped_suites
 from lsbench.suite.planner import Plan
+from lsbench.suite.schema import Suite
+
+#: Published metrics that a plan shows; a report shows all.
+IN_PLAN = ("macs", "top1", "mce", "miou", "retinanet_ap", "maskrcnn_ap_box")
 
 REGISTRIES = {
     "mixers": registry.MIXERS,
@@ -24,10 +29,11 @@ REGISTRIES = {
 def named_things(what: str) -> Iterator[tuple[str, str]]:
     """Yield name and one-line title of everything of one kind."""
     if what == "models":
-        yield from ((name, "") for name in model_names())
+        ours = pluggable_models()
+        yield from ((name, "takes a token mixer" if name in ours else "timm") for name in model_names())
     elif what == "suites":
         for name, path in shipped_suites().items():
-            yield name, str(read_yaml(path).get("description", "")).strip()
+            yield name, str(read_suite(path).get("description", "")).strip()
     else:
         plugins = REGISTRIES[what]
         yield from ((name, plugins.title(name)) for name in plugins.names())
@@ -39,7 +45,8 @@ def plan_rows(plan: Plan) -> Iterator[dict[str, Any]]:
         state = plan.state(job)
         if state is not None:
             macs = plan.cost(job)
-            yield {"job": job.label, "kind": job.kind, "state": state, "id": job.id, "estimated_macs": macs}
+            row = {"job": job.label, "kind": job.kind, "state": state, "id": job.id, "estimated_macs": macs}
+            yield {**row, "published": job.variant.published}
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:
@@ -48,6 +55,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield f"{suite.name} ({suite.preset}): {len(suite.variants)} variants, seeds {list(suite.seeds)}"
     if suite.description:
         yield f"  {suite.description.strip()}"
+    yield from _published_lines(suite)
     for row in plan_rows(plan):
         macs = row["estimated_macs"]
         cost = "?" if macs is None else _macs(macs)
@@ -61,6 +69,29 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield f"  left: {left}; done: {len(plan.done)}"
     if any(plan.cost(job) is None for job in (*plan.todo, *plan.pending)):
         yield "  ?: not in the catalog of costs, or cut short by --limit"
+
+
+def _published_lines(suite: Suite) -> Iterator[str]:
+    """Yield what the suite's source published of each row, beside the FLOPs that were counted here."""
+    rows = [(v.title, _counted(v), v.published, "") for v in suite.variants]
+    rows += [(row.name, None, row.published, f"not run: {row.reason}") for row in suite.published_only]
+    metrics = [metric for metric in IN_PLAN if any(metric in published for _, _, published, _ in rows)]
+    if not metrics:
+        return
+    yield f"  published in {suite.source or 'an unnamed source'}:"
+    titles = [quantity(metric).title.split(",", 1)[0] for metric in metrics]
+    cells = [["row", "FLOPs (G) here", *(f"published {title}" for title in titles), ""]]
+    for title, macs, published, remark in rows:
+        theirs = [published_text(quantity(m), published[m]) if m in published else "-" for m in metrics]
+        cells.append([title, "-" if macs is None else f"{macs / 1e9:.4f}", *theirs, remark])
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for name, *numbers, remark in cells:
+        aligned = "  ".join(text.rjust(width) for text, width in zip(numbers, widths[1:-1], strict=True))
+        yield f"  {name.ljust(widths[0])}  {aligned}  {remark}".rstrip()
+
+
+def _counted(variant: Variant) -> int | None:
+    return counted_macs(variant.model_identity(), variant.dataset["img_size"])
 
 
 def _macs(value: float) -> str:

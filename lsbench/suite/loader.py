@@ -8,29 +8,43 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from lsbench.core.errors import UsageError
+from lsbench.core.errors import ConfigError, UsageError
 from lsbench.core.ids import content_hash
 from lsbench.core.registry import PACKAGE_ROOT, suggest
-from lsbench.suite.marked_yaml import MarkedDict, MarkedList, merge, read_yaml
+from lsbench.suite.marked_yaml import MarkedDict, MarkedList, line_of, merge, read_yaml
 from lsbench.suite.matrix import expand_variants
 from lsbench.suite.problems import Problems
 from lsbench.suite.resolve import resolve_suite
 from lsbench.suite.schema import Suite, SuiteFile
 
 MAX_FOLDER_NAME = 120
+NOT_SETTABLE = ("version", "extends", "name", "presets", "variants", "source", "published_only")
 SHIPPED = (PACKAGE_ROOT / "shipped_suites", PACKAGE_ROOT.parent / "suites")
 
 
 def shipped_suites() -> dict[str, Path]:
-    """Return the suites that come with lsbench: name -> file."""
+    """Return the suites that come with lsbench: path below their folder, without ``.yaml`` -> file.
+
+    A file whose name starts with ``_`` is no suite: others extend it.
+    """
     for folder in SHIPPED:
         if folder.is_dir():
-            return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+            files = [path for path in sorted(folder.rglob("*.yaml")) if not path.name.startswith("_")]
+            return {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
     return {}
 
 
+def folder_name(name: str) -> str:
+    """Return what a shipped suite calls itself and its results folder: one word.
+
+    >>> folder_name("paper/table5")
+    'paper_table5'
+    """
+    return name.replace("/", "_")
+
+
 def find_suite(name: str) -> Path:
-    """Return the file of a suite given as a path or as the name of a shipped one.
+    """Return the file of a suite given as a path, or as the name of a shipped one or of its results.
 
     Raises:
         UsageError: If there is neither.
@@ -39,10 +53,39 @@ def find_suite(name: str) -> Path:
     if path.is_file():
         return path
     shipped = shipped_suites()
-    if name in shipped:
-        return shipped[name]
-    hint = suggest(path.stem, shipped) or f"; shipped suites: {', '.join(shipped)}"
+    for shipped_name, file in shipped.items():
+        if name in (shipped_name, folder_name(shipped_name)):
+            return file
+    hint = suggest(path.stem, shipped) or suggest(name, shipped) or f"; shipped suites: {', '.join(shipped)}"
     raise UsageError(f"{name}: no such suite file{hint}")
+
+
+def read_suite(path: Path, above: tuple[Path, ...] = ()) -> MarkedDict:
+    """Return the content of a suite file, laid over that of the file which it extends.
+
+    Args:
+        path: A suite file.
+        above: The files that extend this one.
+
+    Raises:
+        ConfigError: If a file cannot be read, or files extend each other in a circle.
+    """
+    data = read_yaml(path)
+    base = data.get("extends")
+    if not isinstance(base, str):
+        return data
+    file, chain = path.parent / base, (*above, path.resolve())
+    if not file.is_file() or file.resolve() in chain:
+        reason = "the files extend each other in a circle" if file.is_file() else f"there is no file {file}"
+        raise ConfigError(f"{path}:{line_of(data, ['extends'])}: extends: {reason}")
+    return _laid_over(read_suite(file, chain), data)
+
+
+def _laid_over(base: MarkedDict, over: Any) -> MarkedDict:
+    merged: MarkedDict = merge(base, over)
+    if isinstance(over, MarkedDict) and "jobs" in over:
+        merged["jobs"] = merge_jobs(base.get("jobs"), over["jobs"])
+    return merged
 
 
 def load_suite(
@@ -61,7 +104,7 @@ def load_suite(
         ConfigError: With every problem of the file, one a line: ``file:line: field: reason``.
     """
     path = find_suite(name)
-    data = read_yaml(path)
+    data = read_suite(path)
     problems = Problems(str(path), data)
     _check_structure(data, problems)
     if isinstance(data.get("presets"), dict) and "default" in data["presets"]:
@@ -92,7 +135,7 @@ def _resolve(merged: MarkedDict, problems: Problems, *, preset: str, limit: int 
 
 def preset_names(name: str) -> list[str]:
     """Return ``"default"`` and the presets of a suite file."""
-    presets = read_yaml(find_suite(name)).get("presets")
+    presets = read_suite(find_suite(name)).get("presets")
     return ["default", *(presets if isinstance(presets, dict) else ())]
 
 
@@ -122,11 +165,7 @@ def _apply_preset(data: MarkedDict, preset: str, path: Path) -> MarkedDict:
         raise UsageError(
             f"{path}: presets: no preset '{preset}'{suggest(preset, known)}; there are: {', '.join(known)}"
         )
-    overlay = presets[preset]
-    merged: MarkedDict = merge(base, overlay)
-    if isinstance(overlay, MarkedDict) and "jobs" in overlay:
-        merged["jobs"] = merge_jobs(base.get("jobs"), overlay["jobs"])
-    return merged
+    return _laid_over(base, presets[preset])
 
 
 def job_name(entry: Any) -> str | None:
@@ -192,8 +231,8 @@ def _apply_override(merged: MarkedDict, text: str) -> None:
         entry.lines = [0]
         merged["jobs"] = merge_jobs(merged["jobs"], entry)
         return
-    if head in ("version", "name", "presets", "variants") or head not in SuiteFile.model_fields:
-        known = [f for f in SuiteFile.model_fields if f not in ("version", "name", "presets", "variants")]
+    known = [field for field in SuiteFile.model_fields if field not in NOT_SETTABLE]
+    if head not in known:
         raise UsageError(
             f"--set {text}: cannot set '{head}'{suggest(head, known)}; one of: {', '.join(known)}"
         )

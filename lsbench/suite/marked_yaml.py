@@ -11,6 +11,18 @@ import yaml
 from lsbench.core.errors import ConfigError
 
 
+class Line(int):
+    """The number of a line, from 1, that knows its file."""
+
+    file: str
+
+    def __new__(cls, number: int, file: str) -> Line:
+        """Return line `number` of `file`."""
+        line = super().__new__(cls, number)
+        line.file = file
+        return line
+
+
 class MarkedDict(dict[str, Any]):
     """A mapping that knows the file and the line of each of its keys."""
 
@@ -31,8 +43,9 @@ class MarkedList(list[Any]):
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader, with lines kept and a key given twice refused."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, file: str) -> None:
         super().__init__(text)
+        self.file = file
         self.refused: list[tuple[int, str]] = []
 
     def _mapping(self, node: yaml.MappingNode) -> MarkedDict:
@@ -46,12 +59,12 @@ class _Loader(yaml.SafeLoader):
             if key in marked:
                 self.refused.append((key_node.start_mark.line + 1, f"{key}: this key is given twice"))
             marked[key] = self.construct_object(value_node, deep=True)
-            marked.lines[key] = key_node.start_mark.line + 1
+            marked.lines[key] = Line(key_node.start_mark.line + 1, self.file)
         return marked
 
     def _sequence(self, node: yaml.SequenceNode) -> MarkedList:
         marked = MarkedList([self.construct_object(item, deep=True) for item in node.value])
-        marked.lines = [item.start_mark.line + 1 for item in node.value]
+        marked.lines = [Line(item.start_mark.line + 1, self.file) for item in node.value]
         return marked
 
 
@@ -71,7 +84,7 @@ def read_yaml(path: Path) -> MarkedDict:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     try:
-        loader = _Loader(text)
+        loader = _Loader(text, str(path))
         data = loader.get_single_data()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark

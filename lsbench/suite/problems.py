@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from lsbench.core.errors import ConfigError
 from lsbench.core.registry import suggest
-from lsbench.suite.marked_yaml import line_of
+from lsbench.suite.marked_yaml import Line, line_of
 
 Location = Sequence[str | int]
 
@@ -35,7 +35,7 @@ class Problems:
     def add(self, location: Location, reason: str) -> None:
         """Note one problem; the same one is kept once."""
         line = line_of(self.data, location)
-        where = self.source if line else "--set"
+        where = line.file if isinstance(line, Line) else self.source if line else "--set"
         prefix = f"{where}:{line}" if line else where
         field = field_name(location)
         self._found[line, f"{prefix}: {field + ': ' if field else ''}{reason}"] = None

@@ -11,7 +11,9 @@ from lsbench.core.catalog import unknown_model
 from lsbench.core.errors import UnknownNameError
 from lsbench.core.job import DEFAULT_RESOURCES, JobKind, Resources, Variant
 from lsbench.core.registry import DATASETS, JOBS, MIXERS, suggest
+from lsbench.suite.marked_yaml import merge
 from lsbench.suite.problems import Problems
+from lsbench.suite.published import check_published, published_rows
 from lsbench.suite.schema import NAME, JobEntry, Suite
 
 RESERVED = ("name", "needs", "resources")
@@ -30,7 +32,8 @@ def resolve_suite(
         limit: As in :func:`lsbench.suite.loader.load_suite`.
     """
     variants = _variants(data, problems)
-    jobs = _jobs(data, problems)
+    jobs = _with_row_settings(_jobs(data, problems), data, problems)
+    published_only = published_rows(data, problems)
     _check_needs(jobs, data, problems)
     baseline = _baseline(data, variants, problems)
     seeds = data.get("seeds", [0])
@@ -47,6 +50,8 @@ def resolve_suite(
             jobs=tuple(jobs),
             seeds=tuple(seeds),
             limit=limit,
+            source=data.get("source") or "",
+            published_only=published_only,
         )
     except (KeyError, ValidationError, TypeError):
         return None  # the schema's check has noted the reason
@@ -59,6 +64,7 @@ def _variants(data: dict[str, Any], problems: Problems) -> list[Variant]:
     for index, entry in enumerate(data.get("variants") or []):
         if not isinstance(entry, dict):
             continue
+        check_published(entry.get("published"), ("variants", index, "published"), problems)
         variant = _variant(entry, defaults or {}, ("variants", index), problems)
         if variant is None:
             continue
@@ -89,13 +95,14 @@ def _variant(
         problems.add(place["mixer"], MIXERS.unknown(mixer))
     dataset = _dataset(merged["dataset"], place["dataset"], problems)
     values = {
-        "name": entry.get("name") or mixer or model,
+        "name": _variant_name(entry, defaults),
         "label": entry.get("label"),
         "model": model,
         "mixer": mixer,
         "mixer_args": _args(defaults, entry, "mixer"),
         "model_args": _args(defaults, entry, "model"),
         "dataset": dataset,
+        "published": entry.get("published") or {},
     }
     if dataset is None or model is None:
         return None
@@ -106,6 +113,12 @@ def _variant(
     except TypeError:
         return None
     return None
+
+
+def _variant_name(entry: dict[str, Any], defaults: dict[str, Any]) -> Any:
+    """Return the entry's name; one without is called after its mixer, or else after its model."""
+    found = (entry.get("name"), *(entry.get(key) or defaults.get(key) for key in ("mixer", "model")))
+    return next((name for name in found if name), None)
 
 
 def _args(defaults: dict[str, Any], entry: dict[str, Any], key: str) -> dict[str, Any]:
@@ -213,6 +226,45 @@ def _job(
     if asked.num_cpus is None:
         asked = Resources(num_cpus=int(spec["threads"])).over(asked)
     return JobEntry(kind=kind_name, name=name, needs=tuple(needs), spec=spec, resources=asked)
+
+
+def _with_row_settings(jobs: list[JobEntry], data: dict[str, Any], problems: Problems) -> list[JobEntry]:
+    """Return `jobs` with the settings that single rows of the suite have otherwise."""
+    written = {_written_name(entry): _kind_and_settings(entry)[1] for entry in data.get("jobs") or []}
+    defaults = data.get("defaults") if isinstance(data.get("defaults"), dict) else {}
+    changed: dict[str, dict[str, dict[str, Any]]] = {job.name: {} for job in jobs}
+    kinds = {job.name: job.kind for job in jobs}
+    for index, entry in enumerate(data.get("variants") or []):
+        asked = entry.get("jobs") if isinstance(entry, dict) else None
+        for name, settings in asked.items() if isinstance(asked, dict) else ():
+            where = ("variants", index, "jobs", name)
+            if name not in kinds:
+                if name not in written:
+                    problems.add(where, f"the suite has no job '{name}'{suggest(name, kinds)}")
+                continue
+            spec = _row_spec(kinds[name], written[name], settings, where, problems)
+            if spec is not None:
+                changed[name][_variant_name(entry, defaults or {})] = spec
+    return [job.model_copy(update={"spec_of": changed[job.name]}) for job in jobs]
+
+
+def _row_spec(
+    kind_name: str, usual: dict[str, Any], settings: Any, where: tuple[str | int, ...], problems: Problems
+) -> dict[str, Any] | None:
+    kind: JobKind = JOBS.load(kind_name)
+    reserved = [key for key in ("threads", *RESERVED) if isinstance(settings, dict) and key in settings]
+    for key in reserved:
+        problems.add((*where, key), "is the same for every row: give it under jobs")
+    if reserved or not isinstance(settings, dict):
+        return None
+    own = {key: value for key, value in usual.items() if key not in RESERVED}
+    merged = {key: merge(own.get(key), value) for key, value in settings.items()}
+    try:
+        spec: dict[str, Any] = kind.spec.model_validate({**own, **merged}).model_dump(mode="json")
+    except ValidationError as error:
+        problems.add_validation(error, kind.spec, where)
+        return None
+    return spec
 
 
 def _resources(value: Any, where: tuple[str | int, ...], problems: Problems) -> Resources:

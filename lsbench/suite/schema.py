@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from lsbench.core.job import Resources, Variant
+from lsbench.core.job import Published, Resources, Variant
 from lsbench.core.spec import StrictModel
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -38,20 +38,34 @@ class VariantEntry(StrictModel):
     mixer_args: dict[str, Any] = Field(default_factory=dict)
     model_args: dict[str, Any] = Field(default_factory=dict)
     dataset: str | dict[str, Any] | None = None
+    jobs: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="job name -> settings that this row has otherwise"
+    )
+    published: Published = Field(default_factory=dict, description="metric -> published value, in SI units")
     matrix: dict[str, list[Any]] | None = Field(
         default=None, description="axis -> values; an axis may be dotted, e.g. mixer_args.kernel_large"
     )
     exclude: list[dict[str, Any]] = Field(default_factory=list, description="combinations to leave out")
 
 
+class PublishedRow(StrictModel):
+    """A row of a published table that lsbench cannot run: shown, with holes where ours would stand."""
+
+    name: str = Field(min_length=1, max_length=80)
+    published: Published
+    reason: str = Field(min_length=1, description="why it cannot be run here")
+
+
 class Overlay(StrictModel):
     """A preset: the same suite at another scale. Mappings are merged, lists of variants replaced."""
 
     description: str | None = None
+    source: str | None = None
     tags: list[str] | None = None
     baseline: str | None = None
     defaults: Defaults | None = None
     variants: list[VariantEntry] | None = None
+    published_only: list[PublishedRow] | None = None
     jobs: list[str | dict[str, Any]] | None = Field(
         default=None, description="settings laid over the jobs of the same name"
     )
@@ -63,14 +77,19 @@ class SuiteFile(StrictModel):
     """A suite file: which variants, which jobs on each, with which seeds."""
 
     version: Literal[1] = Field(description="version of this format")
+    extends: str | None = Field(
+        default=None, description="a file beside this one over which this one is laid, as a preset is"
+    )
     name: str = Field(pattern=NAME, max_length=60)
     description: str = ""
+    source: str = Field(default="", description="where the published numbers are from")
     tags: list[str] = Field(
         default_factory=list, description="`smoke`: reports leave it out unless it is named"
     )
     baseline: str | None = Field(default=None, description="the variant that the others are compared with")
     defaults: Defaults = Defaults()
     variants: list[VariantEntry] = Field(min_length=1)
+    published_only: list[PublishedRow] = Field(default_factory=list)
     jobs: list[str | dict[str, Any]] = Field(
         min_length=1,
         description="job kinds, each a name or `{kind: {its settings, name, needs, resources}}`",
@@ -81,12 +100,18 @@ class SuiteFile(StrictModel):
 
 
 class JobEntry(StrictModel):
-    """One entry of `jobs`, resolved."""
+    """One entry of `jobs`, resolved.
+
+    Attributes:
+        spec: The settings of every row but those in `spec_of`.
+        spec_of: Variant name -> settings, for the rows that change some.
+    """
 
     kind: str
     name: str
     needs: tuple[str, ...]
     spec: dict[str, Any]
+    spec_of: dict[str, dict[str, Any]] = Field(default_factory=dict)
     resources: Resources
 
 
@@ -102,6 +127,8 @@ class Suite(StrictModel):
     jobs: tuple[JobEntry, ...]
     seeds: tuple[int, ...]
     limit: int | None = None
+    source: str = ""
+    published_only: tuple[PublishedRow, ...] = ()
 
     @property
     def is_smoke(self) -> bool:

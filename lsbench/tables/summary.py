@@ -1,4 +1,7 @@
-"""One row per variant: what a reader of an ablation wants to see, with holes shown as holes."""
+"""One row per variant: what a reader of an ablation wants to see, with holes shown as holes.
+
+Where a suite carries published numbers, they stand in columns of their own beside ours.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,11 @@ from typing import Any
 
 import pandas as pd
 
-from lsbench.core.units import Quantity, quantity
+from lsbench.core.units import quantity
 from lsbench.store.results import ResultsFolder
+from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.load import load_table
+from lsbench.tables.published import add_published, published_notes
 from lsbench.tables.statistics import (
     Estimate,
     detectable_difference,
@@ -37,63 +42,6 @@ ASKED_DIFFERENCE = 0.01
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column of a summary: one metric under one protocol and on one data set, or its difference.
-
-    Attributes:
-        key: Name in the pandas frame.
-        quantity: What is shown.
-        protocol: The one protocol of the column.
-        dataset: The one data set, where images matter.
-        is_delta: Whether it is the difference to the baseline.
-        is_one_of_several: Whether other columns show the same metric in another way.
-    """
-
-    key: str
-    quantity: Quantity
-    protocol: str
-    dataset: str | None = None
-    is_delta: bool = False
-    is_one_of_several: bool = False
-
-    @property
-    def title(self) -> str:
-        """The header for people; it names data set and protocol where it has to."""
-        way = f" [{self.way}]" if self.is_one_of_several else ""
-        return f"{'Δ ' if self.is_delta else ''}{self.quantity.title}{way}"
-
-    @property
-    def way(self) -> str:
-        """How the numbers were measured: data set and protocol."""
-        return f"{self.dataset}|{self.protocol}" if self.dataset else self.protocol
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell: an estimate, or why there is none.
-
-    Attributes:
-        estimate: The number with its interval; None if it was not measured.
-        hole: ``"missing"``, ``"failed"`` or ``""``.
-        expected: Seeds that the manifest expects; fewer in the estimate is shown.
-    """
-
-    estimate: Estimate | None
-    hole: str = ""
-    expected: int = 1
-
-
-@dataclass(frozen=True)
-class Row:
-    """One variant."""
-
-    variant: str
-    title: str
-    is_baseline: bool
-    cells: dict[str, Cell]
-
-
-@dataclass(frozen=True)
 class Summary:
     """The table of one suite and preset, with what a reader must know beside it."""
 
@@ -108,7 +56,10 @@ class Summary:
 
     def to_frame(self) -> pd.DataFrame:
         """Return the summary as a pandas frame in SI units, with interval and seeds beside each value."""
-        return pd.DataFrame([_flat(row, self.columns) for row in self.rows])
+        frame = pd.DataFrame([_flat(row, self.columns) for row in self.rows])
+        if any(row.is_published_only for row in self.rows):
+            frame.insert(3, "is_published_only", [row.is_published_only for row in self.rows])
+        return frame
 
 
 def _flat(row: Row, columns: Sequence[Column]) -> dict[str, Any]:
@@ -121,6 +72,8 @@ def _flat(row: Row, columns: Sequence[Column]) -> dict[str, Any]:
             flat[f"{column.key}_ci_low"], flat[f"{column.key}_ci_high"] = found.low, found.high
         if cell.expected > 1:
             flat[f"{column.key}_n"] = found.n if found else 0
+        if column.is_published:
+            flat[f"{column.key}_gap"] = cell.gap
         if cell.hole:
             flat[f"{column.key}_hole"] = cell.hole
     return flat
@@ -132,10 +85,12 @@ def summarize(folder: ResultsFolder) -> Summary | None:
     if manifest is None:
         return None
     table = load_table([folder])
-    columns = _columns(table)
+    columns = _columns(table, {entry["kind"] for entry in manifest["jobs"]})
     variants = list(dict.fromkeys(entry["variant"] for entry in manifest["jobs"]))
     variants.sort(key=lambda name: name != manifest["baseline"])
     rows = [_row(name, manifest, table, columns) for name in variants]
+    notes = [*_notes(manifest, table, columns, rows), *published_notes(manifest)]
+    columns, rows = add_published(columns, rows, manifest)
     return Summary(
         suite=manifest["suite"],
         preset=manifest["preset"],
@@ -144,14 +99,19 @@ def summarize(folder: ResultsFolder) -> Summary | None:
         is_smoke="smoke" in manifest["tags"],
         columns=columns,
         rows=rows,
-        notes=_notes(manifest, table, columns, rows),
+        notes=notes,
     )
 
 
-def _columns(table: pd.DataFrame) -> list[Column]:
-    """Return one column per metric, protocol and data set: two of them never share one."""
+def _columns(table: pd.DataFrame, kinds: set[str]) -> list[Column]:
+    """Return one column per metric, protocol and data set: two of them never share one.
+
+    A metric that no job kind of the suite measures has no column.
+    """
     found: list[Column] = []
     for metric, kind in SHOWN.items():
+        if kind not in kinds:
+            continue
         rows = table[(table.metric == metric).fillna(False)]
         datasets = rows.dataset if kind == "evaluate" else [None] * len(rows)
         ways = list(dict.fromkeys(zip(rows.protocol, datasets, strict=True))) or [("", None)]

@@ -1,21 +1,57 @@
 """The suites that ship."""
 
+import json
+from pathlib import Path
+
 import pytest
 
+from lsbench.core.catalog import counted_macs
 from lsbench.suite.graph import build_graph
-from lsbench.suite.loader import load_suite, preset_names, shipped_suites
+from lsbench.suite.loader import folder_name, load_suite, preset_names, shipped_suites
 
 CASES = [(suite, preset) for suite in shipped_suites() for preset in preset_names(suite)]
+PAPER = [suite for suite in shipped_suites() if suite.startswith("paper/")]
+TABLES = {
+    f"paper/{table['id'].lower().replace(' ', '')}": table
+    for table in json.loads(
+        (Path(__file__).parents[1] / "unit" / "models" / "data" / "paper_tables.json").read_text()
+    )["tables"]
+}
+#: Column of the paper's tables -> (metric, factor to the unit of records).
+COLUMNS = {
+    "params_M": ("params", 1e6),
+    "flops_G": ("macs", 1e9),
+    "flops_G_512": ("macs", 1e9),
+    "throughput_img_s": ("throughput", 1.0),
+    "top1_pct": ("top1", 0.01),
+    "mIoU": ("miou", 0.01),
+    "C_mCE": ("mce", 0.01),
+    "A_top1": ("imagenet_a_top1", 0.01),
+    "R_top1": ("imagenet_r_top1", 0.01),
+    "SK_top1": ("imagenet_sketch_top1", 0.01),
+    "ret_AP": ("retinanet_ap", 0.01),
+    "ret_AP50": ("retinanet_ap50", 0.01),
+    "ret_AP75": ("retinanet_ap75", 0.01),
+    "ret_APS": ("retinanet_ap_small", 0.01),
+    "ret_APM": ("retinanet_ap_medium", 0.01),
+    "ret_APL": ("retinanet_ap_large", 0.01),
+    "mrcnn_APb": ("maskrcnn_ap_box", 0.01),
+    "mrcnn_APb50": ("maskrcnn_ap50_box", 0.01),
+    "mrcnn_APb75": ("maskrcnn_ap75_box", 0.01),
+    "mrcnn_APm": ("maskrcnn_ap_mask", 0.01),
+    "mrcnn_APm50": ("maskrcnn_ap50_mask", 0.01),
+    "mrcnn_APm75": ("maskrcnn_ap75_mask", 0.01),
+}
 
 
 @pytest.mark.parametrize(("suite", "preset"), CASES)
 def test_every_preset_gives_a_graph_and_is_named_after_its_file(suite, preset):
     loaded = load_suite(suite, preset=preset)
     graph = build_graph(loaded)
-    assert loaded.name == suite
+    assert loaded.name == folder_name(suite)
     assert loaded.description
     assert len(graph.jobs) >= len(loaded.variants)
-    if preset == "default":
+    if preset == "default" and suite not in PAPER:
         assert graph.missing_data == (), "the default preset runs on data that ships"
         assert len(graph.by_id()) == len(graph.jobs)
 
@@ -23,3 +59,59 @@ def test_every_preset_gives_a_graph_and_is_named_after_its_file(suite, preset):
 def test_the_smoke_suite_is_marked_as_such():
     assert load_suite("smoke").is_smoke
     assert not load_suite("ablations").is_smoke
+
+
+def test_every_table_of_results_of_the_paper_has_a_suite():
+    assert PAPER == sorted(TABLES) == [f"paper/table{number}" for number in range(1, 10)]
+
+
+@pytest.mark.parametrize("suite", PAPER)
+def test_paper_suites_are_about_imagenet_as_published(suite):
+    loaded = load_suite(suite)
+    number = int(suite.removeprefix("paper/table"))
+    assert {variant.dataset["name"] for variant in loaded.variants} == {"imagenet"}
+    assert {v.dataset["img_size"] for v in loaded.variants} == {512 if number in (2, 3) else 224}
+    epochs = [job.spec["epochs"] for job in loaded.jobs if job.kind == "train"]
+    assert epochs == {2: [], 3: [], 5: [100], 6: [100], 7: [100], 8: [100]}.get(number, [300])
+    assert loaded.source.endswith(f"arXiv:2503.23135, Table {number}")
+
+
+def title_of(table, row):
+    if table["id"] == "Table 9":
+        return row[0] + (" + LS conv." if row[1] == "yes" else "")
+    return row[0]
+
+
+@pytest.mark.parametrize("suite", PAPER)
+def test_every_row_of_the_paper_is_there_with_its_numbers(suite):
+    loaded, table = load_suite(suite), TABLES[suite]
+    found = {variant.title: variant.published for variant in loaded.variants}
+    found |= {row.name: row.published for row in loaded.published_only}
+    assert len(found) == len(loaded.variants) + len(loaded.published_only)
+    expected = {
+        title_of(table, row): {
+            COLUMNS[column][0]: pytest.approx(value * COLUMNS[column][1])
+            for column, value in zip(table["columns"], row, strict=True)
+            if column in COLUMNS and value is not None
+        }
+        for row in table["rows"]
+    }
+    assert found == expected
+
+
+def test_only_the_largest_lsnet_decays_its_weights_more():
+    for suite in ("paper/table1", "paper/table4"):
+        loaded = load_suite(suite)
+        train = next(job for job in loaded.jobs if job.kind == "train")
+        decays = {v.name: train.spec_of.get(v.name, train.spec)["weight_decay"] for v in loaded.variants}
+        assert {name for name, decay in decays.items() if decay != 0.025} <= {"lsnet_b", "lsnet_b_distill"}
+        assert decays["lsnet_b"] == 0.05
+
+
+@pytest.mark.parametrize("suite", PAPER)
+def test_the_cost_of_every_row_is_known_and_is_about_the_published_one(suite):
+    for variant in load_suite(suite).variants:
+        macs = counted_macs(variant.model_identity(), variant.dataset["img_size"])
+        assert macs is not None, f"{variant.name}: run `python -m lsbench.models.catalog`"
+        if variant.model.startswith(("lsnet", "resnet", "deit", "starnet", "shvit", "fasternet", "pvt")):
+            assert macs == pytest.approx(variant.published["macs"], rel=0.2, abs=0.05e9)

@@ -7,7 +7,7 @@ import pytest
 import lsbench
 from lsbench.cli import run_command
 from lsbench.core.registry import MIXERS
-from lsbench.suite.loader import shipped_suites
+from lsbench.suite.loader import folder_name, shipped_suites
 
 pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
 
@@ -231,11 +231,18 @@ def test_everything_can_be_listed(what, expected, call):
         assert names == MIXERS.names()
 
 
+def test_a_list_may_be_narrowed(call):
+    code, out, _ = call("list", "models", "repvit_m1_*")
+    assert code == 0
+    assert "repvit_m1_1" in out
+    assert all(line.startswith("repvit_m1_") for line in out.splitlines())
+
+
 @pytest.mark.parametrize("suite", shipped_suites())
 def test_shipped_suites_are_valid(suite, call):
     code, out, _ = call("validate", suite)
     assert code == 0
-    assert out.splitlines()[0].startswith(f"{suite} (default): ok: ")
+    assert out.splitlines()[0].startswith(f"{folder_name(suite)} (default): ok: ")
 
 
 def test_the_schema_is_json(call):

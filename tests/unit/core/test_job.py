@@ -33,6 +33,7 @@ def identity(**changes):
 SAME = {
     "the variant's name": {"variant": variant(name="other")},
     "its label": {"variant": variant(label="Other")},
+    "published numbers": {"variant": variant(published={"top1": 0.716})},
     "the job's name": {"name": "long"},
     "resources": {"resources": Resources(num_cpus=4, num_gpus=0.5, exclusive="node", max_retries=9)},
     "data workers": {"spec": {"epochs": 1, "data_workers": 8}},

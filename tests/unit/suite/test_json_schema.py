@@ -56,6 +56,14 @@ def spoil_preset(suite):
     suite["presets"] = {"p": {"jobs": [{"train": {"epoch": 1}}]}}
 
 
+def spoil_published(suite):
+    suite["published_only"] = [{"name": "x", "published": {"top1": "high"}, "reason": "r"}]
+
+
+def spoil_jobs(suite):
+    suite.pop("jobs")
+
+
 def spoil_seed(suite):
     suite["seeds"] = [-1]
 

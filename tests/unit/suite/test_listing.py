@@ -1,12 +1,14 @@
 import pytest
 
+from lsbench.core.catalog import counted_macs
 from lsbench.core.registry import MIXERS
+from lsbench.suite.graph import build_graph
 from lsbench.suite.listing import REGISTRIES, named_things, plan_lines, plan_rows
-from lsbench.suite.loader import shipped_suites
+from lsbench.suite.loader import load_suite, shipped_suites
 from lsbench.suite.planner import make_plan
 
 
-@pytest.mark.parametrize("what", [*REGISTRIES, "suites"])
+@pytest.mark.parametrize("what", [*REGISTRIES, "suites", "models"])
 def test_everything_has_a_name_and_a_title(what):
     found = list(named_things(what))
     assert found
@@ -16,7 +18,8 @@ def test_everything_has_a_name_and_a_title(what):
 def test_listed_names_are_those_that_a_suite_can_use():
     assert [name for name, _ in named_things("mixers")] == MIXERS.names()
     assert [name for name, _ in named_things("suites")] == list(shipped_suites())
-    assert "lsnet_t" in dict(named_things("models"))
+    models = dict(named_things("models"))
+    assert (models["lsnet_t"], models["resnet18"]) == ("takes a token mixer", "timm")
 
 
 def test_a_plan_has_one_row_per_chosen_job(tiny, make_graph):
@@ -49,3 +52,46 @@ def test_a_finished_plan_has_nothing_left(tiny, make_graph):
     graph = make_graph(tiny)
     made = make_plan(graph, done=set(graph.by_id()), only=[], skip=[], seeds=None)
     assert list(plan_lines(made))[-1] == "  left: nothing; done: 10"
+
+
+def test_a_plan_shows_published_numbers_beside_the_costs_counted_here(make_graph, tiny, tmp_path):
+    tiny["source"] = "A paper, Table 5"
+    tiny["published_only"] = [{"name": "PVT", "published": {"macs": 1.9e9}, "reason": "not in timm"}]
+    tiny["variants"] = [
+        {
+            "name": "ls",
+            "model": "lsnet_t",
+            "dataset": {"img_size": 224},
+            "label": "LSNet-T",
+            "published": {"macs": 0.31e9, "top1": 0.716},
+        },
+        {"name": "unknown", "model": "resnet18d"},
+    ]
+    graph = make_graph(tiny)
+    lines = list(plan_lines(make_plan(graph, done=set(), only=[], skip=[], seeds=None)))
+    start = lines.index("  published in A paper, Table 5:")
+    macs = counted_macs({"model": "lsnet_t"}, 224)
+    assert [line.split("  ") for line in (" ".join(row.split()) for row in lines[start + 1 : start + 5])] == [
+        ["row FLOPs (G) here published FLOPs (G) published top-1 (%)"],
+        [f"LSNet-T {macs / 1e9:.4f} 0.31 71.6"],
+        ["unknown - - -"],
+        ["PVT - 1.9 - not run: not in timm"],
+    ]
+    rows = list(plan_rows(make_plan(graph, done=set(), only=["ls"], skip=[], seeds=None)))
+    assert {row["published"]["top1"] for row in rows} == {0.716}
+
+
+@pytest.mark.parametrize("number", range(1, 10))
+def test_the_plan_of_every_table_of_the_paper_shows_what_it_would_cost(number, tmp_path):
+    suite = load_suite(f"paper/table{number}")
+    graph = build_graph(suite, data_root=tmp_path)
+    assert graph.guessed == frozenset()
+    made = make_plan(graph, done=set(), only=[], skip=[], seeds=None)
+    train = next((job for job in suite.jobs if job.kind == "train"), None)
+    macs = [counted_macs(v.model_identity(), v.dataset["img_size"]) for v in suite.variants]
+    if train is None:
+        assert made.macs("train") == 0
+        assert made.macs("profile") > sum(macs)
+    else:
+        assert made.macs("train") == pytest.approx(3 * train.spec["epochs"] * 1_281_167 * sum(macs))
+        assert made.macs("evaluate") == pytest.approx(50_000 * sum(macs))

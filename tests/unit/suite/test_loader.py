@@ -2,6 +2,7 @@ import os
 import re
 
 import pytest
+import yaml
 
 from lsbench.core.errors import ConfigError, UsageError
 from lsbench.suite.graph import build_graph
@@ -217,6 +218,18 @@ def test_a_suite_is_found_by_path_and_by_name(tiny, write_suite):
         find_suite("zzz")
 
 
+def test_a_suite_in_a_folder_is_found_by_its_place_and_by_the_name_of_its_results():
+    file = shipped_suites()["paper/table5"]
+    assert find_suite("paper/table5") == find_suite("paper_table5") == find_suite(str(file)) == file
+    assert load_suite("paper/table5").name == "paper_table5"
+    with pytest.raises(UsageError, match=r"\(did you mean 'paper/table5'\?\)"):
+        find_suite("paper/tabel5")
+
+
+def test_a_file_that_others_extend_is_no_suite():
+    assert not [name for name in shipped_suites() if "_imagenet" in name]
+
+
 PRESETS = {
     "small": {
         "description": "other",
@@ -291,6 +304,7 @@ def test_overrides_and_limits_get_a_folder_of_their_own_whatever_their_order(tin
         ("defalts.model=x", r"cannot set 'defalts' \(did you mean 'defaults'\?\)"),
         ("name=x", r"cannot set 'name'"),
         ("variants=[]", r"cannot set 'variants'"),
+        ("extends=x.yaml", r"cannot set 'extends'"),
         ("jobs.trian.epochs=1", r"the suite has no job 'trian' \(did you mean 'train'\?\)"),
         ("jobs.train.epochs=[1", r"the value is not valid YAML"),
         ("jobs.train.epoch=1", r"--set: jobs\[0\]\.train\.epoch: unknown key \(did you mean 'epochs'\?\)"),
@@ -345,3 +359,45 @@ def test_a_folder_name_stays_short(tiny, write_suite):
     assert len(long) < 120
     assert long.startswith("default+")
     assert long != other
+
+
+@pytest.fixture
+def extending(tiny, tmp_path, write_suite):
+    """Return what writes a suite that extends `tiny`'s data and jobs, and its path."""
+
+    def write(**content):
+        base = {key: tiny[key] for key in ("defaults", "jobs", "seeds")}
+        base["jobs"][0]["train"]["epochs"] = content.pop("base_epochs", 3)
+        (tmp_path / "_base.yaml").write_text(yaml.safe_dump(base, sort_keys=False))
+        own = {"version": 1, "extends": "_base.yaml", "name": "own", "variants": [{"mixer": "ls_conv"}]}
+        return write_suite({**own, **content})
+
+    return write
+
+
+def test_a_suite_is_laid_over_the_file_that_it_extends(extending):
+    suite = load_suite(extending(jobs=[{"train": {"batch_size": 10}}], defaults={"model": "lsnet_t"}))
+    assert (suite.name, suite.variants[0].model, suite.seeds) == ("own", "lsnet_t", (0, 1))
+    assert suite.variants[0].dataset["train_images"] == 40
+    assert [job.name for job in suite.jobs] == ["train", "evaluate", "profile"]
+    assert (suite.jobs[0].spec["epochs"], suite.jobs[0].spec["batch_size"]) == (3, 10)
+
+
+def test_a_mistake_names_the_file_that_it_is_in(extending, tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        load_suite(extending(base_epochs=0, baseline="x"))
+    base, own = (str(tmp_path / name) for name in ("_base.yaml", "suite.yaml"))
+    assert sorted(problem.split(":")[0] for problem in caught.value.problems) == [base, own]
+
+
+@pytest.mark.parametrize(
+    ("extends", "reason"),
+    [
+        ("nothing.yaml", "suite.yaml:2: extends: there is no file "),
+        ("suite.yaml", "suite.yaml:2: extends: the files extend each other in a circle"),
+        (3, "suite.yaml:2: extends: input should be a valid string, found 3"),
+    ],
+)
+def test_what_cannot_be_extended_is_refused(extends, reason, extending):
+    with pytest.raises(ConfigError, match=re.escape(reason)):
+        load_suite(extending(extends=extends, jobs=["profile"], defaults={"model": "lsnet_t"}))

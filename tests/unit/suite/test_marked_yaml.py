@@ -1,7 +1,7 @@
 import pytest
 
 from lsbench.core.errors import ConfigError
-from lsbench.suite.marked_yaml import MarkedDict, line_of, merge, read_yaml
+from lsbench.suite.marked_yaml import Line, MarkedDict, line_of, merge, read_yaml
 
 
 @pytest.fixture
@@ -27,6 +27,12 @@ def test_every_key_and_item_knows_its_line(read):
         4,
         5,
     ]
+
+
+def test_a_line_knows_its_file(read, tmp_path):
+    line = line_of(read(TEXT), ["b", 1])
+    assert isinstance(line, Line)
+    assert (line, line.file) == (4, str(tmp_path / "s.yaml"))
 
 
 def test_a_place_that_does_not_exist_has_the_line_of_its_nearest_parent(read):

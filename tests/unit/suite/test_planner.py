@@ -96,7 +96,7 @@ def test_macs_left_are_those_of_the_jobs_left(graph):
 
 
 def test_a_cost_that_nobody_knows_is_not_invented(tiny, make_graph):
-    tiny["variants"].append({"name": "timm", "model": "resnet18"})
+    tiny["variants"].append({"name": "timm", "model": "resnet18d"})
     made = plan(make_graph(tiny))
     costs = {job.label: made.cost(job) for job in made.todo}
     assert costs["timm/profile"] is None

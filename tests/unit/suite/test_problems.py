@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -9,10 +11,11 @@ from lsbench.suite.schema import SuiteFile
 
 
 @pytest.fixture
-def problems(tmp_path):
-    path = tmp_path / "s.yaml"
+def problems(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = Path("s.yaml")
     path.write_text("name: a\nseeds: [0]\nvariants:\n  - mixer: x\n")
-    return Problems("s.yaml", read_yaml(path))
+    return Problems(str(path), read_yaml(path))
 
 
 def test_problems_come_together_in_the_order_of_lines_and_once(problems):

@@ -73,3 +73,37 @@ def test_an_evaluation_without_a_training_is_refused(tiny, write_suite):
         ConfigError, match=r"jobs\[1\]\.evaluate\.needs: 'evaluate' needs a job of kind train"
     ):
         load_suite(write_suite(tiny))
+
+
+def test_a_row_may_have_settings_of_its_own(tiny, write_suite, make_graph):
+    tiny["jobs"][0]["train"]["augment"] = {"flip": 0.25}
+    plain = {job.label: job.id for job in make_graph(tiny).jobs}
+    tiny["variants"][1]["jobs"] = {"train": {"weight_decay": 0.5, "augment": {"erase": 0.1}}}
+    train = load_suite(write_suite(tiny)).jobs[0]
+    own = train.spec_of["id"]
+    assert (own["weight_decay"], own["epochs"], own["batch_size"]) == (0.5, 1, 20)
+    assert (own["augment"]["flip"], own["augment"]["erase"]) == (0.25, 0.1)
+    assert train.spec["weight_decay"] != 0.5
+    graph = make_graph(tiny)
+    changed = {job.label for job in graph.jobs if job.id != plain[job.label]}
+    assert changed == {f"id/{job}/seed{seed}" for job in ("train", "evaluate") for seed in (0, 1)}
+    assert {job.spec["weight_decay"] for job in graph.jobs if job.label.startswith("id/train")} == {0.5}
+
+
+@pytest.mark.parametrize(
+    ("jobs", "problem"),
+    [
+        ({"trian": {}}, "variants[1].jobs.trian: the suite has no job 'trian' (did you mean 'train'?)"),
+        ({"train": {"epoch": 1}}, "variants[1].jobs.train.epoch: unknown key (did you mean 'epochs'?)"),
+        ({"train": {"threads": 2}}, "variants[1].jobs.train.threads: is the same for every row"),
+        ({"train": {"name": "x"}}, "variants[1].jobs.train.name: is the same for every row"),
+        ({"train": 3}, "variants[1].jobs.train: input should be a valid dictionary, found 3"),
+        (3, "variants[1].jobs: input should be a valid dictionary, found 3"),
+    ],
+)
+def test_wrong_settings_of_a_row_are_one_problem(jobs, problem, tiny, write_suite):
+    tiny["variants"][1]["jobs"] = jobs
+    with pytest.raises(ConfigError) as caught:
+        load_suite(write_suite(tiny))
+    (found,) = caught.value.problems
+    assert found.split(": ", 1)[1].startswith(problem)

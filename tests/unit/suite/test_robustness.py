@@ -29,12 +29,15 @@ BASE: dict[str, Any] = {
     },
     "variants": [
         {"name": "ls", "mixer": "ls_conv", "mixer_args": {"kernel_large": 7}, "label": "LS"},
+        {"name": "own", "jobs": {"train": {"augment": {"flip": 0.1}}}, "published": {"top1": 0.7}},
         {"name": "{mixer}", "matrix": {"mixer": ["identity", "involution"]}, "exclude": [{"mixer": "x"}]},
     ],
     "jobs": [
         {"train": {"epochs": 1, "name": "train", "augment": {"flip": 0.5}, "resources": {"num_cpus": 1}}},
         {"evaluate": {"needs": ["train"]}},
     ],
+    "source": "a paper",
+    "published_only": [{"name": "x", "published": {"top1": 0.7}, "reason": "r"}],
     "seeds": [0, 1],
     "resources": {"num_gpus": "auto"},
     "presets": {

@@ -1,0 +1,96 @@
+import pytest
+
+from lsbench.reports.csv import render as render_csv
+from lsbench.reports.markdown import render as render_markdown
+from lsbench.tables.summary import summarize
+
+PUBLISHED = {"top1": 0.45, "params": 1.5e6, "latency_ms": 4.0, "mce": 0.682}
+ONLY = {"name": "PVT-Tiny", "published": {"top1": 0.751}, "reason": "not in timm"}
+
+
+@pytest.fixture
+def with_published(tiny):
+    tiny["variants"][1]["published"] = PUBLISHED
+    return {**tiny, "source": "A paper, Table 1", "published_only": [ONLY]}
+
+
+@pytest.fixture
+def summary(with_published, make_graph, fill_store):
+    return summarize(fill_store(make_graph(with_published)))
+
+
+def row(summary, title):
+    return next(row for row in summary.rows if row.title == title)
+
+
+def test_a_published_column_stands_right_of_ours_and_others_at_the_end(summary):
+    assert [column.key for column in summary.columns] == [
+        "top1",
+        "top1_delta",
+        "top1_published",
+        "params",
+        "params_published",
+        "macs",
+        "latency_ms",
+        "latency_ms_published",
+        "throughput",
+        "mce_published",
+    ]
+
+
+def test_the_gap_is_ours_minus_published_where_the_two_can_be_compared(summary):
+    cells = row(summary, "id").cells
+    assert cells["top1_published"].estimate.value == PUBLISHED["top1"]
+    assert cells["top1_published"].gap == pytest.approx(0.5 - 0.45)
+    assert cells["params_published"].gap == pytest.approx(2e6 - 1.5e6)
+    assert cells["latency_ms_published"].gap is None, "another machine"
+    assert cells["mce_published"].gap is None, "not measured"
+    assert row(summary, "ls").cells["top1_published"].estimate is None
+
+
+@pytest.mark.parametrize("options", [{"limit": 2}, {"preset": "other"}])
+def test_a_preset_or_an_override_is_no_comparison(options, with_published, make_graph, fill_store):
+    with_published["presets"] = {"other": {"seeds": [5]}}
+    cell = row(summarize(fill_store(make_graph(with_published, **options))), "id").cells["top1_published"]
+    assert (cell.estimate.value, cell.gap) == (PUBLISHED["top1"], None)
+
+
+def test_a_row_that_only_the_source_has_comes_last_with_holes(summary):
+    last = summary.rows[-1]
+    assert (last.title, last.is_published_only) == ("PVT-Tiny", True)
+    assert {key for key, cell in last.cells.items() if cell.estimate} == {"top1_published"}
+    assert not any(cell.hole for cell in last.cells.values())
+    assert any("Published only, not run here (not in timm): PVT-Tiny." in note for note in summary.notes)
+    assert any("not measured here: A paper, Table 1." in note for note in summary.notes)
+
+
+def test_reports_say_which_is_which(summary):
+    text = render_markdown([summary])
+    assert "| published top-1 (%) |" in text
+    assert "| 45.0 (ours +5.00) |" in text
+    assert "| PVT-Tiny (published only) | - | - | 75.1 |" in text
+    header, *lines = render_csv([summary]).splitlines()
+    names = header.split(",")
+    values = dict(zip(names, lines[-1].split(","), strict=True))
+    assert (values["is_published_only"], values["top1"], values["top1_published"]) == ("True", "", "0.751")
+    assert "top1_published_gap" in names
+
+
+def test_without_published_numbers_a_table_is_as_it_was(tiny, make_graph, fill_store):
+    summary = summarize(fill_store(make_graph(tiny)))
+    assert not any(column.is_published for column in summary.columns)
+    assert not any("ublished" in note for note in summary.notes)
+    assert "is_published_only" not in summary.to_frame().columns
+
+
+def test_published_numbers_change_no_id(tiny, make_graph):
+    plain = [job.id for job in make_graph(tiny).jobs]
+    tiny["variants"][1]["published"] = PUBLISHED
+    assert [job.id for job in make_graph({**tiny, "source": "x", "published_only": [ONLY]}).jobs] == plain
+
+
+def test_a_results_folder_from_before_is_still_read(tiny, make_graph, fill_store):
+    folder = fill_store(make_graph(tiny))
+    old = {key: value for key, value in folder.manifest().items() if not key.startswith("published")}
+    folder.write_manifest({key: value for key, value in old.items() if key != "source"}, "")
+    assert [row.title for row in summarize(folder).rows] == ["ls", "id"]
