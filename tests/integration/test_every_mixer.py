@@ -1,0 +1,25 @@
+"""Every token mixer trains, is evaluated and profiled in the embedded preset that names them all."""
+
+from __future__ import annotations
+
+from lsbench.core.registry import MIXERS
+from lsbench.suite.loader import load_suite
+
+from .conftest import Cli, read_lines
+
+
+def test_the_preset_names_every_mixer() -> None:
+    assert sorted(str(v.mixer) for v in load_suite("ablations", preset="mixers").variants) == MIXERS.names()
+
+
+def test_each_trains_and_is_measured(cli: Cli) -> None:
+    done = cli.run("run", "ablations", "--preset", "mixers", "--limit", "2", "--scheduler", "inline")
+
+    assert done.returncode == 0, done.stderr
+    root = next((cli.folder / "results" / "ablations").iterdir())
+    jobs, records = read_lines(root / "jobs.jsonl"), read_lines(root / "records.jsonl")
+    assert len(jobs) == 3 * len(MIXERS.names())
+    assert {job["status"] for job in jobs} == {"ok"}
+    losses = [record["value"] for record in records if record["metric"] == "train_loss"]
+    assert len(losses) == len(MIXERS.names())
+    assert all(0 < loss < 10 for loss in losses)
