@@ -35,6 +35,7 @@ PRELOAD = (
     "lsbench.engine.trainer",
     "lsbench.engine.evaluator",
     "lsbench.models.factory",
+    "lsbench.models.ops.ska_cpu_kernels",
 )
 IDLE_S = 120.0
 SOCKET = "fork.sock"

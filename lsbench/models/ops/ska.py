@@ -233,18 +233,21 @@ def _dense_weight(weight: Tensor) -> Tensor:
 
 def checked_kernel(x: Tensor, weight: Tensor) -> int:
     """Return K, or raise if the two tensors do not fit together."""
-    found = f"got x {tuple(x.shape)} and weight {tuple(weight.shape)}"
     if x.dim() != 4 or weight.dim() != 5:
-        raise ValueError(f"ska expects x (B, C, H, W) and weight (B, G, K*K, H, W), {found}")
+        raise ValueError(f"ska expects x (B, C, H, W) and weight (B, G, K*K, H, W), {_found(x, weight)}")
     if x.shape[0] != weight.shape[0] or x.shape[2:] != weight.shape[3:]:
-        raise ValueError(f"ska: batch, height and width must agree, {found}")
+        raise ValueError(f"ska: batch, height and width must agree, {_found(x, weight)}")
     if weight.shape[1] == 0 or x.shape[1] % weight.shape[1]:
         raise ValueError(f"ska: {weight.shape[1]} weight channels do not divide {x.shape[1]} channels")
     if x.dtype != weight.dtype or not x.dtype.is_floating_point:
         raise TypeError(f"ska expects one floating dtype, got x {x.dtype} and weight {weight.dtype}")
     if x.device != weight.device:
         raise ValueError(f"ska: both tensors must be on one device, got {x.device} and {weight.device}")
-    for kernel in range(1, weight.shape[2] + 1, 2):
-        if kernel * kernel == weight.shape[2]:
-            return kernel
-    raise ValueError(f"ska: {weight.shape[2]} taps are not K*K with odd K")
+    kernel = math.isqrt(weight.shape[2])
+    if kernel % 2 == 0 or kernel * kernel != weight.shape[2]:
+        raise ValueError(f"ska: {weight.shape[2]} taps are not K*K with odd K")
+    return kernel
+
+
+def _found(x: Tensor, weight: Tensor) -> str:
+    return f"got x {tuple(x.shape)} and weight {tuple(weight.shape)}"

@@ -173,7 +173,7 @@ def _inside(size: int, kernel: int) -> NDArray[np.bool_]:
 
 def _flat(tensor: Tensor) -> NDArray[Any]:
     """Return a dense tensor's numbers in the order in which they lie in memory; bfloat16 as its bits."""
-    flat = tensor.detach().as_strided((tensor.numel(),), (1,))
+    flat = tensor.as_strided((tensor.numel(),), (1,))
     array: NDArray[Any] = (flat.view(torch.uint16) if flat.dtype == torch.bfloat16 else flat).numpy()
     return array
 
