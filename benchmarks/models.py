@@ -1,10 +1,11 @@
 """Images per second of LSNet on a CPU, beside the same models with SKA by unfold and beside timm's peers.
 
-All models at 224 pixels with random weights, in evaluation, channels_last, fused: branches merged and batch
-norms folded wherever a convolution stands before them (checked against the unfused model). The row `as
-published` is LSNet as its authors run it: unfused, NCHW, SKA by unfold. Times are wall medians of rounds in
-which all models take turns, beside their quartiles. Memory is allocated as glibc does by default. Compiling
-needs a C++ compiler. Run on an idle machine:
+All models at 224 pixels with random weights, in evaluation, channels_last, fused: branches merged, batch
+norms folded wherever a convolution stands before them (checked against the unfused model), and the weights of
+all convolutions packed once, the peers' as well as LSNet's. The row `as published` is LSNet as its authors
+run it: unfused, NCHW, SKA by unfold. Times are wall medians of rounds in which all models take turns, beside
+their quartiles. Memory is allocated as glibc does by default. Compiling needs a C++ compiler. Run on an idle
+machine:
 
     python benchmarks/models.py [--batch 32] [--threads 1] [--rounds 9] [--mode eager|compiled|bfloat16]
                                 [--models lsnet_t ...] [--peers ...]
@@ -74,7 +75,7 @@ def folded(model: nn.Module, image: Tensor) -> tuple[nn.Module, int]:
     def reads(name: str) -> Callable[..., None]:
         return lambda _module, inputs: pairs.extend((w[0], name) for w in [writers.get(id(inputs[0]))] if w)
 
-    hooks = [m.register_forward_hook(wrote(n)) for n, m in model.named_modules() if type(m) is nn.Conv2d]
+    hooks = [m.register_forward_hook(wrote(n)) for n, m in model.named_modules() if isinstance(m, nn.Conv2d)]
     norms = [name for name, module in model.named_modules() if isinstance(module, nn.BatchNorm2d)]
     hooks += [model.get_submodule(name).register_forward_pre_hook(reads(name)) for name in norms]
     with torch.no_grad():
@@ -122,10 +123,8 @@ def with_mode(model: nn.Module, mode: str, images: Tensor) -> Callable[[], Any]:
     if mode == "bfloat16":
         model, images = model.bfloat16(), images.bfloat16()
     if mode == "compiled":
-        torch.compiler.reset()
-        with torch.no_grad(), torch._inductor.config.patch(freezing=True):
-            compiled = torch.compile(model, dynamic=False)
-            compiled(images)
+        torch._inductor.config.freezing = True
+        compiled = torch.compile(model, dynamic=False)
         return lambda: compiled(images)
     return lambda: model(images)
 
@@ -141,7 +140,7 @@ def as_published(name: str, images: Tensor) -> Callable[[], Any]:
     return run
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def timed(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
     """Return the seconds of each call, taking turns."""
     times: dict[str, list[float]] = {name: [] for name in calls}

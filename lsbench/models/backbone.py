@@ -263,7 +263,7 @@ def _stem(in_chans: int, dim: int, convs: int) -> nn.Sequential:
     widths = [in_chans, *(dim // 2 ** (convs - 1 - index) for index in range(convs))]
     layers: list[nn.Module] = []
     for narrow, wide in pairwise(widths):
-        layers += [ConvNorm(narrow, wide, 3, stride=2), nn.ReLU()]
+        layers += [ConvNorm(narrow, wide, 3, stride=2), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers[:-1])
 
 

@@ -131,7 +131,7 @@ class FFN(nn.Sequential):
     def __init__(self, dim: int, expansion: int = 2) -> None:
         hidden = dim * expansion
         narrow = ConvNorm(hidden, dim, norm_weight=0.0)
-        super().__init__(OrderedDict(pw1=ConvNorm(dim, hidden), act=nn.ReLU(), pw2=narrow))
+        super().__init__(OrderedDict(pw1=ConvNorm(dim, hidden), act=nn.ReLU(inplace=True), pw2=narrow))
 
 
 class Attention(nn.Module):
@@ -160,7 +160,7 @@ class Attention(nn.Module):
         self.scale = key_dim**-0.5
         self.widths = (key_dim * num_heads, key_dim * num_heads, dim)
         self.qkv = ConvNorm(dim, sum(self.widths))
-        self.proj = nn.Sequential(nn.ReLU(), ConvNorm(dim, dim, norm_weight=0.0))
+        self.proj = nn.Sequential(nn.ReLU(inplace=True), ConvNorm(dim, dim, norm_weight=0.0))
         self.dw = ConvNorm(self.widths[0], self.widths[0], 3, groups=self.widths[0])
         self.attention_biases = nn.Parameter(torch.zeros(num_heads, resolution[0] * resolution[1]))
         self.register_buffer("attention_bias_idxs", offset_indices(resolution))

@@ -14,12 +14,15 @@ import copy
 from timm.utils.model import reparameterize_model
 from torch import nn
 
+from lsbench.models.packed_conv import pack
+
 
 def fuse(model: nn.Module) -> nn.Module:
     """Return a fused copy of `model` in evaluation mode; `model` is left as it is.
 
     Whatever a module's ``fused()`` returns takes the module's place as it is: what lies inside is its own
-    business. timm's modules of this kind are fused by timm. A model that is fused already is copied.
+    business. timm's modules of this kind are fused by timm. Convolutions pack their weights when they are
+    used. A model that is fused already is copied.
     """
     if getattr(model, "is_fused", False):
         # Some of timm's modules cannot be fused twice.
@@ -30,7 +33,7 @@ def fuse(model: nn.Module) -> nn.Module:
         # Some of timm's modules fuse to float32 whatever they were.
         fused.to(dtype=dtypes.pop())
     fused.is_fused = True  # type: ignore[assignment]
-    return fused
+    return pack(fused)
 
 
 def _replaced(module: nn.Module) -> nn.Module:

@@ -36,7 +36,7 @@ class LKP(nn.Module):
         super().__init__()
         half = dim // 2
         self.cv1 = ConvNorm(dim, half)
-        self.act = nn.ReLU()
+        self.act = nn.ReLU(inplace=True)
         self.cv2: nn.Module = nn.Identity()
         if kernel_large is not None:
             self.cv2 = ConvNorm(half, half, check_odd_kernel("kernel_large", kernel_large), groups=half)

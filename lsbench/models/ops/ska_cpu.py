@@ -31,7 +31,7 @@ Quartet = tuple[Tensor, Tensor, Tensor, Tensor]
 #: Weight channels that fill one vector of the loops, for any dtype; fewer are handled plane by plane.
 VECTOR = 8
 #: Multiply-adds below which a second thread costs more than it gives.
-GRAIN = 400_000
+GRAIN = 2_000_000
 
 
 def forward(x_BCHW: Tensor, weight_BGKHW: Tensor, kernel: int) -> Tensor:

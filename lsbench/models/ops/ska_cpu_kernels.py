@@ -27,6 +27,8 @@ from lsbench.models.ops.simd import lanes, load, multiply_add, splat, store
 U = np.uint64
 ZERO, ONE, TWO, THREE, FOUR = U(0), U(1), U(2), U(3), U(4)
 compiled = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz"})
+#: For sums over a row, which LLVM may then split over the lanes of a vector.
+compiled_sums = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "reassoc"})
 
 
 def widened(value):
@@ -297,17 +299,31 @@ def _affine(norm, channel, eps):
     return scale, widened(norm[1][channel]) - widened(norm[2][channel]) * scale
 
 
+@compiled_sums
+def _sum_row(values, first, pixels):
+    total = values[first] * 0
+    for p in range(ZERO, pixels):
+        total += values[first + p]
+    return total
+
+
+@compiled_sums
+def _sum_squares(values, first, pixels, mean):
+    total = values[first] * 0
+    for p in range(ZERO, pixels):
+        total += (values[first + p] - mean) ** 2
+    return total
+
+
 @compiled
 def _normalize_rows(weights, first, row, taps, pixels, group, affine, eps):
     """Normalise the `taps` rows of one weight channel as one group, then scale and shift each row."""
     total = square = weights[0] * 0
     for k in range(ZERO, taps):
-        for p in range(ZERO, pixels):
-            total += weights[first + k * row + p]
+        total += _sum_row(weights, first + k * row, pixels)
     mean = total / (taps * pixels)
     for k in range(ZERO, taps):
-        for p in range(ZERO, pixels):
-            square += (weights[first + k * row + p] - mean) ** 2
+        square += _sum_squares(weights, first + k * row, pixels, mean)
     inverse = 1 / np.sqrt(square / (taps * pixels) + eps)
     for k in range(ZERO, taps):
         scale = widened(affine[0][group * taps + k]) * inverse
@@ -382,7 +398,8 @@ def tail_nhwc(x, weight, y, affine, norm, epsilons, inside, sizes, w_strides, fi
     height, width, groups, shared, kernel = sizes
     pixels, taps, channels = height * width, kernel * kernel, groups * shared
     weights, out = np.empty(taps * groups, inside.dtype), np.empty(channels, inside.dtype)
-    w_scale, w_shift = np.empty(taps * groups, inside.dtype), np.empty(taps * groups, inside.dtype)
+    w_scale, w_shift = np.empty_like(weights), np.empty_like(weights)
+    normal = np.empty_like(weights)
     scale, shift = np.empty(channels, inside.dtype), np.empty(channels, inside.dtype)
     w_taps, x_taps = np.empty(taps, np.uint64), np.empty(taps, np.uint64)
     for k in range(ZERO, taps):
@@ -394,15 +411,15 @@ def tail_nhwc(x, weight, y, affine, norm, epsilons, inside, sizes, w_strides, fi
         _group_affine(weight, start, pixels, groups, taps, affine, epsilons[0], w_scale, w_shift)
         for pixel in range(ZERO, pixels):
             place, origin = (image * pixels + pixel) * channels, start + pixel * taps * groups
+            for d in range(ZERO, taps * groups):
+                normal[d] = widened(weight[origin + d]) * w_scale[d] + w_shift[d]
             for k in range(ZERO, taps):
                 is_inside, distance = _neighbour(
                     k, kernel, pixel // width, pixel % width, height, width, False
                 )
                 x_taps[k] = place + (distance * channels if is_inside else ZERO)
                 for g in range(ZERO, groups):
-                    d = g * taps + k
-                    value = widened(weight[origin + d]) * w_scale[d] + w_shift[d]
-                    weights[k * groups + g] = value if is_inside else 0
+                    weights[k * groups + g] = normal[g * taps + k] if is_inside else 0
             _aggregate(weights, w_taps, x, x_taps, groups, out, ZERO, groups, groups, shared)
             for c in range(ZERO, channels):
                 y[place + c] = narrowed(out[c] * scale[c] + shift[c] + widened(x[place + c]), y)
