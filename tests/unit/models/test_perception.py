@@ -1,5 +1,8 @@
+import pytest
 import torch
+from torch import nn
 
+from lsbench.models.ops.ska import ska
 from lsbench.models.perception import LKP, LargeSmallConv, aggregate
 
 
@@ -20,9 +23,37 @@ def test_weights_are_normalised_per_group():
     torch.testing.assert_close(weights.mean(2), torch.zeros(3, 2), atol=1e-5, rtol=0)
 
 
-def test_aggregation_takes_the_features_dtype():
-    x = torch.randn(1, 4, 3, 3, dtype=torch.bfloat16)
-    assert aggregate(x, torch.randn(1, 18, 3, 3), groups=2).dtype == torch.bfloat16
+def test_weight_channels_are_taps_of_one_group_after_the_other():
+    x, weight = torch.randn(2, 4, 3, 3), torch.randn(2, 18, 3, 3)
+    assert torch.equal(aggregate(x, weight, groups=2), ska(x, weight.view(2, 2, 9, 3, 3)))
+    with pytest.raises(TypeError, match="one floating dtype"):
+        aggregate(x.bfloat16(), weight, groups=2)
+
+
+def settled(kernel_large):
+    """An LS convolution whose statistics are away from 0 and 1."""
+    torch.manual_seed(0)
+    module = LargeSmallConv(32, kernel_large=kernel_large, kernel_small=3, channels_per_group=4).eval()
+    for layer in module.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.uniform_(layer.running_mean, -0.2, 0.2)
+            nn.init.uniform_(layer.running_var, 0.5, 1.5)
+            nn.init.uniform_(layer.weight, 0.5, 1.5)
+            nn.init.uniform_(layer.bias)
+    return module
+
+
+@pytest.mark.parametrize("kernel_large", [7, None])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_the_fused_form_does_the_same(kernel_large, memory_format):
+    module = settled(kernel_large)
+    fused = module.fused().to(memory_format=memory_format)
+    x = torch.randn(2, 32, 9, 6).contiguous(memory_format=memory_format)
+    with torch.no_grad():
+        torch.testing.assert_close(fused(x), module(x), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(fused(x), module(x), rtol=1e-5, atol=1e-5)
+    norms = [name for name, layer in fused.named_modules() if isinstance(layer, nn.BatchNorm2d)]
+    assert norms == ["bn"]
 
 
 def test_works_under_autocast():
