@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from lsbench.core.registry import MIXERS
+from lsbench.models.factory import create_model
 from lsbench.models.macs import count_macs
 from lsbench.models.token_mixer import create_mixer
 
@@ -142,6 +143,22 @@ def test_weights_survive_saving_and_loading(name):
     other.load_state_dict(module.state_dict())
     with torch.no_grad():
         assert torch.equal(other(x), module(x))
+
+
+@mixers
+def test_a_network_with_it_learns_a_batch_by_heart(name):
+    torch.manual_seed(0)
+    model = create_model("lsnet_nano", mixer=name, num_classes=4, img_size=32).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3)
+    x, targets = torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(1)), torch.arange(8) % 4
+    losses = []
+    for _ in range(8):
+        loss = nn.functional.cross_entropy(model(x), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] / 2
 
 
 @mixers

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lsbench.core.registry import MIXERS
 from lsbench.suite.loader import load_suite
 
@@ -12,11 +14,10 @@ def test_the_preset_names_every_mixer() -> None:
     assert sorted(str(v.mixer) for v in load_suite("ablations", preset="mixers").variants) == MIXERS.names()
 
 
+@pytest.mark.slow
 def test_each_trains(cli: Cli) -> None:
-    tiny = ("--limit", "2", "--set", "jobs.train.batch_size=8")
-    done = cli.run(
-        "run", "ablations", "--preset", "mixers", "--only", "train", *tiny, "--scheduler", "inline"
-    )
+    chosen = ("ablations", "--preset", "mixers", "--only", "train", "--limit", "2")
+    done = cli.run("run", *chosen, "--set", "jobs.train.batch_size=8", "--scheduler", "inline")
 
     assert done.returncode == 0, done.stderr
     root = next((cli.folder / "results" / "ablations").iterdir())

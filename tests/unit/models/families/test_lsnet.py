@@ -15,6 +15,7 @@ from lsbench.core.errors import ConfigError
 from lsbench.models.backbone import LSNet, LSNetDistilled
 from lsbench.models.blocks import Attention, RepVGGDW
 from lsbench.models.factory import create_model
+from lsbench.models.ops.ska import ska_backend
 from lsbench.models.families.lsnet import MODELS, checkpoint_filter_fn
 from lsbench.models.mixers.ls_conv import LSConv
 
@@ -83,11 +84,14 @@ def test_every_key_of_the_authors_checkpoints_has_its_place(published):
 
 @torch.no_grad()
 @pytest.mark.parametrize("is_fused", [False, True], ids=["plain", "fused"])
-def test_outputs_are_those_of_the_authors_code(published, is_fused):
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_outputs_are_those_of_the_authors_code(published, is_fused, backend, memory_format):
     name, model = published
     golden = np.load(DATA / "lsnet_golden.npz")
     model = model.fuse() if is_fused else model
-    last, maps = model.forward_intermediates(keyed_images())
+    with ska_backend(backend):
+        last, maps = model.forward_intermediates(keyed_images().contiguous(memory_format=memory_format))
     for number, found in enumerate(maps, 1):
         expected = torch.from_numpy(golden[f"{name}.blocks{number}.mean_abs"])
         torch.testing.assert_close(found.abs().mean((2, 3)), expected, rtol=0, atol=1e-5)
