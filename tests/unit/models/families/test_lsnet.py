@@ -15,9 +15,9 @@ from lsbench.core.errors import ConfigError
 from lsbench.models.backbone import LSNet, LSNetDistilled
 from lsbench.models.blocks import Attention, RepVGGDW
 from lsbench.models.factory import create_model
-from lsbench.models.ops.ska import ska_backend
 from lsbench.models.families.lsnet import MODELS, checkpoint_filter_fn
 from lsbench.models.mixers.ls_conv import LSConv
+from lsbench.models.ops.ska import ska_backend
 
 DATA = Path(__file__).parents[1] / "data"
 FACTS = json.loads((DATA / "lsnet_facts.json").read_text())
