@@ -146,17 +146,27 @@ def _store_rows(scratch, row, rows, target, start, pitch, pixels):
 
 
 @compiled
-def _offsets(kernel, width, row, pad, w_taps, x_taps, is_backward):
-    """Write where a row's weights and neighbours start, per tap, from the start of padded rows.
+def _scratch(inside, pixels, pad, shared, taps):
+    """Return how many pixels vectors fill, the length of a row, and rows for planes, weights and results."""
+    count, row = max(pixels, lanes(inside)), pixels + TWO * pad + lanes(inside)
+    planes, weights = np.zeros(shared * row, inside.dtype), np.zeros(taps * row, inside.dtype)
+    return count, row, planes, weights, np.empty(max(shared, taps) * row, inside.dtype)
+
+
+@compiled
+def _offsets(kernel, width, row, pad, is_backward):
+    """Return where a row's weights and neighbours start, per tap, from the start of padded rows.
 
     Forward, pixel p meets weight k of its own and the neighbour that tap k points to. Backward it meets
     weight k of the pixel whose tap k points to it.
     """
+    w_taps, x_taps = np.empty(kernel * kernel, np.uint64), np.empty(kernel * kernel, np.uint64)
     for i in range(ZERO, kernel):
         for j in range(ZERO, kernel):
             k, shift = i * kernel + j, i * width + j
             x_taps[k] = TWO * pad - shift if is_backward else shift
             w_taps[k] = k * row + (x_taps[k] if is_backward else pad)
+    return w_taps, x_taps
 
 
 @compiled
@@ -168,12 +178,8 @@ def forward_nchw(x, weight, y, inside, sizes, first, last):
     """
     height, width, groups, shared, kernel = sizes
     pixels, taps, pad = height * width, kernel * kernel, kernel // TWO * (width + ONE)
-    slack = lanes(inside)
-    count, row = max(pixels, slack), pixels + TWO * pad + slack
-    planes, weights = np.zeros(shared * row, inside.dtype), np.zeros(taps * row, inside.dtype)
-    out = np.empty(shared * row, inside.dtype)
-    w_taps, x_taps = np.empty(taps, np.uint64), np.empty(taps, np.uint64)
-    _offsets(kernel, width, row, pad, w_taps, x_taps, False)
+    count, row, planes, weights, out = _scratch(inside, pixels, pad, shared, taps)
+    w_taps, x_taps = _offsets(kernel, width, row, pad, False)
     for unit in range(first, last):
         start = (unit // groups * shared * groups + unit % groups) * pixels
         _copy_rows(x, start, groups * pixels, planes, pad, row, shared, pixels)
@@ -188,17 +194,10 @@ def backward_nchw(grad, x, weight, grad_x, grad_weight, inside, sizes, first, la
     """Write both gradients of the units `first` to `last`; arguments as in :func:`forward_nchw`."""
     height, width, groups, shared, kernel = sizes
     pixels, taps, pad = height * width, kernel * kernel, kernel // TWO * (width + ONE)
-    slack = lanes(inside)
-    count, row = max(pixels, slack), pixels + TWO * pad + slack
-    planes, grads = np.zeros(shared * row, inside.dtype), np.zeros(shared * row, inside.dtype)
-    weights, out = np.zeros(taps * row, inside.dtype), np.empty(max(shared, taps) * row, inside.dtype)
-    w_taps, x_taps, back_taps = (
-        np.empty(taps, np.uint64),
-        np.empty(taps, np.uint64),
-        np.empty(taps, np.uint64),
-    )
-    _offsets(kernel, width, row, pad, w_taps, x_taps, False)
-    _offsets(kernel, width, row, pad, w_taps, back_taps, True)
+    count, row, planes, weights, out = _scratch(inside, pixels, pad, shared, taps)
+    grads = np.zeros_like(planes)
+    _, x_taps = _offsets(kernel, width, row, pad, False)
+    w_taps, back_taps = _offsets(kernel, width, row, pad, True)
     for unit in range(first, last):
         start, w_start = (unit // groups * shared * groups + unit % groups) * pixels, unit * taps * pixels
         _copy_rows(x, start, groups * pixels, planes, pad, row, shared, pixels)
@@ -341,12 +340,8 @@ def tail_nchw(x, weight, y, affine, norm, epsilons, inside, sizes, first, last):
     """
     height, width, groups, shared, kernel = sizes
     pixels, taps, pad = height * width, kernel * kernel, kernel // TWO * (width + ONE)
-    slack = lanes(inside)
-    count, row = max(pixels, slack), pixels + TWO * pad + slack
-    planes, weights = np.zeros(shared * row, inside.dtype), np.zeros(taps * row, inside.dtype)
-    out = np.empty(shared * row, inside.dtype)
-    w_taps, x_taps = np.empty(taps, np.uint64), np.empty(taps, np.uint64)
-    _offsets(kernel, width, row, pad, w_taps, x_taps, False)
+    count, row, planes, weights, out = _scratch(inside, pixels, pad, shared, taps)
+    w_taps, x_taps = _offsets(kernel, width, row, pad, False)
     for unit in range(first, last):
         group = unit % groups
         start = (unit // groups * shared * groups + group) * pixels
