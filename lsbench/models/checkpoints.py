@@ -6,6 +6,7 @@ Nothing but tensors and plain values is read: a file that asks for code to be ru
 from __future__ import annotations
 
 import argparse
+import errno
 import hashlib
 import logging
 import pickle
@@ -145,7 +146,8 @@ def _reason(error: Exception) -> str:
                 "save the model's state dict alone"
             )
         return "is damaged or no checkpoint of torch.save"
-    if isinstance(error, OSError) and error.strerror:
+    # A stump of an archive makes torch ask for a place before the start of the file.
+    if isinstance(error, OSError) and error.strerror and error.errno != errno.EINVAL:
         return f"cannot be read: {error.strerror}"
     sentence = re.split(r"\. |\n", str(error).strip())[0]
     return f"is damaged or no checkpoint ({type(error).__name__}{f': {sentence}' if sentence else ''})"

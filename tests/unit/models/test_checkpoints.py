@@ -156,6 +156,11 @@ def truncated(path):
     path.write_bytes(path.read_bytes()[:2000])
 
 
+def stump(path):
+    torch.save({str(number): torch.zeros(2000) for number in range(700)}, path)
+    path.write_bytes(path.read_bytes()[:5000])
+
+
 def other_archive(path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a.txt", "text")
@@ -165,12 +170,13 @@ def other_archive(path):
     "write",
     [
         truncated,
+        stump,
         other_archive,
         lambda path: path.write_bytes(b""),
         lambda path: path.write_text("a table\n1,2,3\n"),
         lambda path: path.write_bytes(b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(99)),
     ],
-    ids=["truncated", "archive", "empty", "text", "image"],
+    ids=["truncated", "stump", "archive", "empty", "text", "image"],
 )
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 def test_what_is_no_checkpoint_is_called_so(model, tmp_path, write, suffix):
