@@ -1,6 +1,7 @@
 """What all tests share: one data cache for the session, a tiny suite, and stores filled by hand."""
 
 import copy
+import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ from lsbench.store.atomic import write_json
 from lsbench.store.results import RESULT, SPEC, ResultsFolder
 from lsbench.suite.graph import JobGraph, build_graph
 from lsbench.suite.loader import load_suite
+
+# Tests compute little at a time: threads of one test would only wait for those of its child processes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 TINY: dict[str, Any] = {
     "version": 1,

@@ -198,7 +198,9 @@ def test_fusing_changes_nothing_but_rounding(kind):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("is_fused", [False, True], ids=["plain", "fused"])
+@pytest.mark.parametrize(
+    "is_fused", [pytest.param(False, marks=pytest.mark.slow), True], ids=["plain", "fused"]
+)
 def test_whole_graphs_are_compiled_and_exported(is_fused):
     model = lively().fuse() if is_fused else lively()
     x, wide = torch.randn(2, 3, 32, 32), torch.randn(2, 3, 48, 96)
