@@ -3,6 +3,7 @@
 import copy
 import os
 import random
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ from lsbench.suite.loader import load_suite
 
 # Tests compute little at a time: threads of one test would only wait for those of its child processes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["COLUMNS"] = "160"  # wherever the tests run, tables are as wide as in a log
+# Ray reads its token once per process, whichever test of the process comes first.
+os.environ.setdefault("RAY_AUTH_MODE", "token")
+os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 TINY: dict[str, Any] = {
     "version": 1,

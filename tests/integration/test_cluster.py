@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -39,13 +38,9 @@ class Watcher:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """Three nodes: a head with one CPU and two workers with two CPUs and a logical GPU each.
-
-    One for the module: Ray reads its authentication token once per process.
-    """
+    """Three nodes: a head with one CPU and two workers with two CPUs and a logical GPU each."""
     with pytest.MonkeyPatch.context() as patch:
-        token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-        for name, value in {**FLAGS, **token}.items():
+        for name, value in FLAGS.items():
             patch.setenv(name, value)
         from ray.cluster_utils import Cluster
 
