@@ -27,6 +27,8 @@ class LsbenchError(Exception):
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.USAGE
+    #: The word under which a failed job's error is stored; None: the name of the class.
+    error_class: ClassVar[str | None] = None
 
 
 class UsageError(LsbenchError):
@@ -51,6 +53,18 @@ class DataError(LsbenchError):
 
 class StoreError(LsbenchError):
     """The results folder cannot be used as it is."""
+
+
+class DiskFullError(StoreError):
+    """There is no room left for what has to be written."""
+
+    error_class = "disk_full"
+
+
+class DivergedError(LsbenchError):
+    """A training's loss is no number any more, or has exploded."""
+
+    error_class = "diverged"
 
 
 class ClusterError(LsbenchError):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
+from pydantic_core import to_jsonable_python
 
 from lsbench.core.ids import canonical_json, content_hash
 from lsbench.core.record import Record
@@ -54,11 +55,29 @@ class JobSpec(StrictModel):
 
     Attributes:
         runtime_fields: Names of settings that change no result, and so are no part of a job's id.
+        later_fields: Names of settings that came after the first results: at its default, such a
+            setting is no part of a job's id either, so that those results stay valid.
     """
 
     runtime_fields: ClassVar[frozenset[str]] = frozenset()
+    later_fields: ClassVar[frozenset[str]] = frozenset()
 
     threads: int = Field(default=1, ge=1, description="CPU threads of the job; part of its identity")
+
+    @classmethod
+    def identity_of(cls, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """Return those settings of a resolved spec that can change the job's result.
+
+        Args:
+            spec: All settings, as JSON values.
+        """
+        left_out = {name for name in cls.later_fields if spec.get(name) == cls._json_default(name)}
+        return {name: value for name, value in spec.items() if name not in cls.runtime_fields | left_out}
+
+    @classmethod
+    def _json_default(cls, name: str) -> Any:
+        default = cls.model_fields[name].get_default(call_default_factory=True)
+        return to_jsonable_python(default)
 
 
 #: Metric -> value in the unit of records (fractions, counts, MACs).
@@ -172,29 +191,28 @@ class JobKind:
     resources: Resources = DEFAULT_RESOURCES
 
 
-def job_identity(job: Job, *, dataset: Any, runtime_fields: frozenset[str]) -> dict[str, Any]:
+def job_identity(job: Job, *, dataset: Any, settings: type[JobSpec] = JobSpec) -> dict[str, Any]:
     """Return the allow-list of what can change a job's result.
 
     Args:
         job: The job, its id not yet set.
-        runtime_fields: Settings of the spec that change no result.
         dataset: The fingerprint of the data, or for kinds that look at no image its size and classes.
+        settings: The class of the job's spec, which knows what in it changes no result.
     """
     return {
         "kind": job.kind,
         "protocol_version": job.protocol_version,
         "model": job.variant.model_identity(),
         "dataset": dataset,
-        "spec": {name: value for name, value in job.spec.items() if name not in runtime_fields},
+        "spec": settings.identity_of(job.spec),
         "seed": job.seed,
         "limit": job.limit,
         "needs": sorted(str(need) for need in job.needs.values()),
     }
 
 
-def job_id(job: Job, *, dataset: Any, runtime_fields: frozenset[str] = frozenset()) -> str | None:
+def job_id(job: Job, *, dataset: Any, settings: type[JobSpec] = JobSpec) -> str | None:
     """Return the job's id, or None while an input (the data, a needed job) is not there yet."""
     if dataset is None or None in job.needs.values():
         return None
-    identity = job_identity(job, dataset=dataset, runtime_fields=runtime_fields)
-    return f"{job.kind}-{content_hash(identity)}"
+    return f"{job.kind}-{content_hash(job_identity(job, dataset=dataset, settings=settings))}"

@@ -48,7 +48,8 @@ def describe(error: BaseException) -> dict[str, str]:
     is_oom = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     lines = str(error).strip().splitlines()
     text = "; ".join(lines) if isinstance(error, LsbenchError) else (lines[0] if lines else "")
-    return {"error_class": "oom" if is_oom else type(error).__name__, "message": text}
+    own = error.error_class if isinstance(error, LsbenchError) else None
+    return {"error_class": "oom" if is_oom else own or type(error).__name__, "message": text}
 
 
 def execute(folder: Path, emit: Emit) -> None:

@@ -120,9 +120,7 @@ def _job(
         data_root=None if datasets.data_root is None else str(datasets.data_root),
     )
     seen = _pixels(spec, fingerprint) if kind.uses_data else _shape(plugin, spec, datasets.data_root)
-    return draft.model_copy(
-        update={"id": job_id(draft, dataset=seen, runtime_fields=kind.spec.runtime_fields)}
-    )
+    return draft.model_copy(update={"id": job_id(draft, dataset=seen, settings=kind.spec)})
 
 
 def _pixels(spec: Any, fingerprint: str | None) -> dict[str, Any] | None:

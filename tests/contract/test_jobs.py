@@ -29,6 +29,8 @@ def test_its_spec_survives_json(kind):
 def test_its_runtime_fields_are_settings_and_never_threads(kind):
     assert kind.spec.runtime_fields <= set(kind.spec.model_fields)
     assert "threads" not in kind.spec.runtime_fields
+    assert kind.spec.later_fields <= set(kind.spec.model_fields)
+    assert not kind.spec.later_fields & kind.spec.runtime_fields
 
 
 def test_its_default_needs_are_job_kinds_and_never_itself(kind):

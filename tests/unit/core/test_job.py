@@ -1,7 +1,21 @@
+from typing import ClassVar
+
 import pytest
 from pydantic import ValidationError
 
-from lsbench.core.job import DEFAULT_RESOURCES, Job, Resources, Variant, job_id
+from lsbench.core.job import DEFAULT_RESOURCES, Job, JobSpec, Resources, Variant, job_id
+
+
+class Settings(JobSpec):
+    """A first version's settings, and what came later."""
+
+    runtime_fields: ClassVar[frozenset[str]] = frozenset({"data_workers"})
+    later_fields: ClassVar[frozenset[str]] = frozenset({"mixup", "pair"})
+
+    epochs: int = 1
+    data_workers: int = 0
+    mixup: float = 0.0
+    pair: tuple[int, ...] = (1, 2)
 
 
 def variant(**changes):
@@ -27,7 +41,7 @@ def job(**changes):
 
 def identity(**changes):
     dataset = changes.pop("dataset", {"fingerprint": "f", "img_size": 32})
-    return job_id(job(**changes), dataset=dataset, runtime_fields=frozenset({"data_workers"}))
+    return job_id(job(**changes), dataset=dataset, settings=Settings)
 
 
 SAME = {
@@ -37,6 +51,9 @@ SAME = {
     "the job's name": {"name": "long"},
     "resources": {"resources": Resources(num_cpus=4, num_gpus=0.5, exclusive="node", max_retries=9)},
     "data workers": {"spec": {"epochs": 1, "data_workers": 8}},
+    "later settings at their default": {
+        "spec": {"epochs": 1, "data_workers": 0, "mixup": 0.0, "pair": [1, 2]}
+    },
     "key order": {"spec": {"data_workers": 0, "epochs": 1}},
     "where the data lies": {"data_root": "/elsewhere"},
     "what needs are called": {"needs": {}},
@@ -50,6 +67,7 @@ OTHER = {
     "seed": {"seed": 1},
     "no seed": {"seed": None},
     "setting": {"spec": {"epochs": 2, "data_workers": 0}},
+    "a later setting": {"spec": {"epochs": 1, "data_workers": 0, "mixup": 0.8}},
     "limit": {"limit": 1},
     "protocol": {"protocol_version": 2},
     "a need": {"needs": {"train": "train-1"}},

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from lsbench.core.errors import DiskFullError
 from lsbench.core.job import Job, Variant
 from lsbench.engine.checkpoint import WEIGHTS, load, weights_sha256
 from lsbench.scheduler.child import act, check_models, describe, execute
@@ -173,6 +174,7 @@ def test_errors_are_described_in_one_line():
     assert describe(MemoryError("no more")) == {"error_class": "oom", "message": "no more"}
     assert describe(torch.cuda.OutOfMemoryError("no more\non GPU 0"))["error_class"] == "oom"
     assert describe(ValueError("first\nsecond")) == {"error_class": "ValueError", "message": "first"}
+    assert describe(DiskFullError("no room")) == {"error_class": "disk_full", "message": "no room"}
     assert describe(KeyError()) == {"error_class": "KeyError", "message": ""}
 
 
