@@ -1,0 +1,165 @@
+"""Train with several processes (ranks): the world of ranks, and what they exchange.
+
+A world is started by torchrun, whose environment variables say which rank a process is. Every
+function here also works in a world of one, where it exchanges nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from lsbench.engine.batch_norm import synchronise
+
+T = TypeVar("T")
+
+#: How long a rank waits for the others. Loading data or a validation on the first rank may take long.
+PATIENCE = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
+class World:
+    """Which of how many ranks this process is.
+
+    Attributes:
+        rank: Number of this process, from 0.
+        size: Number of processes that train one model together.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the rank that writes, logs and reports."""
+        return self.rank == 0
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether there are other ranks."""
+        return self.size > 1
+
+
+def current_world() -> World:
+    """Return the world that this process has joined; a process on its own is the first of one."""
+    if dist.is_available() and dist.is_initialized():
+        return World(dist.get_rank(), dist.get_world_size())
+    return World()
+
+
+def join_world(device: str) -> World:
+    """Join the world that the environment describes and return this process's place in it.
+
+    Args:
+        device: ``"cpu"`` (the ranks talk by gloo) or ``"cuda"`` (by NCCL, through the current device).
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
+        backend = "nccl" if device == "cuda" else "gloo"
+        bound = torch.device("cuda", torch.cuda.current_device()) if device == "cuda" else None
+        dist.init_process_group(backend, timeout=PATIENCE, device_id=bound)
+    return current_world()
+
+
+def leave_world() -> None:
+    """Leave the world that this process has joined, if any."""
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def synchronised_batch_norm(model: nn.Module) -> nn.Module:
+    """Return `model` with batch normalisations that see the batches of all ranks as one.
+
+    On the GPU these are torch's ``SyncBatchNorm``, which refuses CPU tensors; there they are our own.
+    Parameters, running statistics and their names stay. In a world of one the model stays as it is.
+
+    Raises:
+        ConfigError: If the model has a batch normalisation that cannot be synchronised.
+    """
+    if not current_world().is_shared:
+        return model
+    on_gpu = any(parameter.is_cuda for parameter in model.parameters())
+    return synchronise(model, on_gpu=on_gpu)
+
+
+def wrap(model: nn.Module, world: World) -> nn.Module:
+    """Return `model` so that its backward pass averages the gradients over all ranks.
+
+    The state dict of what comes back has other names: keep the model itself for checkpoints. Buffers
+    are not copied between ranks: batch normalisation must be synchronised.
+    """
+    if not world.is_shared:
+        return model
+    on_gpu = next(model.parameters()).is_cuda
+    devices = [torch.cuda.current_device()] if on_gpu else None
+    return DistributedDataParallel(
+        model, device_ids=devices, broadcast_buffers=False, gradient_as_bucket_view=True
+    )
+
+
+def accumulating(model: nn.Module, *, is_last: bool) -> AbstractContextManager[None]:
+    """Return the context of one forward and backward pass of an update made of several.
+
+    Args:
+        model: As :func:`wrap` returned it.
+        is_last: Whether it is the update's last pass: only then are gradients exchanged.
+    """
+    if is_last or not isinstance(model, DistributedDataParallel):
+        return contextlib.nullcontext()
+    return model.no_sync()
+
+
+def sum_over_ranks(tensor: Tensor) -> Tensor:
+    """Return the sum of every rank's `tensor`, the same on all of them; `tensor` is not changed."""
+    if not current_world().is_shared:
+        return tensor
+    total = tensor.detach().clone()
+    dist.all_reduce(total)
+    return total
+
+
+def gather_over_ranks(value: T) -> list[T]:
+    """Return every rank's `value`, in the order of ranks; on all of them.
+
+    Args:
+        value: Anything that can be pickled; tensors on the CPU.
+    """
+    world = current_world()
+    if not world.is_shared:
+        return [value]
+    values: list[T | None] = [None] * world.size
+    dist.all_gather_object(values, value)
+    return values  # type: ignore[return-value]  # all are filled now
+
+
+def from_first_rank(value: T) -> T:
+    """Return the first rank's `value`, on all ranks: what one must decide for all.
+
+    Args:
+        value: Anything that can be pickled; what other ranks give is ignored.
+    """
+    if not current_world().is_shared:
+        return value
+    values = [value]
+    dist.broadcast_object_list(values, src=0)
+    return values[0]
+
+
+def is_lost_rank(error: BaseException) -> bool:
+    """Return whether an error says that another rank is gone, rather than what went wrong itself.
+
+    Gloo and NCCL raise a plain ``RuntimeError`` in the ranks that are left.
+    """
+    if isinstance(error, dist.DistError):
+        return True
+    text = str(error).lower()
+    signs = ("gloo", "nccl", "connection closed by peer", "connection reset by peer", "broken pipe")
+    return isinstance(error, RuntimeError) and any(sign in text for sign in signs)
