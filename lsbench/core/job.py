@@ -65,6 +65,11 @@ class JobSpec(StrictModel):
     threads: int = Field(default=1, ge=1, description="CPU threads of the job; part of its identity")
 
     @classmethod
+    def named_settings(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return settings that `settings` refers to by a name, over which they are laid; by default none."""
+        return {}
+
+    @classmethod
     def identity_of(cls, spec: Mapping[str, Any]) -> dict[str, Any]:
         """Return those settings of a resolved spec that can change the job's result.
 

@@ -13,7 +13,9 @@ from lsbench.core.errors import StoreError
 from lsbench.core.job import JobContext
 from lsbench.core.registry import DATASETS
 from lsbench.data.dataset import ImageFolders
-from lsbench.engine import checkpoint
+from lsbench.engine import weights
+from lsbench.engine.distributed import current_world
+from lsbench.engine.objective import Objective, create_teacher, give_two_heads
 from lsbench.engine.recipe import Recipe
 from lsbench.models.factory import create_model
 
@@ -39,33 +41,37 @@ def prepare_folders(context: JobContext) -> ImageFolders:
 
 def create_variant(context: JobContext) -> nn.Module:
     """Return the job's model with fresh weights, which follow from the job's seed alone."""
-    plugin, spec = dataset_of(context)
+    _, spec = dataset_of(context)
     variant = context.job.variant
     return create_model(
         variant.model,
         mixer=variant.mixer,
         mixer_args=variant.mixer_args,
-        num_classes=plugin.num_classes(spec, data_root(context)),
+        num_classes=num_classes_of(context),
         img_size=spec.img_size,
         **variant.model_args,
     )
 
 
-def create_trained(context: JobContext) -> nn.Module:
+def create_trained(context: JobContext, name: str = weights.WEIGHTS) -> nn.Module:
     """Return the job's model with the weights of the training that it needs.
+
+    Args:
+        context: The job.
+        name: Which of the weights: the last, or their moving average.
 
     Raises:
         StoreError: If the training left no readable weights.
     """
     model = create_variant(context)
     for folder in context.needs.values():
-        state = checkpoint.load(folder / checkpoint.WEIGHTS)
+        state = weights.load(folder / name)
         if state is not None:
-            model.load_state_dict(state)
+            weights.load_weights(model, state, where=str(folder / name))
             return model
-    raise StoreError(
-        f"{context.job.label}: no weights in {[str(f) for f in context.needs.values()]}; add a train job"
-    )
+    folders = [str(folder) for folder in context.needs.values()]
+    hint = "add a train job" if name == weights.WEIGHTS else "set `ema_decay` of the train job"
+    raise StoreError(f"{context.job.label}: no {Path(name).name} in {folders}; {hint}")
 
 
 def usable_workers(asked: int) -> int:
@@ -73,15 +79,38 @@ def usable_workers(asked: int) -> int:
     return min(asked, usable_cpus())
 
 
+def num_classes_of(context: JobContext) -> int:
+    """Return the number of classes of the job's data set."""
+    plugin, spec = dataset_of(context)
+    return int(plugin.num_classes(spec, data_root(context)))
+
+
+def create_objective(context: JobContext, recipe: Recipe, model: nn.Module) -> Objective:
+    """Return what the training minimises; with a teacher, `model` is made to answer with two heads."""
+    num_classes = num_classes_of(context)
+    if recipe.distill is None:
+        return Objective(recipe, num_classes)
+    give_two_heads(model, context.job.variant.model)
+    _, spec = dataset_of(context)
+    teacher = create_teacher(recipe.distill, num_classes=num_classes, img_size=spec.img_size)
+    return Objective(recipe, num_classes, teacher)
+
+
 def create_train_batches(context: JobContext, recipe: Recipe) -> Any:
-    """Return the training split as batches that are a pure function of (seed, epoch)."""
+    """Return a rank's chunks of the training split, a pure function of (seed, epoch)."""
     from lsbench.data.loader import create_train_loader
 
     plugin, spec = dataset_of(context)
+    world = current_world()
     return create_train_loader(
         prepare_folders(context),
         img_size=spec.img_size,
         batch_size=recipe.batch_size,
+        chunks=recipe.chunks(world.size),
+        rank=world.rank,
+        world_size=world.size,
+        repeats=recipe.repeats,
+        max_unreadable=recipe.max_unreadable,
         augment=recipe.augment,
         seed=context.job.seed or 0,
         num_workers=usable_workers(recipe.data_workers),

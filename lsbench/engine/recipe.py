@@ -2,12 +2,54 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
+from lsbench.core.catalog import unknown_model
 from lsbench.core.job import JobSpec
+from lsbench.core.spec import StrictModel
 from lsbench.data.augment import Augment
+from lsbench.engine.named_recipes import NAMED_RECIPES
+
+
+class Clip(StrictModel):
+    """How gradients are clipped before an update, by timm's ``dispatch_clip_grad``.
+
+    Attributes:
+        mode: ``norm`` of all gradients together, ``value`` of each number, or ``agc``: adaptive, by the
+            norm of each unit's weights (Brock et al., 2021, arXiv:2102.06171), heads included.
+        value: The bound.
+    """
+
+    mode: Literal["norm", "value", "agc"] = "norm"
+    value: float = Field(gt=0)
+
+
+class Distill(StrictModel):
+    """A teacher, which the model's second head learns from (Touvron et al., 2021, arXiv:2012.12877).
+
+    Attributes:
+        teacher: Any model of timm or lsbench; it sees the student's batches as they are.
+        checkpoint: File or address of the teacher's weights; without one, those that its makers publish.
+        kind: ``hard``: the teacher's most likely class is a target; ``soft``: its whole distribution is.
+        alpha: Share of the teacher's loss in the whole.
+        tau: Temperature of soft distillation.
+    """
+
+    teacher: str
+    checkpoint: str | None = None
+    kind: Literal["hard", "soft"] = "hard"
+    alpha: float = Field(default=0.5, ge=0, le=1)
+    tau: float = Field(default=1.0, gt=0)
+
+    @field_validator("teacher")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if message := unknown_model(value):
+            raise ValueError(message)
+        return value
 
 
 class Recipe(JobSpec):
@@ -17,21 +59,109 @@ class Recipe(JobSpec):
     machine must not change a result.
     """
 
-    runtime_fields: ClassVar[frozenset[str]] = frozenset({"data_workers"})
+    runtime_fields: ClassVar[frozenset[str]] = frozenset(
+        {"data_workers", "recipe", "checkpoint_minutes", "checkpoint_url"}
+    )
+    later_fields: ClassVar[frozenset[str]] = frozenset(
+        {
+            *("device_batch_size", "sync_batch_norm", "lr_reference_batch", "lr_step", "mixup", "cutmix"),
+            *("repeats", "clip", "ema_decay", "distill", "compile", "max_unreadable", "max_loss"),
+            "on_divergence",
+        }
+    )
 
+    recipe: str | None = Field(default=None, description="a named recipe, for what is not said here")
     epochs: int = Field(default=10, ge=1)
-    batch_size: int = Field(default=64, ge=1)
-    lr: float = Field(default=2e-3, gt=0, description="peak learning rate of AdamW at this batch size")
+    batch_size: int = Field(default=64, ge=1, description="images of one update, on all devices together")
+    device_batch_size: int | None = Field(
+        default=None, ge=1, description="most images that a device takes at once; an update accumulates more"
+    )
+    sync_batch_norm: bool = Field(default=True, description="batch statistics over all devices")
+    lr: float = Field(default=2e-3, gt=0, description="peak learning rate of AdamW")
+    lr_reference_batch: int | None = Field(
+        default=None, ge=1, description="the batch that `lr` is meant for: scaled linearly to batch_size"
+    )
     min_lr: float = Field(default=1e-5, ge=0)
     warmup_epochs: float = Field(default=1.0, ge=0)
     warmup_lr: float = Field(default=1e-6, ge=0)
+    lr_step: Literal["update", "epoch", "epoch_late"] = Field(
+        default="update", description="when the rate changes; epoch_late: each epoch has the one before's"
+    )
     weight_decay: float = Field(default=0.05, ge=0, description="not applied to 1-D parameters and biases")
     smoothing: float = Field(default=0.1, ge=0, lt=1, description="label smoothing")
+    mixup: float = Field(default=0.0, ge=0, description="alpha of mixup; 0: none")
+    cutmix: float = Field(default=0.0, ge=0, description="alpha of CutMix; 0: none")
+    repeats: int = Field(default=1, ge=1, description="repeated augmentation: copies of an image in a batch")
+    clip: Clip | None = None
+    ema_decay: float | None = Field(default=None, gt=0, lt=1, description="moving average of the weights")
+    distill: Distill | None = None
     augment: Augment = Augment()
-    precision: Literal["fp32"] = "fp32"
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     channels_last: bool = False
+    compile: bool = Field(default=False, description="torch.compile; needs a C++ compiler on the CPU")
     validate_every: int = Field(default=1, ge=0, description="epochs between validations; 0: only at the end")
+    max_unreadable: int = Field(default=0, ge=0, description="unreadable images to skip before giving up")
+    max_loss: float | None = Field(
+        default=None, gt=0, description="a loss above it has diverged; default: ten times the first one"
+    )
+    on_divergence: Literal["fail", "retry_lower_lr"] = "fail"
     data_workers: int = Field(default=0, ge=0, description="loader processes; changes no result")
+    checkpoint_minutes: float = Field(default=15.0, ge=0, description="between checkpoints within an epoch")
+    checkpoint_url: str | None = Field(
+        default=None, description="where checkpoints go, any fsspec URL; default: the job's folder"
+    )
+
+    @field_validator("recipe")
+    @classmethod
+    def _is_named(cls, value: str | None) -> str | None:
+        if value is not None and value not in NAMED_RECIPES:
+            raise ValueError(f"unknown recipe '{value}'; there are {', '.join(NAMED_RECIPES)}")
+        return value
+
+    @model_validator(mode="after")
+    def _batches_divide(self) -> Recipe:
+        most = self.device_batch_size
+        if most is not None and most < self.batch_size and self.batch_size % most:
+            raise ValueError(f"batch_size {self.batch_size} is no multiple of device_batch_size {most}")
+        return self
+
+    @classmethod
+    def named_settings(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the settings of the recipe that `settings` names."""
+        return NAMED_RECIPES.get(str(settings.get("recipe")), {})
+
+    @property
+    def peak_lr(self) -> float:
+        """The learning rate after warm-up, at this batch size."""
+        if self.lr_reference_batch is None:
+            return self.lr
+        return self.lr * self.batch_size / self.lr_reference_batch
+
+    @property
+    def is_mixing(self) -> bool:
+        """Whether images of a batch are mixed."""
+        return self.mixup > 0 or self.cutmix > 0
+
+    def chunks(self, ranks: int) -> int:
+        """Return into how many equal chunks an update's batch is cut: a multiple of `ranks`.
+
+        Each rank takes its share of them one after another, so that the batch of an update is the same on
+        any number of devices.
+
+        Args:
+            ranks: Devices that train together.
+
+        Raises:
+            ValueError: If the batch cannot be cut so.
+        """
+        share, rest = divmod(self.batch_size, ranks)
+        most = min(self.device_batch_size or share, share)
+        if rest or most == 0 or share % most:
+            raise ValueError(
+                f"a batch_size of {self.batch_size} cannot be shared by {ranks} workers"
+                + (f" in parts of {most}" if most else "")
+            )
+        return ranks * (share // most)
 
     def validates_after(self, epoch: int) -> bool:
         """Return whether the model is validated after `epoch` (counted from 0)."""

@@ -1,193 +1,326 @@
-"""Train a classifier: AdamW, cosine schedule with warm-up, a checkpoint after every epoch.
+"""Train a classifier by a recipe, from its first update or from its newest checkpoint to the end.
 
-All randomness of an epoch follows from (seed, epoch), so a training that is stopped and continued
-from its last checkpoint gives the same weights as one that never stopped.
+All randomness of an epoch follows from (seed, epoch, rank), of a batch from (seed, update, chunk), and a
+checkpoint within an epoch holds the state of every random stream. So a training that is stopped anywhere and
+continued gives the same weights as one that never stopped.
 """
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from timm.optim import create_optimizer_v2
-from timm.scheduler import CosineLRScheduler
+from timm.utils import dispatch_clip_grad
 from torch import Tensor, nn
 
-from lsbench.core.errors import DataError
-from lsbench.engine import checkpoint
+from lsbench.core.errors import ConfigError, DataError, DivergedError
+from lsbench.data.sample_rng import derive_seed
+from lsbench.engine import weights
+from lsbench.engine.checkpoints import Checkpoints
+from lsbench.engine.distributed import (
+    World,
+    accumulating,
+    current_world,
+    from_first_rank,
+    sum_over_ranks,
+    synchronised_batch_norm,
+    wrap,
+)
+from lsbench.engine.loss_watch import LOOK_EVERY, LossWatch
+from lsbench.engine.objective import Objective
 from lsbench.engine.process import seed_everything
+from lsbench.engine.random_state import put_random_state, read_random_state
 from lsbench.engine.recipe import Recipe
+from lsbench.engine.schedule import Schedule
+from lsbench.engine.training_state import Progress, TrainingState
 
 EMIT_EVERY_S = 0.5
+MAX_BACK_OFFS = 3
+BACK_OFF = 0.5
+AMP_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+Emit = Callable[[dict[str, Any]], None]
+Validate = Callable[[nn.Module], dict[str, float]]
 
 
 class EpochLoader(Protocol):
-    """Batches of one epoch, as a pure function of (seed, epoch)."""
+    """This rank's chunks of every batch of an epoch, as a pure function of (seed, epoch)."""
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that the next iteration gives."""
+    def set_epoch(self, epoch: int, start_update: int = 0) -> None:
+        """Choose the epoch, and the update of it, that the next iteration begins with."""
 
     def __len__(self) -> int:
-        """Return the number of steps of an epoch."""
+        """Return the number of updates of an epoch."""
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Iterate over (images, targets)."""
 
 
-@dataclass
-class Progress:
-    """How far a training is; stored with every checkpoint.
+class Trainer:
+    """One training.
 
     Attributes:
-        epoch: Epochs finished.
-        history: One entry per finished epoch: mean training loss, learning rate, validation top-1.
+        model: The model itself, without wrappers.
+        state: Everything that a checkpoint holds.
     """
-
-    epoch: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-
-
-class Trainer:
-    """One training, from the first epoch or from the last checkpoint to the end."""
 
     def __init__(
         self,
         model: nn.Module,
         recipe: Recipe,
         loader: EpochLoader,
+        checkpoints: Checkpoints,
+        objective: Objective,
         *,
-        folder: Path,
         seed: int,
         device: str = "cpu",
         limit: int | None = None,
     ) -> None:
-        """Prepare a training and take over the last checkpoint in `folder`, if there is one.
+        """Prepare a training and take over its newest checkpoint, if there is one.
+
+        Where this process has joined a world, all its ranks do the same with the same arguments.
 
         Args:
-            model: Maps images to logits; moved to `device`.
+            model: Maps images to logits; moved to `device`. With a teacher, to those of two heads.
             recipe: The settings.
             loader: The training split.
-            folder: The job's folder; checkpoints go to ``checkpoints/`` in it.
+            checkpoints: Where the training keeps its state.
+            objective: What is minimised.
             seed: Seed of everything random.
             device: ``"cpu"`` or ``"cuda"``.
-            limit: Stop after this many steps in all, or None.
+            limit: Stop after this many updates in all, or None.
 
         Raises:
             DataError: If the training split holds less than one batch.
+            ConfigError: If the batch cannot be shared by the ranks.
+            StoreError: If a checkpoint is damaged or of another architecture.
         """
-        self.recipe, self.loader, self.folder, self.seed, self.device = recipe, loader, folder, seed, device
-        self.memory_format = torch.channels_last if recipe.channels_last else torch.contiguous_format
-        self.model = model.to(device).to(memory_format=self.memory_format)
         if len(loader) == 0:
             raise DataError(f"the training split holds less than one batch of {recipe.batch_size} images")
+        self.recipe, self.loader, self.checkpoints = recipe, loader, checkpoints
+        self.seed, self.device, self.world = seed, device, current_world()
+        self.memory_format = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        self.chunks = _chunks(recipe, self.world) // self.world.size
         self.steps = len(loader)
         whole = recipe.epochs * self.steps
         self.total = whole if limit is None else min(limit, whole)
-        self.epochs = math.ceil(self.total / self.steps)
-        self.optimizer = create_optimizer_v2(
-            self.model, opt="adamw", lr=recipe.lr, weight_decay=recipe.weight_decay
-        )
-        self.scheduler = _create_scheduler(self.optimizer, recipe, steps=self.steps, total=self.total)
-        self.loss = nn.CrossEntropyLoss(label_smoothing=recipe.smoothing)
-        self.progress = Progress()
+        model = model.to(device).to(memory_format=self.memory_format)
+        self.model = synchronised_batch_norm(model) if recipe.sync_batch_norm else model
+        self.state = TrainingState.create(self.model, recipe, device=device)
+        self.schedule = Schedule(self.state.optimizer, recipe, steps=self.steps, total=self.total)
+        self.objective = objective.to(device)
+        self.watch = LossWatch(recipe.max_loss)
         self._resume()
+        compiled = torch.compile(self.model) if recipe.compile else self.model
+        self.forward: nn.Module = wrap(compiled, self.world)  # type: ignore[arg-type]  # what compile returns
+
+    @property
+    def progress(self) -> Progress:
+        """How far the training is."""
+        return self.state.progress
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the training, the last of which a limit may cut short."""
+        return -(-self.total // self.steps)
 
     def _resume(self) -> None:
-        state = checkpoint.load(self.folder / checkpoint.LAST, device=self.device)
-        if state is None:
-            return
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.progress = Progress(epoch=state["epoch"], history=state["history"])
+        """Continue from the newest checkpoint: the one that the first rank chooses."""
+        newest = from_first_rank(self.checkpoints.newest_step() if self.world.is_first else None)
+        if newest is not None:
+            found = self.checkpoints.load(newest, device=self.device)
+            self.state.restore(found, steps=self.steps, where=self.checkpoints.name_of(newest))
+        self.watch.first = self.progress.first_loss
+        self.watch.last = self.progress.last_loss
 
-    def run(
-        self, emit: Callable[[dict[str, Any]], None], validate: Callable[[nn.Module], dict[str, float]]
-    ) -> Progress:
+    def run(self, emit: Emit, validate: Validate) -> Progress:
         """Train to the last epoch.
 
         Args:
             emit: Receives progress events.
-            validate: Returns figures of the model on the validation split, to be kept with the epoch.
+            validate: Returns figures of a model on the validation split, to be kept with the epoch.
 
         Raises:
-            ArithmeticError: If the loss is no longer finite.
+            DivergedError: If the loss is no longer finite or has exploded, and no retry is left.
         """
-        for epoch in range(self.progress.epoch, self.epochs):
-            started = time.monotonic()
-            loss = self._train_epoch(epoch, emit)
-            entry = {"loss": loss, "lr": self.optimizer.param_groups[0]["lr"]}
-            entry["train_s"] = round(time.monotonic() - started, 3)
-            if self.recipe.validates_after(epoch) or epoch + 1 == self.epochs:
-                entry |= validate(self.model)
-            self.progress.epoch = epoch + 1
-            self.progress.history.append(entry)
-            self._save()
-            emit({"ev": "epoch", "epoch": epoch + 1, "epochs": self.epochs, **entry})
-        checkpoint.save(self.folder / checkpoint.WEIGHTS, self.model.state_dict())
+        retries = self.recipe.on_divergence == "retry_lower_lr"
+        if retries and self.progress.update == 0:
+            self._save()  # something to go back to
+        while self.progress.epoch < self.epochs:
+            try:
+                self._train_epoch(emit)
+            except DivergedError as error:
+                if not retries or self.progress.back_offs == MAX_BACK_OFFS:
+                    raise
+                self._back_off(str(error), emit)
+                continue
+            self._end_epoch(emit, validate)
         return self.progress
 
-    def _train_epoch(self, epoch: int, emit: Callable[[dict[str, Any]], None]) -> float:
-        """Train one epoch and return the mean loss."""
-        seed_everything(self.seed * 100_003 + epoch)
-        self.model.train()
-        self.loader.set_epoch(epoch)
-        total = torch.zeros((), dtype=torch.float64)
-        steps = min(self.steps, self.total - epoch * self.steps)
-        images_seen, last_emit, started = 0, time.monotonic(), time.monotonic()
-        for step, (images, targets) in enumerate(self.loader):
-            if step >= steps:
-                break
-            self.scheduler.step_update(epoch * self.steps + step)
-            loss = self._step(images, targets)
-            total += loss
-            images_seen += len(targets)
-            now = time.monotonic()
-            if now - last_emit >= EMIT_EVERY_S:
-                last_emit = now
-                value = float(total) / (step + 1)
-                rate = images_seen / (now - started)
-                where = {"epoch": epoch + 1, "epochs": self.epochs, "step": step + 1, "steps": steps}
-                emit({"ev": "step", **where, "loss": round(value, 4), "images_per_s": round(rate, 1)})
-        mean = float(total) / steps
-        if not math.isfinite(mean):
-            raise ArithmeticError(f"the training loss is {mean} in epoch {epoch + 1}; lower `lr`")
-        return mean
+    def _back_off(self, reason: str, emit: Emit) -> None:
+        """Go back to the newest checkpoint and on at half the learning rate."""
+        self._resume()
+        self.progress.back_offs += 1
+        self.progress.lr_scale *= BACK_OFF
+        self._save()  # an interruption must not forget it
+        where = {"update": self.progress.update, "lr_scale": self.progress.lr_scale}
+        emit({"ev": "back_off", **where, "reason": reason})
 
-    def _step(self, images_cpu: Tensor, targets_cpu: Tensor) -> Tensor:
-        images = images_cpu.to(self.device, memory_format=self.memory_format)
-        targets = targets_cpu.to(self.device)
-        loss: Tensor = self.loss(self.model(images), targets)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        return loss.detach().cpu()
+    def _train_epoch(self, emit: Emit) -> None:
+        """Train the updates of the current epoch that are left."""
+        progress = self.progress
+        epoch, begun = progress.epoch, progress.update - progress.epoch * self.steps
+        self._prepare_randomness(epoch, begun)
+        self.watch.start_epoch(progress.epoch_loss if begun else 0.0)
+        self.model.train()
+        self.loader.set_epoch(epoch, begun)
+        batches = iter(self.loader)
+        images_seen, clock = 0, _Clock(self.recipe.checkpoint_minutes * 60)
+        updates = min(self.steps, self.total - epoch * self.steps)
+        for step in range(begun, updates):
+            lr = self.schedule.set_rate(progress.update, scale=progress.lr_scale)
+            loss, images = self._update(batches, clock)
+            self.watch.add(progress.update, lr, loss)
+            progress.update += 1
+            images_seen += images
+            if clock.is_emit_time():
+                rate = images_seen * self.world.size / clock.elapsed_s()
+                self._emit_step(emit, epoch, step + 1, updates, rate)
+            if step + 1 < updates and self._is_save_time(clock):
+                self._save()
+        self.watch.look()
+        progress.note_times(clock.elapsed_s(), clock.waited_s)
+
+    def _prepare_randomness(self, epoch: int, begun: int) -> None:
+        """Seed the random streams for an epoch, or put them where its first updates left them."""
+        if begun and self.progress.random is not None and self.world.is_first:
+            put_random_state(self.progress.random)
+        elif self.world.is_first:
+            seed_everything(self.seed * 100_003 + epoch)
+        else:
+            seed_everything(derive_seed(self.seed, epoch, begun, self.world.rank))
+
+    def _is_save_time(self, clock: _Clock) -> bool:
+        """Return whether to save now; ranks agree on it, and where all of them have looked at the losses."""
+        if not self.world.is_shared:
+            return clock.is_save_time()
+        return self.progress.update % LOOK_EVERY == 0 and from_first_rank(clock.is_save_time())
+
+    def _update(self, batches: Iterator[tuple[Tensor, Tensor]], clock: _Clock) -> tuple[Tensor, int]:
+        """Train on one batch, chunk by chunk; return its mean loss over all ranks and this rank's images."""
+        state = self.state
+        total = torch.zeros((), device=self.device)
+        images_seen = 0
+        state.optimizer.zero_grad(set_to_none=True)
+        for chunk in range(self.chunks):
+            images_cpu, targets_cpu = clock.wait_for(batches)
+            with accumulating(self.forward, is_last=chunk + 1 == self.chunks):
+                loss = self._loss(images_cpu, targets_cpu, chunk) / self.chunks
+                state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+            images_seen += len(targets_cpu)
+        if self.recipe.clip is not None:
+            state.scaler.unscale_(state.optimizer)
+            dispatch_clip_grad(self.model.parameters(), self.recipe.clip.value, mode=self.recipe.clip.mode)
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
+        if state.ema is not None:
+            state.ema.update(self.model)
+        return sum_over_ranks(total) / self.world.size, images_seen
+
+    def _loss(self, images_cpu: Tensor, targets_cpu: Tensor, chunk: int) -> Tensor:
+        images = images_cpu.to(self.device, memory_format=self.memory_format, non_blocking=True)
+        targets = targets_cpu.to(self.device, non_blocking=True)
+        number = chunk * self.world.size + self.world.rank  # of the chunk in the whole batch
+        seed = derive_seed(self.seed, self.progress.update, number)
+        images, targets = self.objective.mix(images, targets, seed=seed)
+        dtype = AMP_DTYPES.get(self.recipe.precision)
+        with torch.autocast(self.device, dtype=dtype, enabled=dtype is not None):
+            outputs = self.forward(images)
+            loss: Tensor = self.objective(images, outputs, targets)
+        return loss
+
+    def _emit_step(self, emit: Emit, epoch: int, step: int, steps: int, images_per_s: float) -> None:
+        if not self.world.is_shared:
+            self.watch.look()  # ranks look at the same updates, lest one alone finds that all is lost
+        where = {"epoch": epoch + 1, "epochs": self.epochs, "step": step, "steps": steps}
+        loss = round(self.watch.total / step, 4)
+        emit({"ev": "step", **where, "loss": loss, "images_per_s": round(images_per_s, 1)})
+
+    def _end_epoch(self, emit: Emit, validate: Validate) -> None:
+        """Validate, keep the epoch's figures and save."""
+        progress = self.progress
+        epoch = progress.epoch
+        updates = min(self.steps, self.total - epoch * self.steps)
+        entry = {"loss": self.watch.total / updates, "lr": self.state.optimizer.param_groups[0]["lr"]}
+        entry |= progress.take_times()
+        if progress.lr_scale != 1.0:
+            entry["lr_scale"] = progress.lr_scale
+        if self.recipe.validates_after(epoch) or epoch + 1 == self.epochs:
+            entry |= validate(self.model)
+            if self.state.ema is not None:
+                entry |= {f"ema_{name}": value for name, value in validate(self.state.ema.module).items()}
+        progress.history.append(entry)
+        progress.epoch = epoch + 1
+        self._save()
+        emit({"ev": "epoch", "epoch": epoch + 1, "epochs": self.epochs, **entry})
+
+    def save_weights(self, folder: Path) -> None:
+        """Write the trained weights, and their average, for the jobs that need them."""
+        weights.save(folder / weights.WEIGHTS, self.model.state_dict())
+        if self.state.ema is not None:
+            weights.save(folder / weights.EMA, self.state.ema.module.state_dict())
 
     def _save(self) -> None:
-        state = {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "epoch": self.progress.epoch,
-            "history": self.progress.history,
-        }
-        checkpoint.save(self.folder / checkpoint.LAST, state)
+        self.watch.look()
+        progress = self.progress
+        progress.epoch_loss, progress.first_loss, progress.last_loss = (
+            self.watch.total,
+            self.watch.first,
+            self.watch.last,
+        )
+        progress.random = read_random_state(self.device)
+        if self.world.is_first:
+            self.checkpoints.save(progress.update, self.state.read())
 
 
-def _create_scheduler(
-    optimizer: torch.optim.Optimizer, recipe: Recipe, *, steps: int, total: int
-) -> CosineLRScheduler:
-    """Return timm's cosine schedule, stepped after every update; warm-up counts as part of the budget."""
-    warmup = min(round(recipe.warmup_epochs * steps), total - 1)
-    return CosineLRScheduler(
-        optimizer,
-        t_initial=total - warmup,
-        lr_min=recipe.min_lr,
-        warmup_t=warmup,
-        warmup_lr_init=recipe.warmup_lr,
-        warmup_prefix=True,
-        t_in_epochs=False,
-    )
+class _Clock:
+    """When to speak, when to save, and how long the batches were waited for."""
+
+    def __init__(self, save_every_s: float) -> None:
+        self._started = self._spoke = self._saved = time.monotonic()
+        self._save_every_s = save_every_s
+        self.waited_s = 0.0
+
+    def wait_for(self, batches: Iterator[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        started = time.monotonic()
+        batch = next(batches)
+        self.waited_s += time.monotonic() - started
+        return batch
+
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self._started
+
+    def is_emit_time(self) -> bool:
+        now = time.monotonic()
+        if now - self._spoke < EMIT_EVERY_S:
+            return False
+        self._spoke = now
+        return True
+
+    def is_save_time(self) -> bool:
+        now = time.monotonic()
+        if now - self._saved < self._save_every_s:
+            return False
+        self._saved = now
+        return True
+
+
+def _chunks(recipe: Recipe, world: World) -> int:
+    try:
+        return recipe.chunks(world.size)
+    except ValueError as error:
+        raise ConfigError(f"{error}; change batch_size, device_batch_size or `resources`") from error

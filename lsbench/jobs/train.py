@@ -1,9 +1,10 @@
-"""Train a variant from scratch; resumes from its last epoch."""
+"""Train a variant from scratch, or from its newest checkpoint on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from lsbench.core.job import JobContext, JobKind, Resources
 from lsbench.core.record import Record, measured
@@ -12,17 +13,33 @@ from lsbench.engine.recipe import Recipe
 if TYPE_CHECKING:
     from torch import nn
 
+    from lsbench.engine.trainer import Trainer
+
+HISTORY = "history.json"
+#: Metric of the records of each epoch -> its name in the history.
+CURVES = {
+    "train_loss": "loss",
+    "val_top1": "val_top1",
+    "ema_val_top1": "ema_val_top1",
+    "lr": "lr",
+    "data_wait_frac": "data_wait_frac",
+}
 BACKWARD_FACTOR = 3.0  # a training step costs about three forward passes
 
 
 def run(context: JobContext) -> Sequence[Record]:
-    """Train the variant and return its last training loss and validation accuracy."""
-    from lsbench.engine import checkpoint
-    from lsbench.engine.classify import create_eval_batches, create_train_batches, create_variant
+    """Train the variant; return its figures at the end, its best validation, and those of every epoch."""
+    from lsbench.engine.checkpoints import checkpoints_of
+    from lsbench.engine.classify import (
+        create_eval_batches,
+        create_objective,
+        create_train_batches,
+        create_variant,
+    )
     from lsbench.engine.evaluator import evaluate
     from lsbench.engine.trainer import Trainer
+    from lsbench.engine.weights import weights_sha256
     from lsbench.metrics.top1 import top1
-    from lsbench.store.atomic import write_json
 
     recipe: Recipe = context.spec
     model = create_variant(context)
@@ -30,7 +47,8 @@ def run(context: JobContext) -> Sequence[Record]:
         model,
         recipe,
         create_train_batches(context, recipe),
-        folder=context.folder,
+        checkpoints_of(context.folder, recipe.checkpoint_url),
+        create_objective(context, recipe, model),
         seed=context.job.seed or 0,
         device=context.device,
         limit=context.job.limit,
@@ -50,17 +68,54 @@ def run(context: JobContext) -> Sequence[Record]:
         )
         return {"val_top1": found.mean("top1"), "val_images": found.num_images}
 
-    progress = trainer.run(context.emit, validate)
-    last = progress.history[-1]
-    sha256 = checkpoint.weights_sha256(trainer.model.state_dict())
-    write_json(context.folder / "history.json", {"epochs": progress.history, "weights_sha256": sha256})
-    dataset = str(context.job.variant.dataset["name"])
+    progress = trainer.run(partial(_emit_and_keep, context, trainer), validate)
+    trainer.save_weights(context.folder)
+    sha256 = weights_sha256(trainer.model.state_dict())
+    _write_history(context, progress.history, weights_sha256=sha256)
+    return _records(context, progress.history, sha256)
+
+
+def _emit_and_keep(context: JobContext, trainer: Trainer, event: dict[str, Any]) -> None:
+    """Pass an event on; after an epoch, write how far the training is for whoever looks."""
+    if event["ev"] == "epoch":
+        _write_history(context, trainer.progress.history)
+    context.emit(event)
+
+
+def _write_history(context: JobContext, history: list[dict[str, float]], **more: str) -> None:
+    from lsbench.store.atomic import write_json
+
+    recipe: Recipe = context.spec
+    write_json(context.folder / HISTORY, {"epochs": history, "of_epochs": recipe.epochs, **more})
+
+
+def _records(context: JobContext, history: list[dict[str, float]], sha256: str) -> list[Record]:
+    """Return the training's records: of the end and the best epoch, then of each epoch."""
+    recipe: Recipe = context.spec
     protocol = f"train|{recipe.epochs}ep|bs={recipe.batch_size}|lr={recipe.lr:g}|v{JOB.version}"
-    setting = {"weights_sha256": sha256}
-    return [
-        measured("train_loss", last["loss"], protocol=protocol, dataset=dataset, setting=setting),
-        measured("val_top1", last["val_top1"], protocol=protocol, dataset=dataset, n=int(last["val_images"])),
+    dataset = str(context.job.variant.dataset["name"])
+    setting: dict[str, Any] = {"weights_sha256": sha256}
+    if "lr_scale" in history[-1]:
+        setting["lr_scale"] = history[-1]["lr_scale"]
+    shared: dict[str, Any] = {"dataset": dataset, "protocol": protocol}
+    last = history[-1]
+    n = int(last["val_images"])
+    found = [
+        measured("train_loss", last["loss"], setting=setting, **shared),
+        measured("val_top1", last["val_top1"], n=n, **shared),
     ]
+    best = max((entry for entry in history if "val_top1" in entry), key=lambda entry: entry["val_top1"])
+    where = {"epoch": history.index(best) + 1}
+    found.append(measured("best_val_top1", best["val_top1"], n=n, setting=where, **shared))
+    if "ema_val_top1" in last:
+        found.append(measured("ema_val_top1", last["ema_val_top1"], n=n, **shared))
+    for number, entry in enumerate(history, 1):
+        for metric, key in CURVES.items():
+            if key in entry:
+                at_epoch = f"{protocol}|epoch={number}"
+                where = {"epoch": number}
+                found.append(measured(metric, entry[key], protocol=at_epoch, dataset=dataset, setting=where))
+    return found
 
 
 def cost(recipe: Recipe, macs: float, images: Callable[[str], int]) -> float:

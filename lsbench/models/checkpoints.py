@@ -56,7 +56,7 @@ def load_checkpoint(model: nn.Module, path_or_url: str | Path) -> None:
         state = keep_own_classifier(state, own, _classifiers(cfg))
         if is_part:
             state = {key: tensor for key, tensor in state.items() if key in own}
-        problems = _misfits(state, own)
+        problems = misfits(state, own)
     except (ValueError, LookupError, RuntimeError, TypeError, AttributeError) as error:
         problems = [" ".join(str(error).split())]
     if problems:
@@ -166,7 +166,7 @@ def _classifiers(cfg: Mapping[str, Any]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def _misfits(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> list[str]:
+def misfits(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> list[str]:
     """Return how the weights differ from the model's in names and shapes."""
     # torch fills in the count of batches, which old checkpoints lack.
     missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]

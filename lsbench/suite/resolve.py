@@ -214,7 +214,7 @@ def _job(
         problems.add((*where, "needs"), "expected a list of job names")
         needs = kind.needs
     try:
-        spec = kind.spec.model_validate(own).model_dump(mode="json")
+        spec = kind.spec.model_validate(_with_named(kind, own)).model_dump(mode="json")
     except ValidationError as error:
         problems.add_validation(error, kind.spec, where)
         spec = None
@@ -226,6 +226,18 @@ def _job(
     if asked.num_cpus is None:
         asked = Resources(num_cpus=int(spec["threads"])).over(asked)
     return JobEntry(kind=kind_name, name=name, needs=tuple(needs), spec=spec, resources=asked)
+
+
+def _with_named(kind: JobKind, own: dict[str, Any]) -> dict[str, Any]:
+    """Return `own` laid over the settings that it refers to by a name; mappings key by key."""
+    named = kind.spec.named_settings(own)
+    laid = {
+        key: {**named[key], **value}
+        if isinstance(value, dict) and isinstance(named.get(key), dict)
+        else value
+        for key, value in own.items()
+    }
+    return {**named, **laid}
 
 
 def _with_row_settings(jobs: list[JobEntry], data: dict[str, Any], problems: Problems) -> list[JobEntry]:
@@ -260,7 +272,8 @@ def _row_spec(
     own = {key: value for key, value in usual.items() if key not in RESERVED}
     merged = {key: merge(own.get(key), value) for key, value in settings.items()}
     try:
-        spec: dict[str, Any] = kind.spec.model_validate({**own, **merged}).model_dump(mode="json")
+        row = _with_named(kind, {**own, **merged})
+        spec: dict[str, Any] = kind.spec.model_validate(row).model_dump(mode="json")
     except ValidationError as error:
         problems.add_validation(error, kind.spec, where)
         return None

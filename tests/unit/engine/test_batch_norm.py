@@ -68,7 +68,9 @@ def test_it_equals_plain_batch_norm_on_the_joined_batch(run_ranks: Callable[...,
         first, second = (rank[name] for rank in ranks)
         for what in ("out", "grad", "eval"):
             joined = torch.cat([first[what], second[what]])
-            torch.testing.assert_close(joined, plain[what], msg=lambda text, n=name, w=what: f"{n} {w}: {text}")
+            torch.testing.assert_close(
+                joined, plain[what], msg=lambda text, n=name, w=what: f"{n} {w}: {text}"
+            )
         for parameter, grad in plain["grads"].items():
             torch.testing.assert_close(first["grads"][parameter] + second["grads"][parameter], grad)
         for buffer, value in plain["buffers"].items():
@@ -78,7 +80,9 @@ def test_it_equals_plain_batch_norm_on_the_joined_batch(run_ranks: Callable[...,
 
 def test_the_model_keeps_its_parameters_names_and_evaluation() -> None:
     torch.manual_seed(0)
-    model = nn.Sequential(ConvNorm(3, 4), BatchNormAct2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), BNLinear(4, 2))
+    model = nn.Sequential(
+        ConvNorm(3, 4), BatchNormAct2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), BNLinear(4, 2)
+    )
     model[0].bn.running_mean.fill_(0.25)
     before, x = copy.deepcopy(model).eval(), torch.randn(2, 3, 4, 4)
     parameters = dict(model.named_parameters())

@@ -3,7 +3,7 @@ import torch
 
 from lsbench.core.errors import StoreError
 from lsbench.core.job import JobContext
-from lsbench.engine import checkpoint
+from lsbench.engine import weights
 from lsbench.engine.classify import (
     create_eval_batches,
     create_train_batches,
@@ -34,10 +34,10 @@ def test_the_model_fits_the_data_set(context):
 def test_weights_come_from_the_training_that_the_job_needs(context):
     torch.manual_seed(1)
     trained = create_variant(context)
-    checkpoint.save(context.needs["train"] / checkpoint.WEIGHTS, trained.state_dict())
+    weights.save(context.needs["train"] / weights.WEIGHTS, trained.state_dict())
     torch.manual_seed(2)
     found = create_trained(context)
-    assert checkpoint.weights_sha256(found.state_dict()) == checkpoint.weights_sha256(trained.state_dict())
+    assert weights.weights_sha256(found.state_dict()) == weights.weights_sha256(trained.state_dict())
 
 
 def test_without_weights_the_job_says_what_to_do(context):

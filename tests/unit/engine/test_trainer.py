@@ -1,22 +1,30 @@
 import math
+import random
 
+import numpy as np
 import pytest
 import torch
+from timm.utils import ModelEmaV3
+from timm.utils.agc import adaptive_clip_grad
 from torch import nn
 
-from lsbench.engine import checkpoint
+from lsbench.core.errors import ConfigError, DataError, DivergedError
+from lsbench.engine import weights
+from lsbench.engine.checkpoints import Checkpoints, checkpoints_of
+from lsbench.engine.objective import Objective
 from lsbench.engine.recipe import Recipe
 from lsbench.engine.trainer import Trainer
 
 
 class Batches:
-    """Four batches of an epoch, a function of the epoch alone."""
+    """Chunks of the batches of an epoch, a function of the epoch alone."""
 
-    def __init__(self, steps=4):
-        self.steps, self.epoch, self.given = steps, 0, []
+    def __init__(self, steps=4, chunks=1, size=8):
+        self.steps, self.chunks, self.size = steps, chunks, size
+        self.epoch, self.start, self.given = 0, 0, []
 
-    def set_epoch(self, epoch):
-        self.epoch = epoch
+    def set_epoch(self, epoch, start_update=0):
+        self.epoch, self.start = epoch, start_update
 
     def __len__(self):
         return self.steps
@@ -24,24 +32,45 @@ class Batches:
     def __iter__(self):
         generator = torch.Generator().manual_seed(self.epoch)
         for step in range(self.steps):
+            images = torch.randn(self.size, 1, 4, 4, generator=generator)
+            if step < self.start:
+                continue
             self.given.append((self.epoch, step))
-            images = torch.randn(8, 1, 4, 4, generator=generator)
-            yield images, (images.mean((1, 2, 3)) > 0).long()
+            targets = (images.mean((1, 2, 3)) > 0).long()
+            for chunk in range(self.chunks):
+                yield images[chunk :: self.chunks].clone(), targets[chunk :: self.chunks]
 
 
-def create(folder, *, limit=None, steps=4, **settings):
+def create_net():
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Flatten(), nn.Dropout(0.2), nn.Linear(16, 2))
-    recipe = Recipe(**{"epochs": 3, "lr": 0.05, "min_lr": 1e-4, "warmup_epochs": 1, **settings})
-    return Trainer(model, recipe, Batches(steps), folder=folder, seed=7, limit=limit)
+    return nn.Sequential(nn.Flatten(), nn.Dropout(0.2), nn.Linear(16, 2))
+
+
+def create(folder, *, limit=None, steps=4, model=None, loader=None, **settings):
+    recipe = Recipe(
+        **{"epochs": 3, "batch_size": 8, "lr": 0.05, "min_lr": 1e-4, "warmup_epochs": 1, **settings}
+    )
+    return Trainer(
+        create_net() if model is None else model,
+        recipe,
+        loader or Batches(steps, recipe.chunks(1)),
+        checkpoints_of(folder),
+        Objective(recipe, num_classes=2),
+        seed=7,
+        limit=limit,
+    )
 
 
 def train(trainer, emit=lambda event: None):
     rates = []
-    trainer.optimizer.register_step_pre_hook(
+    trainer.state.optimizer.register_step_pre_hook(
         lambda optimizer, *_: rates.append(optimizer.param_groups[0]["lr"])
     )
     return trainer.run(emit, lambda model: {"val_top1": 0.5}), rates
+
+
+def same(first, second):
+    return all(torch.equal(value, second[name]) for name, value in first.items())
 
 
 def test_the_rate_warms_up_then_follows_half_a_cosine(tmp_path):
@@ -59,13 +88,14 @@ def test_the_loss_falls_and_history_holds_every_epoch(tmp_path):
     assert len(losses) == progress.epoch == 12
     assert losses[-1] < losses[0]
     assert all(entry["val_top1"] == 0.5 for entry in progress.history)
+    assert all(0 <= entry["data_wait_frac"] <= 1 for entry in progress.history)
 
 
 @pytest.mark.parametrize(
     ("limit", "steps"),
     [(1, 1), (2, 2), (3, 3), (5, 5), (8, 8), (12, 12), (99, 12), (None, 12)],
 )
-def test_a_limit_is_the_number_of_steps_in_all(limit, steps, tmp_path):
+def test_a_limit_is_the_number_of_updates_in_all(limit, steps, tmp_path):
     trainer = create(tmp_path, limit=limit)
     progress, rates = train(trainer)
     assert len(rates) == steps
@@ -73,47 +103,206 @@ def test_a_limit_is_the_number_of_steps_in_all(limit, steps, tmp_path):
     assert all(math.isfinite(entry["loss"]) for entry in progress.history)
 
 
-def test_biases_and_one_dimensional_parameters_do_not_decay(tmp_path):
-    groups = create(tmp_path, weight_decay=0.3).optimizer.param_groups
-    decay = {parameter.ndim: group["weight_decay"] for group in groups for parameter in group["params"]}
-    assert decay == {2: 0.3, 1: 0.0}
+def test_a_split_of_less_than_a_batch_is_refused(tmp_path):
+    with pytest.raises(DataError, match="less than one batch of 8 images"):
+        create(tmp_path, steps=0)
 
 
 class StopError(Exception):
     """The process dies."""
 
 
-@pytest.mark.parametrize("stop_after", [1, 2, 3])
-def test_a_continued_training_equals_an_unbroken_one(stop_after, tmp_path):
-    unbroken, _ = train(first := create(tmp_path / "a"))
+FULL = {"mixup": 0.8, "cutmix": 1.0, "ema_decay": 0.9, "clip": {"mode": "agc", "value": 0.02}}
 
-    def stop(event):
-        if event["ev"] == "epoch" and event["epoch"] == stop_after:
-            raise StopError
 
+@pytest.mark.parametrize("settings", [{}, {**FULL, "device_batch_size": 4}], ids=["plain", "full"])
+@pytest.mark.parametrize("stop_at", [1, 2, 3, 4, 5, 7, 9, 11])
+def test_a_training_stopped_at_any_update_and_continued_equals_an_unbroken_one(stop_at, settings, tmp_path):
+    unbroken, _ = train(first := create(tmp_path / "a", checkpoint_minutes=0, **settings))
+    broken = create(tmp_path / "b", checkpoint_minutes=0, **settings)
+    broken.state.optimizer.register_step_pre_hook(lambda *_: stop_if(broken.progress.update == stop_at))
     with pytest.raises(StopError):
-        train(create(tmp_path / "b"), stop)
-    torch.manual_seed(99)
-    again = create(tmp_path / "b")
-    assert again.progress.epoch == stop_after
-    continued, _ = train(again)
-    assert all(
-        torch.equal(value, again.model.state_dict()[name]) for name, value in first.model.state_dict().items()
-    )
+        train(broken)
+    for stream in (random.seed, np.random.seed, torch.manual_seed):
+        stream(99)
+    again = create(tmp_path / "b", checkpoint_minutes=0, **settings)
+    assert again.progress.update == stop_at
+    continued, rates = train(again)
+    assert len(rates) == 12 - stop_at, "no update is made twice"
+    assert same(first.model.state_dict(), again.model.state_dict())
     assert [e["loss"] for e in continued.history] == [e["loss"] for e in unbroken.history]
-    saved = checkpoint.load(tmp_path / "b" / checkpoint.WEIGHTS)
-    assert checkpoint.weights_sha256(saved) == checkpoint.weights_sha256(first.model.state_dict())
+    if first.state.ema is not None:
+        assert same(first.state.ema.module.state_dict(), again.state.ema.module.state_dict())
 
 
-def test_validation_happens_when_the_recipe_says(tmp_path):
-    progress, _ = train(create(tmp_path, epochs=3, validate_every=2))
+def stop_if(is_time):
+    if is_time:
+        raise StopError
+
+
+def test_settings_that_a_checkpoint_holds_too_are_those_of_the_recipe(tmp_path):
+    train(create(tmp_path, epochs=1))
+    again = create(tmp_path, epochs=2, weight_decay=0.5, lr=0.01)
+    assert {group["weight_decay"] for group in again.state.optimizer.param_groups} == {0.0, 0.5}
+    assert train(again)[1][0] == pytest.approx(1e-4 + (0.01 - 1e-4) * 1)
+
+
+def test_what_the_first_version_left_is_continued(tmp_path):
+    unbroken, _ = train(first := create(tmp_path / "a"))
+    stopped = create(tmp_path / "b")
+    with pytest.raises(StopError):
+        train(stopped, lambda event: stop_if(event["ev"] == "epoch"))
+    old = {
+        "model": stopped.model.state_dict(),
+        "optimizer": stopped.state.optimizer.state_dict(),
+        "epoch": 1,
+        "history": stopped.progress.history,
+    }
+    weights.save(tmp_path / "c" / "checkpoints" / "last.pt", old)
+    again = create(tmp_path / "c")
+    assert (again.progress.epoch, again.progress.update) == (1, 4)
+    train(again)
+    assert same(first.model.state_dict(), again.model.state_dict())
+
+
+def test_the_weights_are_kept_for_other_jobs(tmp_path):
+    trainer = create(tmp_path, ema_decay=0.9)
+    train(trainer)
+    trainer.save_weights(tmp_path)
+    assert same(trainer.model.state_dict(), weights.load(tmp_path / weights.WEIGHTS))
+    assert same(trainer.state.ema.module.state_dict(), weights.load(tmp_path / weights.EMA))
+
+
+def test_validation_happens_when_the_recipe_says_and_sees_the_average_too(tmp_path):
+    progress, _ = train(create(tmp_path, epochs=3, validate_every=2, ema_decay=0.9))
     assert ["val_top1" in entry for entry in progress.history] == [False, True, True]
+    assert ["ema_val_top1" in entry for entry in progress.history] == [False, True, True]
 
 
-def test_a_loss_that_is_no_number_stops_the_training(tmp_path):
-    trainer = create(tmp_path)
-    with torch.no_grad():
-        trainer.model[2].weight.fill_(float("nan"))
-    with pytest.raises(ArithmeticError, match="the training loss is nan in epoch 1; lower `lr`"):
+def test_chunks_add_up_to_the_gradient_of_the_whole_batch(tmp_path):
+    plain = {"smoothing": 0.0, "epochs": 1}
+    net = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
+    found = []
+    for name, most in (("whole", None), ("four", 2)):
+        torch.manual_seed(0)
+        nn.init.normal_(net[1].weight), nn.init.zeros_(net[1].bias)
+        trainer = create(tmp_path / name, model=net, device_batch_size=most, **plain)
         train(trainer)
-    assert not (tmp_path / checkpoint.LAST).exists()
+        found.append(net[1].weight.detach().clone())
+    torch.testing.assert_close(found[1], found[0])
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="batch_size 8 is no multiple of device_batch_size 3"):
+        create(tmp_path, device_batch_size=3)
+    with pytest.raises(ConfigError, match="expected an even batch on each device, found 1 images"):
+        train(create(tmp_path, device_batch_size=1, mixup=0.1))
+
+
+def test_gradients_are_clipped_as_timm_clips_them(tmp_path):
+    trainer = create(tmp_path, epochs=1, limit=1, clip={"mode": "agc", "value": 0.02})
+    seen, expected = [], []
+
+    def keep(*_):
+        seen.extend(p.grad.clone() for p in trainer.model.parameters())
+
+    trainer.state.optimizer.register_step_pre_hook(keep)
+    train(trainer)
+    other = create(tmp_path / "other", epochs=1, limit=1)
+
+    def clip(*_):
+        adaptive_clip_grad(other.model.parameters(), clip_factor=0.02)
+        expected.extend(p.grad.clone() for p in other.model.parameters())
+
+    other.state.optimizer.register_step_pre_hook(clip)
+    train(other)
+    assert all(torch.equal(a, b) for a, b in zip(seen, expected, strict=True))
+
+
+def test_the_average_follows_its_closed_form(tmp_path):
+    trainer = create(tmp_path, ema_decay=0.75)
+    start = trainer.model[2].weight.detach().double().clone()
+    seen = []
+    trainer.state.optimizer.register_step_post_hook(
+        lambda *_: seen.append(trainer.model[2].weight.detach().double().clone())
+    )
+    train(trainer)
+    n = len(seen)
+    expected = 0.75**n * start + sum(0.25 * 0.75 ** (n - 1 - k) * w for k, w in enumerate(seen))
+    assert isinstance(trainer.state.ema, ModelEmaV3)
+    torch.testing.assert_close(trainer.state.ema.module[2].weight.double(), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_trains_and_keeps_weights_in_fp32(precision, tmp_path):
+    progress, _ = train(create(tmp_path, epochs=12, precision=precision))
+    assert progress.history[-1]["loss"] < progress.history[0]["loss"]
+    trainer = create(tmp_path, epochs=12, precision=precision)
+    assert trainer.model[2].weight.dtype == torch.float32
+    assert trainer.state.scaler.is_enabled() == (precision == "fp16")
+
+
+class Exploding(nn.Module):
+    """Answers nonsense while it is trained with a rate above a bound."""
+
+    def __init__(self, bound):
+        super().__init__()
+        self.net, self.bound, self.rate = create_net(), bound, lambda: 0.0
+
+    def forward(self, images):
+        logits = self.net(images)
+        return logits * float("nan") if self.training and self.rate() > self.bound else logits
+
+
+def exploding(folder, bound=0.03, **settings):
+    model = Exploding(bound)
+    trainer = create(folder, model=model, checkpoint_minutes=0, smoothing=0.0, **settings)
+    model.rate = lambda: trainer.state.optimizer.param_groups[0]["lr"]
+    return trainer
+
+
+def test_a_divergence_ends_the_training_with_update_rate_and_last_loss(tmp_path):
+    trainer = exploding(tmp_path)
+    message = (
+        r"the training loss is nan after 3 updates, at learning rate 0.0375; the last good one was 0\.\d+"
+    )
+    with pytest.raises(DivergedError, match=message):
+        train(trainer)
+    kept = Checkpoints(tmp_path / "checkpoints").load_newest()
+    assert kept["progress"]["update"] == 3, "what was good is kept"
+    assert all(torch.isfinite(value).all() for value in kept["model"].values())
+
+
+def test_a_divergence_is_retried_from_the_last_good_checkpoint_at_half_the_rate(tmp_path):
+    trainer, events = exploding(tmp_path, on_divergence="retry_lower_lr"), []
+    progress, _ = train(trainer, events.append)
+    assert progress.epoch == 3
+    assert progress.lr_scale == 0.5
+    assert [entry.get("lr_scale") for entry in progress.history] == [0.5, 0.5, 0.5]
+    (back,) = [event for event in events if event["ev"] == "back_off"]
+    assert (back["update"], back["lr_scale"]) == (3, 0.5)
+    assert max(entry["lr"] for entry in progress.history) <= 0.025
+
+
+def test_retries_end(tmp_path):
+    trainer = exploding(tmp_path, bound=0.0, on_divergence="retry_lower_lr")
+    with pytest.raises(DivergedError, match="after 0 updates, .*none was finite before"):
+        train(trainer)
+    assert trainer.progress.back_offs == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "fails"), [({}, True), ({"max_loss": 1e4}, False), ({"max_loss": 0.01}, True)]
+)
+def test_a_loss_that_explodes_has_diverged(settings, fails, tmp_path):
+    class Loud(Batches):
+        def __iter__(self):
+            for number, (images, targets) in enumerate(super().__iter__()):
+                yield images * (1e3 if number == 2 else 1), targets
+
+    trainer = create(tmp_path, loader=Loud(), smoothing=0.0, **settings)
+    if fails:
+        with pytest.raises(DivergedError):
+            train(trainer)
+    else:
+        assert train(trainer)[0].epoch == 3

@@ -9,7 +9,7 @@ import torch
 
 from lsbench.core.errors import DiskFullError
 from lsbench.core.job import Job, Variant
-from lsbench.engine.checkpoint import WEIGHTS, load, weights_sha256
+from lsbench.engine.weights import WEIGHTS, load, weights_sha256
 from lsbench.scheduler.child import act, check_models, describe, execute
 from lsbench.store.lock import locked
 

@@ -3,7 +3,7 @@ import os
 import pytest
 import torch
 
-from lsbench.engine.checkpoint import load, save, weights_sha256
+from lsbench.engine.weights import load, save, weights_sha256
 
 
 @pytest.fixture

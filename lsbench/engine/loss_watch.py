@@ -1,0 +1,86 @@
+"""Watch the losses of a training, and stop it when they are lost."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from lsbench.core.errors import DivergedError
+
+#: On a GPU a look waits for all that is queued there; so many updates pass between two.
+LOOK_EVERY = 32
+EXPLOSION = 10.0
+
+
+class LossWatch:
+    """The losses of an epoch; on a GPU they stay there until somebody looks.
+
+    Attributes:
+        total: Sum of the losses looked at in this epoch.
+        first: The training's very first loss, None before it.
+        last: The last loss looked at.
+    """
+
+    def __init__(self, max_loss: float | None) -> None:
+        """Start watching.
+
+        Args:
+            max_loss: A larger loss has diverged; None: ten times the first one.
+        """
+        self._max_loss = max_loss
+        self._waiting: list[tuple[int, float, Tensor]] = []
+        self.total = 0.0
+        self.first: float | None = None
+        self.last: float | None = None
+
+    def add(self, update: int, lr: float, loss: Tensor) -> None:
+        """Note an update's loss, and look if it costs nothing or is time.
+
+        Args:
+            update: Number of the update in the whole training, from 0.
+            lr: Its learning rate.
+            loss: A scalar, detached.
+
+        Raises:
+            DivergedError: As :meth:`look`.
+        """
+        self._waiting.append((update, lr, loss))
+        if not loss.is_cuda or len(self._waiting) >= LOOK_EVERY:
+            self.look()
+
+    def look(self) -> None:
+        """Take over the losses that were noted.
+
+        Raises:
+            DivergedError: If one is not finite or has exploded: which, at what rate, and the last good one.
+        """
+        if not self._waiting:
+            return
+        values = torch.stack([loss for _, _, loss in self._waiting]).tolist()
+        noted, self._waiting = self._waiting, []
+        for (update, lr, _), value in zip(noted, values, strict=True):
+            if self.first is None and math.isfinite(value):
+                self.first = value
+            if not math.isfinite(value) or value > self._bound():
+                raise self._diverged(update, lr, value)
+            self.total += value
+            self.last = value
+
+    def start_epoch(self, total: float = 0.0) -> None:
+        """Begin an epoch, or go on with one whose losses so far sum to `total`."""
+        self._waiting.clear()
+        self.total = total
+
+    def _bound(self) -> float:
+        if self._max_loss is not None:
+            return self._max_loss
+        return math.inf if self.first is None else EXPLOSION * self.first
+
+    def _diverged(self, update: int, lr: float, value: float) -> DivergedError:
+        last = "none was finite before" if self.last is None else f"the last good one was {self.last:.4g}"
+        return DivergedError(
+            f"the training loss is {value:.4g} after {update} updates, at learning rate {lr:.4g}; {last}; "
+            "lower `lr`, or try `on_divergence: retry_lower_lr`"
+        )

@@ -1,0 +1,135 @@
+"""Everything that a training must remember to go on as if it had never stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import torch
+from timm.optim import create_optimizer_v2
+from timm.utils import ModelEmaV3
+from torch import nn
+
+from lsbench.engine.recipe import Recipe
+from lsbench.engine.weights import load_weights
+
+
+@dataclass
+class Progress:
+    """How far a training is.
+
+    Attributes:
+        epoch: Epochs finished.
+        update: Updates made in all; the position in the order of the samples follows from it.
+        history: One entry per finished epoch: mean training loss, learning rate, validation top-1.
+        epoch_loss: Sum of the losses of the unfinished epoch.
+        epoch_s: Seconds that the unfinished epoch has taken before this process.
+        epoch_waited_s: Seconds of them spent waiting for batches.
+        first_loss: The very first loss.
+        last_loss: The last one.
+        lr_scale: Factor on the scheduled learning rate, lowered after a divergence.
+        back_offs: How often it was.
+        random: State of the random streams, where an epoch was left.
+    """
+
+    epoch: int = 0
+    update: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    epoch_loss: float = 0.0
+    epoch_s: float = 0.0
+    epoch_waited_s: float = 0.0
+    first_loss: float | None = None
+    last_loss: float | None = None
+    lr_scale: float = 1.0
+    back_offs: int = 0
+    random: dict[str, Any] | None = None
+
+    def note_times(self, elapsed_s: float, waited_s: float) -> None:
+        """Add what this process has spent on the epoch."""
+        self.epoch_s += elapsed_s
+        self.epoch_waited_s += waited_s
+
+    def take_times(self) -> dict[str, float]:
+        """Return the epoch's duration and the share of it spent waiting for batches, and forget them."""
+        times = {
+            "train_s": round(self.epoch_s, 3),
+            "data_wait_frac": round(self.epoch_waited_s / self.epoch_s, 4) if self.epoch_s else 0.0,
+        }
+        self.epoch_s = self.epoch_waited_s = 0.0
+        return times
+
+
+@dataclass
+class TrainingState:
+    """A model and all that trains it.
+
+    Attributes:
+        model: The model.
+        optimizer: timm's AdamW; 1-D parameters, biases and what the model names do not decay.
+        scaler: Loss scaling of fp16; does nothing in other precisions.
+        ema: Moving average of the weights, if the recipe keeps one.
+        progress: How far the training is.
+    """
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    ema: ModelEmaV3 | None
+    progress: Progress = field(default_factory=Progress)
+
+    @classmethod
+    def create(cls, model: nn.Module, recipe: Recipe, *, device: str) -> TrainingState:
+        """Return the state before the first update.
+
+        Args:
+            model: On its device.
+            recipe: The settings.
+            device: ``"cpu"`` or ``"cuda"``.
+        """
+        return cls(
+            model,
+            create_optimizer_v2(model, opt="adamw", lr=recipe.peak_lr, weight_decay=recipe.weight_decay),
+            torch.amp.GradScaler(device, enabled=recipe.precision == "fp16"),
+            None if recipe.ema_decay is None else ModelEmaV3(model, decay=recipe.ema_decay),
+        )
+
+    def read(self) -> dict[str, Any]:
+        """Return the state as tensors and plain values."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "ema": None if self.ema is None else self.ema.module.state_dict(),
+            "progress": {f.name: getattr(self.progress, f.name) for f in fields(self.progress)},
+        }
+
+    def restore(self, state: Mapping[str, Any], *, steps: int, where: str) -> None:
+        """Take over a state that :meth:`read` returned; settings such as weight decay stay the recipe's.
+
+        Args:
+            state: Also one of the first version, which has `epoch` and `history` alone.
+            steps: Updates of an epoch.
+            where: The checkpoint's name, for messages.
+
+        Raises:
+            StoreError: If it is of another architecture.
+        """
+        load_weights(self.model, state["model"], where=where)
+        settings = [
+            {key: value for key, value in group.items() if key not in ("params", "lr")}
+            for group in self.optimizer.param_groups
+        ]
+        self.optimizer.load_state_dict(state["optimizer"])
+        for group, own in zip(self.optimizer.param_groups, settings, strict=True):
+            group.update(own)
+        if state.get("scaler"):
+            self.scaler.load_state_dict(state["scaler"])
+        if self.ema is not None:
+            load_weights(self.ema.module, state.get("ema") or state["model"], where=where)
+        known = state.get("progress") or {
+            "epoch": state["epoch"],
+            "update": state["epoch"] * steps,
+            "history": state["history"],
+        }
+        self.progress = Progress(**known)

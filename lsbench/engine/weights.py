@@ -1,0 +1,65 @@
+"""Trained weights: written atomically, loaded without running any code in them."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from lsbench.core.errors import StoreError
+from lsbench.models.checkpoints import misfits
+from lsbench.store.atomic import atomic_write
+
+#: In the folder of a train job: the weights after the last update, and their moving average.
+WEIGHTS, EMA = "checkpoints/weights.pt", "checkpoints/ema.pt"
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write `state` so that `path` holds the old content or the new one, never half of it."""
+    with atomic_write(path) as file:
+        torch.save(state, file)
+
+
+def load(path: Path, *, device: str = "cpu") -> dict[str, Any] | None:
+    """Return the weights in a file, or None if there is none or it cannot be read.
+
+    Only tensors and plain values are loaded (``weights_only``).
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except (FileNotFoundError, RuntimeError, EOFError, pickle.UnpicklingError):
+        return None
+    return state
+
+
+def load_weights(model: nn.Module, state: dict[str, torch.Tensor], *, where: str) -> None:
+    """Load weights into a model of the same architecture.
+
+    Args:
+        model: The model.
+        state: Its weights by name.
+        where: Where they are from, for the message.
+
+    Raises:
+        StoreError: If they are another architecture's: how many names differ and the first of them.
+    """
+    if problems := misfits(state, model.state_dict()):
+        raise StoreError(
+            f"{where}: the checkpoint is of another architecture than the model: {'; '.join(problems)}; "
+            "remove it to train anew, or put the model's code back"
+        )
+    model.load_state_dict(state)
+
+
+def weights_sha256(state: dict[str, torch.Tensor]) -> str:
+    """Return a hash of names, types, shapes and values of all tensors of a state dict."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        tensor = state[name].detach().cpu().contiguous()
+        digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,64 @@
+import pytest
+import torch
+from torch import nn
+
+from lsbench.core.errors import StoreError
+from lsbench.engine.recipe import Recipe
+from lsbench.engine.training_state import Progress, TrainingState
+from lsbench.models.factory import create_model
+
+
+def create(model=None, **settings):
+    return TrainingState.create(model or nn.Linear(3, 2), Recipe(**settings), device="cpu")
+
+
+def test_what_decays_is_told_by_name():
+    model = create_model("lsnet_t", num_classes=4, img_size=64)
+    state = create(model, weight_decay=0.025)
+    decays = {
+        id(parameter): group["weight_decay"]
+        for group in state.optimizer.param_groups
+        for parameter in group["params"]
+    }
+    names = {name: decays[id(parameter)] for name, parameter in model.named_parameters()}
+    assert len(names) == len(decays)
+    spared = {name for name, decay in names.items() if decay == 0}
+    expected = {
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.ndim == 1 or name.endswith((".bias", "attention_biases"))
+    }
+    assert spared == expected
+    assert {decay for decay in names.values() if decay} == {0.025}
+    assert any(name.endswith("attention_biases") and model.get_parameter(name).ndim == 2 for name in spared)
+
+
+def test_what_is_read_can_be_restored():
+    first, second = create(ema_decay=0.9), create(ema_decay=0.9)
+    first.model(torch.ones(1, 3)).sum().backward()
+    first.optimizer.step()
+    first.progress = Progress(epoch=1, update=5, history=[{"loss": 1.0}], first_loss=2.0)
+    second.restore(first.read(), steps=5, where="here")
+    assert second.progress == first.progress
+    assert torch.equal(first.model.weight, second.model.weight)
+    assert torch.equal(first.ema.module.weight, second.ema.module.weight)
+    assert second.optimizer.state_dict()["state"].keys() == first.optimizer.state_dict()["state"].keys()
+
+
+def test_another_architecture_is_told_by_the_names_that_differ():
+    with pytest.raises(StoreError) as error:
+        create(nn.Sequential(nn.Linear(3, 2))).restore(create().read(), steps=1, where="s3://b/step-1.pt")
+    text = str(error.value)
+    assert text.startswith("s3://b/step-1.pt: the checkpoint is of another architecture")
+    assert "2 of its 2 weights missing (0.weight, 0.bias)" in text
+    assert "2 unknown to it (weight, bias)" in text
+    with pytest.raises(StoreError, match="weight is 2x3 instead of 2x4"):
+        create(nn.Linear(4, 2)).restore(create().read(), steps=1, where="x")
+
+
+def test_times_are_of_the_whole_epoch_and_then_forgotten():
+    progress = Progress()
+    progress.note_times(3.0, 0.5)
+    progress.note_times(1.0, 0.5)
+    assert progress.take_times() == {"train_s": 4.0, "data_wait_frac": 0.25}
+    assert progress.take_times() == {"train_s": 0.0, "data_wait_frac": 0.0}
