@@ -268,3 +268,60 @@ def records_of() -> Callable[..., list[dict[str, Any]]]:
 def job_lines() -> tuple[Callable[[Job], dict[str, Any]], Callable[[Job], dict[str, Any]]]:
     """Return what writes the journal's line of a finished and of a failed job."""
     return ok_line, failed_line
+
+
+def _images_of(split: Path) -> list[tuple[Path, int]]:
+    """Return the images of a split's class folders and their class indices, in an order of no use."""
+    wnids = sorted(folder.name for folder in split.iterdir())
+    found = sorted((path, wnids.index(path.parent.name)) for path in split.glob("*/*"))
+    random.Random(0).shuffle(found)
+    return found
+
+
+def _write_shards(source: Path, target: Path) -> None:
+    import webdataset
+
+    for split in sorted(source.iterdir()):
+        found = _images_of(split)
+        names = sorted(folder.name for folder in split.iterdir())
+        (_made(target) / "classes.txt").write_text("\n".join(names), encoding="utf-8")
+        for shard in range(2):
+            with webdataset.TarWriter(str(_made(target / split.name) / f"{shard:04d}.tar")) as writer:
+                for path, label in found[shard::2]:
+                    key, ending = f"{path.parent.name}/{path.stem}", path.suffix.removeprefix(".")
+                    writer.write({"__key__": key, ending: path.read_bytes(), "cls": label})
+
+
+def _write_tables(source: Path, target: Path) -> None:
+    import datasets
+
+    datasets.disable_progress_bars()
+    for split in sorted(source.iterdir()):
+        names = sorted(folder.name for folder in split.iterdir())
+        columns = {"image": datasets.Image(), "label": datasets.ClassLabel(names=names)}
+        found, word = _images_of(split), {"val": "validation"}.get(split.name, split.name)
+        for part in range(2):
+            rows = {
+                "image": [{"bytes": path.read_bytes(), "path": path.name} for path, _ in found[part::2]],
+                "label": [label for _, label in found[part::2]],
+            }
+            table = datasets.Dataset.from_dict(rows, features=datasets.Features(columns))
+            table.to_parquet(str(_made(target / "data") / f"{word}-{part:05d}-of-00002.parquet"))
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def store_images() -> Callable[[Path, Path, str], Path]:
+    """Copy ``<source>/<split>/<class>/<images>`` into `target` as a reader wants it; return where it is."""
+
+    def store(source: Path, target: Path, reader: str) -> Path:
+        if reader == "folder":
+            return source
+        {"wds": _write_shards, "hfds": _write_tables}[reader](source, target)
+        return target
+
+    return store

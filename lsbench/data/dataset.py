@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import Field
 
@@ -20,6 +20,10 @@ from lsbench.core.spec import StrictModel
 SPLITS = ("train", "val", "test")
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 """File name endings, in lower case, that count as images: the list of torchvision's ImageFolder."""
+
+ReaderName = Literal["folder", "wds", "hfds"]
+"""What the images are stored in, in timm's words: class folders, WebDataset tar shards, or what Hugging
+Face datasets opens from a local folder. Each is a file in ``lsbench/data/readers/``."""
 
 Rgb = tuple[float, float, float]
 IMAGENET_MEAN: Rgb = (0.485, 0.456, 0.406)
@@ -40,16 +44,20 @@ class DatasetSpec(StrictModel):
 
 @dataclass(frozen=True)
 class ImageFolders:
-    """A data set on this machine: ``<split folder>/<wnid>/<image file>``.
+    """A data set on this machine: ``<split folder>/<wnid>/<image file>``, or the same in other storage.
 
     Attributes:
         root: The folder that holds the splits.
-        splits: Split name to folder; a split may share another's folder (ImageNet's test is val).
-        wnids: Class folder names, sorted; the class index is the position in this tuple.
+        splits: Split name to the place that the reader knows it by, the split's folder for class folders;
+            a split may share another's place (ImageNet's test is val).
+        wnids: Class names, sorted; the class index is the position in this tuple.
         mean: Per-channel mean of the training images, RGB, of values in [0, 1].
         std: Per-channel standard deviation, as `mean`.
         limit: Use at most this many images of each split, evenly spaced over the sorted list, so
             that every class keeps its share; ``None`` uses all.
+        reader: What the images are stored in.
+        numbered: Class names by the numbers that shards or tables give instead of names; ``None`` where
+            the storage names its classes.
     """
 
     root: Path
@@ -58,6 +66,8 @@ class ImageFolders:
     mean: Rgb = IMAGENET_MEAN
     std: Rgb = IMAGENET_STD
     limit: int | None = None
+    reader: ReaderName = "folder"
+    numbered: tuple[str, ...] | None = None
 
     @property
     def num_classes(self) -> int:
@@ -65,17 +75,17 @@ class ImageFolders:
         return len(self.wnids)
 
     def split(self, name: str) -> Path:
-        """Return the folder of the split `name`.
+        """Return the place of the split `name`: its folder for class folders.
 
         Raises:
             DataError: If the data set has no such split on this machine.
         """
         if name not in self.splits:
             there = ", ".join(sorted(self.splits)) or "none"
-            raise DataError(
-                f"expected a '{name}' split in {self.root}, found: {there}; "
-                f"add the folder {self.root / name}/<class>/<images>"
+            missing = (
+                f"the folder {self.root / name}/<class>/<images>" if self.reader == "folder" else "that split"
             )
+            raise DataError(f"expected a '{name}' split in {self.root}, found: {there}; add {missing}")
         return self.splits[name]
 
 

@@ -6,21 +6,15 @@ class folder was touched.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lsbench.core.errors import DataError
 from lsbench.core.ids import content_hash
-from lsbench.data.cache import cache_root
 from lsbench.data.dataset import IMAGE_EXTENSIONS
-
-FINGERPRINT_VERSION = 1
-SETTLED_NS = 2_000_000_000
-"""A folder changed less than this ago may change again within the clock's resolution: do not cache."""
+from lsbench.data.fingerprint import FINGERPRINT_VERSION, fingerprint_lines, image_line
+from lsbench.data.memo import remember
 
 
 def resolve_root(root: Path | None, data_root: Path | None, default: str) -> Path:
@@ -67,18 +61,13 @@ def fingerprint_folders(splits: Mapping[str, Path]) -> str:
     """
     state, newest = _state(splits)
     names = content_hash({split: str(path.resolve()) for split, path in splits.items()})
-    memo = cache_root() / "fingerprints" / f"{names}.json"
-    known = _read_memo(memo)
-    if known.get("state") == state:
-        return known["fingerprint"]
-    digest = hashlib.sha256(f"v{FINGERPRINT_VERSION}".encode())
-    for split in sorted(splits):
-        for line in _image_lines(split, splits[split]):
-            digest.update(line.encode("utf-8", "surrogateescape"))
-    fingerprint = digest.hexdigest()
-    if time.time_ns() - newest > SETTLED_NS:
-        _write_memo(memo, {"state": state, "fingerprint": fingerprint})
-    return fingerprint
+
+    def find() -> str:
+        return fingerprint_lines(
+            line for split in sorted(splits) for line in _image_lines(split, splits[split])
+        )
+
+    return str(remember(f"fingerprints/{names}", state, newest, find))
 
 
 def _state(splits: Mapping[str, Path]) -> tuple[str, int]:
@@ -105,19 +94,4 @@ def _image_lines(split: str, folder: Path) -> Iterator[str]:
                 f"expected images in {folder / name}, found none; complete or remove the class folder"
             )
         for entry in images:
-            yield f"{split}/{name}/{entry.name}\0{entry.stat().st_size}\n"
-
-
-def _read_memo(path: Path) -> dict[str, str]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) and "fingerprint" in found else {}
-
-
-def _write_memo(path: Path, memo: dict[str, str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}")
-    part.write_text(json.dumps(memo), encoding="utf-8")
-    part.replace(path)
+            yield image_line(split, name, entry.name, entry.stat().st_size)

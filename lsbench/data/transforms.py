@@ -20,6 +20,7 @@ from torchvision import transforms as tv
 from lsbench.core.errors import ConfigError
 from lsbench.data.augment import Augment
 from lsbench.data.dataset import ImageFolders, Rgb
+from lsbench.data.train_order import TrainOrder
 
 Transform = Callable[[Image.Image], Tensor]
 
@@ -110,12 +111,12 @@ def check_in_memory(augment: Augment) -> None:
 
 @dataclass(frozen=True)
 class EpochPlan:
-    """Everything random of one epoch in memory, drawn at once; row ``i`` is for sample ``i``.
+    """Everything random of one epoch in memory, drawn at once; entry ``i`` is for its ``i``-th image.
 
     Attributes:
-        order: The samples in training order, int64, shape ``(N,)``.
-        is_flipped: Whether a sample is mirrored, bool, shape ``(N,)``.
-        shift: Rows and columns to shift by, int64 in ``[0, 2 * crop_padding]``, shape ``(N, 2)``;
+        order: The samples in training order, int64, shape ``(M,)``.
+        is_flipped: Whether an image is mirrored, bool, shape ``(M,)``.
+        shift: Rows and columns to shift by, int64 in ``[0, 2 * crop_padding]``, shape ``(M, 2)``;
             ``crop_padding`` means not at all.
     """
 
@@ -124,14 +125,16 @@ class EpochPlan:
     shift: Tensor
 
     @classmethod
-    def draw(cls, num_images: int, augment: Augment, seed: int) -> EpochPlan:
-        """Return the plan that follows from `seed`."""
-        generator = torch.Generator().manual_seed(seed)
-        return cls(
-            order=torch.randperm(num_images, generator=generator),
-            is_flipped=torch.rand(num_images, generator=generator) < augment.flip,
-            shift=torch.randint(2 * augment.crop_padding + 1, (num_images, 2), generator=generator),
-        )
+    def draw(cls, order: TrainOrder, augment: Augment, epoch: int) -> EpochPlan:
+        """Return the plan of an epoch: every copy of a sample has its own flip and shift."""
+        samples, copies = order.draw(epoch)
+        generator = torch.Generator().manual_seed(order.epoch_seed(epoch))
+        torch.randperm(order.num_images, generator=generator)  # the order's share of the draws
+        drawn = order.repeats * order.num_images
+        is_flipped = torch.rand(drawn, generator=generator) < augment.flip
+        shift = torch.randint(2 * augment.crop_padding + 1, (drawn, 2), generator=generator)
+        rows = copies * order.num_images + samples
+        return cls(order=samples, is_flipped=is_flipped[rows], shift=shift[rows])
 
 
 def shift_and_flip(images: Tensor, is_flipped: Tensor, shift: Tensor, padding: int) -> Tensor:

@@ -1,6 +1,7 @@
-"""Any folder of class folders: ``<root>/<train|val|test>/<class>/<images>``.
+"""Any images of one's own: ``<root>/<train|val|test>/<class>/<images>``, tar shards, or parquet files.
 
-Classes are the folder names, sorted. Where there is no ``test`` folder, ``val`` is the test split.
+Classes are the folder names, sorted, or what shards and tables call them. Where there is no ``test`` split,
+``val`` is it.
 """
 
 from __future__ import annotations
@@ -11,12 +12,24 @@ from typing import Literal
 from pydantic import Field
 
 from lsbench.core.errors import DataError
-from lsbench.data.dataset import IMAGENET_MEAN, IMAGENET_STD, SPLITS, DatasetSpec, ImageFolders, Rgb
-from lsbench.data.folder_scan import class_folders, fingerprint_folders, resolve_root
+from lsbench.data.dataset import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    SPLITS,
+    DatasetSpec,
+    ImageFolders,
+    ReaderName,
+    Rgb,
+)
+from lsbench.data.folder_scan import resolve_root
+from lsbench.data.readers import load_reader
+
+CLASS_LIST = "classes.txt"
+"""File below the root with the class names of shards that number them, one a line from number 0."""
 
 
 class ImageFolderSpec(DatasetSpec):
-    """A folder of images of one's own.
+    """Images of one's own.
 
     Attributes:
         name: ``image_folder``.
@@ -24,6 +37,8 @@ class ImageFolderSpec(DatasetSpec):
         root: Folder that holds the splits; relative paths start at the data root if there is one.
         mean: Per-channel mean for normalisation, RGB in [0, 1]; ImageNet's by default.
         std: Per-channel standard deviation, as `mean`.
+        reader: What the images are stored in: ``folder`` (class folders), ``wds`` (WebDataset tar shards) or
+            ``hfds`` (parquet files and what else Hugging Face datasets opens from a local folder).
     """
 
     name: Literal["image_folder"] = "image_folder"
@@ -31,58 +46,74 @@ class ImageFolderSpec(DatasetSpec):
     root: Path
     mean: Rgb = IMAGENET_MEAN
     std: Rgb = IMAGENET_STD
+    reader: ReaderName = "folder"
 
 
 class ImageFolderDataset:
-    """Class folders from the user's disk."""
+    """Images from the user's disk."""
 
     spec = ImageFolderSpec
     in_memory = False
 
     def fingerprint(self, spec: ImageFolderSpec, data_root: Path | None) -> str:
-        """Return the hash over class, file name and size of all images; fast from the second call on."""
-        return fingerprint_folders(_present_splits(spec, data_root))
+        """Return the hash over class, file name and size of all images; fast from the second call on.
+
+        Shards have that of the same class folders; tables have one of their own.
+        """
+        root = resolve_root(spec.root, data_root, "")
+        return load_reader(spec.reader).fingerprint(_present_splits(spec, root), _numbered(root))
 
     def prepare(self, spec: ImageFolderSpec, data_root: Path | None) -> ImageFolders:
         """Return the folders after checking that every split knows only the first split's classes."""
-        splits = _present_splits(spec, data_root)
-        wnids = _classes(splits)
+        root = resolve_root(spec.root, data_root, "")
+        splits = _present_splits(spec, root)
+        wnids = _classes(spec, root, splits)
         if "test" not in splits and "val" in splits:
             splits["test"] = splits["val"]
-        return ImageFolders(resolve_root(spec.root, data_root, ""), splits, wnids, spec.mean, spec.std)
+        return ImageFolders(
+            root, splits, wnids, spec.mean, spec.std, reader=spec.reader, numbered=_numbered(root)
+        )
 
     def num_classes(self, spec: ImageFolderSpec, data_root: Path | None = None) -> int:
-        """Return the number of class folders; reads the folder.
+        """Return the number of classes; looks at the disk.
 
         Raises:
             DataError: If the data is missing.
         """
-        return len(_classes(_present_splits(spec, data_root)))
+        root = resolve_root(spec.root, data_root, "")
+        return len(_classes(spec, root, _present_splits(spec, root)))
 
     def num_images(self, spec: ImageFolderSpec, split: str) -> int | None:
         """Return ``None``: counting would read the disk while planning."""
         return None
 
 
-def _present_splits(spec: ImageFolderSpec, data_root: Path | None) -> dict[str, Path]:
-    root = resolve_root(spec.root, data_root, "")
-    splits = {name: root / name for name in SPLITS if (root / name).is_dir()}
+def _present_splits(spec: ImageFolderSpec, root: Path) -> dict[str, Path]:
+    reader = load_reader(spec.reader)
+    splits = reader.find_splits(root, SPLITS)
     if not splits:
         raise DataError(
-            f"expected at least one of the folders {', '.join(SPLITS)} in {root}, found none; "
-            "put the images into <root>/<split>/<class>/ or correct 'root:'"
+            f"expected at least one of the splits {', '.join(SPLITS)} in {root}, found none; "
+            f"store them as {reader.layout}, or correct 'root:' or 'reader:'"
         )
     return splits
 
 
-def _classes(splits: dict[str, Path]) -> tuple[str, ...]:
+def _numbered(root: Path) -> tuple[str, ...] | None:
+    """Return the class names by number, if the user lists them."""
+    path = root / CLASS_LIST
+    return tuple(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else None
+
+
+def _classes(spec: ImageFolderSpec, root: Path, splits: dict[str, Path]) -> tuple[str, ...]:
     """Return the class names of the first split in the order train, val, test."""
+    reader, numbered = load_reader(spec.reader), _numbered(root)
     first, *others = splits
-    wnids = class_folders(splits[first])
+    wnids = reader.class_names(splits[first], numbered)
     if not wnids:
-        raise DataError(f"expected class folders in {splits[first]}, found none; add <class>/<images>")
+        raise DataError(f"expected images of classes in {splits[first]}, found none; store {reader.layout}")
     for name in others:
-        if strange := sorted(set(class_folders(splits[name])) - set(wnids)):
+        if strange := sorted(set(reader.class_names(splits[name], numbered)) - set(wnids)):
             raise DataError(
                 f"expected only classes of '{first}' in {splits[name]}, found also {', '.join(strange[:3])}; "
                 "add them to both or remove them"

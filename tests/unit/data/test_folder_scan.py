@@ -84,3 +84,13 @@ def test_nested_and_empty_class_folders_are_refused(colours):
     (colours.split("val") / "n4").mkdir()
     with pytest.raises(DataError, match=r"n4, found none"):
         fingerprint_folders(colours.splits)
+
+
+def test_the_fingerprint_is_that_of_the_first_release(tmp_path):
+    for split in ("train", "val"):
+        for name in ("a", "b"):
+            (tmp_path / split / name).mkdir(parents=True)
+            (tmp_path / split / name / "1.JPEG").write_bytes(b"12")
+            (tmp_path / split / name / "2.png").write_bytes(b"123")
+    found = fingerprint_folders({split: tmp_path / split for split in ("train", "val")})
+    assert found == "b94905f7ef2b3520a38ffe4562fdf1d088b5fdd4fbeb66deff09f382020fa79f"

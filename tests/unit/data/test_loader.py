@@ -1,11 +1,17 @@
+import hashlib
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from lsbench.core.errors import ConfigError, DataError
 from lsbench.data.augment import Augment
-from lsbench.data.image_folder import list_images
+from lsbench.data.dataset import ImageFolders
+from lsbench.data.image_list import ImageList, list_images
 from lsbench.data.loader import create_eval_loader, create_train_loader
+from lsbench.data.sample_rng import derive_seed, seeded_rng
+from lsbench.data.transforms import create_train_transform
 
 STRONG = Augment(random_resized_crop=True, auto_augment="rand-m9-mstd0.5-inc1", erase=0.5)
 
@@ -95,3 +101,150 @@ def test_what_cannot_be_loaded_is_said_plainly(colours):
         train(colours, in_memory=True)
     with pytest.raises(DataError, match="'test' split"):
         train(colours, split="test")
+
+
+def digest(batches):
+    found = hashlib.sha256()
+    for images, targets in batches:
+        found.update(images.numpy().tobytes())
+        found.update(targets.numpy().tobytes())
+    return found.hexdigest()[:16]
+
+
+@pytest.mark.parametrize(
+    ("in_memory", "first", "seventh", "evaluation"),
+    [
+        (False, "dee3fcc0ed7779da", "9e10ab2fd7d17c90", "711e095c623c4c3d"),
+        (True, "3fca40cd8399a809", "184b89034e3c1600", "ed5c2ffa389e2f5d"),
+    ],
+)
+def test_plain_batches_are_those_of_the_first_release(tmp_path, in_memory, first, seventh, evaluation):
+    """Made before repeats, chunks and ranks: results of then stay valid."""
+    rng = np.random.default_rng(0)
+    for split in ("train", "val"):
+        for wnid in ("n1", "n2", "n3"):
+            (tmp_path / split / wnid).mkdir(parents=True)
+            for i in range(4):
+                pixels = rng.integers(0, 256, (16, 16, 3)).astype(np.uint8)
+                Image.fromarray(pixels).save(tmp_path / split / wnid / f"{i}.png")
+    folders = ImageFolders(tmp_path, {s: tmp_path / s for s in ("train", "val")}, ("n1", "n2", "n3"))
+    loader = train(folders, in_memory=in_memory, augment=Augment(crop_padding=2), seed=3)
+    assert digest(epoch(loader, 0)) == first
+    assert digest(epoch(loader, 7)) == seventh
+    found = create_eval_loader(
+        folders, split="val", img_size=16, batch_size=5, in_memory=in_memory, crop_pct=1.0
+    )
+    assert digest(found) == evaluation
+
+
+def test_strong_augmentation_follows_from_seed_epoch_and_index_as_it_always_has(colours):
+    images = list_images(colours, "train")
+    transform = create_train_transform(colours, 16, STRONG)
+    order = torch.randperm(12, generator=torch.Generator().manual_seed(derive_seed(3, 2))).tolist()
+    expected = []
+    for index in order[:10]:
+        with seeded_rng(derive_seed(3, 2, index), restore=True):
+            expected.append(transform(images.decode(index)))
+    found = torch.cat([pixels for pixels, _ in epoch(train(colours, seed=3), 2)])
+    assert torch.equal(found, torch.stack(expected))
+
+
+PATHS = [(False, STRONG), (True, Augment(crop_padding=2))]
+
+
+@pytest.mark.parametrize(("in_memory", "augment"), PATHS)
+def test_ranks_share_an_update_in_strided_chunks(colours, in_memory, augment):
+    settings = {"in_memory": in_memory, "augment": augment, "repeats": 3}
+    whole = epoch(train(colours, batch_size=4, **settings), 1)
+    shares = [
+        epoch(train(colours, batch_size=4, chunks=4, rank=rank, world_size=2, **settings), 1)
+        for rank in (0, 1)
+    ]
+    assert len(whole) == 3
+    for update, (images, targets) in enumerate(whole):
+        for k in range(4):
+            pixels, labels = shares[k % 2][2 * update + k // 2]
+            assert torch.equal(pixels, images[k::4])
+            assert torch.equal(labels, targets[k::4])
+
+
+@pytest.mark.parametrize(("in_memory", "augment"), PATHS)
+def test_an_epoch_goes_on_in_its_middle_without_reading_what_came_before(
+    colours, monkeypatch, in_memory, augment
+):
+    settings = {"in_memory": in_memory, "augment": augment, "repeats": 3, "batch_size": 4, "chunks": 2}
+    unbroken = epoch(train(colours, **settings), 1)
+    resumed = train(colours, **settings)
+    decoded = []
+    decode = ImageList.decode
+    monkeypatch.setattr(ImageList, "decode", lambda self, i: decoded.append(i) or decode(self, i))
+    resumed.set_epoch(1, start_update=2)
+    assert same(list(resumed), unbroken[4:])
+    assert len(resumed) == 3
+    assert len(decoded) == (0 if in_memory else 4)
+    resumed.set_epoch(1)
+    assert same(list(resumed), unbroken)
+
+
+@pytest.mark.parametrize(("in_memory", "augment"), PATHS)
+def test_the_three_copies_of_an_image_differ(colours, in_memory, augment):
+    loader = train(colours, in_memory=in_memory, augment=augment, repeats=3, batch_size=12)
+    differing = 0
+    for images, targets in epoch(loader, 0):
+        for first in range(0, 12, 3):
+            assert len(set(targets[first : first + 3].tolist())) == 1
+            differing += len({pixels.numpy().tobytes() for pixels in images[first : first + 3]}) == 3
+    assert differing >= 3
+
+
+def break_images(folders, split, *names):
+    for name in names:
+        (folders.split(split) / name).write_bytes(b"no image")
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_unreadable_images_are_replaced_named_and_counted(colours, num_workers):
+    break_images(colours, "train", "n1/3.png", "n2/0.png")
+    loader = train(colours, num_workers=num_workers, max_unreadable=2, batch_size=12)
+    assert loader.unreadable == ()
+    ((images, targets),) = epoch(loader, 0)
+    assert loader.unreadable == ("n1/3.png", "n2/0.png")
+    assert targets.bincount().tolist() == [3, 5, 4]
+    assert same([(images, targets)], epoch(train(colours, max_unreadable=9, batch_size=12), 0))
+    epoch(loader, 1)
+    break_images(colours, "train", "n3/1.png")
+    with pytest.raises(DataError, match=r"^expected at most 2 unreadable .* found 3, .*n3/1\.png, found"):
+        epoch(loader, 2)
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_without_a_budget_and_in_evaluation_the_first_unreadable_image_fails(colours, num_workers):
+    for split in ("train", "val"):
+        break_images(colours, split, "n2/1.png")
+    one_line = r"^expected a readable image at .*n2/1\.png, found: .*; replace the file$"
+    with pytest.raises(DataError, match=one_line):
+        epoch(train(colours, num_workers=num_workers, batch_size=12), 0)
+    loader = create_eval_loader(
+        colours, split="val", img_size=16, batch_size=5, in_memory=False, num_workers=num_workers
+    )
+    with pytest.raises(DataError, match=one_line):
+        list(loader)
+    with pytest.raises(DataError, match=one_line):
+        create_eval_loader(colours, split="val", img_size=16, batch_size=5, in_memory=True)
+
+
+def test_nothing_but_unreadable_images_fails_within_any_budget(colours):
+    break_images(colours, "train", *list_images(colours, "train").paths)
+    with pytest.raises(DataError, match="expected readable images, found none"):
+        epoch(train(colours, max_unreadable=50), 0)
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_ranks_evaluate_every_image_once(colours, in_memory):
+    settings = {"split": "val", "img_size": 16, "batch_size": 5, "in_memory": in_memory}
+    whole = create_eval_loader(colours, **settings)
+    shares = [create_eval_loader(colours, **settings, rank=rank, world_size=2) for rank in (0, 1)]
+    assert [len(share) for share in shares] == [2, 1]
+    assert {share.paths for share in shares} == {whole.paths}
+    batches = [list(share) for share in shares]
+    assert same([batches[0][0], batches[1][0], batches[0][1]], list(whole))

@@ -8,6 +8,7 @@ from lsbench.core.errors import ConfigError
 from lsbench.data.augment import Augment
 from lsbench.data.dataset import IMAGENET_MEAN, IMAGENET_STD
 from lsbench.data.sample_rng import seeded_rng
+from lsbench.data.train_order import TrainOrder
 from lsbench.data.transforms import (
     EpochPlan,
     check_in_memory,
@@ -90,7 +91,8 @@ def test_normalising_equals_torchvision_and_repeats_grey():
 
 
 def test_a_plan_follows_from_its_seed():
-    first, again, other = (EpochPlan.draw(100, Augment(crop_padding=2), seed) for seed in (1, 1, 2))
+    augment = Augment(crop_padding=2)
+    first, again, other = (EpochPlan.draw(TrainOrder(100, seed, 5), augment, 0) for seed in (1, 1, 2))
     assert torch.equal(first.order, again.order)
     assert torch.equal(first.shift, again.shift)
     assert not torch.equal(first.order, other.order)
@@ -98,6 +100,17 @@ def test_a_plan_follows_from_its_seed():
     assert 30 < first.is_flipped.sum() < 70
     assert first.shift.min() == 0
     assert first.shift.max() == 4
+
+
+def test_copies_are_shifted_and_flipped_on_their_own():
+    plan = EpochPlan.draw(TrainOrder(300, 0, 5, repeats=3), Augment(crop_padding=2), 0)
+    assert plan.order.shape == (256,)
+    assert plan.shift.shape == (256, 2)
+    trios = plan.shift[:255].view(85, 3, 2)
+    assert (trios[:, 0] != trios[:, 1]).any(dim=1).sum() > 60
+    assert (trios[:, 1] != trios[:, 2]).any(dim=1).sum() > 60
+    flips = plan.is_flipped[:255].view(85, 3)
+    assert 10 < (flips[:, 0] != flips[:, 1]).sum() < 75
 
 
 def test_posterizing_to_no_bit_gives_black(colours, photo):

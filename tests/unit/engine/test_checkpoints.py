@@ -54,7 +54,7 @@ def test_a_torn_newest_is_passed_over_for_the_one_before(url, damage, caplog):
     with caplog.at_level(logging.WARNING):
         assert found.load_newest()["progress"]["update"] == 1
     assert [r.getMessage() for r in caplog.records] == [f"{found.name_of(2)}: damaged checkpoint passed over"]
-    with pytest.raises(StoreError, match="step-000000002.pt: the checkpoint cannot be read"):
+    with pytest.raises(StoreError, match=r"step-000000002\.pt: the checkpoint cannot be read"):
         found.load(2)
 
 
@@ -109,10 +109,7 @@ def test_a_missing_driver_says_what_to_install(monkeypatch):
 
 def test_a_jobs_checkpoints_lie_in_its_folder_or_under_its_id(tmp_path):
     assert checkpoints_of(tmp_path / "train-1").url == str(tmp_path / "train-1" / "checkpoints")
-    assert (
-        checkpoints_of(tmp_path / "train-1", "s3x://b/p/".replace("s3x", "memory")).url
-        == "memory://b/p/train-1"
-    )
+    assert checkpoints_of(tmp_path / "train-1", "memory://b/p/").url == "memory://b/p/train-1"
 
 
 def test_what_a_version_without_seals_left_is_read_until_there_is_better(tmp_path):

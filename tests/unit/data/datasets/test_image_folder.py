@@ -2,6 +2,7 @@ import pytest
 
 from lsbench.core.errors import DataError
 from lsbench.data.datasets.image_folder import DATASET, ImageFolderSpec
+from lsbench.data.image_list import list_images
 
 
 def test_val_stands_in_for_test(colours):
@@ -26,5 +27,34 @@ def test_unknown_classes_and_empty_roots_are_named(colours, tmp_path):
     with pytest.raises(DataError, match="found none"):
         DATASET.prepare(ImageFolderSpec(root=tmp_path / "nothing"), None)
     (tmp_path / "bare" / "train").mkdir(parents=True)
-    with pytest.raises(DataError, match="expected class folders"):
+    with pytest.raises(DataError, match=r"classes in .*train, found none; store class folders"):
         DATASET.num_classes(ImageFolderSpec(root=tmp_path / "bare"))
+
+
+def test_a_class_that_only_one_split_knows_is_named_in_other_storage(colours, tmp_path, store_images):
+    (colours.split("train") / "n2").rename(colours.split("train") / "n0")
+    root = store_images(colours.root, tmp_path / "tables", "hfds")
+    with pytest.raises(DataError, match=r"only classes of 'train' in .*validation, found also n2"):
+        DATASET.prepare(ImageFolderSpec(root=root, reader="hfds"), None)
+    for path in (colours.split("train") / "n3").iterdir():
+        path.unlink()
+    root = store_images(colours.root, tmp_path / "shards", "wds")
+    with pytest.raises(DataError, match=r"only classes of 'train' in .*val, found also n3"):
+        DATASET.prepare(ImageFolderSpec(root=root, reader="wds"), None)
+
+
+@pytest.mark.parametrize(
+    ("reader", "layout"),
+    [("wds", r"WebDataset shards <root>/<split>/\*\.tar"), ("hfds", "parquet files <root>/data/")],
+)
+def test_the_wrong_reader_says_what_it_looks_for(tmp_path, reader, layout):
+    with pytest.raises(DataError, match=rf"found none; store them as .*{layout}.* 'root:' or 'reader:'"):
+        DATASET.fingerprint(ImageFolderSpec(root=tmp_path / "nowhere", reader=reader), None)
+
+
+def test_shards_are_numbered_by_the_users_list(colours, tmp_path, store_images):
+    root = store_images(colours.root, tmp_path / "shards", "wds")
+    (root / "classes.txt").write_text("zebra\nant\nbee\n", encoding="utf-8")
+    folders = DATASET.prepare(ImageFolderSpec(root=root, reader="wds"), None)
+    assert folders.wnids == ("ant", "bee", "zebra")
+    assert list_images(folders, "val").targets == (0,) * 4 + (1,) * 4 + (2,) * 4

@@ -44,3 +44,22 @@ def test_a_missing_class_list_says_what_to_install(monkeypatch):
     monkeypatch.setattr(imagenet.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(DataError, match="install timm"):
         ilsvrc_wnids.__wrapped__()
+
+
+@pytest.mark.parametrize("reader", ["wds", "hfds"])
+def test_a_missing_class_is_named_in_any_storage(tmp_path, store_images, reader):
+    for wnid in ilsvrc_wnids()[:-1]:
+        (tmp_path / "source" / "val" / wnid).mkdir(parents=True)
+        (tmp_path / "source" / "val" / wnid / "1.png").write_bytes(b"12")
+    root = store_images(tmp_path / "source", tmp_path / reader, reader)
+    message = r"expected the 1000 ILSVRC classes in .*, found 999: 1 missing \(n15075141\); write all classes"
+    with pytest.raises(DataError, match=message):
+        DATASET.prepare(ImageNetSpec(root=root, reader=reader), None)
+
+
+@pytest.mark.parametrize(
+    ("reader", "layout"), [("wds", "store it as uncomp"), ("hfds", "store it as parquet")]
+)
+def test_no_split_in_other_storage_says_how_to_store_it(tmp_path, reader, layout):
+    with pytest.raises(DataError, match=layout):
+        DATASET.fingerprint(ImageNetSpec(root=tmp_path / "nowhere", reader=reader), None)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from lsbench.core.errors import DataError
-from lsbench.data.image_folder import list_images
+from lsbench.data.image_list import list_images
 
 
 def test_paths_are_sorted_and_targets_follow_the_wnids(colours):

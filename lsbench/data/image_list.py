@@ -1,0 +1,125 @@
+"""List the images of a split with their class indices, and decode one of them, from any storage."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from lsbench.core.errors import DataError
+from lsbench.data.dataset import ImageFolders, ReaderName
+from lsbench.data.readers import StoredImage, load_reader
+
+#: What Pillow raises on damaged images, and the system on missing files.
+UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+
+
+class UnreadableImageError(DataError):
+    """An image cannot be decoded.
+
+    Attributes:
+        path: The image's path in its :class:`ImageList`.
+    """
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+@dataclass(frozen=True)
+class ImageList:
+    """The images of one split, sorted by class and then by file name.
+
+    Attributes:
+        folder: The split's place: its folder for class folders.
+        paths: ``<class>/<file name>`` of each image; for class folders the path relative to `folder`.
+        targets: Class index of each path: the position of its class in the data set's sorted names.
+        kind: What the images are stored in.
+        reader: One of timm's readers.
+        rows: Position of each image in `reader`.
+    """
+
+    folder: Path
+    paths: tuple[str, ...]
+    targets: tuple[int, ...]
+    kind: ReaderName
+    reader: Any
+    rows: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def decode(self, index: int) -> Image.Image:
+        """Return image `index` as RGB.
+
+        Raises:
+            UnreadableImageError: If the file is not a readable image.
+        """
+        row, path = self.rows[index], self.paths[index]
+        try:
+            file, _ = self.reader[row]
+            with file, Image.open(file) as image:
+                return image.convert("RGB")
+        except UNREADABLE as error:
+            where = load_reader(self.kind).where(self.folder, path, row)
+            found = str(error).split(" <_io")[0]  # Pillow's words for a file without a name
+            raise UnreadableImageError(
+                path, f"expected a readable image at {where}, found: {found}; replace the file"
+            ) from error
+
+
+def list_images(folders: ImageFolders, split: str) -> ImageList:
+    """Return the images of a split, at most ``folders.limit`` of them.
+
+    The class index never depends on which classes happen to exist: a split that lacks a class keeps the
+    indices of the others.
+
+    Raises:
+        DataError: If the split does not exist or holds no image.
+    """
+    place = folders.split(split)
+    wnids = sorted(folders.wnids)
+    kind = load_reader(folders.reader)
+    opened = kind.open_split(place, wnids, folders.numbered)
+    if not opened.images:
+        where = f"{place}/<class>/" if folders.reader == "folder" else str(place)
+        raise DataError(f"expected images in {where}, found none; fill the folder or remove it")
+    kept = _spread(_sorted(opened.images), folders.limit)
+    return ImageList(
+        place,
+        tuple(f"{wnids[image.target]}/{name}" for name, image in kept),
+        tuple(image.target for _, image in kept),
+        folders.reader,
+        opened.reader,
+        tuple(image.row for _, image in kept),
+    )
+
+
+def _sorted(images: Sequence[StoredImage]) -> list[tuple[str, StoredImage]]:
+    """Return every image after its name, sorted by class and name.
+
+    Where two images of a class share a name, all names say the origin, too.
+    """
+    has_twins = len({(image.target, image.name) for image in images}) < len(images)
+    named = [(f"{image.origin}/{image.name}" if has_twins else image.name, image) for image in images]
+    return sorted(named, key=lambda pair: (pair[1].target, pair[0]))
+
+
+def _spread(found: list[tuple[str, StoredImage]], limit: int | None) -> list[tuple[str, StoredImage]]:
+    """Return at most `limit` evenly spaced entries, so that every class keeps its share."""
+    if limit is None or limit >= len(found):
+        return found
+    return [found[i * len(found) // limit] for i in range(limit)]

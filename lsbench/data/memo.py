@@ -1,0 +1,50 @@
+"""Answers that take minutes to find, kept in the cache while what they were found from is unchanged."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lsbench.data.cache import cache_root
+
+SETTLED_NS = 2_000_000_000
+"""A file changed less than this ago may change again within the clock's resolution: do not keep."""
+
+
+def remember(name: str, state: Any, newest_ns: int, find: Callable[[], Any]) -> Any:
+    """Return what `find` returns, from the cache if it was found in this `state` before.
+
+    Args:
+        name: The answer's file below the cache folder, without its ending.
+        state: What the answer follows from (sizes, modification times), as JSON keeps it.
+        newest_ns: The latest modification time in `state`; an answer from files that changed a moment
+            ago is not kept.
+        find: Finds the answer; it must survive JSON.
+    """
+    path = cache_root() / f"{name}.json"
+    known = _read(path)
+    if known.get("state") == state:
+        return known["answer"]
+    answer = find()
+    if time.time_ns() - newest_ns > SETTLED_NS:
+        _write(path, {"state": state, "answer": answer})
+    return answer
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) and "answer" in found else {}
+
+
+def _write(path: Path, memo: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    part.write_text(json.dumps(memo), encoding="utf-8")
+    part.replace(path)

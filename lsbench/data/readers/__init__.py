@@ -1,0 +1,122 @@
+"""What images may be stored in: one file per storage, each offering the same five answers as ``READER``.
+
+The class indices, the order of the images and the pixels are the same whichever storage holds them. The
+planning half asks for splits, classes and fingerprint, so these files import torch, timm, pyarrow and
+datasets only inside functions.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from lsbench.data.dataset import ReaderName
+
+__all__ = ["SPLIT_WORDS", "OpenedSplit", "ReaderKind", "StoredImage", "class_name", "load_reader"]
+
+SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {"val": ("val", "validation", "valid")}
+"""Other names that a split goes by in shards and tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """Where one image lies in its storage.
+
+    Attributes:
+        target: Class index.
+        name: File name, without folders.
+        origin: Tells apart images of the same class and name: the shard's name, or the row's number.
+        row: Position in timm's reader.
+    """
+
+    target: int
+    name: str
+    origin: str
+    row: int
+
+
+@dataclass(frozen=True)
+class OpenedSplit:
+    """A split whose images can be read.
+
+    Attributes:
+        reader: One of timm's readers: ``reader[row][0]`` is the image's file, opened.
+        images: Every image, in no particular order.
+    """
+
+    reader: Any
+    images: Sequence[StoredImage]
+
+
+class ReaderKind(Protocol):
+    """What a file in ``lsbench/data/readers/`` offers as ``READER``."""
+
+    @property
+    def layout(self) -> str:
+        """How the images should lie below the data set's root, for messages."""
+
+    def find_splits(self, root: Path, names: Sequence[str]) -> dict[str, Path]:
+        """Return the place of each split of `names` that is there, in their order.
+
+        A place is a path that this reader understands; only class folders promise that it is a folder.
+
+        Raises:
+            DataError: If a package that this storage needs is not installed.
+        """
+
+    def class_names(self, place: Path, numbered: Sequence[str] | None) -> list[str]:
+        """Return the names of the classes in a split, sorted.
+
+        Args:
+            place: A split.
+            numbered: Class names by number, for storage that numbers its classes.
+
+        Raises:
+            DataError: If the storage is damaged or does not say of which class its images are.
+        """
+
+    def fingerprint(self, splits: Mapping[str, Path], numbered: Sequence[str] | None) -> str:
+        """Return 64 hex digits that change when the images would; fast from the second call on.
+
+        Raises:
+            DataError: As :meth:`class_names`.
+        """
+
+    def open_split(self, place: Path, wnids: Sequence[str], numbered: Sequence[str] | None) -> OpenedSplit:
+        """Return the images of a split; classes that are not in `wnids` are left out.
+
+        Raises:
+            DataError: As :meth:`class_names`.
+        """
+
+    def where(self, place: Path, path: str, row: int) -> str:
+        """Return where an image lies, for messages.
+
+        Args:
+            place: Its split.
+            path: Its class and file name.
+            row: Its position in timm's reader.
+        """
+
+
+def load_reader(name: ReaderName) -> ReaderKind:
+    """Return the reader called `name`."""
+    return cast(ReaderKind, importlib.import_module(f"{__name__}.{name}").READER)
+
+
+def class_name(label: int | str, numbered: Sequence[str] | None) -> str:
+    """Return the class name of a label: itself, or the name of a number.
+
+    A number without a name is written with six digits, so that names sort as their numbers do.
+
+    >>> class_name("n1", None), class_name(1, ("a", "b")), class_name(7, None)
+    ('n1', 'b', '000007')
+    """
+    if isinstance(label, str):
+        return label
+    if numbered is not None and 0 <= label < len(numbered):
+        return numbered[label]
+    return f"{label:06d}"

@@ -1,0 +1,1 @@
+"""Tests that mirror lsbench.data.readers; a package, so that file names may repeat elsewhere."""

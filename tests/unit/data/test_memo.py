@@ -1,0 +1,29 @@
+import pytest
+
+from lsbench.data.memo import remember
+
+
+def never():
+    pytest.fail("found again")
+
+
+def test_an_answer_is_kept_while_its_state_lasts(cache):
+    assert remember("a/b", [1], 0, lambda: {"x": [1, "n"]}) == {"x": [1, "n"]}
+    assert remember("a/b", [1], 0, never) == {"x": [1, "n"]}
+    assert remember("a/b", [2], 0, lambda: "new") == "new"
+    assert remember("a/c", [2], 0, lambda: "other") == "other"
+    assert [path.name for path in sorted((cache / "a").iterdir())] == ["b.json", "c.json"]
+
+
+def test_what_changed_a_moment_ago_is_not_kept():
+    late = 2**62
+    assert remember("a", [1], late, lambda: 1) == 1
+    assert remember("a", [1], late, lambda: 2) == 2
+
+
+@pytest.mark.parametrize("damaged", ["{", "[]", '{"state": [1]}'])
+def test_a_damaged_memo_is_ignored(cache, damaged):
+    (cache / "a.json").parent.mkdir(parents=True, exist_ok=True)
+    (cache / "a.json").write_text(damaged)
+    assert remember("a", [1], 0, lambda: 3) == 3
+    assert remember("a", [1], 0, never) == 3
