@@ -70,8 +70,10 @@ def create_trained(context: JobContext, name: str = weights.WEIGHTS) -> nn.Modul
             weights.load_weights(model, state, where=str(folder / name))
             return model
     folders = [str(folder) for folder in context.needs.values()]
-    hint = "add a train job" if name == weights.WEIGHTS else "set `ema_decay` of the train job"
-    raise StoreError(f"{context.job.label}: no {Path(name).name} in {folders}; {hint}")
+    what, hint = "weights", "add a train job"
+    if name == weights.EMA:
+        what, hint = "moving average of weights", "set `ema_decay` of the train job"
+    raise StoreError(f"{context.job.label}: no {what} in {folders}; {hint}")
 
 
 def usable_workers(asked: int) -> int:

@@ -1,6 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
+from lsbench.engine.named_recipes import NAMED_RECIPES
 from lsbench.engine.recipe import Recipe
 
 
@@ -27,3 +28,54 @@ def test_the_last_epoch_is_always_validated(epochs, every, expected):
 def test_settings_that_cannot_work_are_refused(wrong):
     with pytest.raises(ValidationError):
         Recipe(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("batch", "most", "ranks", "expected"),
+    [
+        (64, None, 1, 1),
+        (64, None, 2, 2),
+        (2048, 256, 1, 8),
+        (2048, 256, 8, 8),
+        (2048, 256, 16, 16),
+        (64, 512, 2, 2),
+    ],
+)
+def test_a_batch_is_cut_into_chunks_that_every_rank_shares(batch, most, ranks, expected):
+    assert Recipe(batch_size=batch, device_batch_size=most).chunks(ranks) == expected
+
+
+def test_a_batch_that_ranks_cannot_share_is_refused():
+    with pytest.raises(ValueError, match="a batch_size of 64 cannot be shared by 3 workers"):
+        Recipe(batch_size=64).chunks(3)
+    with pytest.raises(ValueError, match="a batch_size of 96 cannot be shared by 2 workers in parts of 32"):
+        Recipe(batch_size=96, device_batch_size=32).chunks(2)
+
+
+def test_an_unknown_recipe_names_those_there_are():
+    with pytest.raises(ValidationError, match="unknown recipe 'lsnet'; there are lsnet_300e, lsnet_100e"):
+        Recipe(recipe="lsnet")
+
+
+def test_a_name_stands_for_settings_that_a_suite_may_change(tiny, make_graph):
+    tiny["jobs"][0] = {
+        "train": {"recipe": "lsnet_100e", "epochs": 5, "augment": {"erase": 0.5}, "batch_size": 20}
+    }
+    tiny["jobs"][0]["train"]["device_batch_size"] = 10
+    tiny["variants"][1]["jobs"] = {"train": {"weight_decay": 0.05}}
+    specs = {
+        job.variant.name: job.spec for job in make_graph({**tiny, "seeds": [0]}).jobs if job.kind == "train"
+    }
+    first = Recipe(**specs["ls"])
+    assert (first.epochs, first.mixup, first.weight_decay) == (5, 0.8, 0.025)
+    assert (first.augment.erase, first.augment.random_resized_crop) == (0.5, True)
+    assert Recipe(**specs["id"]).weight_decay == 0.05
+    assert Recipe(**specs["id"]).mixup == 0.8
+
+
+def test_the_name_itself_changes_no_result(tiny, make_graph):
+    ids = []
+    for settings in ({"recipe": "lsnet_100e"}, {**NAMED_RECIPES["lsnet_100e"], "data_workers": 3}):
+        tiny["jobs"][0] = {"train": settings}
+        ids.append([job.id for job in make_graph(tiny).jobs])
+    assert ids[0] == ids[1]

@@ -1,14 +1,23 @@
+import json
+import random
+
 import pytest
 
 from lsbench.core.registry import JOBS
 from lsbench.engine.recipe import Recipe
+from lsbench.engine.trainer import Trainer
+from lsbench.engine.weights import EMA, WEIGHTS, load, weights_sha256
+from lsbench.scheduler.child import execute
+from lsbench.store.atomic import write_text
+from lsbench.store.results import RESULT, SPEC
 
 TRAIN = JOBS.load("train")
 
 
-def test_its_settings_are_the_recipe_and_workers_change_no_result():
+def test_its_settings_are_the_recipe_and_where_things_lie_changes_no_result():
     assert TRAIN.spec is Recipe
-    assert TRAIN.spec.runtime_fields == {"data_workers"}
+    for name in ("data_workers", "checkpoint_url", "checkpoint_minutes", "recipe"):
+        assert name in TRAIN.spec.runtime_fields
     assert TRAIN.per_seed
     assert TRAIN.uses_data
 
@@ -16,3 +25,85 @@ def test_its_settings_are_the_recipe_and_workers_change_no_result():
 def test_a_step_costs_three_forward_passes():
     images = {"train": 100, "val": 7}.get
     assert TRAIN.cost(Recipe(epochs=4), 2e6, images) == pytest.approx(3 * 2e6 * 4 * 100)
+
+
+STEPS = 2 * 6  # epochs of 6 updates
+
+
+@pytest.fixture
+def prepare(tiny, make_graph, tmp_path, same_torch_afterwards):
+    """Write the job of the whole recipe into a folder of its own."""
+    tiny["variants"] = [{"name": "ls", "mixer": "ls_conv"}]
+    tiny["defaults"]["dataset"] |= {"train_images": 60, "img_size": 16}
+    recipe = {
+        "mixup": 0.8,
+        "cutmix": 1.0,
+        "repeats": 3,
+        "ema_decay": 0.9,
+        "clip": {"mode": "agc", "value": 0.02},
+    }
+    settings = {"epochs": 2, "batch_size": 10, "augment": {"flip": 0.5, "crop_padding": 2}}
+    tiny["jobs"] = [{"train": {**settings, **recipe, "checkpoint_minutes": 0}}]
+    job = make_graph({**tiny, "seeds": [3]}).jobs[0]
+
+    def write(name):
+        folder = tmp_path / name / str(job.id)
+        write_text(folder / SPEC, job.model_dump_json())
+        return folder
+
+    return write
+
+
+class StopError(Exception):
+    """The process dies."""
+
+
+def test_stopped_at_ten_random_updates_it_ends_with_the_same_weights_and_records(prepare, monkeypatch):
+    unbroken = prepare("unbroken")
+    execute(unbroken, lambda event: None)
+    expected = {name: load(unbroken / name) for name in (WEIGHTS, EMA)}
+    made = []
+    update = Trainer._update
+    for number, stop_at in enumerate(random.Random(20261126).sample(range(1, STEPS), 10)):
+        broken = prepare(f"broken{number}")
+
+        def dying(trainer, batches, clock, stop_at=stop_at):
+            if trainer.progress.update == stop_at:
+                raise StopError
+            made.append(trainer.progress.update)
+            return update(trainer, batches, clock)
+
+        monkeypatch.setattr(Trainer, "_update", dying)
+        with pytest.raises(StopError):
+            execute(broken, lambda event: None)
+        monkeypatch.setattr(Trainer, "_update", update)
+        execute(broken, lambda event: None)
+        for name, weights in expected.items():
+            assert weights_sha256(load(broken / name)) == weights_sha256(weights), stop_at
+        assert records(broken) == records(unbroken)
+    assert made, "the trainings did begin"
+
+
+def records(folder):
+    found = json.loads((folder / RESULT).read_text())["records"]
+    return [record for record in found if record["metric"] != "data_wait_frac"]  # a timing
+
+
+def test_every_epoch_has_records_and_the_best_is_named(prepare):
+    folder = prepare("job")
+    execute(folder, lambda event: None)
+    found = json.loads((folder / RESULT).read_text())["records"]
+    protocols = {record["protocol"].partition("|epoch=")[2] for record in found}
+    assert protocols == {"", "1", "2"}
+    of_epochs = {
+        (record["metric"], record["setting"]["epoch"]): record["value"]
+        for record in found
+        if "|epoch=" in record["protocol"]
+    }
+    assert {metric for metric, _ in of_epochs} == {
+        *("train_loss", "val_top1", "ema_val_top1", "lr", "data_wait_frac")
+    }
+    whole = {record["metric"]: record for record in found if "|epoch=" not in record["protocol"]}
+    assert whole["val_top1"]["value"] == of_epochs["val_top1", 2]
+    assert whole["best_val_top1"]["value"] == max(of_epochs["val_top1", epoch] for epoch in (1, 2))
+    assert json.loads((folder / "history.json").read_text())["of_epochs"] == 2
