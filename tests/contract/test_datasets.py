@@ -1,7 +1,7 @@
 """Every registered data set keeps the promises of its kind.
 
 A new data set is covered at once if it needs nothing but its defaults. One that reads the user's disk
-is listed in `ON_DISK` with what makes a tiny copy of it.
+is listed in `ON_DISK` with what makes a tiny copy of it, and is run with every reader.
 """
 
 import hashlib
@@ -10,13 +10,13 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from lsbench.core.errors import DataError
 from lsbench.core.registry import DATASETS
 from lsbench.data.dataset import SPLITS, DatasetPlugin, DatasetSpec
+from lsbench.data.image_list import list_images
 
 SMALL = {"train_images": 20, "val_images": 10, "test_images": 10}
 
@@ -29,19 +29,14 @@ def write_folders(root: Path, wnids: tuple[str, ...]) -> None:
             Image.new("RGB", (4, 4), colour).save(root / split / wnid / f"{split}.png")
 
 
-def write_imagenet(data_root: Path) -> dict[str, object]:
+def imagenet_classes() -> tuple[str, ...]:
     from lsbench.data.datasets.imagenet import ilsvrc_wnids
 
-    write_folders(data_root / "imagenet", ilsvrc_wnids())
-    return {}
+    return ilsvrc_wnids()
 
 
-def write_own(data_root: Path) -> dict[str, object]:
-    write_folders(data_root / "own", ("cat", "dog"))
-    return {"root": "own"}
-
-
-ON_DISK = {"imagenet": write_imagenet, "image_folder": write_own}
+ON_DISK = {"imagenet": imagenet_classes, "image_folder": lambda: ("cat", "dog")}
+READERS = ("folder", "wds", "hfds")
 
 
 @pytest.fixture(autouse=True)
@@ -49,13 +44,30 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("LSBENCH_CACHE", str(tmp_path / "cache"))
 
 
-@pytest.fixture(params=DATASETS.names())
-def case(request, tmp_path):
+def cases():
+    for name in DATASETS.names():
+        for reader in READERS if name in ON_DISK else (None,):
+            yield pytest.param((name, reader), id=name if reader is None else f"{name}-{reader}")
+
+
+@pytest.fixture(scope="session")
+def sources(tmp_path_factory):
+    """The class folders of each data set in `ON_DISK`, written once."""
+    roots = {name: tmp_path_factory.mktemp(name) for name in ON_DISK}
+    for name, root in roots.items():
+        write_folders(root, ON_DISK[name]())
+    return roots
+
+
+@pytest.fixture(params=cases())
+def case(request, tmp_path, sources, store_images):
     """A plug-in, a spec of it that is quick to prepare, and the data root."""
-    name = request.param
+    name, reader = request.param
     plugin = DATASETS.load(name)
-    options = ON_DISK[name](tmp_path / "data") if name in ON_DISK else {}
-    options |= {field: n for field, n in SMALL.items() if field in plugin.spec.model_fields}
+    options = {field: n for field, n in SMALL.items() if field in plugin.spec.model_fields}
+    if reader is not None:
+        root = store_images(sources[name], tmp_path / "data" / "own", reader)
+        options |= {"root": root, "reader": reader}
     return plugin, plugin.spec(**options), tmp_path / "data"
 
 
@@ -92,26 +104,33 @@ def test_its_folders_are_sorted_classes_with_readable_images(case):
     assert folders.num_classes == plugin.num_classes(spec, data_root)
     assert plugin.prepare(spec, data_root) == folders
     for split in SPLITS:
-        present = {path.name for path in folders.split(split).iterdir() if path.is_dir()}
-        assert present == set(folders.wnids)
+        images = list_images(folders, split)
+        assert {path.split("/")[0] for path in images.paths} == set(folders.wnids)
+        assert [folders.wnids[target] for target in images.targets] == [p.split("/")[0] for p in images.paths]
+        assert images.decode(len(images) - 1).mode == "RGB"
+        if folders.reader == "folder":
+            present = {path.name for path in folders.split(split).iterdir() if path.is_dir()}
+            assert present == set(folders.wnids)
         if plugin.in_memory:
-            assert len(list(folders.split(split).glob("*/*"))) == plugin.num_images(spec, split)
+            assert len(images) == plugin.num_images(spec, split)
 
 
 def test_its_splits_share_no_picture(case):
     plugin, spec, data_root = case
     folders = plugin.prepare(spec, data_root)
     seen: dict[str, Path] = {}
-    for folder in {folders.split(split) for split in SPLITS}:
-        for path in folder.glob("*/*.png"):
-            pixels = hashlib.sha256(np.asarray(Image.open(path)).tobytes()).hexdigest()
-            assert seen.setdefault(pixels, folder) == folder
+    for split in SPLITS:
+        images, place = list_images(folders, split), folders.split(split)
+        for index in range(len(images)):
+            pixels = hashlib.sha256(images.decode(index).tobytes()).hexdigest()
+            assert seen.setdefault(pixels, place) == place
 
 
+@pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("name", sorted(ON_DISK))
-def test_missing_data_is_one_clear_line(name, tmp_path):
+def test_missing_data_is_one_clear_line(name, reader, tmp_path):
     plugin = DATASETS.load(name)
-    spec = plugin.spec(root=tmp_path / "nowhere")
+    spec = plugin.spec(root=tmp_path / "nowhere", reader=reader)
     for call in (plugin.fingerprint, plugin.prepare):
         with pytest.raises(DataError) as caught:
             call(spec, None)
@@ -119,6 +138,18 @@ def test_missing_data_is_one_clear_line(name, tmp_path):
         assert "\n" not in message
         assert "expected" in message
         assert str(tmp_path / "nowhere") in message
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_planning_with_other_storage_imports_no_torch(sources, tmp_path, store_images, reader):
+    root = store_images(sources["image_folder"], tmp_path / "own", reader)
+    code = (
+        "import sys; from lsbench.core.registry import DATASETS as D; p = D.load('image_folder'); "
+        f"s = p.spec(root={str(root)!r}, reader={reader!r}); p.fingerprint(s, None); p.num_classes(s); "
+        "print(*{'torch', 'torchvision', 'timm'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
 
 
 def test_planning_imports_neither_torch_nor_numpy():

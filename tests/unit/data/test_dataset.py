@@ -17,3 +17,6 @@ def test_a_missing_split_is_named_with_what_is_there():
     assert folders.split("val") == Path("/x/val")
     with pytest.raises(DataError, match="expected a 'train' split in /x, found: val"):
         folders.split("train")
+    shards = ImageFolders(Path("/x"), {"val": Path("/x/val")}, ("a", "b"), reader="wds")
+    with pytest.raises(DataError, match="found: val; add that split"):
+        shards.split("train")

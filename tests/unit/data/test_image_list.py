@@ -1,9 +1,13 @@
+import io
+import tarfile
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from lsbench.core.errors import DataError
-from lsbench.data.image_list import list_images
+from lsbench.data.datasets.image_folder import DATASET, ImageFolderSpec
+from lsbench.data.image_list import UnreadableImageError, list_images
 
 
 def test_paths_are_sorted_and_targets_follow_the_wnids(colours):
@@ -34,3 +38,44 @@ def test_an_empty_split_and_a_broken_image_are_named(colours):
         path.unlink()
     with pytest.raises(DataError, match="found none"):
         list_images(colours, "val")
+
+
+@pytest.mark.parametrize(
+    ("reader", "where"),
+    [
+        ("wds", "n2/1.png in the shards of .*train"),
+        ("hfds", r"row \d+ \(n2/1\.png\) of split 'train' in .*"),
+    ],
+)
+def test_a_broken_image_is_named_in_any_storage(colours, tmp_path, store_images, reader, where):
+    (colours.split("train") / "n2" / "1.png").write_bytes(b"no image")
+    root = store_images(colours.root, tmp_path / reader, reader)
+    images = list_images(DATASET.prepare(ImageFolderSpec(root=root, reader=reader), None), "train")
+    with pytest.raises(UnreadableImageError, match=rf"^expected a readable image at {where}, f") as caught:
+        images.decode(5)
+    assert caught.value.path == "n2/1.png"
+    assert str(caught.value).endswith("cannot identify image file; replace the file")
+
+
+def test_images_of_one_name_are_told_apart_by_their_shards(tmp_path):
+    for number in (0, 1):
+        with tarfile.open(tmp_path / f"train-{number}.tar", "w") as tar:
+            picture = io.BytesIO()
+            Image.new("RGB", (4, 4), (number, 0, 0)).save(picture, "PNG")
+            info = tarfile.TarInfo("cat/0.png")
+            info.size = picture.tell()
+            picture.seek(0)
+            tar.addfile(info, picture)
+    images = list_images(DATASET.prepare(ImageFolderSpec(root=tmp_path, reader="wds"), None), "train")
+    assert images.paths == ("cat/train-0/0.png", "cat/train-1/0.png")
+    assert [images.decode(i).getpixel((0, 0)) for i in (0, 1)] == [(0, 0, 0), (1, 0, 0)]
+
+
+def test_a_cut_image_and_a_missing_file_are_unreadable(colours):
+    place, images = colours.split("train"), list_images(colours, "train")
+    whole = (place / "n1" / "0.png").read_bytes()
+    (place / "n1" / "0.png").write_bytes(whole[: len(whole) // 2])
+    (place / "n1" / "1.png").unlink()
+    for index in (0, 1):
+        with pytest.raises(UnreadableImageError, match=rf"n1/{index}\.png, found:"):
+            images.decode(index)
