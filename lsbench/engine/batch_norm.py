@@ -43,7 +43,7 @@ def synchronise(model: nn.Module, *, on_gpu: bool) -> nn.Module:
     if strange:
         raise ConfigError(strange)
     if on_gpu:
-        converted: nn.Module = convert_sync_batchnorm(model)
+        converted: nn.Module = convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
         return converted
     return _replaced(model)
 
@@ -78,8 +78,9 @@ class AllReduceBatchNorm(_BatchNorm):
         self.weight, self.bias = plain.weight, plain.bias
         self.running_mean, self.running_var = plain.running_mean, plain.running_var
         self.num_batches_tracked = plain.num_batches_tracked
-        has_act = isinstance(plain, BatchNormAct2d)
-        self.drop, self.act = (plain.drop, plain.act) if has_act else (None, None)
+        self.drop = self.act = None
+        if isinstance(plain, BatchNormAct2d):
+            self.drop, self.act = plain.drop, plain.act
         self.train(plain.training)
 
     def _check_input_dim(self, input: Tensor) -> None:
