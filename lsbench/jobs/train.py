@@ -129,4 +129,5 @@ JOB = JobKind(
     version=1,
     cost=cost,
     resources=Resources(num_gpus="auto", timeout_min=7 * 24 * 60),
+    can_be_distributed=True,
 )
