@@ -1,8 +1,8 @@
 """Run jobs on Ray: the only file that imports it.
 
-Ray core executes, the driver schedules. A job is one Ray task, pinned to the node that the ledger
-chose, that supervises one child process and streams its events back. Ray's own queue stays empty
-and its retries are off.
+Ray core executes, the driver schedules. A job is one Ray task (a gang over several nodes is one for
+each), pinned to the node that the ledger chose, that supervises one child process and streams its
+events back. Ray's own queue stays empty and its retries are off.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,10 @@ import psutil
 from lsbench.core.env import code_version, usable_cpus
 from lsbench.core.errors import ClusterError
 from lsbench.core.job import Variant
-from lsbench.scheduler.protocol import Event, Node, Placement, end_event
+from lsbench.scheduler.gang import RunningJob, part_requests
+from lsbench.scheduler.protocol import Event, Node, Placement
 from lsbench.scheduler.supervisor import run_request, server_folder
+from lsbench.scheduler.torchrun import free_endpoint
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +52,7 @@ FLAGS = {
 
 
 def run_job(
-    request: dict[str, Any], token: str, timeout_s: float, num_devices: int
+    request: dict[str, Any], token: str, timeout_s: float, num_devices: int, endpoint: str | None = None
 ) -> Iterator[dict[str, Any]]:
     """Supervise one child on this worker's node; the body of the Ray task.
 
@@ -58,12 +61,22 @@ def run_job(
         token: Names the run.
         timeout_s: Seconds until the child is killed.
         num_devices: GPUs that the child may see; an exclusive job takes more than it sees.
+        endpoint: Where the ranks of a gang over several nodes meet.
     """
+    if endpoint is not None:
+        request = {**request, "part": {**request["part"], "endpoint": endpoint}}
     visible = [d for d in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if d][:num_devices]
     env = {"CUDA_VISIBLE_DEVICES": ",".join(visible)}
     yield from run_request(
         {**request, "env": env}, token=token, watched_pid=os.getppid(), timeout_s=timeout_s
     )
+
+
+def find_endpoint() -> str:
+    """Return an address of this worker's node, with a free port, at which other nodes reach it."""
+    import ray
+
+    return free_endpoint(ray.util.get_node_ip_address())
 
 
 def probe_node(folder: str, token: str) -> dict[str, Any]:
@@ -95,7 +108,7 @@ class RayExecutor:
         self.address = address
         self.num_cpus = num_cpus or usable_cpus()
         self.token = secrets.token_hex(4)
-        self._running: dict[Any, str] = {}
+        self._running: dict[Any, tuple[RunningJob, int]] = {}
         self._children_before: set[int] = set()
 
     def start(self) -> None:
@@ -175,11 +188,22 @@ class RayExecutor:
         return problems
 
     def submit(self, job_id: str, folder: Path, placement: Placement, timeout_s: float) -> None:
-        """Start a job on the node that the ledger chose."""
-        options = _pinned(placement.node, num_cpus=placement.num_cpus, num_gpus=placement.num_gpus)
+        """Start a job on the node, or the nodes, that the ledger chose."""
+        job = RunningJob(job_id, placement)
         request = {"action": "job", "folder": str(folder), "log": str(folder / "log.txt")}
-        stream = self._task.options(**options).remote(request, self.token, timeout_s, placement.num_devices)
-        self._running[stream] = job_id
+        endpoint = self._find_endpoint(placement) if placement.further else None
+        for number, asked in enumerate(part_requests(request, placement)):
+            part = placement.parts[number]
+            options = _pinned(part.node, num_cpus=part.num_cpus, num_gpus=part.num_gpus)
+            words = (asked, self.token, timeout_s, part.num_devices, endpoint)
+            self._running[self._task.options(**options).remote(*words)] = job, number
+
+    def _find_endpoint(self, placement: Placement) -> Any:
+        """Return a promise of where the ranks will meet; the parts wait for it."""
+        import ray
+
+        task = ray.remote(max_retries=0)(find_endpoint)
+        return task.options(**_pinned(placement.node, num_cpus=0)).remote()
 
     def poll(self, timeout_s: float) -> list[Event]:
         """Return what happened since the last call."""
@@ -191,22 +215,42 @@ class RayExecutor:
         events: list[Event] = []
         for stream in ready:
             events += self._next(stream)
-        return events
+        return events + self._stop_broken()
 
     def _next(self, stream: Any) -> list[Event]:
-        """Return the next event of a stream; the end of a job ends its stream."""
+        """Return what the next event of a stream means; the end of a part ends its stream."""
         import ray
 
-        job_id = self._running[stream]
+        job, number = self._running[stream]
         try:
             data: dict[str, Any] = ray.get(next(stream))
         except (StopIteration, ray.exceptions.RayError) as error:
-            del self._running[stream]
-            return [end_event(job_id, *_failure(error))]
+            error_class, message = _failure(error)
+            data = {"ev": "end", "ok": False, "error_class": error_class, "message": message}
         if data["ev"] == "end":
             del self._running[stream]
-        kind = data["ev"] if data["ev"] in ("start", "end") else "progress"
-        return [Event(job_id, kind, data)]
+        return job.take(number, data, time.monotonic())
+
+    def _stop_broken(self) -> list[Event]:
+        """Stop what is left of jobs that have lost a part; return the ends of those that do not obey."""
+        now, events = time.monotonic(), []
+        for job in {job for job, _ in self._running.values()}:
+            streams = [stream for stream, (owner, _) in self._running.items() if owner is job]
+            if job.must_stop(now):
+                for stream in streams:
+                    self._cancel(stream)
+            given_up = job.give_up(now)
+            for stream in streams if given_up else ():
+                del self._running[stream]
+            events += given_up
+        return events
+
+    @staticmethod
+    def _cancel(stream: Any) -> None:
+        import ray
+
+        with contextlib.suppress(ray.exceptions.RayError, ValueError, TypeError):
+            ray.cancel(stream, force=False)
 
     def close(self) -> None:
         """Cancel what runs, shut a local Ray down and remove what it left on the disk."""
@@ -216,8 +260,7 @@ class RayExecutor:
         started = [child for child in _children() if child.pid not in self._children_before]
         if ray.is_initialized():
             for stream in self._running:
-                with contextlib.suppress(ray.exceptions.RayError, ValueError, TypeError):
-                    ray.cancel(stream, force=False)
+                self._cancel(stream)
             if self.address is not None:
                 self._stop_remote_servers()
         self._running.clear()
