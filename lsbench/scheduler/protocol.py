@@ -86,8 +86,3 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """Stop every running job and leave nothing behind."""
-
-
-def end_event(job_id: str, error_class: str, message: str, **more: Any) -> Event:
-    """Return the end of a job that failed."""
-    return Event(job_id, "end", {"ok": False, "error_class": error_class, "message": message, **more})

@@ -13,7 +13,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import threading
@@ -22,33 +21,25 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from lsbench.core.env import code_version, usable_cpus
 from lsbench.core.errors import ClusterError
 from lsbench.core.job import Variant
 from lsbench.scheduler.gang import RunningJob, part_requests
+from lsbench.scheduler.local_ray import (
+    check_reachable,
+    end_processes,
+    ray_children,
+    remove_session_folders,
+    set_environment,
+    start_watchdog,
+)
 from lsbench.scheduler.protocol import Event, Node, Placement
 from lsbench.scheduler.supervisor import run_request, server_folder
 from lsbench.scheduler.torchrun import free_endpoint
 
 log = logging.getLogger(__name__)
 
-START_S = 120.0
-LEAVE_S = 2.0
-CONNECT_S = 5.0
 OBJECT_STORE_BYTES = 100 * 2**20
-#: Read by the raylet at its start. Ray otherwise runs workers at nice 15 (which spoils timings and
-#: is inherited by children), kills idle workers early and reports usage.
-FLAGS = {
-    "RAY_worker_niceness": "0",
-    "RAY_idle_worker_killing_time_threshold_ms": "3600000",
-    "RAY_num_workers_soft_limit": "64",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_IGNORE_UNHANDLED_ERRORS": "1",
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-}
 
 
 def run_job(
@@ -117,9 +108,9 @@ class RayExecutor:
         Raises:
             ClusterError: If Ray does not come up in time, or the cluster cannot be joined.
         """
-        _check_reachable(self.address)
-        _set_environment(is_local=self.address is None)
-        self._children_before = {child.pid for child in _children()}
+        check_reachable(self.address)
+        set_environment(is_local=self.address is None)
+        self._children_before = {child.pid for child in ray_children()}
         import ray
 
         local = {
@@ -128,7 +119,7 @@ class RayExecutor:
             "num_cpus": self.num_cpus,
         }
         # Ray puts the working folder on the workers' path: a checkout in it would hide the installed code.
-        with _watchdog(), _quiet(), contextlib.chdir(tempfile.gettempdir()):
+        with start_watchdog(), _quiet(), contextlib.chdir(tempfile.gettempdir()):
             try:
                 ray.init(
                     address=self.address or "local",
@@ -257,7 +248,7 @@ class RayExecutor:
         ray: Any = sys.modules.get("ray")
         if not hasattr(ray, "shutdown"):
             return  # interrupted before or within Ray's import: nothing runs
-        started = [child for child in _children() if child.pid not in self._children_before]
+        started = [child for child in ray_children() if child.pid not in self._children_before]
         if ray.is_initialized():
             for stream in self._running:
                 self._cancel(stream)
@@ -266,9 +257,9 @@ class RayExecutor:
         self._running.clear()
         ray.shutdown()  # also after a start that was interrupted half-way
         if self.address is None:
-            _end(started)
+            end_processes(started)
             stop_servers(self.token)
-            _remove_session_folders()
+            remove_session_folders()
 
     def _stop_remote_servers(self) -> None:
         import ray
@@ -277,26 +268,6 @@ class RayExecutor:
         tasks = [stop.options(**_pinned(n.id, num_cpus=0)).remote(self.token) for n in self.nodes()]
         with contextlib.suppress(ray.exceptions.RayError):
             ray.wait(tasks, num_returns=len(tasks), timeout=5)
-
-
-def _check_reachable(address: str | None) -> None:
-    """Raise at once if nobody listens at ``host:port``; Ray itself would try for minutes."""
-    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
-    if not host or not port.isdigit():
-        return
-    try:
-        socket.create_connection((host, int(port)), timeout=CONNECT_S).close()
-    except OSError as error:
-        raise ClusterError(f"{address}: no Ray cluster answers there ({error}); see `ray status`") from error
-
-
-def _set_environment(*, is_local: bool) -> None:
-    """Set what Ray reads at its start; on a cluster the user's own settings are honoured."""
-    if not is_local:
-        return
-    os.environ.update(FLAGS)
-    if "RAY_AUTH_TOKEN" not in os.environ and "RAY_AUTH_TOKEN_PATH" not in os.environ:
-        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
 
 
 def _pinned(node: str, *, num_cpus: float, num_gpus: float = 0) -> dict[str, Any]:
@@ -353,41 +324,8 @@ def _first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _children() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
-
-
-def _end(processes: list[psutil.Process]) -> None:
-    """Wait for processes of ours that have been told to leave, and kill those that do not."""
-    _, alive = psutil.wait_procs(processes, timeout=LEAVE_S)
-    for process in alive:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(alive, timeout=LEAVE_S)
-
-
-def _remove_session_folders() -> None:
-    """Remove the folders that a local Ray of this process has left; their names end in its pid."""
-    base = Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 - as Ray does
-    for folder in base.glob(f"ray/session_*_{os.getpid()}"):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def _raise_interrupt(*_: Any) -> None:
     raise KeyboardInterrupt
-
-
-@contextlib.contextmanager
-def _watchdog() -> Iterator[None]:
-    """Say what may be wrong if Ray's start hangs (as it does without a loopback interface)."""
-    hint = "Ray has not started after {:.0f} s: is the loopback interface up and a firewall off for it?"
-    timer = threading.Timer(START_S, lambda: log.error(hint.format(START_S)))
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 @contextlib.contextmanager

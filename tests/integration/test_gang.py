@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from lsbench.core.job import Job
-from lsbench.scheduler.ray_pool import FLAGS, RayExecutor
+from lsbench.scheduler.local_ray import FLAGS
+from lsbench.scheduler.ray_pool import RayExecutor
 from lsbench.scheduler.run import RunOptions, run_suite
 from lsbench.suite.graph import JobGraph
 
