@@ -48,6 +48,12 @@ def synchronise(model: nn.Module, *, on_gpu: bool) -> nn.Module:
     return _replaced(model)
 
 
+def is_synchronised(model: nn.Module) -> bool:
+    """Return whether no batch normalisation of the model sees the batch of its own rank alone."""
+    kinds = (AllReduceBatchNorm, nn.SyncBatchNorm)
+    return all(isinstance(m, kinds) for m in model.modules() if isinstance(m, _BatchNorm))
+
+
 def _replaced(module: nn.Module) -> nn.Module:
     if isinstance(module, _BatchNorm):
         return AllReduceBatchNorm(module)

@@ -18,7 +18,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from lsbench.engine.batch_norm import synchronise
+from lsbench.engine.batch_norm import is_synchronised, synchronise
 
 T = TypeVar("T")
 
@@ -93,15 +93,18 @@ def synchronised_batch_norm(model: nn.Module) -> nn.Module:
 def wrap(model: nn.Module, world: World) -> nn.Module:
     """Return `model` so that its backward pass averages the gradients over all ranks.
 
-    The state dict of what comes back has other names: keep the model itself for checkpoints. Buffers
-    are not copied between ranks: batch normalisation must be synchronised.
+    The state dict of what comes back has other names: keep the model itself for checkpoints. Where batch
+    normalisation is not synchronised, the first rank's running statistics are everyone's.
     """
     if not world.is_shared:
         return model
     on_gpu = next(model.parameters()).is_cuda
     devices = [torch.cuda.current_device()] if on_gpu else None
     return DistributedDataParallel(
-        model, device_ids=devices, broadcast_buffers=False, gradient_as_bucket_view=True
+        model,
+        device_ids=devices,
+        broadcast_buffers=not is_synchronised(model),
+        gradient_as_bucket_view=True,
     )
 
 
@@ -115,6 +118,13 @@ def accumulating(model: nn.Module, *, is_last: bool) -> AbstractContextManager[N
     if is_last or not isinstance(model, DistributedDataParallel):
         return contextlib.nullcontext()
     return model.no_sync()
+
+
+def share_buffers(model: nn.Module) -> None:
+    """Give every rank the first rank's buffers (running statistics), so that all evaluate the same model."""
+    if current_world().is_shared:
+        for buffer in model.buffers():
+            dist.broadcast(buffer, src=0)
 
 
 def sum_over_ranks(tensor: Tensor) -> Tensor:
