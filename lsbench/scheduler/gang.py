@@ -109,7 +109,8 @@ class RunningJob:
         return {**cause, "lost_nodes": lost}
 
 
-def _explains(end: Mapping[str, Any]) -> int:
-    """Return how much the end of one part explains of the end of all."""
+def _explains(end: Mapping[str, Any]) -> tuple[int, bool]:
+    """Return how much the end of one part explains of the end of all, to be compared with other parts'."""
     own = len(EXPLAINS)
-    return EXPLAINS.index(end["error_class"]) if end["error_class"] in EXPLAINS else own
+    place = EXPLAINS.index(end["error_class"]) if end["error_class"] in EXPLAINS else own
+    return place, end.get("was_killed", False)

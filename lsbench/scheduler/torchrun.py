@@ -54,23 +54,23 @@ def run_ranks(request: Mapping[str, Any], emit: Emit) -> int:
     return 1
 
 
-def root_cause(errors: list[dict[str, Any]], lost: str) -> dict[str, Any]:
+def root_cause(errors: list[dict[str, Any]], lost: dict[str, Any]) -> dict[str, Any]:
     """Return the error class and message of a job some of whose ranks failed.
 
     When one rank fails the others lose it; so an error of one's own goes before a loss.
 
     Args:
         errors: What the ranks said, in the order in which it came.
-        lost: What torchrun says of their end.
+        lost: What torchrun says of their end: ``message``, and whether a signal killed one of them.
     """
     own = [error for error in errors if error["error_class"] != "worker_lost"]
     if own:
         return {key: value for key, value in own[0].items() if key != "ev"}
-    return {"error_class": "worker_lost", "message": lost}
+    return {"error_class": "worker_lost", **lost}
 
 
-def _torchrun(part: Mapping[str, Any], folder: str, scratch: Path) -> str | None:
-    """Run the ranks; return None if all ended well, else how they did, in one line."""
+def _torchrun(part: Mapping[str, Any], folder: str, scratch: Path) -> dict[str, Any] | None:
+    """Run the ranks; return None if all ended well, else how they did."""
     from torch.distributed import run
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
@@ -94,12 +94,13 @@ def _torchrun(part: Mapping[str, Any], folder: str, scratch: Path) -> str | None
         return how_ranks_ended(error.failures)
     except Exception as error:  # noqa: BLE001 - whatever keeps the ranks from meeting
         lines = str(error).strip().splitlines()
-        return f"the ranks did not meet at {host}:{port}: {lines[0] if lines else type(error).__name__}"
+        why = lines[0] if lines else type(error).__name__
+        return {"message": f"the ranks did not meet at {host}:{port}: {why}"}
     return None
 
 
-def how_ranks_ended(failures: Mapping[int, Any]) -> str:
-    """Return how ranks failed, in one line; one that a signal killed goes before those that lost it.
+def how_ranks_ended(failures: Mapping[int, Any]) -> dict[str, Any]:
+    """Return how ranks failed; one that a signal killed goes before those that lost it.
 
     Args:
         failures: Rank -> torch's note of its failure, with ``exitcode``, the first failure first.
@@ -108,7 +109,7 @@ def how_ranks_ended(failures: Mapping[int, Any]) -> str:
     rank = (killed or list(failures))[0]
     code = failures[rank].exitcode
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
-    return f"rank {rank} {how}"
+    return {"message": f"rank {rank} {how}", "was_killed": code < 0}
 
 
 def free_endpoint(host: str) -> str:

@@ -15,6 +15,8 @@ from lsbench.scheduler.ray_pool import RayExecutor
 from lsbench.scheduler.run import RunOptions, run_suite
 from lsbench.suite.graph import JobGraph
 
+pytestmark = pytest.mark.slow
+
 
 class Watcher:
     """Remembers what it was told, and kills the last rank after the first epoch."""

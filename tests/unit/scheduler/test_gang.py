@@ -83,6 +83,14 @@ def test_the_end_that_explains_the_others_is_the_jobs(first, second, expected):
     assert data["lost_nodes"] == (["b"] if expected == "node_lost" else [])
 
 
+@pytest.mark.parametrize("killed", [0, 1])
+def test_of_lost_ranks_the_killed_one_explains_the_others(killed):
+    ends = [failed("worker_lost", "it lost the other"), failed("worker_lost", "it lost the other")]
+    ends[killed] |= {"message": "it was killed", "was_killed": True}
+    [(_, data)] = take(RunningJob("j", TWO_NODES), (0, ends[0]), (1, ends[1]))
+    assert data["message"] == "it was killed"
+
+
 def test_the_rest_of_a_broken_gang_is_stopped_once_after_a_moment():
     job = RunningJob("j", TWO_NODES)
     assert not job.must_stop(1000.0)

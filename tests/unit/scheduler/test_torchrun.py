@@ -77,24 +77,25 @@ def named(module: str, before: set[int]) -> list[psutil.Process]:
 
 
 def test_an_error_of_ones_own_explains_the_loss_of_the_others() -> None:
-    assert root_cause([LOST, OWN], "rank 1 ended") == {"error_class": "DataError", "message": "torn"}
-    assert root_cause([LOST], "rank 1 was killed") == {
-        "error_class": "worker_lost",
-        "message": "rank 1 was killed",
-    }
-    assert root_cause([], "rank 1 was killed")["error_class"] == "worker_lost"
+    ended = {"message": "rank 1 was killed", "was_killed": True}
+    assert root_cause([LOST, OWN], ended) == {"error_class": "DataError", "message": "torn"}
+    assert root_cause([LOST], ended) == {"error_class": "worker_lost", **ended}
+    assert root_cause([], ended)["error_class"] == "worker_lost"
 
 
 @pytest.mark.parametrize(
-    ("codes", "expected"),
+    ("codes", "message", "was_killed"),
     [
-        ({0: 1, 1: -9}, "rank 1 was killed by SIGKILL"),
-        ({2: -11}, "rank 2 was killed by SIGSEGV"),
-        ({1: 3, 0: 1}, "rank 1 ended with exit status 3"),
+        ({0: 1, 1: -9}, "rank 1 was killed by SIGKILL", True),
+        ({2: -11}, "rank 2 was killed by SIGSEGV", True),
+        ({1: 3, 0: 1}, "rank 1 ended with exit status 3", False),
     ],
 )
-def test_how_ranks_ended_names_the_one_to_blame(codes: dict[int, int], expected: str) -> None:
-    assert how_ranks_ended({r: SimpleNamespace(exitcode=code) for r, code in codes.items()}) == expected
+def test_how_ranks_ended_names_the_one_to_blame(
+    codes: dict[int, int], message: str, was_killed: bool
+) -> None:
+    failures = {rank: SimpleNamespace(exitcode=code) for rank, code in codes.items()}
+    assert how_ranks_ended(failures) == {"message": message, "was_killed": was_killed}
 
 
 def test_a_listener_takes_all_that_was_sent_before_it_stops(tmp_path: Path) -> None:
