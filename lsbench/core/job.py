@@ -97,6 +97,9 @@ class JobSpec(StrictModel):
         """Return settings that `settings` refers to by a name, over which they are laid; by default none."""
         return {}
 
+    def check_ranks(self, ranks: int) -> None:
+        """Raise a ValueError if `ranks` processes cannot share a job with these settings."""
+
     @classmethod
     def identity_of(cls, spec: Mapping[str, Any]) -> dict[str, Any]:
         """Return those settings of a resolved spec that can change the job's result.

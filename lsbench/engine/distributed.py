@@ -56,6 +56,11 @@ def current_world() -> World:
     return World()
 
 
+def ranks_on_this_node() -> int:
+    """Return how many ranks of this process's world share its node, this one among them."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
 def join_world(device: str) -> World:
     """Join the world that the environment describes and return this process's place in it.
 

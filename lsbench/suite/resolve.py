@@ -229,6 +229,7 @@ def _job(
         )
     try:
         asked = asked.settled(threads=int(spec["threads"]), can_be_distributed=kind.can_be_distributed)
+        kind.spec.model_validate(spec).check_ranks(asked.num_ranks or 1)
     except ValueError as error:
         problems.add((*where, "resources"), str(error))
     return JobEntry(kind=kind_name, name=name, needs=tuple(needs), spec=spec, resources=asked)

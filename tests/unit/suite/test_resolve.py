@@ -58,6 +58,12 @@ def test_only_what_can_be_distributed_gets_ranks(tiny, write_suite):
         load_suite(write_suite(tiny))
 
 
+def test_a_batch_that_ranks_cannot_share_is_refused(tiny, write_suite):
+    tiny["jobs"][0]["train"]["resources"] = {"num_ranks": 3}
+    with pytest.raises(ConfigError, match=r"train.resources: a batch_size of 20 cannot be shared by 3"):
+        load_suite(write_suite(tiny))
+
+
 def test_ranks_share_no_gpu_and_have_no_two(tiny, write_suite):
     tiny["jobs"][0]["train"]["resources"] = {"num_ranks": 2, "num_gpus": 0.5}
     with pytest.raises(ConfigError, match=r"train.resources: num_ranks: 2 needs num_gpus: 2"):
