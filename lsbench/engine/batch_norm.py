@@ -101,6 +101,7 @@ class AllReduceBatchNorm(_BatchNorm):
             normalised = normalised if after is None else after(normalised)
         return normalised
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # collectives stay out of compiled graphs
     def _over_all_ranks(self, x: Tensor) -> Tensor:
         self._check_input_dim(x)
         mean, var, count = _joined_statistics(x)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -105,12 +106,15 @@ def wrap(model: nn.Module, world: World) -> nn.Module:
         return model
     on_gpu = next(model.parameters()).is_cuda
     devices = [torch.cuda.current_device()] if on_gpu else None
-    return DistributedDataParallel(
-        model,
-        device_ids=devices,
-        broadcast_buffers=not is_synchronised(model),
-        gradient_as_bucket_view=True,
-    )
+    with warnings.catch_warnings():
+        # torch 2.14 has another name for it, which 2.11 does not know.
+        warnings.filterwarnings("ignore", message=".*broadcast_buffers.*", category=FutureWarning)
+        return DistributedDataParallel(
+            model,
+            device_ids=devices,
+            broadcast_buffers=not is_synchronised(model),
+            gradient_as_bucket_view=True,
+        )
 
 
 def accumulating(model: nn.Module, *, is_last: bool) -> AbstractContextManager[None]:
