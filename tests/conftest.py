@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from lsbench.core.job import Job
-from lsbench.scheduler.protocol import Event, Node, Placement, end_event
+from lsbench.scheduler.protocol import Event, Node, Placement
 from lsbench.scheduler.run import write_manifest
 from lsbench.store.atomic import write_json
 from lsbench.store.results import RESULT, SPEC, ResultsFolder
@@ -213,7 +213,8 @@ class FakeExecutor:
         if end == "interrupt":
             raise KeyboardInterrupt
         if end != "ok":
-            return [started, end_event(job_id, end, "as written down")]
+            failed = {"ok": False, "error_class": end, "message": "as written down"}
+            return [started, Event(job_id, "end", failed)]
         write_json(folder / RESULT, {"job": ok_line(job), "records": tiny_records(job)})
         return [started, Event(job_id, "end", {"ok": True})]
 

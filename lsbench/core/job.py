@@ -24,10 +24,18 @@ class Resources(StrictModel):
     A field left out takes the suite's value, then the job kind's default.
     """
 
-    num_cpus: int | None = Field(default=None, ge=1, description="CPUs; default: the job's threads")
+    num_cpus: int | None = Field(
+        default=None, ge=1, description="CPUs of the whole job; default: its threads, for each rank"
+    )
     num_gpus: Annotated[float, Field(ge=0)] | Literal["auto"] | None = Field(
         default=None,
         description="GPUs: 0, 0.125, 0.25, 0.5, a whole number, or auto (1 where there is one)",
+    )
+    num_ranks: int | None = Field(
+        default=None,
+        ge=1,
+        description="processes that train one model together, on one node or several; default: one for "
+        "each of several GPUs",
     )
     exclusive: Exclusive | None = Field(
         default=None, description="device: alone on it; node: alone on the node"
@@ -45,6 +53,26 @@ class Resources(StrictModel):
     def over(self, base: Resources) -> Resources:
         """Return these resources with every field that was left out taken from `base`."""
         return Resources(**{**base.model_dump(exclude_none=True), **self.model_dump(exclude_none=True)})
+
+    def settled(self, *, threads: int, can_be_distributed: bool) -> Resources:
+        """Return these resources with ranks and CPUs filled in.
+
+        A kind of job that cannot be distributed has one rank, which sees all of the job's GPUs.
+
+        Args:
+            threads: CPU threads of each rank.
+            can_be_distributed: Whether several ranks can share the job.
+
+        Raises:
+            ValueError: If ranks would have to share a GPU, or would have several.
+        """
+        gpus = self.num_gpus if isinstance(self.num_gpus, float) else None
+        ranks = self.num_ranks or max(1, int(gpus or 0))
+        ranks = ranks if can_be_distributed else 1
+        if ranks > 1 and gpus not in (None, 0, ranks):
+            raise ValueError(f"num_ranks: {ranks} needs num_gpus: {ranks} (one for each), 0 or auto")
+        cpus = self.num_cpus or threads * ranks
+        return self.model_copy(update={"num_ranks": ranks, "num_cpus": cpus})
 
 
 DEFAULT_RESOURCES = Resources(num_gpus="auto", exclusive="no", timeout_min=7 * 24 * 60, max_retries=2)
@@ -68,6 +96,9 @@ class JobSpec(StrictModel):
     def named_settings(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return settings that `settings` refers to by a name, over which they are laid; by default none."""
         return {}
+
+    def check_ranks(self, ranks: int) -> None:
+        """Raise a ValueError if `ranks` processes cannot share a job with these settings."""
 
     @classmethod
     def identity_of(cls, spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,6 +215,7 @@ class JobKind:
         version: Raised whenever the same settings would give another number.
         cost: Estimated work in MACs from (spec, MACs per image, images in a split by name).
         resources: Defaults for the kind.
+        can_be_distributed: Whether several processes can share one job of the kind.
     """
 
     spec: type[JobSpec]
@@ -194,6 +226,7 @@ class JobKind:
     per_seed: bool = True
     uses_data: bool = True
     resources: Resources = DEFAULT_RESOURCES
+    can_be_distributed: bool = False
 
 
 def job_identity(job: Job, *, dataset: Any, settings: type[JobSpec] = JobSpec) -> dict[str, Any]:

@@ -43,9 +43,15 @@ def synchronise(model: nn.Module, *, on_gpu: bool) -> nn.Module:
     if strange:
         raise ConfigError(strange)
     if on_gpu:
-        converted: nn.Module = convert_sync_batchnorm(model)
+        converted: nn.Module = convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
         return converted
     return _replaced(model)
+
+
+def is_synchronised(model: nn.Module) -> bool:
+    """Return whether no batch normalisation of the model sees the batch of its own rank alone."""
+    kinds = (AllReduceBatchNorm, nn.SyncBatchNorm)
+    return all(isinstance(m, kinds) for m in model.modules() if isinstance(m, _BatchNorm))
 
 
 def _replaced(module: nn.Module) -> nn.Module:
@@ -78,8 +84,9 @@ class AllReduceBatchNorm(_BatchNorm):
         self.weight, self.bias = plain.weight, plain.bias
         self.running_mean, self.running_var = plain.running_mean, plain.running_var
         self.num_batches_tracked = plain.num_batches_tracked
-        has_act = isinstance(plain, BatchNormAct2d)
-        self.drop, self.act = (plain.drop, plain.act) if has_act else (None, None)
+        self.drop = self.act = None
+        if isinstance(plain, BatchNormAct2d):
+            self.drop, self.act = plain.drop, plain.act
         self.train(plain.training)
 
     def _check_input_dim(self, input: Tensor) -> None:
@@ -94,6 +101,7 @@ class AllReduceBatchNorm(_BatchNorm):
             normalised = normalised if after is None else after(normalised)
         return normalised
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # collectives stay out of compiled graphs
     def _over_all_ranks(self, x: Tensor) -> Tensor:
         self._check_input_dim(x)
         mean, var, count = _joined_statistics(x)
@@ -124,14 +132,19 @@ def _joined_statistics(x: Tensor) -> tuple[Tensor, Tensor, float]:
     var, mean = torch.var_mean(exact, dim=axes, correction=0)
     count = x.numel() // x.shape[1]
     own = torch.cat([mean, var, mean.new_tensor([float(count)])])
-    all_ranks = [torch.empty_like(own) for _ in range(dist.get_world_size())]
-    dist.all_gather(all_ranks, own)
-    table = torch.stack(all_ranks)
+    table = _of_all_ranks(own)
     means, variances = table[:, :-1].chunk(2, dim=1)
     share = table[:, -1:] / table[:, -1].sum()
     joined = (share * means).sum(0)
     spread = (share * (variances + (means - joined).square())).sum(0)
     return joined, spread, float(table[:, -1].sum())
+
+
+def _of_all_ranks(own: Tensor) -> Tensor:
+    """Return every rank's vector, shape ``(R, n)``; gloo gathers small ones faster than it adds them."""
+    rows = [torch.empty_like(own) for _ in range(dist.get_world_size())]
+    dist.all_gather(rows, own)
+    return torch.stack(rows)
 
 
 class _Normalise(torch.autograd.Function):
@@ -163,10 +176,8 @@ class _Normalise(torch.autograd.Function):
         axes = [0, *range(2, x.dim())]
         normal = (x - mean.view(shape)) * scale.view(shape)
         exact = grad.to(normal.dtype)
-        sums = torch.stack([exact.sum(axes), (exact * normal).sum(axes)])
-        own = sums.clone()
-        dist.all_reduce(sums)
-        means = sums / ctx.count
+        own = torch.stack([exact.sum(axes), (exact * normal).sum(axes)])
+        means = _of_all_ranks(own.flatten()).sum(0).view_as(own) / ctx.count
         centred = exact - means[0].view(shape) - normal * means[1].view(shape)
         factor = scale if weight is None else scale * weight
         grad_x = (centred * factor.view(shape)).to(x.dtype)

@@ -14,7 +14,7 @@ from lsbench.core.job import JobContext
 from lsbench.core.registry import DATASETS
 from lsbench.data.dataset import ImageFolders
 from lsbench.engine import weights
-from lsbench.engine.distributed import current_world
+from lsbench.engine.distributed import current_world, ranks_on_this_node
 from lsbench.engine.objective import Objective, create_teacher, give_two_heads
 from lsbench.engine.recipe import Recipe
 from lsbench.models.factory import create_model
@@ -77,8 +77,8 @@ def create_trained(context: JobContext, name: str = weights.WEIGHTS) -> nn.Modul
 
 
 def usable_workers(asked: int) -> int:
-    """Return the loader processes to start: no more than this machine has CPUs; it changes no result."""
-    return min(asked, usable_cpus())
+    """Return the loader processes to start: no more than a rank has CPUs here; it changes no result."""
+    return min(asked, max(1, usable_cpus() // ranks_on_this_node()))
 
 
 def num_classes_of(context: JobContext) -> int:
@@ -123,10 +123,11 @@ def create_train_batches(context: JobContext, recipe: Recipe) -> Any:
 def create_eval_batches(
     context: JobContext, split: str, *, batch_size: int, workers: int
 ) -> Iterable[tuple[Tensor, Tensor]]:
-    """Return a split as batches in its fixed order."""
+    """Return a split as batches in its fixed order; of several ranks, this rank's part of them."""
     from lsbench.data.loader import create_eval_loader
 
     plugin, spec = dataset_of(context)
+    world = current_world()
     loader: Iterable[tuple[Tensor, Tensor]] = create_eval_loader(
         prepare_folders(context),
         split=split,
@@ -134,5 +135,7 @@ def create_eval_batches(
         batch_size=batch_size,
         num_workers=usable_workers(workers),
         in_memory=plugin.in_memory,
+        rank=world.rank,
+        world_size=world.size,
     )
     return loader

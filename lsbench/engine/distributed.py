@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,7 +19,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from lsbench.engine.batch_norm import synchronise
+from lsbench.engine.batch_norm import is_synchronised, synchronise
 
 T = TypeVar("T")
 
@@ -54,6 +55,11 @@ def current_world() -> World:
     if dist.is_available() and dist.is_initialized():
         return World(dist.get_rank(), dist.get_world_size())
     return World()
+
+
+def ranks_on_this_node() -> int:
+    """Return how many ranks of this process's world share its node, this one among them."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 def join_world(device: str) -> World:
@@ -93,16 +99,22 @@ def synchronised_batch_norm(model: nn.Module) -> nn.Module:
 def wrap(model: nn.Module, world: World) -> nn.Module:
     """Return `model` so that its backward pass averages the gradients over all ranks.
 
-    The state dict of what comes back has other names: keep the model itself for checkpoints. Buffers
-    are not copied between ranks: batch normalisation must be synchronised.
+    The state dict of what comes back has other names: keep the model itself for checkpoints. Where batch
+    normalisation is not synchronised, the first rank's running statistics are everyone's.
     """
     if not world.is_shared:
         return model
     on_gpu = next(model.parameters()).is_cuda
     devices = [torch.cuda.current_device()] if on_gpu else None
-    return DistributedDataParallel(
-        model, device_ids=devices, broadcast_buffers=False, gradient_as_bucket_view=True
-    )
+    with warnings.catch_warnings():
+        # torch 2.14 has another name for it, which 2.11 does not know.
+        warnings.filterwarnings("ignore", message=".*broadcast_buffers.*", category=FutureWarning)
+        return DistributedDataParallel(
+            model,
+            device_ids=devices,
+            broadcast_buffers=not is_synchronised(model),
+            gradient_as_bucket_view=True,
+        )
 
 
 def accumulating(model: nn.Module, *, is_last: bool) -> AbstractContextManager[None]:
@@ -115,6 +127,13 @@ def accumulating(model: nn.Module, *, is_last: bool) -> AbstractContextManager[N
     if is_last or not isinstance(model, DistributedDataParallel):
         return contextlib.nullcontext()
     return model.no_sync()
+
+
+def share_buffers(model: nn.Module) -> None:
+    """Give every rank the first rank's buffers (running statistics), so that all evaluate the same model."""
+    if current_world().is_shared:
+        for buffer in model.buffers():
+            dist.broadcast(buffer, src=0)
 
 
 def sum_over_ranks(tensor: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from lsbench.engine.distributed import current_world, gather_over_ranks, share_buffers
+
+#: Beside the metrics' names, in what is found of a batch.
+TARGETS, PREDICTIONS = "<targets>", "<predictions>"
 
 PerImage = Callable[[Tensor, Tensor], Tensor]
 
@@ -51,42 +57,52 @@ def evaluate(
 ) -> Predictions:
     """Return the model's predictions over `batches`, in eval mode; the mode is put back afterwards.
 
+    Several ranks share the work: each is given every so many-th batch, and all return the whole.
+
     Args:
         model: Maps images ``(B, C, H, W)`` to logits ``(B, K)``.
-        batches: Pairs of images and targets ``(B,)``.
+        batches: Pairs of images and targets ``(B,)``; of R ranks, rank r has the batches r, r + R, ...
         metrics: Metric name -> function of (logits, targets) giving one value per image.
         device: Where the model is.
-        limit: Stop after this many batches.
+        limit: Stop after this many batches, those of all ranks together.
         channels_last: Memory format of the images.
         on_batch: Called with the number of images seen so far.
 
     Raises:
         ValueError: If there is no batch.
     """
+    world = current_world()
+    share_buffers(model)
     was_training = model.training
     model.eval()
     memory_format = torch.channels_last if channels_last else torch.contiguous_format
-    targets, predictions = [], []
-    scores: dict[str, list[Tensor]] = {name: [] for name in metrics}
+    found: list[dict[str, Tensor]] = []
     seen = 0
     for step, (images_cpu, target_cpu) in enumerate(batches):
-        if limit is not None and step >= limit:
+        if limit is not None and step * world.size + world.rank >= limit:
             break
         images = images_cpu.to(device, memory_format=memory_format)
         target = target_cpu.to(device)
         logits = model(images)
-        targets.append(target.cpu())
-        predictions.append(logits.argmax(dim=1).cpu())
-        for name, per_image in metrics.items():
-            scores[name].append(per_image(logits, target).cpu())
+        said = {name: per_image(logits, target) for name, per_image in metrics.items()}
+        said |= {TARGETS: target, PREDICTIONS: logits.argmax(dim=1)}
+        found.append({name: values.cpu() for name, values in said.items()})
         seen += len(target)
         if on_batch is not None:
             on_batch(seen)
     model.train(was_training)
-    if not targets:
-        raise ValueError("the split holds no image")
+    joined = _in_order(gather_over_ranks(found))
     return Predictions(
-        targets=torch.cat(targets).numpy(),
-        predictions=torch.cat(predictions).numpy(),
-        scores={name: torch.cat(values).numpy() for name, values in scores.items()},
+        targets=joined.pop(TARGETS),
+        predictions=joined.pop(PREDICTIONS),
+        scores={m: joined[m] for m in metrics},
     )
+
+
+def _in_order(shares: list[list[dict[str, Tensor]]]) -> dict[str, NDArray[Any]]:
+    """Return what all ranks found, joined in the order of the split."""
+    rounds = itertools.zip_longest(*shares)
+    batches = [batch for one_round in rounds for batch in one_round if batch is not None]
+    if not batches:
+        raise ValueError("the split holds no image")
+    return {name: torch.cat([batch[name] for batch in batches]).numpy() for name in batches[0]}

@@ -12,6 +12,8 @@ import torch
 def prepare_process(*, threads: int, seed: int, wants_gpu: bool) -> str:
     """Set threads, seeds and deterministic algorithms; return ``"cuda"`` or ``"cpu"``.
 
+    Of several ranks on a node each takes a GPU of its own: ``"cuda"`` is then that one.
+
     Args:
         threads: CPU threads inside one operator. It changes the order of sums, hence results.
         seed: Seed of all global random streams.
@@ -22,7 +24,10 @@ def prepare_process(*, threads: int, seed: int, wants_gpu: bool) -> str:
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
     seed_everything(seed)
-    return "cuda" if wants_gpu and torch.cuda.is_available() else "cpu"
+    if not wants_gpu or not torch.cuda.is_available():
+        return "cpu"
+    torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    return "cuda"
 
 
 def seed_everything(seed: int) -> None:
@@ -34,4 +39,4 @@ def seed_everything(seed: int) -> None:
 
 def device_name(device: str) -> str | None:
     """Return the GPU's name, or None on the CPU."""
-    return torch.cuda.get_device_name(0) if device == "cuda" else None
+    return torch.cuda.get_device_name() if device == "cuda" else None

@@ -142,6 +142,10 @@ class Recipe(JobSpec):
         """Whether images of a batch are mixed."""
         return self.mixup > 0 or self.cutmix > 0
 
+    def check_ranks(self, ranks: int) -> None:
+        """Raise a ValueError if `ranks` devices cannot share the batch of an update equally."""
+        self.chunks(ranks)
+
     def chunks(self, ranks: int) -> int:
         """Return into how many equal chunks an update's batch is cut: a multiple of `ranks`.
 

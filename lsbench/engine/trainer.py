@@ -269,7 +269,9 @@ class Trainer:
         emit({"ev": "epoch", "epoch": epoch + 1, "epochs": self.epochs, **entry})
 
     def save_weights(self, folder: Path) -> None:
-        """Write the trained weights, and their average, for the jobs that need them."""
+        """Write the trained weights, and their average, for the jobs that need them; the first rank does."""
+        if not self.world.is_first:
+            return
         weights.save(folder / weights.WEIGHTS, self.model.state_dict())
         if self.state.ema is not None:
             weights.save(folder / weights.EMA, self.state.ema.module.state_dict())

@@ -83,8 +83,11 @@ def _emit_and_keep(context: JobContext, trainer: Trainer, event: dict[str, Any])
 
 
 def _write_history(context: JobContext, history: list[dict[str, float]], **more: str) -> None:
+    from lsbench.engine.distributed import current_world
     from lsbench.store.atomic import write_json
 
+    if not current_world().is_first:
+        return
     recipe: Recipe = context.spec
     write_json(context.folder / HISTORY, {"epochs": history, "of_epochs": recipe.epochs, **more})
 
@@ -129,4 +132,5 @@ JOB = JobKind(
     version=1,
     cost=cost,
     resources=Resources(num_gpus="auto", timeout_min=7 * 24 * 60),
+    can_be_distributed=True,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +17,7 @@ from lsbench.core.ids import canonical_json
 from lsbench.core.job import Job, JobContext, JobKind, Variant
 from lsbench.core.record import SCHEMA_VERSION, Record
 from lsbench.core.registry import DATASETS, JOBS
+from lsbench.scheduler.torchrun import run_ranks
 from lsbench.store.atomic import write_json
 from lsbench.store.lock import locked
 from lsbench.store.results import RESULT, SPEC
@@ -27,13 +30,16 @@ def act(request: Mapping[str, Any], emit: Emit) -> int:
     """Do what a request asks and return the exit status of the process.
 
     Args:
-        request: ``{"action": "job", "folder": ...}`` or ``{"action": "preflight", "variants": [...]}``.
+        request: ``{"action": "job", "folder": ...}``, ``{"action": "preflight", "variants": [...]}`` or
+            ``{"action": "ranks", ...}`` as :func:`lsbench.scheduler.torchrun.run_ranks` takes it.
         emit: Receives events, the last of them ``error`` if the job failed.
     """
     try:
         if request["action"] == "preflight":
             problems = check_models([Variant.model_validate(v) for v in request["variants"]])
             emit({"ev": "preflight", "problems": problems})
+        elif request["action"] == "ranks":
+            return run_ranks(request, emit)
         else:
             execute(Path(request["folder"]), emit)
     except Exception as error:  # noqa: BLE001 - whatever a job raises is stored with the job
@@ -55,28 +61,44 @@ def describe(error: BaseException) -> dict[str, str]:
 def execute(folder: Path, emit: Emit) -> None:
     """Run the job whose ``spec.json`` lies in `folder`, unless it is done already.
 
+    Of several ranks that run one job, the first alone holds its lock and writes its result.
+
     Raises:
         StoreError: If another process holds the job.
         Exception: Whatever the job raises.
     """
     job = Job.model_validate_json((folder / SPEC).read_text(encoding="utf-8"))
-    with locked(folder / ".lock", what=f"job {job.label}", wait_s=LOCK_WAIT_S):
-        if (folder / RESULT).exists():
+    is_first = os.environ.get("RANK", "0") == "0"
+    lock = locked(folder / ".lock", what=f"job {job.label}", wait_s=LOCK_WAIT_S)
+    with lock if is_first else contextlib.nullcontext():
+        if (job.resources.num_ranks or 1) == 1 and (folder / RESULT).exists():
             return
         started, clock = datetime.now(UTC), time.monotonic()
         context = _context(job, folder, emit)
+        if _is_done(folder):
+            return
         kind: JobKind = JOBS.load(job.kind)
         records = list(kind.run(context))
-        line = _job_line(job, context, started, time.monotonic() - clock)
-        write_json(folder / RESULT, {"job": line, "records": _record_lines(job, records)})
+        if is_first:
+            line = _job_line(job, context, started, time.monotonic() - clock)
+            write_json(folder / RESULT, {"job": line, "records": _record_lines(job, records)})
+
+
+def _is_done(folder: Path) -> bool:
+    """Return whether the job is done, as the first rank, which holds the lock, sees it."""
+    from lsbench.engine.distributed import from_first_rank
+
+    return from_first_rank((folder / RESULT).exists())
 
 
 def _context(job: Job, folder: Path, emit: Emit) -> JobContext:
+    from lsbench.engine.distributed import join_world
     from lsbench.engine.process import prepare_process
 
     kind: JobKind = JOBS.load(job.kind)
     spec = kind.spec.model_validate(job.spec)
     device = prepare_process(threads=spec.threads, seed=job.seed or 0, wants_gpu=bool(job.resources.num_gpus))
+    join_world(device)
     needs = {name: folder.parent / str(needed) for name, needed in job.needs.items()}
     return JobContext(job=job, spec=spec, folder=folder, needs=needs, device=device, emit=emit)
 
@@ -86,6 +108,7 @@ def _record_lines(job: Job, records: Sequence[Record]) -> list[dict[str, Any]]:
 
 
 def _job_line(job: Job, context: JobContext, started: datetime, wall_s: float) -> dict[str, Any]:
+    from lsbench.engine.distributed import current_world
     from lsbench.engine.process import device_name
 
     return {
@@ -103,6 +126,7 @@ def _job_line(job: Job, context: JobContext, started: datetime, wall_s: float) -
             **provenance(),
             "device": context.device,
             "device_name": device_name(context.device),
+            "num_ranks": current_world().size,
             "data_fingerprint": job.dataset_fingerprint,
         },
     }

@@ -131,7 +131,8 @@ class Driver:
     def _start(self, job: Job, placement: Placement) -> None:
         name = str(job.id)
         folder = self.folder.job_folder(name)
-        settled = Resources(num_gpus=float(placement.num_devices)).over(job.resources)
+        num_devices = sum(part.num_devices for part in placement.parts)
+        settled = Resources(num_gpus=float(num_devices)).over(job.resources)
         write_text(
             folder / SPEC, job.model_copy(update={"resources": settled}).model_dump_json(indent=1) + "\n"
         )
@@ -151,7 +152,8 @@ class Driver:
             del self.running[event.job_id]
             self.ledger.release(placement)
             if event.data.get("error_class") == "node_lost":
-                self.ledger.remove(placement.node)
+                for node in event.data.get("lost_nodes", [placement.node]):
+                    self.ledger.remove(node)
             self._finish(job, event.data)
 
     def _finish(self, job: Job, end: dict[str, Any]) -> None:

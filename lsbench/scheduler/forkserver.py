@@ -32,6 +32,8 @@ PRELOAD = (
     "timm.optim",
     "timm.scheduler",
     "timm.data",
+    "torch.distributed.run",
+    "lsbench.engine.distributed",
     "lsbench.engine.trainer",
     "lsbench.engine.evaluator",
     "lsbench.models.factory",

@@ -1,4 +1,7 @@
-"""Run jobs one after another in this process: for debugging and tests, without Ray."""
+"""Run jobs one after another in this process: for debugging and tests, without Ray.
+
+The ranks of a distributed job are processes of this machine.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ from typing import Any
 
 from lsbench.core.job import Variant
 from lsbench.scheduler.child import act, check_models
+from lsbench.scheduler.gang import part_requests
 from lsbench.scheduler.protocol import Event, Node, Placement
+from lsbench.scheduler.torchrun import run_apart
+from lsbench.store.results import LOG
 
 
 class InlineExecutor:
@@ -18,7 +24,7 @@ class InlineExecutor:
 
     def __init__(self) -> None:
         """Create the executor; nothing runs yet."""
-        self._waiting: deque[tuple[str, Path]] = deque()
+        self._waiting: deque[tuple[str, Path, Placement]] = deque()
         self._announced: str | None = None
 
     def start(self) -> None:
@@ -34,16 +40,16 @@ class InlineExecutor:
 
     def submit(self, job_id: str, folder: Path, placement: Placement, timeout_s: float) -> None:
         """Queue a job; a timeout cannot be enforced inside this process."""
-        self._waiting.append((job_id, folder))
+        self._waiting.append((job_id, folder, placement))
 
     def poll(self, timeout_s: float) -> list[Event]:
         """Say that the next job starts; at the following call run it to its end and return its events."""
         if not self._waiting:
             return []
-        job_id, folder = self._waiting[0]
+        job_id, folder, placement = self._waiting[0]
         if self._announced != job_id:
             self._announced = job_id
-            return [Event(job_id, "start", {"node": "inline"})]
+            return [Event(job_id, "start", {"node": "inline", "num_ranks": placement.num_ranks})]
         self._waiting.popleft()
         self._announced = None
         events: list[Event] = []
@@ -55,7 +61,12 @@ class InlineExecutor:
             else:
                 events.append(Event(job_id, "progress", event))
 
-        status = act({"action": "job", "folder": str(folder)}, emit)
+        [request] = part_requests({"action": "job", "folder": str(folder)}, placement)
+        if placement.is_gang:
+            status = run_apart({**request, "log": str(folder / LOG)}, emit)
+            failure = failure or {"error_class": "worker_lost", "message": "the process of its ranks died"}
+        else:
+            status = act(request, emit)
         end = {"ok": True} if status == 0 else {"ok": False, **failure}
         return [*events, Event(job_id, "end", end)]
 

@@ -1,13 +1,15 @@
 """The driver's own account of the cluster: CPUs and per-device GPU shares of every node.
 
 Only what fits now is placed, so the executor's queue stays empty. An exclusive job starts when a
-node has drained; it never shares with a job of ours.
+node has drained; it never shares with a job of ours. The ranks of a gang are placed all at once or not
+at all, so that two gangs never wait for one another.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lsbench.core.errors import ClusterError
 from lsbench.core.job import Resources
@@ -19,16 +21,24 @@ SLACK = 1e-9
 
 @dataclass(frozen=True)
 class Request:
-    """What a job asks for, with ``auto`` settled."""
+    """What a job asks for, with ``auto`` settled: CPUs and GPUs of all its ranks together."""
 
     num_cpus: int
     num_gpus: float
     exclusive: str
+    num_ranks: int = 1
 
     @property
     def wants_node(self) -> bool:
         """Whether the job needs a node to itself: asked for, or exclusive on the CPU."""
         return self.exclusive == "node" or (self.exclusive == "device" and self.num_gpus == 0)
+
+    def for_ranks(self, count: int) -> Request:
+        """Return what `count` of the ranks ask for; every rank gets the same, CPUs rounded up."""
+        if self.num_ranks == 1:
+            return self
+        cpus, gpus = math.ceil(self.num_cpus / self.num_ranks), self.num_gpus / self.num_ranks
+        return replace(self, num_cpus=cpus * count, num_gpus=gpus * count, num_ranks=count)
 
 
 @dataclass
@@ -68,56 +78,81 @@ class Ledger:
         return set(self._accounts)
 
     def request(self, resources: Resources) -> Request:
-        """Return what `resources` means on this cluster: ``auto`` is one GPU where there is any."""
-        gpus = resources.num_gpus or 0.0
+        """Return what `resources` means on this cluster: ``auto`` is a GPU a rank where there is any."""
+        gpus, ranks = resources.num_gpus or 0.0, resources.num_ranks or 1
         return Request(
-            num_cpus=resources.num_cpus or 1,
-            num_gpus=float(self._has_gpu) if gpus == "auto" else float(gpus),
+            num_cpus=max(resources.num_cpus or 1, ranks),
+            num_gpus=float(self._has_gpu * ranks) if gpus == "auto" else float(gpus),
             exclusive=resources.exclusive or "no",
+            num_ranks=ranks,
         )
 
     def check_fits(self, request: Request, label: str) -> None:
-        """Raise if no node could ever hold the job, even when empty.
+        """Raise if no node, and for a gang not all nodes together, could ever hold the job, even when empty.
 
         Raises:
-            ClusterError: Naming the job, what it asks for and the largest node.
+            ClusterError: Naming the job, what it asks for and what there is.
         """
-        nodes = [account.node for account in self._accounts.values()]
-        if not any(n.num_cpus >= request.num_cpus and n.num_gpus >= request.num_gpus for n in nodes):
-            largest = max(nodes, key=lambda n: (n.num_gpus, n.num_cpus), default=Node("none", 0))
+        empty = Ledger(account.node for account in self._accounts.values())
+        if empty.place(request) is not None:
+            return
+        advice = "lower `resources` or use --address"
+        if request.num_ranks > 1:
+            one, ranks = request.for_ranks(1), request.num_ranks
+            found = sum(empty._ranks_that_fit(account, request) for account in empty._accounts.values())
             raise ClusterError(
-                f"{label}: asks for {request.num_cpus} CPUs and {request.num_gpus:g} GPUs; the largest "
-                f"node has {largest.num_cpus} CPUs and {largest.num_gpus} GPUs; lower `resources` or use "
-                "--address"
+                f"{label}: asks for {ranks} ranks with {one.num_cpus} CPUs and {one.num_gpus:g} GPUs each; "
+                f"all nodes together hold {found} of them; {advice}"
             )
+        nodes = [account.node for account in self._accounts.values()]
+        largest = max(nodes, key=lambda n: (n.num_gpus, n.num_cpus), default=Node("none", 0))
+        raise ClusterError(
+            f"{label}: asks for {request.num_cpus} CPUs and {request.num_gpus:g} GPUs; the largest "
+            f"node has {largest.num_cpus} CPUs and {largest.num_gpus} GPUs; {advice}"
+        )
 
     def place(self, request: Request) -> Placement | None:
         """Take resources for a job and return where it may start, or None if it fits nowhere now.
 
-        The fullest node that fits is taken, so that others can drain.
+        The fullest node that fits is taken, so that others can drain. A gang that fits on no single node is
+        spread over as few as possible, in whole ranks.
         """
-        fitting = [account for account in self._accounts.values() if self._fits(account, request)]
-        if not fitting:
+        whole = request.for_ranks(request.num_ranks)
+        fitting = [account for account in self._accounts.values() if self._fits(account, whole)]
+        if fitting:
+            account = min(fitting, key=lambda a: (sum(a.free_gpus.values()), a.free_cpus, a.node.id))
+            return _take(account, whole)
+        if request.num_ranks == 1:
             return None
-        account = min(fitting, key=lambda a: (sum(a.free_gpus.values()), a.free_cpus, a.node.id))
-        placement = _placement(account, request)
-        account.free_cpus -= placement.num_cpus
-        for device, share in placement.gpus.items():
-            account.free_gpus[device] -= share
-        account.closed = request.wants_node
-        account.running += 1
-        return placement
+        parts = [_take(account, share) for account, share in self._shares(request)]
+        return replace(parts[0], further=tuple(parts[1:])) if parts else None
+
+    def _shares(self, request: Request) -> list[tuple[_Account, Request]]:
+        """Return how many ranks each node gets, nodes with most room first, or nothing if not all fit."""
+        room = {name: self._ranks_that_fit(account, request) for name, account in self._accounts.items()}
+        left, shares = request.num_ranks, []
+        for name in sorted(room, key=lambda name: (-room[name], name)):
+            count = min(left, room[name])
+            if count:
+                shares.append((self._accounts[name], request.for_ranks(count)))
+            left -= count
+        return [] if left else shares
+
+    def _ranks_that_fit(self, account: _Account, request: Request) -> int:
+        counts = range(request.num_ranks, 0, -1)
+        return next((count for count in counts if self._fits(account, request.for_ranks(count))), 0)
 
     def release(self, placement: Placement) -> None:
         """Give back what :meth:`place` took; a node that is gone is passed over."""
-        account = self._accounts.get(placement.node)
-        if account is None:
-            return
-        account.free_cpus += placement.num_cpus
-        for device, share in placement.gpus.items():
-            account.free_gpus[device] += share
-        account.running -= 1
-        account.closed = False
+        for part in placement.parts:
+            account = self._accounts.get(part.node)
+            if account is None:
+                continue
+            account.free_cpus += part.num_cpus
+            for device, share in part.gpus.items():
+                account.free_gpus[device] += share
+            account.running -= 1
+            account.closed = False
 
     @staticmethod
     def _fits(account: _Account, request: Request) -> bool:
@@ -128,12 +163,18 @@ class Ledger:
         return _choose_devices(account.free_gpus, request) is not None
 
 
-def _placement(account: _Account, request: Request) -> Placement:
+def _take(account: _Account, request: Request) -> Placement:
+    """Take what a request that fits a node asks for."""
     shares = _choose_devices(account.free_gpus, request) or {}
+    cpus, taken = request.num_cpus, shares
     if request.wants_node:
-        everything = dict.fromkeys(account.free_gpus, FULL)
-        return Placement(account.node.id, account.node.num_cpus, everything, num_devices=len(shares))
-    return Placement(account.node.id, request.num_cpus, shares, num_devices=len(shares))
+        cpus, taken = account.node.num_cpus, dict.fromkeys(account.free_gpus, FULL)
+    account.free_cpus -= cpus
+    for device, share in taken.items():
+        account.free_gpus[device] -= share
+    account.closed = request.wants_node
+    account.running += 1
+    return Placement(account.node.id, cpus, taken, num_devices=len(shares), num_ranks=request.num_ranks)
 
 
 def _choose_devices(free: dict[int, float], request: Request) -> dict[int, float] | None:

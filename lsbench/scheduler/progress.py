@@ -96,13 +96,14 @@ class PlainWatcher:
     def job_started(self, job: Job, event: dict[str, Any]) -> None:
         """Note the start."""
         self.started_at[str(job.id)] = time.monotonic()
-        self.state[str(job.id)] = {"label": job.label}
+        self.state[str(job.id)] = {"label": job.label, "num_ranks": event.get("num_ranks", 1)}
 
     def job_progressed(self, job: Job, event: dict[str, Any]) -> None:
         """Print a line per epoch."""
         self.state.setdefault(str(job.id), {"label": job.label}).update(event)
         if event["ev"] == "epoch":
-            self.say(f"{job.label}: {describe(event)}")
+            num_ranks = self.state[str(job.id)].get("num_ranks", 1)
+            self.say(f"{job.label}: {describe({**event, 'num_ranks': num_ranks})}")
 
     def job_ended(self, job: Job, state: str, message: str) -> None:
         """Print how a job ended."""
@@ -238,4 +239,6 @@ def describe(state: dict[str, Any]) -> str:
         parts.append(f"val top-1 {100 * state['val_top1']:.1f} %")
     if state.get("images_per_s"):
         parts.append(f"{state['images_per_s']:.0f} images/s")
+    if state.get("num_ranks", 1) > 1:
+        parts.append(f"{state['num_ranks']} ranks")
     return ", ".join(parts)

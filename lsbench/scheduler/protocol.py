@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,24 +22,39 @@ class Node:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a job may start now.
+    """Where a job may start now: on one node, or, for a gang of ranks, on several.
 
     Attributes:
-        node: Id of the node.
-        num_cpus: CPUs taken; an exclusive job takes all.
-        gpus: Share taken of each device, by device index.
-        num_devices: Devices that the job may see (less than it takes where it has the node to itself).
+        node: Id of the node; of several, that of the first rank.
+        num_cpus: CPUs taken of the node; an exclusive job takes all.
+        gpus: Share taken of each device of the node, by device index.
+        num_devices: Devices of the node that the job may see (less than it takes where it has the node to
+            itself).
+        num_ranks: Processes of the job on the node.
+        further: What the job has on other nodes, in the order of ranks.
     """
 
     node: str
     num_cpus: int
     gpus: dict[int, float] = field(default_factory=dict)
     num_devices: int = 0
+    num_ranks: int = 1
+    further: tuple[Placement, ...] = ()
 
     @property
     def num_gpus(self) -> float:
-        """The sum of all shares, as an executor is asked for it."""
+        """The sum of all shares on the node, as an executor is asked for it."""
         return sum(self.gpus.values())
+
+    @property
+    def parts(self) -> tuple[Placement, ...]:
+        """What the job has on each of its nodes, this one first."""
+        return (replace(self, further=()), *self.further)
+
+    @property
+    def is_gang(self) -> bool:
+        """Whether the job runs in several processes."""
+        return sum(part.num_ranks for part in self.parts) > 1
 
 
 @dataclass(frozen=True)
@@ -71,8 +86,3 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """Stop every running job and leave nothing behind."""
-
-
-def end_event(job_id: str, error_class: str, message: str, **more: Any) -> Event:
-    """Return the end of a job that failed."""
-    return Event(job_id, "end", {"ok": False, "error_class": error_class, "message": message, **more})

@@ -1,8 +1,8 @@
 """Run jobs on Ray: the only file that imports it.
 
-Ray core executes, the driver schedules. A job is one Ray task, pinned to the node that the ledger
-chose, that supervises one child process and streams its events back. Ray's own queue stays empty
-and its retries are off.
+Ray core executes, the driver schedules. A job is one Ray task (a gang over several nodes is one for
+each), pinned to the node that the ledger chose, that supervises one child process and streams its
+events back. Ray's own queue stays empty and its retries are off.
 """
 
 from __future__ import annotations
@@ -13,43 +13,37 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from lsbench.core.env import code_version, usable_cpus
 from lsbench.core.errors import ClusterError
 from lsbench.core.job import Variant
-from lsbench.scheduler.protocol import Event, Node, Placement, end_event
+from lsbench.scheduler.gang import RunningJob, part_requests
+from lsbench.scheduler.local_ray import (
+    check_reachable,
+    end_processes,
+    ray_children,
+    remove_session_folders,
+    set_environment,
+    start_watchdog,
+)
+from lsbench.scheduler.protocol import Event, Node, Placement
 from lsbench.scheduler.supervisor import run_request, server_folder
+from lsbench.scheduler.torchrun import free_endpoint
 
 log = logging.getLogger(__name__)
 
-START_S = 120.0
-LEAVE_S = 2.0
-CONNECT_S = 5.0
 OBJECT_STORE_BYTES = 100 * 2**20
-#: Read by the raylet at its start. Ray otherwise runs workers at nice 15 (which spoils timings and
-#: is inherited by children), kills idle workers early and reports usage.
-FLAGS = {
-    "RAY_worker_niceness": "0",
-    "RAY_idle_worker_killing_time_threshold_ms": "3600000",
-    "RAY_num_workers_soft_limit": "64",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_IGNORE_UNHANDLED_ERRORS": "1",
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-}
 
 
 def run_job(
-    request: dict[str, Any], token: str, timeout_s: float, num_devices: int
+    request: dict[str, Any], token: str, timeout_s: float, num_devices: int, endpoint: str | None = None
 ) -> Iterator[dict[str, Any]]:
     """Supervise one child on this worker's node; the body of the Ray task.
 
@@ -58,12 +52,22 @@ def run_job(
         token: Names the run.
         timeout_s: Seconds until the child is killed.
         num_devices: GPUs that the child may see; an exclusive job takes more than it sees.
+        endpoint: Where the ranks of a gang over several nodes meet.
     """
+    if endpoint is not None:
+        request = {**request, "part": {**request["part"], "endpoint": endpoint}}
     visible = [d for d in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if d][:num_devices]
     env = {"CUDA_VISIBLE_DEVICES": ",".join(visible)}
     yield from run_request(
         {**request, "env": env}, token=token, watched_pid=os.getppid(), timeout_s=timeout_s
     )
+
+
+def find_endpoint() -> str:
+    """Return an address of this worker's node, with a free port, at which other nodes reach it."""
+    import ray
+
+    return free_endpoint(ray.util.get_node_ip_address())
 
 
 def probe_node(folder: str, token: str) -> dict[str, Any]:
@@ -95,7 +99,7 @@ class RayExecutor:
         self.address = address
         self.num_cpus = num_cpus or usable_cpus()
         self.token = secrets.token_hex(4)
-        self._running: dict[Any, str] = {}
+        self._running: dict[Any, tuple[RunningJob, int]] = {}
         self._children_before: set[int] = set()
 
     def start(self) -> None:
@@ -104,9 +108,9 @@ class RayExecutor:
         Raises:
             ClusterError: If Ray does not come up in time, or the cluster cannot be joined.
         """
-        _check_reachable(self.address)
-        _set_environment(is_local=self.address is None)
-        self._children_before = {child.pid for child in _children()}
+        check_reachable(self.address)
+        set_environment(is_local=self.address is None)
+        self._children_before = {child.pid for child in ray_children()}
         import ray
 
         local = {
@@ -115,7 +119,7 @@ class RayExecutor:
             "num_cpus": self.num_cpus,
         }
         # Ray puts the working folder on the workers' path: a checkout in it would hide the installed code.
-        with _watchdog(), _quiet(), contextlib.chdir(tempfile.gettempdir()):
+        with start_watchdog(), _quiet(), contextlib.chdir(tempfile.gettempdir()):
             try:
                 ray.init(
                     address=self.address or "local",
@@ -175,11 +179,22 @@ class RayExecutor:
         return problems
 
     def submit(self, job_id: str, folder: Path, placement: Placement, timeout_s: float) -> None:
-        """Start a job on the node that the ledger chose."""
-        options = _pinned(placement.node, num_cpus=placement.num_cpus, num_gpus=placement.num_gpus)
+        """Start a job on the node, or the nodes, that the ledger chose."""
+        job = RunningJob(job_id, placement)
         request = {"action": "job", "folder": str(folder), "log": str(folder / "log.txt")}
-        stream = self._task.options(**options).remote(request, self.token, timeout_s, placement.num_devices)
-        self._running[stream] = job_id
+        endpoint = self._find_endpoint(placement) if placement.further else None
+        for number, asked in enumerate(part_requests(request, placement)):
+            part = placement.parts[number]
+            options = _pinned(part.node, num_cpus=part.num_cpus, num_gpus=part.num_gpus)
+            words = (asked, self.token, timeout_s, part.num_devices, endpoint)
+            self._running[self._task.options(**options).remote(*words)] = job, number
+
+    def _find_endpoint(self, placement: Placement) -> Any:
+        """Return a promise of where the ranks will meet; the parts wait for it."""
+        import ray
+
+        task = ray.remote(max_retries=0)(find_endpoint)
+        return task.options(**_pinned(placement.node, num_cpus=0)).remote()
 
     def poll(self, timeout_s: float) -> list[Event]:
         """Return what happened since the last call."""
@@ -191,41 +206,60 @@ class RayExecutor:
         events: list[Event] = []
         for stream in ready:
             events += self._next(stream)
-        return events
+        return events + self._stop_broken()
 
     def _next(self, stream: Any) -> list[Event]:
-        """Return the next event of a stream; the end of a job ends its stream."""
+        """Return what the next event of a stream means; the end of a part ends its stream."""
         import ray
 
-        job_id = self._running[stream]
+        job, number = self._running[stream]
         try:
             data: dict[str, Any] = ray.get(next(stream))
         except (StopIteration, ray.exceptions.RayError) as error:
-            del self._running[stream]
-            return [end_event(job_id, *_failure(error))]
+            error_class, message = _failure(error)
+            data = {"ev": "end", "ok": False, "error_class": error_class, "message": message}
         if data["ev"] == "end":
             del self._running[stream]
-        kind = data["ev"] if data["ev"] in ("start", "end") else "progress"
-        return [Event(job_id, kind, data)]
+        return job.take(number, data, time.monotonic())
+
+    def _stop_broken(self) -> list[Event]:
+        """Stop what is left of jobs that have lost a part; return the ends of those that do not obey."""
+        now, events = time.monotonic(), []
+        for job in {job for job, _ in self._running.values()}:
+            streams = [stream for stream, (owner, _) in self._running.items() if owner is job]
+            if job.must_stop(now):
+                for stream in streams:
+                    self._cancel(stream)
+            given_up = job.give_up(now)
+            for stream in streams if given_up else ():
+                del self._running[stream]
+            events += given_up
+        return events
+
+    @staticmethod
+    def _cancel(stream: Any) -> None:
+        import ray
+
+        with contextlib.suppress(ray.exceptions.RayError, ValueError, TypeError):
+            ray.cancel(stream, force=False)
 
     def close(self) -> None:
         """Cancel what runs, shut a local Ray down and remove what it left on the disk."""
         ray: Any = sys.modules.get("ray")
         if not hasattr(ray, "shutdown"):
             return  # interrupted before or within Ray's import: nothing runs
-        started = [child for child in _children() if child.pid not in self._children_before]
+        started = [child for child in ray_children() if child.pid not in self._children_before]
         if ray.is_initialized():
             for stream in self._running:
-                with contextlib.suppress(ray.exceptions.RayError, ValueError, TypeError):
-                    ray.cancel(stream, force=False)
+                self._cancel(stream)
             if self.address is not None:
                 self._stop_remote_servers()
         self._running.clear()
         ray.shutdown()  # also after a start that was interrupted half-way
         if self.address is None:
-            _end(started)
+            end_processes(started)
             stop_servers(self.token)
-            _remove_session_folders()
+            remove_session_folders()
 
     def _stop_remote_servers(self) -> None:
         import ray
@@ -234,26 +268,6 @@ class RayExecutor:
         tasks = [stop.options(**_pinned(n.id, num_cpus=0)).remote(self.token) for n in self.nodes()]
         with contextlib.suppress(ray.exceptions.RayError):
             ray.wait(tasks, num_returns=len(tasks), timeout=5)
-
-
-def _check_reachable(address: str | None) -> None:
-    """Raise at once if nobody listens at ``host:port``; Ray itself would try for minutes."""
-    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
-    if not host or not port.isdigit():
-        return
-    try:
-        socket.create_connection((host, int(port)), timeout=CONNECT_S).close()
-    except OSError as error:
-        raise ClusterError(f"{address}: no Ray cluster answers there ({error}); see `ray status`") from error
-
-
-def _set_environment(*, is_local: bool) -> None:
-    """Set what Ray reads at its start; on a cluster the user's own settings are honoured."""
-    if not is_local:
-        return
-    os.environ.update(FLAGS)
-    if "RAY_AUTH_TOKEN" not in os.environ and "RAY_AUTH_TOKEN_PATH" not in os.environ:
-        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
 
 
 def _pinned(node: str, *, num_cpus: float, num_gpus: float = 0) -> dict[str, Any]:
@@ -310,41 +324,8 @@ def _first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _children() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
-
-
-def _end(processes: list[psutil.Process]) -> None:
-    """Wait for processes of ours that have been told to leave, and kill those that do not."""
-    _, alive = psutil.wait_procs(processes, timeout=LEAVE_S)
-    for process in alive:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(alive, timeout=LEAVE_S)
-
-
-def _remove_session_folders() -> None:
-    """Remove the folders that a local Ray of this process has left; their names end in its pid."""
-    base = Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 - as Ray does
-    for folder in base.glob(f"ray/session_*_{os.getpid()}"):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def _raise_interrupt(*_: Any) -> None:
     raise KeyboardInterrupt
-
-
-@contextlib.contextmanager
-def _watchdog() -> Iterator[None]:
-    """Say what may be wrong if Ray's start hangs (as it does without a loopback interface)."""
-    hint = "Ray has not started after {:.0f} s: is the loopback interface up and a firewall off for it?"
-    timer = threading.Timer(START_S, lambda: log.error(hint.format(START_S)))
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 @contextlib.contextmanager

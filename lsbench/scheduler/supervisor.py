@@ -105,7 +105,7 @@ def run_request(
         timeout_s: Seconds from the start of the child until it is killed.
     """
     with contextlib.closing(connect(token, watched_pid)) as connection:
-        send_line(connection, request)
+        send_line(connection, {**request, "scratch": str(server_folder(token))})
         yield {
             "ev": "start",
             "gpus": request.get("env", {}).get("CUDA_VISIBLE_DEVICES", ""),

@@ -223,8 +223,15 @@ def _job(
     if spec is None:
         return None
     asked = resources.over(shared).over(kind.resources).over(DEFAULT_RESOURCES)
-    if asked.num_cpus is None:
-        asked = Resources(num_cpus=int(spec["threads"])).over(asked)
+    if (resources.num_ranks or 1) > 1 and not kind.can_be_distributed:
+        problems.add(
+            (*where, "resources", "num_ranks"), f"a {kind_name} job runs in one process: leave it out"
+        )
+    try:
+        asked = asked.settled(threads=int(spec["threads"]), can_be_distributed=kind.can_be_distributed)
+        kind.spec.model_validate(spec).check_ranks(asked.num_ranks or 1)
+    except ValueError as error:
+        problems.add((*where, "resources"), str(error))
     return JobEntry(kind=kind_name, name=name, needs=tuple(needs), spec=spec, resources=asked)
 
 

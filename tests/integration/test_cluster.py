@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from lsbench.core.job import Job
-from lsbench.scheduler.ray_pool import FLAGS, RayExecutor
+from lsbench.scheduler.local_ray import FLAGS
+from lsbench.scheduler.ray_pool import RayExecutor
 from lsbench.scheduler.run import RunOptions, run_suite
 from lsbench.suite.graph import JobGraph
 

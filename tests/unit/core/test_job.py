@@ -132,3 +132,30 @@ def test_resources_lie_over_one_another_field_by_field():
     mine = Resources(num_cpus=3).over(Resources(num_cpus=1, exclusive="node")).over(DEFAULT_RESOURCES)
     assert (mine.num_cpus, mine.exclusive, mine.num_gpus) == (3, "node", "auto")
     assert Resources(num_gpus=0).over(DEFAULT_RESOURCES).num_gpus == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "ranks", "cpus"),
+    [
+        ({"num_gpus": 8}, 8, 16),
+        ({"num_gpus": "auto", "num_ranks": 2}, 2, 4),
+        ({"num_gpus": 0, "num_ranks": 2, "num_cpus": 6}, 2, 6),
+        ({"num_gpus": 4, "num_ranks": 1}, 1, 2),
+        ({"num_gpus": 0.5}, 1, 2),
+        ({}, 1, 2),
+    ],
+)
+def test_several_gpus_are_one_rank_each_unless_said_otherwise(asked, ranks, cpus):
+    settled = Resources(**asked).settled(threads=2, can_be_distributed=True)
+    assert (settled.num_ranks, settled.num_cpus) == (ranks, cpus)
+
+
+def test_what_cannot_be_distributed_is_one_process_that_sees_all_gpus():
+    settled = Resources(num_gpus=8).settled(threads=1, can_be_distributed=False)
+    assert (settled.num_ranks, settled.num_cpus, settled.num_gpus) == (1, 1, 8)
+
+
+@pytest.mark.parametrize("gpus", [0.5, 1, 4])
+def test_ranks_have_a_gpu_each_or_none(gpus):
+    with pytest.raises(ValueError, match="one for each"):
+        Resources(num_gpus=gpus, num_ranks=2).settled(threads=1, can_be_distributed=True)

@@ -29,6 +29,11 @@ for number, chunk in enumerate(chunks):
     with accumulating(wrapped, is_last=number == 1):
         (wrapped(chunk).square().mean() / 2).backward()
     result.setdefault("grads", []).append(model.weight.grad.clone())
+plain = wrap(nn.Sequential(nn.BatchNorm1d(2)), world)
+plain.module[0].running_mean.fill_(float(world.rank))
+result["broadcasts"] = wrapped.broadcast_buffers, plain.broadcast_buffers
+share_buffers(plain.module)
+result["mean"] = plain.module[0].running_mean
 result["norm"] = type(synchronised_batch_norm(nn.BatchNorm2d(3))).__name__
 """
 DIES = """
@@ -58,6 +63,8 @@ def test_ranks_exchange_sums_values_and_decisions(ranks: list[dict[str, Any]]) -
     assert [rank["own"].item() for rank in ranks] == [1.0, 2.0]
     assert [rank["gathered"] for rank in ranks] == [[{"rank": 0}, {"rank": 1}]] * 2
     assert [rank["first"] for rank in ranks] == ["said by 0"] * 2
+    assert [rank["broadcasts"] for rank in ranks] == [(False, True)] * 2
+    assert [rank["mean"].tolist() for rank in ranks] == [[0.0, 0.0]] * 2
     assert [rank["norm"] for rank in ranks] == ["AllReduceBatchNorm"] * 2
 
 

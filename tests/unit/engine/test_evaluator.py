@@ -57,3 +57,34 @@ def test_a_limit_counts_batches_and_progress_counts_images(model, batches):
 def test_no_image_is_an_error(model):
     with pytest.raises(ValueError, match="no image"):
         evaluate(model, [], {"top1": top1})
+
+
+RANK = """
+from torch import nn
+from lsbench.engine.evaluator import evaluate
+from lsbench.metrics.top1 import top1
+torch.manual_seed(0)
+model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(48), nn.Linear(48, 10)).eval()
+model[1].running_mean.fill_(float(world.rank))  # the first rank's counts
+generator = torch.Generator().manual_seed(0)
+batches = [
+    (torch.randn(n, 3, 4, 4, generator=generator), torch.randint(0, 10, (n,), generator=generator))
+    for n in (8, 8, 5)
+]
+for name, limit in (("all", None), ("one", 1)):
+    found = evaluate(model, batches[world.rank::2], {"top1": top1}, limit=limit)
+    result[name] = found.targets, found.predictions, found.scores["top1"]
+if world.rank == 0:
+    alone = model(torch.cat([images for images, _ in batches]))
+    result["alone"] = torch.cat([targets for _, targets in batches]).numpy(), alone.argmax(1).numpy()
+"""
+
+
+def test_ranks_share_the_batches_and_all_return_the_whole_in_order(run_ranks):
+    first, second = run_ranks(RANK)
+    targets, predictions = first["alone"]
+    for rank in (first, second):
+        assert np.array_equal(rank["all"][0], targets)
+        assert np.array_equal(rank["all"][1], predictions)
+        assert np.array_equal(rank["all"][2], targets == predictions)
+        assert np.array_equal(rank["one"][0], targets[:8])

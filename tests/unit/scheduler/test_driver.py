@@ -23,7 +23,7 @@ def start(graph, tmp_path, fake_executor, watcher):
 
     counter = itertools.count()
 
-    def create(ends=None, *, nodes=NODES, done=(), seed=0, only=(), **options):
+    def create(ends=None, *, nodes=NODES, done=(), seed=0, only=(), graph=graph, **options):
         folder = ResultsFolder(tmp_path / f"results{next(counter)}")
         folder.create()
         plan = make_plan(graph, done=set(done), only=list(only), skip=[], seeds=None)
@@ -79,6 +79,28 @@ def test_a_lost_node_gets_no_more_jobs_and_costs_no_retry(start, graph):
     assert labels(driver.run().ok) == labels(graph.jobs)
     hosts = [p.node for what, name, p in driver.executor.log if (what, name) == ("submit", label)]
     assert len(hosts) == len(set(hosts)) == 5
+
+
+def test_a_gang_is_placed_over_nodes_and_its_job_says_how_many_gpus_it_has(tiny, make_graph, start):
+    tiny["jobs"][0]["train"]["resources"] = {"num_gpus": 2}
+    driver = start(nodes=[Node("a", 2, 1), Node("b", 2, 1)], graph=make_graph(tiny))
+    assert len(driver.run().ok) == 10
+    gangs = [p for what, label, p in driver.executor.log if what == "submit" and "train" in label]
+    assert [[part.num_ranks for part in gang.parts] for gang in gangs] == [[1, 1]] * 4
+    specs = [json.loads(path.read_text()) for path in driver.folder.root.rglob("spec.json")]
+    settled = [spec["resources"] for spec in specs if spec["kind"] == "train"]
+    assert [(r["num_gpus"], r["num_ranks"]) for r in settled] == [(2, 2)] * 4
+
+
+def test_all_nodes_that_a_gang_has_lost_are_closed(tiny, make_graph, start):
+    tiny["jobs"][0]["train"]["resources"] = {"num_gpus": 2}
+    driver = start(nodes=[Node("a", 2, 1), Node("b", 2, 1)], graph=make_graph(tiny))
+    driver._start_what_fits()
+    [name] = driver.running
+    end = {"ok": False, "error_class": "node_lost", "message": "", "lost_nodes": ["b"]}
+    driver._handle(Event(name, "end", end))
+    assert driver.ledger.node_ids() == {"a"}
+    assert name in driver.waiting
 
 
 def test_no_more_than_the_allowed_number_run_at_a_time(start):

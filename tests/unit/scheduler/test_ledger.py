@@ -16,12 +16,14 @@ class Books:
         self.held = {}
 
     def take(self, key, request, placement):
+        assert sum(part.num_ranks for part in placement.parts) == request.num_ranks
+        assert len({part.node for part in placement.parts}) == len(placement.parts)
         self.held[key] = request, placement
         self.check()
 
     def check(self):
         for name, node in self.nodes.items():
-            here = [(r, p) for r, p in self.held.values() if p.node == name]
+            here = [(r, part) for r, p in self.held.values() for part in p.parts if part.node == name]
             assert sum(p.num_cpus for _, p in here) <= node.num_cpus
             for device in range(node.num_gpus):
                 assert sum(p.gpus.get(device, 0.0) for _, p in here) <= 1 + 1e-9
@@ -38,7 +40,19 @@ def random_nodes(rng):
     return [Node(f"n{i}", rng.randint(1, 8), rng.choice([0, 1, 4])) for i in range(rng.randint(1, 3))]
 
 
+def random_gang(rng, nodes):
+    """Return a gang that all nodes together hold, though perhaps no single one."""
+    per_rank, on_gpu = rng.randint(1, 2), rng.random() < 0.5
+    room = [min(n.num_cpus // per_rank, n.num_gpus if on_gpu else 99) for n in nodes]
+    ranks = rng.randint(2, sum(room)) if sum(room) > 1 else 1
+    exclusive = rng.choice(["no", "no", "node"])
+    return Request(per_rank * ranks, ranks * on_gpu, exclusive, ranks) if ranks > 1 else None
+
+
 def random_request(rng, nodes):
+    gang = random_gang(rng, nodes) if rng.random() < 0.3 else None
+    if gang is not None:
+        return gang
     host = rng.choice(nodes)
     gpus = rng.choice([0, 0.125, 0.25, 0.5, *range(1, host.num_gpus + 1)]) if host.num_gpus else 0
     return Request(rng.randint(1, host.num_cpus), gpus, rng.choice(["no", "no", "device", "node"]))
@@ -77,7 +91,8 @@ def test_nodes_come_and_go_without_overcommitting_the_others(seed):
         if rng.random() < 0.1:
             gone, new = nodes[1], Node(f"b{number}", 8, 2)
             ledger.remove(gone.id)
-            for key in [key for key, (_, p) in books.held.items() if p.node == gone.id]:
+            lost = [key for key, (_, p) in books.held.items() if gone.id in [part.node for part in p.parts]]
+            for key in lost:
                 ledger.release(books.held.pop(key)[1])
             nodes[1] = books.nodes[new.id] = new
             ledger.add(new)
@@ -152,6 +167,8 @@ def test_the_fullest_node_is_taken_so_that_others_can_drain():
         ([Node("a", 4), Node("b", 1, 1)], Resources(num_gpus="auto"), Request(1, 1.0, "no")),
         ([Node("a", 4, 1)], Resources(num_gpus=0, exclusive="device"), Request(1, 0.0, "device")),
         ([Node("a", 4, 1)], Resources(), Request(1, 0.0, "no")),
+        ([Node("a", 4, 2)], Resources(num_gpus="auto", num_ranks=2), Request(2, 2.0, "no", 2)),
+        ([Node("a", 4)], Resources(num_gpus="auto", num_ranks=2), Request(2, 0.0, "no", 2)),
     ],
 )
 def test_auto_is_one_gpu_where_there_is_any(nodes, resources, expected):
@@ -180,3 +197,49 @@ def test_a_lost_node_stays_closed():
     ledger.remove("a")
     ledger.add(Node("a", 2))
     assert ledger.node_ids() == set()
+
+
+def test_a_gang_prefers_one_node():
+    ledger = Ledger([Node("a", 4, 2), Node("b", 8, 4)])
+    placement = ledger.place(Request(4, 4.0, "no", 4))
+    assert [(part.node, part.num_ranks) for part in placement.parts] == [("b", 4)]
+    assert placement.is_gang
+
+
+def test_a_gang_that_fits_no_node_is_split_in_whole_ranks_and_gives_all_back():
+    ledger = Ledger([Node("a", 4, 2), Node("b", 8, 4)])
+    placement = ledger.place(Request(10, 5.0, "no", 5))
+    assert [(p.node, p.num_ranks, p.num_cpus, set(p.gpus), p.num_devices) for p in placement.parts] == [
+        ("b", 4, 8, {0, 1, 2, 3}, 4),
+        ("a", 1, 2, {0}, 1),
+    ]
+    assert ledger.place(Request(1, 2.0, "no", 2)) is None
+    ledger.release(placement)
+    assert ledger.place(Request(6, 6.0, "no", 6)) is not None
+
+
+def test_two_gangs_never_hold_half_of_what_they_need():
+    ledger = Ledger([Node("a", 2), Node("b", 2)])
+    first = ledger.place(Request(3, 0, "no", 3))
+    assert ledger.place(Request(3, 0, "no", 3)) is None
+    assert ledger.place(Request(1, 0, "no")) is not None, "the one that waits holds nothing"
+    ledger.release(first)
+    assert ledger.place(Request(3, 0, "no", 3)) is not None
+
+
+def test_a_gang_that_wants_its_nodes_alone_takes_drained_ones_whole():
+    ledger = Ledger([Node("a", 2), Node("b", 2), Node("c", 2)])
+    small = ledger.place(Request(1, 0, "no"))
+    placement = ledger.place(Request(3, 0, "node", 3))
+    assert {part.node for part in placement.parts} == {"a", "b", "c"} - {small.node}
+    assert [part.num_cpus for part in placement.parts] == [2, 2]
+    assert [part.num_ranks for part in placement.parts] == [2, 1]
+
+
+def test_a_gang_that_all_nodes_together_cannot_hold_is_refused():
+    ledger = Ledger([Node("a", 4, 2), Node("b", 2, 4)])
+    ledger.check_fits(Request(4, 4.0, "no", 4), "v/train")
+    with pytest.raises(
+        ClusterError, match=r"5 ranks with 1 CPUs and 1 GPUs each; all nodes together hold 4 of them"
+    ):
+        ledger.check_fits(Request(5, 5.0, "no", 5), "v/train")

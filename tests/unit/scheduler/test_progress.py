@@ -131,6 +131,14 @@ def test_the_share_done_never_falls_within_an_epoch():
     assert shares[-1] == pytest.approx(1.0)
 
 
+def test_a_job_of_several_ranks_is_one_line_that_counts_them(plan, empty, console):
+    watcher, job = PlainWatcher(plan, empty, console), plan.todo[0]
+    watcher.job_started(job, {"ev": "start", "num_ranks": 2})
+    watcher.job_progressed(job, EPOCH)
+    assert "epoch 1/4, loss 1.250, val top-1 50.0 %, 2 ranks" in console.file.getvalue()
+    assert describe({"num_ranks": 1}) == ""
+
+
 def test_a_state_in_words():
     assert describe({}) == ""
     assert describe({"what": "latency", "images_per_s": 12.4}) == "latency, 12 images/s"

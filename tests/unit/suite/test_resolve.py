@@ -45,7 +45,29 @@ def test_resources_come_from_the_job_then_the_suite_then_the_kind(tiny, write_su
     assert (train.num_gpus, train.timeout_min, train.exclusive) == (2, 7, "no")
     assert (evaluate.num_gpus, evaluate.max_retries) == (0.5, 2)
     assert (profile.exclusive, profile.num_cpus, profile.num_gpus) == ("device", 3, 0.5)
-    assert train.num_cpus == 1
+    assert (train.num_ranks, train.num_cpus) == (2, 2)
+    assert (evaluate.num_ranks, evaluate.num_cpus) == (1, 1)
+
+
+def test_only_what_can_be_distributed_gets_ranks(tiny, write_suite):
+    tiny["resources"] = {"num_ranks": 2, "num_gpus": "auto"}
+    ranks = [job.resources.num_ranks for job in load_suite(write_suite(tiny)).jobs]
+    assert ranks == [2, 1, 1]
+    tiny["jobs"][1] = {"evaluate": {"resources": {"num_ranks": 2}}}
+    with pytest.raises(ConfigError, match=r"evaluate.resources.num_ranks: .*runs in one process"):
+        load_suite(write_suite(tiny))
+
+
+def test_a_batch_that_ranks_cannot_share_is_refused(tiny, write_suite):
+    tiny["jobs"][0]["train"]["resources"] = {"num_ranks": 3}
+    with pytest.raises(ConfigError, match=r"train.resources: a batch_size of 20 cannot be shared by 3"):
+        load_suite(write_suite(tiny))
+
+
+def test_ranks_share_no_gpu_and_have_no_two(tiny, write_suite):
+    tiny["jobs"][0]["train"]["resources"] = {"num_ranks": 2, "num_gpus": 0.5}
+    with pytest.raises(ConfigError, match=r"train.resources: num_ranks: 2 needs num_gpus: 2"):
+        load_suite(write_suite(tiny))
 
 
 def test_needs_come_from_the_kind_unless_given(tiny, write_suite):

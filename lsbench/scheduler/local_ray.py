@@ -1,0 +1,88 @@
+"""What surrounds a Ray: the environment it reads, its processes, and what it leaves on the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from lsbench.core.errors import ClusterError
+
+log = logging.getLogger(__name__)
+
+START_S = 120.0
+LEAVE_S = 2.0
+CONNECT_S = 5.0
+#: Read by the raylet at its start. Ray otherwise runs workers at nice 15 (which spoils timings and
+#: is inherited by children), kills idle workers early and reports usage.
+FLAGS = {
+    "RAY_worker_niceness": "0",
+    "RAY_idle_worker_killing_time_threshold_ms": "3600000",
+    "RAY_num_workers_soft_limit": "64",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_IGNORE_UNHANDLED_ERRORS": "1",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+def check_reachable(address: str | None) -> None:
+    """Raise at once if nobody listens at ``host:port``; Ray itself would try for minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_S).close()
+    except OSError as error:
+        raise ClusterError(f"{address}: no Ray cluster answers there ({error}); see `ray status`") from error
+
+
+def set_environment(*, is_local: bool) -> None:
+    """Set what Ray reads at its start; on a cluster the user's own settings are honoured."""
+    if not is_local:
+        return
+    os.environ.update(FLAGS)
+    if "RAY_AUTH_TOKEN" not in os.environ and "RAY_AUTH_TOKEN_PATH" not in os.environ:
+        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
+
+
+def ray_children() -> list[psutil.Process]:
+    """Return all descendants of this process, those of a local Ray among them."""
+    return psutil.Process().children(recursive=True)
+
+
+def end_processes(processes: list[psutil.Process]) -> None:
+    """Wait for processes of ours that have been told to leave, and kill those that do not."""
+    _, alive = psutil.wait_procs(processes, timeout=LEAVE_S)
+    for process in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, timeout=LEAVE_S)
+
+
+def remove_session_folders() -> None:
+    """Remove the folders that a local Ray of this process has left; their names end in its pid."""
+    base = Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 - as Ray does
+    for folder in base.glob(f"ray/session_*_{os.getpid()}"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def start_watchdog() -> Iterator[None]:
+    """Say what may be wrong if Ray's start hangs (as it does without a loopback interface)."""
+    hint = "Ray has not started after {:.0f} s: is the loopback interface up and a firewall off for it?"
+    timer = threading.Timer(START_S, lambda: log.error(hint.format(START_S)))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -1,0 +1,91 @@
+"""The process of one rank of a job: torchrun starts ``python -m lsbench.scheduler.rank FOLDER``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from lsbench.scheduler.lifeline import die_with_parent
+from lsbench.scheduler.torchrun import EVENTS, PARENT
+
+if __name__ == "__main__":
+    die_with_parent(int(os.environ[PARENT]))  # before the seconds that importing torch takes
+
+import socket
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+from lsbench.scheduler.child import describe, execute
+from lsbench.scheduler.forkserver import send_line
+
+
+class PrefixedStream:
+    """A text stream that says at the start of each line which rank speaks: all ranks share one log."""
+
+    def __init__(self, stream: TextIO, prefix: str) -> None:
+        """Write to `stream`, with `prefix` before each line."""
+        self._stream, self._prefix = stream, prefix
+        self._at_start = True
+
+    def write(self, text: str) -> int:
+        """Write text; return its length."""
+        for line in text.splitlines(keepends=True):
+            self._stream.write(self._prefix + line if self._at_start else line)
+            self._at_start = line.endswith("\n")
+        return len(text)
+
+    def flush(self) -> None:
+        """Pass on what is held back."""
+        self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def run_rank(folder: Path, rank: int, send: Callable[[dict[str, Any]], None]) -> int:
+    """Do this rank's share of the job and return the exit status.
+
+    Args:
+        folder: The job's folder.
+        rank: Number of this rank; only the first one's progress is sent.
+        send: Receives events; an error is sent by whichever rank has it.
+    """
+    try:
+        execute(folder, send if rank == 0 else lambda event: None)
+    except Exception as error:  # noqa: BLE001 - whatever a job raises is stored with the job
+        traceback.print_exc()
+        send({"ev": "error", **describe_in_world(error)})
+        return 1
+    return 0
+
+
+def describe_in_world(error: BaseException) -> dict[str, str]:
+    """Return the class and message of a rank's failure; the loss of another rank is no error of the job."""
+    from lsbench.engine.distributed import is_lost_rank
+
+    if is_lost_rank(error):
+        return {"error_class": "worker_lost", "message": "another rank is gone"}
+    return describe(error)
+
+
+def main() -> None:
+    """Run one rank of the job whose folder is given."""
+    rank = int(os.environ["RANK"])
+    sys.stdout = PrefixedStream(sys.stdout, f"[rank {rank}] ")
+    sys.stderr = PrefixedStream(sys.stderr, f"[rank {rank}] ")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(os.environ[EVENTS])
+        status = run_rank(Path(sys.argv[1]), rank, lambda event: send_line(connection, event))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if status == 0:
+        from lsbench.engine.distributed import leave_world
+
+        leave_world()
+    os._exit(status)  # a world that has lost a rank would make an orderly end wait for it
+
+
+if __name__ == "__main__":
+    main()

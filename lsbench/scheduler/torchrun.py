@@ -1,0 +1,228 @@
+"""Run the ranks of one job that belong on this node: torchrun, and what the ranks have to say.
+
+torchrun runs within the child of the fork server (or within a process of its own, for jobs without
+Ray) and starts each rank as ``lsbench.scheduler.rank``. Ranks die with it. They send their events
+through a socket; the first rank's go on to whoever watches.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from lsbench.scheduler.lifeline import die_with_parent
+
+Emit = Callable[[dict[str, Any]], None]
+
+#: Environment of a rank: where its events go, and the process with which it dies.
+EVENTS, PARENT = "LSBENCH_RANK_EVENTS", "LSBENCH_RANK_PARENT"
+POLL_S = 0.1
+ALONE = {"node_rank": 0, "num_nodes": 1, "endpoint": None}
+
+
+def run_ranks(request: Mapping[str, Any], emit: Emit) -> int:
+    """Run this node's ranks to their end and return the exit status.
+
+    Args:
+        request: ``folder`` of the job and ``part``: ``num_ranks`` here, ``node_rank``, ``num_nodes`` and the
+            ``endpoint`` (``host:port`` on the first node) at which they meet; ``scratch``: a short folder.
+        emit: Receives the events of the first rank, and at the end at most one ``error``.
+    """
+    scratch = Path(tempfile.mkdtemp(prefix="ranks-", dir=request.get("scratch")))
+    try:
+        with Listener(scratch / "events", emit) as listener:
+            os.environ.setdefault("OMP_NUM_THREADS", "1")  # a job sets its threads itself
+            os.environ.update({EVENTS: str(scratch / "events"), PARENT: str(os.getpid())})
+            lost = _torchrun({**ALONE, **request["part"]}, request["folder"], scratch)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    if lost is None:
+        return 0
+    emit({"ev": "error", **root_cause(listener.errors, lost)})
+    return 1
+
+
+def root_cause(errors: list[dict[str, Any]], lost: dict[str, Any]) -> dict[str, Any]:
+    """Return the error class and message of a job some of whose ranks failed.
+
+    When one rank fails the others lose it; so an error of one's own goes before a loss.
+
+    Args:
+        errors: What the ranks said, in the order in which it came.
+        lost: What torchrun says of their end: ``message``, and whether a signal killed one of them.
+    """
+    own = [error for error in errors if error["error_class"] != "worker_lost"]
+    if own:
+        return {key: value for key, value in own[0].items() if key != "ev"}
+    return {"error_class": "worker_lost", **lost}
+
+
+def _torchrun(part: Mapping[str, Any], folder: str, scratch: Path) -> dict[str, Any] | None:
+    """Run the ranks; return None if all ended well, else how they did."""
+    from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    host, _, port = (part["endpoint"] or free_endpoint("127.0.0.1")).rpartition(":")
+    words = [
+        f"--nnodes={part['num_nodes']}",
+        f"--node-rank={part['node_rank']}",
+        f"--nproc-per-node={part['num_ranks']}",
+        f"--master-addr={host}",
+        f"--master-port={port}",
+        "--max-restarts=0",
+        f"--monitor-interval={POLL_S}",
+        f"--log-dir={scratch}",
+        "--no-python",
+        # -P: the working folder stays off the path, a checkout in it would hide the installed code.
+        *(sys.executable, "-P", "-u", "-m", "lsbench.scheduler.rank", folder),
+    ]
+    try:
+        run.run(run.parse_args(words))  # type: ignore[no-untyped-call]
+    except ChildFailedError as error:
+        return how_ranks_ended(error.failures)
+    except Exception as error:  # noqa: BLE001 - whatever keeps the ranks from meeting
+        lines = str(error).strip().splitlines()
+        why = lines[0] if lines else type(error).__name__
+        return {"message": f"the ranks did not meet at {host}:{port}: {why}"}
+    return None
+
+
+def how_ranks_ended(failures: Mapping[int, Any]) -> dict[str, Any]:
+    """Return how ranks failed; one that a signal killed goes before those that lost it.
+
+    Args:
+        failures: Rank -> torch's note of its failure, with ``exitcode``, the first failure first.
+    """
+    killed = [rank for rank, failure in failures.items() if failure.exitcode < 0]
+    rank = (killed or list(failures))[0]
+    code = failures[rank].exitcode
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
+    return {"message": f"rank {rank} {how}", "was_killed": code < 0}
+
+
+def free_endpoint(host: str) -> str:
+    """Return ``host:port`` with a port that is free now."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return f"{host}:{probe.getsockname()[1]}"
+
+
+class Listener:
+    """Receives the events of ranks in a thread: errors are kept, the rest is passed on."""
+
+    def __init__(self, path: Path, emit: Emit) -> None:
+        """Listen at `path`, which no one but this user can reach."""
+        self.errors: list[dict[str, Any]] = []
+        self._emit = emit
+        self._stopping = threading.Event()
+        self._pending: dict[socket.socket, bytes] = {}
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.bind(str(path))
+        self._socket.listen(64)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._socket, selectors.EVENT_READ)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self) -> Listener:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take what has been sent so far, and stop."""
+        self._stopping.set()
+        self._thread.join()
+        for connection in (self._socket, *self._pending):
+            connection.close()
+        self._selector.close()
+
+    def _serve(self) -> None:
+        while True:
+            ready = self._selector.select(timeout=POLL_S)
+            if not ready and self._stopping.is_set():
+                return
+            for key, _ in ready:
+                if key.fileobj is self._socket:
+                    connection, _ = self._socket.accept()
+                    self._pending[connection] = b""
+                    self._selector.register(connection, selectors.EVENT_READ)
+                else:
+                    self._read(key.fileobj)  # type: ignore[arg-type]  # only sockets are registered
+
+    def _read(self, connection: socket.socket) -> None:
+        part = b""
+        with contextlib.suppress(OSError):
+            part = connection.recv(65536)
+        if not part:
+            self._selector.unregister(connection)
+            del self._pending[connection]
+            connection.close()
+            return
+        *lines, self._pending[connection] = (self._pending[connection] + part).split(b"\n")
+        for line in lines:
+            event = json.loads(line)
+            if event["ev"] == "error":
+                self.errors.append(event)
+            else:
+                self._emit(event)
+
+
+def run_apart(request: Mapping[str, Any], emit: Emit) -> int:
+    """Do what :func:`run_ranks` does in a process of its own, which dies with this one."""
+    read, write = os.pipe()
+    command = [sys.executable, "-P", "-m", "lsbench.scheduler.torchrun", json.dumps(request), str(write)]
+    env = {**os.environ, PARENT: str(os.getpid())}
+    with Path(request["log"]).open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own module
+            command,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[write],
+            start_new_session=True,
+        )
+    os.close(write)
+    try:
+        with os.fdopen(read) as lines:
+            for line in lines:
+                emit(json.loads(line))
+        return process.wait()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@contextlib.contextmanager
+def _line_writer(descriptor: int) -> Iterator[Emit]:
+    with os.fdopen(descriptor, "w") as stream:
+
+        def emit(event: dict[str, Any]) -> None:
+            stream.write(json.dumps(event) + "\n")
+            stream.flush()
+
+        yield emit
+
+
+def main() -> None:
+    """Run ranks: ``python -m lsbench.scheduler.torchrun REQUEST DESCRIPTOR``."""
+    die_with_parent(int(os.environ[PARENT]))
+    with _line_writer(int(sys.argv[2])) as emit:
+        status = run_ranks(json.loads(sys.argv[1]), emit)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()
