@@ -6,9 +6,12 @@ one run. An epoch that is trained again adds a second point at its step.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -63,8 +66,22 @@ def open_run(spec: MlflowSpec, run: RunInfo) -> Logger:
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
-    beside = f"sqlite:///{run.folder.absolute().parents[1] / 'mlflow.db'}"
-    client = MlflowClient(tracking_uri=spec.url or os.environ.get("MLFLOW_TRACKING_URI") or beside)
+    url = spec.url or os.environ.get("MLFLOW_TRACKING_URI")
+    if url is not None:
+        return _continued_or_new(MlflowClient(tracking_uri=url), spec, run)
+    beside = run.folder.absolute().parents[1] / "mlflow.db"
+    with _alone(beside.with_name(".mlflow.lock")):  # two jobs that create its tables at once spoil the file
+        return _continued_or_new(MlflowClient(tracking_uri=f"sqlite:///{beside}"), spec, run)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    with path.open("wb") as file:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+        yield
+
+
+def _continued_or_new(client: MlflowClient, spec: MlflowSpec, run: RunInfo) -> MlflowRun:
     experiment = _experiment_id(client, spec.project or run.suite)
     found = client.search_runs([experiment], f"tags.`{JOB_TAG}` = '{run.job_id}'", max_results=1)
     if found:

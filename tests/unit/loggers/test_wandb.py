@@ -95,11 +95,13 @@ def test_the_real_package_writes_both_parts_of_a_continued_run_offline(tmp_path,
     pytest.importorskip("wandb", reason="the W&B client is not installed")
     monkeypatch.setenv("WANDB_MODE", "offline")
     for start in (0, 2):
-        logger = LOGGER.open(WandbSpec(), run_info(tmp_path, settings={"lr": 0.1}, start_epoch=start))
+        folder = tmp_path / f"after-{start}"  # the package names folders after the second of the start
+        folder.mkdir()
+        logger = LOGGER.open(WandbSpec(), run_info(folder, settings={"lr": 0.1}, start_epoch=start))
         for epoch in (start + 1, start + 2):
             logger.log(epoch, {"val_top1": epoch / 10})
         logger.close(ok=True)
-    files = sorted(tmp_path.glob("wandb/offline-run-*-train-1/run-train-1.wandb"))
+    files = sorted(tmp_path.glob("*/wandb/offline-run-*-train-1/run-train-1.wandb"))
     rows = [{key: row[key] for key in ("epoch", "val_top1")} for file in files for row in logged(file)]
     assert sorted(rows, key=lambda row: row["epoch"]) == [
         {"epoch": epoch, "val_top1": epoch / 10} for epoch in (1, 2, 3, 4)
