@@ -275,13 +275,14 @@ def epoch_records(
 ) -> list[dict[str, Any]]:
     """Return a training's records with one figure per epoch in addition: metric -> values."""
     records = tiny_records(job)
+    if lr_scale is not None:
+        records[0]["setting"] = {"lr_scale": lr_scale}
     for metric, values in figures.items():
         for epoch, value in enumerate(values, 1):
-            setting = {"epoch": epoch} if lr_scale is None else {"epoch": epoch, "lr_scale": lr_scale}
             own = {
                 "metric": metric,
                 "value": value,
-                "setting": setting,
+                "setting": {"epoch": epoch},
                 "protocol": f"train|v1|epoch={epoch}",
             }
             records.append({**records[0], **own})

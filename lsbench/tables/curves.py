@@ -80,8 +80,9 @@ def load_curves(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
 
     Returns:
         A frame with the columns of :data:`CURVE_COLUMNS`: above all `variant`, `seed`, `epoch` (counted
-        from 1), `metric` and `value` (SI units and fractions). `protocol` is that of the whole training,
-        `lr_scale` the factor on the recipe's learning rate after a divergence, null where there was none.
+        from 1), `metric` and `value` (SI units and fractions). `protocol` is that of the whole training.
+        `lr_scale` is the smallest factor that any record of the training says its learning rate was lowered
+        by after a divergence, null where none says so.
     """
     frames = [cached_frame(folder, CACHE, CURVE_COLUMNS, _rows) for folder in folders]
     frames = [frame for frame in frames if len(frame)]
@@ -91,18 +92,22 @@ def load_curves(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
 def _rows(folder: ResultsFolder) -> Iterator[dict[str, Any]]:
     manifest = folder.manifest() or {"jobs": []}
     found: dict[str, list[dict[str, Any]]] = {}
+    lowered: dict[str, float] = {}
     for record in folder.records():
         protocol, epoch = split_epoch(record["protocol"])
         if epoch is not None:
-            fields = {"protocol": protocol, "epoch": epoch, "lr_scale": record["setting"].get("lr_scale")}
+            fields = {"protocol": protocol, "epoch": epoch}
             fields |= {"metric": record["metric"], "value": record["value"]}
             found.setdefault(record["job_id"], []).append(fields)
+        if (scale := record["setting"].get("lr_scale")) is not None:
+            lowered[record["job_id"]] = min(scale, lowered.get(record["job_id"], scale))
     jobs = folder.jobs()
     for entry in manifest["jobs"]:
         if jobs.get(entry["id"], {}).get("status") != "ok":
             continue
         base = {"suite": manifest["suite"], "preset": manifest["preset"], "job_id": entry["id"]}
         base |= {key: entry[key] for key in ("variant", "title", "seed")}
+        base["lr_scale"] = lowered.get(entry["id"])
         yield from ({**base, **fields} for fields in found.get(entry["id"], ()))
 
 
