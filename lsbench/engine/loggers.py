@@ -13,6 +13,7 @@ import random
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from textwrap import shorten
 from types import TracebackType
 from typing import Any
 
@@ -24,6 +25,7 @@ from lsbench.core.job import JobContext
 from lsbench.core.logger import ChosenLogger, Logger, RunInfo, parse_logger
 
 Warn = Callable[[str], None]
+LONGEST_REASON = 200
 
 
 def _warn(message: str) -> None:
@@ -131,7 +133,7 @@ class _Delivery:
 
     def _failed(self, error: Exception) -> None:
         if not self._has_warned:
-            reason = (str(error).strip().splitlines() or [""])[0]
+            reason = shorten((str(error).strip().splitlines() or [""])[0], LONGEST_REASON, placeholder=" ...")
             self._warn(
                 f"logger {self._choice.name}: {type(error).__name__}: {reason}; the training goes on and the "
                 "logger is tried again; every number is kept in the results"

@@ -124,6 +124,16 @@ def test_without_a_listener_of_its_own_trouble_is_a_warning(run):
         pass
 
 
+def test_a_long_complaint_is_cut_to_a_line(run, said):
+    def complain() -> bool:
+        raise ConnectionError("no way " * 100)
+
+    with MultiLogger([choose(Seen(complain))], run, warn=said.append):
+        pass
+    assert "no way ...; the training goes on" in said[0]
+    assert len(said[0]) < 400
+
+
 def test_a_stop_by_the_user_is_no_trouble_of_a_logger(run):
     def stop() -> bool:
         raise KeyboardInterrupt
