@@ -233,7 +233,7 @@ def status(
     results: ResultsOpt = RESULTS,
     as_json: JsonOpt = False,
 ) -> None:
-    """Show how far suites are, and the last errors."""
+    """Show how far suites and their trainings are, and the last errors."""
     from lsbench.tables.status import read_status, status_lines
 
     for folder in _results_of(suite, None, results):
@@ -242,7 +242,9 @@ def status(
             continue
         if as_json:
             fields = {"suite": found.suite, "preset": found.preset, "running": found.is_running}
-            typer.echo(json.dumps({**fields, "jobs": found.counts, "errors": found.errors}))
+            epochs = {label: training._asdict() for label, training in found.trainings.items()}
+            fields |= {"jobs": found.counts, "epochs": epochs, "errors": found.errors}
+            typer.echo(json.dumps(fields))
             continue
         for line in status_lines(found):
             typer.echo(line)

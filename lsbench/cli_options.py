@@ -25,6 +25,7 @@ class Listing(StrEnum):
     jobs = "jobs"
     metrics = "metrics"
     probes = "probes"
+    loggers = "loggers"
     reports = "reports"
     suites = "suites"
 

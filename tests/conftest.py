@@ -271,6 +271,30 @@ def job_lines() -> tuple[Callable[[Job], dict[str, Any]], Callable[[Job], dict[s
     return ok_line, failed_line
 
 
+def epoch_records(
+    job: Job, figures: dict[str, list[float | None]], lr_scale: float | None = None
+) -> list[dict[str, Any]]:
+    """Return a training's records with one figure per epoch in addition: metric -> values."""
+    records = tiny_records(job)
+    if lr_scale is not None:
+        records[0]["setting"] = {"lr_scale": lr_scale}
+    for metric, values in figures.items():
+        for epoch, value in enumerate(values, 1):
+            own = {
+                "metric": metric,
+                "value": value,
+                "setting": {"epoch": epoch},
+                "protocol": f"train|v1|epoch={epoch}",
+            }
+            records.append({**records[0], **own})
+    return records
+
+
+@pytest.fixture
+def with_epochs() -> Callable[..., list[dict[str, Any]]]:
+    return epoch_records
+
+
 def _images_of(split: Path) -> list[tuple[Path, int]]:
     """Return the images of a split's class folders and their class indices, in an order of no use."""
     wnids = sorted(folder.name for folder in split.iterdir())

@@ -10,6 +10,7 @@ from lsbench.core.spec import StrictModel
 from lsbench.core.units import quantity
 
 SCHEMA_VERSION = 1
+_EPOCH = "|epoch="
 
 
 class Record(StrictModel):
@@ -37,3 +38,22 @@ def measured(metric: str, value: float | None, *, protocol: str, **more: Any) ->
     'fraction'
     """
     return Record(metric=metric, value=value, unit=quantity(metric).unit, protocol=protocol, **more)
+
+
+def epoch_protocol(protocol: str, epoch: int) -> str:
+    """Return the protocol of a figure of one epoch of a training that follows `protocol`.
+
+    >>> epoch_protocol("train|300ep|v1", 12)
+    'train|300ep|v1|epoch=12'
+    """
+    return f"{protocol}{_EPOCH}{epoch}"
+
+
+def split_epoch(protocol: str) -> tuple[str, int | None]:
+    """Return the protocol of the whole training and the epoch, or None where it is no figure of an epoch.
+
+    >>> split_epoch("train|300ep|v1|epoch=12"), split_epoch("test|n=10")
+    (('train|300ep|v1', 12), ('test|n=10', None))
+    """
+    whole, mark, number = protocol.rpartition(_EPOCH)
+    return (whole, int(number)) if mark and number.isdecimal() else (protocol, None)

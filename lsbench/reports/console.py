@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lsbench.reports._text import header, heading, row_texts
+from lsbench.reports._training import training_table
 from lsbench.tables.summary import Summary
 
 MIN_WIDTH = 60
@@ -29,9 +30,27 @@ def render(summaries: Sequence[Summary]) -> str:
         console.print(table)
         for note in summary.notes:
             console.print(Text(note))
+        _print_training(console, summary)
         console.print()
     text = console.file
     return text.getvalue() if isinstance(text, io.StringIO) else ""
+
+
+def _print_training(console: Console, summary: Summary) -> None:
+    """Print how the trainings went, if there is something to see."""
+    found = training_table(summary)
+    if found is None:
+        return
+    titles, rows, notes = found
+    console.print()
+    table = Table(title=Text(f"{heading(summary)}: training"), title_justify="left")
+    for title in titles:
+        table.add_column(Text(title), overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
+    for note in notes:
+        console.print(Text(note))
 
 
 REPORT = render

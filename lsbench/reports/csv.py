@@ -1,4 +1,7 @@
-"""Comma-separated values in SI units and full precision, for other programs."""
+"""Comma-separated values in SI units and full precision, for other programs.
+
+It is the table alone; curves of trainings are in the JSON report.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON in SI units and full precision, with protocols and notes."""
+"""JSON in SI units and full precision, with protocols, notes and the curves of all trainings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from lsbench.core.record import SCHEMA_VERSION
+from lsbench.tables.curves import Curve
 from lsbench.tables.summary import Summary
+from lsbench.tables.training import training_notes
 
 
 def render(summaries: Sequence[Summary]) -> str:
@@ -38,7 +40,14 @@ def _table(summary: Summary) -> dict[str, Any]:
         "columns": columns,
         "rows": rows,
         "notes": summary.notes,
+        "curves": [_curve(curve) for curve in summary.curves],
+        "training_notes": training_notes(summary.curves),
     }
+
+
+def _curve(curve: Curve) -> dict[str, Any]:
+    names = ("variant", "seed", "protocol", "metric", "lr_scale", "epochs", "values")
+    return {name: getattr(curve, name) for name in names}
 
 
 REPORT = render

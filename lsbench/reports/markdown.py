@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lsbench.reports._text import header, heading, row_texts
+from lsbench.reports._training import training_table
 from lsbench.tables.summary import Summary
 
 
@@ -19,7 +20,23 @@ def _table(summary: Summary) -> str:
     lines.append(_line(["---", *("---:" for _ in titles[1:])]))
     lines += [_line(row_texts(row, summary.columns)) for row in summary.rows]
     lines += ["", *(f"- {_escape(note)}" for note in summary.notes)]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_training(summary)]) + "\n"
+
+
+def _training(summary: Summary) -> list[str]:
+    """Return the lines of how the trainings went, if there is something to see."""
+    found = training_table(summary)
+    if found is None:
+        return []
+    titles, rows, notes = found
+    lines = [
+        "",
+        f"#### {_escape(heading(summary))}: training",
+        "",
+        _line(titles),
+        _line(["---"] * len(titles)),
+    ]
+    return [*lines, *map(_line, rows), "", *(f"- {_escape(note)}" for note in notes)]
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -22,6 +22,7 @@ REGISTRIES = {
     "jobs": registry.JOBS,
     "metrics": registry.METRICS,
     "probes": registry.PROBES,
+    "loggers": registry.LOGGERS,
     "reports": registry.REPORTS,
 }
 

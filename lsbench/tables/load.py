@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from lsbench.core.record import SCHEMA_VERSION
+from lsbench.core.record import SCHEMA_VERSION, split_epoch
 from lsbench.core.units import quantity
 from lsbench.store.results import ResultsFolder
+from lsbench.tables.cache import cached_frame, typed_frame
 
 #: Columns of the long table, with the pandas type of each. Unmeasured is null, never 0.
 LONG_COLUMNS = {
@@ -50,51 +49,15 @@ CACHE = "cache.parquet"
 def load_table(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
     """Return every record of `folders` as one row each, and one row without a metric per job that has none.
 
-    A job that two rows of the suite share appears once for each of them.
+    A job that two rows of the suite share appears once for each of them. Figures of single epochs are left
+    to :func:`lsbench.tables.curves.load_curves`.
 
     Returns:
         A frame with the columns of :data:`LONG_COLUMNS`; `setting` and `provenance` are JSON.
     """
-    frames = [_cached(folder) for folder in folders]
+    frames = [cached_frame(folder, CACHE, LONG_COLUMNS, _rows) for folder in folders]
     frames = [frame for frame in frames if len(frame)]
-    return pd.concat(frames, ignore_index=True) if frames else _frame([])
-
-
-def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=list(LONG_COLUMNS)).astype(LONG_COLUMNS)
-
-
-def _cached(folder: ResultsFolder) -> pd.DataFrame:
-    """Return a folder's rows, from ``cache.parquet`` if nothing has changed since it was written.
-
-    The cache may be deleted at any time, and a folder that cannot be written is read without one.
-    """
-    stamp = _stamp(folder.root)
-    path = folder.root / CACHE
-    try:
-        frame = pd.read_parquet(path)
-        if frame.attrs.get("stamp") == stamp:
-            return frame.astype(LONG_COLUMNS)
-    except (OSError, ValueError, KeyError):
-        pass
-    frame = _frame(list(_rows(folder)))
-    frame.attrs["stamp"] = stamp
-    try:
-        partial = path.with_suffix(f".{os.getpid()}")
-        frame.to_parquet(partial)
-        partial.replace(path)
-    except OSError:
-        pass
-    return frame
-
-
-def _stamp(root: Path) -> list[list[Any]]:
-    files = [root / name for name in ("manifest.json", "jobs.jsonl", "records.jsonl")]
-    stats = [(file.name, file.stat()) for file in files if file.exists()]
-    return [
-        [SCHEMA_VERSION, *LONG_COLUMNS],
-        *([name, stat.st_size, stat.st_mtime_ns] for name, stat in stats),
-    ]
+    return pd.concat(frames, ignore_index=True) if frames else typed_frame([], LONG_COLUMNS)
 
 
 def _rows(folder: ResultsFolder) -> Iterable[dict[str, Any]]:
@@ -102,6 +65,8 @@ def _rows(folder: ResultsFolder) -> Iterable[dict[str, Any]]:
     jobs = folder.jobs()
     records: dict[str, list[dict[str, Any]]] = {}
     for record in folder.records():
+        if split_epoch(record["protocol"])[1] is not None:
+            continue
         records.setdefault(record["job_id"], []).append(record)
     for entry in manifest["jobs"]:
         line = jobs.get(entry["id"], {})

@@ -5,11 +5,22 @@ from __future__ import annotations
 import fcntl
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from lsbench.store.results import ResultsFolder
+from lsbench.core.errors import StoreError
+from lsbench.store.results import ResultsFolder, read_json
 
 STATES = ("ok", "failed", "missing")
+#: What a training writes into its job's folder after every epoch.
+HISTORY = "history.json"
+
+
+class Epochs(NamedTuple):
+    """How far a training is: epochs finished, and how many it shall have (None if it does not say)."""
+
+    done: int
+    of: int | None
 
 
 @dataclass(frozen=True)
@@ -20,6 +31,7 @@ class SuiteStatus:
         counts: Job kind -> state (``ok``, ``failed``, ``missing``) -> number of jobs.
         errors: The last error of each failed job, by label.
         is_running: Whether a driver holds the folder now.
+        trainings: How far each training is that has begun and has not ended well, by label.
     """
 
     suite: str
@@ -27,6 +39,7 @@ class SuiteStatus:
     counts: dict[str, Counter[str]]
     errors: dict[str, str]
     is_running: bool
+    trainings: dict[str, Epochs] = field(default_factory=dict)
 
     def total(self, state: str) -> int:
         """Return the number of jobs in a state."""
@@ -41,6 +54,7 @@ def read_status(folder: ResultsFolder) -> SuiteStatus | None:
     jobs = folder.jobs()
     counts: dict[str, Counter[str]] = {}
     errors: dict[str, str] = {}
+    trainings: dict[str, Epochs] = {}
     for entry in manifest["jobs"]:
         line = jobs.get(entry["id"])
         state = (
@@ -49,17 +63,32 @@ def read_status(folder: ResultsFolder) -> SuiteStatus | None:
         counts.setdefault(entry["kind"], Counter())[state] += 1
         if line and state == "failed":
             errors[entry["label"]] = line["error"]
-    return SuiteStatus(manifest["suite"], manifest["preset"], counts, errors, _is_locked(folder))
+        if state != "ok" and entry["id"] and (epochs := _epochs(folder, entry["id"])):
+            trainings[entry["label"]] = epochs
+    return SuiteStatus(manifest["suite"], manifest["preset"], counts, errors, _is_locked(folder), trainings)
+
+
+def _epochs(folder: ResultsFolder, job_id: str) -> Epochs | None:
+    """Return how far a training is, or None if it has finished no epoch or is none."""
+    try:
+        history = read_json(folder.job_folder(job_id) / HISTORY)
+    except (OSError, StoreError):
+        return None  # a status is shown whatever a job has left behind
+    if not history or not history.get("epochs"):
+        return None
+    return Epochs(len(history["epochs"]), history.get("of_epochs"))
 
 
 def status_lines(found: SuiteStatus) -> Iterator[str]:
-    """Yield a suite's status for people: its state, the jobs by kind, the last errors."""
+    """Yield a suite's status for people: its state, the jobs by kind, unfinished trainings, errors."""
     yield f"{found.suite} ({found.preset}): {_state(found)}"
     for kind, counter in found.counts.items():
         numbers = ", ".join(
             f"{counter[name]} {name}" for name in ("ok", "failed", "missing") if counter[name]
         )
         yield f"  {kind}: {numbers}"
+    for label, epochs in found.trainings.items():
+        yield f"  {label}: epoch {epochs.done}" + ("" if epochs.of is None else f" of {epochs.of}")
     for label, error in found.errors.items():
         yield f"  {label}: {error}"
 

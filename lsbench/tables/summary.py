@@ -16,6 +16,7 @@ import pandas as pd
 from lsbench.core.units import quantity
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.cells import Cell, Column, Row
+from lsbench.tables.curves import Curve, curves_of, load_curves
 from lsbench.tables.load import load_table
 from lsbench.tables.published import add_published, published_notes
 from lsbench.tables.statistics import (
@@ -53,6 +54,7 @@ class Summary:
     columns: list[Column]
     rows: list[Row]
     notes: list[str] = field(default_factory=list)
+    curves: list[Curve] = field(default_factory=list)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the summary as a pandas frame in SI units, with interval and seeds beside each value."""
@@ -100,6 +102,7 @@ def summarize(folder: ResultsFolder) -> Summary | None:
         columns=columns,
         rows=rows,
         notes=notes,
+        curves=curves_of(load_curves([folder])),
     )
 
 

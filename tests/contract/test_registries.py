@@ -5,14 +5,14 @@ import ast
 import pytest
 
 from lsbench.core import registry
-from lsbench.core.registry import DATASETS, JOBS, METRICS, MIXERS, PROBES, REPORTS
+from lsbench.core.registry import DATASETS, JOBS, LOGGERS, METRICS, MIXERS, PROBES, REPORTS
 
 ALL = [
     (plugins, name)
-    for plugins in (MIXERS, JOBS, DATASETS, METRICS, PROBES, REPORTS)
+    for plugins in (MIXERS, JOBS, DATASETS, METRICS, PROBES, LOGGERS, REPORTS)
     for name in plugins.names()
 ]
-TORCH_FREE = {JOBS, DATASETS, METRICS, PROBES, REPORTS}
+TORCH_FREE = {JOBS, DATASETS, METRICS, PROBES, LOGGERS, REPORTS}
 HEAVY = {"torch", "torchvision", "timm", "ray"}
 
 

@@ -216,6 +216,7 @@ def test_a_report_shows_every_preset_or_the_one_asked_for(call, tiny, make_graph
         ("jobs", "train"),
         ("metrics", "top5"),
         ("probes", "latency"),
+        ("loggers", "tensorboard"),
         ("reports", "markdown"),
         ("suites", "smoke"),
     ],

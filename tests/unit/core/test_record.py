@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from lsbench.core.record import Record, measured
+from lsbench.core.record import Record, epoch_protocol, measured, split_epoch
 
 
 def test_a_metric_brings_its_unit():
@@ -26,3 +26,9 @@ def test_a_number_that_is_none_is_refused(value):
 def test_a_typo_is_refused():
     with pytest.raises(ValidationError, match="ci_lo"):
         measured("top1", 0.5, protocol="p", ci_lo=0.1)
+
+
+@pytest.mark.parametrize("protocol", ["train|300ep|v1", "", "odd|epoch=|v", "odd|epoch=x"])
+def test_the_protocol_of_an_epoch_gives_both_back(protocol):
+    assert split_epoch(protocol) == (protocol, None)
+    assert split_epoch(epoch_protocol(protocol, 12)) == (protocol, 12)

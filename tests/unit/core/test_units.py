@@ -14,7 +14,9 @@ def test_scale_and_title_agree(found):
         assert (found.unit, found.scale) == ("fraction", 100.0)
     if found.name.endswith("_ms"):
         assert found.unit == "ms"
-    assert found.higher_is_better is not None
+    assert (found.higher_is_better is None) == (found.name in {"lr", "epochs"}), (
+        "neither more nor less is better"
+    )
 
 
 def test_flops_say_how_they_are_counted():

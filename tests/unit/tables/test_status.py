@@ -1,8 +1,11 @@
 from collections import Counter
 
+import pytest
+
+from lsbench.store.atomic import write_json
 from lsbench.store.lock import locked
 from lsbench.store.results import ResultsFolder
-from lsbench.tables.status import read_status
+from lsbench.tables.status import HISTORY, Epochs, read_status, status_lines
 
 
 def test_every_expected_job_is_counted(tiny, make_graph, fill_store, records_of):
@@ -45,3 +48,47 @@ def test_a_driver_at_work_is_seen(tiny, make_graph, fill_store):
 
 def test_a_folder_without_a_manifest_has_no_status(tmp_path):
     assert read_status(ResultsFolder(tmp_path)) is None
+
+
+@pytest.fixture
+def begun(tiny, make_graph, fill_store, records_of):
+    """A store with one finished, one failed and two unfinished trainings; returns it and how to go on."""
+    graph = make_graph(tiny)
+
+    def first(job):
+        return records_of(job) if job.label == "ls/train/seed0" else None
+
+    folder = fill_store(graph, first, failed=("ls/train/seed1",))
+    ids = {job.label: str(job.id) for job in graph.jobs}
+
+    def train(label, content):
+        write_json(folder.job_folder(ids[label]) / HISTORY, content)
+
+    return folder, train
+
+
+def test_unfinished_trainings_say_how_far_they_are(begun):
+    folder, train = begun
+    for number, label in enumerate(("ls/train/seed0", "ls/train/seed1", "id/train/seed0"), 1):
+        train(label, {"epochs": [{"loss": 1.0}] * number, "of_epochs": 300})
+    found = read_status(folder)
+    assert found.trainings == {"ls/train/seed1": Epochs(2, 300), "id/train/seed0": Epochs(3, 300)}
+    lines = list(status_lines(found))
+    assert "  id/train/seed0: epoch 3 of 300" in lines
+    assert lines[-1] == "  ls/train/seed1: ValueError: too bad"
+
+
+@pytest.mark.parametrize("content", [{}, {"epochs": []}, {"of_epochs": 3}])
+def test_a_training_without_a_finished_epoch_says_nothing(begun, content):
+    folder, train = begun
+    train("id/train/seed0", content)
+    assert read_status(folder).trainings == {}
+
+
+def test_a_training_that_does_not_know_its_end_and_one_that_is_damaged(begun):
+    folder, train = begun
+    train("id/train/seed0", {"epochs": [{}]})
+    assert "  id/train/seed0: epoch 1" in list(status_lines(read_status(folder)))
+    for path in folder.root.glob("jobs/*/" + HISTORY):
+        path.write_text("{")
+    assert read_status(folder).trainings == {}
