@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from lsbench.core.catalog import unknown_model
 from lsbench.core.job import JobSpec
+from lsbench.core.logger import LoggerChoices
 from lsbench.core.spec import StrictModel
 from lsbench.data.augment import Augment
 from lsbench.engine.named_recipes import NAMED_RECIPES
@@ -60,7 +61,7 @@ class Recipe(JobSpec):
     """
 
     runtime_fields: ClassVar[frozenset[str]] = frozenset(
-        {"data_workers", "recipe", "checkpoint_minutes", "checkpoint_url"}
+        {"data_workers", "recipe", "checkpoint_minutes", "checkpoint_url", "loggers"}
     )
     later_fields: ClassVar[frozenset[str]] = frozenset(
         {
@@ -109,6 +110,9 @@ class Recipe(JobSpec):
     checkpoint_minutes: float = Field(default=15.0, ge=0, description="between checkpoints within an epoch")
     checkpoint_url: str | None = Field(
         default=None, description="where checkpoints go, any fsspec URL; default: the job's folder"
+    )
+    loggers: LoggerChoices = Field(
+        default=(), description="tools that are shown every epoch: tensorboard, wandb, mlflow, trackio"
     )
 
     @field_validator("recipe")

@@ -13,6 +13,7 @@ from lsbench.engine.recipe import Recipe
 if TYPE_CHECKING:
     from torch import nn
 
+    from lsbench.engine.loggers import MultiLogger
     from lsbench.engine.trainer import Trainer
 
 HISTORY = "history.json"
@@ -37,6 +38,7 @@ def run(context: JobContext) -> Sequence[Record]:
         create_variant,
     )
     from lsbench.engine.evaluator import evaluate
+    from lsbench.engine.loggers import open_loggers, run_info
     from lsbench.engine.trainer import Trainer
     from lsbench.engine.weights import weights_sha256
     from lsbench.metrics.top1 import top1
@@ -68,17 +70,23 @@ def run(context: JobContext) -> Sequence[Record]:
         )
         return {"val_top1": found.mean("top1"), "val_images": found.num_images}
 
-    progress = trainer.run(partial(_emit_and_keep, context, trainer), validate)
+    choices = recipe.loggers if trainer.world.is_first else ()
+    info = run_info(context, start_epoch=trainer.progress.epoch)
+    with open_loggers(choices, info) as loggers:
+        progress = trainer.run(partial(_emit_and_keep, context, trainer, loggers), validate)
     trainer.save_weights(context.folder)
     sha256 = weights_sha256(trainer.model.state_dict())
     _write_history(context, progress.history, weights_sha256=sha256)
     return _records(context, progress.history, sha256)
 
 
-def _emit_and_keep(context: JobContext, trainer: Trainer, event: dict[str, Any]) -> None:
+def _emit_and_keep(
+    context: JobContext, trainer: Trainer, loggers: MultiLogger, event: dict[str, Any]
+) -> None:
     """Pass an event on; after an epoch, write how far the training is for whoever looks."""
     if event["ev"] == "epoch":
         _write_history(context, trainer.progress.history)
+        loggers.log(event["epoch"], {metric: event.get(key) for metric, key in CURVES.items()})
     context.emit(event)
 
 

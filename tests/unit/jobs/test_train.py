@@ -16,7 +16,7 @@ TRAIN = JOBS.load("train")
 
 def test_its_settings_are_the_recipe_and_where_things_lie_changes_no_result():
     assert TRAIN.spec is Recipe
-    for name in ("data_workers", "checkpoint_url", "checkpoint_minutes", "recipe"):
+    for name in ("data_workers", "checkpoint_url", "checkpoint_minutes", "recipe", "loggers"):
         assert name in TRAIN.spec.runtime_fields
     assert TRAIN.per_seed
     assert TRAIN.uses_data
@@ -46,9 +46,10 @@ def prepare(tiny, make_graph, tmp_path, same_torch_afterwards):
     tiny["jobs"] = [{"train": {**settings, **recipe, "checkpoint_minutes": 0}}]
     job = make_graph({**tiny, "seeds": [3]}).jobs[0]
 
-    def write(name):
-        folder = tmp_path / name / str(job.id)
-        write_text(folder / SPEC, job.model_dump_json())
+    def write(name, **settings):
+        folder = tmp_path / name / "tiny" / "default" / "jobs" / str(job.id)
+        changed = job.model_copy(update={"spec": {**job.spec, **settings}})
+        write_text(folder / SPEC, changed.model_dump_json())
         return folder
 
     return write
@@ -107,3 +108,15 @@ def test_every_epoch_has_records_and_the_best_is_named(prepare):
     assert whole["val_top1"]["value"] == of_epochs["val_top1", 2]
     assert whole["best_val_top1"]["value"] == max(of_epochs["val_top1", epoch] for epoch in (1, 2))
     assert json.loads((folder / "history.json").read_text())["of_epochs"] == 2
+
+
+def test_loggers_are_shown_every_epoch_and_change_no_weight(prepare):
+    plain = prepare("plain")
+    execute(plain, lambda event: None)
+    logged = prepare("logged", loggers=["tensorboard"])
+    execute(logged, lambda event: None)
+    assert weights_sha256(load(logged / WEIGHTS)) == weights_sha256(load(plain / WEIGHTS))
+    [events] = (logged / "tensorboard").iterdir()
+    content = events.read_bytes()
+    assert content.count(b"train_loss") == content.count(b"val_top1") - content.count(b"ema_val_top1") == 2
+    assert not (plain / "tensorboard").exists()
