@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -184,6 +184,9 @@ class JobKind:
         version: Raised whenever the same settings would give another number.
         cost: Estimated work in MACs from (spec, MACs per image, images in a split by name).
         resources: Defaults for the kind.
+        epoch_metrics: Metric of its records -> its key in the events of finished epochs: what a search can go
+            by. A kind that has any has a setting ``epochs``.
+        adjustable: Settings that may change in the middle of the job, as population based training does.
     """
 
     spec: type[JobSpec]
@@ -194,6 +197,8 @@ class JobKind:
     per_seed: bool = True
     uses_data: bool = True
     resources: Resources = DEFAULT_RESOURCES
+    epoch_metrics: Mapping[str, str] = field(default_factory=dict)
+    adjustable: tuple[str, ...] = ()
 
 
 def job_identity(job: Job, *, dataset: Any, settings: type[JobSpec] = JobSpec) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from lsbench.core.units import published_text, quantity
 from lsbench.suite.loader import read_suite, shipped_suites
 from lsbench.suite.planner import Plan
 from lsbench.suite.schema import Suite
+from lsbench.suite.trials import search_lines
 
 #: Published metrics that a plan shows; a report shows all.
 IN_PLAN = ("macs", "top1", "mce", "miou", "retinanet_ap", "maskrcnn_ap_box")
@@ -52,6 +53,9 @@ def plan_rows(plan: Plan) -> Iterator[dict[str, Any]]:
 def plan_lines(plan: Plan) -> Iterator[str]:
     """Yield a plan for people: one line per job, then what is missing and the sums."""
     suite = plan.graph.suite
+    if suite.search is not None:
+        yield from search_lines(plan.graph)
+        return
     yield f"{suite.name} ({suite.preset}): {len(suite.variants)} variants, seeds {list(suite.seeds)}"
     if suite.description:
         yield f"  {suite.description.strip()}"

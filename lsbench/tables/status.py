@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lsbench.store.results import ResultsFolder
 
-STATES = ("ok", "failed", "missing")
+STATES = ("ok", "stopped", "failed", "missing")
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class SuiteStatus:
     """How far one suite and preset is.
 
     Attributes:
-        counts: Job kind -> state (``ok``, ``failed``, ``missing``) -> number of jobs.
+        counts: Job kind -> state (``ok``, ``stopped``, ``failed``, ``missing``) -> number of jobs.
         errors: The last error of each failed job, by label.
         is_running: Whether a driver holds the folder now.
     """
@@ -56,9 +56,7 @@ def status_lines(found: SuiteStatus) -> Iterator[str]:
     """Yield a suite's status for people: its state, the jobs by kind, the last errors."""
     yield f"{found.suite} ({found.preset}): {_state(found)}"
     for kind, counter in found.counts.items():
-        numbers = ", ".join(
-            f"{counter[name]} {name}" for name in ("ok", "failed", "missing") if counter[name]
-        )
+        numbers = ", ".join(f"{counter[name]} {name}" for name in STATES if counter[name])
         yield f"  {kind}: {numbers}"
     for label, error in found.errors.items():
         yield f"  {label}: {error}"
