@@ -60,6 +60,8 @@ class TuneSearcher:
 
     def run(self, study: Study) -> None:
         """Run the trials of a variant that are left; the others only tell again what they know."""
+        for left in study.book.folder.root.glob(".tune-*"):  # by a run that was killed
+            shutil.rmtree(left, ignore_errors=True)
         storage = Path(tempfile.mkdtemp(prefix=".tune-", dir=study.book.folder.root))
         try:
             tuner = _create_tuner(study, storage)
@@ -96,13 +98,12 @@ def run_trial(config: dict[str, Any]) -> None:
     trial = TrialRun(work)
     algorithm = trial.search.algorithm
     every = algorithm.every_epochs if isinstance(algorithm, Pbt) else 0
-    if every:
-        _take_over(trial)
+    goes_on = bool(every) and _take_over(trial)
 
     def start(request: dict[str, Any], timeout_s: float) -> Iterator[dict[str, Any]]:
         return run_job(request, config["token"], timeout_s, int(np.ceil(work.num_gpus)))
 
-    with contextlib.closing(trial.epochs(start)) as epochs:  # type: ignore[type-var]
+    with contextlib.closing(trial.epochs(start, tells_past=not goes_on)) as epochs:  # type: ignore[type-var]
         for figures in epochs:
             is_last = figures["event"]["epoch"] >= figures["event"]["epochs"]
             if trial.search.metric not in figures or (every and is_last):
@@ -125,16 +126,21 @@ def _report_snapshot(trial: TrialRun, figures: dict[str, Any]) -> None:
         tune.report(figures, checkpoint=tune.Checkpoint.from_directory(folder))
 
 
-def _take_over(trial: TrialRun) -> None:
-    """Go on from the trial that Tune has chosen; one that was only paused goes on from its own end."""
+def _take_over(trial: TrialRun) -> bool:
+    """Go on from the trial that Tune has chosen; one that was only paused goes on from its own end.
+
+    Returns:
+        Whether Tune knows how far the trial is.
+    """
     checkpoint = tune.get_checkpoint()
     if checkpoint is None:
-        return
+        return False
     with checkpoint.as_directory() as folder:
         source = json.loads((Path(folder) / SOURCE).read_text())
     snapshot = Path(source["snapshot"])
     if source["number"] != trial.work.number and snapshot.is_dir():
         trial.take_over(snapshot, source["number"], source["epoch"])
+    return True
 
 
 def _create_tuner(study: Study, storage: Path) -> Any:
@@ -252,8 +258,10 @@ class _Population(PopulationBasedTraining):  # type: ignore[misc]  # Ray has no 
 
 def _suggestions(study: Study, config: dict[str, Any]) -> Any:
     """Return Optuna's sampler, which knows the results so far; unfinished trials come first."""
+    import optuna as optuna_package
     from ray.tune.search.optuna import OptunaSearch
 
+    optuna_package.logging.set_verbosity(optuna_package.logging.ERROR)
     search, book = study.search, study.book
     trials = book.trials[study.variant]
     known = [(t.settings, book.value(t.job)) for t in trials if t.state == "ok" and t.settings and t.job]

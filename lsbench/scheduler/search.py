@@ -284,7 +284,8 @@ def outcome_lines(
         settings = ", ".join(f"{key}={value}" for key, value in found.settings.items())
         yield f"best of {name}: trial {found.number}, {found.value:.4f} with {settings}"
     if outcome.untuned:
-        yield f"no trial trained to its end: {', '.join(outcome.untuned)}; the same command tries again"
+        names = ", ".join(outcome.untuned)
+        yield f"no trial trained to its end: {names}; `lsbench status` shows the errors"
     if outcome.tuned is not None:
         flags = ["--results", str(results)] if results != Path("results") else []
         flags += ["--data", str(data)] if data is not None else []

@@ -19,7 +19,7 @@ from lsbench.scheduler.driver import now
 from lsbench.scheduler.retry import one_line, should_retry
 from lsbench.store.atomic import write_json, write_text
 from lsbench.store.results import RESULT, SPEC, ResultsFolder
-from lsbench.store.trials import FAILURE, add_takeover, history
+from lsbench.store.trials import FAILURE, add_takeover, history, read_epochs
 from lsbench.suite.space import Search
 from lsbench.suite.trials import Settings, trial_job
 
@@ -73,18 +73,22 @@ class TrialRun:
         """Whether the trial was trained to its end."""
         return (self.folder / RESULT).exists()
 
-    def epochs(self, start: Start) -> Iterator[dict[str, Any]]:
+    def epochs(self, start: Start, *, tells_past: bool = True) -> Iterator[dict[str, Any]]:
         """Yield ``{"epoch", metric}`` of every finished epoch: first of those trained before, at once.
+
+        Of a population only the newest of them counts.
 
         The last epoch is held back until the result is written: who stops the trial there loses nothing.
         A trial that fails leaves ``failure.json`` in its folder and ends.
 
         Args:
             start: Runs a request in a child.
+            tells_past: Whether epochs trained before are told.
         """
-        past = history(self.folder)
+        past = read_epochs(self.folder)[-1:] if self.search.shares_training else history(self.folder)
         is_over = self.work.is_over or self.is_done
-        yield from (self._figures(event) for event in past if is_over or not _is_last(event))
+        told = past if tells_past else []
+        yield from (self._figures(event) for event in told if is_over or not _is_last(event))
         if is_over:
             return
         (self.folder / FAILURE).unlink(missing_ok=True)

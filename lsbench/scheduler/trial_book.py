@@ -13,7 +13,7 @@ from typing import Any
 from lsbench.core.job import Job, JobKind
 from lsbench.core.registry import JOBS
 from lsbench.scheduler.driver import Watcher, now
-from lsbench.scheduler.retry import RETRIED, one_line
+from lsbench.scheduler.retry import one_line
 from lsbench.store.results import ResultsFolder, read_json
 from lsbench.store.trials import (
     FAILURE,
@@ -31,6 +31,8 @@ from lsbench.suite.space import Search
 from lsbench.suite.trials import Found, Settings, search_id, trial_job, trials_graph
 
 ENDED = ("ok", "stopped", "failed")
+#: Errors that belong to a trial's settings: tried again, it would fail again.
+FINAL_ERRORS = ("diverged", "ArithmeticError")
 
 
 @dataclass
@@ -39,12 +41,14 @@ class Trial:
 
     Attributes:
         state: ``waiting``, ``ok``, ``stopped`` or ``failed``.
+        known_epochs: Epochs that an earlier run has trained; they are told again, but not shown again.
     """
 
     number: int
     settings: Settings | None = None
     job: Job | None = None
     state: str = "waiting"
+    known_epochs: int = 0
 
 
 class TrialBook:
@@ -89,11 +93,15 @@ class TrialBook:
         for (variant, number), line in read_trials(self.folder).items():
             trial = self.trials[variant][number]
             self._settle(variant, trial, line["settings"])
-            is_final = line["state"] in ENDED and line.get("error_class") not in RETRIED
+            is_final = line["state"] in ENDED and line.get("error_class", "diverged") in FINAL_ERRORS
             trial.state = line["state"] if is_final else "waiting"
         for variant, trials in self.trials.items():
             for trial in trials:
-                if trial.job is not None and self.folder.is_done(str(trial.job.id)):
+                if trial.job is None:
+                    continue
+                past = history(self.folder.job_folder(str(trial.job.id)))
+                trial.known_epochs = past[-1]["epoch"] if past and not self.search.shares_training else 0
+                if self.folder.is_done(str(trial.job.id)):
                     self._end(variant, trial, "ok", tell=False)
 
     def _settle(self, variant: str, trial: Trial, settings: Settings) -> None:
@@ -126,7 +134,8 @@ class TrialBook:
     def progressed(self, variant: str, number: int, event: dict[str, Any]) -> None:
         """Pass on a finished epoch."""
         trial = self.trials[variant][number]
-        if trial.state not in ENDED and self.watcher is not None:
+        is_news = trial.state not in ENDED and event["epoch"] > trial.known_epochs
+        if is_news and self.watcher is not None:
             self.watcher.job_progressed(self._shown(variant, trial), event)
 
     def ended(self, variant: str, number: int, *, is_lost: bool) -> None:

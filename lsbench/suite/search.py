@@ -174,6 +174,11 @@ def _check_algorithm(
             f"{algorithm.name} judges trials on the way: set validate_every to 1 in job '{entry.name}'",
         )
     if isinstance(algorithm, Pbt):
+        if 0 in asked.space.get("weight_decay", Dimension(choice=[1])).samples_to_check():
+            problems.add(
+                ("search", "space", "weight_decay"),
+                "pbt cannot change between no weight decay and some: keep it above 0",
+            )
         for name in asked.space:
             if name.split(".")[0] not in kind.adjustable:
                 problems.add(
