@@ -129,6 +129,6 @@ JOB = JobKind(
     version=1,
     cost=cost,
     resources=Resources(num_gpus="auto", timeout_min=7 * 24 * 60),
-    epoch_metrics={"val_top1": "val_top1", "train_loss": "loss"},
+    epoch_metrics={"val_top1": "val_top1", "ema_val_top1": "ema_val_top1", "train_loss": "loss"},
     adjustable=("lr", "weight_decay", "smoothing", "mixup", "cutmix", "augment"),
 )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lsbench.core.job import Job, JobKind
+from lsbench.core.record import SCHEMA_VERSION
 from lsbench.core.registry import JOBS
 from lsbench.scheduler.driver import Watcher, now
 from lsbench.scheduler.retry import one_line
@@ -177,32 +178,35 @@ class TrialBook:
         known = read_trials(self.folder).get((variant, trial.number), {})
         if known.get("state") != state:
             self._write(variant, trial, state, failure or {})
-        self._journal(job, state, failure)
+        self._journal(job, trial.number, state, failure)
         if tell and self.watcher is not None:
             log = f" (log: {self.folder.job_folder(str(job.id)) / 'log.txt'})" if failure else ""
             message = one_line(failure) + log if failure else ""
             self.watcher.job_ended(self._shown(variant, trial), state, message)
 
-    def _journal(self, job: Job, state: str, failure: dict[str, Any] | None) -> None:
-        """Append the trial to the journals of all jobs, unless it stands there."""
+    def _journal(self, job: Job, number: int, state: str, failure: dict[str, Any] | None) -> None:
+        """Append the trial to the journals of all jobs, marked as such, unless it stands there."""
         name = str(job.id)
         if self.folder.jobs().get(name, {}).get("status") == state:
             return
         result = self.folder.result(name)
         error = one_line(failure) if failure else None
+        attempts = len(self.folder.attempts(name)) + 1
+        mark = {"algorithm": self.search.algorithm.name, "trial": number}
         self.folder.add_attempt(name, {**now(), "status": state, "message": error})
         if result is not None:
-            self.folder.add_job({**result["job"], "attempts": 1}, result["records"])
+            self.folder.add_job({**result["job"], "attempts": attempts, "search": mark}, result["records"])
             return
         line = {
-            "schema_version": 1,
+            "schema_version": SCHEMA_VERSION,
             "job_id": name,
             "status": state,
             "kind": job.kind,
             "label": job.label,
             "seed": job.seed,
             "error": error,
-            "attempts": 1,
+            "attempts": attempts,
+            "search": mark,
             **now(),
         }
         self.folder.add_job(line, [])

@@ -173,18 +173,30 @@ def _check_algorithm(
             where,
             f"{algorithm.name} judges trials on the way: set validate_every to 1 in job '{entry.name}'",
         )
+    if asked.metric.startswith("ema_") and entry.spec.get("ema_decay") is None:
+        problems.add(("search", "metric"), f"'{asked.metric}' takes an average: set ema_decay in the job")
     if isinstance(algorithm, Pbt):
-        if 0 in asked.space.get("weight_decay", Dimension(choice=[1])).samples_to_check():
+        _check_population(asked, entry, kind, problems)
+
+
+def _check_population(asked: SearchEntry, entry: JobEntry, kind: JobKind, problems: Problems) -> None:
+    if entry.spec.get("checkpoint_url") is not None:
+        problems.add(
+            ("search", "algorithm"),
+            f"pbt copies checkpoints: leave checkpoint_url out of job '{entry.name}'",
+        )
+    decay = asked.space.get("weight_decay")
+    if decay is not None and 0 in decay.samples_to_check():
+        problems.add(
+            ("search", "space", "weight_decay"),
+            "pbt cannot change between no weight decay and some: keep it above 0",
+        )
+    for name in asked.space:
+        if name.split(".")[0] not in kind.adjustable:
             problems.add(
-                ("search", "space", "weight_decay"),
-                "pbt cannot change between no weight decay and some: keep it above 0",
+                ("search", "space", name),
+                f"pbt changes settings in the middle of a training, which only "
+                f"{', '.join(kind.adjustable)} allow",
             )
-        for name in asked.space:
-            if name.split(".")[0] not in kind.adjustable:
-                problems.add(
-                    ("search", "space", name),
-                    f"pbt changes settings in the middle of a training, which only "
-                    f"{', '.join(kind.adjustable)} allow",
-                )
-        if asked.budget.trials < 2:
-            problems.add(("search", "budget", "trials"), "pbt takes a population of at least 2, found 1")
+    if asked.budget.trials < 2:
+        problems.add(("search", "budget", "trials"), "pbt takes a population of at least 2, found 1")

@@ -84,6 +84,17 @@ def _searched(graph: JobGraph) -> str:
     return graph.suite.search.job if graph.suite.search else ""
 
 
+def search_rows(graph: JobGraph) -> Iterator[dict[str, Any]]:
+    """Yield what a search takes of each variant, as a flat mapping."""
+    search = graph.suite.search
+    if search is None:
+        return
+    for variant in graph.suite.variants:
+        trials, epochs = search.trials, search.epochs
+        row = {"variant": variant.name, "algorithm": search.algorithm.name, "trials": trials}
+        yield {**row, "epochs": epochs, "most_epochs": trials * epochs}
+
+
 def search_lines(graph: JobGraph) -> Iterator[str]:
     """Yield what a run would search, for people: trials times epochs."""
     suite, search = graph.suite, graph.suite.search
@@ -201,7 +212,7 @@ def _job(entry: JobEntry) -> dict[str, Any]:
     fields = kind.spec.model_fields
     usual = {name: to_jsonable_python(fields[name].get_default(call_default_factory=True)) for name in fields}
     # A named recipe would fill in what is left out.
-    is_plain = not entry.spec.get("recipe")
+    is_plain = not kind.spec.named_settings(entry.spec)
     settings = {k: v for k, v in entry.spec.items() if v != usual.get(k) or not is_plain}
     if entry.name != entry.kind:
         settings["name"] = entry.name
