@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from lsbench.scheduler.driver import Outcome
     from lsbench.scheduler.progress import PlainWatcher
     from lsbench.scheduler.protocol import Executor
+    from lsbench.scheduler.run import RunOptions
     from lsbench.store.results import ResultsFolder
     from lsbench.suite.graph import JobGraph
     from lsbench.suite.planner import Plan
@@ -165,6 +166,9 @@ def run(
         return
     graph = _graph(suite, preset, overrides, limit, data)
     options = RunOptions(results, only or [], skip or [], _seeds(seeds), max_parallel, fail_fast)
+    if graph.suite.search is not None:
+        _search(graph, options, scheduler, address, data, as_json)
+        return
     watchers: list[PlainWatcher] = []
 
     def create_watcher(made: Plan, folder: ResultsFolder) -> PlainWatcher:
@@ -182,6 +186,36 @@ def run(
         for watcher in watchers:
             watcher.close()
     _conclude(graph, outcome, results, as_json)
+
+
+def _search(
+    graph: JobGraph,
+    options: RunOptions,
+    scheduler: Scheduler,
+    address: str | None,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Search settings, print the trials, and say how to run what was found."""
+    from lsbench.scheduler.ray_pool import RayExecutor
+    from lsbench.scheduler.search import SearchParts, outcome_lines, run_search
+
+    if scheduler is Scheduler.inline:
+        raise UsageError("--scheduler inline: a search needs Ray; leave the option out")
+    parts = SearchParts(
+        create_executor=lambda: RayExecutor(address),
+        create_watcher=lambda made, folder: _watcher(made, folder, as_json),
+    )
+    outcome, has_run = run_search(graph, options, parts)
+    console = _stderr()
+    if has_run:
+        _print_table(graph, options.results, as_json)
+    else:
+        console.print(f"{graph.suite.name} ({graph.suite.preset}): nothing left to search.")
+    for line in outcome_lines(outcome, results=options.results, data=data, limit=graph.suite.limit):
+        console.print(line, soft_wrap=True)
+    if outcome.untuned:
+        raise typer.Exit(ExitCode.JOBS_FAILED)
 
 
 def _executor(scheduler: Scheduler, address: str | None) -> Executor:
@@ -211,6 +245,14 @@ def _conclude(graph: JobGraph, outcome: Outcome | None, results: Path, as_json: 
         console.print(f"{name} ({graph.suite.preset}): nothing left to do, every job is done.")
         console.print(f"See `lsbench report {name}`.")
         return
+    _print_table(graph, results, as_json)
+    if outcome.failed or outcome.skipped:
+        counts = f"{len(outcome.ok)} ok, {len(outcome.failed)} failed, {len(outcome.skipped)} skipped"
+        console.print(f"{counts}; the same command tries them again.", style="bold red")
+        raise typer.Exit(ExitCode.JOBS_FAILED)
+
+
+def _print_table(graph: JobGraph, results: Path, as_json: bool) -> None:
     from lsbench.core.registry import REPORTS
     from lsbench.scheduler.run import results_folder
     from lsbench.tables.summary import summarize
@@ -219,10 +261,6 @@ def _conclude(graph: JobGraph, outcome: Outcome | None, results: Path, as_json: 
     if summary is not None:
         text = REPORTS.load("json" if as_json else "console")([summary])
         typer.echo(json.dumps({"event": "report", **json.loads(text)}) if as_json else text, nl=as_json)
-    if outcome.failed or outcome.skipped:
-        counts = f"{len(outcome.ok)} ok, {len(outcome.failed)} failed, {len(outcome.skipped)} skipped"
-        console.print(f"{counts}; the same command tries them again.", style="bold red")
-        raise typer.Exit(ExitCode.JOBS_FAILED)
 
 
 @app.command()

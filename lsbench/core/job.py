@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -216,6 +216,9 @@ class JobKind:
         cost: Estimated work in MACs from (spec, MACs per image, images in a split by name).
         resources: Defaults for the kind.
         can_be_distributed: Whether several processes can share one job of the kind.
+        epoch_metrics: Metric of its records -> its key in the events of finished epochs: what a search can go
+            by. A kind that has any has a setting ``epochs``.
+        adjustable: Settings that may change in the middle of the job, as population based training does.
     """
 
     spec: type[JobSpec]
@@ -227,6 +230,8 @@ class JobKind:
     uses_data: bool = True
     resources: Resources = DEFAULT_RESOURCES
     can_be_distributed: bool = False
+    epoch_metrics: Mapping[str, str] = field(default_factory=dict)
+    adjustable: tuple[str, ...] = ()
 
 
 def job_identity(job: Job, *, dataset: Any, settings: type[JobSpec] = JobSpec) -> dict[str, Any]:

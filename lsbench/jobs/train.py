@@ -141,4 +141,6 @@ JOB = JobKind(
     cost=cost,
     resources=Resources(num_gpus="auto", timeout_min=7 * 24 * 60),
     can_be_distributed=True,
+    epoch_metrics={"val_top1": "val_top1", "ema_val_top1": "ema_val_top1", "train_loss": "loss"},
+    adjustable=("lr", "weight_decay", "smoothing", "mixup", "cutmix", "augment"),
 )

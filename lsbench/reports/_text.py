@@ -22,6 +22,8 @@ def row_texts(row: Row, columns: list[Column]) -> list[str]:
 
 def cell_text(cell: Cell, column: Column) -> str:
     """Return one cell: value and interval, or the reason why there is none."""
+    if cell.text:
+        return cell.text
     if cell.estimate is None:
         return cell.hole or "-"
     if column.is_published:

@@ -21,6 +21,7 @@ from lsbench.scheduler.torchrun import run_ranks
 from lsbench.store.atomic import write_json
 from lsbench.store.lock import locked
 from lsbench.store.results import RESULT, SPEC
+from lsbench.store.trials import add_epoch
 
 Emit = Callable[[dict[str, Any]], None]
 LOCK_WAIT_S = 30.0
@@ -30,8 +31,9 @@ def act(request: Mapping[str, Any], emit: Emit) -> int:
     """Do what a request asks and return the exit status of the process.
 
     Args:
-        request: ``{"action": "job", "folder": ...}``, ``{"action": "preflight", "variants": [...]}`` or
-            ``{"action": "ranks", ...}`` as :func:`lsbench.scheduler.torchrun.run_ranks` takes it.
+        request: ``{"action": "job", "folder": ...}``, where a job with ``keeps_epochs`` notes its finished
+            epochs in its folder; ``{"action": "preflight", "variants": [...]}``; or ``{"action": "ranks", ...}``
+            as :func:`lsbench.scheduler.torchrun.run_ranks` takes it.
         emit: Receives events, the last of them ``error`` if the job failed.
     """
     try:
@@ -41,12 +43,27 @@ def act(request: Mapping[str, Any], emit: Emit) -> int:
         elif request["action"] == "ranks":
             return run_ranks(request, emit)
         else:
-            execute(Path(request["folder"]), emit)
+            folder = Path(request["folder"])
+            execute(folder, noting_epochs(folder, emit) if request.get("keeps_epochs") else emit)
     except Exception as error:  # noqa: BLE001 - whatever a job raises is stored with the job
         traceback.print_exc()
         emit({"ev": "error", **describe(error)})
         return 1
     return 0
+
+
+def noting_epochs(folder: Path, emit: Emit) -> Emit:
+    """Return an `emit` that first notes every finished epoch in the job's folder.
+
+    The job's own process notes them, so that none is lost when whoever watches it dies.
+    """
+
+    def note(event: dict[str, Any]) -> None:
+        if event["ev"] == "epoch":
+            add_epoch(folder, event)
+        emit(event)
+
+    return note
 
 
 def describe(error: BaseException) -> dict[str, str]:

@@ -32,7 +32,7 @@ class Watcher(Protocol):
         """A running job has said how far it is."""
 
     def job_ended(self, job: Job, state: str, message: str) -> None:
-        """A job ended: ``ok``, ``failed``, ``retry`` or ``skipped``."""
+        """A job ended: ``ok``, ``failed``, ``retry``, ``skipped``, or ``stopped`` as a trial that is bad."""
 
     def tick(self) -> None:
         """Some time has passed."""
@@ -161,7 +161,7 @@ class Driver:
         name = str(job.id)
         result = self.folder.result(name)
         if result is not None:
-            self.folder.add_attempt(name, {**_now(), "status": "ok"})
+            self.folder.add_attempt(name, {**now(), "status": "ok"})
             attempts = len(self.failures.get(name, [])) + 1
             self.folder.add_job({**result["job"], "attempts": attempts}, result["records"])
             self.done.add(name)
@@ -177,7 +177,7 @@ class Driver:
         failures = self.failures.setdefault(name, [])
         failures.append(error_class)
         message = one_line(end)
-        attempt = {**_now(), "status": "failed", "error_class": error_class, "message": message}
+        attempt = {**now(), "status": "failed", "error_class": error_class, "message": message}
         self.folder.add_attempt(name, attempt)
         retries = job.resources.max_retries or 0
         if should_retry(error_class, failures=failures, max_retries=retries):
@@ -193,7 +193,7 @@ class Driver:
             "seed": job.seed,
             "error": message,
             "attempts": len(failures),
-            **_now(),
+            **now(),
         }
         self.folder.add_job(line, [])
         self.outcome.failed.append(job)
@@ -220,5 +220,6 @@ class Driver:
             self.ledger.remove(gone)
 
 
-def _now() -> dict[str, str]:
+def now() -> dict[str, str]:
+    """Return the time at which something ended, as the journals hold it."""
     return {"ended_at": datetime.now(UTC).isoformat(timespec="seconds")}

@@ -20,7 +20,13 @@ from lsbench.suite.planner import Plan
 
 DRAW_EVERY_S = 1.0
 MIN_SHARE = 0.05  # of a running job, before its pace says anything
-STATE_STYLE = {"ok": "green", "failed": "bold red", "retry": "yellow", "skipped": "yellow"}
+STATE_STYLE = {
+    "ok": "green",
+    "failed": "bold red",
+    "retry": "yellow",
+    "skipped": "yellow",
+    "stopped": "yellow",
+}
 
 
 class Estimate:
@@ -114,6 +120,8 @@ class PlainWatcher:
             self.ended += 1
         if state == "ok":
             self.estimate.learn(name, wall_s)
+        elif state == "stopped":
+            self.estimate.left.discard(name)
         detail = f": {message}" if message else f" in {from_duration(wall_s)}"
         self.say(f"[{self.ended}/{self.total}] {job.label} {state}{detail}", STATE_STYLE[state])
 

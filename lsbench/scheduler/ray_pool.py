@@ -1,4 +1,4 @@
-"""Run jobs on Ray: the only file that imports it.
+"""Run jobs on Ray. Ray is imported in scheduler/ray_*.py alone.
 
 Ray core executes, the driver schedules. A job is one Ray task (a gang over several nodes is one for
 each), pinned to the node that the ledger chose, that supervises one child process and streams its

@@ -103,8 +103,14 @@ def _drive(
     return driver.run()
 
 
-def write_manifest(graph: JobGraph, folder: ResultsFolder) -> None:
-    """Write every expected job up front, so that what is missing shows."""
+def write_manifest(graph: JobGraph, folder: ResultsFolder, *, more: dict[str, Any] | None = None) -> None:
+    """Write every expected job up front, so that what is missing shows.
+
+    Args:
+        graph: The jobs.
+        folder: Where to.
+        more: What else the manifest holds.
+    """
     suite = graph.suite
     manifest: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
@@ -119,6 +125,7 @@ def write_manifest(graph: JobGraph, folder: ResultsFolder) -> None:
         "published": {v.name: v.published for v in suite.variants if v.published},
         "published_only": [row.model_dump(mode="json") for row in suite.published_only],
         "jobs": [_entry(job) for job in graph.jobs],
+        **(more or {}),
     }
     if folder.manifest() != manifest:
         text = yaml.safe_dump(suite.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

@@ -123,9 +123,26 @@ def _job(
     return draft.model_copy(update={"id": job_id(draft, dataset=seen, settings=kind.spec)})
 
 
+def with_spec(job: Job, spec: dict[str, Any]) -> Job:
+    """Return `job` with other settings and the id that belongs to them.
+
+    Args:
+        job: A job whose kind looks at images.
+        spec: All settings, as JSON values.
+    """
+    fingerprint = job.dataset_fingerprint
+    seen = None if fingerprint is None else _seen(job.variant.dataset["img_size"], fingerprint)
+    draft = job.model_copy(update={"spec": spec, "id": None})
+    return draft.model_copy(update={"id": job_id(draft, dataset=seen, settings=JOBS.load(job.kind).spec)})
+
+
+def _seen(img_size: int, fingerprint: str) -> dict[str, Any]:
+    return {"fingerprint": fingerprint, "img_size": img_size}
+
+
 def _pixels(spec: Any, fingerprint: str | None) -> dict[str, Any] | None:
     """Return what a job that looks at images depends on: the files and the size they are read at."""
-    return None if fingerprint is None else {"fingerprint": fingerprint, "img_size": spec.img_size}
+    return None if fingerprint is None else _seen(spec.img_size, fingerprint)
 
 
 def _shape(plugin: Any, spec: Any, data_root: Path | None) -> dict[str, Any] | None:

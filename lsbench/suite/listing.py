@@ -12,6 +12,7 @@ from lsbench.core.units import published_text, quantity
 from lsbench.suite.loader import read_suite, shipped_suites
 from lsbench.suite.planner import Plan
 from lsbench.suite.schema import Suite
+from lsbench.suite.trials import search_lines, search_rows
 
 #: Published metrics that a plan shows; a report shows all.
 IN_PLAN = ("macs", "top1", "mce", "miou", "retinanet_ap", "maskrcnn_ap_box")
@@ -41,7 +42,10 @@ def named_things(what: str) -> Iterator[tuple[str, str]]:
 
 
 def plan_rows(plan: Plan) -> Iterator[dict[str, Any]]:
-    """Yield each chosen job of a plan as a flat mapping."""
+    """Yield each chosen job of a plan as a flat mapping; of a search, what it would take of each row."""
+    if plan.graph.suite.search is not None:
+        yield from search_rows(plan.graph)
+        return
     for job in plan.graph.jobs:
         state = plan.state(job)
         if state is not None:
@@ -53,6 +57,9 @@ def plan_rows(plan: Plan) -> Iterator[dict[str, Any]]:
 def plan_lines(plan: Plan) -> Iterator[str]:
     """Yield a plan for people: one line per job, then what is missing and the sums."""
     suite = plan.graph.suite
+    if suite.search is not None:
+        yield from search_lines(plan.graph)
+        return
     yield f"{suite.name} ({suite.preset}): {len(suite.variants)} variants, seeds {list(suite.seeds)}"
     if suite.description:
         yield f"  {suite.description.strip()}"

@@ -15,6 +15,7 @@ from lsbench.suite.marked_yaml import merge
 from lsbench.suite.problems import Problems
 from lsbench.suite.published import check_published, published_rows
 from lsbench.suite.schema import NAME, JobEntry, Suite
+from lsbench.suite.search import resolve_search
 
 RESERVED = ("name", "needs", "resources")
 
@@ -36,6 +37,7 @@ def resolve_suite(
     published_only = published_rows(data, problems)
     _check_needs(jobs, data, problems)
     baseline = _baseline(data, variants, problems)
+    search = resolve_search(data, jobs, problems)
     seeds = data.get("seeds", [0])
     if isinstance(seeds, list) and len(set(map(str, seeds))) != len(seeds):
         problems.add(("seeds",), "a seed is given twice")
@@ -52,6 +54,7 @@ def resolve_suite(
             limit=limit,
             source=data.get("source") or "",
             published_only=published_only,
+            search=search,
         )
     except (KeyError, ValidationError, TypeError):
         return None  # the schema's check has noted the reason

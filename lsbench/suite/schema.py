@@ -8,8 +8,10 @@ from pydantic import Field
 
 from lsbench.core.job import Published, Resources, Variant
 from lsbench.core.spec import StrictModel
+from lsbench.suite.space import Search, SearchEntry
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+NAME_LENGTH = 60
 
 Seed = Annotated[int, Field(ge=0)]
 
@@ -69,6 +71,7 @@ class Overlay(StrictModel):
     jobs: list[str | dict[str, Any]] | None = Field(
         default=None, description="settings laid over the jobs of the same name"
     )
+    search: dict[str, Any] | None = Field(default=None, description="settings laid over the suite's search")
     seeds: list[Seed] | None = None
     resources: Resources | None = None
 
@@ -80,7 +83,7 @@ class SuiteFile(StrictModel):
     extends: str | None = Field(
         default=None, description="a file beside this one over which this one is laid, as a preset is"
     )
-    name: str = Field(pattern=NAME, max_length=60)
+    name: str = Field(pattern=NAME, max_length=NAME_LENGTH)
     description: str = ""
     source: str = Field(default="", description="where the published numbers are from")
     tags: list[str] = Field(
@@ -93,6 +96,9 @@ class SuiteFile(StrictModel):
     jobs: list[str | dict[str, Any]] = Field(
         min_length=1,
         description="job kinds, each a name or `{kind: {its settings, name, needs, resources}}`",
+    )
+    search: SearchEntry | None = Field(
+        default=None, description="settings of a job to search for each variant, instead of running the jobs"
     )
     seeds: list[Seed] = Field(default=[0], min_length=1)
     resources: Resources = Resources()
@@ -129,6 +135,7 @@ class Suite(StrictModel):
     limit: int | None = None
     source: str = ""
     published_only: tuple[PublishedRow, ...] = ()
+    search: Search | None = None
 
     @property
     def is_smoke(self) -> bool:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from lsbench.core.errors import StoreError
 from lsbench.store.results import ResultsFolder, read_json
 
-STATES = ("ok", "failed", "missing")
+STATES = ("ok", "stopped", "failed", "missing")
 #: What a training writes into its job's folder after every epoch.
 HISTORY = "history.json"
 
@@ -28,7 +28,7 @@ class SuiteStatus:
     """How far one suite and preset is.
 
     Attributes:
-        counts: Job kind -> state (``ok``, ``failed``, ``missing``) -> number of jobs.
+        counts: Job kind -> state (``ok``, ``stopped``, ``failed``, ``missing``) -> number of jobs.
         errors: The last error of each failed job, by label.
         is_running: Whether a driver holds the folder now.
         trainings: How far each training is that has begun and has not ended well, by label.
@@ -83,9 +83,7 @@ def status_lines(found: SuiteStatus) -> Iterator[str]:
     """Yield a suite's status for people: its state, the jobs by kind, unfinished trainings, errors."""
     yield f"{found.suite} ({found.preset}): {_state(found)}"
     for kind, counter in found.counts.items():
-        numbers = ", ".join(
-            f"{counter[name]} {name}" for name in ("ok", "failed", "missing") if counter[name]
-        )
+        numbers = ", ".join(f"{counter[name]} {name}" for name in STATES if counter[name])
         yield f"  {kind}: {numbers}"
     for label, epochs in found.trainings.items():
         yield f"  {label}: epoch {epochs.done}" + ("" if epochs.of is None else f" of {epochs.of}")

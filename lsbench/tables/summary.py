@@ -19,6 +19,7 @@ from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.curves import Curve, curves_of, load_curves
 from lsbench.tables.load import load_table
 from lsbench.tables.published import add_published, published_notes
+from lsbench.tables.search import trial_table
 from lsbench.tables.statistics import (
     Estimate,
     detectable_difference,
@@ -69,7 +70,7 @@ def _flat(row: Row, columns: Sequence[Column]) -> dict[str, Any]:
     for column in columns:
         cell = row.cells[column.key]
         found = cell.estimate
-        flat[column.key] = found.value if found else None
+        flat[column.key] = found.value if found else cell.text or None
         if found and found.low is not None:
             flat[f"{column.key}_ci_low"], flat[f"{column.key}_ci_high"] = found.low, found.high
         if cell.expected > 1:
@@ -86,6 +87,9 @@ def summarize(folder: ResultsFolder) -> Summary | None:
     manifest = folder.manifest()
     if manifest is None:
         return None
+    trials = trial_table(folder, manifest)
+    if trials is not None:
+        return _summary(manifest, *trials)
     table = load_table([folder])
     columns = _columns(table, {entry["kind"] for entry in manifest["jobs"]})
     variants = list(dict.fromkeys(entry["variant"] for entry in manifest["jobs"]))
@@ -93,6 +97,10 @@ def summarize(folder: ResultsFolder) -> Summary | None:
     rows = [_row(name, manifest, table, columns) for name in variants]
     notes = [*_notes(manifest, table, columns, rows), *published_notes(manifest)]
     columns, rows = add_published(columns, rows, manifest)
+    return _summary(manifest, columns, rows, notes)
+
+
+def _summary(manifest: dict[str, Any], columns: list[Column], rows: list[Row], notes: list[str]) -> Summary:
     return Summary(
         suite=manifest["suite"],
         preset=manifest["preset"],

@@ -281,3 +281,15 @@ def test_a_report_of_smoke_tests_alone_says_how_to_see_them(tiny, write_suite, r
 def test_a_wrong_word_is_answered_in_one_line(capsys):
     assert run_command(["list"]) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_a_search_needs_ray_and_says_what_it_would_take(tiny, write_suite, call, results):
+    tiny["search"] = {"space": {"lr": {"uniform": [0.001, 0.01]}}, "budget": {"trials": 4}}
+    suite = write_suite(tiny)
+    code, _, err = call(*inline(suite, results))
+    assert (code, err) == (2, "lsbench: --scheduler inline: a search needs Ray; leave the option out\n")
+    code, out, _ = call("plan", suite)
+    assert code == 0
+    assert "4 trials x at most 1 epochs x 2 variants = at most 8 epochs" in out
+    code, out, _ = call("plan", suite, "--json")
+    assert [json.loads(line)["most_epochs"] for line in out.splitlines()] == [4, 4]

@@ -10,8 +10,9 @@ import torch
 from lsbench.core.errors import DiskFullError
 from lsbench.core.job import Job, Variant
 from lsbench.engine.weights import WEIGHTS, load, weights_sha256
-from lsbench.scheduler.child import act, check_models, describe, execute
+from lsbench.scheduler.child import act, check_models, describe, execute, noting_epochs
 from lsbench.store.lock import locked
+from lsbench.store.trials import read_epochs
 
 pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
 
@@ -225,3 +226,15 @@ def test_a_mixer_that_breaks_the_shape_is_found_before_any_job(monkeypatch):
 def broken_mixer(load, mixer):
     """Return a registry's load that gives `mixer` for the name ``identity``."""
     return lambda self, name: mixer if (self.kind, name) == ("mixer", "identity") else load(self, name)
+
+
+def test_a_trial_notes_its_epochs_before_it_tells_them(tmp_path):
+    told = []
+
+    def emit(event):
+        told.append((event["ev"], len(read_epochs(tmp_path))))
+
+    note = noting_epochs(tmp_path, emit)
+    for event in ({"ev": "step"}, {"ev": "epoch", "epoch": 1}, {"ev": "epoch", "epoch": 2}):
+        note(event)
+    assert told == [("step", 0), ("epoch", 1), ("epoch", 2)]

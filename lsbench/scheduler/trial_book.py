@@ -1,0 +1,300 @@
+"""The driver's account of a search: every trial, its settings and what has become of it.
+
+Truth is in the folders of the trials: ``result.json`` means trained to the end. That a trial was
+stopped early or has failed is in ``trials.jsonl``, which only the driver writes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from lsbench.core.job import Job, JobKind
+from lsbench.core.record import SCHEMA_VERSION
+from lsbench.core.registry import JOBS
+from lsbench.scheduler.driver import Watcher, now
+from lsbench.scheduler.retry import one_line
+from lsbench.store.results import ResultsFolder, read_json
+from lsbench.store.trials import (
+    FAILURE,
+    add_trial,
+    history,
+    read_epochs,
+    read_schedule,
+    read_search,
+    read_trials,
+    write_search,
+)
+from lsbench.suite.graph import JobGraph
+from lsbench.suite.planner import Plan
+from lsbench.suite.space import Search
+from lsbench.suite.trials import Found, Settings, search_id, trial_job, trials_graph
+
+ENDED = ("ok", "stopped", "failed")
+#: Errors that belong to a trial's settings: tried again, it would fail again.
+FINAL_ERRORS = ("diverged", "ArithmeticError")
+
+
+@dataclass
+class Trial:
+    """One trial; its job is None until its settings are known.
+
+    Attributes:
+        state: ``waiting``, ``ok``, ``stopped`` or ``failed``.
+        known_epochs: Epochs that an earlier run has trained; they are told again, but not shown again.
+    """
+
+    number: int
+    settings: Settings | None = None
+    job: Job | None = None
+    state: str = "waiting"
+    known_epochs: int = 0
+
+
+class TrialBook:
+    """Every trial of every variant."""
+
+    def __init__(self, folder: ResultsFolder, search: Search, templates: dict[str, Job]) -> None:
+        """Open the account of a search; nothing is read or written.
+
+        Args:
+            folder: Where results go; this driver holds its lock.
+            search: The search.
+            templates: Variant -> its job at the suite's settings.
+        """
+        self.folder, self.search, self.templates = folder, search, templates
+        self.metric_key = _kind(templates).epoch_metrics[search.metric]
+        self.ids = {variant: search_id(search, job) for variant, job in templates.items()}
+        self.trials = {variant: [Trial(n) for n in range(search.trials)] for variant in templates}
+        self.drawn: list[Settings] | None = None
+        self.watcher: Watcher | None = None
+
+    def open(self) -> None:
+        """Take over what an earlier run of the same search has left."""
+        before = read_search(self.folder)
+        if before is not None and before["ids"] == self.ids:
+            self.draw(before["settings"])
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the settings of the trials are known, as far as they can be before any result."""
+        return self.drawn is not None
+
+    def draw(self, settings: list[Settings]) -> None:
+        """Take over the settings of all trials, the same for each variant; write what is searched."""
+        self.drawn = settings
+        write_search(
+            self.folder,
+            {"ids": self.ids, "search": self.search.model_dump(mode="json"), "settings": settings},
+        )
+        for variant, trials in self.trials.items():
+            for trial, chosen in zip(trials, settings, strict=False):
+                self._settle(variant, trial, chosen)
+        for (variant, number), line in read_trials(self.folder).items():
+            trial = self.trials[variant][number]
+            self._settle(variant, trial, line["settings"])
+            is_final = line["state"] in ENDED and line.get("error_class", "diverged") in FINAL_ERRORS
+            trial.state = line["state"] if is_final else "waiting"
+        for variant, trials in self.trials.items():
+            for trial in trials:
+                if trial.job is None:
+                    continue
+                past = history(self.folder.job_folder(str(trial.job.id)))
+                trial.known_epochs = past[-1]["epoch"] if past and not self.search.shares_training else 0
+                if self.folder.is_done(str(trial.job.id)):
+                    self._end(variant, trial, "ok", tell=False)
+
+    def _settle(self, variant: str, trial: Trial, settings: Settings) -> None:
+        trial.settings = settings
+        trial.job = trial_job(self.templates[variant], self.search, trial.number, settings)
+
+    def left(self, variant: str) -> list[Trial]:
+        """Return the trials of a variant that have not ended; before settings are drawn, all."""
+        return [trial for trial in self.trials[variant] if trial.state not in ENDED]
+
+    def states(self, variants: list[str]) -> Counter[str]:
+        """Return the number of trials by state."""
+        return Counter(trial.state for variant in variants for trial in self.trials[variant])
+
+    def epochs(self, variants: list[str]) -> tuple[int, int]:
+        """Return the epochs trained, and the epochs of all trials trained to the end."""
+        jobs = [trial.job for variant in variants for trial in self.trials[variant] if trial.job]
+        trained = sum(len(read_epochs(self.folder.job_folder(str(job.id)))) for job in jobs)
+        return trained, len(variants) * self.search.trials * self.search.epochs
+
+    def started(self, variant: str, number: int, settings: Settings, data: dict[str, Any]) -> None:
+        """Note that a trial has started, or goes on."""
+        trial = self.trials[variant][number]
+        if trial.settings is None:
+            self._settle(variant, trial, settings)
+            self._write(variant, trial, "running", {})
+        if trial.state not in ENDED and self.watcher is not None:
+            self.watcher.job_started(self._shown(variant, trial), data)
+
+    def progressed(self, variant: str, number: int, event: dict[str, Any]) -> None:
+        """Pass on a finished epoch."""
+        trial = self.trials[variant][number]
+        is_news = trial.state not in ENDED and event["epoch"] > trial.known_epochs
+        if is_news and self.watcher is not None:
+            self.watcher.job_progressed(self._shown(variant, trial), event)
+
+    def ended(self, variant: str, number: int, *, is_lost: bool) -> None:
+        """Note how a trial ended, going by what lies in its folder.
+
+        Args:
+            variant: The variant.
+            number: The trial.
+            is_lost: Whether Ray says that its worker died; a trial without result or failure is then taken
+                up again, and has been stopped early otherwise.
+        """
+        trial = self.trials[variant][number]
+        if trial.state in ENDED or trial.job is None:
+            return
+        job_folder = self.folder.job_folder(str(trial.job.id))
+        failure = read_json(job_folder / FAILURE)
+        if self.folder.is_done(str(trial.job.id)):
+            self._end(variant, trial, "ok")
+        elif failure is not None:
+            self._end(variant, trial, "failed", failure)
+        elif not is_lost:
+            self._end(variant, trial, "stopped")
+        elif self.watcher is not None:
+            self.watcher.job_ended(self._shown(variant, trial), "retry", "worker_lost: the Ray worker died")
+
+    def _end(
+        self,
+        variant: str,
+        trial: Trial,
+        state: str,
+        failure: dict[str, Any] | None = None,
+        *,
+        tell: bool = True,
+    ) -> None:
+        job = trial.job
+        if job is None:
+            return
+        trial.state = state
+        known = read_trials(self.folder).get((variant, trial.number), {})
+        if known.get("state") != state:
+            self._write(variant, trial, state, failure or {})
+        self._journal(job, trial.number, state, failure)
+        if tell and self.watcher is not None:
+            log = f" (log: {self.folder.job_folder(str(job.id)) / 'log.txt'})" if failure else ""
+            message = one_line(failure) + log if failure else ""
+            self.watcher.job_ended(self._shown(variant, trial), state, message)
+
+    def _journal(self, job: Job, number: int, state: str, failure: dict[str, Any] | None) -> None:
+        """Append the trial to the journals of all jobs, marked as such, unless it stands there."""
+        name = str(job.id)
+        if self.folder.jobs().get(name, {}).get("status") == state:
+            return
+        result = self.folder.result(name)
+        error = one_line(failure) if failure else None
+        attempts = len(self.folder.attempts(name)) + 1
+        mark = {"algorithm": self.search.algorithm.name, "trial": number}
+        self.folder.add_attempt(name, {**now(), "status": state, "message": error})
+        if result is not None:
+            self.folder.add_job({**result["job"], "attempts": attempts, "search": mark}, result["records"])
+            return
+        line = {
+            "schema_version": SCHEMA_VERSION,
+            "job_id": name,
+            "status": state,
+            "kind": job.kind,
+            "label": job.label,
+            "seed": job.seed,
+            "error": error,
+            "attempts": attempts,
+            "search": mark,
+            **now(),
+        }
+        self.folder.add_job(line, [])
+
+    def _write(self, variant: str, trial: Trial, state: str, failure: dict[str, Any]) -> None:
+        job_id = str(trial.job.id) if trial.job else None
+        past = history(self.folder.job_folder(job_id)) if job_id else []
+        values = [event[self.metric_key] for event in past if event.get(self.metric_key) is not None]
+        pick = max if self.search.mode == "max" else min
+        schedule = read_schedule(self.folder.job_folder(job_id)) if job_id else []
+        line = {
+            "search": self.ids[variant],
+            "variant": variant,
+            "trial": trial.number,
+            "job_id": job_id,
+            "settings": schedule[-1]["settings"] if schedule else trial.settings,
+            "state": state,
+            "epochs": past[-1]["epoch"] if past else 0,
+            "last": values[-1] if values else None,
+            "best": pick(values) if values else None,
+            **({"error_class": failure["error_class"], "error": one_line(failure)} if failure else {}),
+            **({"started_with": trial.settings, "takeovers": schedule} if schedule else {}),
+            **now(),
+        }
+        add_trial(self.folder, line)
+
+    def value(self, job: Job) -> float | None:
+        """Return the metric of a trial that was trained to its end, or None."""
+        result = self.folder.result(str(job.id)) or {"records": []}
+        records = [r for r in result["records"] if r["metric"] == self.search.metric]
+        found = [r["value"] for r in records if "|epoch=" not in r["protocol"] and r["value"] is not None]
+        return found[-1] if found else None
+
+    def best(self) -> dict[str, Found]:
+        """Return variant -> its best trial among those trained to the end, where there is one."""
+        found: dict[str, Found] = {}
+        for variant, trials in self.trials.items():
+            for trial in trials:
+                value = None if trial.job is None or trial.state != "ok" else self.value(trial.job)
+                if trial.job is None or value is None:
+                    continue
+                if variant not in found or self.search.is_better(value, found[variant].value):
+                    found[variant] = self._found(trial, trial.job, value)
+        return found
+
+    def _found(self, trial: Trial, job: Job, value: float) -> Found:
+        """Return a trial with the settings it ended with: a population changes them on the way."""
+        schedule = read_schedule(self.folder.job_folder(str(job.id)))
+        settings = schedule[-1]["settings"] if schedule else trial.settings or {}
+        last = trial_job(self.templates[job.variant.name], self.search, trial.number, settings)
+        return Found(trial.number, settings, job.model_copy(update={"spec": last.spec}), value)
+
+    def jobs_expected(self) -> list[Job]:
+        """Return a job for every trial; without an id where the settings are not known yet."""
+        found = []
+        for variant, trials in self.trials.items():
+            for trial in trials:
+                draft = trial_job(self.templates[variant], self.search, trial.number, {})
+                found.append(trial.job or draft.model_copy(update={"id": None}))
+        return found
+
+    def trials_graph(self, graph: JobGraph, jobs: list[Job]) -> JobGraph:
+        """Return the graph of the trials."""
+        return trials_graph(graph, jobs)
+
+    def plan(self, graph: JobGraph, variants: list[str]) -> Plan:
+        """Return what is left of `variants`, as a watcher is shown it."""
+        shown = {
+            (variant, trial.number): self._shown(variant, trial)
+            for variant in variants
+            for trial in self.trials[variant]
+        }
+        left = {(variant, trial.number) for variant in variants for trial in self.left(variant)}
+        return Plan(
+            trials_graph(graph, list(shown.values())),
+            todo=tuple(job for key, job in shown.items() if key in left),
+            done=tuple(job for key, job in shown.items() if key not in left),
+            pending=(),
+        )
+
+    def _shown(self, variant: str, trial: Trial) -> Job:
+        """Return the trial's job under an id that stays, though its settings may not be known yet."""
+        if self.drawn:
+            return trial.job or self.templates[variant]
+        draft = trial_job(self.templates[variant], self.search, trial.number, {})
+        return draft.model_copy(update={"id": draft.label})
+
+
+def _kind(templates: dict[str, Job]) -> JobKind:
+    kind: JobKind = JOBS.load(next(iter(templates.values())).kind)
+    return kind

@@ -1,0 +1,76 @@
+"""What a search keeps in a results folder beside the results of its trials.
+
+``search.json`` holds what is searched and the settings drawn, ``trials.jsonl`` one line per trial that
+has ended, and the folder of each trial ``epochs.jsonl``, written by the trial's own process.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lsbench.store.atomic import append_line, read_lines, write_json
+from lsbench.store.results import ResultsFolder, read_json
+
+SEARCH, TRIALS, TUNED = "search.json", "trials.jsonl", "tuned.yaml"
+#: In the folder of a trial: its epochs, what it took over from others, and why it failed.
+EPOCHS, SCHEDULE, FAILURE = "epochs.jsonl", "schedule.jsonl", "failure.json"
+
+Key = tuple[str, int]
+
+
+def write_search(folder: ResultsFolder, content: dict[str, Any]) -> None:
+    """Write what is searched, unless it is there already."""
+    if read_search(folder) != content:
+        write_json(folder.root / SEARCH, content)
+
+
+def read_search(folder: ResultsFolder) -> dict[str, Any] | None:
+    """Return what is searched, or None if the folder holds no search.
+
+    Raises:
+        StoreError: If the file is damaged.
+    """
+    return read_json(folder.root / SEARCH)
+
+
+def add_trial(folder: ResultsFolder, line: dict[str, Any]) -> None:
+    """Append a trial that has ended: ``search, variant, trial, job_id, settings, state``, figures."""
+    append_line(folder.root / TRIALS, [line])
+
+
+def read_trials(folder: ResultsFolder) -> dict[Key, dict[str, Any]]:
+    """Return the last line of each trial of the search that the folder holds now, by variant and number."""
+    searches = (read_search(folder) or {}).get("ids", {})
+    lines = read_lines(folder.root / TRIALS, warn=folder.warn)
+    return {
+        (line["variant"], line["trial"]): line
+        for line in lines
+        if line["search"] == searches.get(line["variant"])
+    }
+
+
+def add_epoch(job_folder: Path, event: dict[str, Any]) -> None:
+    """Note a finished epoch."""
+    append_line(job_folder / EPOCHS, [event])
+
+
+def read_epochs(job_folder: Path) -> list[dict[str, Any]]:
+    """Return every epoch that was trained, in the order of time; one trained twice is there twice."""
+    return read_lines(job_folder / EPOCHS, warn=lambda _: None)
+
+
+def history(job_folder: Path) -> list[dict[str, Any]]:
+    """Return the last event of each finished epoch, in ascending order."""
+    last = {event["epoch"]: event for event in read_epochs(job_folder)}
+    return [last[epoch] for epoch in sorted(last)]
+
+
+def read_schedule(job_folder: Path) -> list[dict[str, Any]]:
+    """Return what a trial of a population took over from others: ``epoch, trial, settings``."""
+    return read_lines(job_folder / SCHEDULE, warn=lambda _: None)
+
+
+def add_takeover(job_folder: Path, line: dict[str, Any]) -> None:
+    """Note that a trial has taken over another one's weights."""
+    append_line(job_folder / SCHEDULE, [line])

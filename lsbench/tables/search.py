@@ -1,0 +1,126 @@
+"""The trials of a search as a table: those of a variant together, the best first."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from lsbench.core.registry import JOBS
+from lsbench.core.units import Quantity, quantity
+from lsbench.store.results import ResultsFolder
+from lsbench.store.trials import history, read_epochs, read_search, read_trials
+from lsbench.tables.cells import Cell, Column, Row
+from lsbench.tables.statistics import Estimate
+
+EPOCHS = Quantity("epochs", "count", None, "epochs", digits=0)
+#: Order within a variant: trained to the end, then stopped, then the rest.
+RANK = {"ok": 0, "stopped": 1}
+
+
+def trial_table(
+    folder: ResultsFolder, manifest: dict[str, Any]
+) -> tuple[list[Column], list[Row], list[str]] | None:
+    """Return columns, rows and notes of a results folder's search, or None if it holds none."""
+    search = manifest.get("search")
+    content = read_search(folder)
+    if search is None or content is None:
+        return None
+    kind = next((entry["kind"] for entry in manifest["jobs"]), "train")
+    key = JOBS.load(kind).epoch_metrics[search["metric"]]
+    lines = read_trials(folder)
+    trials = [_trial(entry, folder, lines, key, search) for entry in manifest["jobs"]]
+    variants = list(dict.fromkeys(trial["variant"] for trial in trials))
+    variants.sort(key=lambda name: name != manifest["baseline"])
+    sign = -1.0 if search["mode"] == "max" else 1.0
+    trials.sort(key=lambda trial: (variants.index(trial["variant"]), *_order(trial, sign)))
+    columns = _columns(search)
+    rows = [_row(trial, search["metric"]) for trial in trials]
+    return columns, rows, _notes(search, trials, variants)
+
+
+def _trial(
+    entry: dict[str, Any],
+    folder: ResultsFolder,
+    lines: dict[tuple[str, int], dict[str, Any]],
+    key: str,
+    search: dict[str, Any],
+) -> dict[str, Any]:
+    number = int(entry["name"].rsplit("trial", 1)[-1])
+    line = lines.get((entry["variant"], number), {})
+    job_id = line.get("job_id") or entry["id"]
+    job_folder = folder.job_folder(str(job_id))
+    past = history(job_folder) if job_id else []
+    values = [event[key] for event in past if event.get(key) is not None]
+    is_done = bool(job_id) and folder.is_done(str(job_id))
+    state = "ok" if is_done else line.get("state", "waiting")
+    settings = line.get("settings") or _drawn(folder, number)
+    return {
+        "variant": entry["variant"],
+        "title": entry["title"],
+        "number": number,
+        "settings": {name: settings.get(name, "-") for name in search["space"]},
+        "state": "waiting" if state == "running" else state,
+        "epochs": len(read_epochs(job_folder)) if job_id else 0,
+        "last": values[-1] if values else line.get("last"),
+        "best": (max if search["mode"] == "max" else min)(values) if values else line.get("best"),
+    }
+
+
+def _drawn(folder: ResultsFolder, number: int) -> dict[str, Any]:
+    settings = (read_search(folder) or {}).get("settings", [])
+    return dict(settings[number]) if number < len(settings) else {}
+
+
+def _order(trial: dict[str, Any], sign: float) -> tuple[Any, ...]:
+    """Return the place of a trial within its variant: the longest trained first, the best of them first."""
+    value = math.inf if trial["last"] is None else sign * trial["last"]
+    return RANK.get(trial["state"], 2), -trial["epochs"] if trial["state"] != "ok" else 0, value
+
+
+def _columns(search: dict[str, Any]) -> list[Column]:
+    columns = [Column(name, Quantity(name, "", None, name), "") for name in search["space"]]
+    judged = quantity(search["metric"])
+    columns.append(Column(search["metric"], judged, ""))
+    columns.append(Column(f"best_{search['metric']}", judged, "best epoch", is_one_of_several=True))
+    columns.append(Column("epochs", EPOCHS, ""))
+    columns.append(Column("state", Quantity("state", "", None, "state"), ""))
+    return columns
+
+
+def _row(trial: dict[str, Any], metric: str) -> Row:
+    cells = {name: _cell(value) for name, value in trial["settings"].items()}
+    cells[metric], cells[f"best_{metric}"] = _number(trial["last"]), _number(trial["best"])
+    cells["epochs"], cells["state"] = _number(trial["epochs"]), Cell(None, text=trial["state"])
+    return Row(trial["variant"], f"{trial['title']} #{trial['number']}", False, cells)
+
+
+def _number(value: float | None) -> Cell:
+    return Cell(None if value is None else Estimate(float(value), None, None, 1))
+
+
+def _cell(value: Any) -> Cell:
+    """Return a setting: a number as it was written, anything else as text."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return Cell(Estimate(float(value), None, None, 1), text=f"{value:g}")
+    return Cell(None, text=str(value))
+
+
+def _notes(search: dict[str, Any], trials: list[dict[str, Any]], variants: list[str]) -> list[str]:
+    grid = len(trials) * search["epochs"]
+    used = sum(trial["epochs"] for trial in trials)
+    algorithm = search["algorithm"]["name"]
+    notes = [
+        f"Search with {algorithm}: {search['trials']} trials of at most {search['epochs']} epochs a variant; "
+        f"{used} of the full grid's {grid} epochs were trained ({100 * used / grid:.0f} %)."
+    ]
+    trained = {trial["variant"] for trial in trials if trial["state"] == "ok"}
+    lacking = [name for name in variants if name not in trained]
+    if lacking:
+        notes.append(f"No trial trained to its end yet: {', '.join(lacking)}.")
+    if algorithm == "pbt":
+        notes.append("Trials of pbt take over each other's weights: none is a training at fixed settings.")
+    notes.append(
+        f"The best of many trials looks better than it is: judge the tuned suite by its own metrics, not by "
+        f"{search['metric']} here."
+    )
+    return notes
