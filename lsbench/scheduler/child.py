@@ -32,8 +32,8 @@ def act(request: Mapping[str, Any], emit: Emit) -> int:
 
     Args:
         request: ``{"action": "job", "folder": ...}``, where a job with ``keeps_epochs`` notes its finished
-            epochs in its folder; ``{"action": "preflight", "variants": [...]}``; or ``{"action": "ranks", ...}``
-            as :func:`lsbench.scheduler.torchrun.run_ranks` takes it.
+            epochs in its folder; ``{"action": "preflight", "variants": [...]}``; or what
+            :func:`lsbench.scheduler.torchrun.run_ranks` takes, with ``{"action": "ranks", ...}``.
         emit: Receives events, the last of them ``error`` if the job failed.
     """
     try:

@@ -97,7 +97,7 @@ def summarize(folder: ResultsFolder) -> Summary | None:
     rows = [_row(name, manifest, table, columns) for name in variants]
     notes = [*_notes(manifest, table, columns, rows), *published_notes(manifest)]
     columns, rows = add_published(columns, rows, manifest)
-    return _summary(manifest, columns, rows, notes)
+    return replace(_summary(manifest, columns, rows, notes), curves=curves_of(load_curves([folder])))
 
 
 def _summary(manifest: dict[str, Any], columns: list[Column], rows: list[Row], notes: list[str]) -> Summary:
@@ -110,7 +110,6 @@ def _summary(manifest: dict[str, Any], columns: list[Column], rows: list[Row], n
         columns=columns,
         rows=rows,
         notes=notes,
-        curves=curves_of(load_curves([folder])),
     )
 
 
