@@ -32,7 +32,7 @@ class Distill(StrictModel):
     """A teacher, which the model's second head learns from (Touvron et al., 2021, arXiv:2012.12877).
 
     Attributes:
-        teacher: Any model of timm or lsbench; it sees the student's batches as they are.
+        teacher: Any model of timm or lsbench, with or without timm's tag of weights; it sees the student's batches as they are.
         checkpoint: File or address of the teacher's weights; without one, those that its makers publish.
         kind: ``hard``: the teacher's most likely class is a target; ``soft``: its whole distribution is.
         alpha: Share of the teacher's loss in the whole.
@@ -48,7 +48,8 @@ class Distill(StrictModel):
     @field_validator("teacher")
     @classmethod
     def _is_known(cls, value: str) -> str:
-        if message := unknown_model(value):
+        architecture, _, _ = value.partition(".")  # timm's tag of weights follows a dot
+        if message := unknown_model(architecture):
             raise ValueError(message)
         return value
 
