@@ -341,6 +341,10 @@ class _Teller(_StaysHere, tune.Callback):  # type: ignore[misc]  # Ray has no ty
         self._book, self._variant = study.book, study.variant
         self._is_early_stopping = study.search.is_early_stopping
 
+    def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
+        """Some time has passed."""
+        self._book.tick()
+
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """A worker has the trial now."""
         told = trial.config["trial"]

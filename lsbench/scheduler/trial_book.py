@@ -139,6 +139,11 @@ class TrialBook:
         if is_news and self.watcher is not None:
             self.watcher.job_progressed(self._shown(variant, trial), event)
 
+    def tick(self) -> None:
+        """Let the watcher draw."""
+        if self.watcher is not None:
+            self.watcher.tick()
+
     def ended(self, variant: str, number: int, *, is_lost: bool) -> None:
         """Note how a trial ended, going by what lies in its folder.
 

@@ -82,6 +82,15 @@ def test_a_log_has_a_line_per_epoch_and_end(plan, empty, console):
     assert len(lines) == 5
 
 
+def test_a_stopped_trial_is_ended_and_no_measure_of_time(plan, empty, console):
+    watcher = PlainWatcher(plan, empty, console)
+    for job in plan.todo:
+        watcher.job_ended(job, "stopped", "")
+    assert watcher.estimate.seconds_left({}, 1) is None
+    assert watcher.estimate.left == set()
+    assert f"[1/10] {plan.todo[0].label} stopped in " in watcher.console.file.getvalue()
+
+
 def test_json_lines_are_for_machines_and_peoples_lines_stay_apart(plan, empty, console):
     stream = io.StringIO()
     text = play(JsonWatcher(plan, empty, console, stream), plan)
