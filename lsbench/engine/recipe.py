@@ -32,8 +32,8 @@ class Distill(StrictModel):
     """A teacher, which the model's second head learns from (Touvron et al., 2021, arXiv:2012.12877).
 
     Attributes:
-        teacher: Any model of timm or lsbench, with or without timm's tag of weights (after a dot); it sees the
-            student's batches as they are.
+        teacher: Any model of timm or lsbench, timm's tag of weights after a dot; it sees the student's
+            batches as they are.
         checkpoint: File or address of the teacher's weights; without one, those that its makers publish.
         kind: ``hard``: the teacher's most likely class is a target; ``soft``: its whole distribution is.
         alpha: Share of the teacher's loss in the whole.

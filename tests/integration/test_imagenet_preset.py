@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -58,3 +59,23 @@ def test_a_missing_data_folder_is_one_clear_line(cli: Cli) -> None:
     assert "nowhere" in done.stderr
     assert "ImageNet" in done.stderr or "imagenet" in done.stderr
     assert not (cli.folder / "results").exists() or not list((cli.folder / "results").rglob("result.json"))
+
+
+def test_the_papers_recipe_sees_the_same_images_through_every_reader(
+    cli: Cli, data_root: Path, store_images: Callable[..., Path]
+) -> None:
+    sets = [word for text in ("jobs.train.batch_size=4",) for word in ("--set", text)]
+    losses = {}
+    for reader in ("folder", "wds", "hfds"):
+        root = data_root / "imagenet" if reader == "folder" else cli.folder / reader
+        if reader != "folder":
+            store_images(data_root / "imagenet", root, reader)
+        where = ["--set", f"defaults.dataset.reader={reader}", "--set", f"defaults.dataset.root={root}"]
+
+        done = cli.run(*RUN, "--only", "identity/train", *sets, *where, "--results", reader)
+
+        assert done.returncode in (0, 3), done.stderr
+        (records,) = (cli.folder / reader).rglob("records.jsonl")
+        losses[reader] = [r["value"] for r in read_lines(records) if r["metric"] == "train_loss"]
+    assert len(losses["folder"]) == 2
+    assert losses["folder"] == losses["wds"] == losses["hfds"]
