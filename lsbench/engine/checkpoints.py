@@ -1,40 +1,38 @@
 """The checkpoints of one training, in a folder or in an object store: any URL that fsspec opens.
 
-Each is one file, ``step-<number>.pt``: what ``torch.save`` writes, sealed with its length and SHA-256. The
-newest whose seal holds is the one to go on from; an older one is removed only when a newer lies safely.
+Each is one sealed file, ``step-<number>.pt``. The newest whose seal holds is the one to go on from; an older
+one is removed only when a newer lies safely.
 """
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import io
 import logging
 import pickle
-import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import fsspec
-import torch
 
-from lsbench.core.errors import ConfigError, DiskFullError, StoreError
-from lsbench.store.atomic import atomic_write
+from lsbench.core.errors import ConfigError, DiskFullError, LsbenchError, StoreError
+from lsbench.engine.sealed_file import opened, read_state, write_sealed
+from lsbench.store.atomic import NO_ROOM, atomic_write, write_text
 
 log = logging.getLogger(__name__)
 
 FOLDER = "checkpoints"
-MAGIC = b"lsbench-checkpoint-1"
-SEAL_BYTES = len(MAGIC) + 8 + 32  # then the content's length and its SHA-256
 PREFIX, SUFFIX = "step-", ".pt"
 #: What versions without seals wrote, at the end of each epoch.
 UNSEALED, UNSEALED_STEP = "last.pt", -1
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-EXTRAS = {"s3": "s3", "gs": "gcs", "gcs": "gcs"}
+PROBE = "probe.txt"
+#: Protocol -> the extra that brings its driver.
+EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 
 
 class Checkpoints:
-    """The checkpoints of one training."""
+    """The checkpoints of one training, of which one process at a time is the writer."""
 
     def __init__(self, url: str | Path, *, keep: int = 2) -> None:
         """Name the place; nothing is created.
@@ -47,6 +45,7 @@ class Checkpoints:
             ConfigError: If the URL's protocol is unknown or its driver is not installed.
         """
         self.url, self._keep = str(url), keep
+        self._damaged: set[int] = set()
         protocol = self.url.partition("://")[0] if "://" in self.url else "file"
         try:
             self._files, self._root = fsspec.core.url_to_fs(self.url)
@@ -61,6 +60,25 @@ class Checkpoints:
         """Return the address of the checkpoint of a step, as people see it."""
         return f"{self.url.rstrip('/')}/{_file_name(step)}"
 
+    def prepare(self) -> None:
+        """Write and remove a small file: a place that cannot be written is found out before hours of work.
+
+        What a killed process left half written is removed.
+
+        Raises:
+            DiskFullError: If there is no room at all.
+            StoreError: If the place cannot be written.
+        """
+        path = f"{self._root.rstrip('/')}/{PROBE}"
+        with self._explained("the place cannot be written"):
+            if self._is_local:
+                for part in Path(self._root).glob(f".*{SUFFIX}.*"):
+                    part.unlink(missing_ok=True)
+                write_text(Path(path), "ok")
+            else:
+                self._files.pipe_file(path, b"ok")
+        self._remove(path)
+
     def save(self, step: int, state: dict[str, Any]) -> None:
         """Write the checkpoint of a step: whole or not at all. Then remove the oldest beyond those kept.
 
@@ -68,51 +86,69 @@ class Checkpoints:
             DiskFullError: If there is no room; the checkpoints before it stay.
             StoreError: If the place cannot be written.
         """
+        with self._explained(f"{_file_name(step)} cannot be written"):
+            self._write(self._path(step), state)
+        self._damaged.discard(step)
+        steps = self.steps()
+        whole = [other for other in steps if other not in self._damaged]
+        for old in (*whole[: -self._keep], *self._damaged.intersection(steps)):
+            self._remove(self._path(old))
+
+    def _write(self, path: str, state: dict[str, Any]) -> None:
+        if self._is_local:
+            with atomic_write(Path(path)) as file:
+                write_sealed(file, state)
+            return
         buffer = io.BytesIO()
-        torch.save(state, buffer)
-        buffer.write(_seal(buffer.getvalue()))
-        self._write(step, buffer.getvalue())
-        for old in self.steps()[: -self._keep]:
-            self._files.rm_file(self._path(old))
+        write_sealed(buffer, state)
+        # An object comes to be when all of it has arrived.
+        self._files.pipe_file(path, buffer.getvalue())
+        self._files.invalidate_cache()
+        expected, found = buffer.tell(), self._files.size(path)
+        if found != expected:
+            raise StoreError(f"{path}: {found} of {expected} bytes have arrived; run again")
 
-    def _write(self, step: int, content: bytes) -> None:
-        path = self._path(step)
+    def _remove(self, path: str) -> None:
+        """Remove a file; one that stays harms nobody."""
         try:
-            if self._is_local:
-                with atomic_write(Path(path)) as file:
-                    file.write(content)
-            else:
-                self._files.pipe_file(path, content)
-        except OSError as error:
-            raise self._cannot_write(step, error, len(content)) from error
-
-    def _cannot_write(self, step: int, error: OSError, size: int) -> StoreError:
-        name, reason = self.name_of(step), error.strerror or _one_line(error)
-        if error.errno not in FULL:
-            return StoreError(f"{name}: the checkpoint cannot be written ({reason}); see `checkpoint_url`")
-        free = f", {shutil.disk_usage(self._root).free / 2**20:.0f} MiB free" if self._is_local else ""
-        return DiskFullError(
-            f"{name}: no room for a checkpoint of {size / 2**20:.1f} MiB ({reason}{free}); "
-            "the one before it is kept: make room and run again"
-        )
+            self._files.rm_file(path)
+        except Exception as error:  # noqa: BLE001 - each driver has exceptions of its own
+            log.warning("%s: cannot be removed (%s)", path, _one_line(error))
 
     def steps(self) -> list[int]:
-        """Return the steps that have a file, oldest first; whether it is whole is not looked at."""
-        try:
-            names = [Path(path).name for path in self._files.ls(self._root, detail=False, refresh=True)]
-        except FileNotFoundError:
-            return []
+        """Return the steps that have a file, oldest first; whether it is whole is not looked at.
+
+        Raises:
+            StoreError: If the place cannot be read.
+        """
+        with self._explained("the checkpoints cannot be listed"):
+            self._files.invalidate_cache()
+            try:
+                names = [Path(path).name for path in self._files.ls(self._root, detail=False)]
+            except FileNotFoundError:
+                return []
         return sorted(step for name in names if (step := _step_of(name)) is not None)
 
     def newest_step(self) -> int | None:
-        """Return the newest step whose checkpoint is whole, or None if there is none.
+        """Return the newest step whose checkpoint is whole, or None if there is no checkpoint.
 
-        Damaged ones are passed over with a warning.
+        Damaged ones are passed over with a warning; the next :meth:`save` removes them.
+
+        Raises:
+            StoreError: If there are checkpoints and all are damaged, or the place cannot be read.
         """
-        for step in reversed(self.steps()):
+        steps = self.steps()
+        for step in reversed(steps):
             if self._content(step) is not None:
                 return step
+            self._damaged.add(step)
             log.warning("%s: damaged checkpoint passed over", self.name_of(step))
+        if steps:
+            names = ", ".join(_file_name(step) for step in steps)
+            raise StoreError(
+                f"{self.url}: no checkpoint is whole ({names}); put one back from a copy, "
+                "or remove them to train from the start"
+            )
         return None
 
     def load(self, step: int, *, device: str = "cpu") -> dict[str, Any]:
@@ -122,29 +158,55 @@ class Checkpoints:
             StoreError: If it is damaged or gone.
         """
         content = self._content(step)
-        state = None if content is None else _unpickled(content, device)
-        if state is None:
-            raise StoreError(f"{self.name_of(step)}: the checkpoint cannot be read; remove it and run again")
+        try:
+            if content is None:
+                raise StoreError("it is damaged or gone")
+            state: dict[str, Any] = read_state(content, device=device)
+        except StoreError as error:
+            raise StoreError(
+                f"{self.name_of(step)}: the checkpoint cannot be read: {error}; remove it and run again"
+            ) from error
         return state
 
     def load_newest(self, *, device: str = "cpu") -> dict[str, Any] | None:
-        """Return the newest whole checkpoint, or None if there is none."""
+        """Return the newest whole checkpoint, or None if there is no checkpoint; see :meth:`newest_step`."""
         step = self.newest_step()
         return None if step is None else self.load(step, device=device)
 
-    def _content(self, step: int) -> bytes | None:
+    def _content(self, step: int) -> bytes | memoryview | None:
         """Return what the seal of a step's file closes in, or None if it does not hold."""
+        with self._explained(f"{_file_name(step)} cannot be read"):
+            try:
+                whole: bytes = self._files.cat_file(self._path(step))
+            except FileNotFoundError:
+                return None
+        if step != UNSEALED_STEP:
+            return opened(whole)
         try:
-            whole: bytes = self._files.cat_file(self._path(step))
-        except FileNotFoundError:
+            read_state(whole)
+        except StoreError:
             return None
-        if step == UNSEALED_STEP:
-            return whole if _unpickled(whole, "cpu") is not None else None
-        content, seal = whole[:-SEAL_BYTES], whole[-SEAL_BYTES:]
-        return content if seal == _seal(content) else None
+        return whole
 
     def _path(self, step: int) -> str:
         return f"{self._root.rstrip('/')}/{_file_name(step)}"
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        """Turn what a driver raises into one line: each has exceptions of its own."""
+        try:
+            yield
+        except DiskFullError as error:
+            raise DiskFullError(f"{error}; the checkpoints before it are kept") from error
+        except LsbenchError:
+            raise
+        except (MemoryError, RuntimeError, TypeError, AttributeError, pickle.PickleError):
+            raise  # of torch or of the program, not of the place
+        except Exception as error:
+            reason = getattr(error, "strerror", None) or _one_line(error)
+            if getattr(error, "errno", None) in NO_ROOM:
+                raise DiskFullError(f"{self.url}: {what}, there is no room ({reason})") from error
+            raise StoreError(f"{self.url}: {what} ({reason}); see `checkpoint_url`") from error
 
 
 def checkpoints_of(folder: Path, url: str | None = None) -> Checkpoints:
@@ -153,9 +215,18 @@ def checkpoints_of(folder: Path, url: str | None = None) -> Checkpoints:
     Args:
         folder: The job's folder; its name is the job's id.
         url: A place for the checkpoints of many jobs; default: the job's own folder.
+
+    Raises:
+        ConfigError: If `url` is no place that every process of the training sees.
     """
-    place = folder / FOLDER if url is None else f"{url.rstrip('/')}/{folder.name}"
-    return Checkpoints(place)
+    if url is None:
+        return Checkpoints(folder / FOLDER)
+    if "://" not in url and not Path(url).expanduser().is_absolute():
+        raise ConfigError(
+            f"checkpoint_url {url}: is relative, and processes start in other folders; "
+            f"give the whole path ('{Path(url).absolute()}') or a URL"
+        )
+    return Checkpoints(f"{url.rstrip('/')}/{folder.name}")
 
 
 def _file_name(step: int) -> str:
@@ -167,18 +238,6 @@ def _step_of(name: str) -> int | None:
         return UNSEALED_STEP
     number = name.removeprefix(PREFIX).removesuffix(SUFFIX)
     return int(number) if number.isdigit() and name == _file_name(int(number)) else None
-
-
-def _seal(content: bytes) -> bytes:
-    return MAGIC + len(content).to_bytes(8, "big") + hashlib.sha256(content).digest()
-
-
-def _unpickled(content: bytes, device: str) -> dict[str, Any] | None:
-    try:
-        state: dict[str, Any] = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError):
-        return None
-    return state
 
 
 def _one_line(error: BaseException) -> str:

@@ -113,6 +113,8 @@ class Trainer:
         self.schedule = Schedule(self.state.optimizer, recipe, steps=self.steps, total=self.total)
         self.objective = objective.to(device)
         self.watch = LossWatch(recipe.max_loss)
+        if self.world.is_first:
+            self.checkpoints.prepare()
         self._resume()
         compiled = torch.compile(self.model) if recipe.compile else self.model
         self.forward: nn.Module = wrap(compiled, self.world)  # type: ignore[arg-type]  # what compile returns

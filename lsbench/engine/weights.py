@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from torch import nn
 
 from lsbench.core.errors import StoreError
+from lsbench.engine.sealed_file import read_state, write_state
 from lsbench.models.checkpoints import misfits
 from lsbench.store.atomic import atomic_write
 
@@ -19,9 +19,13 @@ WEIGHTS, EMA = "checkpoints/weights.pt", "checkpoints/ema.pt"
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` so that `path` holds the old content or the new one, never half of it."""
+    """Write `state` so that `path` holds the old content or the new one, never half of it.
+
+    Raises:
+        DiskFullError: If there is no room.
+    """
     with atomic_write(path) as file:
-        torch.save(state, file)
+        write_state(file, state)
 
 
 def load(path: Path, *, device: str = "cpu") -> dict[str, Any] | None:
@@ -30,8 +34,8 @@ def load(path: Path, *, device: str = "cpu") -> dict[str, Any] | None:
     Only tensors and plain values are loaded (``weights_only``).
     """
     try:
-        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    except (FileNotFoundError, RuntimeError, EOFError, pickle.UnpicklingError):
+        state: dict[str, Any] = read_state(path.read_bytes(), device=device)
+    except (FileNotFoundError, StoreError):
         return None
     return state
 
@@ -48,10 +52,12 @@ def load_weights(model: nn.Module, state: dict[str, torch.Tensor], *, where: str
         StoreError: If they are another architecture's: how many names differ and the first of them.
     """
     if problems := misfits(state, model.state_dict()):
-        raise StoreError(
-            f"{where}: the checkpoint is of another architecture than the model: {'; '.join(problems)}; "
-            "remove it to train anew, or put the model's code back"
+        lines = (
+            f"{where}: the checkpoint is of another architecture than the model:",
+            *(f"  {problem}" for problem in problems),
+            "remove it to train anew, or put the model's code back",
         )
+        raise StoreError("\n".join(lines))
     model.load_state_dict(state)
 
 

@@ -167,7 +167,12 @@ def _classifiers(cfg: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def misfits(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> list[str]:
-    """Return how the weights differ from the model's in names and shapes."""
+    """Return how weights differ from a model's in names and shapes: how many, and the first of each kind.
+
+    Args:
+        state: The weights.
+        own: Those of the model.
+    """
     # torch fills in the count of batches, which old checkpoints lack.
     missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
     unexpected = [key for key in state if key not in own]
@@ -177,11 +182,11 @@ def misfits(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> list[str]
         if key in state and state[key].shape != own[key].shape
     ]
     lines = [
-        (f"{len(missing)} of its {len(own)} weights missing", missing),
-        (f"{len(unexpected)} unknown to it", unexpected),
+        (f"{len(missing)} of its {len(own)} weights missing", [f"{k} {_sides(own[k])}" for k in missing]),
+        (f"{len(unexpected)} unknown to it", [f"{key} {_sides(state[key])}" for key in unexpected]),
         (f"{len(shapes)} of another shape", shapes),
     ]
-    return [f"{text} ({_few(names)})" for text, names in lines if names]
+    return [f"{text} ({_few(found)})" for text, found in lines if found]
 
 
 def _few(names: Collection[str]) -> str:

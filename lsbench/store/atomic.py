@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from lsbench.core.errors import StoreError
+from lsbench.core.errors import DiskFullError, StoreError
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)  # it can only be read by setting it
+#: The disk is full, or the user's share of it, or the file is larger than it may become.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -22,20 +26,43 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
     The content and the folder entry are synced to the disk. On an error the temporary file is
     removed and `path` stays as it was.
+
+    Raises:
+        DiskFullError: If there is no room.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with _explaining_no_room(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                os.fchmod(handle, 0o666 & ~_UMASK)  # as any file, not private as temporary ones are
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+@contextmanager
+def _explaining_no_room(path: Path) -> Iterator[None]:
+    """Turn what the system says of a full disk into the error that a user can act on."""
     try:
-        with os.fdopen(handle, "wb") as file:
-            os.fchmod(handle, 0o666 & ~_UMASK)  # as any file, not private as temporary ones are
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        free = shutil.disk_usage(_existing(path)).free / 2**20
+        raise DiskFullError(
+            f"{path}: no room to write it ({error.strerror}, {free:.1f} MiB free); make room and run again"
+        ) from error
+
+
+def _existing(path: Path) -> Path:
+    """Return the innermost folder around `path` that exists."""
+    return next(folder for folder in path.absolute().parents if folder.is_dir())
 
 
 def sync_folder(folder: Path) -> None:
@@ -60,9 +87,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def append_line(path: Path, lines: list[Any]) -> None:
-    """Append JSON lines with one write and one sync, mending a torn last line first."""
+    """Append JSON lines with one write and one sync, mending a torn last line first.
+
+    Raises:
+        DiskFullError: If there is no room.
+    """
     text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines)
-    with path.open("ab+") as file:
+    with _explaining_no_room(path), path.open("ab+") as file:
         _drop_torn_line(file)
         file.write(text.encode())
         file.flush()

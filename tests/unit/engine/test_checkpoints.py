@@ -1,6 +1,9 @@
 import errno
 import itertools
 import logging
+import re
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -58,36 +61,170 @@ def test_a_torn_newest_is_passed_over_for_the_one_before(url, damage, caplog):
         found.load(2)
 
 
-def test_if_all_are_damaged_there_is_none(tmp_path, caplog):
+def test_if_all_are_damaged_they_are_named_and_nothing_starts_over(tmp_path):
     found = Checkpoints(tmp_path)
     found.save(1, state(1))
     (tmp_path / "step-000000001.pt").write_bytes(b"half")
     (tmp_path / "last.pt").write_bytes(b"PK\x03\x04 half a file")
-    assert found.load_newest() is None
-    assert len(caplog.records) == 2
+    with pytest.raises(StoreError) as caught:
+        found.load_newest()
+    assert str(caught.value) == (
+        f"{tmp_path}: no checkpoint is whole (last.pt, step-000000001.pt); put one back from a copy, "
+        "or remove them to train from the start"
+    )
+
+
+def test_a_damaged_one_goes_with_the_next_save_and_never_counts_as_kept(url, caplog):
+    found = Checkpoints(url)
+    for step in (5, 6):
+        found.save(step, state(step))
+    found._files.pipe_file(found._path(6), b"half")
+    again = Checkpoints(url)
+    assert again.newest_step() == 5
+    again.save(7, state(7))
+    assert again.steps() == [5, 7]
+    again.save(8, state(8))
+    assert again.steps() == [7, 8]
+
+
+def test_a_damaged_one_that_is_written_again_is_good(url):
+    found = Checkpoints(url)
+    for step in (5, 6):
+        found.save(step, state(step))
+    found._files.pipe_file(found._path(6), b"half")
+    assert found.newest_step() == 5
+    found.save(6, state(6))
+    assert found.newest_step() == 6
+
+
+def no_room(descriptor):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_full_disk_is_said_and_keeps_the_checkpoint_before(tmp_path, monkeypatch):
     found = Checkpoints(tmp_path)
     found.save(1, state(1))
-
-    def fsync(descriptor):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", fsync)
-    with pytest.raises(
-        DiskFullError, match=r"step-000000002.pt: no room for a checkpoint of 0.0 MiB \(No space.*free"
-    ):
+    monkeypatch.setattr("os.fsync", no_room)
+    with pytest.raises(DiskFullError) as caught:
         found.save(2, state(2))
+    with pytest.raises(DiskFullError, match=r"probe.txt: no room"):
+        found.prepare()
     monkeypatch.undo()
+    assert re.fullmatch(
+        rf"{tmp_path}/step-000000002.pt: no room to write it \(No space left on device, [\d.]+ MiB free\); "
+        "make room and run again; the checkpoints before it are kept",
+        str(caught.value),
+    )
     assert names(found) == ["step-000000001.pt"]
     assert found.load_newest()["progress"]["update"] == 1
 
 
+def test_a_file_system_without_room_in_the_middle_of_a_checkpoint(tmp_path):
+    """The limit of a process stands for a full disk: the system refuses what is written beyond it."""
+    code = """
+import resource, signal, sys, torch
+from lsbench.engine.checkpoints import Checkpoints
+from lsbench.scheduler.child import describe
+found = Checkpoints(sys.argv[1])
+found.save(1, {"w": torch.ones(1000)})
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
+try:
+    found.save(2, {"w": torch.zeros(100_000)})
+except Exception as error:
+    print(describe(error))
+print(found.load_newest()["w"].sum().item())
+"""
+    words = [sys.executable, "-c", code, str(tmp_path / "a")]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=120)
+    told, rest = done.stdout.splitlines()
+    assert told.startswith("{'error_class': 'disk_full', ")
+    assert "step-000000002.pt: no room to write it (File too large, " in told
+    assert rest == "1000.0"
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["step-000000001.pt"]
+
+
 def test_a_place_that_cannot_be_written_is_said(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="the checkpoint cannot be written"):
-        Checkpoints(tmp_path / "file" / "below").save(1, state(1))
+    found = Checkpoints(tmp_path / "file" / "below")
+    with pytest.raises(
+        StoreError, match=r"below: step-000000001.pt cannot be written .*see `checkpoint_url`"
+    ):
+        found.save(1, state(1))
+    with pytest.raises(StoreError, match="below: the place cannot be written"):
+        found.prepare()
+
+
+def test_preparing_a_place_leaves_only_checkpoints_in_it(url):
+    found = Checkpoints(url)
+    found.prepare()
+    found.save(1, state(1))
+    found.prepare()
+    assert names(found) == ["step-000000001.pt"]
+
+
+def test_halves_of_killed_processes_are_removed(tmp_path):
+    found = Checkpoints(tmp_path)
+    for name in (".step-000000002.pt.abc", ".weights.pt.x_1", "weights.pt", "notes.txt"):
+        (tmp_path / name).write_bytes(b"half")
+    found.prepare()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "weights.pt"]
+
+
+class LostError(Exception):
+    """As drivers raise them: related to nothing that the standard library knows."""
+
+
+@pytest.mark.parametrize(
+    ("method", "act", "message"),
+    [
+        ("ls", lambda found: found.newest_step(), "the checkpoints cannot be listed"),
+        ("cat_file", lambda found: found.newest_step(), "step-000000001.pt cannot be read"),
+        ("cat_file", lambda found: found.load(1), "step-000000001.pt cannot be read"),
+        ("pipe_file", lambda found: found.save(2, state(2)), "step-000000002.pt cannot be written"),
+        ("pipe_file", lambda found: found.prepare(), "the place cannot be written"),
+    ],
+)
+def test_what_a_driver_raises_is_one_line(monkeypatch, method, act, message):
+    found = Checkpoints(f"memory://{next(NUMBERS)}")
+    found.save(1, state(1))
+
+    def lose(*words, **more):
+        raise LostError("no\nconnection")
+
+    monkeypatch.setattr(type(found._files), method, lose)
+    with pytest.raises(StoreError) as caught:
+        act(found)
+    assert str(caught.value) == f"{found.url}: {message} (no connection); see `checkpoint_url`"
+
+
+def test_an_object_that_has_not_arrived_whole_is_an_error(monkeypatch):
+    found = Checkpoints(f"memory://{next(NUMBERS)}")
+    whole = type(found._files).pipe_file
+    monkeypatch.setattr(
+        type(found._files), "pipe_file", lambda self, path, value: whole(self, path, value[:9])
+    )
+    with pytest.raises(StoreError, match=r"step-000000001.pt: 9 of \d+ bytes have arrived"):
+        found.save(1, state(1))
+
+
+def test_an_old_file_that_cannot_be_removed_stops_nothing(monkeypatch, caplog):
+    found = Checkpoints(f"memory://{next(NUMBERS)}", keep=1)
+
+    def refuse(self, path):
+        raise PermissionError("not allowed")
+
+    monkeypatch.setattr(type(found._files), "rm_file", refuse)
+    for step in (1, 2):
+        found.save(step, state(step))
+    assert found.steps() == [1, 2]
+    assert [r.getMessage() for r in caplog.records] == [f"{found._path(1)}: cannot be removed (not allowed)"]
+
+
+def test_what_cannot_be_pickled_is_no_matter_of_the_place(url):
+    with pytest.raises(Exception, match="pickle") as caught:
+        Checkpoints(url).save(1, {"a": lambda: None})
+    assert not isinstance(caught.value, StoreError)
 
 
 @pytest.mark.parametrize("wrong", ["nothing://here", "bogus3://bucket"])
@@ -110,6 +247,21 @@ def test_a_missing_driver_says_what_to_install(monkeypatch):
 def test_a_jobs_checkpoints_lie_in_its_folder_or_under_its_id(tmp_path):
     assert checkpoints_of(tmp_path / "train-1").url == str(tmp_path / "train-1" / "checkpoints")
     assert checkpoints_of(tmp_path / "train-1", "memory://b/p/").url == "memory://b/p/train-1"
+
+
+def test_a_relative_place_is_refused_with_the_whole_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=f"checkpoint_url a/b: is relative.*'{tmp_path}/a/b'"):
+        checkpoints_of(tmp_path / "train-1", "a/b")
+    assert checkpoints_of(tmp_path / "train-1", f"{tmp_path}/a/").url == f"{tmp_path}/a/train-1"
+    assert checkpoints_of(tmp_path / "train-1", "~/a").url == "~/a/train-1"
+
+
+def test_a_file_url_is_a_folder(tmp_path):
+    found = checkpoints_of(tmp_path / "train-1", tmp_path.as_uri())
+    found.save(1, state(1))
+    assert [path.name for path in (tmp_path / "train-1").iterdir()] == ["step-000000001.pt"]
+    assert Checkpoints(tmp_path / "train-1").newest_step() == 1
 
 
 def test_what_a_version_without_seals_left_is_read_until_there_is_better(tmp_path):

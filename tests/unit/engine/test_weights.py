@@ -1,8 +1,10 @@
+import errno
 import os
 
 import pytest
 import torch
 
+from lsbench.core.errors import DiskFullError
 from lsbench.engine.weights import load, save, weights_sha256
 
 
@@ -28,6 +30,26 @@ def test_an_absent_or_torn_checkpoint_is_none_at_every_point(state, tmp_path):
     for cut in range(0, len(whole) - 1, max(1, len(whole) // 40)):
         path.write_bytes(whole[:cut])
         assert load(path) is None
+
+
+def test_the_stump_of_a_large_file_is_none(tmp_path):
+    path = tmp_path / "last.pt"
+    save(path, {str(number): torch.zeros(2000) for number in range(700)})
+    path.write_bytes(path.read_bytes()[:5000])
+    assert load(path) is None
+
+
+def test_a_full_disk_is_told_and_keeps_the_old_weights(tmp_path, monkeypatch):
+    path = tmp_path / "weights.pt"
+    save(path, {"a": torch.zeros(2)})
+
+    def fsync(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fsync)
+    with pytest.raises(DiskFullError, match=r"weights.pt: no room to write it \(No space .* free"):
+        save(path, {"a": torch.ones(2)})
+    assert torch.equal(load(path)["a"], torch.zeros(2))
 
 
 class Evil:

@@ -102,8 +102,8 @@ def test_names_that_do_not_fit_are_counted_and_shown(source, model, tmp_path):
     torch.save(changed, tmp_path / "a.pth")
     assert problem(model, tmp_path / "a.pth") == (
         f"checkpoint 'FILE' does not fit model 'lsnet_nano': 5 of its {len(state)} weights missing "
-        "(patch_embed.0.c.weight, patch_embed.0.bn.weight, patch_embed.0.bn.bias, ...); "
-        "6 unknown to it (stem.c.weight, stem.bn.weight, stem.bn.bias, ...)"
+        "(patch_embed.0.c.weight 16x3x3x3, patch_embed.0.bn.weight 16, patch_embed.0.bn.bias 16, ...); "
+        "6 unknown to it (stem.c.weight 16x3x3x3, stem.bn.weight 16, stem.bn.bias 16, ...)"
     )
 
 

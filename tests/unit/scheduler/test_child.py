@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from lsbench.core.errors import DiskFullError
+from lsbench.core.errors import DiskFullError, StoreError
 from lsbench.core.job import Job, Variant
 from lsbench.engine.weights import WEIGHTS, load, weights_sha256
 from lsbench.scheduler.child import act, check_models, describe, execute, noting_epochs
@@ -118,11 +118,15 @@ def test_a_training_that_was_stopped_ends_with_the_weights_and_records_of_an_unb
     assert untimed(broken) == untimed(unbroken)
 
 
-def test_a_damaged_checkpoint_is_left_aside(graph, tmp_path):
+def test_a_damaged_checkpoint_alone_is_an_error_that_names_it(graph, tmp_path):
     train = next(job for job in graph.jobs if job.kind == "train")
     folder = prepare(train, tmp_path / "damaged")
     (folder / "checkpoints").mkdir()
     (folder / "checkpoints" / "last.pt").write_bytes(b"PK\x03\x04 half a file")
+    with pytest.raises(StoreError, match=r"no checkpoint is whole \(last.pt\).*remove them to train"):
+        execute(folder, lambda event: None)
+    assert (folder / "checkpoints" / "last.pt").exists()
+    (folder / "checkpoints" / "last.pt").unlink()
     execute(folder, lambda event: None)
     assert (folder / "result.json").exists()
 

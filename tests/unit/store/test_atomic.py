@@ -1,8 +1,11 @@
+import errno
 import json
+import os
+import re
 
 import pytest
 
-from lsbench.core.errors import StoreError
+from lsbench.core.errors import DiskFullError, StoreError
 from lsbench.store.atomic import append_line, atomic_write, read_lines, write_json, write_text
 
 LINES = [{"job_id": "a", "value": 1.5, "name": "ü|\n"}, {"job_id": "b", "value": None}, {"job_id": "c"}]
@@ -82,6 +85,40 @@ def test_an_error_while_writing_keeps_the_old_content_and_leaves_nothing_behind(
         write_json(path, {"a": object()})
     assert path.read_text() == "old"
     assert [p.name for p in path.parent.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+@pytest.mark.parametrize("when", ["os.fsync", "os.replace", "tempfile.mkstemp"])
+def test_no_room_is_told_with_the_place_and_keeps_what_is_there(tmp_path, monkeypatch, number, when):
+    path = tmp_path / "folder" / "file"
+    write_text(path, "old")
+
+    def fail(*words, **more):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(when, fail)
+    with pytest.raises(DiskFullError) as caught:
+        write_text(path, "new")
+    monkeypatch.undo()
+    assert str(caught.value).startswith(f"{path}: no room to write it ({os.strerror(number)}, ")
+    assert re.search(r"\d MiB free\); make room and run again$", str(caught.value))
+    assert path.read_text() == "old"
+    assert [p.name for p in path.parent.iterdir()] == ["file"]
+
+
+def test_other_errors_of_the_system_stay_what_they_are(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileExistsError):
+        write_text(tmp_path / "file" / "below", "x")
+
+
+def test_no_room_for_a_line_is_told_too(journal, warnings, monkeypatch):
+    def fail(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(DiskFullError, match=r"journal.jsonl: no room"):
+        append_line(journal, LINES)
 
 
 def test_a_reader_sees_the_old_content_until_the_new_is_whole(tmp_path):
