@@ -46,6 +46,9 @@ def resolve_search(data: dict[str, Any], jobs: list[JobEntry], problems: Problem
     for name, dimension in asked.space.items():
         _check_dimension(name, dimension, entry, kind, problems)
     _check_size(asked, problems)
+    if (entry.resources.num_ranks or 1) > 1:
+        reason = f"a trial is one process, job '{entry.name}' asks for {entry.resources.num_ranks} ranks"
+        problems.add(("search",), f"{reason}: search with one, then train the suite that it writes with more")
     if algorithm is None or mode is None:
         return None
     _check_algorithm(algorithm, asked, entry, kind, problems)

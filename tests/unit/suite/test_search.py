@@ -92,3 +92,9 @@ def test_presets_and_overrides_change_parts_of_a_search(searching, write_suite):
     path = write_suite(searching)
     assert load_suite(path, preset="large").search.trials == 32
     assert load_suite(path, overrides=["search.budget.trials=2"]).search.trials == 2
+
+
+def test_a_trial_of_several_ranks_is_refused(searching, write_suite):
+    searching["jobs"][0]["train"]["resources"] = {"num_gpus": 0, "num_ranks": 2}
+    with pytest.raises(ConfigError, match="job 'train' asks for 2 ranks: search with one"):
+        load(searching, write_suite)
