@@ -1,7 +1,7 @@
 """Seconds of an epoch in lsbench's training loop, beside a bare PyTorch loop and one of timm's own parts.
 
-The three train the same model with the same optimizer, loss and batches; they take turns within each round, in
-a changing order, each with a fresh model of the same seed. `lsbench` is the Trainer as a train job runs it:
+The three train the same model with the same optimizer, loss and batches; they take turns within each round,
+in a changing order, each with a fresh model of the same seed. `lsbench` is the Trainer as a train job has it:
 events, watched losses, and a checkpoint at the end of each epoch, whose share is shown apart. `timm` is the
 loop of timm's training script, made of the installed package's parts. Ratios are taken within a round; shown
 are their median and quartiles. Run on an idle machine:

@@ -1,7 +1,6 @@
 """Every registered logger keeps the promises of its kind; a new one is covered at once."""
 
 import ast
-import importlib
 import sys
 
 import pytest
@@ -67,12 +66,15 @@ def test_without_its_package_a_job_ends_in_its_first_moments_with_what_to_instal
     assert list(run.folder.iterdir()) == []
 
 
+#: Not among the packages of development: it is large, and holds others back.
+APART = {"trackio": pytest.mark.trackio}
+
+
 @pytest.mark.usefixtures("_offline")
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=APART.get(name, ())) for name in LOGGERS.names()], indirect=True
+)
 def test_it_shows_a_training_that_is_stopped_and_continued_without_a_word_on_stdout(name, kind, run, capsys):
-    try:
-        importlib.import_module(kind.package)
-    except ImportError:
-        pytest.skip(f"{kind.package} is not installed")
     said = []
     loggers = open_loggers([name], run, warn=said.append)
     loggers.log(1, {"train_loss": 2.0, "val_top1": None})

@@ -122,8 +122,6 @@ def test_ctrl_c_ends_every_process_and_keeps_what_is_trained(cli: Cli, root: Pat
 @pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ["pbt", "tpe"])
 def test_the_other_algorithms_train_every_trial_to_its_end(cli: Cli, root: Path, algorithm: str) -> None:
-    if algorithm == "tpe":
-        pytest.importorskip("optuna")
     suite = yaml.safe_load(SEARCH)
     suite["jobs"][0]["train"]["epochs"] = 3
     suite["search"] |= {"budget": {"trials": 4}, "algorithm": algorithm}

@@ -1,9 +1,8 @@
+import mlflow
 import pytest
 
 from lsbench.core.logger import RunInfo
 from lsbench.loggers.mlflow import LOGGER, MlflowSpec
-
-mlflow = pytest.importorskip("mlflow", reason="the MLflow client is not installed")
 
 
 @pytest.fixture(scope="module")

@@ -82,9 +82,9 @@ print(name, [(row["step"], row["val_top1"]) for row in SQLiteStorage.get_logs("t
 """
 
 
+@pytest.mark.trackio
 def test_the_real_package_shows_a_continued_training_as_one_run(tmp_path, monkeypatch):
     """In a process of its own: the package reads its folder once, at import."""
-    pytest.importorskip("trackio", reason="trackio is not installed")
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
     command = [sys.executable, "-c", REAL, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -4,6 +4,7 @@ import sys
 import types
 
 import pytest
+import wandb
 
 from lsbench.core.logger import RunInfo
 from lsbench.loggers.wandb import LOGGER, WandbSpec
@@ -92,7 +93,6 @@ def logged(path):
 
 
 def test_the_real_package_writes_both_parts_of_a_continued_run_offline(tmp_path, monkeypatch):
-    wandb = pytest.importorskip("wandb", reason="the W&B client is not installed")
     monkeypatch.setenv("WANDB_MODE", "offline")
     for start in (0, 2):
         folder = tmp_path / f"after-{start}"  # the package names folders after the second of the start
