@@ -217,7 +217,8 @@ def _resolution(table: pd.DataFrame, columns: list[Column], rows: list[Row], bas
         found = [estimate for row in rows if (estimate := row.cells[column.key].estimate)]
         seeds = max((estimate.n for estimate in found), default=0)
         if seeds < 2:
-            notes.append("One seed: no interval, so no difference in top-1 can be told from noise.")
+            note = "One seed: no interval, so no difference in top-1 can be told from noise."
+            notes += [] if note in notes else [note]
             continue
         differences = []
         for row in rows:

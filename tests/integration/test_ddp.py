@@ -15,12 +15,13 @@ from .conftest import Cli, follow, json_events
 
 EPOCHS = 3
 #: Nothing random but the order: no augmentation, mixing or dropout. Batch normalisation is synchronised.
+#: Epochs take long enough to be interrupted where a test means to.
 SUITE = f"""\
 version: 1
 name: tiny
 defaults:
   model: lsnet_nano
-  dataset: {{name: fashion, train_images: 640, val_images: 100, test_images: 20}}
+  dataset: {{name: fashion, train_images: 1280, val_images: 100, test_images: 20}}
 variants:
   - {{name: identity, mixer: identity}}
 jobs:
