@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lsbench.core.job import JobContext, JobKind, Resources
-from lsbench.core.record import Record, measured
+from lsbench.core.record import Record, epoch_protocol, measured
 from lsbench.engine.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _records(context: JobContext, history: list[dict[str, float]], sha256: str) 
     for number, entry in enumerate(history, 1):
         for metric, key in CURVES.items():
             if key in entry:
-                at_epoch = f"{protocol}|epoch={number}"
+                at_epoch = epoch_protocol(protocol, number)
                 where = {"epoch": number}
                 found.append(measured(metric, entry[key], protocol=at_epoch, dataset=dataset, setting=where))
     return found
