@@ -97,6 +97,15 @@ class JobSpec(StrictModel):
         """Return settings that `settings` refers to by a name, over which they are laid; by default none."""
         return {}
 
+    @classmethod
+    def needed_kinds(cls, settings: Mapping[str, Any], usual: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the kinds of job that one with `settings`, as written, needs; by default `usual`."""
+        return usual
+
+    def other_data(self) -> tuple[dict[str, Any], ...]:
+        """Return the settings of data sets that are read beside the variant's own; by default none."""
+        return ()
+
     def check_ranks(self, ranks: int) -> None:
         """Raise a ValueError if `ranks` processes cannot share a job with these settings."""
 

@@ -11,6 +11,7 @@ from lsbench.core.units import quantity
 
 SCHEMA_VERSION = 1
 _EPOCH = "|epoch="
+_CORRUPTION = "|corruption="
 
 
 class Record(StrictModel):
@@ -57,3 +58,36 @@ def split_epoch(protocol: str) -> tuple[str, int | None]:
     """
     whole, mark, number = protocol.rpartition(_EPOCH)
     return (whole, int(number)) if mark and number.isdecimal() else (protocol, None)
+
+
+def corruption_protocol(protocol: str, corruption: str, severity: int | None = None) -> str:
+    """Return the protocol of a figure of one corruption, at one severity or over all, of `protocol`.
+
+    >>> corruption_protocol("imagenet-c-live|n=10|v1", "fog", 3)
+    'imagenet-c-live|n=10|v1|corruption=fog/3'
+    """
+    return f"{protocol}{_CORRUPTION}{corruption}" + ("" if severity is None else f"/{severity}")
+
+
+def split_corruption(protocol: str) -> tuple[str, str | None, int | None]:
+    """Return the whole protocol, the corruption and the severity, or None where the figure is of neither.
+
+    >>> split_corruption("c|v1|corruption=fog/3"), split_corruption("c|v1|corruption=fog")
+    (('c|v1', 'fog', 3), ('c|v1', 'fog', None))
+    >>> split_corruption("test|n=10")
+    ('test|n=10', None, None)
+    """
+    whole, mark, cell = protocol.rpartition(_CORRUPTION)
+    if not mark:
+        return protocol, None, None
+    corruption, _, severity = cell.partition("/")
+    return whole, corruption, int(severity) if severity else None
+
+
+def is_of_a_part(protocol: str) -> bool:
+    """Return whether a figure is of a part of its job alone: an epoch, or a corruption.
+
+    >>> [is_of_a_part(protocol) for protocol in ("test|n=10", "t|epoch=3", "c|corruption=fog/3")]
+    [False, True, True]
+    """
+    return split_epoch(protocol)[1] is not None or split_corruption(protocol)[1] is not None

@@ -9,12 +9,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from lsbench.core.env import usable_cpus
-from lsbench.core.errors import StoreError
+from lsbench.core.errors import ConfigError, StoreError
 from lsbench.core.job import JobContext
 from lsbench.core.registry import DATASETS
 from lsbench.data.dataset import ImageFolders
 from lsbench.engine import weights
 from lsbench.engine.distributed import current_world, ranks_on_this_node
+from lsbench.engine.evaluation import Weights
 from lsbench.engine.objective import Objective, create_teacher, give_two_heads
 from lsbench.engine.recipe import Recipe
 from lsbench.models.factory import create_model
@@ -53,16 +54,30 @@ def create_variant(context: JobContext) -> nn.Module:
     )
 
 
-def create_trained(context: JobContext, name: str = weights.WEIGHTS) -> nn.Module:
-    """Return the job's model with the weights of the training that it needs.
+def create_tested(context: JobContext, which: Weights) -> nn.Module:
+    """Return the job's model with the weights that are to be tested.
 
     Args:
         context: The job.
-        name: Which of the weights: the last, or their moving average.
+        which: Of the training that the job needs, the last weights or their moving average; or those that
+            the variant's ``model_args`` name.
 
     Raises:
+        ConfigError: If pretrained weights are asked for and the variant names none.
         StoreError: If the training left no readable weights.
     """
+    variant = context.job.variant
+    if which == "pretrained":
+        if not variant.model_args.get("pretrained") and not variant.model_args.get("checkpoint"):
+            raise ConfigError(
+                f"{context.job.label}: expected pretrained weights of '{variant.model}', and none are named; "
+                "give model_args: {pretrained: true} or {checkpoint: FILE}"
+            )
+        return create_variant(context)
+    return _trained(context, weights.EMA if which == "ema" else weights.WEIGHTS)
+
+
+def _trained(context: JobContext, name: str) -> nn.Module:
     model = create_variant(context)
     for folder in context.needs.values():
         state = weights.load(folder / name)

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from lsbench.core.ids import content_hash
-from lsbench.core.job import JobContext, JobKind, JobSpec, Resources
+from lsbench.core.job import JobContext, JobKind, Resources
 from lsbench.core.record import Record, measured
 from lsbench.core.registry import METRICS
+from lsbench.engine.evaluation import EvaluationSpec
 
 PREDICTIONS = "predictions.npz"
 
 
-class EvaluateSpec(JobSpec):
+class EvaluateSpec(EvaluationSpec):
     """Settings of an evaluation."""
 
-    runtime_fields: ClassVar[frozenset[str]] = frozenset({"data_workers"})
-    later_fields: ClassVar[frozenset[str]] = frozenset({"weights"})
-
-    weights: Literal["last", "ema"] = Field(
-        default="last", description="those after the last update, or their moving average"
-    )
     split: Literal["train", "val", "test"] = "test"
     metrics: tuple[str, ...] = Field(default=("top1", "top5"), min_length=1)
-    batch_size: int = Field(default=256, ge=1)
-    channels_last: bool = False
-    data_workers: int = Field(default=0, ge=0, description="loader processes; changes no result")
 
     @field_validator("metrics")
     @classmethod
@@ -41,9 +33,9 @@ def run(context: JobContext) -> Sequence[Record]:
     """Evaluate the trained variant and return the mean of each metric over the split."""
     import time
 
-    from lsbench.engine.classify import create_eval_batches, create_trained, dataset_of
+    from lsbench.engine.classify import create_eval_batches, create_tested, dataset_of
     from lsbench.engine.evaluator import evaluate
-    from lsbench.engine.weights import EMA, WEIGHTS, weights_sha256
+    from lsbench.engine.weights import weights_sha256
 
     spec: EvaluateSpec = context.spec
     batches: Any = create_eval_batches(
@@ -57,7 +49,7 @@ def run(context: JobContext) -> Sequence[Record]:
         rate = seen / (time.monotonic() - started)
         context.emit({"ev": "step", "step": seen, "steps": images, "images_per_s": round(rate, 1)})
 
-    model = create_trained(context, EMA if spec.weights == "ema" else WEIGHTS)
+    model = create_tested(context, spec.weights)
     sha256 = weights_sha256(model.state_dict())
     found = evaluate(
         model.to(context.device),
@@ -71,8 +63,7 @@ def run(context: JobContext) -> Sequence[Record]:
     _, dataset = dataset_of(context)
     paths = list(batches.paths)[: found.num_images]
     _save_predictions(context, found, paths)
-    which = "|ema" if spec.weights == "ema" else ""
-    protocol = f"{spec.split}{which}|res={dataset.img_size}|n={found.num_images}|v{JOB.version}"
+    protocol = f"{spec.split}{spec.weights_mark}|res={dataset.img_size}|n={found.num_images}|v{JOB.version}"
     where = {"protocol": protocol, "dataset": str(dataset.name), "setting": {"weights_sha256": sha256}}
     return [_record(name, found, **where) for name in spec.metrics]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import graphlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from lsbench.core.registry import DATASETS, JOBS
 from lsbench.suite.schema import JobEntry, Suite
 
 UNKNOWN_MACS = 1e9
+
+#: A data set's plug-in, its spec, and the fingerprint of its files or None where they are not there.
+_Found = tuple[Any, Any, str | None]
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,9 @@ class _Datasets:
 
     data_root: Path | None
     missing: dict[str, None] = field(default_factory=dict)
-    _known: dict[str, tuple[Any, Any, str | None]] = field(default_factory=dict)
+    _known: dict[str, _Found] = field(default_factory=dict)
 
-    def look_up(self, settings: dict[str, Any]) -> tuple[Any, Any, str | None]:
+    def look_up(self, settings: dict[str, Any]) -> _Found:
         """Return (plug-in, spec, fingerprint or None if the data is absent)."""
         key = canonical_json(settings)
         if key not in self._known:
@@ -105,13 +108,14 @@ def _job(
 ) -> Job:
     kind: JobKind = JOBS.load(entry.kind)
     plugin, spec, fingerprint = datasets.look_up(variant.dataset)
+    settings = entry.spec_of.get(variant.name, entry.spec)
     draft = Job(
         id=None,
         kind=entry.kind,
         name=entry.name,
         variant=variant,
         seed=seed,
-        spec=entry.spec_of.get(variant.name, entry.spec),
+        spec=settings,
         needs={need: _need(jobs, variant, need, seed) for need in entry.needs},
         resources=entry.resources,
         dataset_fingerprint=fingerprint if kind.uses_data else None,
@@ -119,7 +123,11 @@ def _job(
         limit=suite.limit,
         data_root=None if datasets.data_root is None else str(datasets.data_root),
     )
-    seen = _pixels(spec, fingerprint) if kind.uses_data else _shape(plugin, spec, datasets.data_root)
+    if kind.uses_data:
+        other = [datasets.look_up(data) for data in kind.spec.model_validate(settings).other_data()]
+        seen = _pixels(spec, fingerprint, other)
+    else:
+        seen = _shape(plugin, spec, datasets.data_root)
     return draft.model_copy(update={"id": job_id(draft, dataset=seen, settings=kind.spec)})
 
 
@@ -140,9 +148,18 @@ def _seen(img_size: int, fingerprint: str) -> dict[str, Any]:
     return {"fingerprint": fingerprint, "img_size": img_size}
 
 
-def _pixels(spec: Any, fingerprint: str | None) -> dict[str, Any] | None:
-    """Return what a job that looks at images depends on: the files and the size they are read at."""
-    return None if fingerprint is None else _seen(spec.img_size, fingerprint)
+def _pixels(spec: Any, fingerprint: str | None, other: Sequence[_Found] = ()) -> dict[str, Any] | None:
+    """Return what a job that looks at images depends on: the files and the size they are read at.
+
+    Args:
+        spec: The variant's own data set.
+        fingerprint: Of its files.
+        other: What was found of the data sets that the job reads beside it.
+    """
+    if fingerprint is None or any(found is None for _, _, found in other):
+        return None
+    beside = [{"name": one.name, **_seen(one.img_size, str(found))} for _, one, found in other]
+    return {**_seen(spec.img_size, fingerprint), **({"other": beside} if beside else {})}
 
 
 def _shape(plugin: Any, spec: Any, data_root: Path | None) -> dict[str, Any] | None:

@@ -208,7 +208,7 @@ def _job(
 ) -> JobEntry | None:
     kind: JobKind = JOBS.load(kind_name)
     own = {key: value for key, value in settings.items() if key not in RESERVED}
-    needs = settings.get("needs", kind.needs)
+    needs = settings.get("needs", kind.spec.needed_kinds(own, kind.needs))
     name = settings.get("name") or kind_name
     if not isinstance(name, str) or not re.fullmatch(NAME, name):
         problems.add((*where, "name"), f"string should match pattern '{NAME}', found {name!r}")
@@ -319,7 +319,9 @@ def _check_needs(jobs: list[JobEntry], data: dict[str, Any], problems: Problems)
                     where, f"'{job.name}' runs once per variant and cannot need '{need}', which runs per seed"
                 )
     for index, job in enumerate(jobs):
-        missing = [kind for kind in JOBS.load(job.kind).needs if not _has_need(job, kind, by_name)]
+        kind = JOBS.load(job.kind)
+        required = kind.spec.needed_kinds(job.spec, kind.needs)
+        missing = [name for name in required if not _has_need(job, name, by_name)]
         if missing and all(need in by_name for need in job.needs):
             problems.add(("jobs", index, job.kind, "needs"), f"'{job.name}' needs a job of kind {missing[0]}")
     cycle = _cycle({job.name: job.needs for job in jobs})

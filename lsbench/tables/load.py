@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from lsbench.core.record import SCHEMA_VERSION, split_epoch
+from lsbench.core.record import SCHEMA_VERSION, is_of_a_part
 from lsbench.core.units import quantity
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.cache import cached_frame, typed_frame
@@ -50,7 +50,7 @@ def load_table(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
     """Return every record of `folders` as one row each, and one row without a metric per job that has none.
 
     A job that two rows of the suite share appears once for each of them. Figures of single epochs are left
-    to :func:`lsbench.tables.curves.load_curves`.
+    to :func:`lsbench.tables.curves.load_curves`, those of single corruptions out.
 
     Returns:
         A frame with the columns of :data:`LONG_COLUMNS`; `setting` and `provenance` are JSON.
@@ -65,7 +65,7 @@ def _rows(folder: ResultsFolder) -> Iterable[dict[str, Any]]:
     jobs = folder.jobs()
     records: dict[str, list[dict[str, Any]]] = {}
     for record in folder.records():
-        if split_epoch(record["protocol"])[1] is not None:
+        if is_of_a_part(record["protocol"]):
             continue
         records.setdefault(record["job_id"], []).append(record)
     for entry in manifest["jobs"]:

@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from lsbench.core.errors import StoreError
+from lsbench.core.errors import ConfigError, StoreError
 from lsbench.core.job import JobContext
 from lsbench.engine import weights
 from lsbench.engine.classify import (
     create_eval_batches,
+    create_tested,
     create_train_batches,
-    create_trained,
     create_variant,
     data_root,
     dataset_of,
@@ -36,13 +36,13 @@ def test_weights_come_from_the_training_that_the_job_needs(context):
     trained = create_variant(context)
     weights.save(context.needs["train"] / weights.WEIGHTS, trained.state_dict())
     torch.manual_seed(2)
-    found = create_trained(context)
+    found = create_tested(context, "last")
     assert weights.weights_sha256(found.state_dict()) == weights.weights_sha256(trained.state_dict())
 
 
 def test_without_weights_the_job_says_what_to_do(context):
     with pytest.raises(StoreError, match=r"id/evaluate/seed0: no weights in .*need.*add a train job"):
-        create_trained(context)
+        create_tested(context, "last")
 
 
 def test_batches_are_those_of_the_splits(context):
@@ -52,3 +52,8 @@ def test_batches_are_those_of_the_splits(context):
     val = create_eval_batches(context, "val", batch_size=15, workers=0)
     assert [len(targets) for _, targets in val] == [15, 5]
     assert prepare_folders(context).num_classes == 10
+
+
+def test_pretrained_weights_must_be_named(context):
+    with pytest.raises(ConfigError, match="model_args: {pretrained: true}"):
+        create_tested(context, "pretrained")

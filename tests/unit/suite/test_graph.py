@@ -132,3 +132,8 @@ def test_the_critical_path_is_the_longest_chain(tiny, make_graph):
         assert length[by_label[label]] == graph.cost[label]
         assert length[by_label[needed]] == graph.cost[needed] + graph.cost[label]
     assert length[by_label["ls/profile"]] == graph.cost["ls/profile"]
+
+
+def test_a_job_of_pretrained_weights_needs_no_training(tiny, make_graph):
+    tiny["jobs"] = [{"evaluate": {"weights": "pretrained"}}]
+    assert {job.label: job.needs for job in make_graph(tiny).jobs}["ls/evaluate/seed0"] == {}

@@ -1,0 +1,41 @@
+"""The settings that all jobs share which test a model: whose weights, and how images are fed to it.
+
+The planning half reads this module, so it imports no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from lsbench.core.job import JobSpec
+
+Weights = Literal["last", "ema", "pretrained"]
+
+
+class EvaluationSpec(JobSpec):
+    """Whose weights are tested, and how images are fed to the model."""
+
+    runtime_fields: ClassVar[frozenset[str]] = frozenset({"data_workers"})
+    later_fields: ClassVar[frozenset[str]] = frozenset({"weights"})
+
+    weights: Weights = Field(
+        default="last",
+        description="of the training: those after the last update, or their moving average; pretrained: no "
+        "training, those that the variant's model_args name (checkpoint, or pretrained: true)",
+    )
+    batch_size: int = Field(default=256, ge=1)
+    channels_last: bool = False
+    data_workers: int = Field(default=0, ge=0, description="loader processes; changes no result")
+
+    @classmethod
+    def needed_kinds(cls, settings: Mapping[str, Any], usual: tuple[str, ...]) -> tuple[str, ...]:
+        """Return no kind for pretrained weights: nothing is trained."""
+        return () if settings.get("weights") == "pretrained" else usual
+
+    @property
+    def weights_mark(self) -> str:
+        """What the protocol says of the weights: nothing for the last ones."""
+        return "" if self.weights == "last" else f"|{self.weights}"
