@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from lsbench.core.catalog import unknown_model
 from lsbench.core.job import JobSpec
 from lsbench.core.logger import LoggerChoices
+from lsbench.core.registry import suggest
 from lsbench.core.spec import StrictModel
 from lsbench.data.augment import Augment
 from lsbench.engine.named_recipes import NAMED_RECIPES
@@ -124,6 +125,18 @@ class Recipe(JobSpec):
             raise ValueError(f"unknown recipe '{value}'; there are {', '.join(NAMED_RECIPES)}")
         return value
 
+    @field_validator("checkpoint_url")
+    @classmethod
+    def _has_known_protocol(cls, value: str | None) -> str | None:
+        if value is not None and "://" in value:
+            from fsspec import available_protocols
+
+            protocol = value.partition("://")[0]
+            if protocol not in available_protocols():
+                hint = suggest(protocol, available_protocols())
+                raise ValueError(f"fsspec knows no protocol '{protocol}'{hint}; give e.g. s3://bucket/runs")
+        return value
+
     @model_validator(mode="after")
     def _batches_divide(self) -> Recipe:
         most = self.device_batch_size
@@ -167,9 +180,16 @@ class Recipe(JobSpec):
         share, rest = divmod(self.batch_size, ranks)
         most = min(self.device_batch_size or share, share)
         if rest or most == 0 or share % most:
+            step = ranks * (most if most and not rest else 1)
             raise ValueError(
-                f"a batch_size of {self.batch_size} cannot be shared by {ranks} workers"
-                + (f" in parts of {most}" if most else "")
+                f"a batch_size of {self.batch_size} cannot be shared by {ranks} devices"
+                + (f" in chunks of {most} images" if most and not rest else "")
+                + f"; give a multiple of {step}"
+            )
+        if self.is_mixing and most % 2:
+            raise ValueError(
+                f"mixup and CutMix mix pairs of images, and a batch_size of {self.batch_size} on {ranks} "
+                f"device(s) gives chunks of {most}; change batch_size or device_batch_size to an even share"
             )
         return ranks * (share // most)
 

@@ -46,10 +46,23 @@ def test_a_batch_is_cut_into_chunks_that_every_rank_shares(batch, most, ranks, e
 
 
 def test_a_batch_that_ranks_cannot_share_is_refused():
-    with pytest.raises(ValueError, match="a batch_size of 64 cannot be shared by 3 workers"):
+    with pytest.raises(ValueError, match=r"64 cannot be shared by 3 devices; .* multiple of 3"):
         Recipe(batch_size=64).chunks(3)
-    with pytest.raises(ValueError, match="a batch_size of 96 cannot be shared by 2 workers in parts of 32"):
+    with pytest.raises(ValueError, match=r"cannot be shared by 2 devices in chunks of 32 .* multiple of 64"):
         Recipe(batch_size=96, device_batch_size=32).chunks(2)
+
+
+def test_mixing_needs_pairs_on_every_device():
+    with pytest.raises(ValueError, match=r"on 2 device\(s\) gives chunks of 15; change batch_size"):
+        Recipe(batch_size=30, mixup=0.8).check_ranks(2)
+    Recipe(batch_size=30, mixup=0.8).check_ranks(1)
+    Recipe(batch_size=30).check_ranks(2)
+
+
+def test_a_protocol_that_no_file_system_has_is_refused_with_the_nearest():
+    with pytest.raises(ValidationError, match=r"no protocol 's33' \(did you mean 's3'\?\); give e.g. s3://"):
+        Recipe(checkpoint_url="s33://bucket/runs")
+    assert Recipe(checkpoint_url="s3://bucket/runs").checkpoint_url == "s3://bucket/runs"
 
 
 def test_an_unknown_recipe_names_those_there_are():

@@ -8,7 +8,7 @@ from timm.utils import ModelEmaV3
 from timm.utils.agc import adaptive_clip_grad
 from torch import nn
 
-from lsbench.core.errors import ConfigError, DataError, DivergedError
+from lsbench.core.errors import DataError, DivergedError
 from lsbench.engine import weights
 from lsbench.engine.checkpoints import Checkpoints, checkpoints_of
 from lsbench.engine.objective import Objective
@@ -195,8 +195,8 @@ def test_chunks_add_up_to_the_gradient_of_the_whole_batch(tmp_path):
 def test_a_batch_that_cannot_be_shared_is_refused(tmp_path):
     with pytest.raises(ValueError, match="batch_size 8 is no multiple of device_batch_size 3"):
         create(tmp_path, device_batch_size=3)
-    with pytest.raises(ConfigError, match="expected an even batch on each device, found 1 images"):
-        train(create(tmp_path, device_batch_size=1, mixup=0.1))
+    with pytest.raises(ValueError, match="gives chunks of 1; change batch_size or device_batch_size"):
+        create(tmp_path, device_batch_size=1, mixup=0.1)
 
 
 def test_gradients_are_clipped_as_timm_clips_them(tmp_path):
