@@ -102,6 +102,9 @@ class JobSpec(StrictModel):
         """Return the kinds of job that one with `settings`, as written, needs; by default `usual`."""
         return usual
 
+    def check_need(self, need: JobSpec) -> None:
+        """Raise a ValueError if a job with the settings `need` leaves not what this one needs of it."""
+
     def other_data(self) -> tuple[dict[str, Any], ...]:
         """Return the settings of data sets that are read beside the variant's own; by default none."""
         return ()

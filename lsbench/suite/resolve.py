@@ -36,6 +36,7 @@ def resolve_suite(
     jobs = _with_row_settings(_jobs(data, problems), data, problems)
     published_only = published_rows(data, problems)
     _check_needs(jobs, data, problems)
+    _check_leavings(jobs, variants, problems)
     baseline = _baseline(data, variants, problems)
     search = resolve_search(data, jobs, problems)
     seeds = data.get("seeds", [0])
@@ -327,6 +328,24 @@ def _check_needs(jobs: list[JobEntry], data: dict[str, Any], problems: Problems)
     cycle = _cycle({job.name: job.needs for job in jobs})
     if cycle:
         problems.add(("jobs",), f"the jobs need each other in a circle: {' -> '.join(cycle)}")
+
+
+def _check_leavings(jobs: list[JobEntry], variants: list[Variant], problems: Problems) -> None:
+    """Note where a needed job does not leave what another needs of it, and in which rows."""
+    by_name = {job.name: job for job in jobs}
+    for index, job in enumerate(jobs):
+        for need in (by_name[name] for name in job.needs if name in by_name):
+            rows: dict[str, list[str]] = {}
+            for row in (variant.name for variant in variants):
+                own = JOBS.load(job.kind).spec.model_validate(job.spec_of.get(row, job.spec))
+                left = JOBS.load(need.kind).spec.model_validate(need.spec_of.get(row, need.spec))
+                try:
+                    own.check_need(left)
+                except ValueError as error:
+                    rows.setdefault(str(error), []).append(row)
+            for reason, names in rows.items():
+                which = "" if len(names) == len(variants) else f" of {', '.join(names)}"
+                problems.add(("jobs", index, job.kind), f"needs '{need.name}'{which}: {reason}")
 
 
 def _has_need(job: JobEntry, kind: str, by_name: dict[str, JobEntry]) -> bool:

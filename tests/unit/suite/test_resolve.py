@@ -129,3 +129,14 @@ def test_wrong_settings_of_a_row_are_one_problem(jobs, problem, tiny, write_suit
         load_suite(write_suite(tiny))
     (found,) = caught.value.problems
     assert found.split(": ", 1)[1].startswith(problem)
+
+
+def test_an_average_that_no_training_keeps_is_told_before_anything_runs(tiny, make_graph):
+    tiny["jobs"] = ["train", {"evaluate": {"weights": "ema"}}]
+    with pytest.raises(ConfigError, match=r"jobs\[1\].evaluate: needs 'train': .* set its ema_decay"):
+        make_graph(tiny)
+    tiny["variants"][0]["jobs"] = {"train": {"ema_decay": 0.9}}
+    with pytest.raises(ConfigError, match="needs 'train' of id: the training keeps no moving average"):
+        make_graph(tiny)
+    tiny["variants"][1]["jobs"] = {"train": {"ema_decay": 0.9}}
+    assert make_graph(tiny).jobs
