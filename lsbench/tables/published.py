@@ -61,7 +61,7 @@ def _filled(row: Row, values: dict[str, float], added: Any, comparable: Sequence
 def _gap(row: Row, column: Column, value: float | None, comparable: Sequence[Column]) -> float | None:
     """Return ours minus published, or None where ours is not there or was measured in more than one way."""
     shown = column.quantity
-    ours = [c for c in comparable if c.quantity == shown and not c.is_delta and not c.is_one_of_several]
+    ours = [c for c in comparable if c.quantity == shown and not c.is_delta and not c.remark]
     if value is None or shown.depends_on_machine or not ours:
         return None
     found = row.cells[ours[0].key].estimate

@@ -13,9 +13,9 @@ from typing import Any
 
 import pandas as pd
 
-from lsbench.core.units import quantity
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.cells import Cell, Column, Row
+from lsbench.tables.columns import SHOWN, create_columns
 from lsbench.tables.curves import Curve, curves_of, load_curves
 from lsbench.tables.load import load_table
 from lsbench.tables.published import add_published, published_notes
@@ -29,17 +29,8 @@ from lsbench.tables.statistics import (
     seeds_needed,
 )
 
-#: Metrics shown, in this order; each with the job kind that measures it.
-SHOWN = {
-    "top1": "evaluate",
-    "params": "profile",
-    "macs": "profile",
-    "latency_ms": "profile",
-    "throughput": "profile",
-}
 #: Job kinds whose failure leaves a hole in the numbers of another kind.
 BEFORE = {"evaluate": ("train",)}
-COMPARED = ("top1",)
 ASKED_DIFFERENCE = 0.01
 
 
@@ -91,7 +82,7 @@ def summarize(folder: ResultsFolder) -> Summary | None:
     if trials is not None:
         return _summary(manifest, *trials)
     table = load_table([folder])
-    columns = _columns(table, {entry["kind"] for entry in manifest["jobs"]})
+    columns = create_columns(table, manifest["jobs"])
     variants = list(dict.fromkeys(entry["variant"] for entry in manifest["jobs"]))
     variants.sort(key=lambda name: name != manifest["baseline"])
     rows = [_row(name, manifest, table, columns) for name in variants]
@@ -111,27 +102,6 @@ def _summary(manifest: dict[str, Any], columns: list[Column], rows: list[Row], n
         rows=rows,
         notes=notes,
     )
-
-
-def _columns(table: pd.DataFrame, kinds: set[str]) -> list[Column]:
-    """Return one column per metric, protocol and data set: two of them never share one.
-
-    A metric that no job kind of the suite measures has no column.
-    """
-    found: list[Column] = []
-    for metric, kind in SHOWN.items():
-        if kind not in kinds:
-            continue
-        rows = table[(table.metric == metric).fillna(False)]
-        datasets = rows.dataset if kind == "evaluate" else [None] * len(rows)
-        ways = list(dict.fromkeys(zip(rows.protocol, datasets, strict=True))) or [("", None)]
-        for number, (protocol, dataset) in enumerate(ways):
-            plain = Column(metric, quantity(metric), protocol, dataset, is_one_of_several=len(ways) > 1)
-            column = plain if number == 0 else replace(plain, key=f"{metric}@{plain.way}")
-            found.append(column)
-            if metric in COMPARED:
-                found.append(replace(column, key=f"{column.key}_delta", is_delta=True))
-    return found
 
 
 def _row(name: str, manifest: dict[str, Any], table: pd.DataFrame, columns: list[Column]) -> Row:
@@ -166,15 +136,27 @@ def _delta(values: dict[int, float], baseline: dict[int, float], is_baseline: bo
 
 
 def _cell(values: dict[int, float], table: pd.DataFrame, variant: str, column: Column) -> Cell:
-    kind = SHOWN[column.quantity.name]
-    jobs = table[(table.variant == variant) & (table.kind == kind)].drop_duplicates("seed")
-    expected = max(len(jobs), 1)
+    jobs = _jobs(table, variant, column)
+    expected = max(len(jobs.drop_duplicates("seed")), 1)
     if not values:
-        own = table[(table.variant == variant) & table.kind.isin([kind, *BEFORE.get(kind, ())])]
-        return Cell(None, "failed" if (own.status == "failed").any() else "missing", expected)
+        return Cell(None, _hole(jobs, table, variant, column), expected)
     if list(values) == [-1]:
         return Cell(_single(table, variant, column, values[-1]), expected=1)
     return Cell(mean_over_seeds(list(values.values())), expected=expected)
+
+
+def _jobs(table: pd.DataFrame, variant: str, column: Column) -> pd.DataFrame:
+    """Return the rows of the jobs that measure, or should have measured, a column for a variant."""
+    jobs = table[(table.variant == variant) & (table.kind == SHOWN[column.quantity.name].kind)]
+    own = jobs[jobs.job.isin(column.jobs)]
+    return own if len(own) else jobs
+
+
+def _hole(jobs: pd.DataFrame, table: pd.DataFrame, variant: str, column: Column) -> str:
+    """Return why a variant has no number in a column."""
+    before = BEFORE.get(SHOWN[column.quantity.name].kind, ())
+    needed = table[(table.variant == variant) & table.kind.isin(before)]
+    return "failed" if "failed" in {*jobs.status, *needed.status} else "missing"
 
 
 def _single(table: pd.DataFrame, variant: str, column: Column, value: float) -> Estimate:

@@ -191,3 +191,20 @@ def test_a_failed_profile_leaves_no_failed_accuracy(graph, fill_store, records_o
     summary = summarize(fill_store(graph, profiles_only, failed=("id/profile",)))
     assert cells(summary, "id")["params"].hole == "failed"
     assert cells(summary, "id")["top1"].hole == "missing"
+
+
+def test_a_failed_job_is_a_hole_in_its_own_columns_alone(tiny, make_graph, fill_store, records_of):
+    tiny["jobs"].append({"evaluate": {"name": "validation", "split": "val"}})
+
+    def by_split(job):
+        if job.label.startswith("id/evaluate"):
+            return None
+        records = records_of(job)
+        return with_protocol(records, protocol="val|v1") if job.name == "validation" else records
+
+    failed = ("id/validation/seed0", "id/validation/seed1")
+    summary = summarize(fill_store(make_graph(tiny), by_split, failed=failed))
+    columns = {column.protocol: column.key for column in summary.columns if column.quantity.name == "top1"}
+    found = cells(summary, "id")
+    holes = {protocol: found[key.removesuffix("_delta")].hole for protocol, key in columns.items()}
+    assert holes == {"test|n=20|v1": "missing", "val|v1": "failed"}
