@@ -133,7 +133,10 @@ def write_manifest(graph: JobGraph, folder: ResultsFolder, *, more: dict[str, An
 
 
 def _entry(job: Job) -> dict[str, Any]:
+    other = job.spec.get("on")
+    on = other.get("name") if isinstance(other, dict) else other
     return {
+        **({"on": on} if on else {}),
         "id": job.id,
         "label": job.label,
         "kind": job.kind,

@@ -18,6 +18,7 @@ class Column:
         protocol: The one protocol of the column.
         dataset: The one data set, where images matter.
         jobs: Names of the jobs that measure it; empty where it does not matter which of its kind does.
+        is_on_other_data: Whether the data set is another than the variants' own; the title then names it.
         is_delta: Whether it is the difference to the baseline.
         remark: What ends the title where other columns show the same metric in another way.
         is_published: Whether it holds what the suite's source published, and by how much ours differ.
@@ -28,6 +29,7 @@ class Column:
     protocol: str
     dataset: str | None = None
     jobs: frozenset[str] = frozenset()
+    is_on_other_data: bool = False
     is_delta: bool = False
     remark: str = ""
     is_published: bool = False
@@ -37,7 +39,13 @@ class Column:
         """The header for people; it names data set and protocol where it has to."""
         if self.is_published:
             return f"published {self.quantity.title.split(',', 1)[0]}"
-        return f"{'Δ ' if self.is_delta else ''}{self.quantity.title}{self.remark}"
+        where = f"{self.dataset} " if self.is_on_other_data else ""
+        return f"{'Δ ' if self.is_delta else ''}{where}{self.quantity.title}{self.remark}"
+
+    @property
+    def published_as(self) -> str:
+        """The metric as suites name what others published: of other data, with the data set before it."""
+        return f"{self.dataset}_{self.quantity.name}" if self.is_on_other_data else self.quantity.name
 
     @property
     def way(self) -> str:

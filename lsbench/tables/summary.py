@@ -15,7 +15,7 @@ import pandas as pd
 
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.cells import Cell, Column, Row
-from lsbench.tables.columns import SHOWN, create_columns
+from lsbench.tables.columns import ALL_CLASSES, SHOWN, create_columns
 from lsbench.tables.curves import Curve, curves_of, load_curves
 from lsbench.tables.load import load_table
 from lsbench.tables.published import add_published, published_notes
@@ -30,7 +30,9 @@ from lsbench.tables.statistics import (
 )
 
 #: Job kinds whose failure leaves a hole in the numbers of another kind.
-BEFORE = {"evaluate": ("train",)}
+BEFORE = {"evaluate": ("train",), "robustness": ("train",)}
+#: Means over corruptions; a job that lacks a part of one finishes without it.
+INCOMPLETE = ("mce", "relative_mce", "corruption_error", "clean_error")
 ASKED_DIFFERENCE = 0.01
 
 
@@ -125,10 +127,15 @@ def _values(table: pd.DataFrame, variant: str, column: Column) -> dict[int, floa
 
 
 def _is_measured(table: pd.DataFrame, variant: str, column: Column) -> pd.Series[bool]:
+    return (table.variant == variant) & _is_shown(table, column) & table.value.notna()
+
+
+def _is_shown(table: pd.DataFrame, column: Column) -> pd.Series[bool]:
+    """Return which rows a column shows, whether they hold a value or say that there is none."""
     is_metric = (table.metric == column.quantity.name) & (table.protocol == column.protocol)
     if column.dataset is not None:
         is_metric &= table.dataset == column.dataset
-    return (table.variant == variant) & is_metric.fillna(False) & table.value.notna()
+    return is_metric.fillna(False)
 
 
 def _delta(values: dict[int, float], baseline: dict[int, float], is_baseline: bool) -> Cell:
@@ -156,6 +163,8 @@ def _hole(jobs: pd.DataFrame, table: pd.DataFrame, variant: str, column: Column)
     """Return why a variant has no number in a column."""
     before = BEFORE.get(SHOWN[column.quantity.name].kind, ())
     needed = table[(table.variant == variant) & table.kind.isin(before)]
+    if column.quantity.name in INCOMPLETE and _is_shown(jobs, column).any():
+        return "withheld"
     return "failed" if "failed" in {*jobs.status, *needed.status} else "missing"
 
 
@@ -177,7 +186,12 @@ def _notes(
         notes.append(f"Run with overrides ({manifest['preset']}): not comparable with other tables.")
     if not notes:
         notes += _resolution(table, columns, rows, manifest["baseline"])
-    notes += [f"{c.quantity.title}: {c.way}." for c in columns if c.protocol and not c.is_delta]
+    notes += _ways(columns)
+    if any(cell.hole == "withheld" for row in rows for cell in row.cells.values()):
+        notes.append(
+            "withheld: a part of the corruptions or the reference's errors are missing, and a mean over the "
+            "rest would be another number."
+        )
     uncounted = _uncounted(table)
     if uncounted:
         notes.append(f"FLOPs leave out operators without a formula: {', '.join(uncounted)}.")
@@ -188,6 +202,23 @@ def _notes(
     if holes:
         notes.append(f"Of {len(manifest['jobs'])} jobs: {', '.join(holes)}.")
     notes += _machines(table)
+    return notes
+
+
+def _ways(columns: list[Column]) -> list[str]:
+    """Say how each column was measured; those of images that were measured in the same way share a line."""
+    shown = [column for column in columns if column.protocol and not column.is_delta]
+    titles: dict[tuple[str, str], list[str]] = {}
+    for column in shown:
+        titles.setdefault((column.way, "" if column.dataset else column.key), []).append(
+            column.quantity.title
+        )
+    notes = [f"{', '.join(names)}: {way}." for (way, _), names in titles.items()]
+    if any(column.remark == ALL_CLASSES for column in shown):
+        notes.append(
+            f"{ALL_CLASSES.strip(', ')}: the answer is taken among all classes of the model, in the column "
+            "before among those of the data set alone."
+        )
     return notes
 
 
