@@ -88,7 +88,7 @@ def summarize(folder: ResultsFolder) -> Summary | None:
     variants = list(dict.fromkeys(entry["variant"] for entry in manifest["jobs"]))
     variants.sort(key=lambda name: name != manifest["baseline"])
     rows = [_row(name, manifest, table, columns) for name in variants]
-    notes = [*_notes(manifest, table, columns, rows), *published_notes(manifest)]
+    notes = [*_notes(manifest, table, columns, rows), *published_notes(columns, manifest)]
     columns, rows = add_published(columns, rows, manifest)
     return replace(_summary(manifest, columns, rows, notes), curves=curves_of(load_curves([folder])))
 
