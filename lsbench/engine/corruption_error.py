@@ -1,0 +1,84 @@
+"""Corruption errors of a model from its errors per corruption and severity.
+
+All figures are means over whole sets: where a part was not measured they are None, never a mean of the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from lsbench.data.corruption_reference import Reference
+from lsbench.data.corruptions import BENCHMARK, SEVERITIES
+
+Cell = tuple[str, int]
+"""A corruption and a severity."""
+
+
+def whole_mean(values: Iterable[float | None]) -> float | None:
+    """Return the mean of `values`, or None if one of them is missing.
+
+    >>> whole_mean([0.25, 0.75]), whole_mean([0.25, None])
+    (0.5, None)
+    """
+    found = list(values)
+    known = [value for value in found if value is not None]
+    return fmean(known) if known and len(known) == len(found) else None
+
+
+@dataclass(frozen=True)
+class ErrorTable:
+    """A model's top-1 errors, fractions.
+
+    Attributes:
+        errors: The error of each cell that was measured.
+        clean: The error on the images without corruption.
+        cells: All cells that were asked for.
+        reference: What errors are divided by; None: what needs one is not known.
+
+    Source:
+        Hendrycks and Dietterich, ICLR 2019, arXiv:1903.12261, section 4.
+    """
+
+    errors: Mapping[Cell, float]
+    clean: float
+    cells: Sequence[Cell]
+    reference: Reference | None = None
+
+    def mean_error(self, corruption: str | None = None) -> float | None:
+        """Return the mean error over the cells asked for, of one corruption or of all; not normalised."""
+        asked = [cell for cell in self.cells if corruption in (None, cell[0])]
+        return whole_mean(self.errors.get(cell) for cell in asked)
+
+    def ce(self, corruption: str) -> float | None:
+        """Return the corruption error: the error over all severities as a ratio to the reference's."""
+        error = self._benchmark_error(corruption)
+        if error is None or self.reference is None:
+            return None
+        return error / self.reference.errors[corruption]
+
+    def relative_ce(self, corruption: str) -> float | None:
+        """Return by how much the error exceeds the clean one, as a ratio to the same of the reference.
+
+        It is None as well where the corruption does not make the reference worse.
+        """
+        error = self._benchmark_error(corruption)
+        if error is None or self.reference is None:
+            return None
+        excess = self.reference.errors[corruption] - self.reference.clean_error
+        return (error - self.clean) / excess if excess > 0 else None
+
+    def mce(self) -> float | None:
+        """Return the mean corruption error over the 15 corruptions of the benchmark."""
+        return whole_mean(self.ce(corruption) for corruption in BENCHMARK)
+
+    def relative_mce(self) -> float | None:
+        """Return the mean relative corruption error over the 15 corruptions of the benchmark."""
+        return whole_mean(self.relative_ce(corruption) for corruption in BENCHMARK)
+
+    def _benchmark_error(self, corruption: str) -> float | None:
+        """Return the mean error over all five severities, asked for or not: the reference has no other."""
+        if self.reference is None or corruption not in self.reference.errors:
+            return None
+        return whole_mean(self.errors.get((corruption, severity)) for severity in SEVERITIES)
