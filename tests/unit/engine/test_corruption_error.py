@@ -7,7 +7,9 @@ from lsbench.engine.corruption_error import ErrorTable, whole_mean
 CELLS = [(name, severity) for name in BENCHMARK for severity in SEVERITIES]
 #: Made by hand: corruption number k has the errors (k + 1) / 100 + severity / 10.
 ERRORS = {
-    (name, severity): (k + 1) / 100 + severity / 10 for k, name in enumerate(BENCHMARK) for severity in SEVERITIES
+    (name, severity): (k + 1) / 100 + severity / 10
+    for k, name in enumerate(BENCHMARK)
+    for severity in SEVERITIES
 }
 CLEAN = 0.25
 
