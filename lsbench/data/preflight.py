@@ -112,12 +112,23 @@ def check_data(
         splits: Only these; all by default.
         is_complete: Decode and hash every image, not only a sample.
     """
+    name = str(spec.name)
     try:
         folders = plugin.prepare(spec, data_root)
-        places = {name: folders.split(name) for name in splits or _distinct(folders)}
-        return _check(folders, places, str(spec.name), is_complete)
     except DataError as error:
-        return Report(name=str(spec.name), problems=(str(error),))
+        return Report(name=name, problems=(str(error),))
+    return check_folders(folders, name, splits=splits, is_complete=is_complete)
+
+
+def check_folders(
+    folders: ImageFolders, name: str, *, splits: Sequence[str] | None = None, is_complete: bool = False
+) -> Report:
+    """Return what is found in folders that a plug-in has prepared; arguments as :func:`check_data`."""
+    try:
+        places = {split: folders.split(split) for split in splits or _distinct(folders)}
+        return _check(folders, places, name, is_complete)
+    except DataError as error:
+        return Report(name=name, problems=(str(error),))
 
 
 def _distinct(folders: ImageFolders) -> list[str]:
