@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lsbench import __version__
+from lsbench.cli_data import data_app
 from lsbench.cli_options import (
     RESULTS,
     DataOpt,
@@ -48,6 +49,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+
+app.add_typer(data_app, name="data")
 
 #: The base of typer's usage errors, whichever click it stands on.
 CommandLineError: type[Exception] = typer.BadParameter.__bases__[0].__bases__[0]

@@ -58,6 +58,8 @@ class ImageFolders:
         reader: What the images are stored in.
         numbered: Class names by the numbers that shards or tables give instead of names; ``None`` where
             the storage names its classes.
+        subset: Class indices that the images are of where they are of fewer classes than a model knows,
+            sorted: the mask of a masked evaluation. ``None``: images of all classes.
     """
 
     root: Path
@@ -68,6 +70,7 @@ class ImageFolders:
     limit: int | None = None
     reader: ReaderName = "folder"
     numbered: tuple[str, ...] | None = None
+    subset: tuple[int, ...] | None = None
 
     @property
     def num_classes(self) -> int:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from PIL import Image
 
@@ -63,22 +64,48 @@ class ImageList:
         return len(self.paths)
 
     def decode(self, index: int) -> Image.Image:
-        """Return image `index` as RGB.
+        """Return image `index` as RGB, see :func:`to_rgb`.
 
         Raises:
-            UnreadableImageError: If the file is not a readable image.
+            UnreadableImageError: If the file is not a readable image, or has more than 8 bits a channel.
+        """
+        with self.open(index) as file, Image.open(file) as image:
+            return to_rgb(image)
+
+    @contextmanager
+    def open(self, index: int) -> Iterator[BinaryIO]:
+        """Open the stored file of image `index`.
+
+        Raises:
+            UnreadableImageError: If there is no such file, or the block finds it to be no readable image.
         """
         row, path = self.rows[index], self.paths[index]
         try:
             file, _ = self.reader[row]
-            with file, Image.open(file) as image:
-                return image.convert("RGB")
+            with file:
+                yield file
         except UNREADABLE as error:
             where = load_reader(self.kind).where(self.folder, path, row)
             found = str(error).split(" <_io")[0]  # Pillow's words for a file without a name
             raise UnreadableImageError(
                 path, f"expected a readable image at {where}, found: {found}; replace the file"
             ) from error
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Return an image as RGB with 8 bits a channel, by Pillow's conversion.
+
+    Grey is repeated, a palette looked up, CMYK becomes ``(255 - C) (255 - K) / 255``. An alpha channel is
+    dropped and not composited: a transparent pixel gets the colour that is stored beneath.
+
+    Raises:
+        ValueError: If the values have more than 8 bits, which Pillow would clip at 255.
+    """
+    if image.mode.startswith(("I", "F")):
+        raise ValueError(
+            f"values of more than 8 bits (mode {image.mode}), which RGB would clip; convert them"
+        )
+    return image.convert("RGB")
 
 
 def list_images(folders: ImageFolders, split: str) -> ImageList:

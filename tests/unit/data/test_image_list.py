@@ -79,3 +79,31 @@ def test_a_cut_image_and_a_missing_file_are_unreadable(colours):
     for index in (0, 1):
         with pytest.raises(UnreadableImageError, match=rf"n1/{index}\.png, found:"):
             images.decode(index)
+
+
+def stored(colours, image, ending="png"):
+    """Store an image in the place of the first one and return what is read of it."""
+    place = colours.split("train") / "n1"
+    (place / "0.png").unlink()
+    image.save(place / f"0.{ending}")
+    return list_images(colours, "train").decode(0)
+
+
+def test_grey_alpha_and_palette_become_rgb(colours):
+    assert stored(colours, Image.new("L", (4, 4), 77)).getpixel((0, 0)) == (77, 77, 77)
+    transparent = Image.new("RGBA", (4, 4), (10, 20, 30, 0))
+    (colours.split("train") / "n1" / "0.png").write_bytes(b"")
+    assert stored(colours, transparent).getpixel((0, 0)) == (10, 20, 30)
+    assert stored(colours, Image.new("RGB", (4, 4), (9, 8, 7)).quantize()).getpixel((0, 0)) == (9, 8, 7)
+
+
+def test_inks_of_a_cmyk_jpeg_become_rgb(colours):
+    image = stored(colours, Image.new("CMYK", (8, 8), (255, 0, 0, 51)), "jpg")
+    assert image.mode == "RGB"
+    assert image.getpixel((4, 4)) == pytest.approx((0, 204, 204), abs=3)
+
+
+@pytest.mark.parametrize(("mode", "ending"), [("I;16", "png"), ("I", "tif"), ("F", "tif")])
+def test_more_than_8_bits_are_refused_and_not_clipped(colours, mode, ending):
+    with pytest.raises(UnreadableImageError, match=r"n1/0\.\w+, found: values of more than 8 bits"):
+        stored(colours, Image.new(mode, (4, 4)), ending)
