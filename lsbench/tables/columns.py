@@ -22,7 +22,8 @@ class Shown:
 
     Attributes:
         kind: The kind of job that measures it.
-        is_compared: Whether a column of differences to the baseline stands beside it.
+        is_compared: Whether a column of differences to the baseline stands beside it; on corrupted images
+            and other data, only where there are several seeds.
         is_optional: Whether it has a column only where some job has measured it.
     """
 
@@ -41,7 +42,7 @@ SHOWN = {
     "macs": Shown("profile"),
     "latency_ms": Shown("profile"),
     "throughput": Shown("profile"),
-    "mce": Shown("robustness"),
+    "mce": Shown("robustness", is_compared=True),
     "relative_mce": Shown("robustness"),
     "corruption_error": Shown("robustness"),
     "clean_error": Shown("robustness"),
@@ -73,7 +74,8 @@ def create_columns(table: pd.DataFrame, jobs: Sequence[dict[str, Any]]) -> list[
     for dataset in dict.fromkeys(on.values()):
         rows = table[is_other & (table.dataset == dataset)]
         found += _other(dataset, rows, frozenset(name for name, tested in on.items() if tested == dataset))
-    return found
+    has_seeds = len({entry["seed"] for entry in jobs} - {None}) > 1
+    return [wide for column in found for wide in _with_delta(column, has_seeds)]
 
 
 def _names(jobs: Sequence[dict[str, Any]], kind: str) -> set[str]:
@@ -96,7 +98,7 @@ def _own(metric: str, ways: Ways, jobs: set[str]) -> list[Column]:
     """Return the columns of a metric on the variants' own data sets, which `jobs` measure."""
     shown = SHOWN[metric]
     if not ways:
-        return [] if shown.is_optional else _with_delta(Column(metric, quantity(metric), ""))
+        return [] if shown.is_optional else [Column(metric, quantity(metric), "")]
     plain = [
         Column(metric, quantity(metric), protocol, dataset, frozenset(names))
         for (protocol, dataset), names in ways.items()
@@ -104,7 +106,7 @@ def _own(metric: str, ways: Ways, jobs: set[str]) -> list[Column]:
     found = []
     for number, (column, remark) in enumerate(zip(plain, _remarks(plain), strict=True)):
         key = metric if number == 0 else f"{metric}@{column.way}"
-        found += _with_delta(replace(column, key=key, remark=remark))
+        found.append(replace(column, key=key, remark=remark))
     for name in sorted(jobs - set().union(*ways.values())) if metric == "mce" else ():
         hole = Column(f"{metric}@{name}", quantity(metric), "", None, frozenset({name}), remark=f" [{name}]")
         found.append(hole)
@@ -158,8 +160,30 @@ def _num_classes(protocol: str) -> int:
     return int(found.group(1)) if found else 0
 
 
-def _with_delta(column: Column) -> list[Column]:
-    """Return the column, and that of its differences to the baseline where its metric is compared."""
-    if not SHOWN[column.quantity.name].is_compared:
+def _with_delta(column: Column, has_seeds: bool) -> list[Column]:
+    """Return the column, and that of its differences to the baseline where they are wanted."""
+    is_plain = not column.is_on_other_data and SHOWN[column.quantity.name].kind != "robustness"
+    is_wanted = SHOWN[column.quantity.name].is_compared and column.remark != ALL_CLASSES
+    if not is_wanted or not (is_plain or (has_seeds and column.protocol)):
         return [column]
     return [column, replace(column, key=f"{column.key}_delta", is_delta=True)]
+
+
+def panels(columns: Sequence[Column]) -> dict[str, list[Column]]:
+    """Return the columns in groups that can be read as tables of their own, by what comes behind the heading.
+
+    What others published stands with ours, and in the first group where we measured nothing like it.
+    """
+    found: dict[str, list[Column]] = {"": []}
+    of_metric: dict[str, str] = {}
+    for column in columns:
+        if column.is_on_other_data:
+            name = "on other data"
+        elif column.is_published:
+            name = of_metric.get(column.quantity.name, "")
+        else:
+            shown = SHOWN.get(column.quantity.name)
+            name = "on corrupted images" if shown and shown.kind == "robustness" else ""
+        of_metric.setdefault(column.published_as, name)
+        found.setdefault(name, []).append(column)
+    return found

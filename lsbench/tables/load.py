@@ -51,7 +51,8 @@ def load_table(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
     """Return every record of `folders` as one row each, and one row without a metric per job that has none.
 
     A job that two rows of the suite share appears once for each of them. Figures of single epochs are left
-    to :func:`lsbench.tables.curves.load_curves`, those of single corruptions out.
+    to :func:`lsbench.tables.curves.load_curves`, those of single corruptions to
+    :func:`lsbench.tables.robustness.load_corruptions`.
 
     Returns:
         A frame with the columns of :data:`LONG_COLUMNS`; `setting` and `provenance` are JSON.

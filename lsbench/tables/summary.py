@@ -19,6 +19,7 @@ from lsbench.tables.columns import ALL_CLASSES, SHOWN, create_columns
 from lsbench.tables.curves import Curve, curves_of, load_curves
 from lsbench.tables.load import load_table
 from lsbench.tables.published import add_published, published_notes
+from lsbench.tables.robustness import CorruptionFigure, figures_of, load_corruptions
 from lsbench.tables.search import trial_table
 from lsbench.tables.statistics import (
     Estimate,
@@ -49,6 +50,7 @@ class Summary:
     rows: list[Row]
     notes: list[str] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)
+    corruptions: list[CorruptionFigure] = field(default_factory=list)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the summary as a pandas frame in SI units, with interval and seeds beside each value."""
@@ -90,7 +92,11 @@ def summarize(folder: ResultsFolder) -> Summary | None:
     rows = [_row(name, manifest, table, columns) for name in variants]
     notes = [*_notes(manifest, table, columns, rows), *published_notes(columns, manifest)]
     columns, rows = add_published(columns, rows, manifest)
-    return replace(_summary(manifest, columns, rows, notes), curves=curves_of(load_curves([folder])))
+    return replace(
+        _summary(manifest, columns, rows, notes),
+        curves=curves_of(load_curves([folder])),
+        corruptions=figures_of(load_corruptions([folder])),
+    )
 
 
 def _summary(manifest: dict[str, Any], columns: list[Column], rows: list[Row], notes: list[str]) -> Summary:
@@ -226,6 +232,11 @@ def _resolution(table: pd.DataFrame, columns: list[Column], rows: list[Row], bas
     """Say which differences the seeds can tell apart, and what it would take to tell more."""
     notes = []
     for column in (c for c in columns if c.is_delta):
+        told = [row.title for row in rows if _is_told_apart(row.cells[column.key])]
+        if column.published_as != "top1":
+            title = replace(column, is_delta=False).title
+            notes.append(f"Told apart from the baseline by {title}: {', '.join(told) or 'none'}.")
+            continue
         base = _values(table, baseline, column)
         found = [estimate for row in rows if (estimate := row.cells[column.key].estimate)]
         seeds = max((estimate.n for estimate in found), default=0)
@@ -242,7 +253,6 @@ def _resolution(table: pd.DataFrame, columns: list[Column], rows: list[Row], bas
         deviation = pooled_deviation(differences)
         if deviation is None:
             continue
-        told = [row.title for row in rows if _is_told_apart(row.cells[column.key])]
         smallest = detectable_difference(deviation, seeds)
         needed = seeds_needed(deviation, ASKED_DIFFERENCE)
         notes.append(

@@ -2,7 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from lsbench.tables.columns import create_columns
+from lsbench.core.units import quantity
+from lsbench.tables.cells import Column
+from lsbench.tables.columns import create_columns, panels
 from lsbench.tables.load import load_table
 
 
@@ -126,4 +128,34 @@ def test_one_of_two_robustness_jobs_that_never_ended_well_has_a_column(
     )
     found = create_columns(load_table([folder]), folder.manifest()["jobs"])
     titles = [column.title for column in found if column.quantity.name == "mce"]
-    assert titles == ["mCE (reference = 100)", "mCE (reference = 100) [files]"]
+    assert titles == [
+        "mCE (reference = 100)",
+        "Δ mCE (reference = 100)",
+        "mCE (reference = 100) [files]",
+    ]
+
+
+def test_differences_on_corrupted_images_and_other_data_are_shown_where_there_are_several_seeds(
+    tiny, make_graph, fill_store, tested
+):
+    def deltas(seeds):
+        folder = fill_store(tested(make_graph({**tiny, "seeds": seeds})))
+        found = create_columns(load_table([folder]), folder.manifest()["jobs"])
+        return [column.title for column in found if column.is_delta]
+
+    assert deltas([0]) == ["Δ top-1 (%)"]
+    assert deltas([0, 1]) == ["Δ top-1 (%)", "Δ mCE (reference = 100)", "Δ imagenet_a top-1 (%)"]
+
+
+def test_corrupted_images_and_other_data_are_tables_of_their_own(tested_columns):
+    published = [
+        Column(f"{name}_published", quantity(name), "", is_published=True)
+        for name in ("top1", "mce", "imagenet_a_top1", "miou")
+    ]
+    found = panels([*tested_columns(), *published])
+    assert {name: [column.key for column in group] for name, group in found.items()} == {
+        "": ["top1", "params", "macs", "latency_ms", "throughput", "top1_published", "miou_published"],
+        "on corrupted images": ["mce", "relative_mce", "corruption_error", "clean_error", "mce_published"],
+        "on other data": ["imagenet_a_top1", "imagenet_a_top1_all_classes", "imagenet_a_top1_published"],
+    }
+    assert list(panels(published)) == [""]

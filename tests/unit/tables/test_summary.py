@@ -250,3 +250,15 @@ def test_columns_measured_in_one_way_share_a_note(graph, fill_store, tested):
     ) in notes
     assert any(note.startswith("all classes: ") for note in notes)
     assert not any(note.startswith("all classes: ") for note in summarize(fill_store(graph)).notes)
+
+
+def test_what_the_seeds_tell_apart_on_corrupted_images_is_said_by_name(graph, fill_store, records_of, tested):
+    def worse(job):
+        records = records_of(job)
+        if job.variant.name == "id" and job.kind == "robustness":
+            return [{**r, "value": r["value"] + 0.1 + job.seed / 1000} for r in records]
+        return records
+
+    notes = summarize(fill_store(tested(graph), worse)).notes
+    assert "Told apart from the baseline by mCE (reference = 100): id." in notes
+    assert "Told apart from the baseline by imagenet_a top-1 (%): none." in notes
