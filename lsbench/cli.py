@@ -346,7 +346,8 @@ def _results_of(suite: str | None, preset: str | None, results: Path) -> list[Re
         NothingMeasuredError: If there is no result.
     """
     from lsbench.store.results import find_results
-    from lsbench.suite.loader import find_suite, read_suite
+    from lsbench.suite.loader import find_suite
+    from lsbench.suite.overlay import read_suite
 
     name = suite
     if suite is not None and not (results / suite).is_dir():

@@ -122,6 +122,7 @@ def write_manifest(graph: JobGraph, folder: ResultsFolder, *, more: dict[str, An
         "limit": suite.limit,
         "seeds": list(suite.seeds),
         "source": suite.source,
+        **({} if suite.published_preset == "default" else {"published_preset": suite.published_preset}),
         "published": {v.name: v.published for v in suite.variants if v.published},
         "published_only": [row.model_dump(mode="json") for row in suite.published_only],
         "jobs": [_entry(job) for job in graph.jobs],

@@ -55,6 +55,13 @@ def test_a_preset_or_an_override_is_no_comparison(options, with_published, make_
     assert (cell.estimate.value, cell.gap) == (PUBLISHED["top1"], None)
 
 
+def test_a_preset_with_rows_of_its_own_is_compared(with_published, make_graph, fill_store):
+    with_published["presets"] = {"own": {"variants": with_published["variants"]}}
+    folder = fill_store(make_graph(with_published, preset="own"))
+    assert folder.manifest()["published_preset"] == "own"
+    assert row(summarize(folder), "id").cells["top1_published"].gap == pytest.approx(0.05)
+
+
 def test_a_row_that_only_the_source_has_comes_last_with_holes(summary):
     last = summary.rows[-1]
     assert (last.title, last.is_published_only) == ("PVT-Tiny", True)
