@@ -63,8 +63,8 @@ def open_variants(context: JobContext) -> Opened:
         return Opened(folders, images, source, tuple(copies), missing, f"crop={size}")
     if size < LEAST_SIDE:
         raise ConfigError(
-            f"{context.job.label}: expected images of at least {LEAST_SIDE} pixels to corrupt, found img_size "
-            f"{size} of '{dataset.name}'; set a larger img_size"
+            f"{context.job.label}: expected images of at least {LEAST_SIDE} pixels to corrupt, found "
+            f"img_size {size} of '{dataset.name}'; set a larger img_size"
         )
     live = LiveSource(images, crop, spec.cells, family=spec.family, jpeg_quality=spec.jpeg_quality)
     views = f"res={size}" if plugin.in_memory else f"res={resized_side(size)}|crop={size}"
