@@ -1,7 +1,6 @@
-"""Digital effects as imagecorruptions 1.1.2 makes them, to the bit: contrast, elastic_transform, pixelate,
-jpeg_compression and saturate.
+"""Digital effects as imagecorruptions 1.1.2 makes them, to the bit.
 
-The same random stream gives the same bytes and is left in the same state; only elastic_transform draws from it.
+The same random stream gives the same bytes and is left in the same state; only elastic_transform draws.
 
 Source:
     Hendrycks & Dietterich, ICLR 2019, arXiv:1903.12261; Michaelis et al., arXiv:1907.07484.
@@ -17,6 +16,7 @@ from PIL import Image as PillowImage
 from PIL.Image import Resampling
 
 from lsbench.data.corruptions.digital_kernels import displace, lower_contrast
+from lsbench.data.corruptions.draws import draw_uniform
 from lsbench.data.corruptions.hsv_kernels import adjust
 from lsbench.data.corruptions.plane_blur import smooth
 
@@ -43,14 +43,14 @@ def contrast(image: Image, severity: int, rng: RandomState) -> Image:
 def elastic_transform(image: Image, severity: int, rng: RandomState) -> Image:
     """Return `image` with each pixel read a little beside itself: at smoothed noise of one percent's width.
 
-    This is not the benchmark's: it is far weaker at severity 1 and 2. Draws a uniform number per pixel for the
-    vertical, then one for the horizontal displacement; both spread with the image's height.
+    This is not the benchmark's: it is far weaker at severity 1 and 2. Draws a uniform number per pixel for
+    the vertical, then one for the horizontal displacement; both spread with the image's height.
     """
     height, width = image.shape[:2]
     spread = height * 0.005
 
     def displacement() -> NDArray[np.float32]:
-        noise = rng.uniform(-spread, spread, size=(height, width))
+        noise = draw_uniform(rng, -spread, spread, (height, width))
         smoothed = smooth(noise, (height * 0.01, width * 0.01), edge="reflect", truncate=3.0)
         return (smoothed * ELASTIC[severity - 1]).astype(np.float32)
 
@@ -95,3 +95,13 @@ def saturate(image: Image, severity: int, rng: RandomState) -> Image:
     coloured = np.empty_like(image)
     adjust(image, UNITS, factor, added, 0.0, coloured)
     return coloured
+
+
+#: The kinds of this file by name.
+CORRUPTIONS = {
+    "contrast": contrast,
+    "elastic_transform": elastic_transform,
+    "pixelate": pixelate,
+    "jpeg_compression": jpeg_compression,
+    "saturate": saturate,
+}

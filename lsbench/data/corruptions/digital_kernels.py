@@ -1,20 +1,16 @@
 """Contrast, and an image read at displaced places, in one pass over the pixels.
 
-Sums are taken in numpy's and scipy's order: results are truncated to bytes, and an error in the last bit would
-change flat areas by one.
+Sums are taken in numpy's and scipy's order: results are truncated to bytes, and an error in the last bit
+would change flat areas by one.
 """
 
 # Numba infers the types.
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
 from __future__ import annotations
 
-import math
-
 import numpy as np
-from numba import njit
 
-compiled = njit(nogil=True, cache=True, error_model="numpy")
-inlined = njit(nogil=True, cache=True, error_model="numpy", inline="always")
+from lsbench.data.corruptions.random_stream import compiled
 
 
 @compiled
@@ -65,14 +61,15 @@ def displace(image, down, right, out):
         for column in range(width):
             y = _mirrored(row + np.float64(down[row, column]), height)
             x = _mirrored(column + np.float64(right[row, column]), width)
-            top, left = math.floor(y), math.floor(x)
+            # Truncated, which is the floor but next to the border, where a place lies between -1 and 0.
+            top, left = int(y) if y >= 0.0 else -1, int(x) if x >= 0.0 else -1
             y_near = 1.0 - (y - top)
             y_far = 1.0 - y_near
             x_near = 1.0 - (x - left)
             x_far = 1.0 - x_near
-            # Next to the border one of the two neighbours lies outside: the border pixel is met twice.
-            top, bottom = max(int(top), 0), min(int(top) + 1, height - 1)
-            left, right_one = max(int(left), 0), min(int(left) + 1, width - 1)
+            # Beyond the border its pixel is met once more.
+            bottom, right_one = min(top + 1, height - 1), min(left + 1, width - 1)
+            top, left = max(top, 0), max(left, 0)
             for channel in range(3):
                 level = image[top, left, channel] * y_near * x_near
                 level += image[top, right_one, channel] * y_near * x_far
@@ -81,12 +78,12 @@ def displace(image, down, right, out):
                 out[row, column, channel] = np.uint8(_unit32(np.float32(level)) * np.float32(255.0))
 
 
-@inlined
+@compiled
 def _unit32(number):
     return min(max(number, np.float32(0.0)), np.float32(1.0))
 
 
-@inlined
+@compiled
 def _mirrored(place, length):
     """Return where a place outside [0, length - 1] is read, in [-1, length)."""
     period = 2 * length

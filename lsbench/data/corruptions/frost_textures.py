@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lsbench.core.errors import ConfigError
 
 Image = NDArray[np.uint8]
-#: The first five of the six files that are shipped: the benchmark draws from five, and the sixth is never used.
+#: The first five of the six files that are shipped: the benchmark draws from five and never uses the sixth.
 FILES = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg")
 
 
@@ -52,5 +52,7 @@ def _folder() -> Path:
     # Found without importing it: the package itself does not import beside current releases of what it needs.
     spec = find_spec("imagecorruptions")
     if spec is None or spec.origin is None:
-        raise ConfigError("expected the package imagecorruptions, found none: run pip install imagecorruptions")
+        raise ConfigError(
+            "expected the package imagecorruptions, found none: run pip install imagecorruptions"
+        )
     return Path(spec.origin).parent / "frost"

@@ -12,15 +12,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-compiled = njit(nogil=True, cache=True, error_model="numpy")
-inlined = njit(nogil=True, cache=True, error_model="numpy", inline="always")
+from lsbench.data.corruptions.random_stream import compiled
 
 
 @compiled
 def adjust(image, units, factor, more_saturation, more_value, out):
-    """Change saturation and value of each pixel: S to ``S * factor + more_saturation``, V to ``V + more_value``.
+    """Change S of each pixel to ``S * factor + more_saturation`` and V to ``V + more_value``.
 
     Both end at 0 and 1. A factor of 1 and an addition of 0 leave a number as it is, to the bit.
 
@@ -40,16 +38,16 @@ def adjust(image, units, factor, more_saturation, more_value, out):
             _write_rgb(hue, saturation, _unit(value + more_value), out[row, column])
 
 
-@inlined
+@compiled
 def _unit(number):
     return min(max(number, 0.0), 1.0)
 
 
-@inlined
+@compiled
 def _to_hsv(red, green, blue):
     """Return hue, saturation and value; where two channels are the largest, the later one names the hue."""
-    value = max(red, max(green, blue))
-    spread = value - min(red, min(green, blue))
+    value = max(red, green, blue)
+    spread = value - min(red, green, blue)
     if spread == 0.0:
         return 0.0, 0.0, value
     if blue == value:
@@ -64,7 +62,7 @@ def _to_hsv(red, green, blue):
     return hue, spread / value, value
 
 
-@inlined
+@compiled
 def _write_rgb(hue, saturation, value, out):
     sixth = math.floor(hue * 6.0)
     within = hue * 6.0 - sixth

@@ -1,4 +1,4 @@
-"""A blur along a straight path, as ImageMagick and imagecorruptions compute it: a half Gaussian on one side."""
+"""A blur along a straight path, as ImageMagick and imagecorruptions compute it: half a Gaussian."""
 
 from __future__ import annotations
 

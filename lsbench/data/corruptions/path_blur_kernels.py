@@ -4,14 +4,12 @@
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
 from __future__ import annotations
 
-from numba import njit
-
-compiled = njit(nogil=True, cache=True, error_model="numpy")
+from lsbench.data.corruptions.random_stream import compiled
 
 
 @compiled
 def add_moved(plane, starts, weights, stride, out):
-    """Fill `out` with ``sum(weights[t] * plane[starts[t] + row * stride + column])``, added in the order of t.
+    """Fill `out` with ``sum(weights[t] * plane[starts[t] + row * stride + column])``, in the order of t.
 
     Args:
         plane: Numbers with a margin around them, float64, flat.

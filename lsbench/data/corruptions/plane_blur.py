@@ -32,7 +32,7 @@ def smooth(plane: Plane, sigmas: tuple[float, float], *, edge: Edge, truncate: f
 
 
 def smooth_single(plane: NDArray[np.float32], sigma: float, *, edge: Edge, truncate: float) -> Plane:
-    """Return what scipy returns for a plane in float32: sums in float64, rounded after columns and after rows.
+    """Return what scipy makes of a plane in float32: sums in float64, rounded after columns and after rows.
 
     Args:
         plane: Numbers, ``(H, W)``.
@@ -54,8 +54,8 @@ def smooth_single(plane: NDArray[np.float32], sigma: float, *, edge: Edge, trunc
 def smooth_mirrored(plane: Plane, sigma: float, *, truncate: float) -> Plane:
     """Return :func:`smooth` with a mirrored edge by way of cosines, whose cost does not grow with `sigma`.
 
-    A plane that is mirrored at its borders is a sum of cosines, and a symmetric filter scales each of them. The
-    result differs from scipy's by some 1e-16: after rounding to float32 in about one of a million numbers.
+    A plane that is mirrored at its borders is a sum of cosines, and a symmetric filter scales each of them.
+    The result differs from scipy's by some 1e-16: rounded to float32, in about one of a million numbers.
 
     Args:
         plane: Numbers of about 1, ``(H, W)``.

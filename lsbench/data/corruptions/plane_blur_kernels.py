@@ -5,9 +5,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-compiled = njit(nogil=True, cache=True, error_model="numpy")
+from lsbench.data.corruptions.random_stream import compiled
 
 
 @compiled

@@ -11,10 +11,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-compiled = njit(nogil=True, cache=True, error_model="numpy")
-inlined = njit(nogil=True, cache=True, error_model="numpy", inline="always")
+from lsbench.data.corruptions.random_stream import compiled
 
 
 @compiled
@@ -46,7 +44,7 @@ def enlarge(noise, threshold, out):
             out[row, column] = min(level, 1.0) if level >= threshold else 0.0
 
 
-@inlined
+@compiled
 def _source(index, length, out_length):
     """Return where an index is read, and the shares of that place and the next; no share beyond the end."""
     place = index * ((length - 1) / (out_length - 1))

@@ -1,8 +1,8 @@
-"""Weather as imagecorruptions 1.1.2 makes it, to the bit: snow, frost, fog, brightness and spatter.
+"""Weather as imagecorruptions 1.1.2 makes it, to the bit; spatter counts as weather here.
 
-The same random stream gives the same bytes and is left in the same state. What the package does at its edges is
-kept: fog needs a brightest level above 0 to show, and spatter without any drop, which happens on small images,
-turns the image black.
+The same random stream gives the same bytes and is left in the same state. What the package does at its edges
+is kept: fog needs a brightest level above 0 to show, and spatter without any drop, which happens on small
+images, turns the image black.
 
 Source:
     Hendrycks & Dietterich, ICLR 2019, arXiv:1903.12261; Michaelis et al., arXiv:1907.07484.
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
+from lsbench.data.corruptions.draws import draw_normal, draw_normal_rows, draw_uniform
 from lsbench.data.corruptions.frost_textures import FILES, read_texture, resize_texture
 from lsbench.data.corruptions.hsv_kernels import adjust
 from lsbench.data.corruptions.path_blur import blur_along, create_path, within
@@ -28,8 +29,8 @@ Image = NDArray[np.uint8]
 Plane = NDArray[np.float64]
 #: ``byte / 255`` of each byte.
 UNITS: Plane = np.arange(256) / 255.0
-#: Per severity: mean and deviation of the noise, how far it is enlarged, what it must reach to be a flake, radius
-#: and deviation of the blur, share of the image that is not whitened.
+#: Per severity: mean and deviation of the noise, how far it is enlarged, what it must reach to be a flake,
+#: radius and deviation of the blur, share of the image that is not whitened.
 SNOW = (
     (0.1, 0.3, 3, 0.5, 10, 4, 0.8),
     (0.2, 0.3, 2, 0.5, 12, 4, 0.7),
@@ -64,20 +65,30 @@ def snow(image: Image, severity: int, rng: RandomState) -> Image:
     Draws a normal number per pixel, then the angle.
     """
     mean, deviation, zoom, threshold, radius, sigma, kept = SNOW[severity - 1]
-    noise = mean + deviation * rng.standard_normal(image.shape[:2])
-    flakes = enlarge_middle(noise, zoom, threshold)
+    flakes = draw_flakes(rng, image.shape[:2], mean, deviation, zoom, threshold)
     path = create_path(int(radius), sigma, rng.uniform(-135, -45))
     flakes = blur_along(flakes, within(path, flakes.shape))[: image.shape[0], : image.shape[1]]
     return under_snow(image, np.round(flakes * 255).astype(np.uint8), kept)
 
 
-def enlarge_middle(noise: Plane, zoom: float, threshold: float) -> Plane:
-    """Return the middle of `noise`, enlarged to at least its size, with 0 for what misses the threshold."""
-    sides = [math.ceil(side / float(zoom)) for side in noise.shape]
-    top, left = ((side - kept) // 2 for side, kept in zip(noise.shape, sides, strict=True))
-    middle = np.ascontiguousarray(noise[top : top + sides[0], left : left + sides[1]])
-    enlarged = np.empty([round(side * zoom) for side in sides])
-    enlarge(middle, threshold, enlarged)
+def draw_flakes(
+    rng: RandomState, shape: tuple[int, ...], mean: float, deviation: float, zoom: float, threshold: float
+) -> Plane:
+    """Return the middle of a plane of normal numbers, enlarged to at least the whole plane's size.
+
+    Args:
+        rng: Draws the whole plane.
+        shape: ``(H, W)``.
+        mean: Of the numbers.
+        deviation: Standard deviation of the numbers.
+        zoom: How far the middle is enlarged.
+        threshold: What an enlarged number must reach; below it is 0.
+    """
+    height, width = (math.ceil(side / float(zoom)) for side in shape)
+    top, left = (shape[0] - height) // 2, (shape[1] - width) // 2
+    noise = draw_normal_rows(rng, mean, deviation, shape, range(top, top + height))
+    enlarged = np.empty((round(height * zoom), round(width * zoom)))
+    enlarge(np.ascontiguousarray(noise[:, left : left + width]), threshold, enlarged)
     return enlarged
 
 
@@ -100,7 +111,7 @@ def frost(image: Image, severity: int, rng: RandomState) -> Image:
     """Return `image` mixed with a random part of one of five photographs of frost.
 
     The photograph is enlarged by 1.1, and before that to the image's size where it is smaller. Draws the
-    photograph (of the first five; the sixth file is never used), the first row and the first column of the part.
+    photograph (of the first five files, never the sixth), then the first row and column of the part.
     """
     index = int(rng.randint(len(FILES)))
     height, width = read_texture(index).shape[:2]
@@ -129,14 +140,14 @@ FROST_TABLES = _frost_tables()
 
 
 def fog(image: Image, severity: int, rng: RandomState) -> Image:
-    """Return `image` in fog whose thickness is a random landscape, on the smallest power of two that holds it.
+    """Return `image` in fog as thick as a random landscape, whose side is the next power of two.
 
     Draws a uniform number per point of the landscape but its corner.
     """
     strength, decay = FOG[severity - 1]
     side = 1 << (max(image.shape) - 1).bit_length()
     heights = np.empty((side, side))
-    grow_plasma(heights, rng.random_sample(side * side - 1), decay)
+    grow_plasma(heights, draw_uniform(rng, 0.0, 1.0, (side * side - 1,)), decay)
     foggy = np.empty_like(image)
     lay_fog(image, UNITS, heights, strength, foggy)
     return foggy
@@ -152,7 +163,7 @@ def brightness(image: Image, severity: int, rng: RandomState) -> Image:
 def spatter(image: Image, severity: int, rng: RandomState) -> Image:
     """Return `image` behind drops of water (severity 1 to 3) or of mud; draws a normal number per pixel."""
     mean, deviation, sigma, threshold, last = SPATTER[severity - 1]
-    noise = mean + deviation * rng.standard_normal(image.shape[:2])
+    noise = draw_normal(rng, mean, deviation, image.shape[:2])
     liquid = smooth(noise, (sigma, sigma), edge="nearest", truncate=4.0)
     spattered = np.empty_like(image)
     if severity <= WATER_UP_TO:
@@ -168,7 +179,7 @@ def spatter(image: Image, severity: int, rng: RandomState) -> Image:
 
 
 def _relief(drops: Image) -> NDArray[np.float32]:
-    """Return the shading of drops, from how far each pixel is from their outlines, as if lit from one corner."""
+    """Return the shading of drops as if lit from one corner; it depends on the distance to their outlines."""
     distance = cv2.distanceTransform(255 - cv2.Canny(drops, 50, 150), cv2.DIST_L2, 5)
     _, distance = cv2.threshold(distance, 20, 20, cv2.THRESH_TRUNC)
     even = cv2.equalizeHist(cv2.blur(distance, (3, 3)).astype(np.uint8))
@@ -180,3 +191,13 @@ def to_levels(image: Image) -> NDArray[np.float32]:
     """Return bytes as numbers in [0, 1]."""
     levels: NDArray[np.float32] = image.astype(np.float32) / np.float32(255)
     return levels
+
+
+#: The kinds of this file by name.
+CORRUPTIONS = {
+    "snow": snow,
+    "frost": frost,
+    "fog": fog,
+    "brightness": brightness,
+    "spatter": spatter,
+}

@@ -9,10 +9,8 @@ an error in the last bit would change flat areas by one.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-compiled = njit(nogil=True, cache=True, error_model="numpy")
-inlined = njit(nogil=True, cache=True, error_model="numpy", inline="always")
+from lsbench.data.corruptions.random_stream import compiled
 
 
 @compiled
@@ -23,8 +21,8 @@ def grow_plasma(heights, draws, decay):
 
     Args:
         heights: Where the map goes, float64, ``(side, side)``, the side a power of two.
-        draws: Uniform numbers in [0, 1), float64, ``(side * side - 1,)``: a number per height but the corner's.
-        decay: What the spread is divided by from step to step.
+        draws: Uniform numbers in [0, 1), float64, ``(side * side - 1,)``: a number per height but the
+        corner's. decay: What the spread is divided by from step to step.
     """
     side = heights.shape[0]
     heights[0, 0] = 0.0
@@ -36,7 +34,7 @@ def grow_plasma(heights, draws, decay):
         spread /= decay
 
 
-@inlined
+@compiled
 def _rough(total, spread, draw):
     """Return the mean of four heights and something random within ``spread ** 2``."""
     return total / 4.0 + spread * (-spread + (spread - -spread) * draw)
@@ -50,7 +48,9 @@ def _fill_squares(heights, step, spread, draws, drawn):
         below = (row + step) % side
         for column in range(0, side, step):
             right = (column + step) % side
-            total = (heights[row, column] + heights[below, column]) + (heights[row, right] + heights[below, right])
+            total = (heights[row, column] + heights[below, column]) + (
+                heights[row, right] + heights[below, right]
+            )
             heights[row + half, column + half] = _rough(total, spread, draws[drawn])
             drawn += 1
     return drawn
