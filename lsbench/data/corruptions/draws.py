@@ -6,8 +6,8 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from lsbench.data.corruptions.draws_kernels import skip_normals
-from lsbench.data.corruptions.random_stream import fill_doubles, fill_normals, stream_of
+from lsbench.data.corruptions.draws_kernels import skip_pairs
+from lsbench.data.corruptions.random_stream import fill_doubles, fill_pairs, leading_normals, stream_of
 
 Plane = NDArray[np.float64]
 
@@ -15,20 +15,19 @@ Plane = NDArray[np.float64]
 def draw_uniform(rng: RandomState, low: float, high: float, shape: tuple[int, ...]) -> Plane:
     """Return ``rng.uniform(low, high, size=shape)``."""
     numbers = np.empty(shape)
-    with stream_of(rng) as stream:
-        fill_doubles(stream, numbers.ravel())
+    fill_doubles(stream_of(rng), numbers.ravel())
     numbers *= high - low
     numbers += low
     return numbers
 
 
-def draw_normal(rng: RandomState, mean: float, deviation: float, shape: tuple[int, ...]) -> Plane:
+def draw_normal(rng: RandomState, mean: float, deviation: float, shape: tuple[int, int]) -> Plane:
     """Return ``rng.normal(mean, deviation, size=shape)``."""
     return draw_normal_rows(rng, mean, deviation, shape, range(shape[0]))
 
 
 def draw_normal_rows(
-    rng: RandomState, mean: float, deviation: float, shape: tuple[int, ...], rows: range
+    rng: RandomState, mean: float, deviation: float, shape: tuple[int, int], rows: range
 ) -> Plane:
     """Return some rows of ``rng.normal(mean, deviation, size=shape)``; of the others only words are drawn.
 
@@ -40,11 +39,19 @@ def draw_normal_rows(
         rows: Rows that are returned, next to each other.
     """
     height, width = shape
-    numbers = np.empty((len(rows), width))
-    with stream_of(rng) as stream:
-        skip_normals(stream, rows.start * width)
-        fill_normals(stream, numbers.ravel())
-        skip_normals(stream, (height - rows.stop) * width)
-    numbers *= deviation
-    numbers += mean
-    return numbers
+    numbers, words = np.empty(height * width), stream_of(rng)
+    leading = leading_normals(rng, words, numbers.size)
+    numbers[: leading.size] = leading
+    # The rest comes in pairs; those with a number in the rows are the ones from `first` to `last`.
+    pairs = (numbers.size - leading.size) // 2
+    first = max(rows.start * width - leading.size, 0) // 2
+    last = min((rows.stop * width - leading.size + 1) // 2, pairs)
+    skip_pairs(words, first)
+    fill_pairs(words, numbers[leading.size + 2 * first : leading.size + 2 * last])
+    skip_pairs(words, pairs - last)
+    if leading.size + 2 * pairs < numbers.size:
+        numbers[-1] = rng.standard_normal()
+    kept = numbers.reshape(shape)[rows.start : rows.stop]
+    kept *= deviation
+    kept += mean
+    return kept

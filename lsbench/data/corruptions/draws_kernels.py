@@ -6,20 +6,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from lsbench.data.corruptions.random_stream import CHUNK, compiled, fill_points, next_normal
+from lsbench.data.corruptions.random_stream import CHUNK, compiled, fill_points
 
 
 @compiled
-def skip_normals(stream, count):
-    """Leave the stream where ``standard_normal(count)`` leaves it."""
-    if count > 0 and stream.place[1]:
-        next_normal(stream)
-        count -= 1
+def skip_pairs(words, count):
+    """Leave the stream where drawing `count` pairs of normals leaves it."""
     x, y, squares = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK)
-    while count > 1:
-        points = min(CHUNK, count // 2)
-        fill_points(stream, x[:points], y[:points], squares[:points])
-        count -= 2 * points
-        stream.kept[0] = 0.0
-    if count > 0:
-        next_normal(stream)
+    while count > 0:
+        points = min(CHUNK, count)
+        fill_points(words, x[:points], y[:points], squares[:points])
+        count -= points

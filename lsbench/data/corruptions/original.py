@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from lsbench.data.corruptions.digital import displaced
 from lsbench.data.corruptions.draws import draw_uniform
-from lsbench.data.corruptions.frost_textures import FILES, read_texture, resize_texture
+from lsbench.data.corruptions.frost_textures import TEXTURES, read_texture, resize_texture
 from lsbench.data.corruptions.path_blur import blur_along, create_path
 from lsbench.data.corruptions.plane_blur import half_gaussian, smooth, smooth_mirrored
 from lsbench.data.corruptions.weather import SNOW, draw_flakes, to_levels, under_frost, under_snow
@@ -83,7 +83,7 @@ def frost(image: Image, severity: int, rng: RandomState) -> Image:
     photograph is enlarged until it is, by a pixel. Draws the photograph (of the first five), the first row
     and the first column of the part.
     """
-    index = int(rng.randint(len(FILES)))
+    index = int(rng.randint(TEXTURES))
     height, width = read_texture(index).shape[:2]
     scale = max(1.0, (image.shape[0] + 1) / height, (image.shape[1] + 1) / width)
     texture = resize_texture(index, math.ceil(height * scale), math.ceil(width * scale))

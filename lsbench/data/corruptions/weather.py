@@ -18,7 +18,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from lsbench.data.corruptions.draws import draw_normal, draw_normal_rows, draw_uniform
-from lsbench.data.corruptions.frost_textures import FILES, read_texture, resize_texture
+from lsbench.data.corruptions.frost_textures import TEXTURES, read_texture, resize_texture
 from lsbench.data.corruptions.hsv_kernels import adjust
 from lsbench.data.corruptions.path_blur import blur_along, create_path, within
 from lsbench.data.corruptions.plane_blur import smooth, smooth_single
@@ -65,14 +65,14 @@ def snow(image: Image, severity: int, rng: RandomState) -> Image:
     Draws a normal number per pixel, then the angle.
     """
     mean, deviation, zoom, threshold, radius, sigma, kept = SNOW[severity - 1]
-    flakes = draw_flakes(rng, image.shape[:2], mean, deviation, zoom, threshold)
+    flakes = draw_flakes(rng, (image.shape[0], image.shape[1]), mean, deviation, zoom, threshold)
     path = create_path(int(radius), sigma, rng.uniform(-135, -45))
     flakes = blur_along(flakes, within(path, flakes.shape))[: image.shape[0], : image.shape[1]]
     return under_snow(image, np.round(flakes * 255).astype(np.uint8), kept)
 
 
 def draw_flakes(
-    rng: RandomState, shape: tuple[int, ...], mean: float, deviation: float, zoom: float, threshold: float
+    rng: RandomState, shape: tuple[int, int], mean: float, deviation: float, zoom: float, threshold: float
 ) -> Plane:
     """Return the middle of a plane of normal numbers, enlarged to at least the whole plane's size.
 
@@ -113,7 +113,7 @@ def frost(image: Image, severity: int, rng: RandomState) -> Image:
     The photograph is enlarged by 1.1, and before that to the image's size where it is smaller. Draws the
     photograph (of the first five files, never the sixth), then the first row and column of the part.
     """
-    index = int(rng.randint(len(FILES)))
+    index = int(rng.randint(TEXTURES))
     height, width = read_texture(index).shape[:2]
     scale = 1.1 * max(1.0, image.shape[0] / height, image.shape[1] / width)
     texture = resize_texture(index, math.ceil(height * scale), math.ceil(width * scale))
@@ -163,7 +163,7 @@ def brightness(image: Image, severity: int, rng: RandomState) -> Image:
 def spatter(image: Image, severity: int, rng: RandomState) -> Image:
     """Return `image` behind drops of water (severity 1 to 3) or of mud; draws a normal number per pixel."""
     mean, deviation, sigma, threshold, last = SPATTER[severity - 1]
-    noise = draw_normal(rng, mean, deviation, image.shape[:2])
+    noise = draw_normal(rng, mean, deviation, (image.shape[0], image.shape[1]))
     liquid = smooth(noise, (sigma, sigma), edge="nearest", truncate=4.0)
     spattered = np.empty_like(image)
     if severity <= WATER_UP_TO:

@@ -21,8 +21,8 @@ def grow_plasma(heights, draws, decay):
 
     Args:
         heights: Where the map goes, float64, ``(side, side)``, the side a power of two.
-        draws: Uniform numbers in [0, 1), float64, ``(side * side - 1,)``: a number per height but the
-        corner's. decay: What the spread is divided by from step to step.
+        draws: Uniform numbers in [0, 1), float64, ``(side * side - 1,)``: one for each other height.
+        decay: What the spread is divided by from step to step.
     """
     side = heights.shape[0]
     heights[0, 0] = 0.0

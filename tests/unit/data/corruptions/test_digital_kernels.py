@@ -27,13 +27,3 @@ def test_an_image_is_read_where_scipy_reads_it_far_outside_as_well(spread):
     out = np.empty(levels.shape, np.uint8)
     displace(levels, down, right, out)
     assert np.array_equal(out, np.uint8(np.clip(expected, 0, 1) * 255))
-
-
-def test_places_on_the_border_and_half_a_pixel_beyond_it_show_the_border():
-    levels = np.arange(12, dtype=np.float32).reshape(2, 2, 3) / 255
-    for move in (0.0, -0.5, 0.5):
-        out = np.empty((2, 2, 3), np.uint8)
-        still = np.zeros((2, 2), np.float32)
-        still[:] = [[move], [move]] if move <= 0 else 0
-        displace(levels, still, np.zeros((2, 2), np.float32), out)
-        assert np.array_equal(out[0], np.uint8(levels[0] * np.float32(255)))
