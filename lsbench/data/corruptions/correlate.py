@@ -19,7 +19,9 @@ from lsbench.data.corruptions.random_stream import U64, compiled
 Floats = NDArray[np.float64]
 
 
-def gaussian(image: Floats, channels: int, sigma: tuple[float, float], truncate: float, border: str) -> Floats:
+def gaussian(
+    image: Floats, channels: int, sigma: tuple[float, float], truncate: float, border: str
+) -> Floats:
     """Return what `scipy.ndimage.gaussian_filter` makes of the first two axes of ``(H, W, C)``.
 
     Args:
@@ -40,7 +42,9 @@ def gaussian(image: Floats, channels: int, sigma: tuple[float, float], truncate:
 
 @lru_cache(maxsize=64)
 def half_gaussian(sigma: float, truncate: float) -> Floats:
-    """Return scipy's kernel of a Gaussian from its centre outwards, centre first."""
+    """Return scipy's kernel of a Gaussian from its centre outwards; for sigma 0 one that changes nothing."""
+    if sigma == 0.0:
+        return np.ones(1)
     radius = int(truncate * sigma + 0.5)
     steps = np.arange(-radius, radius + 1)
     kernel = np.exp(-0.5 / (sigma * sigma) * steps**2)

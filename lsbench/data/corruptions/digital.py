@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL.Image import Resampling
 
+from lsbench.data.corruptions.correlate import gaussian
 from lsbench.data.corruptions.digital_kernels import displace, lower_contrast
 from lsbench.data.corruptions.draws import draw_uniform
 from lsbench.data.corruptions.hsv_kernels import adjust
-from lsbench.data.corruptions.plane_blur import smooth
 
 Image = NDArray[np.uint8]
 #: ``byte / 255`` of each byte.
@@ -51,7 +51,7 @@ def elastic_transform(image: Image, severity: int, rng: RandomState) -> Image:
 
     def displacement() -> NDArray[np.float32]:
         noise = draw_uniform(rng, -spread, spread, (height, width))
-        smoothed = smooth(noise, (height * 0.01, width * 0.01), edge="reflect", truncate=3.0)
+        smoothed = gaussian(noise, 1, (height * 0.01, width * 0.01), 3.0, "reflect")
         return (smoothed * ELASTIC[severity - 1]).astype(np.float32)
 
     right, down = displacement(), displacement()

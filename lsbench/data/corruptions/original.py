@@ -23,12 +23,13 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
+from lsbench.data.corruptions.blur import motion_blurred
+from lsbench.data.corruptions.correlate import gaussian, half_gaussian
 from lsbench.data.corruptions.digital import displaced
 from lsbench.data.corruptions.draws import draw_uniform
 from lsbench.data.corruptions.frost_textures import TEXTURES, read_texture, resize_texture
-from lsbench.data.corruptions.path_blur import blur_along, create_path
-from lsbench.data.corruptions.plane_blur import half_gaussian, smooth, smooth_mirrored
 from lsbench.data.corruptions.weather import SNOW, draw_flakes, to_levels, under_frost, under_snow
+from lsbench.data.corruptions.wide_blur import gaussian_mirrored
 
 Image = NDArray[np.uint8]
 #: Per severity, as shares of the size: displacement, width of its Gaussian, how far the affine map reaches.
@@ -70,9 +71,9 @@ def _displacement(
 ) -> NDArray[np.float32]:
     noise = draw_uniform(rng, -1, 1, shape)
     if half_gaussian(sigma, 3.0).size > WIDE:
-        smoothed = smooth_mirrored(noise, sigma, truncate=3.0)
+        smoothed = gaussian_mirrored(noise, sigma, 3.0)
     else:
-        smoothed = smooth(noise, (sigma, sigma), edge="reflect", truncate=3.0)
+        smoothed = gaussian(noise, 1, (sigma, sigma), 3.0, "reflect")
     return (smoothed * strength).astype(np.float32)
 
 
@@ -100,7 +101,7 @@ def snow(image: Image, severity: int, rng: RandomState) -> Image:
     enlarged = draw_flakes(rng, (height, width), mean, deviation, zoom, threshold)
     top, left = (enlarged.shape[0] - height) // 2, (enlarged.shape[1] - width) // 2
     flakes = (enlarged[top : top + height, left : left + width] * 255).astype(np.uint8)
-    blurred = _magick_blur(flakes[..., None], int(radius), sigma, rng.uniform(-135, -45))
+    blurred = _magick_blur(flakes[..., None], radius, sigma, rng.uniform(-135, -45))
     return under_snow(image, blurred[..., 0], kept)
 
 
@@ -117,9 +118,8 @@ def _magick_blur(image: Image, radius: int, sigma: float, angle: float) -> Image
     cut off, not rounded.
     """
     height, width, channels = image.shape
-    path = create_path(radius, sigma, angle)
-    numbers = image.reshape(height, width * channels)
-    sums = blur_along(numbers, path, scale=257.0, channels=channels)
+    numbers = image.reshape(height, width * channels).astype(np.float64) * 257.0
+    sums = motion_blurred(numbers, channels, radius, sigma, angle, goes_on=True)
     return (np.floor(sums + 0.5) / 257.0).astype(np.uint8).reshape(image.shape)
 
 
