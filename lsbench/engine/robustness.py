@@ -11,9 +11,9 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from lsbench.core.job import Variant
-from lsbench.core.registry import DATASETS, suggest
+from lsbench.core.registry import DATASETS
 from lsbench.data.corruption_reference import Reference
-from lsbench.data.corruptions import BENCHMARK, NAMES, SEVERITIES
+from lsbench.data.corruptions import BENCHMARK, NAMES, SEVERITIES, check_variant
 from lsbench.engine.corruption_error import Cell
 from lsbench.engine.evaluation import EvaluationSpec
 
@@ -49,18 +49,14 @@ class RobustnessSpec(EvaluationSpec):
     @classmethod
     def _are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for name in value:
-            if name not in NAMES:
-                hint = suggest(name, NAMES) or "; see `lsbench list corruptions`"
-                raise ValueError(f"unknown corruption '{name}'{hint}")
+            check_variant(name, SEVERITIES[0])
         return _each_once(value)
 
     @field_validator("severities")
     @classmethod
     def _are_severities(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if wrong := [severity for severity in value if severity not in SEVERITIES]:
-            raise ValueError(
-                f"expected severities from {SEVERITIES[0]} to {SEVERITIES[-1]}, found {wrong[0]}"
-            )
+        for severity in value:
+            check_variant(BENCHMARK[0], severity)
         return _each_once(value)
 
     @model_validator(mode="after")

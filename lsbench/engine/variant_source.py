@@ -11,15 +11,13 @@ from torchvision.transforms import InterpolationMode
 from lsbench.core.errors import ConfigError, DataError
 from lsbench.core.job import JobContext
 from lsbench.core.registry import DATASETS
+from lsbench.data.corruptions import LEAST_SIDE
 from lsbench.data.dataset import ImageFolders
 from lsbench.data.image_list import ImageList, list_images
 from lsbench.data.variants import FileSource, LiveSource, Source, create_crop, resized_side
 from lsbench.engine.classify import data_root, dataset_of, prepare_folders
 from lsbench.engine.corruption_error import Cell
 from lsbench.engine.robustness import RobustnessSpec
-
-#: Some corruptions work on patches of this many pixels.
-SMALLEST = 32
 
 
 @dataclass(frozen=True)
@@ -63,10 +61,10 @@ def open_variants(context: JobContext) -> Opened:
         copies, missing = _copies(context, folders, images)
         source = FileSource(images, crop, copies, img_size=size)
         return Opened(folders, images, source, tuple(copies), missing, f"crop={size}")
-    if size < SMALLEST:
+    if size < LEAST_SIDE:
         raise ConfigError(
-            f"{context.job.label}: expected images of at least {SMALLEST} pixels to corrupt, found img_size "
-            f"{size} of '{dataset.name}'; set a larger img_size"
+            f"{context.job.label}: expected images of at least {LEAST_SIDE} pixels to corrupt, found "
+            f"img_size {size} of '{dataset.name}'; set a larger img_size"
         )
     live = LiveSource(images, crop, spec.cells, family=spec.family, jpeg_quality=spec.jpeg_quality)
     views = f"res={size}" if plugin.in_memory else f"res={resized_side(size)}|crop={size}"
