@@ -33,11 +33,13 @@ def run(context: JobContext) -> Sequence[Record]:
     """Evaluate the trained variant and return the mean of each metric over the split."""
     import time
 
-    from lsbench.engine.classify import create_eval_batches, create_tested, dataset_of
+    from lsbench.data.preflight import check_data
+    from lsbench.engine.classify import create_eval_batches, create_tested, data_root, dataset_of
     from lsbench.engine.evaluator import evaluate
     from lsbench.engine.weights import weights_sha256
 
     spec: EvaluateSpec = context.spec
+    check_data(*dataset_of(context), data_root(context), splits=[spec.split]).require()
     batches: Any = create_eval_batches(
         context, spec.split, batch_size=spec.batch_size, workers=spec.data_workers
     )

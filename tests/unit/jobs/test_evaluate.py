@@ -1,8 +1,12 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from PIL import Image
 from pydantic import ValidationError
 from scipy import stats
 
+from lsbench.core.errors import DataError
 from lsbench.jobs.evaluate import JOB, EvaluateSpec, _interval
 
 
@@ -33,3 +37,15 @@ def test_the_cost_is_one_pass_over_the_split():
     assert JOB.cost(EvaluateSpec(split="val"), 2e6, images) == 2e7
     assert JOB.cost(EvaluateSpec(), 2e6, images) == 6e7
     assert JOB.needs == ("train",)
+
+
+def test_an_unreadable_image_is_found_before_anything_is_computed(tmp_path, monkeypatch):
+    monkeypatch.setenv("LSBENCH_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "val" / "cat").mkdir(parents=True)
+    Image.new("RGB", (40, 40)).save(tmp_path / "val" / "cat" / "0.png")
+    whole = (tmp_path / "val" / "cat" / "0.png").read_bytes()
+    (tmp_path / "val" / "cat" / "1.png").write_bytes(whole[: len(whole) // 2])
+    variant = SimpleNamespace(dataset={"name": "image_folder", "root": str(tmp_path)})
+    job = SimpleNamespace(variant=variant, data_root=None)
+    with pytest.raises(DataError, match=r"expected a readable image at .*cat/1\.png, found: .*truncated"):
+        JOB.run(SimpleNamespace(spec=EvaluateSpec(), job=job))
