@@ -30,7 +30,7 @@ def write_folders(root: Path, wnids: tuple[str, ...]) -> None:
 
 
 def imagenet_classes() -> tuple[str, ...]:
-    from lsbench.data.datasets.imagenet import ilsvrc_wnids
+    from lsbench.data.ilsvrc import ilsvrc_wnids
 
     return ilsvrc_wnids()
 
