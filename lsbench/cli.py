@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lsbench import __version__
+from lsbench.cli_data import data_app
 from lsbench.cli_options import (
     RESULTS,
     DataOpt,
@@ -48,6 +49,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+
+app.add_typer(data_app, name="data")
 
 #: The base of typer's usage errors, whichever click it stands on.
 CommandLineError: type[Exception] = typer.BadParameter.__bases__[0].__bases__[0]
@@ -343,7 +346,8 @@ def _results_of(suite: str | None, preset: str | None, results: Path) -> list[Re
         NothingMeasuredError: If there is no result.
     """
     from lsbench.store.results import find_results
-    from lsbench.suite.loader import find_suite, read_suite
+    from lsbench.suite.loader import find_suite
+    from lsbench.suite.overlay import read_suite
 
     name = suite
     if suite is not None and not (results / suite).is_dir():

@@ -4,7 +4,8 @@ import copy
 import os
 import random
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from lsbench.core.job import Job
+from lsbench.core.record import corruption_protocol, measured
 from lsbench.scheduler.protocol import Event, Node, Placement
 from lsbench.scheduler.run import write_manifest
 from lsbench.store.atomic import write_json
@@ -93,6 +95,8 @@ def make_graph(write_suite: Callable[[Any], str]) -> Callable[..., JobGraph]:
 
 def tiny_records(job: Job, top1: float = 0.5) -> list[dict[str, Any]]:
     """Return records as the job's kind would write them, with made-up values."""
+    if job.kind == "robustness" or "on" in job.spec:
+        return tested_records(job)
     protocols = {"train": "train|v1", "evaluate": "test|n=20|v1", "profile": "b=1|v1"}
     values = {
         "train": {"train_loss": (1.5, "nat")},
@@ -115,6 +119,34 @@ def tiny_records(job: Job, top1: float = 0.5) -> list[dict[str, Any]]:
         }
         for metric, (value, unit) in values.items()
     ]
+
+
+CORRUPTED = "fashion-c-live|c2|s2|res=32|ref=knn5|n=20|v1"
+
+
+def tested_records(job: Job, **values: float | None) -> list[dict[str, Any]]:
+    """Return records of a robustness job, or of an evaluation on another data set, with made-up values.
+
+    Of two corruptions at two severities every cell is there; `values` are whole figures to put in place of
+    the usual ones.
+    """
+    if job.kind == "evaluate":
+        dataset = job.spec["on"]
+        figures = [("top1", 0.2, "test|classes=6|n=20|v1"), ("top1", 0.1, "test|classes=10|n=20|v1")]
+    else:
+        dataset = job.variant.dataset["name"]
+        usual = {"mce": 0.8, "relative_mce": 1.1, "corruption_error": 0.4, "clean_error": 0.25}
+        figures = [(metric, value, CORRUPTED) for metric, value in {**usual, **values}.items()]
+        for number, corruption in enumerate(("fog", "snow")):
+            where = corruption_protocol(CORRUPTED, corruption)
+            figures += [("ce", 0.8, where), ("corruption_error", 0.3 + number / 5, where)]
+            for severity in (1, 2):
+                cell = corruption_protocol(CORRUPTED, corruption, severity)
+                figures.append(("corruption_error", 0.1 + severity / 10 + number / 5, cell))
+    found = [
+        measured(name, value, protocol=protocol, dataset=dataset, n=20) for name, value, protocol in figures
+    ]
+    return [{"job_id": job.id, **record.model_dump(mode="json")} for record in found]
 
 
 def ok_line(job: Job) -> dict[str, Any]:
@@ -141,6 +173,23 @@ def failed_line(job: Job) -> dict[str, Any]:
 
 
 Records = Callable[[Job], list[dict[str, Any]] | None]
+
+
+@pytest.fixture
+def tested() -> Callable[..., JobGraph]:
+    """Return a graph with robustness jobs and evaluations on other data sets, for every variant and seed."""
+
+    def add(graph: JobGraph, on: Sequence[str] = ("imagenet_a",)) -> JobGraph:
+        added = [("robustness", "robustness", {}), *(("evaluate", name, {"on": name}) for name in on)]
+        evaluations = [job for job in graph.jobs if job.name == "evaluate"]
+        jobs = [
+            job.model_copy(update={"id": f"{name}-{job.id}", "kind": kind, "name": name, "spec": spec})
+            for job in evaluations
+            for kind, name, spec in added
+        ]
+        return replace(graph, jobs=(*graph.jobs, *jobs))
+
+    return add
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from lsbench.core.registry import PACKAGE_ROOT, suggest
 
 #: The mixer of a model that takes one where none is named.
 DEFAULT_MIXER = "ls_conv"
+#: Arguments of a model that name its weights, and so change nothing of what it costs.
+WEIGHTS = ("pretrained", "checkpoint")
 
 
 @cache
@@ -59,8 +61,10 @@ def macs_key(identity: Mapping[str, Any], img_size: int, *, is_pluggable: bool) 
     >>> macs_key({"model": "lsnet_t", "mixer_args": {"kernel_large": 5}}, 224, is_pluggable=True)
     'lsnet_t@224/ls_conv{"mixer_args":{"kernel_large":5}}'
     """
+    args = {key: value for key, value in (identity.get("model_args") or {}).items() if key not in WEIGHTS}
     mixer = f"/{identity.get('mixer') or DEFAULT_MIXER}" if is_pluggable else ""
-    options = {key: identity[key] for key in ("mixer_args", "model_args") if identity.get(key)}
+    given = {"mixer_args": identity.get("mixer_args"), "model_args": args}
+    options = {key: value for key, value in given.items() if value}
     return f"{identity['model']}@{img_size}{mixer}{canonical_json(options) if options else ''}"
 
 

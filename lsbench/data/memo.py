@@ -15,7 +15,14 @@ SETTLED_NS = 2_000_000_000
 """A file changed less than this ago may change again within the clock's resolution: do not keep."""
 
 
-def remember(name: str, state: Any, newest_ns: int, find: Callable[[], Any]) -> Any:
+def remember(
+    name: str,
+    state: Any,
+    newest_ns: int,
+    find: Callable[[], Any],
+    *,
+    is_final: Callable[[Any], bool] = lambda answer: True,
+) -> Any:
     """Return what `find` returns, from the cache if it was found in this `state` before.
 
     Args:
@@ -24,13 +31,14 @@ def remember(name: str, state: Any, newest_ns: int, find: Callable[[], Any]) -> 
         newest_ns: The latest modification time in `state`; an answer from files that changed a moment
             ago is not kept.
         find: Finds the answer; it must survive JSON.
+        is_final: Whether an answer may be kept.
     """
     path = cache_root() / f"{name}.json"
     known = _read(path)
     if known.get("state") == state:
         return known["answer"]
     answer = find()
-    if time.time_ns() - newest_ns > SETTLED_NS:
+    if is_final(answer) and time.time_ns() - newest_ns > SETTLED_NS:
         _write(path, {"state": state, "answer": answer})
     return answer
 

@@ -165,6 +165,15 @@ def normalise(images: Tensor, mean: Rgb, std: Rgb) -> Tensor:
         mean: Per-channel mean.
         std: Per-channel standard deviation.
     """
+    scale, offset = scale_and_offset(mean, std)
+    return images.float() * scale + offset
+
+
+def scale_and_offset(mean: Rgb, std: Rgb) -> tuple[Tensor, Tensor]:
+    """Return what a uint8 image is multiplied by, and what is then added, to normalise it.
+
+    Both have the shape ``(1, 3, 1, 1)``.
+    """
     scale = torch.tensor([1.0 / (255.0 * s) for s in std]).view(1, 3, 1, 1)
     offset = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)]).view(1, 3, 1, 1)
-    return images.float() * scale + offset
+    return scale, offset

@@ -7,8 +7,10 @@ function here also works in a world of one, where it exchanges nothing.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import warnings
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +19,7 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed import TCPStore  # type: ignore[attr-defined]  # documented, not in __all__
 from torch.nn.parallel import DistributedDataParallel
 
 from lsbench.engine.batch_norm import is_synchronised, synchronise
@@ -170,6 +173,21 @@ def from_first_rank(value: T) -> T:
     values = [value]
     dist.broadcast_object_list(values, src=0)
     return values[0]
+
+
+def shared_counter() -> Callable[[], int]:
+    """Return what counts 0, 1, 2, ... over all ranks together: no number is given out twice.
+
+    All ranks call this function at the same point; the counter is each rank's to call as often as it likes.
+    """
+    world = current_world()
+    if not world.is_shared:
+        return itertools.count().__next__
+    host = os.environ["MASTER_ADDR"]
+    hosted = TCPStore(host, 0, is_master=True, wait_for_workers=False) if world.is_first else None
+    port = from_first_rank(hosted.port if hosted else 0)
+    store = hosted or TCPStore(host, port, is_master=False)
+    return lambda: int(store.add("count", 1)) - 1
 
 
 def is_lost_rank(error: BaseException) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 import timm
 
-from lsbench.core.catalog import macs_key, read_catalog
+from lsbench.core.catalog import WEIGHTS, macs_key, read_catalog
 from lsbench.core.errors import ConfigError
 from lsbench.core.registry import MIXERS
 from lsbench.models.factory import PLUGGABLE_MODELS, create_model
@@ -47,13 +47,14 @@ def setting_key(setting: Setting) -> str:
 def measure_macs(setting: Setting) -> int:
     """Return the MACs of one image with three channels, 1000 classes."""
     identity, size = setting
+    args = {key: value for key, value in identity.get("model_args", {}).items() if key not in WEIGHTS}
     model = create_model(
         identity["model"],
         mixer=identity.get("mixer"),
         mixer_args=identity.get("mixer_args"),
         num_classes=NUM_CLASSES,
         img_size=size,
-        **identity.get("model_args", {}),
+        **args,
     )
     return count_macs(model, (3, size, size)).total
 

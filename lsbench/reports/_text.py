@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from lsbench.core.units import Quantity, published_text
 from lsbench.tables.cells import Cell, Column, Row
+from lsbench.tables.columns import panels
 from lsbench.tables.statistics import Estimate
 from lsbench.tables.summary import Summary
 
 
-def header(summary: Summary) -> list[str]:
-    """Return the titles of all columns."""
-    return ["variant", *(column.title for column in summary.columns)]
+def header(columns: Sequence[Column]) -> list[str]:
+    """Return the titles of a table with these columns."""
+    return ["variant", *(column.title for column in columns)]
 
 
-def row_texts(row: Row, columns: list[Column]) -> list[str]:
+def row_texts(row: Row, columns: Sequence[Column]) -> list[str]:
     """Return the cells of one row."""
     mark = " (baseline)" if row.is_baseline else " (published only)" if row.is_published_only else ""
     name = f"{row.title}{mark}"
@@ -62,3 +65,10 @@ def _delta(found: Estimate, column: Column) -> str:
 def heading(summary: Summary) -> str:
     """Return the line above a table."""
     return f"{summary.suite} ({summary.preset})"
+
+
+def tables(summary: Summary) -> Iterator[tuple[str, list[str], list[list[str]]]]:
+    """Yield heading, titles and rows of the tables that a summary is shown as; most are one."""
+    for name, columns in panels(summary.columns).items():
+        title = f"{heading(summary)}: {name}" if name else heading(summary)
+        yield title, header(columns), [row_texts(row, columns) for row in summary.rows]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Sequence
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lsbench.reports._text import header, heading, row_texts
-from lsbench.reports._training import training_table
+from lsbench.reports._sections import sections
+from lsbench.reports._text import tables
 from lsbench.tables.summary import Summary
 
 MIN_WIDTH = 60
@@ -22,35 +23,35 @@ def render(summaries: Sequence[Summary]) -> str:
     width = max(shutil.get_terminal_size((160, 24)).columns, MIN_WIDTH)
     console = Console(file=io.StringIO(), width=width, highlight=False)
     for summary in summaries:
-        table = Table(title=Text(heading(summary)), title_justify="left")
-        for number, title in enumerate(header(summary)):
-            table.add_column(Text(title), justify="left" if number == 0 else "right", overflow="fold")
-        for row in summary.rows:
-            table.add_row(*(Text(text) for text in row_texts(row, summary.columns)))
-        console.print(table)
+        for title, titles, rows in tables(summary):
+            _print_table(console, title, titles, rows, justify="right")
         for note in summary.notes:
             console.print(Text(note))
-        _print_training(console, summary)
+        for title, titles, rows, notes in sections(summary):
+            console.print()
+            _print_table(console, title, titles, rows, justify="left")
+            for note in notes:
+                console.print(Text(note))
         console.print()
     text = console.file
     return text.getvalue() if isinstance(text, io.StringIO) else ""
 
 
-def _print_training(console: Console, summary: Summary) -> None:
-    """Print how the trainings went, if there is something to see."""
-    found = training_table(summary)
-    if found is None:
-        return
-    titles, rows, notes = found
-    console.print()
-    table = Table(title=Text(f"{heading(summary)}: training"), title_justify="left")
-    for title in titles:
-        table.add_column(Text(title), overflow="fold")
+def _print_table(
+    console: Console,
+    title: str,
+    titles: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    justify: Literal["left", "right"],
+) -> None:
+    """Print a table; `justify` is that of all columns but the first."""
+    table = Table(title=Text(title), title_justify="left")
+    for number, column in enumerate(titles):
+        table.add_column(Text(column), justify="left" if number == 0 else justify, overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
     console.print(table)
-    for note in notes:
-        console.print(Text(note))
 
 
 REPORT = render

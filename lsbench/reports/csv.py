@@ -1,6 +1,6 @@
 """Comma-separated values in SI units and full precision, for other programs.
 
-It is the table alone; curves of trainings are in the JSON report.
+It is the table alone; curves of trainings and single corruptions are in the JSON report.
 """
 
 from __future__ import annotations

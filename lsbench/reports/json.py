@@ -1,4 +1,4 @@
-"""JSON in SI units and full precision, with protocols, notes and the curves of all trainings."""
+"""JSON in SI units and full precision: tables, protocols, notes, curves of trainings, every corruption."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from lsbench.core.record import SCHEMA_VERSION
 from lsbench.tables.curves import Curve
+from lsbench.tables.robustness import robustness_notes, to_record
 from lsbench.tables.summary import Summary
 from lsbench.tables.training import training_notes
 
@@ -42,6 +43,8 @@ def _table(summary: Summary) -> dict[str, Any]:
         "notes": summary.notes,
         "curves": [_curve(curve) for curve in summary.curves],
         "training_notes": training_notes(summary.curves),
+        "corruptions": [to_record(figure) for figure in summary.corruptions],
+        "robustness_notes": robustness_notes(summary.corruptions),
     }
 
 

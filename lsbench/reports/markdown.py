@@ -4,39 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lsbench.reports._text import header, heading, row_texts
-from lsbench.reports._training import training_table
+from lsbench.reports._sections import sections
+from lsbench.reports._text import tables
 from lsbench.tables.summary import Summary
 
 
 def render(summaries: Sequence[Summary]) -> str:
     """Return the tables as GitHub-flavoured Markdown."""
-    return "\n".join(_table(summary) for summary in summaries)
+    return "\n".join(_summary(summary) for summary in summaries)
 
 
-def _table(summary: Summary) -> str:
-    titles = header(summary)
-    lines = [f"### {_escape(heading(summary))}", "", _line(titles)]
-    lines.append(_line(["---", *("---:" for _ in titles[1:])]))
-    lines += [_line(row_texts(row, summary.columns)) for row in summary.rows]
-    lines += ["", *(f"- {_escape(note)}" for note in summary.notes)]
-    return "\n".join([*lines, *_training(summary)]) + "\n"
-
-
-def _training(summary: Summary) -> list[str]:
-    """Return the lines of how the trainings went, if there is something to see."""
-    found = training_table(summary)
-    if found is None:
-        return []
-    titles, rows, notes = found
-    lines = [
-        "",
-        f"#### {_escape(heading(summary))}: training",
-        "",
-        _line(titles),
-        _line(["---"] * len(titles)),
-    ]
-    return [*lines, *map(_line, rows), "", *(f"- {_escape(note)}" for note in notes)]
+def _summary(summary: Summary) -> str:
+    lines = []
+    for title, titles, rows in tables(summary):
+        lines += [f"### {_escape(title)}", "", _line(titles), _line(["---", *("---:" for _ in titles[1:])])]
+        lines += [*map(_line, rows), ""]
+    lines += [f"- {_escape(note)}" for note in summary.notes]
+    for title, titles, rows, notes in sections(summary):
+        lines += ["", f"#### {_escape(title)}", "", _line(titles), _line(["---"] * len(titles))]
+        lines += [*map(_line, rows), "", *(f"- {_escape(note)}" for note in notes)]
+    return "\n".join(lines) + "\n"
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -105,11 +105,18 @@ class PlainWatcher:
         self.state[str(job.id)] = {"label": job.label, "num_ranks": event.get("num_ranks", 1)}
 
     def job_progressed(self, job: Job, event: dict[str, Any]) -> None:
-        """Print a line per epoch."""
+        """Print a line per epoch and warning."""
+        if event["ev"] == "warning":
+            self.warn(job, event)
+            return
         self.state.setdefault(str(job.id), {"label": job.label}).update(event)
         if event["ev"] == "epoch":
             num_ranks = self.state[str(job.id)].get("num_ranks", 1)
             self.say(f"{job.label}: {describe({**event, 'num_ranks': num_ranks})}")
+
+    def warn(self, job: Job, event: dict[str, Any]) -> None:
+        """Print what a job has to say that is no reason for it to fail."""
+        self.say(f"{job.label}: {event['message']}", "yellow")
 
     def job_ended(self, job: Job, state: str, message: str) -> None:
         """Print how a job ended."""
@@ -151,7 +158,10 @@ class LiveWatcher(PlainWatcher):
         self._drawn = 0.0
 
     def job_progressed(self, job: Job, event: dict[str, Any]) -> None:
-        """Keep the newest state of a job for the next drawing."""
+        """Keep the newest state of a job for the next drawing; print warnings."""
+        if event["ev"] == "warning":
+            self.warn(job, event)
+            return
         self.state.setdefault(str(job.id), {"label": job.label}).update(event)
 
     def tick(self) -> None:

@@ -122,6 +122,7 @@ def write_manifest(graph: JobGraph, folder: ResultsFolder, *, more: dict[str, An
         "limit": suite.limit,
         "seeds": list(suite.seeds),
         "source": suite.source,
+        **({} if suite.published_preset == "default" else {"published_preset": suite.published_preset}),
         "published": {v.name: v.published for v in suite.variants if v.published},
         "published_only": [row.model_dump(mode="json") for row in suite.published_only],
         "jobs": [_entry(job) for job in graph.jobs],
@@ -133,7 +134,10 @@ def write_manifest(graph: JobGraph, folder: ResultsFolder, *, more: dict[str, An
 
 
 def _entry(job: Job) -> dict[str, Any]:
+    other = job.spec.get("on")
+    on = other.get("name") if isinstance(other, dict) else other
     return {
+        **({"on": on} if on else {}),
         "id": job.id,
         "label": job.label,
         "kind": job.kind,

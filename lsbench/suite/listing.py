@@ -9,7 +9,8 @@ from lsbench.core import registry
 from lsbench.core.catalog import counted_macs, model_names, pluggable_models
 from lsbench.core.job import Variant
 from lsbench.core.units import published_text, quantity
-from lsbench.suite.loader import read_suite, shipped_suites
+from lsbench.suite.loader import shipped_suites
+from lsbench.suite.overlay import read_suite
 from lsbench.suite.planner import Plan
 from lsbench.suite.schema import Suite
 from lsbench.suite.trials import search_lines, search_rows

@@ -8,11 +8,12 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from lsbench.core.errors import ConfigError, UsageError
+from lsbench.core.errors import UsageError
 from lsbench.core.ids import content_hash
 from lsbench.core.registry import PACKAGE_ROOT, suggest
-from lsbench.suite.marked_yaml import MarkedDict, MarkedList, line_of, merge, read_yaml
+from lsbench.suite.marked_yaml import MarkedDict, MarkedList, merge
 from lsbench.suite.matrix import expand_variants
+from lsbench.suite.overlay import apply_preset, job_name, merge_jobs, published_preset, read_suite
 from lsbench.suite.problems import Problems
 from lsbench.suite.resolve import resolve_suite
 from lsbench.suite.schema import Suite, SuiteFile
@@ -60,34 +61,6 @@ def find_suite(name: str) -> Path:
     raise UsageError(f"{name}: no such suite file{hint}")
 
 
-def read_suite(path: Path, above: tuple[Path, ...] = ()) -> MarkedDict:
-    """Return the content of a suite file, laid over that of the file which it extends.
-
-    Args:
-        path: A suite file.
-        above: The files that extend this one.
-
-    Raises:
-        ConfigError: If a file cannot be read, or files extend each other in a circle.
-    """
-    data = read_yaml(path)
-    base = data.get("extends")
-    if not isinstance(base, str):
-        return data
-    file, chain = path.parent / base, (*above, path.resolve())
-    if not file.is_file() or file.resolve() in chain:
-        reason = "the files extend each other in a circle" if file.is_file() else f"there is no file {file}"
-        raise ConfigError(f"{path}:{line_of(data, ['extends'])}: extends: {reason}")
-    return _laid_over(read_suite(file, chain), data)
-
-
-def _laid_over(base: MarkedDict, over: Any) -> MarkedDict:
-    merged: MarkedDict = merge(base, over)
-    if isinstance(over, MarkedDict) and "jobs" in over:
-        merged["jobs"] = merge_jobs(base.get("jobs"), over["jobs"])
-    return merged
-
-
 def load_suite(
     name: str, *, preset: str = "default", overrides: list[str] | None = None, limit: int | None = None
 ) -> Suite:
@@ -111,7 +84,7 @@ def load_suite(
         problems.add(("presets", "default"), "'default' names the suite itself; choose another name")
     folder = _preset_name(preset, overrides, limit)
     try:
-        merged = _apply_preset(data, preset, path)
+        merged = apply_preset(data, preset, path)
         for text in overrides or []:
             _apply_override(merged, text)
         suite = _resolve(merged, problems, preset=folder, limit=limit)
@@ -121,7 +94,7 @@ def load_suite(
     problems.raise_if_any()
     if suite is None:
         raise UsageError(f"{path}: cannot be resolved")
-    return suite
+    return suite.model_copy(update={"published_preset": published_preset(data, preset)})
 
 
 def _resolve(merged: MarkedDict, problems: Problems, *, preset: str, limit: int | None) -> Suite | None:
@@ -154,60 +127,8 @@ def _check_structure(data: MarkedDict, problems: Problems) -> None:
         problems.add_validation(error, SuiteFile)
 
 
-def _apply_preset(data: MarkedDict, preset: str, path: Path) -> MarkedDict:
-    presets = data.get("presets") or {}
-    base = MarkedDict({key: value for key, value in data.items() if key != "presets"})
-    base.lines = dict(data.lines)
-    if preset == "default":
-        return base
-    if preset not in presets:
-        known = ["default", *presets]
-        raise UsageError(
-            f"{path}: presets: no preset '{preset}'{suggest(preset, known)}; there are: {', '.join(known)}"
-        )
-    return _laid_over(base, presets[preset])
-
-
-def job_name(entry: Any) -> str | None:
-    """Return the name of an entry of ``jobs``, or None if it is malformed."""
-    if isinstance(entry, str):
-        return entry
-    if isinstance(entry, dict) and len(entry) == 1:
-        kind, settings = next(iter(entry.items()))
-        named = settings.get("name") if isinstance(settings, dict) else None
-        return str(named or kind)
-    return None
-
-
 def _job_kind(entry: Any) -> str | None:
     return next(iter(entry), None) if isinstance(entry, dict) else str(entry)
-
-
-def merge_jobs(base: Any, over: Any) -> Any:
-    """Return the jobs of `base` with the settings of `over` laid over those of the same name."""
-    if not (isinstance(base, MarkedList) and isinstance(over, MarkedList)):
-        return over
-    merged = MarkedList(base)
-    merged.lines = list(base.lines)
-    names = [job_name(entry) for entry in base]
-    for entry, line in zip(over, over.lines, strict=True):
-        name = job_name(entry)
-        if name in names:
-            place = names.index(name)
-            merged[place] = _merge_job(merged[place], entry)
-            merged.lines[place] = line
-        else:
-            merged.append(entry)
-            merged.lines.append(line)
-    return merged
-
-
-def _merge_job(base: Any, over: Any) -> Any:
-    if isinstance(over, str):
-        return base
-    if isinstance(base, str):
-        return over
-    return merge(base, over)
 
 
 def _apply_override(merged: MarkedDict, text: str) -> None:

@@ -61,6 +61,12 @@ class PublishedRow(StrictModel):
 class Overlay(StrictModel):
     """A preset: the same suite at another scale. Mappings are merged, lists of variants replaced."""
 
+    extends: str | None = Field(
+        default=None, description="a file beside this one over which the preset is laid instead of this suite"
+    )
+    without: list[str] = Field(
+        default_factory=list, description="names of jobs under the preset that it leaves out"
+    )
     description: str | None = None
     source: str | None = None
     tags: list[str] | None = None
@@ -122,7 +128,11 @@ class JobEntry(StrictModel):
 
 
 class Suite(StrictModel):
-    """A suite as resolved for one run: preset and overrides applied, matrices expanded."""
+    """A suite as resolved for one run: preset and overrides applied, matrices expanded.
+
+    Attributes:
+        published_preset: The preset whose settings the published numbers are about.
+    """
 
     name: str
     preset: str
@@ -134,6 +144,7 @@ class Suite(StrictModel):
     seeds: tuple[int, ...]
     limit: int | None = None
     source: str = ""
+    published_preset: str = "default"
     published_only: tuple[PublishedRow, ...] = ()
     search: Search | None = None
 

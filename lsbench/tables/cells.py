@@ -17,8 +17,10 @@ class Column:
         quantity: What is shown.
         protocol: The one protocol of the column.
         dataset: The one data set, where images matter.
+        jobs: Names of the jobs that measure it; empty where it does not matter which of its kind does.
+        is_on_other_data: Whether the data set is another than the variants' own; the title then names it.
         is_delta: Whether it is the difference to the baseline.
-        is_one_of_several: Whether other columns show the same metric in another way.
+        remark: What ends the title where other columns show the same metric in another way.
         is_published: Whether it holds what the suite's source published, and by how much ours differ.
     """
 
@@ -26,8 +28,10 @@ class Column:
     quantity: Quantity
     protocol: str
     dataset: str | None = None
+    jobs: frozenset[str] = frozenset()
+    is_on_other_data: bool = False
     is_delta: bool = False
-    is_one_of_several: bool = False
+    remark: str = ""
     is_published: bool = False
 
     @property
@@ -35,8 +39,13 @@ class Column:
         """The header for people; it names data set and protocol where it has to."""
         if self.is_published:
             return f"published {self.quantity.title.split(',', 1)[0]}"
-        way = f" [{self.way}]" if self.is_one_of_several else ""
-        return f"{'Δ ' if self.is_delta else ''}{self.quantity.title}{way}"
+        where = f"{self.dataset} " if self.is_on_other_data else ""
+        return f"{'Δ ' if self.is_delta else ''}{where}{self.quantity.title}{self.remark}"
+
+    @property
+    def published_as(self) -> str:
+        """The metric as suites name what others published: of other data, with the data set before it."""
+        return f"{self.dataset}_{self.quantity.name}" if self.is_on_other_data else self.quantity.name
 
     @property
     def way(self) -> str:

@@ -22,6 +22,7 @@ LONG_COLUMNS = {
     "kind": "string",
     "variant": "string",
     "title": "string",
+    "job": "string",
     "mixer": "string",
     "model": "string",
     "seed": "Int64",
@@ -50,7 +51,8 @@ def load_table(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
     """Return every record of `folders` as one row each, and one row without a metric per job that has none.
 
     A job that two rows of the suite share appears once for each of them. Figures of single epochs are left
-    to :func:`lsbench.tables.curves.load_curves`, those of single corruptions out.
+    to :func:`lsbench.tables.curves.load_curves`, those of single corruptions to
+    :func:`lsbench.tables.robustness.load_corruptions`.
 
     Returns:
         A frame with the columns of :data:`LONG_COLUMNS`; `setting` and `provenance` are JSON.
@@ -76,6 +78,7 @@ def _rows(folder: ResultsFolder) -> Iterable[dict[str, Any]]:
             "preset": manifest["preset"],
             "job_id": entry["id"],
             **{key: entry[key] for key in ("kind", "variant", "title", "mixer", "model", "seed", "dataset")},
+            "job": entry["name"],
             "status": line.get("status", "missing"),
             "error": line.get("error"),
             "attempt": line.get("attempts", 1 if line else None),

@@ -81,7 +81,7 @@ def _columns(search: dict[str, Any]) -> list[Column]:
     columns = [Column(name, Quantity(name, "", None, name), "") for name in search["space"]]
     judged = quantity(search["metric"])
     columns.append(Column(search["metric"], judged, ""))
-    columns.append(Column(f"best_{search['metric']}", judged, "best epoch", is_one_of_several=True))
+    columns.append(Column(f"best_{search['metric']}", judged, "best epoch", remark=" [best epoch]"))
     columns.append(Column("epochs", EPOCHS, ""))
     columns.append(Column("state", Quantity("state", "", None, "state"), ""))
     return columns

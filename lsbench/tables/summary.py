@@ -13,12 +13,13 @@ from typing import Any
 
 import pandas as pd
 
-from lsbench.core.units import quantity
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.cells import Cell, Column, Row
+from lsbench.tables.columns import ALL_CLASSES, SHOWN, create_columns
 from lsbench.tables.curves import Curve, curves_of, load_curves
 from lsbench.tables.load import load_table
 from lsbench.tables.published import add_published, published_notes
+from lsbench.tables.robustness import CorruptionFigure, figures_of, load_corruptions
 from lsbench.tables.search import trial_table
 from lsbench.tables.statistics import (
     Estimate,
@@ -29,17 +30,10 @@ from lsbench.tables.statistics import (
     seeds_needed,
 )
 
-#: Metrics shown, in this order; each with the job kind that measures it.
-SHOWN = {
-    "top1": "evaluate",
-    "params": "profile",
-    "macs": "profile",
-    "latency_ms": "profile",
-    "throughput": "profile",
-}
 #: Job kinds whose failure leaves a hole in the numbers of another kind.
-BEFORE = {"evaluate": ("train",)}
-COMPARED = ("top1",)
+BEFORE = {"evaluate": ("train",), "robustness": ("train",)}
+#: Means over corruptions; a job that lacks a part of one finishes without it.
+INCOMPLETE = ("mce", "relative_mce", "corruption_error", "clean_error")
 ASKED_DIFFERENCE = 0.01
 
 
@@ -56,6 +50,7 @@ class Summary:
     rows: list[Row]
     notes: list[str] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)
+    corruptions: list[CorruptionFigure] = field(default_factory=list)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the summary as a pandas frame in SI units, with interval and seeds beside each value."""
@@ -91,13 +86,17 @@ def summarize(folder: ResultsFolder) -> Summary | None:
     if trials is not None:
         return _summary(manifest, *trials)
     table = load_table([folder])
-    columns = _columns(table, {entry["kind"] for entry in manifest["jobs"]})
+    columns = create_columns(table, manifest["jobs"])
     variants = list(dict.fromkeys(entry["variant"] for entry in manifest["jobs"]))
     variants.sort(key=lambda name: name != manifest["baseline"])
     rows = [_row(name, manifest, table, columns) for name in variants]
-    notes = [*_notes(manifest, table, columns, rows), *published_notes(manifest)]
+    notes = [*_notes(manifest, table, columns, rows), *published_notes(columns, manifest)]
     columns, rows = add_published(columns, rows, manifest)
-    return replace(_summary(manifest, columns, rows, notes), curves=curves_of(load_curves([folder])))
+    return replace(
+        _summary(manifest, columns, rows, notes),
+        curves=curves_of(load_curves([folder])),
+        corruptions=figures_of(load_corruptions([folder])),
+    )
 
 
 def _summary(manifest: dict[str, Any], columns: list[Column], rows: list[Row], notes: list[str]) -> Summary:
@@ -111,27 +110,6 @@ def _summary(manifest: dict[str, Any], columns: list[Column], rows: list[Row], n
         rows=rows,
         notes=notes,
     )
-
-
-def _columns(table: pd.DataFrame, kinds: set[str]) -> list[Column]:
-    """Return one column per metric, protocol and data set: two of them never share one.
-
-    A metric that no job kind of the suite measures has no column.
-    """
-    found: list[Column] = []
-    for metric, kind in SHOWN.items():
-        if kind not in kinds:
-            continue
-        rows = table[(table.metric == metric).fillna(False)]
-        datasets = rows.dataset if kind == "evaluate" else [None] * len(rows)
-        ways = list(dict.fromkeys(zip(rows.protocol, datasets, strict=True))) or [("", None)]
-        for number, (protocol, dataset) in enumerate(ways):
-            plain = Column(metric, quantity(metric), protocol, dataset, is_one_of_several=len(ways) > 1)
-            column = plain if number == 0 else replace(plain, key=f"{metric}@{plain.way}")
-            found.append(column)
-            if metric in COMPARED:
-                found.append(replace(column, key=f"{column.key}_delta", is_delta=True))
-    return found
 
 
 def _row(name: str, manifest: dict[str, Any], table: pd.DataFrame, columns: list[Column]) -> Row:
@@ -155,10 +133,15 @@ def _values(table: pd.DataFrame, variant: str, column: Column) -> dict[int, floa
 
 
 def _is_measured(table: pd.DataFrame, variant: str, column: Column) -> pd.Series[bool]:
+    return (table.variant == variant) & _is_shown(table, column) & table.value.notna()
+
+
+def _is_shown(table: pd.DataFrame, column: Column) -> pd.Series[bool]:
+    """Return which rows a column shows, whether they hold a value or say that there is none."""
     is_metric = (table.metric == column.quantity.name) & (table.protocol == column.protocol)
     if column.dataset is not None:
         is_metric &= table.dataset == column.dataset
-    return (table.variant == variant) & is_metric.fillna(False) & table.value.notna()
+    return is_metric.fillna(False)
 
 
 def _delta(values: dict[int, float], baseline: dict[int, float], is_baseline: bool) -> Cell:
@@ -166,15 +149,29 @@ def _delta(values: dict[int, float], baseline: dict[int, float], is_baseline: bo
 
 
 def _cell(values: dict[int, float], table: pd.DataFrame, variant: str, column: Column) -> Cell:
-    kind = SHOWN[column.quantity.name]
-    jobs = table[(table.variant == variant) & (table.kind == kind)].drop_duplicates("seed")
-    expected = max(len(jobs), 1)
+    jobs = _jobs(table, variant, column)
+    expected = max(len(jobs.drop_duplicates("seed")), 1)
     if not values:
-        own = table[(table.variant == variant) & table.kind.isin([kind, *BEFORE.get(kind, ())])]
-        return Cell(None, "failed" if (own.status == "failed").any() else "missing", expected)
+        return Cell(None, _hole(jobs, table, variant, column), expected)
     if list(values) == [-1]:
         return Cell(_single(table, variant, column, values[-1]), expected=1)
     return Cell(mean_over_seeds(list(values.values())), expected=expected)
+
+
+def _jobs(table: pd.DataFrame, variant: str, column: Column) -> pd.DataFrame:
+    """Return the rows of the jobs that measure, or should have measured, a column for a variant."""
+    jobs = table[(table.variant == variant) & (table.kind == SHOWN[column.quantity.name].kind)]
+    own = jobs[jobs.job.isin(column.jobs)]
+    return own if len(own) else jobs
+
+
+def _hole(jobs: pd.DataFrame, table: pd.DataFrame, variant: str, column: Column) -> str:
+    """Return why a variant has no number in a column."""
+    before = BEFORE.get(SHOWN[column.quantity.name].kind, ())
+    needed = table[(table.variant == variant) & table.kind.isin(before)]
+    if column.quantity.name in INCOMPLETE and _is_shown(jobs, column).any():
+        return "withheld"
+    return "failed" if "failed" in {*jobs.status, *needed.status} else "missing"
 
 
 def _single(table: pd.DataFrame, variant: str, column: Column, value: float) -> Estimate:
@@ -195,7 +192,12 @@ def _notes(
         notes.append(f"Run with overrides ({manifest['preset']}): not comparable with other tables.")
     if not notes:
         notes += _resolution(table, columns, rows, manifest["baseline"])
-    notes += [f"{c.quantity.title}: {c.way}." for c in columns if c.protocol and not c.is_delta]
+    notes += _ways(columns)
+    if any(cell.hole == "withheld" for row in rows for cell in row.cells.values()):
+        notes.append(
+            "withheld: a part of the corruptions or the reference's errors are missing, and a mean over the "
+            "rest would be another number."
+        )
     uncounted = _uncounted(table)
     if uncounted:
         notes.append(f"FLOPs leave out operators without a formula: {', '.join(uncounted)}.")
@@ -209,10 +211,32 @@ def _notes(
     return notes
 
 
+def _ways(columns: list[Column]) -> list[str]:
+    """Say how each column was measured; those of images that were measured in the same way share a line."""
+    shown = [column for column in columns if column.protocol and not column.is_delta]
+    titles: dict[tuple[str, str], list[str]] = {}
+    for column in shown:
+        titles.setdefault((column.way, "" if column.dataset else column.key), []).append(
+            column.quantity.title
+        )
+    notes = [f"{', '.join(names)}: {way}." for (way, _), names in titles.items()]
+    if any(column.remark == ALL_CLASSES for column in shown):
+        notes.append(
+            f"{ALL_CLASSES.strip(', ')}: the answer is taken among all classes of the model, in the column "
+            "before among those of the data set alone."
+        )
+    return notes
+
+
 def _resolution(table: pd.DataFrame, columns: list[Column], rows: list[Row], baseline: str) -> list[str]:
     """Say which differences the seeds can tell apart, and what it would take to tell more."""
     notes = []
     for column in (c for c in columns if c.is_delta):
+        told = [row.title for row in rows if _is_told_apart(row.cells[column.key])]
+        if column.published_as != "top1":
+            title = replace(column, is_delta=False).title
+            notes.append(f"Told apart from the baseline by {title}: {', '.join(told) or 'none'}.")
+            continue
         base = _values(table, baseline, column)
         found = [estimate for row in rows if (estimate := row.cells[column.key].estimate)]
         seeds = max((estimate.n for estimate in found), default=0)
@@ -229,7 +253,6 @@ def _resolution(table: pd.DataFrame, columns: list[Column], rows: list[Row], bas
         deviation = pooled_deviation(differences)
         if deviation is None:
             continue
-        told = [row.title for row in rows if _is_told_apart(row.cells[column.key])]
         smallest = detectable_difference(deviation, seeds)
         needed = seeds_needed(deviation, ASKED_DIFFERENCE)
         notes.append(

@@ -256,7 +256,7 @@ def test_version_and_help(call):
     assert call("--version")[:2] == (0, f"lsbench {lsbench.__version__}\n")
     code, out, _ = call("--help")
     assert code == 0
-    for verb in ("validate", "plan", "run", "status", "report", "list", "doctor", "schema"):
+    for verb in ("validate", "plan", "run", "status", "report", "list", "doctor", "schema", "data"):
         assert verb in out
 
 

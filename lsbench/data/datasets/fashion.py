@@ -15,13 +15,10 @@ from pydantic import Field
 from lsbench.core.errors import DataError
 from lsbench.core.ids import content_hash
 from lsbench.data.cache import cache_root, materialise
-from lsbench.data.dataset import SPLITS, DatasetSpec, ImageFolders, Rgb
+from lsbench.data.dataset import SPLITS, DatasetSpec, ImageFolders
 from lsbench.data.embedded import pack
 from lsbench.data.png_folders import write_split
 
-# Measured over all pixels of the 9,000 training images.
-MEAN: Rgb = (0.2862, 0.2862, 0.2862)
-STD: Rgb = (0.3535, 0.3535, 0.3535)
 LAYOUT_VERSION = 1
 
 
@@ -68,7 +65,7 @@ class FashionDataset:
 
         root = materialise(spec.name, self.fingerprint(spec, data_root), write)
         splits = {split: root / split for split in SPLITS}
-        return ImageFolders(root, splits, tuple(sorted(pack.wnids())), MEAN, STD)
+        return ImageFolders(root, splits, tuple(sorted(pack.wnids())), pack.MEAN, pack.STD)
 
     def num_classes(self, spec: FashionSpec, data_root: Path | None = None) -> int:
         """Return 10."""

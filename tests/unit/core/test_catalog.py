@@ -57,6 +57,12 @@ def test_a_key_tells_apart_all_that_changes_the_cost_and_nothing_else():
     assert len(set(different)) == len(different)
 
 
+def test_weights_change_no_cost():
+    plain = counted_macs(LSNET_T, 224)
+    for args in ({"pretrained": True}, {"checkpoint": "a.pth"}):
+        assert counted_macs({**LSNET_T, "model_args": args}, 224) == plain
+
+
 def test_the_parts_of_a_model_have_their_own_cost():
     usual = counted_macs(LSNET_T, 224)
     large = counted_macs({**LSNET_T, "mixer_args": {"kernel_large": 9}}, 224)

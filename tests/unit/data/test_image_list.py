@@ -30,6 +30,24 @@ def test_a_limit_keeps_every_class(colours):
     assert len(list_images(replace(colours, limit=99), "train")) == 12
 
 
+def test_images_may_have_several_answers_or_none(colours):
+    answers = {"n1/0.png": (2, 0), "n1/3.png": (0,), "n3/1.png": (1, 2, 0)}
+    folders = replace(colours, answers=lambda path: answers.get(path, ()))
+    images = list_images(folders, "val")
+    assert images.paths == ("n1/0.png", "n1/3.png", "n3/1.png")
+    assert images.targets == (0, 0, 2)
+    assert images.labels == images.accepted == ((2, 0, -1), (0, -1, -1), (1, 2, 0))
+    with Image.open(colours.split("val") / "n3" / "1.png") as expected:
+        assert images.decode(2).tobytes() == expected.tobytes()
+    assert list_images(replace(folders, limit=2), "val").paths == ("n1/0.png", "n1/3.png")
+    assert list_images(colours, "val").labels == list_images(colours, "val").targets
+
+
+def test_a_split_whose_images_have_no_answer_is_empty(colours):
+    with pytest.raises(DataError, match="found none with a label"):
+        list_images(replace(colours, answers=lambda path: ()), "val")
+
+
 def test_an_empty_split_and_a_broken_image_are_named(colours):
     (colours.split("train") / "n1" / "0.png").write_bytes(b"no image")
     with pytest.raises(DataError, match=r"n1/0\.png, found:"):
@@ -79,3 +97,31 @@ def test_a_cut_image_and_a_missing_file_are_unreadable(colours):
     for index in (0, 1):
         with pytest.raises(UnreadableImageError, match=rf"n1/{index}\.png, found:"):
             images.decode(index)
+
+
+def stored(colours, image, ending="png"):
+    """Store an image in the place of the first one and return what is read of it."""
+    place = colours.split("train") / "n1"
+    (place / "0.png").unlink()
+    image.save(place / f"0.{ending}")
+    return list_images(colours, "train").decode(0)
+
+
+def test_grey_alpha_and_palette_become_rgb(colours):
+    assert stored(colours, Image.new("L", (4, 4), 77)).getpixel((0, 0)) == (77, 77, 77)
+    transparent = Image.new("RGBA", (4, 4), (10, 20, 30, 0))
+    (colours.split("train") / "n1" / "0.png").write_bytes(b"")
+    assert stored(colours, transparent).getpixel((0, 0)) == (10, 20, 30)
+    assert stored(colours, Image.new("RGB", (4, 4), (9, 8, 7)).quantize()).getpixel((0, 0)) == (9, 8, 7)
+
+
+def test_inks_of_a_cmyk_jpeg_become_rgb(colours):
+    image = stored(colours, Image.new("CMYK", (8, 8), (255, 0, 0, 51)), "jpg")
+    assert image.mode == "RGB"
+    assert image.getpixel((4, 4)) == pytest.approx((0, 204, 204), abs=3)
+
+
+@pytest.mark.parametrize(("mode", "ending"), [("I;16", "png"), ("I", "tif"), ("F", "tif")])
+def test_more_than_8_bits_are_refused_and_not_clipped(colours, mode, ending):
+    with pytest.raises(UnreadableImageError, match=r"n1/0\.\w+, found: values of more than 8 bits"):
+        stored(colours, Image.new(mode, (4, 4)), ending)

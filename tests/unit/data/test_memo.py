@@ -27,3 +27,12 @@ def test_a_damaged_memo_is_ignored(cache, damaged):
     (cache / "a.json").write_text(damaged)
     assert remember("a", [1], 0, lambda: 3) == 3
     assert remember("a", [1], 0, never) == 3
+
+
+def test_an_answer_that_is_not_final_is_found_again():
+    answers = iter(["bad", "good", "better"])
+
+    def ask():
+        return remember("a", 1, 0, lambda: next(answers), is_final=lambda answer: answer != "bad")
+
+    assert [ask(), ask(), ask()] == ["bad", "good", "good"]

@@ -11,3 +11,8 @@ def test_pixels_land_unchanged_in_their_class_folder(tmp_path):
     assert np.array_equal(np.asarray(Image.open(tmp_path / "train/b/00007.png")), grey)
     assert np.array_equal(np.asarray(Image.open(tmp_path / "train/a/12345.png")), colour)
     assert list((tmp_path / "train/empty").iterdir()) == []
+
+
+def test_folders_of_empty_classes_may_be_left_out(tmp_path):
+    write_split(tmp_path, ["a", "b"], [(np.zeros((2, 2), np.uint8), 1, 0)], empty_classes=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]

@@ -19,6 +19,8 @@ result["world"] = world, current_world(), join_world("cpu")
 own = torch.tensor([1.0 + world.rank])
 result["sum"], result["own"] = sum_over_ranks(own), own
 result["gathered"] = gather_over_ranks({"rank": world.rank})
+count = shared_counter()
+result["counted"] = [count() for _ in range(20)]
 result["first"] = from_first_rank(f"said by {world.rank}")
 torch.manual_seed(0)
 model = nn.Linear(2, 1)
@@ -66,6 +68,12 @@ def test_ranks_exchange_sums_values_and_decisions(ranks: list[dict[str, Any]]) -
     assert [rank["broadcasts"] for rank in ranks] == [(False, True)] * 2
     assert [rank["mean"].tolist() for rank in ranks] == [[0.0, 0.0]] * 2
     assert [rank["norm"] for rank in ranks] == ["AllReduceBatchNorm"] * 2
+
+
+def test_ranks_count_together_and_give_no_number_twice(ranks: list[dict[str, Any]]) -> None:
+    assert sorted(ranks[0]["counted"] + ranks[1]["counted"]) == list(range(40))
+    alone = distributed.shared_counter()
+    assert [alone(), alone(), alone()] == [0, 1, 2]
 
 
 def test_gradients_are_those_of_the_whole_batch_after_the_last_pass_only(ranks: list[dict[str, Any]]) -> None:

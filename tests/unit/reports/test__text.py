@@ -1,9 +1,9 @@
 import pytest
 
 from lsbench.core.units import quantity
-from lsbench.reports._text import cell_text, header, heading, row_texts
+from lsbench.reports._text import cell_text, header, heading, row_texts, tables
 from lsbench.tables.statistics import Estimate
-from lsbench.tables.summary import Cell, Column, Row, Summary
+from lsbench.tables.summary import Cell, Column, Row, Summary, summarize
 
 TOP1 = Column("top1", quantity("top1"), "p")
 DELTA = Column("top1_delta", quantity("top1"), "p", is_delta=True)
@@ -33,6 +33,20 @@ def test_a_row_and_its_header_have_the_same_number_of_cells():
     cells = {"top1": Cell(None, "missing"), "top1_delta": Cell(None)}
     row = Row("v", "Title", True, cells)
     summary = Summary("suite", "preset", "", "v", False, [TOP1, DELTA], [row])
-    assert header(summary) == ["variant", "top-1 (%)", "Δ top-1 (%)"]
+    assert header(summary.columns) == ["variant", "top-1 (%)", "Δ top-1 (%)"]
     assert row_texts(row, summary.columns) == ["Title (baseline)", "missing", "-"]
     assert heading(summary) == "suite (preset)"
+
+
+def test_most_summaries_are_one_table_and_robustness_has_its_own(tiny, make_graph, fill_store, tested):
+    graph = make_graph(tiny)
+    assert [title for title, _, _ in tables(summarize(fill_store(graph)))] == ["tiny (default)"]
+    found = list(tables(summarize(fill_store(tested(graph)))))
+    assert [title for title, _, _ in found] == [
+        "tiny (default)",
+        "tiny (default): on corrupted images",
+        "tiny (default): on other data",
+    ]
+    for _, titles, rows in found:
+        assert [row[0] for row in rows] == ["ls (baseline)", "id"]
+        assert {len(row) for row in rows} == {len(titles)}

@@ -161,3 +161,15 @@ def test_a_running_job_tells_the_time_left_before_the_first_has_ended(plan, empt
     rate = 10.0 / (0.5 * plan.graph.cost[first.label])
     total = sum(plan.graph.cost[job.label] for job in plan.todo)
     assert left == pytest.approx(rate * (total - 0.5 * plan.graph.cost[first.label]))
+
+
+@pytest.mark.parametrize("watching", [PlainWatcher, LiveWatcher])
+def test_a_warning_is_a_line_of_its_own_and_no_state(plan, empty, console, watching):
+    job = plan.todo[0]
+    watcher = watching(plan, empty, console)
+    watcher.job_started(job, {})
+    watcher.job_progressed(job, {"ev": "step", "step": 1, "steps": 2})
+    watcher.job_progressed(job, {"ev": "warning", "message": "fog/3 is missing"})
+    assert watcher.state[str(job.id)]["step"] == 1
+    watcher.close()
+    assert f"{job.label}: fog/3 is missing" in console.file.getvalue()

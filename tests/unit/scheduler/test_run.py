@@ -134,3 +134,15 @@ def test_an_unchanged_manifest_is_not_written_again(graph, tmp_path):
     path.write_text(json.dumps({"suite": "changed"}))
     write_manifest(graph, folder)
     assert folder.manifest()["suite"] == "tiny"
+
+
+def test_the_manifest_says_which_jobs_test_on_other_data(graph, tested, tmp_path):
+    folder = results_folder(graph, tmp_path)
+    folder.create()
+    write_manifest(tested(graph), folder)
+    jobs = folder.manifest()["jobs"]
+    assert {(entry["name"], entry.get("on")) for entry in jobs} >= {
+        ("evaluate", None),
+        ("imagenet_a", "imagenet_a"),
+    }
+    assert {entry["dataset"] for entry in jobs} == {"fashion"}

@@ -6,8 +6,7 @@ import yaml
 
 from lsbench.core.errors import ConfigError, UsageError
 from lsbench.suite.graph import build_graph
-from lsbench.suite.loader import find_suite, job_name, load_suite, merge_jobs, preset_names, shipped_suites
-from lsbench.suite.marked_yaml import read_yaml
+from lsbench.suite.loader import find_suite, load_suite, preset_names, shipped_suites
 
 
 def change(path, value):
@@ -316,29 +315,6 @@ def test_overrides_and_limits_get_a_folder_of_their_own_whatever_their_order(tin
 def test_a_bad_override_is_refused(text, reason, tiny, write_suite):
     with pytest.raises((UsageError, ConfigError), match=reason):
         load_suite(write_suite(tiny), overrides=[text])
-
-
-def test_names_of_job_entries():
-    assert [job_name(e) for e in ("train", {"train": None}, {"train": {"name": "x"}}, {}, 3)] == [
-        "train",
-        "train",
-        "x",
-        None,
-        None,
-    ]
-
-
-def test_merged_jobs_keep_the_line_of_what_was_laid_over(tmp_path):
-    for name, text in (
-        ("a", "jobs:\n  - train\n  - evaluate\n"),
-        ("b", "\n\n\njobs:\n  - evaluate: {split: val}\n"),
-    ):
-        (tmp_path / name).write_text(text)
-    base, over = (read_yaml(tmp_path / name)["jobs"] for name in "ab")
-    merged = merge_jobs(base, over)
-    assert merged == ["train", {"evaluate": {"split": "val"}}]
-    assert merged.lines == [2, 5]
-    assert merge_jobs(base, "evaluate") == "evaluate"
 
 
 def test_loading_touches_no_environment(tiny, write_suite):

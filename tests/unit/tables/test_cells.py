@@ -11,8 +11,8 @@ TOP1 = quantity("top1")
     [
         (Column("k", TOP1, "p", "fashion"), "top-1 (%)"),
         (Column("k", TOP1, "p", "fashion", is_delta=True), "Δ top-1 (%)"),
-        (Column("k", TOP1, "p", "fashion", is_one_of_several=True), "top-1 (%) [fashion|p]"),
-        (Column("k", TOP1, "p", is_one_of_several=True), "top-1 (%) [p]"),
+        (Column("k", TOP1, "p", "fashion", remark=" [fashion|p]"), "top-1 (%) [fashion|p]"),
+        (Column("k", TOP1, "p", remark=" [p]", is_delta=True), "Δ top-1 (%) [p]"),
         (Column("k", TOP1, "", is_published=True), "published top-1 (%)"),
         (Column("k", quantity("macs"), "", is_published=True), "published FLOPs (G)"),
     ],

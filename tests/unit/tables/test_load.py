@@ -23,6 +23,7 @@ def test_one_row_per_record_with_the_documented_columns_and_types(graph, fill_st
     row = table[(table.metric == "top1") & (table.variant == "ls") & (table.seed == 1)].iloc[0]
     assert (row.value, row.unit, row.n, row.status, row.attempt) == (0.5, "fraction", 20, "ok", 1)
     assert (row.suite, row.preset, row.model, row.mixer) == ("tiny", "default", "lsnet_nano", "ls_conv")
+    assert row.job == "evaluate"
     assert bool(row.higher_is_better) is True
     assert json.loads(row.setting)["split"] == "test"
     assert json.loads(row.provenance)["cpu"] == "a cpu"

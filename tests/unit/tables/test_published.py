@@ -55,6 +55,13 @@ def test_a_preset_or_an_override_is_no_comparison(options, with_published, make_
     assert (cell.estimate.value, cell.gap) == (PUBLISHED["top1"], None)
 
 
+def test_a_preset_with_rows_of_its_own_is_compared(with_published, make_graph, fill_store):
+    with_published["presets"] = {"own": {"variants": with_published["variants"]}}
+    folder = fill_store(make_graph(with_published, preset="own"))
+    assert folder.manifest()["published_preset"] == "own"
+    assert row(summarize(folder), "id").cells["top1_published"].gap == pytest.approx(0.05)
+
+
 def test_a_row_that_only_the_source_has_comes_last_with_holes(summary):
     last = summary.rows[-1]
     assert (last.title, last.is_published_only) == ("PVT-Tiny", True)
@@ -94,3 +101,61 @@ def test_a_results_folder_from_before_is_still_read(tiny, make_graph, fill_store
     old = {key: value for key, value in folder.manifest().items() if not key.startswith("published")}
     folder.write_manifest({key: value for key, value in old.items() if key != "source"}, "")
     assert [row.title for row in summarize(folder).rows] == ["ls", "id"]
+
+
+LIVE = "fashion-c-live|c2|s2|res=32|ref=knn5|n=20|v1"
+FILES = "imagenet-c-files|c15|s5|crop=224|ref=alexnet-HD19|n=50000|v1"
+
+
+@pytest.fixture
+def robust(tiny, make_graph, fill_store, records_of, tested):
+    """Return the summary of a suite with published robustness, its corruptions and classes as given."""
+
+    def summary(corrupted=FILES, masked="classes=200", **options):
+        def records(job):
+            swaps = {LIVE: corrupted, "classes=6": masked, "classes=10|": "classes=1000|"}
+            found = records_of(job)
+            for old, new in swaps.items():
+                found = [{**record, "protocol": record["protocol"].replace(old, new)} for record in found]
+            return found
+
+        tiny["variants"][1]["published"] = {"mce": 0.7, "imagenet_a_top1": 0.15}
+        return summarize(fill_store(tested(make_graph(tiny, **options)), records))
+
+    return summary
+
+
+def test_published_robustness_stands_beside_ours_under_the_papers_protocol(robust):
+    summary = robust()
+    keys = [column.key for column in summary.columns]
+    assert keys[keys.index("mce_published") - 2 :][:3] == ["mce", "mce_delta", "mce_published"]
+    assert keys[-4:] == [
+        "imagenet_a_top1",
+        "imagenet_a_top1_delta",
+        "imagenet_a_top1_published",
+        "imagenet_a_top1_all_classes",
+    ]
+    cells = row(summary, "id").cells
+    assert cells["mce_published"].gap == pytest.approx(0.8 - 0.7)
+    assert cells["imagenet_a_top1_published"].gap == pytest.approx(0.2 - 0.15)
+    titles = [column.title for column in summary.columns if column.is_published]
+    assert titles == ["published mCE (reference = 100)", "published ImageNet-A top-1 (%)"]
+    assert not any("no comparison, ours" in note for note in summary.notes)
+    assert "| 70.0 (ours +10.00) |" in render_markdown([summary])
+
+
+@pytest.mark.parametrize(
+    "protocol",
+    [LIVE, FILES.replace("files", "live"), FILES.replace("50000", "5000"), FILES.replace("c15", "c14")],
+)
+def test_ours_on_another_protocol_is_no_comparison_and_a_note_says_so(protocol, robust):
+    summary = robust(protocol, masked="classes=7")
+    cells = row(summary, "id").cells
+    for key in ("mce_published", "imagenet_a_top1_published"):
+        assert cells[key].estimate is not None
+        assert cells[key].gap is None
+    assert (
+        "published mCE (reference = 100): no comparison, ours is under another protocol than "
+        "imagenet-c-files|c15|s5|ref=alexnet-HD19|n=50000."
+    ) in summary.notes
+    assert any(note.startswith("published ImageNet-A top-1 (%): no comparison") for note in summary.notes)

@@ -191,3 +191,74 @@ def test_a_failed_profile_leaves_no_failed_accuracy(graph, fill_store, records_o
     summary = summarize(fill_store(graph, profiles_only, failed=("id/profile",)))
     assert cells(summary, "id")["params"].hole == "failed"
     assert cells(summary, "id")["top1"].hole == "missing"
+
+
+def test_a_failed_job_is_a_hole_in_its_own_columns_alone(tiny, make_graph, fill_store, records_of):
+    tiny["jobs"].append({"evaluate": {"name": "validation", "split": "val"}})
+
+    def by_split(job):
+        if job.label.startswith("id/evaluate"):
+            return None
+        records = records_of(job)
+        return with_protocol(records, protocol="val|v1") if job.name == "validation" else records
+
+    failed = ("id/validation/seed0", "id/validation/seed1")
+    summary = summarize(fill_store(make_graph(tiny), by_split, failed=failed))
+    columns = {column.protocol: column.key for column in summary.columns if column.quantity.name == "top1"}
+    found = cells(summary, "id")
+    holes = {protocol: found[key.removesuffix("_delta")].hole for protocol, key in columns.items()}
+    assert holes == {"test|n=20|v1": "missing", "val|v1": "failed"}
+
+
+def test_a_failed_robustness_job_is_a_hole_and_so_is_what_its_training_left_undone(
+    graph, fill_store, records_of, tested
+):
+    def all_but_one(job):
+        return None if job.variant.name == "id" else records_of(job)
+
+    failed = [f"id/{name}/seed{seed}" for name in ("robustness", "imagenet_a") for seed in (0, 1, 2)]
+    summary = summarize(fill_store(tested(graph), all_but_one, failed=tuple(failed)))
+    found = cells(summary, "id")
+    keys = ("mce", "clean_error", "imagenet_a_top1", "imagenet_a_top1_all_classes", "top1")
+    assert [found[key].hole for key in keys] == ["failed"] * 4 + ["missing"]
+    trained = summarize(fill_store(tested(graph), all_but_one, failed=("id/train/seed0",)))
+    assert [cells(trained, "id")[key].hole for key in keys] == ["failed"] * 5
+    assert cells(trained, "ls")["imagenet_a_top1"].estimate.value == pytest.approx(0.2)
+    assert cells(trained, "ls")["imagenet_a_top1_all_classes"].estimate.value == pytest.approx(0.1)
+
+
+def test_a_mean_over_an_incomplete_set_is_withheld_and_said(graph, fill_store, records_of, tested):
+    def without_mce(job):
+        records = records_of(job)
+        if job.variant.name == "ls":
+            return records
+        return [{**r, "value": None} if r["metric"].endswith("mce") else r for r in records]
+
+    summary = summarize(fill_store(tested(graph), without_mce))
+    found = cells(summary, "id")
+    assert (found["mce"].estimate, found["mce"].hole) == (None, "withheld")
+    assert found["clean_error"].estimate.value == 0.25
+    assert any(note.startswith("withheld: a part of the corruptions") for note in summary.notes)
+    assert not any("withheld" in note for note in summarize(fill_store(tested(graph))).notes)
+
+
+def test_columns_measured_in_one_way_share_a_note(graph, fill_store, tested):
+    notes = summarize(fill_store(tested(graph))).notes
+    assert (
+        "mCE (reference = 100), relative mCE (reference = 100), mean corruption error (%), clean error (%): "
+        "fashion|fashion-c-live|c2|s2|res=32|ref=knn5|n=20|v1."
+    ) in notes
+    assert any(note.startswith("all classes: ") for note in notes)
+    assert not any(note.startswith("all classes: ") for note in summarize(fill_store(graph)).notes)
+
+
+def test_what_the_seeds_tell_apart_on_corrupted_images_is_said_by_name(graph, fill_store, records_of, tested):
+    def worse(job):
+        records = records_of(job)
+        if job.variant.name == "id" and job.kind == "robustness":
+            return [{**r, "value": r["value"] + 0.1 + job.seed / 1000} for r in records]
+        return records
+
+    notes = summarize(fill_store(tested(graph), worse)).notes
+    assert "Told apart from the baseline by mCE (reference = 100): id." in notes
+    assert "Told apart from the baseline by imagenet_a top-1 (%): none." in notes

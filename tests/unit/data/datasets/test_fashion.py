@@ -4,14 +4,14 @@ from PIL import Image
 from pydantic import ValidationError
 
 from lsbench.core.errors import DataError
-from lsbench.data.datasets.fashion import DATASET, MEAN, STD, FashionSpec
+from lsbench.data.datasets.fashion import DATASET, FashionSpec
 from lsbench.data.embedded import pack
 
 
 def test_the_constants_are_those_of_the_training_images():
     values = pack.read_pack()["train"].images / 255
-    assert MEAN[0] == pytest.approx(values.mean(), abs=5e-5)
-    assert STD[0] == pytest.approx(values.std(), abs=5e-5)
+    assert pack.MEAN[0] == pytest.approx(values.mean(), abs=5e-5)
+    assert pack.STD[0] == pytest.approx(values.std(), abs=5e-5)
 
 
 def test_files_hold_the_source_pixels_under_the_right_class(garments):

@@ -1,0 +1,155 @@
+"""The corruptions of ImageNet-C, drawn image by image: 19 kinds at 5 severities, in two families.
+
+`imagecorruptions` is what the package of that name (1.1.2) makes of an image, bit for bit, given the same
+random stream; `original` is what the code of the published benchmark makes of it. They differ in four kinds
+(:data:`ORIGINALS`); in the others both are the same function. Neither includes the JPEG round trip that the
+published files went through.
+
+    corrupt(image, "fog", 3, rng=image_rng("val/ILSVRC2012_val_00000001", "fog", 3))
+
+One file per family of kinds; a file is imported, and its loops compiled or read from numba's cache, when one
+of its kinds is used for the first time. Names and constants are here, free of heavy imports.
+
+Source: Hendrycks & Dietterich, ICLR 2019, arXiv:1903.12261; Michaelis et al., arXiv:1907.07484 (the package).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from lsbench.core.errors import DataError
+from lsbench.core.registry import suggest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.random import RandomState
+    from numpy.typing import NDArray
+
+    #: What a file offers per kind; the image is contiguous, the result another array.
+    Corruption = Callable[[NDArray[np.uint8], int, RandomState], NDArray[np.uint8]]
+
+#: The file of each kind, in the benchmark's order. Every file assigns ``CORRUPTIONS``, a mapping from names.
+_FILES = {
+    "gaussian_noise": "noise",
+    "shot_noise": "noise",
+    "impulse_noise": "noise",
+    "defocus_blur": "blur",
+    "glass_blur": "blur",
+    "motion_blur": "blur",
+    "zoom_blur": "blur",
+    "snow": "weather",
+    "frost": "weather",
+    "fog": "weather",
+    "brightness": "weather",
+    "contrast": "digital",
+    "elastic_transform": "digital",
+    "pixelate": "digital",
+    "jpeg_compression": "digital",
+    "speckle_noise": "noise",
+    "gaussian_blur": "blur",
+    "spatter": "weather",
+    "saturate": "digital",
+}
+NAMES = tuple(_FILES)
+#: The kinds that mCE is made of, and those kept for validation.
+BENCHMARK, VALIDATION = NAMES[:15], NAMES[15:]
+SEVERITIES = (1, 2, 3, 4, 5)
+FAMILIES = ("imagecorruptions", "original")
+#: Kinds that the published benchmark makes in another way than the package.
+ORIGINALS = ("elastic_transform", "frost", "motion_blur", "snow")
+#: The least height and width of an image.
+LEAST_SIDE = 32
+
+
+def corrupt(
+    image: NDArray[np.uint8], name: str, severity: int, *, rng: RandomState, family: str = "imagecorruptions"
+) -> NDArray[np.uint8]:
+    """Return a corrupted copy of `image`.
+
+    Args:
+        image: RGB, uint8, shape ``(H, W, 3)``, both sides at least 32 pixels.
+        name: One of :data:`NAMES`.
+        severity: 1 (weak) to 5 (strong).
+        rng: Where every random number comes from, in the order of the package. It must be a RandomState as
+            ``RandomState(seed)`` makes it, and no other thread may draw from it meanwhile.
+        family: Whose behaviour, one of :data:`FAMILIES`.
+
+    Raises:
+        DataError: If the image has another dtype or shape, or is too small.
+        ValueError: If there is no such kind, severity or family, or `rng` is no RandomState over MT19937.
+    """
+    import numpy as np
+
+    check_variant(name, severity)
+    if family not in FAMILIES:
+        raise ValueError(
+            f"unknown family '{family}'{suggest(family, FAMILIES)}; there are: {', '.join(FAMILIES)}"
+        )
+    _check_rng(rng)
+    check_image(image)
+    file = "original" if family == "original" and name in ORIGINALS else _FILES[name]
+    kind: Corruption = importlib.import_module(f"{__name__}.{file}").CORRUPTIONS[name]
+    # Writable: for numba a read-only array, as Pillow's are, is another type and would be compiled for anew.
+    return kind(np.require(image, requirements="CW"), int(severity), rng)
+
+
+def image_rng(image_id: str, name: str, severity: int) -> RandomState:
+    """Return the generator of one variant of one image: a pure function of the three.
+
+    Results so depend neither on the order of images nor on batches or workers.
+
+    >>> a, b = (image_rng("val/1", "fog", severity) for severity in (1, 1))
+    >>> a.randint(1000) == b.randint(1000)
+    True
+
+    Raises:
+        ValueError: If there is no such kind or severity.
+    """
+    from numpy.random import RandomState
+
+    check_variant(name, severity)
+    digest = hashlib.sha256(f"{name}/{int(severity)}/{image_id}".encode()).digest()
+    return RandomState([int.from_bytes(digest[at : at + 4], "little") for at in range(0, 32, 4)])
+
+
+def check_variant(name: str, severity: int) -> None:
+    """Raise ValueError unless there is a corruption `name` and it has a `severity`."""
+    if name not in _FILES:
+        hint = suggest(str(name), NAMES) or f"; there are: {', '.join(NAMES)}"
+        raise ValueError(f"unknown corruption '{name}'{hint}")
+    if severity not in SEVERITIES or isinstance(severity, float | bool):
+        raise ValueError(f"severity must be an integer from 1 to 5, found {severity!r}")
+
+
+def check_image(image: Any) -> None:
+    """Raise DataError unless `image` is an RGB image of uint8 that is large enough."""
+    import numpy as np
+
+    if not isinstance(image, np.ndarray):
+        raise DataError(
+            f"an image to corrupt must be a numpy array (H, W, 3) of uint8, found {type(image).__name__}; "
+            "use np.asarray(image.convert('RGB'))"
+        )
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise DataError(
+            f"an image to corrupt must be RGB, of shape (H, W, 3) and uint8; found shape {image.shape} of "
+            f"{image.dtype}; convert it to 8-bit RGB first"
+        )
+    if min(image.shape[:2]) < LEAST_SIDE:
+        raise DataError(
+            f"an image to corrupt must be at least {LEAST_SIDE} pixels high and wide, found "
+            f"{image.shape[0]}x{image.shape[1]}; enlarge it first"
+        )
+
+
+def _check_rng(rng: Any) -> None:
+    from numpy.random import RandomState
+
+    if not isinstance(rng, RandomState):
+        raise ValueError(
+            f"rng must be a numpy.random.RandomState, found {type(rng).__name__}; use image_rng(...) or "
+            "RandomState(seed)"
+        )

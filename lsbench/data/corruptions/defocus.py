@@ -1,0 +1,38 @@
+"""Defocus: blurring with a disk."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+
+
+def defocus_blur(image: Image, severity: int, rng: RandomState) -> Image:
+    """Blur with a disk of 3 to 10 pixels; draws nothing."""
+    import cv2
+
+    del rng
+    kernel = disk(*((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5))[severity - 1])
+    out = np.empty_like(image)
+    for channel in range(3):
+        shares = image[:, :, channel] / 255.0
+        out[:, :, channel] = np.clip(cv2.filter2D(shares, -1, kernel), 0, 1) * 255
+    return out
+
+
+@cache
+def disk(radius: int, alias_blur: float) -> NDArray[np.float32]:
+    """Return the package's disk of `radius` pixels, its rim softened by a Gaussian of `alias_blur`."""
+    import cv2
+
+    reach, size = (8, (3, 3)) if radius <= 8 else (radius, (5, 5))
+    steps = np.arange(-reach, reach + 1)
+    inside = (steps[:, None] ** 2 + steps[None, :] ** 2 <= radius**2).astype(np.float32)
+    inside /= np.sum(inside)
+    softened: Any = cv2.GaussianBlur(inside, ksize=size, sigmaX=alias_blur)
+    return np.asarray(softened)

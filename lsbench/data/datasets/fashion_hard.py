@@ -1,0 +1,61 @@
+"""Fashion-MNIST, hard examples: test photos of six classes that a nearest-neighbour reference gets wrong.
+
+Made and laid out as ImageNet-A is (Hendrycks et al., 2021, arXiv:1907.07174): photos of the test set on which
+a fixed model fails, of a part of the classes, in ``<wnid>/<files>``. The model is the vote of the five
+nearest training photos, 81.5 % right on all test photos. It is no ImageNet-A, and is never reported as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from lsbench.data.embedded import pack
+from lsbench.data.garment_tests import GarmentTestSet, GarmentTestSpec
+
+if TYPE_CHECKING:
+    from lsbench.data.png_folders import LabelledImage
+
+#: T-shirt, pullover, dress, coat, sandal and shirt: those that the reference gets wrong most often.
+LABELS = (0, 2, 3, 4, 5, 6)
+
+
+class FashionHardSpec(GarmentTestSpec):
+    """Hard examples of six classes.
+
+    Attributes:
+        name: ``fashion_hard``.
+        img_size: The 28x28 photos are resized to this.
+        images_per_class: The hardest so many of each class.
+    """
+
+    name: Literal["fashion_hard"] = "fashion_hard"
+    images_per_class: int = Field(default=100, ge=1, le=150)
+
+
+def _hardest(spec: FashionHardSpec) -> Iterator[LabelledImage]:
+    test = pack.read_pack()["test"]
+    for label in LABELS:
+        for row in _failures(label)[: spec.images_per_class]:
+            yield test.images[row], label, int(test.indices[row])
+
+
+@cache
+def _failures(label: int) -> tuple[int, ...]:
+    """Return the test photos of a class got wrong, those with the fewest votes for the truth first."""
+    import numpy as np
+
+    from lsbench.data.embedded.neighbours import count_votes
+
+    test = pack.read_pack()["test"]
+    rows = np.flatnonzero(test.labels == label)
+    votes = count_votes(test.images[rows])
+    is_wrong = votes.argmax(axis=1) != label
+    hardest = np.argsort(votes[is_wrong, label], kind="stable")
+    return tuple(rows[is_wrong][hardest].tolist())
+
+
+DATASET = GarmentTestSet(FashionHardSpec, LABELS, version=1, draw=_hardest)

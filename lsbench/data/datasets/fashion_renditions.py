@@ -1,0 +1,56 @@
+"""Fashion-MNIST, renditions: test photos of six classes drawn anew in five styles.
+
+Laid out as ImageNet-R is (Hendrycks et al., 2021, arXiv:2006.16241): art of a part of the classes, in
+``<wnid>/<files>``. The styles are computed: posterised, textured silhouette, halftone, painted, cartoon. It
+is no ImageNet-R, and is never reported as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from lsbench.data.embedded import pack
+from lsbench.data.garment_tests import GarmentTestSet, GarmentTestSpec
+
+if TYPE_CHECKING:
+    from lsbench.data.png_folders import LabelledImage
+
+#: T-shirt, trouser, dress, sandal, bag and ankle boot: their outlines tell them apart.
+LABELS = (0, 1, 3, 5, 8, 9)
+NUM_STYLES = 5
+
+
+class FashionRenditionsSpec(GarmentTestSpec):
+    """Renditions of six classes in five styles.
+
+    Attributes:
+        name: ``fashion_renditions``.
+        img_size: The 56x56 pictures are resized to this.
+        seed: Seed of colours and textures; not the training seed.
+        images_per_class: Pictures of each class, the styles in turn; picture ``i`` does not depend on it.
+    """
+
+    name: Literal["fashion_renditions"] = "fashion_renditions"
+    seed: int = Field(default=0, ge=0)
+    images_per_class: int = Field(default=200, ge=NUM_STYLES, le=1000, multiple_of=NUM_STYLES)
+
+
+def _renditions(spec: FashionRenditionsSpec) -> Iterator[LabelledImage]:
+    """Yield the first photos of each class, one after another in the next style."""
+    import numpy as np
+
+    from lsbench.data.embedded.stylise import STYLES, draw_rendition
+
+    styles = list(STYLES)
+    test = pack.read_pack()["test"]
+    for label in LABELS:
+        for count, row in enumerate(np.flatnonzero(test.labels == label)[: spec.images_per_class]):
+            index = int(test.indices[row])
+            rng = np.random.default_rng([spec.seed, index])
+            yield draw_rendition(test.images[row], styles[count % len(styles)], rng), label, index
+
+
+DATASET = GarmentTestSet(FashionRenditionsSpec, LABELS, version=1, draw=_renditions)

@@ -1,0 +1,45 @@
+"""Fashion-MNIST, sketches: test photos of all ten classes as bright strokes on black.
+
+Laid out as ImageNet-Sketch is (Wang et al., 2019, arXiv:1905.13549): line drawings of every class, in
+``<wnid>/<files>``. The strokes are computed from edges. It is no ImageNet-Sketch, and is never
+reported as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from lsbench.data.embedded import pack
+from lsbench.data.garment_tests import GarmentTestSet, GarmentTestSpec
+
+if TYPE_CHECKING:
+    from lsbench.data.png_folders import LabelledImage
+
+LABELS = tuple(range(10))
+
+
+class FashionSketchSpec(GarmentTestSpec):
+    """Sketches of all ten classes.
+
+    Attributes:
+        name: ``fashion_sketch``.
+        img_size: The 56x56 pictures are resized to this.
+        images_per_class: The first so many test photos of each class.
+    """
+
+    name: Literal["fashion_sketch"] = "fashion_sketch"
+    images_per_class: int = Field(default=100, ge=1, le=1000)
+
+
+def _sketches(spec: FashionSketchSpec) -> Iterator[LabelledImage]:
+    from lsbench.data.embedded.stylise import draw_sketch
+
+    test = pack.read_pack()["test"].balanced_prefix(10 * spec.images_per_class)
+    for photo, label, index in zip(test.images, test.labels.tolist(), test.indices.tolist(), strict=True):
+        yield draw_sketch(photo), label, index
+
+
+DATASET = GarmentTestSet(FashionSketchSpec, LABELS, version=1, draw=_sketches)

@@ -1,0 +1,154 @@
+"""Test a variant on corrupted images, live or from files; mCE, and every corruption and severity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lsbench.core.ids import content_hash
+from lsbench.core.job import JobContext, JobKind, Resources
+from lsbench.core.record import Record
+from lsbench.engine.robustness import RobustnessSpec, protocol_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lsbench.engine.variant_source import Opened
+
+PREDICTIONS = "predictions.npz"
+BLOCKS = "cells"
+
+
+def run(context: JobContext) -> Sequence[Record]:
+    """Predict every variant of every image in one pass; return errors over all cells and of each.
+
+    A limit of N batches takes as many of the first images as have their variants in N batches.
+    """
+    import numpy as np
+
+    from lsbench.data.corruption_reference import reference_of
+    from lsbench.engine.classify import create_tested
+    from lsbench.engine.corruption_records import corruption_records
+    from lsbench.engine.variant_source import open_variants
+    from lsbench.engine.weights import weights_sha256
+
+    spec: RobustnessSpec = context.spec
+    dataset = str(context.job.variant.dataset["name"])
+    reference = reference_of(dataset)
+    opened = open_variants(context)
+    for line in opened.missing.values():
+        context.emit({"ev": "warning", "message": f"{line}; its error and mCE are left out"})
+    images = _number_of_images(context, opened)
+    model = create_tested(context, spec.weights)
+    setting: dict[str, Any] = {"weights_sha256": weights_sha256(model.state_dict()), **_versions()}
+    predicted = _predict(context, model.to(context.device), opened, images, setting)
+    _save(context, opened, predicted)
+    protocol = protocol_of(
+        spec,
+        context.job.variant,
+        views=opened.views,
+        reference=reference,
+        images=images,
+        version=JOB.version,
+    )
+    if opened.missing:
+        setting["missing"] = ["/".join(map(str, cell)) for cell in opened.missing]
+    wrong = predicted != np.array(opened.images.targets[:images])
+    clean, *corrupted = wrong
+    return corruption_records(
+        clean,
+        dict(zip(opened.cells, corrupted, strict=True)),
+        spec.cells,
+        reference=reference,
+        protocol=protocol,
+        dataset=dataset,
+        setting=setting,
+    )
+
+
+def _number_of_images(context: JobContext, opened: Opened) -> int:
+    spec: RobustnessSpec = context.spec
+    if context.job.limit is None:
+        return len(opened.images)
+    most = math.ceil(context.job.limit * spec.batch_size / opened.source.num_variants)
+    return min(len(opened.images), most)
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of the packages that corrupted pixels depend on."""
+    import cv2
+    import numpy
+    import PIL
+    import scipy
+
+    return {module.__name__: module.__version__ for module in (numpy, scipy, cv2, PIL)}
+
+
+def _predict(
+    context: JobContext, model: Any, opened: Opened, images: int, setting: dict[str, Any]
+) -> NDArray[np.int16]:
+    """Return the predictions of all variants, shape ``(1 + cells, N)``; finished blocks are read."""
+    from lsbench.engine.classify import usable_workers
+    from lsbench.engine.corrupted import Feed, predict_variants
+    from lsbench.engine.prediction_blocks import PredictionBlocks, blocks_of
+
+    spec: RobustnessSpec = context.spec
+    source = [context.job.id, setting, opened.cells, opened.images.paths]
+    kept = PredictionBlocks(
+        context.folder / BLOCKS, content_hash(source, length=64), opened.source.num_variants
+    )
+    feed = Feed(
+        batch_size=spec.batch_size,
+        mean=opened.folders.mean,
+        std=opened.folders.std,
+        device=context.device,
+        channels_last=spec.channels_last,
+        num_workers=usable_workers(spec.data_workers),
+    )
+
+    def on_image(seen: int, rate: float) -> None:
+        context.emit({"ev": "step", "step": seen, "steps": images, "images_per_s": round(rate, 1)})
+
+    return predict_variants(model, opened.source, blocks_of(images), kept, feed, on_image)
+
+
+def _save(context: JobContext, opened: Opened, predicted: NDArray[np.int16]) -> None:
+    """Write per-image results; the hash of the file list proves that two runs saw the same images."""
+    import numpy as np
+
+    from lsbench.engine.distributed import current_world
+    from lsbench.store.atomic import atomic_write
+
+    if not current_world().is_first:
+        return
+    images = predicted.shape[1]
+    names = list(opened.images.paths[:images])
+    with atomic_write(context.folder / PREDICTIONS) as file:
+        np.savez_compressed(
+            file,
+            targets=np.array(opened.images.targets[:images]),
+            clean=predicted[0],
+            predictions=predicted[1:],
+            cells=np.array([f"{name}/{severity}" for name, severity in opened.cells]),
+            names=np.array(names),
+            images_sha256=np.array(content_hash(names, length=64)),
+        )
+
+
+def cost(spec: RobustnessSpec, macs: float, images: Callable[[str], int]) -> float:
+    """Return the estimated MACs: one pass over the images and all their variants."""
+    found = images(spec.split)
+    return macs * (1 + len(spec.cells)) * (found if spec.subset is None else min(found, spec.subset))
+
+
+JOB = JobKind(
+    spec=RobustnessSpec,
+    run=run,
+    version=1,
+    cost=cost,
+    needs=("train",),
+    resources=Resources(num_gpus="auto", timeout_min=7 * 24 * 60),
+    can_be_distributed=True,
+)

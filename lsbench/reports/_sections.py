@@ -1,0 +1,20 @@
+"""The sections that follow the table of a summary in reports for people, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lsbench.reports._robustness import robustness_table
+from lsbench.reports._text import heading
+from lsbench.reports._training import training_table
+from lsbench.tables.summary import Summary
+
+SECTIONS = {"robustness": robustness_table, "training": training_table}
+
+
+def sections(summary: Summary) -> Iterator[tuple[str, list[str], list[list[str]], list[str]]]:
+    """Yield heading, titles of columns, rows and notes of each section that has something to show."""
+    for name, table in SECTIONS.items():
+        found = table(summary)
+        if found is not None:
+            yield f"{heading(summary)}: {name}", *found

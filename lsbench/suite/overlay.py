@@ -1,0 +1,156 @@
+"""Lay suite files and presets over each other."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lsbench.core.errors import ConfigError, UsageError
+from lsbench.core.registry import suggest
+from lsbench.suite.marked_yaml import MarkedDict, MarkedList, line_of, merge, read_yaml
+
+
+def read_suite(path: Path, above: tuple[Path, ...] = ()) -> MarkedDict:
+    """Return the content of a suite file, laid over that of the file which it extends.
+
+    Args:
+        path: A suite file.
+        above: The files that extend this one.
+
+    Raises:
+        ConfigError: If a file cannot be read, or files extend each other in a circle.
+    """
+    data = read_yaml(path)
+    if not isinstance(data.get("extends"), str):
+        return data
+    return _laid_over(_extended(data, ["extends"], path, above), data)
+
+
+def _extended(data: MarkedDict, where: list[str], path: Path, above: tuple[Path, ...] = ()) -> MarkedDict:
+    """Return the content of the file that `data` names at `where`, read for the suite file `path`."""
+    name: Any = data
+    for step in where:
+        name = name[step]
+    file, chain = path.parent / name, (*above, path.resolve())
+    if not file.is_file() or file.resolve() in chain:
+        reason = "the files extend each other in a circle" if file.is_file() else f"there is no file {file}"
+        raise ConfigError(f"{path}:{line_of(data, where)}: {'.'.join(where)}: {reason}")
+    return read_suite(file, chain)
+
+
+def _laid_over(base: MarkedDict, over: Any) -> MarkedDict:
+    merged: MarkedDict = merge(base, over)
+    if isinstance(over, MarkedDict) and "jobs" in over:
+        merged["jobs"] = merge_jobs(base.get("jobs"), over["jobs"])
+    return merged
+
+
+def apply_preset(data: MarkedDict, preset: str, path: Path) -> MarkedDict:
+    """Return the suite as it is under a preset.
+
+    Args:
+        data: Content of the suite file.
+        preset: ``"default"``, or the name of a preset.
+        path: The suite file.
+
+    Raises:
+        UsageError: If there is no such preset.
+        ConfigError: If it extends a file that cannot be read, or leaves out a job that is not there.
+    """
+    presets = data.get("presets") or {}
+    base = MarkedDict({key: value for key, value in data.items() if key != "presets"})
+    base.lines = dict(data.lines)
+    if preset == "default":
+        return base
+    if preset not in presets:
+        known = ["default", *presets]
+        raise UsageError(
+            f"{path}: presets: no preset '{preset}'{suggest(preset, known)}; there are: {', '.join(known)}"
+        )
+    own = presets[preset]
+    if not isinstance(own, MarkedDict):
+        return _laid_over(base, own)
+    if isinstance(own.get("extends"), str):
+        extended = _extended(data, ["presets", preset, "extends"], path)
+        base = _laid_over(_only(extended, extended.keys() - {"presets"}), _only(base, ("version", "name")))
+    merged = _laid_over(base, _only(own, own.keys() - {"extends", "without"}))
+    for index, name in enumerate(own.get("without") or ()):
+        _leave_out(merged, name, f"{path}:{line_of(own, ['without', index])}: presets.{preset}.without")
+    return merged
+
+
+def _only(data: MarkedDict, keys: Collection[str]) -> MarkedDict:
+    kept = MarkedDict({key: value for key, value in data.items() if key in keys})
+    kept.line, kept.lines = data.line, dict(data.lines)
+    return kept
+
+
+def _leave_out(merged: MarkedDict, name: str, where: str) -> None:
+    """Take a job, and what single rows say of it, out of a suite."""
+    names = [job_name(entry) for entry in merged["jobs"]]
+    if name not in names:
+        known = [str(known) for known in names]
+        hint = suggest(str(name), known) or f"; there are: {', '.join(known)}"
+        raise ConfigError(f"{where}: no job '{name}'{hint}")
+    jobs, lines = merged["jobs"], merged["jobs"].lines
+    left = [(entry, line) for entry, line in zip(jobs, lines, strict=True) if job_name(entry) != name]
+    merged["jobs"] = MarkedList([entry for entry, _ in left])
+    merged["jobs"].lines = [line for _, line in left]
+    rows = MarkedList(map(partial(_row_without, name), merged["variants"]))
+    rows.lines = list(merged["variants"].lines)
+    merged["variants"] = rows
+
+
+def _row_without(name: str, row: Any) -> Any:
+    if not isinstance(row, MarkedDict) or name not in (row.get("jobs") or {}):
+        return row
+    kept = MarkedDict(row)
+    kept.line, kept.lines = row.line, row.lines
+    kept["jobs"] = _only(row["jobs"], row["jobs"].keys() - {name})
+    return kept
+
+
+def published_preset(data: MarkedDict, preset: str) -> str:
+    """Return the preset that the published numbers are about: `preset` if it has rows of its own."""
+    own = (data.get("presets") or {}).get(preset) or {}
+    return preset if own.keys() & {"extends", "variants"} else "default"
+
+
+def job_name(entry: Any) -> str | None:
+    """Return the name of an entry of ``jobs``, or None if it is malformed."""
+    if isinstance(entry, str):
+        return entry
+    if isinstance(entry, dict) and len(entry) == 1:
+        kind, settings = next(iter(entry.items()))
+        named = settings.get("name") if isinstance(settings, dict) else None
+        return str(named or kind)
+    return None
+
+
+def merge_jobs(base: Any, over: Any) -> Any:
+    """Return the jobs of `base` with the settings of `over` laid over those of the same name."""
+    if not (isinstance(base, MarkedList) and isinstance(over, MarkedList)):
+        return over
+    merged = MarkedList(base)
+    merged.lines = list(base.lines)
+    names = [job_name(entry) for entry in base]
+    for entry, line in zip(over, over.lines, strict=True):
+        name = job_name(entry)
+        if name in names:
+            place = names.index(name)
+            merged[place] = _merge_job(merged[place], entry)
+            merged.lines[place] = line
+        else:
+            merged.append(entry)
+            merged.lines.append(line)
+    return merged
+
+
+def _merge_job(base: Any, over: Any) -> Any:
+    if isinstance(over, str):
+        return base
+    if isinstance(base, str):
+        return over
+    return merge(base, over)

@@ -1,0 +1,105 @@
+import copy
+import re
+
+import pytest
+import yaml
+
+from lsbench.core.errors import ConfigError
+from lsbench.suite.loader import load_suite
+from lsbench.suite.marked_yaml import read_yaml
+from lsbench.suite.overlay import job_name, merge_jobs
+
+
+@pytest.fixture
+def own_preset(tiny, tmp_path, write_suite):
+    """Return what writes a suite with a preset that lies over another file, and its path."""
+
+    def write(**preset):
+        other = copy.deepcopy(tiny)
+        other["name"], other["description"], other["seeds"] = "other", "The other.", [7]
+        other["variants"] = [
+            {"name": "a", "mixer": "ls_conv", "jobs": {"train": {"epochs": 9}, "evaluate": {"split": "val"}}},
+            {"name": "b", "mixer": "identity", "published": {"top1": 0.5}},
+        ]
+        other["presets"] = {"long": {"seeds": [8]}}
+        (tmp_path / "other.yaml").write_text(yaml.safe_dump(other, sort_keys=False))
+        return write_suite({**tiny, "presets": {"big": {"extends": "other.yaml", **preset}}})
+
+    return write
+
+
+def test_a_preset_can_lie_over_another_file_instead_of_the_suite(own_preset):
+    path = own_preset(jobs=[{"train": {"batch_size": 5}}])
+    suite = load_suite(path, preset="big")
+    assert (suite.name, suite.preset, suite.description, suite.seeds) == ("tiny", "big", "The other.", (7,))
+    assert [variant.name for variant in suite.variants] == ["a", "b"]
+    assert (suite.jobs[0].spec["epochs"], suite.jobs[0].spec["batch_size"]) == (1, 5)
+    assert suite.jobs[0].spec_of["a"]["epochs"] == 9
+    assert [variant.name for variant in load_suite(path).variants] == ["ls", "id"]
+
+
+def test_a_preset_can_leave_jobs_out_with_what_rows_say_of_them(own_preset):
+    weights = {"evaluate": {"weights": "pretrained"}}
+    suite = load_suite(own_preset(without=["train", "profile"], jobs=[weights]), preset="big")
+    assert [job.name for job in suite.jobs] == ["evaluate"]
+    assert suite.jobs[0].spec_of["a"]["split"] == "val"
+
+
+def test_a_job_cannot_be_left_out_that_is_not_there(own_preset):
+    path = own_preset(without=["trian"])
+    line = path_line(path, "trian")
+    message = f"{path}:{line}: presets.big.without: no job 'trian' (did you mean 'train'?)"
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        load_suite(path, preset="big")
+
+
+def path_line(path, word):
+    with open(path, encoding="utf-8") as file:
+        return next(number for number, line in enumerate(file, 1) if word in line)
+
+
+@pytest.mark.parametrize(("extends", "reason"), [("no.yaml", "no file "), ("suite.yaml", "in a circle")])
+def test_a_preset_cannot_extend_what_is_not_there_or_its_own_file(extends, reason, own_preset):
+    with pytest.raises(ConfigError, match=rf"presets\.big\.extends: .*{reason}"):
+        load_suite(own_preset(extends=extends), preset="big")
+
+
+@pytest.mark.parametrize("wrong", [{"extends": 3}, {"without": 3}, {"without": [3]}, {"without": "train"}])
+def test_the_wrong_shape_is_reported_with_its_field(wrong, own_preset):
+    with pytest.raises(ConfigError, match=rf"presets\.big\.{next(iter(wrong))}"):
+        load_suite(own_preset(**wrong), preset="big")
+
+
+def test_published_numbers_are_about_the_preset_that_has_the_rows(own_preset, tiny, write_suite):
+    path = own_preset()
+    assert load_suite(path).published_preset == "default"
+    assert load_suite(path, preset="big").published_preset == "big"
+    tiny["presets"] = {"rows": {"variants": tiny["variants"]}, "seeds": {"seeds": [5]}}
+    path = write_suite(tiny)
+    assert [load_suite(path, preset=name).published_preset for name in ("rows", "seeds")] == [
+        "rows",
+        "default",
+    ]
+
+
+def test_names_of_job_entries():
+    assert [job_name(e) for e in ("train", {"train": None}, {"train": {"name": "x"}}, {}, 3)] == [
+        "train",
+        "train",
+        "x",
+        None,
+        None,
+    ]
+
+
+def test_merged_jobs_keep_the_line_of_what_was_laid_over(tmp_path):
+    for name, text in (
+        ("a", "jobs:\n  - train\n  - evaluate\n"),
+        ("b", "\n\n\njobs:\n  - evaluate: {split: val}\n"),
+    ):
+        (tmp_path / name).write_text(text)
+    base, over = (read_yaml(tmp_path / name)["jobs"] for name in "ab")
+    merged = merge_jobs(base, over)
+    assert merged == ["train", {"evaluate": {"split": "val"}}]
+    assert merged.lines == [2, 5]
+    assert merge_jobs(base, "evaluate") == "evaluate"
