@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
@@ -28,6 +27,7 @@ from lsbench.data.corruptions.correlate import gaussian, half_gaussian
 from lsbench.data.corruptions.digital import displaced
 from lsbench.data.corruptions.draws import draw_uniform
 from lsbench.data.corruptions.frost_textures import TEXTURES, read_texture, resize_texture
+from lsbench.data.corruptions.opencv import cv2
 from lsbench.data.corruptions.weather import SNOW, draw_flakes, to_levels, under_frost, under_snow
 from lsbench.data.corruptions.wide_blur import gaussian_mirrored
 
