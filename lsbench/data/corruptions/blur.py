@@ -45,7 +45,9 @@ def motion_blur(image: Image, severity: int, rng: RandomState) -> Image:
     return to_bytes(blurred, image.shape, white=255.0)
 
 
-def motion_blurred(layer: Floats, channels: int, radius: int, sigma: float, angle: float) -> Floats:
+def motion_blurred(
+    layer: Floats, channels: int, radius: int, sigma: float, angle: float, *, goes_on: bool = False
+) -> Floats:
     """Return `layer` as it is seen moving, as the package does it: half a Gaussian along a line.
 
     Args:
@@ -54,9 +56,12 @@ def motion_blurred(layer: Floats, channels: int, radius: int, sigma: float, angl
         radius: Half the number of steps along the line.
         sigma: Standard deviation of the Gaussian, in steps.
         angle: Direction in degrees.
+        goes_on: Whether steps that are longer than the image meet its border, instead of ending the line.
     """
     height, width = layer.shape[0], layer.shape[1] // channels
-    weights, downs, rights = _steps(height, width, radius, sigma, angle)
+    # No step is longer than the line, so none would end it.
+    ends = (2 * radius + 1, 2 * radius + 1) if goes_on else (height, width)
+    weights, downs, rights = _steps(ends[0], ends[1], radius, sigma, angle)
     top, left = max(0, -min(downs)), max(0, -min(rights))
     bottom, right = max(0, *downs), max(0, *rights)
     padded = np.empty((height + top + bottom, (width + left + right) * channels))

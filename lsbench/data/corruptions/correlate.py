@@ -42,7 +42,9 @@ def gaussian(
 
 @lru_cache(maxsize=64)
 def half_gaussian(sigma: float, truncate: float) -> Floats:
-    """Return scipy's kernel of a Gaussian from its centre outwards, centre first."""
+    """Return scipy's kernel of a Gaussian from its centre outwards; for sigma 0 one that changes nothing."""
+    if sigma == 0.0:
+        return np.ones(1)
     radius = int(truncate * sigma + 0.5)
     steps = np.arange(-radius, radius + 1)
     kernel = np.exp(-0.5 / (sigma * sigma) * steps**2)

@@ -130,7 +130,7 @@ def fill_poisson(words, greys, means, shown, out):
 
 @compiled
 def _use(doubles, count, greys, start, means, shown, out):
-    """Make numbers of `doubles` until there are too few; return the next place, how many, and what was used."""
+    """Make numbers of `doubles` while they suffice; return the next place, how many, what was used."""
     values, constants, last = means.values, means.constants, len(shown) - 1
     finished = at = 0
     for i in range(start, len(greys)):

@@ -28,7 +28,8 @@ from numba import njit
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-#: No fast mathematics anywhere: a sum in another order, or a fused multiply-add, is another pixel.
+#: No fast mathematics anywhere: a sum in another order, or a fused multiply-add, is another pixel. Numba's disk
+#: cache looks at the file of a function alone: after a change here, delete it (``__pycache__/*.nb*``).
 compiled = njit(nogil=True, cache=True, error_model="numpy")
 #: For what is called once per number: a call passes every field of every array.
 inlined = njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
