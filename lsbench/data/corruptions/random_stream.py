@@ -15,7 +15,8 @@ Source: Matsumoto & Nishimura, ACM TOMACS 8(1), 1998 (MT19937).
 """
 
 # Numba infers the types.
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator, assignment, operator, arg-type"
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
+# mypy: disable-error-code="assignment, operator, arg-type"
 from __future__ import annotations
 
 import ctypes
@@ -27,8 +28,11 @@ from numba import njit
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-#: No fast mathematics anywhere: a sum in another order, or a fused multiply-add, is another pixel.
+#: No fast mathematics anywhere: a sum in another order, or a fused multiply-add, is another pixel. Numba's disk
+#: cache looks at the file of a function alone: after a change here, delete it (``__pycache__/*.nb*``).
 compiled = njit(nogil=True, cache=True, error_model="numpy")
+#: For what is called once per number: a call passes every field of every array.
+inlined = njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 
 U32, U64 = np.uint32, np.uint64
 SIZE, SHIFT = 624, 397
