@@ -19,7 +19,9 @@ from lsbench.data.corruptions.random_stream import U64, compiled
 Floats = NDArray[np.float64]
 
 
-def gaussian(image: Floats, channels: int, sigma: tuple[float, float], truncate: float, border: str) -> Floats:
+def gaussian(
+    image: Floats, channels: int, sigma: tuple[float, float], truncate: float, border: str
+) -> Floats:
     """Return what `scipy.ndimage.gaussian_filter` makes of the first two axes of ``(H, W, C)``.
 
     Args:

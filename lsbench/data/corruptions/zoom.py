@@ -121,5 +121,3 @@ def _write_mean(row, total, count, out):
         for c in range(3):
             mean = np.float32(np.float32(row[x * 4 + c] + total[x * 4 + c]) / count)
             out[x, c] = np.uint8(np.float32(min(max(mean, np.float32(0)), np.float32(1)) * np.float32(255)))
-
-
