@@ -73,22 +73,20 @@ def reference_photos(num_images: int = 10_000, limit: int = IMAGES) -> ImageList
     )
 
 
-def measure_errors(images: ImageList, corruptions: Sequence[str]) -> tuple[float, dict[str, list[float]]]:
-    """Return the reference's error on clean images and, for each corruption, at severities 1 to 5.
+def measure_errors(images: ImageList, cells: Sequence[tuple[str, int]]) -> tuple[float, list[float]]:
+    """Return the reference's error on clean images, and on each cell: a corruption at a severity.
 
     Args:
         images: Photos of ``fashion``.
-        corruptions: Names of corruptions.
+        cells: Corruptions, each with a severity.
     """
     crop = create_crop(IMG_SIZE, in_memory=True, interpolation=None)
-    cells = [(name, severity) for name in corruptions for severity in SEVERITIES]
     source = LiveSource(images, crop, cells, family=FAMILY, jpeg_quality=JPEG_QUALITY)
     variants = np.stack([_grey(source.variants(index)) for index in range(len(images))], axis=1)
     wnids = sorted(pack.wnids())
     labels = np.array([pack.wnids().index(wnids[target]) for target in images.targets])
     clean, *corrupted = (float(np.mean(neighbours.predict(seen) != labels)) for seen in variants)
-    steps = len(SEVERITIES)
-    return clean, {name: corrupted[row * steps : (row + 1) * steps] for row, name in enumerate(corruptions)}
+    return clean, corrupted
 
 
 def _grey(variants: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -131,15 +129,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.only and not options.check:
         parser.error("--only needs --check: a file holds all corruptions")
     use_one_thread()
-    clean_error, errors = measure_errors(reference_photos(), options.only or BENCHMARK)
+    corruptions = options.only or BENCHMARK
+    cells = [(name, severity) for severity in SEVERITIES for name in corruptions]
+    clean_error, found = measure_errors(reference_photos(), cells)
+    errors = {name: found[row :: len(corruptions)] for row, name in enumerate(corruptions)}
     if not options.check:
         REFERENCE.write_text(_to_json(clean_error, errors), encoding="utf-8")
         print(f"{REFERENCE.name}: clean error {clean_error:.3f}, {len(errors)} corruptions")
         return 0
     shipped = read_reference()
-    found = {"clean": [clean_error], **errors}
+    measured = {"clean": [clean_error], **errors}
     known = {"clean": [shipped["clean_error"]], **shipped["errors"]}
-    off = {name: float(np.abs(np.subtract(found[name], known[name])).max()) for name in found}
+    off = {name: float(np.abs(np.subtract(measured[name], known[name])).max()) for name in measured}
     for name, difference in off.items():
         print(f"{name:18s} largest difference {difference:.4f}")
     return 2 if max(off.values()) > TOLERANCE else 0

@@ -35,12 +35,13 @@ def test_the_shipped_file_holds_every_cell_of_the_benchmark():
 
 
 def test_measuring_again_gives_the_shipped_errors(photos):
-    """Clean and one corruption of each kind of randomness: none, many draws, few draws."""
+    """Clean, and one cell each without draws, of many draws, and of the `original` family."""
     shipped = reference.read_reference()
-    clean, errors = reference.measure_errors(photos, ["pixelate", "gaussian_noise", "brightness"])
+    cells = [("pixelate", 4), ("gaussian_noise", 5), ("frost", 1)]
+    clean, errors = reference.measure_errors(photos, cells)
     assert clean == pytest.approx(shipped["clean_error"], abs=reference.TOLERANCE)
-    for name, found in errors.items():
-        assert found == pytest.approx(shipped["errors"][name], abs=reference.TOLERANCE)
+    expected = [shipped["errors"][name][severity - 1] for name, severity in cells]
+    assert errors == pytest.approx(expected, abs=reference.TOLERANCE)
 
 
 def test_the_photos_are_those_that_a_job_on_fashion_sees(photos):
@@ -61,6 +62,9 @@ def test_the_command_writes_then_confirms(few, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(reference, "BENCHMARK", ("contrast", "pixelate"))
     assert reference.main([]) == 0
     assert list(reference.read_reference()["errors"]) == ["contrast", "pixelate"]
+    cells = [("contrast", 2), ("pixelate", 5)]
+    found = [reference.read_reference()["errors"][name][severity - 1] for name, severity in cells]
+    assert reference.measure_errors(few, cells)[1] == found
     assert reference.main(["--check"]) == 0
     assert "contrast           largest difference 0.0000" in capsys.readouterr().out
     content = json.loads((tmp_path / "reference.json").read_text())
@@ -77,8 +81,8 @@ def test_the_reference_looks_at_the_grey_of_what_a_model_sees(few, monkeypatch):
     monkeypatch.setattr(
         reference.neighbours, "predict", lambda images: seen.append(images) or np.zeros(len(images), int)
     )
-    clean, errors = reference.measure_errors(few, ["contrast"])
-    assert (clean, errors) == (0.9, {"contrast": [0.9] * 5})
-    assert [images.shape for images in seen] == [(20, 32, 32)] * 6
+    clean, errors = reference.measure_errors(few, [("contrast", 1), ("contrast", 5)])
+    assert (clean, errors) == (0.9, [0.9, 0.9])
+    assert [images.shape for images in seen] == [(20, 32, 32)] * 3
     first = few.decode(0).resize((32, 32), Image.Resampling.BICUBIC).convert("L")
     assert np.array_equal(seen[0][0], np.asarray(first))
