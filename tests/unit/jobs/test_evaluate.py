@@ -158,10 +158,9 @@ def test_attacks_are_against_either_protocol(run_on):
 
 
 def test_data_with_other_classes_is_refused(run_on, data_root):
-    with pytest.raises(
-        ConfigError, match=r"'imagenet' \(n01440764, \.\.\.\), found 'image_folder' with 1000"
-    ):
-        for number in range(1000):
-            (data_root / "other" / "test" / f"x{number}").mkdir(parents=True)
-            (data_root / "other" / "test" / f"x{number}" / "0.png").write_bytes(b"12")
+    for number in range(1000):
+        (data_root / "other" / "test" / f"x{number}").mkdir(parents=True)
+        (data_root / "other" / "test" / f"x{number}" / "0.png").write_bytes(b"12")
+    message = r"'imagenet' \(n01440764, \.\.\.\), found 'image_folder' with 1000 \(x0, "
+    with pytest.raises(ConfigError, match=message):
         run_on({"name": "image_folder", "root": "other"})
