@@ -3,7 +3,7 @@
 All four take turns, block by block of the same images, in one process on one core, and are counted in seconds
 of that core: the job's pass (decode, crop, 75 variants through JPEG, normalised batches, predictions kept in
 files), and each part alone on what the others leave in memory. The clean images are in the inference as well.
-Photos are crops of scikit-image's, written as JPEG files of 500 x 375 pixels. The model by default is so light
+Photos are crops of scikit-image's, written as JPEG files of 500 x 375 pixels. The default model is so light
 that what the pass adds weighs as much as it can.
 
     python benchmarks/robustness.py [--images 500] [--model mobilenetv3_small_050] [--img-size 224]
