@@ -55,7 +55,9 @@ class _Loader(yaml.SafeLoader):
             if key_node.tag == "tag:yaml.org,2002:merge":
                 self.refused.append((key_node.start_mark.line + 1, "<<: merge keys are not supported"))
                 continue
-            key = str(self.construct_object(key_node, deep=True))
+            # As written: YAML 1.1 takes a bare `on` for true.
+            is_scalar = isinstance(key_node, yaml.ScalarNode)
+            key = key_node.value if is_scalar else str(self.construct_object(key_node, deep=True))
             if key in marked:
                 self.refused.append((key_node.start_mark.line + 1, f"{key}: this key is given twice"))
             marked[key] = self.construct_object(value_node, deep=True)

@@ -91,3 +91,9 @@ def test_merge_keys_are_refused_with_their_line(tmp_path):
     path.write_text("version: 1\ndefaults: &a {model: x}\nvariants:\n  - <<: *a\n")
     with pytest.raises(ConfigError, match=r":4: <<: merge keys are not supported"):
         read_yaml(path)
+
+
+def test_keys_are_what_is_written(tmp_path):
+    path = tmp_path / "suite.yaml"
+    path.write_text("on: imagenet_a\nno: 1\n'off': on\n2: x\n")
+    assert read_yaml(path) == {"on": "imagenet_a", "no": 1, "off": True, "2": "x"}
