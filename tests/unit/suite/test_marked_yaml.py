@@ -97,3 +97,9 @@ def test_keys_are_what_is_written(tmp_path):
     path = tmp_path / "suite.yaml"
     path.write_text("on: imagenet_a\nno: 1\n'off': on\n2: x\n")
     assert read_yaml(path) == {"on": "imagenet_a", "no": 1, "off": True, "2": "x"}
+
+
+def test_a_setting_may_be_called_on(read):
+    data = read("a: {on: yes}\nevaluate:\n  on: imagenet_a\n  no: off\n  8: x\n")
+    assert data == {"a": {"on": True}, "evaluate": {"on": "imagenet_a", "no": False, "8": "x"}}
+    assert line_of(data, ["evaluate", "on"]) == 3
