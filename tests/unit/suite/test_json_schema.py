@@ -1,10 +1,10 @@
 import jsonschema
 import pytest
-import yaml
 
 from lsbench.core.registry import DATASETS, JOBS
 from lsbench.suite.json_schema import suite_json_schema
 from lsbench.suite.loader import shipped_suites
+from lsbench.suite.marked_yaml import read_yaml
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def validator():
 
 @pytest.mark.parametrize("path", shipped_suites().values(), ids=shipped_suites())
 def test_it_accepts_the_shipped_suites(path, validator):
-    validator.validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    validator.validate(read_yaml(path))
 
 
 def test_it_accepts_a_job_of_every_kind_without_settings(tiny, validator):
@@ -83,3 +83,15 @@ def test_it_names_every_data_set_and_job_kind():
     schema = suite_json_schema()
     assert schema["$defs"]["Dataset"]["anyOf"][0]["enum"] == DATASETS.names()
     assert schema["$defs"]["Job"]["anyOf"][0]["enum"] == JOBS.names()
+
+
+@pytest.mark.parametrize("on", ["imagenet_a", {"name": "imagenet_v2", "selection": "top-images"}, None])
+def test_other_data_of_a_job_is_described_as_data(on, tiny, validator):
+    tiny["jobs"][1] = {"evaluate": {"on": on}}
+    validator.validate(tiny)
+
+
+@pytest.mark.parametrize("on", ["imagenet_b", {"name": "imagenet_v2", "selecton": "top-images"}, 3])
+def test_other_data_that_does_not_exist_is_refused(on, tiny, validator):
+    tiny["jobs"][1] = {"evaluate": {"on": on}}
+    assert not validator.is_valid(tiny)
