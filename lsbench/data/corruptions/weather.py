@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from lsbench.data.corruptions.correlate import gaussian
 from lsbench.data.corruptions.draws import draw_normal, draw_normal_rows, draw_uniform
 from lsbench.data.corruptions.frost_textures import TEXTURES, read_texture, resize_texture
 from lsbench.data.corruptions.hsv_kernels import adjust
+from lsbench.data.corruptions.opencv import cv2
 from lsbench.data.corruptions.snow_kernels import enlarge, lay_mud, lay_snow, lay_water
 from lsbench.data.corruptions.weather_kernels import grow_plasma, lay_fog, mix
 from lsbench.data.corruptions.wide_blur import gaussian_single
