@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from lsbench.core.job import Job, JobContext
 from lsbench.engine.process import prepare_process
 from lsbench.jobs.robustness import JOB
+from lsbench.scheduler.torchrun import run_apart
 from lsbench.store.results import SPEC
 
 from .conftest import Cli, follow
@@ -125,32 +127,48 @@ def test_a_killed_run_goes_on_with_two_ranks_and_computes_no_block_again(cli: Cl
 
 
 @pytest.mark.slow
-def test_one_two_and_four_ranks_and_a_killed_rank_predict_the_same(tmp_path: Path) -> None:
-    found: dict[str, Path] = {}
-    for ranks in (1, 2, 4):
-        place = tmp_path / f"ranks{ranks}"
-        place.mkdir()
-        write_suite(place, ranks=ranks, images=40)
-        done = Cli(place).run(*RUN)
-        assert done.returncode == 0, done.stderr
-        found[str(ranks)] = job_folder(place)
-    place = tmp_path / "killed"
-    place.mkdir()
-    write_suite(place, ranks=2, images=40)
-    cli = Cli(place)
-    process = cli.start(*RUN[:-2])  # a worker of Ray starts the job again by itself
-    follow(process, is_under_way)
-    ranks_left = [p for p in cli.descendants() if "lsbench.scheduler.rank" in p.cmdline()]
-    [second] = [rank for rank in ranks_left if rank.environ()["RANK"] == "1"]
-    second.kill()
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    assert "rank 1 was killed by SIGKILL" in out
-    found["killed"] = job_folder(place)
+def test_one_two_and_four_ranks_and_a_killed_rank_predict_the_same(cli: Cli, tmp_path: Path) -> None:
+    write_suite(cli.folder, ranks=1, images=40)
+    done = cli.run(*RUN)
+    assert done.returncode == 0, done.stderr
+    alone = job_folder(cli.folder)
+    found = {ranks: run_ranks_of(alone, tmp_path / f"ranks{ranks}", ranks) for ranks in (2, 4)}
+    found["killed"] = run_and_kill_a_rank(tmp_path / "killed")
 
-    one = predictions(found["1"])
+    one = predictions(alone)
     assert one["predictions"].shape == (75, 40)
     assert len(np.unique(one["predictions"])) > 1, "the model says something"
     for name, folder in found.items():
         assert_same(one, predictions(folder))
-        assert figures(folder) == figures(found["1"]), name
+        assert figures(folder) == figures(alone), name
+
+
+def run_ranks_of(folder: Path, jobs: Path, ranks: int) -> Path:
+    """Do a job anew with several ranks, on however few CPUs; return its folder among other `jobs`."""
+    job = Job.model_validate_json((folder / SPEC).read_text())
+    for needed in job.needs.values():
+        shutil.copytree(folder.parent / str(needed), jobs / str(needed))
+    shared = job.model_copy(update={"resources": job.resources.model_copy(update={"num_ranks": ranks})})
+    own = jobs / str(job.id)
+    own.mkdir()
+    (own / SPEC).write_text(shared.model_dump_json())
+    events: list[dict[str, Any]] = []
+    request = {"folder": str(own), "part": {"num_ranks": ranks}, "log": str(jobs / "log.txt")}
+    assert run_apart(request, events.append) == 0, events
+    return own
+
+
+def run_and_kill_a_rank(folder: Path) -> Path:
+    """Run the suite with two ranks, of which one is killed; return the job's folder."""
+    folder.mkdir()
+    write_suite(folder, ranks=2, images=40)
+    cli = Cli(folder)
+    process = cli.start(*RUN[:-2])  # a worker of Ray starts the job again by itself
+    follow(process, is_under_way)
+    ranks = [p for p in cli.descendants() if "lsbench.scheduler.rank" in p.cmdline()]
+    [second] = [rank for rank in ranks if rank.environ()["RANK"] == "1"]
+    second.kill()
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert "rank 1 was killed by SIGKILL" in out
+    return job_folder(folder)

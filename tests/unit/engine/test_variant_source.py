@@ -94,8 +94,8 @@ def test_without_any_cell_there_is_nothing_to_do(open_job, copies):
 
 def test_files_of_other_classes_are_refused(open_job, copies):
     root, plugin = copies("fog/1")
-    plugin.wnids = plugin.wnids[:-1]
-    with pytest.raises(ConfigError, match="the 10 classes of 'fashion', found 9 others in "):
+    plugin.wnids = (*plugin.wnids[:-1], "n99999999")
+    with pytest.raises(ConfigError, match="the 10 classes of 'fashion', found 10 others in "):
         open_job(**files(root))
 
 
