@@ -30,8 +30,9 @@ def suite_json_schema() -> dict[str, Any]:
         owner["properties"]["jobs"] = {"type": "array", "items": {"$ref": "#/$defs/Job"}}
     for owner in (definitions["Defaults"], definitions["VariantEntry"]):
         owner["properties"]["dataset"] = {"$ref": "#/$defs/Dataset"}
-        owner["properties"]["mixer"] = {"enum": MIXERS.names()}
-        owner["properties"]["model"] = {"enum": model_names()}
+        # Null takes away what a file underneath has set.
+        owner["properties"]["mixer"] = {"enum": [*MIXERS.names(), None]}
+        owner["properties"]["model"] = {"enum": [*model_names(), None]}
     return schema
 
 
