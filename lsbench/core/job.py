@@ -78,6 +78,19 @@ class Resources(StrictModel):
 DEFAULT_RESOURCES = Resources(num_gpus="auto", exclusive="no", timeout_min=7 * 24 * 60, max_retries=2)
 
 
+#: Settings of a data set that change no image of it.
+WHERE_DATA_LIES = frozenset({"root", "reader"})
+
+
+def data_settings(data: str | dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a data set that is given by its name alone, or by name and settings.
+
+    >>> data_settings("imagenet_a")
+    {'name': 'imagenet_a'}
+    """
+    return {"name": data} if isinstance(data, str) else data
+
+
 class JobSpec(StrictModel):
     """The settings common to all job kinds; each kind adds its own.
 
@@ -85,8 +98,11 @@ class JobSpec(StrictModel):
         runtime_fields: Names of settings that change no result, and so are no part of a job's id.
         later_fields: Names of settings that came after the first results: at its default, such a
             setting is no part of a job's id either, so that those results stay valid.
+        data_fields: Names of settings that each name a data set, as ``dataset`` of a variant does: to be read
+            beside the variant's own, or instead of it.
     """
 
+    data_fields: ClassVar[tuple[str, ...]] = ()
     runtime_fields: ClassVar[frozenset[str]] = frozenset()
     later_fields: ClassVar[frozenset[str]] = frozenset()
 
@@ -103,8 +119,9 @@ class JobSpec(StrictModel):
         return usual
 
     def other_data(self) -> tuple[dict[str, Any], ...]:
-        """Return the settings of data sets that are read beside the variant's own; by default none."""
-        return ()
+        """Return the settings of the data sets that `data_fields` name."""
+        named = (getattr(self, name) for name in self.data_fields)
+        return tuple(data_settings(data) for data in named if data is not None)
 
     def check_ranks(self, ranks: int) -> None:
         """Raise a ValueError if `ranks` processes cannot share a job with these settings."""
@@ -117,7 +134,12 @@ class JobSpec(StrictModel):
             spec: All settings, as JSON values.
         """
         left_out = {name for name in cls.later_fields if spec.get(name) == cls._json_default(name)}
-        return {name: value for name, value in spec.items() if name not in cls.runtime_fields | left_out}
+        kept = {name: value for name, value in spec.items() if name not in cls.runtime_fields | left_out}
+        for name in cls.data_fields:
+            if kept.get(name) is not None:
+                data = data_settings(kept[name])
+                kept[name] = {key: value for key, value in data.items() if key not in WHERE_DATA_LIES}
+        return kept
 
     @classmethod
     def _json_default(cls, name: str) -> Any:

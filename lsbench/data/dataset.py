@@ -7,7 +7,7 @@ they nor this module import torch, and they import numpy or Pillow only inside f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -56,10 +56,13 @@ class ImageFolders:
         limit: Use at most this many images of each split, evenly spaced over the sorted list, so
             that every class keeps its share; ``None`` uses all.
         reader: What the images are stored in.
-        numbered: Class names by the numbers that shards or tables give instead of names; ``None`` where
-            the storage names its classes.
-        subset: Class indices that the images are of where they are of fewer classes than a model knows,
-            sorted: the mask of a masked evaluation. ``None``: images of all classes.
+        numbered: Class names by the numbers that shards, tables or folders give instead of names; ``None``
+            where the storage names its classes.
+        subset: Sorted class indices of the only classes that have images, for which a model's answer is also
+            looked for among these classes alone; ``None`` where every class has images.
+        answers: Gives for the path ``<class>/<file name>`` of an image all class indices that are right; an
+            image for which it gives none is left out. ``None`` where each image has the one class that it is
+            stored under.
     """
 
     root: Path
@@ -71,6 +74,7 @@ class ImageFolders:
     reader: ReaderName = "folder"
     numbered: tuple[str, ...] | None = None
     subset: tuple[int, ...] | None = None
+    answers: Callable[[str], tuple[int, ...]] | None = None
 
     @property
     def num_classes(self) -> int:

@@ -22,7 +22,7 @@ from lsbench.data.unreadable import Failure, UnreadableBudget, decode_readable
 
 Batch = tuple[Tensor, Tensor]
 SampleKey = tuple[int, int, int]
-Sample = tuple[tuple[Tensor, int] | None, list[Failure]]
+Sample = tuple[tuple[Tensor, int | Tensor] | None, list[Failure]]
 """Transformed image and target, or None for an image that cannot be read nor replaced; and what failed."""
 
 
@@ -52,7 +52,9 @@ class EvalSamples(Dataset[Sample]):
 
     def __getitem__(self, index: int) -> Sample:
         image, _, failures = decode_readable(self._images, index, max_unreadable=0)
-        return None if image is None else (self._transform(image), self._images.targets[index]), failures
+        if image is None:
+            return None, failures
+        return (self._transform(image), torch.tensor(self._images.labels[index])), failures
 
     def __len__(self) -> int:
         return len(self._images)

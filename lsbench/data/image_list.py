@@ -51,6 +51,8 @@ class ImageList:
         kind: What the images are stored in.
         reader: One of timm's readers.
         rows: Position of each image in `reader`.
+        accepted: All right classes of each path, filled up with -1 to the same length; ``None`` where only
+            the target is right.
     """
 
     folder: Path
@@ -59,6 +61,12 @@ class ImageList:
     kind: ReaderName
     reader: Any
     rows: tuple[int, ...]
+    accepted: tuple[tuple[int, ...], ...] | None = None
+
+    @property
+    def labels(self) -> Sequence[int | tuple[int, ...]]:
+        """What a model's answer is compared with: the accepted classes of each image, or its target."""
+        return self.targets if self.accepted is None else self.accepted
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -85,7 +93,7 @@ class ImageList:
             with file:
                 yield file
         except UNREADABLE as error:
-            where = load_reader(self.kind).where(self.folder, path, row)
+            where = load_reader(self.kind).where(self.folder, path, row, self.reader)
             found = str(error).split(" <_io")[0]  # Pillow's words for a file without a name
             raise UnreadableImageError(
                 path, f"expected a readable image at {where}, found: {found}; replace the file"
@@ -124,15 +132,28 @@ def list_images(folders: ImageFolders, split: str) -> ImageList:
     if not opened.images:
         where = f"{place}/<class>/" if folders.reader == "folder" else str(place)
         raise DataError(f"expected images in {where}, found none; fill the folder or remove it")
-    kept = _spread(_sorted(opened.images), folders.limit)
+    found = [(f"{wnids[image.target]}/{name}", image) for name, image in _sorted(opened.images)]
+    if folders.answers is not None:
+        found = [(path, image) for path, image in found if folders.answers(path)]
+        if not found:
+            raise DataError(f"expected labelled images in {place}, found none with a label; complete it")
+    kept = _spread(found, folders.limit)
+    paths = tuple(path for path, _ in kept)
     return ImageList(
         place,
-        tuple(f"{wnids[image.target]}/{name}" for name, image in kept),
+        paths,
         tuple(image.target for _, image in kept),
         folders.reader,
         opened.reader,
         tuple(image.row for _, image in kept),
+        None if folders.answers is None else _filled_up([folders.answers(path) for path in paths]),
     )
+
+
+def _filled_up(answers: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
+    """Return the answers, each filled up with -1 to the length of the longest."""
+    length = max(map(len, answers), default=0)
+    return tuple((*right, *(-1,) * (length - len(right))) for right in answers)
 
 
 def _sorted(images: Sequence[StoredImage]) -> list[tuple[str, StoredImage]]:

@@ -24,7 +24,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 def decode_all(images: ImageList, img_size: int, budget: UnreadableBudget) -> tuple[Tensor, Tensor]:
-    """Return all images resized to the square, uint8, shape ``(N, C, H, W)``, and their targets, ``(N,)``.
+    """Return all images resized to the square, uint8, shape ``(N, C, H, W)``, and their labels, ``(N, ...)``.
 
     C is 1 if no image has colour: a third of the memory, and batches are made faster. In the place of an
     unreadable image stand the next readable one and its target.
@@ -46,7 +46,7 @@ def decode_all(images: ImageList, img_size: int, budget: UnreadableBudget) -> tu
         rows.append(row)
     is_grey = all((pixels[..., 0] == pixels[..., channel]).all() for channel in (1, 2))
     kept = pixels[..., :1] if is_grey else pixels
-    targets = torch.tensor([images.targets[row] for row in rows])
+    targets = torch.tensor([images.labels[row] for row in rows])
     return torch.from_numpy(np.ascontiguousarray(kept.transpose(0, 3, 1, 2))), targets
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,16 @@ from lsbench.engine.recipe import Recipe
 from lsbench.models.factory import create_model
 
 
-def dataset_of(context: JobContext) -> tuple[Any, Any]:
-    """Return the plug-in and the spec of the job's data set."""
-    settings = context.job.variant.dataset
+def dataset_of(context: JobContext, other: Mapping[str, Any] | None = None) -> tuple[Any, Any]:
+    """Return the plug-in and the spec of the job's data set.
+
+    Args:
+        context: The job.
+        other: Settings of another data set instead; its images have the size of the variant's own unless
+            the settings say otherwise.
+    """
+    own = context.job.variant.dataset
+    settings = own if other is None else {"img_size": own["img_size"], **other}
     plugin = DATASETS.load(settings["name"])
     return plugin, plugin.spec.model_validate(settings)
 
@@ -33,11 +40,27 @@ def data_root(context: JobContext) -> Path | None:
     return None if context.job.data_root is None else Path(context.job.data_root)
 
 
-def prepare_folders(context: JobContext) -> ImageFolders:
-    """Return the image folders of the job's data set on this machine."""
-    plugin, spec = dataset_of(context)
+def prepare_folders(context: JobContext, other: Mapping[str, Any] | None = None) -> ImageFolders:
+    """Return the image folders of the job's data set, or of another with its classes, on this machine.
+
+    Raises:
+        ConfigError: If the classes of the other data set are not those of the job's.
+    """
+    plugin, spec = dataset_of(context, other)
     folders: ImageFolders = plugin.prepare(spec, data_root(context))
+    if other is not None:
+        _check_same_classes(context, spec.name, folders.wnids)
     return folders
+
+
+def _check_same_classes(context: JobContext, other: str, wnids: tuple[str, ...]) -> None:
+    own = prepare_folders(context)
+    if own.wnids != wnids:
+        raise ConfigError(
+            f"{context.job.label}: expected a data set with the {own.num_classes} classes of "
+            f"'{context.job.variant.dataset['name']}' ({own.wnids[0]}, ...), found '{other}' with "
+            f"{len(wnids)} ({wnids[0]}, ...); test on one whose classes are those that the model knows"
+        )
 
 
 def create_variant(context: JobContext) -> nn.Module:
@@ -136,15 +159,23 @@ def create_train_batches(context: JobContext, recipe: Recipe) -> Any:
 
 
 def create_eval_batches(
-    context: JobContext, split: str, *, batch_size: int, workers: int
+    context: JobContext, split: str, *, batch_size: int, workers: int, other: Mapping[str, Any] | None = None
 ) -> Iterable[tuple[Tensor, Tensor]]:
-    """Return a split as batches in its fixed order; of several ranks, this rank's part of them."""
+    """Return a split as batches in its fixed order; of several ranks, this rank's part of them.
+
+    Args:
+        context: The job.
+        split: Of the job's data set, or of `other`.
+        batch_size: Images per batch.
+        workers: Loader processes.
+        other: Settings of another data set with the same classes.
+    """
     from lsbench.data.loader import create_eval_loader
 
-    plugin, spec = dataset_of(context)
+    plugin, spec = dataset_of(context, other)
     world = current_world()
     loader: Iterable[tuple[Tensor, Tensor]] = create_eval_loader(
-        prepare_folders(context),
+        prepare_folders(context, other),
         split=split,
         img_size=spec.img_size,
         batch_size=batch_size,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lsbench.engine.distributed import current_world, gather_over_ranks, share_buffers
+from lsbench.engine.heads import Head
+from lsbench.metrics import Metric, as_metric
 
 #: Beside the metrics' names, in what is found of a batch.
 TARGETS, PREDICTIONS = "<targets>", "<predictions>"
@@ -25,9 +28,9 @@ class Predictions:
     """What a model said about each image of a split, in the split's order.
 
     Attributes:
-        targets: True classes, int64, shape ``(N,)``.
+        targets: True classes, int64, shape ``(N,)``; of several right ones, the one found most likely.
         predictions: Most likely classes, int64, shape ``(N,)``.
-        scores: For each metric its value per image, shape ``(N,)``.
+        scores: For each metric what it found of each image, shape ``(N, ...)``.
     """
 
     targets: NDArray[np.int64]
@@ -44,58 +47,131 @@ class Predictions:
         return float(self.scores[metric].mean())
 
 
-@torch.inference_mode()
 def evaluate(
     model: nn.Module,
     batches: Iterable[tuple[Tensor, Tensor]],
-    metrics: Mapping[str, PerImage],
+    metrics: Mapping[str, Metric | PerImage],
     *,
     device: str = "cpu",
     limit: int | None = None,
     channels_last: bool = False,
     on_batch: Callable[[int], None] | None = None,
 ) -> Predictions:
-    """Return the model's predictions over `batches`, in eval mode; the mode is put back afterwards.
+    """Return the model's predictions over `batches` among all its classes; see :func:`evaluate_heads`."""
+    (found,) = evaluate_heads(
+        model,
+        batches,
+        metrics,
+        (None,),
+        device=device,
+        limit=limit,
+        channels_last=channels_last,
+        on_batch=on_batch,
+    )
+    return found
 
-    Several ranks share the work: each is given every so many-th batch, and all return the whole.
+
+def evaluate_heads(
+    model: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    metrics: Mapping[str, Metric | PerImage],
+    subsets: Sequence[tuple[int, ...] | None],
+    *,
+    device: str = "cpu",
+    limit: int | None = None,
+    channels_last: bool = False,
+    on_batch: Callable[[int], None] | None = None,
+) -> tuple[Predictions, ...]:
+    """Return what the model predicts over `batches` if it may answer with each of `subsets`, in one pass.
+
+    The model is in eval mode; its mode is put back afterwards. Several ranks share the work: each is given
+    every so many-th batch, and all return the whole.
 
     Args:
         model: Maps images ``(B, C, H, W)`` to logits ``(B, K)``.
-        batches: Pairs of images and targets ``(B,)``; of R ranks, rank r has the batches r, r + R, ...
-        metrics: Metric name -> function of (logits, targets) giving one value per image.
+        batches: Pairs of images and labels; of R ranks, rank r has the batches r, r + R, ... Labels are
+            classes ``(B,)``, or all right classes of each image ``(B, L)``, filled up with -1.
+        metrics: Metric name -> metric, or function of (logits, targets) giving one value per image.
+        subsets: Indices of the classes that may be answered; ``None`` for all.
         device: Where the model is.
         limit: Stop after this many batches, those of all ranks together.
         channels_last: Memory format of the images.
         on_batch: Called with the number of images seen so far.
 
     Raises:
-        ValueError: If there is no batch.
+        ValueError: If there is no batch, or an image is of no class of a subset.
     """
-    world = current_world()
-    share_buffers(model)
+    judges = {name: as_metric(metric) for name, metric in metrics.items()}
+    heads = [Head(subset, device) for subset in subsets]
     was_training = model.training
     model.eval()
-    memory_format = torch.channels_last if channels_last else torch.contiguous_format
-    found: list[dict[str, Tensor]] = []
-    seen = 0
-    for step, (images_cpu, target_cpu) in enumerate(batches):
-        if limit is not None and step * world.size + world.rank >= limit:
-            break
-        images = images_cpu.to(device, memory_format=memory_format)
-        target = target_cpu.to(device)
-        logits = model(images)
-        said = {name: per_image(logits, target) for name, per_image in metrics.items()}
-        said |= {TARGETS: target, PREDICTIONS: logits.argmax(dim=1)}
-        found.append({name: values.cpu() for name, values in said.items()})
-        seen += len(target)
-        if on_batch is not None:
-            on_batch(seen)
+    with _without_gradients(judges.values()):
+        share_buffers(model)
+        batches = _on_device(batches, device, limit=limit, channels_last=channels_last)
+        found: list[list[dict[str, Tensor]]] = [[] for _ in heads]
+        seen = 0
+        for images, labels in batches:
+            logits = model(images)
+            for head, of_head in zip(heads, found, strict=True):
+                said = _judge(model, images, head, labels, logits, judges)
+                of_head.append({name: values.cpu() for name, values in said.items()})
+            seen += len(labels)
+            if on_batch is not None:
+                on_batch(seen)
     model.train(was_training)
+    return tuple(_joined(of_head, metrics) for of_head in found)
+
+
+def _without_gradients(metrics: Iterable[Metric]) -> AbstractContextManager[None]:
+    """Return inference mode, or its slower sister where an attack will need gradients.
+
+    What a model keeps for later, such as a table of attention biases, would take part in no gradient if it
+    was made in inference mode.
+    """
+    return torch.no_grad() if any(metric.attack for metric in metrics) else torch.inference_mode()
+
+
+def _on_device(
+    batches: Iterable[tuple[Tensor, Tensor]], device: str, *, limit: int | None, channels_last: bool
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield this rank's batches on the device, as many of them as the limit over all ranks leaves it."""
+    world = current_world()
+    memory_format = torch.channels_last if channels_last else torch.contiguous_format
+    for step, (images, labels) in enumerate(batches):
+        if limit is not None and step * world.size + world.rank >= limit:
+            return
+        yield images.to(device, memory_format=memory_format), labels.to(device)
+
+
+def _judge(
+    model: nn.Module,
+    images: Tensor,
+    head: Head,
+    labels: Tensor,
+    logits: Tensor,
+    metrics: Mapping[str, Metric],
+) -> dict[str, Tensor]:
+    """Return what is found of a batch: targets, predictions, and each metric's values."""
+    cut = head.cut(logits)
+    targets = head.targets(labels, cut)
+    said = {TARGETS: head.classes(targets), PREDICTIONS: head.classes(cut.argmax(dim=1))}
+    for name, metric in metrics.items():
+        if metric.attack is None:
+            said[name] = metric.per_image(cut, targets)
+            continue
+        with torch.enable_grad():
+            moved = metric.attack(lambda x: head.cut(model(x)), images, targets)
+        attacked = head.cut(model(moved))
+        said[name] = metric.per_image(attacked, head.targets(labels, attacked))
+    return said
+
+
+def _joined(found: list[dict[str, Tensor]], metrics: Iterable[str]) -> Predictions:
     joined = _in_order(gather_over_ranks(found))
     return Predictions(
         targets=joined.pop(TARGETS),
         predictions=joined.pop(PREDICTIONS),
-        scores={m: joined[m] for m in metrics},
+        scores={name: joined[name] for name in metrics},
     )
 
 

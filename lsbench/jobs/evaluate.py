@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -12,6 +12,7 @@ from lsbench.core.job import JobContext, JobKind, Resources
 from lsbench.core.record import Record, measured
 from lsbench.core.registry import METRICS
 from lsbench.engine.evaluation import EvaluationSpec
+from lsbench.metrics import Metric, as_metric
 
 PREDICTIONS = "predictions.npz"
 
@@ -19,8 +20,16 @@ PREDICTIONS = "predictions.npz"
 class EvaluateSpec(EvaluationSpec):
     """Settings of an evaluation."""
 
+    data_fields: ClassVar[tuple[str, ...]] = ("on",)
+    later_fields: ClassVar[frozenset[str]] = EvaluationSpec.later_fields | {"on"}
+
     split: Literal["train", "val", "test"] = "test"
     metrics: tuple[str, ...] = Field(default=("top1", "top5"), min_length=1)
+    on: str | dict[str, Any] | None = Field(
+        default=None,
+        description="another data set with the variant's classes to test on: its name, or a mapping with "
+        "`name` and its options; its images have the size of the variant's unless img_size is given",
+    )
 
     @field_validator("metrics")
     @classmethod
@@ -30,65 +39,94 @@ class EvaluateSpec(EvaluationSpec):
 
 
 def run(context: JobContext) -> Sequence[Record]:
-    """Evaluate the trained variant and return the mean of each metric over the split."""
-    import time
+    """Evaluate the variant and return each metric over the split.
 
+    Where the data set has images of some classes only, the answer is looked for among these first, and then
+    among all: two protocols, from one pass over the images.
+    """
     from lsbench.data.preflight import check_data
-    from lsbench.engine.classify import create_eval_batches, create_tested, data_root, dataset_of
-    from lsbench.engine.evaluator import evaluate
+    from lsbench.engine.classify import (
+        create_eval_batches,
+        create_tested,
+        data_root,
+        dataset_of,
+        prepare_folders,
+    )
+    from lsbench.engine.evaluator import evaluate_heads
     from lsbench.engine.weights import weights_sha256
 
     spec: EvaluateSpec = context.spec
-    check_data(*dataset_of(context), data_root(context), splits=[spec.split]).require()
+    other = next(iter(spec.other_data()), None)
+    folders = prepare_folders(context, other)
+    check_data(*dataset_of(context, other), data_root(context), splits=[spec.split]).require()
     batches: Any = create_eval_batches(
-        context, spec.split, batch_size=spec.batch_size, workers=spec.data_workers
+        context, spec.split, batch_size=spec.batch_size, workers=spec.data_workers, other=other
     )
+    metrics = {name: as_metric(METRICS.load(name)) for name in spec.metrics}
+    model = create_tested(context, spec.weights)
+    sha256 = weights_sha256(model.state_dict())
+    heads = (None,) if folders.subset is None else (folders.subset, None)
+    found = evaluate_heads(
+        model.to(context.device),
+        batches,
+        {name: metric.for_images(folders.mean, folders.std) for name, metric in metrics.items()},
+        heads,
+        device=context.device,
+        limit=context.job.limit,
+        channels_last=spec.channels_last,
+        on_batch=_progress(context, len(batches.paths)),
+    )
+    _save_predictions(context, found, list(batches.paths)[: found[0].num_images])
+    _, dataset = dataset_of(context, other)
+    records = []
+    for head, of_head in zip(heads, found, strict=True):
+        classes = "" if folders.subset is None else f"|classes={len(head or folders.wnids)}"
+        size = f"|res={dataset.img_size}{classes}|n={of_head.num_images}"
+        protocol = f"{spec.split}{spec.weights_mark}{size}|v{JOB.version}"
+        where = {"protocol": protocol, "dataset": str(dataset.name), "setting": {"weights_sha256": sha256}}
+        records += [_record(name, metric, of_head, **where) for name, metric in metrics.items()]
+    return records
+
+
+def _progress(context: JobContext, images: int) -> Callable[[int], None]:
+    """Return what reports after each batch how many images are done."""
+    import time
+
     started = time.monotonic()
-    limit = context.job.limit
-    images = len(batches.paths) if limit is None else min(len(batches.paths), limit * spec.batch_size)
+    if context.job.limit is not None:
+        images = min(images, context.job.limit * context.spec.batch_size)
 
     def on_batch(seen: int) -> None:
         rate = seen / (time.monotonic() - started)
         context.emit({"ev": "step", "step": seen, "steps": images, "images_per_s": round(rate, 1)})
 
-    model = create_tested(context, spec.weights)
-    sha256 = weights_sha256(model.state_dict())
-    found = evaluate(
-        model.to(context.device),
-        batches,
-        {name: METRICS.load(name) for name in spec.metrics},
-        device=context.device,
-        limit=limit,
-        channels_last=spec.channels_last,
-        on_batch=on_batch,
-    )
-    _, dataset = dataset_of(context)
-    paths = list(batches.paths)[: found.num_images]
-    _save_predictions(context, found, paths)
-    protocol = f"{spec.split}{spec.weights_mark}|res={dataset.img_size}|n={found.num_images}|v{JOB.version}"
-    where = {"protocol": protocol, "dataset": str(dataset.name), "setting": {"weights_sha256": sha256}}
-    return [_record(name, found, **where) for name in spec.metrics]
+    return on_batch
 
 
-def _save_predictions(context: JobContext, found: Any, paths: list[str]) -> None:
-    """Write per-image results; the hash of the file list proves that two runs saw the same images."""
+def _save_predictions(context: JobContext, found: Sequence[Any], paths: list[str]) -> None:
+    """Write per-image results; the hash of the file list proves that two runs saw the same images.
+
+    Where there are two protocols, the names of what belongs to the whole head start with ``whole_``.
+    """
     import numpy as np
 
     from lsbench.store.atomic import atomic_write
 
-    images = np.array(content_hash(paths, length=64))
-    scores = {f"score_{name}": values for name, values in found.scores.items()}
+    arrays: dict[str, Any] = {"images_sha256": np.array(content_hash(paths, length=64))}
+    for start, of_head in zip(("", "whole_"), found, strict=False):
+        arrays[f"{start}targets"] = of_head.targets
+        arrays[f"{start}predictions"] = of_head.predictions
+        arrays |= {f"{start}score_{name}": values for name, values in of_head.scores.items()}
     with atomic_write(context.folder / PREDICTIONS) as file:
-        np.savez_compressed(
-            file, targets=found.targets, predictions=found.predictions, images_sha256=images, **scores
-        )
+        np.savez_compressed(file, **arrays)
 
 
-def _record(name: str, found: Any, **where: Any) -> Record:
-    low, high, method = _interval(found.scores[name])
+def _record(name: str, metric: Metric, found: Any, **where: Any) -> Record:
+    values = found.scores[name]
+    low, high, method = _interval(values)
     return measured(
         name,
-        found.mean(name),
+        metric.aggregate(values),
         n=found.num_images,
         ci_low=low,
         ci_high=high,
@@ -108,8 +146,9 @@ def _interval(values: Any) -> tuple[float | None, float | None, str | None]:
 
 
 def cost(spec: EvaluateSpec, macs: float, images: Callable[[str], int]) -> float:
-    """Return the estimated MACs of an evaluation."""
-    return macs * images(spec.split)
+    """Return the estimated MACs of an evaluation: one pass over the images, and more for attacks on them."""
+    passes = 1 + sum(as_metric(METRICS.load(name)).passes for name in spec.metrics)
+    return macs * images(spec.split) * passes
 
 
 JOB = JobKind(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lsbench.core.catalog import known_macs
-from lsbench.core.errors import DataError
+from lsbench.core.errors import ConfigError, DataError
 from lsbench.core.ids import canonical_json
 from lsbench.core.job import Job, JobKind, Variant, job_id
 from lsbench.core.registry import DATASETS, JOBS
@@ -124,11 +124,39 @@ def _job(
         data_root=None if datasets.data_root is None else str(datasets.data_root),
     )
     if kind.uses_data:
-        other = [datasets.look_up(data) for data in kind.spec.model_validate(settings).other_data()]
+        other = _other_data(kind, settings, spec, datasets)
+        _check_classes(draft.label, variant.dataset, other, datasets)
         seen = _pixels(spec, fingerprint, other)
     else:
         seen = _shape(plugin, spec, datasets.data_root)
     return draft.model_copy(update={"id": job_id(draft, dataset=seen, settings=kind.spec)})
+
+
+def _other_data(kind: JobKind, settings: dict[str, Any], own: Any, datasets: _Datasets) -> list[_Found]:
+    """Return what is found of the data sets that a job reads beside or instead of the variant's own.
+
+    Their images have the size of the variant's unless they say otherwise.
+    """
+    named = kind.spec.model_validate(settings).other_data()
+    return [datasets.look_up({"img_size": own.img_size, **data}) for data in named]
+
+
+def _check_classes(label: str, own: dict[str, Any], other: Sequence[_Found], datasets: _Datasets) -> None:
+    """Check the number of classes before anything is trained; the job itself compares their names."""
+    for plugin, spec, _ in other:
+        try:
+            mine, _, _ = datasets.look_up(own)
+            counts = [
+                each.num_classes(settings, datasets.data_root)
+                for each, settings in ((mine, mine.spec.model_validate(own)), (plugin, spec))
+            ]
+        except DataError:
+            continue  # only the data can tell, and it is missing
+        if counts[0] != counts[1]:
+            raise ConfigError(
+                f"{label}: expected a data set with the {counts[0]} classes of '{own['name']}', found "
+                f"'{spec.name}' with {counts[1]}; test on one whose classes are those that the model knows"
+            )
 
 
 def with_spec(job: Job, spec: dict[str, Any]) -> Job:
@@ -176,14 +204,17 @@ def _need(jobs: dict[str, Job], variant: Variant, need: str, seed: int | None) -
 
 
 def _cost(job: Job, datasets: _Datasets) -> float:
-    plugin, spec, _ = datasets.look_up(job.variant.dataset)
-    macs = _macs(job, datasets)
     kind: JobKind = JOBS.load(job.kind)
+    settings = kind.spec.model_validate(job.spec)
+    plugin, spec, _ = datasets.look_up(job.variant.dataset)
+    for read_instead in _other_data(kind, job.spec, spec, datasets):
+        plugin, spec, _ = read_instead
+    macs = _macs(job, datasets)
 
     def images(split: str) -> int:
         return plugin.num_images(spec, split) or 0
 
-    return kind.cost(kind.spec.model_validate(job.spec), UNKNOWN_MACS if macs is None else macs, images)
+    return kind.cost(settings, UNKNOWN_MACS if macs is None else macs, images)
 
 
 def _macs(job: Job, datasets: _Datasets) -> float | None:

@@ -39,6 +39,8 @@ def _job(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
     kind: JobKind = JOBS.load(name)
     settings = _inlined(kind.spec.model_json_schema(), definitions)
     resources = _inlined(Resources.model_json_schema(), definitions)
+    for field in kind.spec.data_fields:
+        settings["properties"][field] = {"anyOf": [{"$ref": "#/$defs/Dataset"}, {"type": "null"}]}
     settings["properties"] |= {
         "name": {"type": "string", "pattern": NAME},
         "needs": {"type": "array", "items": {"type": "string"}},

@@ -221,6 +221,8 @@ def _job(
     except ValidationError as error:
         problems.add_validation(error, kind.spec, where)
         spec = None
+    if spec is not None and not _names_data(kind, spec, where, problems):
+        spec = None
     resources = _resources(settings.get("resources"), (*where, "resources"), problems)
     shared = _resources(suite_resources, ("resources",), problems)
     if spec is None:
@@ -236,6 +238,14 @@ def _job(
     except ValueError as error:
         problems.add((*where, "resources"), str(error))
     return JobEntry(kind=kind_name, name=name, needs=tuple(needs), spec=spec, resources=asked)
+
+
+def _names_data(
+    kind: JobKind, spec: dict[str, Any], where: tuple[str | int, ...], problems: Problems
+) -> bool:
+    """Return whether every data set that a job's settings name exists and has the given settings."""
+    named = [(field, spec[field]) for field in kind.spec.data_fields if spec[field] is not None]
+    return None not in [_dataset(value, (*where, field), problems) for field, value in named]
 
 
 def _with_named(kind: JobKind, own: dict[str, Any]) -> dict[str, Any]:
@@ -287,7 +297,7 @@ def _row_spec(
     except ValidationError as error:
         problems.add_validation(error, kind.spec, where)
         return None
-    return spec
+    return spec if _names_data(kind, spec, where, problems) else None
 
 
 def _resources(value: Any, where: tuple[str | int, ...], problems: Problems) -> Resources:

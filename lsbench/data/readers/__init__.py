@@ -92,13 +92,14 @@ class ReaderKind(Protocol):
             DataError: As :meth:`class_names`.
         """
 
-    def where(self, place: Path, path: str, row: int) -> str:
+    def where(self, place: Path, path: str, row: int, reader: Any) -> str:
         """Return where an image lies, for messages.
 
         Args:
             place: Its split.
             path: Its class and file name.
             row: Its position in timm's reader.
+            reader: Timm's reader.
         """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from lsbench.data.dataset import IMAGE_EXTENSIONS
 from lsbench.data.folder_scan import class_folders, fingerprint_folders
@@ -29,10 +30,13 @@ class FolderReader:
         return fingerprint_folders(splits)
 
     def open_split(self, place: Path, wnids: Sequence[str], numbered: Sequence[str] | None) -> OpenedSplit:
-        """Return the images of the class folders."""
+        """Return the images of the class folders, which have the names or the numbers of their classes."""
         from timm.data.readers.reader_image_folder import ReaderImageFolder
 
         class_to_idx = {wnid: index for index, wnid in enumerate(wnids)}
+        for number, wnid in enumerate(numbered or ()):
+            if wnid in class_to_idx:
+                class_to_idx.setdefault(str(number), class_to_idx[wnid])
         try:
             reader = ReaderImageFolder(  # type: ignore[no-untyped-call]
                 str(place), class_map=class_to_idx, input_key=";".join(IMAGE_EXTENSIONS)
@@ -45,9 +49,9 @@ class FolderReader:
         ]
         return OpenedSplit(reader, found)
 
-    def where(self, place: Path, path: str, row: int) -> str:
+    def where(self, place: Path, path: str, row: int, reader: Any) -> str:
         """Return the path of the image."""
-        return str(place / path)
+        return str(reader.filename(row, absolute=True))
 
 
 READER = FolderReader()

@@ -71,7 +71,7 @@ class HfdsReader:
                 stored.append(StoredImage(targets[number], file, f"{row:09d}", row))
         return OpenedSplit(reader, stored)
 
-    def where(self, place: Path, path: str, row: int) -> str:
+    def where(self, place: Path, path: str, row: int, reader: Any) -> str:
         """Return the image's row in the split."""
         return f"row {row} ({path}) of split '{place.name}' in {place.parent}"
 

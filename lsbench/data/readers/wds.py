@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from lsbench.core.ids import content_hash
 from lsbench.data.fingerprint import FINGERPRINT_VERSION, fingerprint_lines, image_line
@@ -78,7 +79,7 @@ class WdsReader:
         ]
         return OpenedSplit(ShardReader(shards, indices, targets), stored)
 
-    def where(self, place: Path, path: str, row: int) -> str:
+    def where(self, place: Path, path: str, row: int, reader: Any) -> str:
         """Return the image's class and name and the place of its shards."""
         return f"{path} in the shards of {place}"
 

@@ -159,3 +159,26 @@ def test_what_cannot_be_distributed_is_one_process_that_sees_all_gpus():
 def test_ranks_have_a_gpu_each_or_none(gpus):
     with pytest.raises(ValueError, match="one for each"):
         Resources(num_gpus=gpus, num_ranks=2).settled(threads=1, can_be_distributed=True)
+
+
+class Reading(JobSpec):
+    """Settings that name two data sets."""
+
+    data_fields: ClassVar[tuple[str, ...]] = ("on", "against")
+
+    on: str | dict[str, str] | None = None
+    against: str | dict[str, str] | None = None
+
+
+def test_data_may_be_given_by_name_or_with_settings():
+    assert Reading().other_data() == ()
+    assert Reading(on="a").other_data() == ({"name": "a"},)
+    both = Reading(against={"name": "b", "root": "here"}, on="a")
+    assert both.other_data() == ({"name": "a"}, {"name": "b", "root": "here"})
+
+
+def test_where_data_lies_is_no_part_of_what_a_job_is():
+    written = ("a", {"name": "a"}, {"name": "a", "root": "b", "reader": "wds"}, {"name": "a", "x": "1"})
+    found = [Reading.identity_of({"threads": 1, "on": on, "against": None}) for on in written]
+    assert found[0] == found[1] == found[2] == {"threads": 1, "on": {"name": "a"}, "against": None}
+    assert found[3]["on"] == {"name": "a", "x": "1"}

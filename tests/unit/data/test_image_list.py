@@ -30,6 +30,24 @@ def test_a_limit_keeps_every_class(colours):
     assert len(list_images(replace(colours, limit=99), "train")) == 12
 
 
+def test_images_may_have_several_answers_or_none(colours):
+    answers = {"n1/0.png": (2, 0), "n1/3.png": (0,), "n3/1.png": (1, 2, 0)}
+    folders = replace(colours, answers=lambda path: answers.get(path, ()))
+    images = list_images(folders, "val")
+    assert images.paths == ("n1/0.png", "n1/3.png", "n3/1.png")
+    assert images.targets == (0, 0, 2)
+    assert images.labels == images.accepted == ((2, 0, -1), (0, -1, -1), (1, 2, 0))
+    with Image.open(colours.split("val") / "n3" / "1.png") as expected:
+        assert images.decode(2).tobytes() == expected.tobytes()
+    assert list_images(replace(folders, limit=2), "val").paths == ("n1/0.png", "n1/3.png")
+    assert list_images(colours, "val").labels == list_images(colours, "val").targets
+
+
+def test_a_split_whose_images_have_no_answer_is_empty(colours):
+    with pytest.raises(DataError, match="found none with a label"):
+        list_images(replace(colours, answers=lambda path: ()), "val")
+
+
 def test_an_empty_split_and_a_broken_image_are_named(colours):
     (colours.split("train") / "n1" / "0.png").write_bytes(b"no image")
     with pytest.raises(DataError, match=r"n1/0\.png, found:"):

@@ -1,4 +1,5 @@
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -248,3 +249,11 @@ def test_ranks_evaluate_every_image_once(colours, in_memory):
     assert {share.paths for share in shares} == {whole.paths}
     batches = [list(share) for share in shares]
     assert same([batches[0][0], batches[1][0], batches[0][1]], list(whole))
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_images_with_several_answers_come_with_all_of_them(colours, in_memory):
+    several = replace(colours, answers=lambda path: (2, 0) if path.endswith("0.png") else (1,))
+    loader = create_eval_loader(several, split="val", img_size=8, batch_size=3, in_memory=in_memory)
+    labels = torch.cat([labels for _, labels in loader])
+    assert labels.tolist() == [[2, 0] if i % 4 == 0 else [1, -1] for i in range(12)]

@@ -8,7 +8,8 @@ from PIL import Image
 from lsbench.data.augment import Augment
 from lsbench.data.datasets.image_folder import DATASET, ImageFolderSpec
 from lsbench.data.datasets.imagenet import DATASET as IMAGENET
-from lsbench.data.datasets.imagenet import ImageNetSpec, ilsvrc_wnids
+from lsbench.data.datasets.imagenet import ImageNetSpec
+from lsbench.data.ilsvrc import ilsvrc_wnids
 from lsbench.data.image_list import list_images
 from lsbench.data.loader import create_eval_loader, create_train_loader
 

@@ -55,5 +55,5 @@ def test_batches_are_those_of_the_splits(context):
 
 
 def test_pretrained_weights_must_be_named(context):
-    with pytest.raises(ConfigError, match="model_args: {pretrained: true}"):
+    with pytest.raises(ConfigError, match=r"model_args: \{pretrained: true\}"):
         create_tested(context, "pretrained")

@@ -4,9 +4,13 @@ import torch
 from sklearn.metrics import accuracy_score, top_k_accuracy_score
 from torch import nn
 
-from lsbench.engine.evaluator import evaluate
+from lsbench.core.registry import METRICS
+from lsbench.data.dataset import IMAGENET_MEAN, IMAGENET_STD
+from lsbench.engine.evaluator import evaluate, evaluate_heads
+from lsbench.metrics import Metric
 from lsbench.metrics.top1 import top1
 from lsbench.metrics.top5 import top5
+from lsbench.models.factory import create_model
 
 
 @pytest.fixture
@@ -88,3 +92,104 @@ def test_ranks_share_the_batches_and_all_return_the_whole_in_order(run_ranks):
         assert np.array_equal(rank["all"][1], predictions)
         assert np.array_equal(rank["all"][2], targets == predictions)
         assert np.array_equal(rank["one"][0], targets[:8])
+
+
+SUBSET = (7, 2, 9, 4)
+
+
+def of_subset(batches):
+    return [(images, torch.tensor(SUBSET)[target % 4]) for images, target in batches]
+
+
+def test_a_subset_and_all_classes_are_judged_in_one_pass(model, batches):
+    passes = []
+    model.register_forward_hook(lambda *_: passes.append(1))
+    batches = of_subset(batches)
+    some, every = evaluate_heads(model, batches, {"top1": top1, "top5": top5}, (SUBSET, None))
+    assert len(passes) == len(batches)
+    with torch.inference_mode():
+        logits = torch.cat([model.eval()(images) for images, _ in batches]).numpy()
+    targets = torch.cat([target for _, target in batches]).numpy()
+    expected = [max(SUBSET, key=lambda index: row[index]) for row in logits]
+    assert some.predictions.tolist() == expected
+    assert np.array_equal(some.targets, targets)
+    assert np.array_equal(some.scores["top1"], np.array(expected) == targets)
+    assert some.mean("top5") == 1, "among four classes"
+    alone = evaluate(model, batches, {"top1": top1, "top5": top5})
+    assert np.array_equal(every.predictions, alone.predictions)
+    assert np.array_equal(every.scores["top5"], alone.scores["top5"])
+    assert not np.array_equal(some.predictions, every.predictions)
+
+
+def test_labels_with_several_right_classes(model, batches):
+    several = [(images, torch.stack([target, (target + 3) % 10], dim=1)) for images, target in batches]
+    several[0][1][2, 1] = -1
+    found = evaluate(model, several, {"top1": top1})
+    labels = torch.cat([labels for _, labels in several]).tolist()
+    assert found.scores["top1"].tolist() == [
+        p in row for p, row in zip(found.predictions, labels, strict=True)
+    ]
+    assert all(target in row for target, row in zip(found.targets, labels, strict=True))
+
+
+def attacks():
+    names = ("fgsm_top1", "pgd_top1")
+    return {name: METRICS.load(name).for_images(IMAGENET_MEAN, IMAGENET_STD) for name in names}
+
+
+def test_attacks_look_at_gradients_and_leave_the_model_as_it_was(model, batches):
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    found = evaluate(model, batches, {"top1": top1, **attacks()})
+    assert found.scores["fgsm_top1"].dtype == bool
+    assert found.mean("fgsm_top1") <= found.mean("top1")
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+    again = evaluate(model, batches[::-1], attacks())
+    assert again.mean("pgd_top1") == found.mean("pgd_top1")
+
+
+def test_an_attack_is_against_the_classes_that_may_be_answered(batches):
+    seen = []
+
+    def attack(logits_of, images, targets):
+        images = images.clone().requires_grad_()
+        seen.append(logits_of(images).shape[1])
+        (gradient,) = torch.autograd.grad(logits_of(images).sum(), images)
+        return (images + gradient).detach()
+
+    watching = Metric(top1, attack=attack)
+    linear = nn.Sequential(nn.Flatten(), nn.Linear(48, 10))
+    some, every = evaluate_heads(linear, of_subset(batches), {"moved": watching}, (SUBSET, None))
+    assert seen == [4, 10] * 3
+    assert len(some.scores["moved"]) == len(every.scores["moved"]) == 21
+
+
+class KeepsTable(nn.Module):
+    """Makes a table at its first call and keeps it, as attention with relative positions does."""
+
+    def __init__(self):
+        super().__init__()
+        self.head, self.table = nn.Linear(48, 10), None
+
+    def forward(self, images):
+        if self.table is None:
+            self.table = self.head.weight.sum(0)
+        return self.head(images.flatten(1) * self.table)
+
+
+def test_what_a_model_keeps_for_later_can_take_part_in_gradients(batches):
+    found = evaluate(KeepsTable(), batches, attacks())
+    assert found.num_images == 21
+
+
+def test_a_metric_may_keep_several_values_of_each_image(model, batches):
+    found = evaluate(model, batches, {"ece": METRICS.load("ece")})
+    assert found.scores["ece"].shape == (21, 2)
+
+
+@pytest.mark.parametrize("mixer", ["ls_conv", "involution"])
+def test_the_shipped_models_can_be_attacked(mixer):
+    model = create_model("lsnet_nano", mixer=mixer, num_classes=10, img_size=32)
+    images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    found = evaluate(model, [(images, torch.arange(4))], attacks())
+    assert set(found.scores) == {"fgsm_top1", "pgd_top1"}

@@ -2,11 +2,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from pydantic import ValidationError
 from scipy import stats
 
-from lsbench.core.errors import DataError
+from lsbench.core.errors import ConfigError, DataError
+from lsbench.core.job import JobContext
+from lsbench.data.ilsvrc import class_list, ilsvrc_wnids
+from lsbench.engine import weights
+from lsbench.engine.classify import create_eval_batches, create_variant
 from lsbench.jobs.evaluate import JOB, EvaluateSpec, _interval
 
 
@@ -37,6 +42,116 @@ def test_the_cost_is_one_pass_over_the_split():
     assert JOB.cost(EvaluateSpec(split="val"), 2e6, images) == 2e7
     assert JOB.cost(EvaluateSpec(), 2e6, images) == 6e7
     assert JOB.needs == ("train",)
+
+
+def test_attacks_cost_passes():
+    images = {"test": 10}.get
+    assert JOB.cost(EvaluateSpec(metrics=["top1", "fgsm_top1", "pgd_top1"]), 1e6, images) == 21 * 1e7
+
+
+@pytest.fixture(scope="module")
+def data_root(tmp_path_factory):
+    """ImageNet's validation set with one photo of noise per class, the same as ReaL; and ImageNet-A."""
+    root, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+
+    def write(place, names, file):
+        for name in names:
+            (root / place / name).mkdir(parents=True)
+            pixels = rng.integers(0, 256, (9, 8, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(root / place / name / file, "PNG", compress_level=1)
+
+    write("imagenet/val", ilsvrc_wnids(), "ILSVRC2012_val_00000002.JPEG")
+    write("imagenet-a", class_list("imagenet_a_synsets.txt"), "0.jpg")
+    return root
+
+
+@pytest.fixture
+def run_on(tiny, make_graph, data_root, tmp_path):
+    """Run one evaluation of a model with fresh weights; return its records, arrays and the model."""
+
+    def run(on, dataset="imagenet", **settings):
+        tiny["defaults"]["dataset"] = {"name": dataset, "img_size": 32}
+        tiny["jobs"] = ["train", {"evaluate": {"on": on, "batch_size": 64, **settings}}]
+        graph = make_graph(tiny, data_root=data_root)
+        job = next(job for job in graph.jobs if job.label == "id/evaluate/seed0")
+        needs = {"train": tmp_path / "train"}
+        spec = EvaluateSpec.model_validate(job.spec)
+        context = JobContext(job, spec, tmp_path / "evaluate", needs, "cpu", lambda event: None)
+        context.folder.mkdir(exist_ok=True)
+        torch.manual_seed(0)
+        model = create_variant(context).eval()
+        weights.save(needs["train"] / weights.WEIGHTS, model.state_dict())
+        records = JOB.run(context)
+        return records, dict(np.load(context.folder / "predictions.npz")), model, context
+
+    return run
+
+
+def logits_of(model, context, on):
+    batches = create_eval_batches(context, "test", batch_size=64, workers=0, other=on)
+    with torch.inference_mode():
+        logits = torch.cat([model(images) for images, _ in batches])
+    return logits.numpy(), batches.paths
+
+
+def test_a_subset_of_the_classes_is_judged_alone_and_then_with_all_others(run_on):
+    records, arrays, model, context = run_on("imagenet_a", metrics=["top1", "ece"])
+    logits, paths = logits_of(model, context, {"name": "imagenet_a"})
+    classes = [ilsvrc_wnids().index(wnid) for wnid in class_list("imagenet_a_synsets.txt")]
+    targets = np.array([ilsvrc_wnids().index(path.split("/")[0]) for path in paths])
+    masked = np.array([max(classes, key=lambda index: row[index]) for row in logits])
+    assert np.array_equal(arrays["predictions"], masked)
+    assert np.array_equal(arrays["targets"], targets)
+    assert np.array_equal(arrays["score_top1"], masked == targets)
+    assert np.array_equal(arrays["whole_predictions"], logits.argmax(1))
+    assert np.array_equal(arrays["whole_score_top1"], logits.argmax(1) == targets)
+    assert [(r.metric, r.protocol, r.dataset, r.n) for r in records] == [
+        (metric, f"test|res=32|classes={number}|n=200|v1", "imagenet_a", 200)
+        for number in (200, 1000)
+        for metric in ("top1", "ece")
+    ]
+    assert records[0].value == np.mean(masked == targets)
+    assert records[2].value == np.mean(logits.argmax(1) == targets)
+    assert (records[0].ci_method is None, records[1].ci_method is None) == (False, True)
+
+
+def test_the_variants_own_data_may_be_such_a_set(run_on):
+    records, arrays, _, _ = run_on(None, dataset="imagenet_a", metrics=["top1"])
+    assert [r.protocol for r in records] == [f"test|res=32|classes={n}|n=200|v1" for n in (200, 1000)]
+    assert set(arrays) > {"whole_score_top1", "score_top1"}
+
+
+def test_any_of_the_reassessed_labels_is_right(run_on):
+    records, arrays, model, context = run_on("imagenet_real", metrics=["top1", "top5"])
+    logits, paths = logits_of(model, context, {"name": "imagenet_real"})
+    assert len(paths) == 1000
+    best = np.argsort(-logits, axis=1, kind="stable")
+    for k in (1, 5):
+        right = [bool({970, 795} & set(row[:k].tolist())) for row in best]
+        assert np.array_equal(arrays[f"score_top{k}"], right)
+    assert set(arrays["targets"].tolist()) <= {970, 795}
+    assert [(r.protocol, r.dataset) for r in records] == [("test|res=32|n=1000|v1", "imagenet_real")] * 2
+
+
+def test_images_have_the_variants_size_unless_another_is_given(run_on):
+    records, _, _, _ = run_on({"name": "imagenet_a", "img_size": 48}, metrics=["top1"])
+    assert "|res=48|" in records[0].protocol
+
+
+def test_attacks_are_against_either_protocol(run_on):
+    records, arrays, _, _ = run_on("imagenet_a", metrics=["top1", "fgsm_top1"])
+    assert arrays["score_fgsm_top1"].dtype == arrays["whole_score_fgsm_top1"].dtype == bool
+    assert records[1].value <= records[0].value
+    assert records[1].ci_method == "wilson 95%, over images"
+
+
+def test_data_with_other_classes_is_refused(run_on, data_root):
+    for number in range(1000):
+        (data_root / "other" / "test" / f"x{number}").mkdir(parents=True)
+        (data_root / "other" / "test" / f"x{number}" / "0.png").write_bytes(b"12")
+    message = r"'imagenet' \(n01440764, \.\.\.\), found 'image_folder' with 1000 \(x0, "
+    with pytest.raises(ConfigError, match=message):
+        run_on({"name": "image_folder", "root": "other"})
 
 
 def test_an_unreadable_image_is_found_before_anything_is_computed(tmp_path, monkeypatch):

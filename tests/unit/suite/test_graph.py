@@ -2,8 +2,11 @@ import copy
 import random
 
 import pytest
+from PIL import Image
 
-from lsbench.suite.graph import critical_path
+from lsbench.core.errors import ConfigError
+from lsbench.suite.graph import build_graph, critical_path
+from lsbench.suite.loader import load_suite
 
 
 def ids(graph):
@@ -137,3 +140,68 @@ def test_the_critical_path_is_the_longest_chain(tiny, make_graph):
 def test_a_job_of_pretrained_weights_needs_no_training(tiny, make_graph):
     tiny["jobs"] = [{"evaluate": {"weights": "pretrained"}}]
     assert {job.label: job.needs for job in make_graph(tiny).jobs}["ls/evaluate/seed0"] == {}
+
+
+def test_ids_of_finished_jobs_stay_what_they_were():
+    """These were the ids before an evaluation could be told to test on other data."""
+    found = ids(build_graph(load_suite("smoke")))
+    assert found["ls_conv/train/seed0"] == "train-ee37057ef064"
+    assert found["ls_conv/evaluate/seed0"] == "evaluate-4206854a20de"
+    assert found["ls_conv/profile"] == "profile-74a0dc1067aa"
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Two folders with the ten class folders of Fashion, and one with three classes."""
+    from lsbench.data.embedded.pack import wnids
+
+    for name, classes in (("one", wnids()), ("two", wnids()), ("few", ("a", "b", "c"))):
+        for number, wnid in enumerate(classes):
+            (tmp_path / name / "test" / wnid).mkdir(parents=True)
+            Image.new("RGB", (4, 4 + number)).save(tmp_path / name / "test" / wnid / f"{name}.png")
+    return tmp_path
+
+
+def evaluation(make_graph, tiny, data_root, on, **settings):
+    tiny["jobs"][1] = {"evaluate": {"on": on, **settings}}
+    return {job.label: job for job in make_graph(tiny, data_root=data_root).jobs}["ls/evaluate/seed0"]
+
+
+def test_an_id_follows_from_the_other_data_and_not_from_where_it_lies(tiny, make_graph, photos):
+    def id_on(on, **settings):
+        return evaluation(make_graph, tiny, photos, on, **settings).id
+
+    one = id_on({"name": "image_folder", "root": "one"})
+    assert one is not None
+    assert one != id_on(None)
+    assert one != id_on({"name": "image_folder", "root": "two"})
+    assert one != id_on({"name": "image_folder", "root": "one", "img_size": 64})
+    (photos / "one").rename(photos / "moved")
+    assert one == id_on({"name": "image_folder", "root": "moved"})
+    tiny["defaults"]["dataset"]["img_size"] = 64
+    assert one != id_on({"name": "image_folder", "root": "moved"})
+
+
+def test_other_data_that_is_absent_leaves_its_job_pending(tiny, make_graph, tmp_path):
+    tiny["jobs"][1] = {"evaluate": {"on": {"name": "image_folder", "root": "nowhere"}}}
+    graph = make_graph(tiny, data_root=tmp_path)
+    assert {job.kind for job in graph.jobs if job.id is None} == {"evaluate"}
+    assert len(graph.missing_data) == 1
+
+
+def test_data_with_another_number_of_classes_is_refused_before_anything_runs(tiny, make_graph, photos):
+    message = r"^ls/evaluate/seed0: .* with the 10 classes of 'fashion', found 'image_folder' with 3"
+    with pytest.raises(ConfigError, match=message):
+        evaluation(make_graph, tiny, photos, {"name": "image_folder", "root": "few"})
+    with pytest.raises(ConfigError, match="found 'imagenet_a' with 1000"):
+        evaluation(make_graph, tiny, photos, "imagenet_a")
+
+
+def test_the_cost_counts_the_images_that_are_read(tiny, make_graph, tmp_path):
+    tiny["defaults"]["dataset"] = {"name": "imagenet"}
+    costs = {}
+    for on in (None, "imagenet_a", "imagenet_sketch"):
+        tiny["jobs"][1] = {"evaluate": {"on": on}}
+        costs[on] = make_graph(tiny, data_root=tmp_path).cost["ls/evaluate/seed0"]
+    assert costs["imagenet_a"] / costs[None] == pytest.approx(7_500 / 50_000)
+    assert costs["imagenet_sketch"] / costs[None] == pytest.approx(50_889 / 50_000)

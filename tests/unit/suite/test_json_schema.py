@@ -83,3 +83,15 @@ def test_it_names_every_data_set_and_job_kind():
     schema = suite_json_schema()
     assert schema["$defs"]["Dataset"]["anyOf"][0]["enum"] == DATASETS.names()
     assert schema["$defs"]["Job"]["anyOf"][0]["enum"] == JOBS.names()
+
+
+@pytest.mark.parametrize("on", ["imagenet_a", {"name": "imagenet_v2", "selection": "top-images"}, None])
+def test_other_data_of_a_job_is_described_as_data(on, tiny, validator):
+    tiny["jobs"][1] = {"evaluate": {"on": on}}
+    validator.validate(tiny)
+
+
+@pytest.mark.parametrize("on", ["imagenet_b", {"name": "imagenet_v2", "selecton": "top-images"}, 3])
+def test_other_data_that_does_not_exist_is_refused(on, tiny, validator):
+    tiny["jobs"][1] = {"evaluate": {"on": on}}
+    assert not validator.is_valid(tiny)

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from lsbench.core.errors import ConfigError
@@ -129,3 +131,36 @@ def test_wrong_settings_of_a_row_are_one_problem(jobs, problem, tiny, write_suit
         load_suite(write_suite(tiny))
     (found,) = caught.value.problems
     assert found.split(": ", 1)[1].startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("on", "problem"),
+    [
+        ("imagenet_b", "evaluate.on: unknown data set 'imagenet_b' (did you mean 'imagenet_"),
+        ({"name": "imagenet_b"}, "evaluate.on.name: unknown data set 'imagenet_b' (did you mean 'imagenet_"),
+        (
+            {"name": "imagenet_v2", "selecton": "top-images"},
+            "evaluate.on.selecton: unknown key (did you mean 'selection'?)",
+        ),
+        ({"name": "imagenet_v2", "selection": "best"}, "evaluate.on.selection: input should be "),
+        ({"img_size": 64}, "evaluate.on: this key is required: name"),
+        (7, "evaluate.on"),
+    ],
+)
+def test_other_data_is_checked_as_the_variants_own(on, problem, tiny, write_suite):
+    tiny["jobs"][1] = {"evaluate": {"on": on}}
+    with pytest.raises(ConfigError) as caught:
+        load_suite(write_suite(tiny))
+    where, reason = caught.value.problems[0].split(": ", 1)
+    assert reason.startswith(f"jobs[1].{problem}")
+    assert re.fullmatch(r".*suite\.yaml:\d+", where)
+    tiny["jobs"][1] = "evaluate"
+    tiny["variants"][1]["jobs"] = {"evaluate": {"on": on}}
+    with pytest.raises(ConfigError, match=r"variants\[1\]\.jobs\.evaluate\.on"):
+        load_suite(write_suite(tiny))
+
+
+@pytest.mark.parametrize("on", ["imagenet_a", {"name": "imagenet_a", "root": "somewhere"}])
+def test_other_data_stays_as_it_is_written(on, tiny, write_suite):
+    tiny["jobs"][1] = {"evaluate": {"on": on}}
+    assert load_suite(write_suite(tiny)).jobs[1].spec["on"] == on

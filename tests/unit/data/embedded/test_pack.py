@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from lsbench.core.errors import DataError
-from lsbench.data.datasets.imagenet import ilsvrc_wnids
 from lsbench.data.embedded import pack
+from lsbench.data.ilsvrc import ilsvrc_wnids
 
 
 def test_the_pack_is_small_complete_and_balanced():

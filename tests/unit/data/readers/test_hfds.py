@@ -121,6 +121,6 @@ def test_the_missing_package_is_named(tables, monkeypatch):
 
 def test_where_names_the_row():
     assert (
-        READER.where(hfds.Path("a/validation"), "n1/0.png", 7)
+        READER.where(hfds.Path("a/validation"), "n1/0.png", 7, None)
         == "row 7 (n1/0.png) of split 'validation' in a"
     )

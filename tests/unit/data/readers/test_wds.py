@@ -48,4 +48,6 @@ def test_the_fingerprint_is_that_of_the_folders(shards, colours, monkeypatch):
 
 
 def test_where_names_the_image_and_the_shards(shards):
-    assert READER.where(shards / "train", "n1/0.png", 3) == f"n1/0.png in the shards of {shards / 'train'}"
+    assert READER.where(shards / "train", "n1/0.png", 3, None) == (
+        f"n1/0.png in the shards of {shards / 'train'}"
+    )

@@ -1,0 +1,34 @@
+"""ImageNet-A: 7,500 photos of 200 of ImageNet's classes that a ResNet-50 gets wrong.
+
+Class folders under WordNet ids, as the published archive has them. A model's answer is looked for among the
+200 classes alone, as its authors do, and a second time among all 1,000.
+
+Source:
+    Hendrycks et al., Natural Adversarial Examples, CVPR 2021, arXiv:1907.07174.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from lsbench.data.imagenet_variants import ImageNetVariant, VariantSpec
+
+
+class ImageNetASpec(VariantSpec):
+    """ImageNet-A.
+
+    Attributes:
+        name: ``imagenet_a``.
+    """
+
+    name: Literal["imagenet_a"] = "imagenet_a"
+
+
+DATASET = ImageNetVariant(
+    spec=ImageNetASpec,
+    title="ImageNet-A",
+    folders=("imagenet-a",),
+    how_to_get="unpack imagenet-a.tar, linked at github.com/hendrycks/natural-adv-examples",
+    images=7_500,
+    classes="imagenet_a_synsets.txt",
+)

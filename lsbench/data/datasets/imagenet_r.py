@@ -1,0 +1,34 @@
+"""ImageNet-R: 30,000 paintings, toys, sculptures and other renditions of 200 of ImageNet's classes.
+
+Class folders under WordNet ids, as the published archive has them. A model's answer is looked for among the
+200 classes alone, as its authors do, and a second time among all 1,000.
+
+Source:
+    Hendrycks et al., The Many Faces of Robustness, ICCV 2021, arXiv:2006.16241.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from lsbench.data.imagenet_variants import ImageNetVariant, VariantSpec
+
+
+class ImageNetRSpec(VariantSpec):
+    """ImageNet-R.
+
+    Attributes:
+        name: ``imagenet_r``.
+    """
+
+    name: Literal["imagenet_r"] = "imagenet_r"
+
+
+DATASET = ImageNetVariant(
+    spec=ImageNetRSpec,
+    title="ImageNet-R",
+    folders=("imagenet-r",),
+    how_to_get="unpack imagenet-r.tar, linked at github.com/hendrycks/imagenet-r",
+    images=30_000,
+    classes="imagenet_r_synsets.txt",
+)

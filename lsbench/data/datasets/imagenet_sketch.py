@@ -1,0 +1,33 @@
+"""ImageNet-Sketch: 50,889 black and white sketches of ImageNet's 1,000 classes.
+
+Class folders under WordNet ids, as the published archive has them.
+
+Source:
+    Wang et al., Learning Robust Global Representations by Penalizing Local Predictive Power, NeurIPS 2019,
+    arXiv:1905.13549.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from lsbench.data.imagenet_variants import ImageNetVariant, VariantSpec
+
+
+class ImageNetSketchSpec(VariantSpec):
+    """ImageNet-Sketch.
+
+    Attributes:
+        name: ``imagenet_sketch``.
+    """
+
+    name: Literal["imagenet_sketch"] = "imagenet_sketch"
+
+
+DATASET = ImageNetVariant(
+    spec=ImageNetSketchSpec,
+    title="ImageNet-Sketch",
+    folders=("imagenet-sketch", "sketch"),
+    how_to_get="unpack ImageNet-Sketch.zip, linked at github.com/HaohanWang/ImageNet-Sketch",
+    images=50_889,
+)

@@ -1,0 +1,129 @@
+"""What ImageNet-1K and the data sets made after it share: their class lists, and checks of class folders.
+
+The lists are timm's data files, read without importing timm. A class index is always the position in the
+1,000 sorted WordNet ids of ILSVRC2012, however the images are stored.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Collection, Sequence
+from functools import cache
+from pathlib import Path
+
+from lsbench.core.errors import DataError
+from lsbench.data.dataset import ReaderName
+from lsbench.data.readers import load_reader
+
+HOW_TO_GET = (
+    "register at image-net.org, download ILSVRC2012 (train and val) and unpack it in torchvision's layout "
+    "<root>/{train,val}/<wnid>/*.JPEG"
+)
+SHOWN = 3
+"""Names that a message gives of a list of wrong ones."""
+
+
+@cache
+def ilsvrc_wnids() -> tuple[str, ...]:
+    """Return the 1,000 WordNet ids in class order.
+
+    Raises:
+        DataError: If the installed timm has no such file.
+    """
+    return class_list("imagenet_synsets.txt")
+
+
+@cache
+def class_list(name: str) -> tuple[str, ...]:
+    """Return the WordNet ids in timm's list `name`, sorted.
+
+    Raises:
+        DataError: If the installed timm has no such file.
+    """
+    return tuple(sorted(timm_file(name).read_text(encoding="utf-8").split()))
+
+
+def class_indices(wnids: Sequence[str]) -> tuple[int, ...]:
+    """Return the class indices of some of the 1,000 WordNet ids.
+
+    >>> class_indices(["n01440764", "n15075141"])
+    (0, 999)
+    """
+    position = {wnid: index for index, wnid in enumerate(ilsvrc_wnids())}
+    return tuple(position[wnid] for wnid in wnids)
+
+
+def timm_file(name: str) -> Path:
+    """Return where timm's data file `name` lies.
+
+    Raises:
+        DataError: If timm is not installed, or is a version without it.
+    """
+    package = importlib.util.find_spec("timm")
+    if package is None or package.origin is None:
+        raise DataError("expected the package timm, which lists the ImageNet classes; install timm")
+    path = Path(package.origin).parent / "data" / "_info" / name
+    if not path.is_file():
+        raise DataError(f"expected the list of ImageNet classes at {path}; install timm 1.0.20 or newer")
+    return path
+
+
+def find_splits(root: Path, reader: ReaderName, names: Sequence[str]) -> dict[str, Path]:
+    """Return the places of those of ImageNet-1K's splits `names` that are there, all classes in each.
+
+    Raises:
+        DataError: If none is there, or one lacks a class or holds others.
+    """
+    kind = load_reader(reader)
+    splits = kind.find_splits(root, names)
+    if not splits:
+        how = HOW_TO_GET if reader == "folder" else f"store it as {kind.layout}"
+        places = " and ".join(str(root / name) for name in names)
+        raise DataError(
+            f"expected ImageNet-1K in {places}, found {'neither' if len(names) > 1 else 'nothing'}; {how}"
+        )
+    for place in splits.values():
+        found = kind.class_names(place, ilsvrc_wnids())
+        if reader == "folder":
+            how = HOW_TO_GET if found else "sort the images into class folders first"
+            check_classes(place, found, ilsvrc_wnids(), what="ILSVRC class folders", how=how)
+        else:
+            how = "write all classes, by WordNet id or by number in the order of the sorted ids"
+            check_classes(place, found, ilsvrc_wnids(), what="ILSVRC classes", how=how)
+    return splits
+
+
+def check_classes(
+    place: Path, found: Collection[str], expected: Collection[str], *, what: str, how: str
+) -> None:
+    """Check that a place holds exactly the expected classes.
+
+    Args:
+        place: Where they were looked for.
+        found: Names of the classes there.
+        expected: Names of the classes that should be there.
+        what: What they are, e.g. ``ILSVRC class folders``.
+        how: What to do if they are others.
+
+    Raises:
+        DataError: Naming the first classes that are missing or unexpected, or saying that they are numbered.
+    """
+    missing, strange = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
+    if not missing and not strange:
+        return
+    start = f"expected the {len(expected)} {what} in {place}"
+    if found and len(missing) == len(expected) and all(name.isdecimal() for name in found):
+        raise DataError(
+            f"{start} under their WordNet ids, found {len(found)} named by number ({_first(strange)}), which "
+            f"do not say whose order they follow; {how}"
+        )
+    details = [
+        f"{len(names)} {word} ({_first(names)})"
+        for word, names in (("missing", missing), ("unexpected", strange))
+        if names
+    ]
+    raise DataError(f"{start}, found {len(found)}: {' and '.join(details)}; {how}")
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")

@@ -1,0 +1,17 @@
+"""Top-1 accuracy under FGSM: one step of 1/255 against the image's own class.
+
+``lsbench/metrics/_attack.py`` says where the numbers are from.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from lsbench.metrics import Metric
+from lsbench.metrics._attack import EPSILON, attack, is_still_right
+
+METRIC = Metric(
+    is_still_right,
+    attack=partial(attack, steps=1, step_size=EPSILON, is_start_random=False),
+    passes=4,
+)

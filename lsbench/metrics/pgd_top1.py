@@ -1,0 +1,17 @@
+"""Top-1 accuracy under PGD: five steps of 0.5/255 within 1/255 against the image's own class.
+
+``lsbench/metrics/_attack.py`` says where the numbers are from.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from lsbench.metrics import Metric
+from lsbench.metrics._attack import attack, is_still_right
+
+METRIC = Metric(
+    is_still_right,
+    attack=partial(attack, steps=5, step_size=0.5 / 255, is_start_random=True),
+    passes=16,
+)
