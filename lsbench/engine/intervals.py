@@ -27,8 +27,8 @@ def interval_of(per_image: NDArray[Any]) -> dict[str, Any]:
             "ci_high": float(found.high),
             "ci_method": f"wilson {OVER_IMAGES}",
         }
-    if len(per_image) < 2:
-        return {}
-    mean = float(per_image.mean())
-    half = 1.959964 * float(np.std(per_image, ddof=1)) / math.sqrt(len(per_image))
+    deviation = float(np.std(per_image, ddof=1)) if len(per_image) > 1 else 0.0
+    if deviation == 0:
+        return {}  # nothing is known of the spread, which is no sign that there is none
+    mean, half = float(per_image.mean()), 1.959964 * deviation / math.sqrt(len(per_image))
     return {"ci_low": mean - half, "ci_high": mean + half, "ci_method": f"normal {OVER_IMAGES}"}

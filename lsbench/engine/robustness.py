@@ -6,12 +6,11 @@ The planning half reads this module, so it imports no torch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from lsbench.core.job import Variant
-from lsbench.core.registry import DATASETS
 from lsbench.data.corruption_reference import Reference
 from lsbench.data.corruptions import BENCHMARK, NAMES, SEVERITIES, check_variant
 from lsbench.engine.corruption_error import Cell
@@ -23,6 +22,8 @@ LIVE_ALONE, FILES_ALONE = frozenset({"family", "jpeg_quality"}), frozenset({"fil
 
 class RobustnessSpec(EvaluationSpec):
     """Settings of a robustness job."""
+
+    data_fields: ClassVar[tuple[str, ...]] = ("files",)
 
     protocol: Literal["live", "files"] = Field(
         default="live", description="corrupt the variant's own images, or read published corrupted files"
@@ -42,7 +43,8 @@ class RobustnessSpec(EvaluationSpec):
     )
     split: Literal["train", "val", "test"] = "test"
     files: str | dict[str, Any] = Field(
-        default="imagenet_c", description="files: the data set of the corrupted files, as of a variant"
+        default="imagenet_c",
+        description="files: the data set of the corrupted files, a name or a mapping with `name` and options",
     )
 
     @field_validator("corruptions")
@@ -59,20 +61,6 @@ class RobustnessSpec(EvaluationSpec):
             check_variant(BENCHMARK[0], severity)
         return _each_once(value)
 
-    @model_validator(mode="after")
-    def _files_are_a_data_set(self) -> RobustnessSpec:
-        for settings in self.other_data():
-            if "name" not in settings:
-                raise ValueError("files: expected a data set's name, or a mapping with `name`")
-            DATASETS.check([settings["name"]])
-            try:
-                DATASETS.load(settings["name"]).spec.model_validate(settings)
-            except ValidationError as error:
-                first = error.errors()[0]
-                where = ".".join(("files", *map(str, first["loc"])))
-                raise ValueError(f"{where}: {first['msg'].lower()}") from error
-        return self
-
     @classmethod
     def identity_of(cls, spec: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings that can change the result: none of the other protocol's own."""
@@ -81,9 +69,7 @@ class RobustnessSpec(EvaluationSpec):
 
     def other_data(self) -> tuple[dict[str, Any], ...]:
         """Return the settings of the data set that the corrupted files are read from, if they are."""
-        if self.protocol == "live":
-            return ()
-        return ({"name": self.files} if isinstance(self.files, str) else self.files,)
+        return () if self.protocol == "live" else super().other_data()
 
     @property
     def cells(self) -> tuple[Cell, ...]:

@@ -55,12 +55,18 @@ class _Loader(yaml.SafeLoader):
             if key_node.tag == "tag:yaml.org,2002:merge":
                 self.refused.append((key_node.start_mark.line + 1, "<<: merge keys are not supported"))
                 continue
-            key = str(self.construct_object(key_node, deep=True))
+            key = self._key(key_node)
             if key in marked:
                 self.refused.append((key_node.start_mark.line + 1, f"{key}: this key is given twice"))
             marked[key] = self.construct_object(value_node, deep=True)
             marked.lines[key] = Line(key_node.start_mark.line + 1, self.file)
         return marked
+
+    def _key(self, node: yaml.Node) -> str:
+        """Return a key as it is written: ``on`` is none of YAML's words for true where it names a setting."""
+        if node.tag == "tag:yaml.org,2002:bool":
+            return str(node.value)
+        return str(self.construct_object(node, deep=True))
 
     def _sequence(self, node: yaml.SequenceNode) -> MarkedList:
         marked = MarkedList([self.construct_object(item, deep=True) for item in node.value])

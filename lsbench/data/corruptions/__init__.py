@@ -93,7 +93,7 @@ def corrupt(
     file = "original" if family == "original" and name in ORIGINALS else _FILES[name]
     kind: Corruption = importlib.import_module(f"{__name__}.{file}").CORRUPTIONS[name]
     # Writable: for numba a read-only array, as Pillow's are, is another type and would be compiled for anew.
-    return kind(np.require(image, requirements="CW"), int(severity), rng)
+    return kind(np.require(image, requirements=["C", "W"]), int(severity), rng)
 
 
 def image_rng(image_id: str, name: str, severity: int) -> RandomState:

@@ -8,34 +8,32 @@ import math
 
 import numpy as np
 from numpy.random import RandomState
-from numpy.typing import NDArray
 
 from lsbench.data.corruptions.correlate import Floats, gaussian, weighted_rows
 from lsbench.data.corruptions.defocus import defocus_blur
+from lsbench.data.corruptions.grey import Image, to_bytes, to_shares
 from lsbench.data.corruptions.random_stream import U64, compiled, fill_below, stream_of
 from lsbench.data.corruptions.zoom import zoom_blur
-
-Image = NDArray[np.uint8]
 
 
 def gaussian_blur(image: Image, severity: int, rng: RandomState) -> Image:
     """Blur with a Gaussian of 1 to 6 pixels; draws nothing."""
     del rng
     sigma = float((1, 2, 3, 4, 6)[severity - 1])
-    return _to_bytes(_blurred(_to_shares(image.reshape(len(image), -1)), sigma), image.shape)
+    return to_bytes(_blurred(to_shares(image), sigma), image.shape)
 
 
 def glass_blur(image: Image, severity: int, rng: RandomState) -> Image:
     """Blur, let pixels take the place of near ones, blur again.
 
-    The package means to swap two pixels, but swaps views of the same array: ``x[a], x[b] = x[b], x[a]`` copies
+    The package means to swap two pixels, but swaps views of one array: ``x[a], x[b] = x[b], x[a]`` copies
     ``x[b]`` to ``x[a]`` and leaves ``x[b]`` as it was. The published images are made so.
     """
     sigma, reach, times = ((0.7, 1, 2), (0.9, 2, 1), (1.0, 2, 3), (1.1, 3, 2), (1.5, 4, 2))[severity - 1]
-    blurred = _blurred(_to_shares(image.reshape(len(image), -1)), sigma)
+    blurred = _blurred(to_shares(image), sigma)
     pixels = _to_pixels(blurred)
     _shuffle(stream_of(rng), pixels, reach, times)
-    return _to_bytes(_blurred(_pixels_to_shares(pixels), sigma), image.shape)
+    return to_bytes(_blurred(_pixels_to_shares(pixels), sigma), image.shape)
 
 
 def motion_blur(image: Image, severity: int, rng: RandomState) -> Image:
@@ -44,10 +42,12 @@ def motion_blur(image: Image, severity: int, rng: RandomState) -> Image:
     angle = rng.uniform(-45, 45)
     layer = image.reshape(len(image), -1).astype(np.float64)
     blurred = motion_blurred(layer, 3, radius, sigma, angle)
-    return _to_bytes(blurred, image.shape, scale=1.0, white=255.0)
+    return to_bytes(blurred, image.shape, white=255.0)
 
 
-def motion_blurred(layer: Floats, channels: int, radius: int, sigma: float, angle: float) -> Floats:
+def motion_blurred(
+    layer: Floats, channels: int, radius: int, sigma: float, angle: float, *, goes_on: bool = False
+) -> Floats:
     """Return `layer` as it is seen moving, as the package does it: half a Gaussian along a line.
 
     Args:
@@ -56,16 +56,19 @@ def motion_blurred(layer: Floats, channels: int, radius: int, sigma: float, angl
         radius: Half the number of steps along the line.
         sigma: Standard deviation of the Gaussian, in steps.
         angle: Direction in degrees.
+        goes_on: Whether steps that are longer than the image meet its border, instead of ending the line.
     """
     height, width = layer.shape[0], layer.shape[1] // channels
-    weights, downs, rights = _steps(height, width, radius, sigma, angle)
+    # No step is longer than the line, so none would end it.
+    ends = (2 * radius + 1, 2 * radius + 1) if goes_on else (height, width)
+    weights, downs, rights = _steps(ends[0], ends[1], radius, sigma, angle)
     top, left = max(0, -min(downs)), max(0, -min(rights))
     bottom, right = max(0, *downs), max(0, *rights)
     padded = np.empty((height + top + bottom, (width + left + right) * channels))
     _repeat_border(layer, channels, top, left, padded)
-    offsets = [((top + dy) * (width + left + right) + left + dx) * channels for dy, dx in zip(downs, rights)]
+    offsets = (top + np.array(downs)) * padded.shape[1] + (left + np.array(rights)) * channels
     out = np.empty_like(layer)
-    _weighted_shifts(padded.reshape(-1), padded.shape[1], np.array(offsets), weights, out)
+    _weighted_shifts(padded.reshape(-1), padded.shape[1], offsets, weights, out)
     return out
 
 
@@ -112,28 +115,6 @@ def _weighted_shifts(source, stride, offsets, weights, out):
 def _blurred(shares: Floats, sigma: float) -> Floats:
     """Return what `skimage.filters.gaussian` makes of an RGB image by default."""
     return gaussian(shares, 3, (sigma, sigma), 4.0, "nearest")
-
-
-@compiled
-def _to_shares(values):
-    out = np.empty(values.shape)
-    for y in range(len(values)):
-        for i in range(U64(0), U64(values.shape[1])):
-            out[y, i] = values[y, i] / 255.0
-    return out
-
-
-def _to_bytes(shares: Floats, shape: tuple[int, ...], scale: float = 255.0, white: float = 1.0) -> Image:
-    """Return ``clip(shares, 0, white) * scale``, cut to bytes."""
-    out = np.empty(shape, np.uint8)
-    _cut(shares.reshape(-1), scale, white, out.reshape(-1))
-    return out
-
-
-@compiled
-def _cut(shares, scale, white, out):
-    for i in range(U64(0), U64(len(out))):
-        out[i] = np.uint8(np.int32(min(max(shares[i], 0.0), white) * scale))
 
 
 @compiled

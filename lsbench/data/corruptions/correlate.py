@@ -1,8 +1,8 @@
 """Weighted sums of shifted rows, added in the order of scipy's and the package's own loops.
 
-A row of the result is made in the first-level cache: several taps at a time are added to it, from left to right as
-the formula has them, each product and each sum rounded on its own. LLVM vectorises along the row; that changes no
-order. Images are float64 of shape ``(H, W * C)``: a step of one pixel is C numbers.
+A row of the result is made in the first-level cache: several taps at a time are added to it, from left to
+right as the formula has them, each product and each sum rounded on its own. LLVM vectorises along the row;
+that changes no order. Images are float64 of shape ``(H, W * C)``: a step of one pixel is C numbers.
 """
 
 # Numba infers the types.
@@ -42,12 +42,14 @@ def gaussian(
 
 @lru_cache(maxsize=64)
 def half_gaussian(sigma: float, truncate: float) -> Floats:
-    """Return scipy's kernel of a Gaussian from its centre outwards, centre first."""
+    """Return scipy's kernel of a Gaussian from its centre outwards; for sigma 0 one that changes nothing."""
+    if sigma == 0.0:
+        return np.ones(1)
     radius = int(truncate * sigma + 0.5)
     steps = np.arange(-radius, radius + 1)
     kernel = np.exp(-0.5 / (sigma * sigma) * steps**2)
-    half = (kernel / kernel.sum())[: radius + 1][::-1].copy()
-    return half
+    half: Floats = (kernel / kernel.sum())[: radius + 1]
+    return half[::-1].copy()
 
 
 @lru_cache(maxsize=64)

@@ -8,17 +8,17 @@ Source:
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL.Image import Resampling
 
+from lsbench.data.corruptions.correlate import gaussian
 from lsbench.data.corruptions.digital_kernels import displace, lower_contrast
 from lsbench.data.corruptions.draws import draw_uniform
 from lsbench.data.corruptions.hsv_kernels import adjust
-from lsbench.data.corruptions.plane_blur import smooth
+from lsbench.data.corruptions.opencv import cv2
 
 Image = NDArray[np.uint8]
 #: ``byte / 255`` of each byte.
@@ -51,7 +51,7 @@ def elastic_transform(image: Image, severity: int, rng: RandomState) -> Image:
 
     def displacement() -> NDArray[np.float32]:
         noise = draw_uniform(rng, -spread, spread, (height, width))
-        smoothed = smooth(noise, (height * 0.01, width * 0.01), edge="reflect", truncate=3.0)
+        smoothed = gaussian(noise, 1, (height * 0.01, width * 0.01), 3.0, "reflect")
         return (smoothed * ELASTIC[severity - 1]).astype(np.float32)
 
     right, down = displacement(), displacement()
@@ -86,7 +86,8 @@ def jpeg_compression(image: Image, severity: int, rng: RandomState) -> Image:
     """
     quality = [cv2.IMWRITE_JPEG_QUALITY, QUALITY[severity - 1]]
     _, stored = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
-    return np.asarray(cv2.imdecode(stored, cv2.IMREAD_COLOR_RGB), dtype=np.uint8)
+    decoded = np.asarray(cv2.imdecode(stored, cv2.IMREAD_COLOR), dtype=np.uint8)
+    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
 def saturate(image: Image, severity: int, rng: RandomState) -> Image:

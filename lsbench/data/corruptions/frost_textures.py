@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lsbench.core.errors import UsageError
+from lsbench.data.corruptions.opencv import cv2
 from lsbench.data.corruptions.oracle import frost_textures
 
 Image = NDArray[np.uint8]
@@ -25,8 +26,6 @@ def read_texture(index: int) -> Image:
     Raises:
         UsageError: If imagecorruptions is not installed or its file cannot be read.
     """
-    import cv2
-
     path = frost_textures()[index]
     pixels = cv2.imread(str(path))
     if pixels is None:
@@ -37,8 +36,6 @@ def read_texture(index: int) -> Image:
 @lru_cache(maxsize=16)
 def resize_texture(index: int, height: int, width: int) -> Image:
     """Return a texture resized by cubic interpolation, RGB, ``(height, width, 3)``."""
-    import cv2
-
     texture = read_texture(index)
     if texture.shape[:2] == (height, width):
         return texture

@@ -1,12 +1,13 @@
 """The kinds of noise: gaussian, shot, impulse and speckle.
 
 The two normal ones are decided in fast arithmetic: a value is worked out with a polynomial in place of the C
-library's logarithm, to about 1e-11 grey levels, and cut to a byte. Only where it lies so close to an integer that
-this could be the wrong side are its neighbours computed again, operation by operation as the package does it.
+library's logarithm, to about 1e-11 grey levels, and cut to a byte. Only where it lies so close to an integer
+that this could be the wrong side are its neighbours computed again, operation by operation as the package
+does it.
 
-Impulse noise in the package ignores every seed. Here its doubles come from the stream: first one per value, in
-the order of memory, which flips the value if it is at most the severity's share; then again one per value, for
-white if it is at most one half, else black.
+Impulse noise in the package ignores every seed. Here its doubles come from the stream: first one per value,
+in the order of memory, which flips the value if it is at most the severity's share; then again one per
+value, for white if it is at most one half, else black.
 """
 
 # Numba infers the types.
@@ -17,9 +18,9 @@ import math
 
 import numpy as np
 from numpy.random import RandomState
-from numpy.typing import NDArray
 
-from lsbench.data.corruptions.poisson import fill_poisson, poisson_constants
+from lsbench.data.corruptions.grey import Image
+from lsbench.data.corruptions.poisson import fill_poisson, means_of_greys
 from lsbench.data.corruptions.random_stream import (
     CHUNK,
     U64,
@@ -30,8 +31,6 @@ from lsbench.data.corruptions.random_stream import (
     polar_scale,
     stream_of,
 )
-
-Image = NDArray[np.uint8]
 
 #: Values this close to an integer, in grey levels, are computed again: 100,000 times the error made before.
 GUARD = 1e-6
@@ -50,11 +49,9 @@ def speckle_noise(image: Image, severity: int, rng: RandomState) -> Image:
 def shot_noise(image: Image, severity: int, rng: RandomState) -> Image:
     """Replace every value by a Poisson number of that mean: few photons at a high severity."""
     photons = (60, 25, 12, 5, 3)[severity - 1]
-    means = np.arange(256) / 255.0 * photons
-    counts = np.arange(256) / float(photons)
-    shown = (np.clip(counts, 0, 1) * 255).astype(np.uint8)
+    shown = (np.clip(np.arange(256) / float(photons), 0, 1) * 255).astype(np.uint8)
     out = np.empty_like(image)
-    fill_poisson(stream_of(rng), image.reshape(-1), means, poisson_constants(means), shown, out.reshape(-1))
+    fill_poisson(stream_of(rng), image.reshape(-1), means_of_greys(photons), shown, out.reshape(-1))
     return out
 
 
@@ -76,7 +73,7 @@ def with_normals(
         scale: Standard deviation; white is 1.
         rng: Draws the normals, in the order of memory.
         relative: Whether the noise grows with the value.
-        guard: Distance from an integer, in grey levels, below which a value is computed again; 0.5 computes all.
+        guard: Distance from an integer, in grey levels, below which a value is computed again; 0.5: always.
     """
     words, out = stream_of(rng), np.empty_like(image)
     values, drawn = image.reshape(-1), out.reshape(-1)
@@ -133,7 +130,7 @@ def _add_fast(x, y, squares, values, scale, relative, guard, out):
 
 @compiled
 def _approximate_log(number):
-    """Return the logarithm of a positive number with an error below 1e-13; unlike the C library's, vectorised.
+    """Return the logarithm of a positive number, up to 1e-13; unlike the C library's, LLVM vectorises it.
 
     The number is ``m * 2**e`` with m between sqrt(1/2) and sqrt(2); with ``s = (m - 1) / (m + 1)``,
     ``log(m) = 2 * (s + s**3 / 3 + s**5 / 5 + ...)``.

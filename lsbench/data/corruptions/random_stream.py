@@ -15,20 +15,25 @@ Source: Matsumoto & Nishimura, ACM TOMACS 8(1), 1998 (MT19937).
 """
 
 # Numba infers the types.
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator, assignment, operator, arg-type"
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
+# mypy: disable-error-code="assignment, operator, arg-type"
 from __future__ import annotations
 
 import ctypes
 import math
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-#: No fast mathematics anywhere: a sum in another order, or a fused multiply-add, is another pixel.
+#: No fast mathematics anywhere: a sum in another order, or a fused multiply-add, is another pixel. Numba's
+#: disk cache looks at the file of a function alone: after a change here, delete ``__pycache__/*.nb*``.
 compiled = njit(nogil=True, cache=True, error_model="numpy")
+#: For what is called once per number: a call passes every field of every array.
+inlined = njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 
 U32, U64 = np.uint32, np.uint64
 SIZE, SHIFT = 624, 397
@@ -59,8 +64,10 @@ def stream_of(rng: RandomState) -> NDArray[np.uint32]:
 
 
 def _memory_of(generator: np.random.BitGenerator) -> NDArray[np.uint32]:
-    address = generator.ctypes.state_address
-    return np.ctypeslib.as_array((ctypes.c_uint32 * (SIZE + 1)).from_address(address))
+    memory: Any = (ctypes.c_uint32 * (SIZE + 1)).from_address(generator.ctypes.state_address)
+    # The array keeps `memory`, which keeps what the memory belongs to.
+    memory.owner = generator
+    return np.ctypeslib.as_array(memory)
 
 
 @cache

@@ -12,18 +12,19 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
+from lsbench.data.corruptions.blur import motion_blurred
+from lsbench.data.corruptions.correlate import gaussian
 from lsbench.data.corruptions.draws import draw_normal, draw_normal_rows, draw_uniform
 from lsbench.data.corruptions.frost_textures import TEXTURES, read_texture, resize_texture
 from lsbench.data.corruptions.hsv_kernels import adjust
-from lsbench.data.corruptions.path_blur import blur_along, create_path, within
-from lsbench.data.corruptions.plane_blur import smooth, smooth_single
+from lsbench.data.corruptions.opencv import cv2
 from lsbench.data.corruptions.snow_kernels import enlarge, lay_mud, lay_snow, lay_water
 from lsbench.data.corruptions.weather_kernels import grow_plasma, lay_fog, mix
+from lsbench.data.corruptions.wide_blur import gaussian_single
 
 Image = NDArray[np.uint8]
 Plane = NDArray[np.float64]
@@ -66,9 +67,9 @@ def snow(image: Image, severity: int, rng: RandomState) -> Image:
     """
     mean, deviation, zoom, threshold, radius, sigma, kept = SNOW[severity - 1]
     flakes = draw_flakes(rng, (image.shape[0], image.shape[1]), mean, deviation, zoom, threshold)
-    path = create_path(int(radius), sigma, rng.uniform(-135, -45))
-    flakes = blur_along(flakes, within(path, flakes.shape))[: image.shape[0], : image.shape[1]]
-    return under_snow(image, np.round(flakes * 255).astype(np.uint8), kept)
+    blurred = motion_blurred(flakes, 1, radius, sigma, rng.uniform(-135, -45))
+    layer = np.round(blurred[: image.shape[0], : image.shape[1]] * 255).astype(np.uint8)
+    return under_snow(image, layer, kept)
 
 
 def draw_flakes(
@@ -164,15 +165,14 @@ def spatter(image: Image, severity: int, rng: RandomState) -> Image:
     """Return `image` behind drops of water (severity 1 to 3) or of mud; draws a normal number per pixel."""
     mean, deviation, sigma, threshold, last = SPATTER[severity - 1]
     noise = draw_normal(rng, mean, deviation, (image.shape[0], image.shape[1]))
-    liquid = smooth(noise, (sigma, sigma), edge="nearest", truncate=4.0)
+    liquid = gaussian(noise, 1, (sigma, sigma), 4.0, "nearest")
     spattered = np.empty_like(image)
     if severity <= WATER_UP_TO:
         liquid[liquid < threshold] = 0
         drops = (liquid * 255).astype(np.uint8)
         lay_water(to_levels(image), drops, _relief(drops), np.float32(last), WATER, spattered)
     else:
-        mud = smooth_single((liquid > threshold).astype(np.float32), last, edge="nearest", truncate=4.0)
-        opacity = mud.astype(np.float32)
+        opacity = gaussian_single((liquid > threshold).astype(np.float32), last)
         opacity[opacity < np.float32(0.8)] = 0
         lay_mud(to_levels(image), opacity, MUD, spattered)
     return spattered

@@ -1,10 +1,10 @@
 """Zoom blur: the mean of the image and of its centre, enlarged step by step.
 
-Every enlargement is scipy's linear one (`ndimage.zoom`, order 1) of a float32 image: four neighbours, each times its
-weight downwards and then to the right, are added in the order of memory as float64, rounded to float32 and added
-to the layers before. Neighbours and weights depend on the size alone and are kept. Rows are made one by one from
-all layers, so that the rows they need stay in the second-level cache; pixels are padded to four channels, which
-makes one vector of each.
+Every enlargement is scipy's linear one (`ndimage.zoom`, order 1) of a float32 image: four neighbours, each
+times its weight downwards and then to the right, are added in the order of memory as float64, rounded to
+float32 and added to the layers before. Neighbours and weights depend on the size alone and are kept. Rows
+are made one by one from all layers, so that the rows they need stay in the second-level cache; pixels are
+padded to four channels, which makes one vector of each.
 """
 
 # Numba infers the types.
@@ -19,9 +19,8 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
+from lsbench.data.corruptions.grey import Image
 from lsbench.data.corruptions.random_stream import U64, compiled
-
-Image = NDArray[np.uint8]
 
 #: Exclusive ends and steps of the enlargements, which start at 1.
 FACTORS = ((1.11, 0.01), (1.16, 0.01), (1.21, 0.02), (1.26, 0.02), (1.31, 0.03))

@@ -24,5 +24,6 @@ def test_a_mean_has_the_normal_interval():
     assert found["ci_method"] == "normal 95%, over images"
 
 
-def test_one_number_has_no_interval():
-    assert interval_of(np.array([0.5])) == {}
+@pytest.mark.parametrize("values", [[0.5], [1.0, 1.0, 1.0]])
+def test_numbers_that_show_no_spread_have_no_interval(values):
+    assert interval_of(np.array(values)) == {}

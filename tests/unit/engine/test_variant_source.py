@@ -16,8 +16,9 @@ def open_job(tiny, make_graph, tmp_path, monkeypatch):
     monkeypatch.setattr(corruptions, "corrupt", lambda image, *_, **__: 255 - image)
 
     def open_it(*, dataset=None, **settings):
-        if dataset is not None:
+        if dataset and "name" in dataset:
             tiny["defaults"]["dataset"] = dataset
+        tiny["defaults"]["dataset"] |= dataset or {}
         graph = make_graph({**tiny, "jobs": ["train", {"robustness": {**CELLS, **settings}}]})
         job = next(job for job in graph.jobs if job.label == "id/robustness/seed0")
         spec = RobustnessSpec.model_validate(job.spec)
@@ -53,7 +54,7 @@ def test_a_subset_keeps_the_share_of_every_class(open_job):
 
 def test_images_too_small_to_corrupt_are_told_before_anything_is_computed(open_job):
     with pytest.raises(ConfigError, match="at least 32 pixels to corrupt, found img_size 28 of 'fashion'"):
-        open_job(dataset={"name": "fashion", "img_size": 28})
+        open_job(dataset={"img_size": 28})
 
 
 def test_files_are_read_cell_by_cell_and_missing_ones_named(open_job, copies):
@@ -93,8 +94,8 @@ def test_without_any_cell_there_is_nothing_to_do(open_job, copies):
 
 def test_files_of_other_classes_are_refused(open_job, copies):
     root, plugin = copies("fog/1")
-    plugin.wnids = plugin.wnids[:-1]
-    with pytest.raises(ConfigError, match="the 10 classes of 'fashion', found 9 others in "):
+    plugin.wnids = (*plugin.wnids[:-1], "n99999999")
+    with pytest.raises(ConfigError, match="the 10 classes of 'fashion', found 10 others in "):
         open_job(**files(root))
 
 

@@ -91,3 +91,9 @@ def test_merge_keys_are_refused_with_their_line(tmp_path):
     path.write_text("version: 1\ndefaults: &a {model: x}\nvariants:\n  - <<: *a\n")
     with pytest.raises(ConfigError, match=r":4: <<: merge keys are not supported"):
         read_yaml(path)
+
+
+def test_a_setting_may_be_called_on(read):
+    data = read("a: {on: yes}\nevaluate:\n  on: imagenet_a\n  no: off\n  8: x\n")
+    assert data == {"a": {"on": True}, "evaluate": {"on": "imagenet_a", "no": False, "8": "x"}}
+    assert line_of(data, ["evaluate", "on"]) == 3

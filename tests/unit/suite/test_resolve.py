@@ -164,3 +164,30 @@ def test_other_data_is_checked_as_the_variants_own(on, problem, tiny, write_suit
 def test_other_data_stays_as_it_is_written(on, tiny, write_suite):
     tiny["jobs"][1] = {"evaluate": {"on": on}}
     assert load_suite(write_suite(tiny)).jobs[1].spec["on"] == on
+
+
+def test_other_data_is_named_in_a_file_as_people_write_it(tiny, write_suite):
+    text = """
+version: 1
+name: t
+defaults: {model: lsnet_nano, dataset: imagenet}
+variants: [{name: v, mixer: identity}]
+jobs:
+  - train
+  - evaluate:
+      name: hard
+      on: imagenet_a
+  - evaluate: {name: new, on: {name: imagenet_v2, selecton: top-images}}
+"""
+    with pytest.raises(ConfigError) as caught:
+        load_suite(write_suite(text))
+    (problem,) = caught.value.problems
+    expected = (
+        r".*suite\.yaml:11: jobs\[2\]\.evaluate\.on\.selecton: unknown key \(did you mean 'selection'\?\)"
+    )
+    assert re.fullmatch(expected, problem)
+    suite = load_suite(write_suite(text.replace("selecton", "selection")))
+    assert [job.spec["on"] for job in suite.jobs[1:]] == [
+        "imagenet_a",
+        {"name": "imagenet_v2", "selection": "top-images"},
+    ]

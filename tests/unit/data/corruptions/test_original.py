@@ -90,7 +90,7 @@ def test_elastic_transform_maps_affinely_and_displaces_by_its_own_widths(severit
 
 
 def test_elastic_transform_scales_with_the_shorter_side(image):
-    size = 244 / 224 * 60
+    size = 244.0 * 60 / 224
     expected = elastic_by_whole_arrays(image, 0.05 * size, 0.01 * size, 0.02 * size, np.random.RandomState(0))
     assert np.array_equal(CORRUPTIONS["elastic_transform"](image, 3, np.random.RandomState(0)), expected)
 

@@ -1,0 +1,161 @@
+"""What the live robustness job costs beside its parts: corruptions, JPEG round trips and bare inference.
+
+All four take turns, block by block of the same images, in one process on one core, and are counted in seconds
+of that core: the job's pass (decode, crop, 75 variants through JPEG, normalised batches, predictions kept in
+files), and each part alone on what the others leave in memory. The clean images are in the inference as well.
+Photos are crops of scikit-image's, written as JPEG files of 500 x 375 pixels. The default model is so light
+that what the pass adds weighs as much as it can.
+
+    python benchmarks/robustness.py [--images 500] [--model mobilenetv3_small_050] [--img-size 224]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from skimage import data
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+
+from lsbench.data.corruptions import BENCHMARK, SEVERITIES, corrupt, image_rng
+from lsbench.data.dataset import IMAGENET_MEAN, IMAGENET_STD, ImageFolders
+from lsbench.data.image_list import ImageList, list_images
+from lsbench.data.transforms import normalise
+from lsbench.data.variants import LiveSource, create_crop, jpeg_round_trip
+from lsbench.engine.corrupted import Feed, predict_variants
+from lsbench.engine.prediction_blocks import PredictionBlocks, blocks_of
+from lsbench.models.factory import create_model
+
+CELLS = [(name, severity) for name in BENCHMARK for severity in SEVERITIES]
+PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
+FAMILY, QUALITY = "original", 85
+PARTS = ("corruptions", "JPEG round trips", "inference")
+
+
+def write_photos(root: Path, count: int) -> ImageList:
+    """Write `count` different crops of photos as JPEG files; return their list."""
+    rng = np.random.default_rng(0)
+    folder = root / "test" / "n0"
+    folder.mkdir(parents=True)
+    photos = [Image.fromarray(getattr(data, name)()).convert("RGB") for name in PHOTOS]
+    for number in range(count):
+        photo = photos[number % len(photos)]
+        share = rng.uniform(0.6, 1.0)
+        width, height = int(photo.width * share), int(photo.height * share)
+        left, top = rng.integers(photo.width - width + 1), rng.integers(photo.height - height + 1)
+        crop = photo.crop((left, top, left + width, top + height)).resize((500, 375))
+        crop.save(folder / f"{number:05d}.jpg", quality=95)
+    return list_images(ImageFolders(root, {"test": root / "test"}, ("n0",)), "test")
+
+
+class Clock:
+    """Adds up the seconds of this process's core."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def time(self, what: str, work: Callable[[], Any]) -> Any:
+        """Return what `work` returns, and count it."""
+        started = time.process_time()
+        found = work()
+        self.seconds[what] = self.seconds.get(what, 0.0) + time.process_time() - started
+        return found
+
+
+@torch.inference_mode()
+def measure_block(
+    clock: Clock, block: range, source: LiveSource, clean: list[Any], run: dict[str, Any]
+) -> None:
+    """Time the pass and its parts on one block.
+
+    Args:
+        clock: Takes the times.
+        block: Which images.
+        source: Makes their variants.
+        clean: Their crops and paths.
+        run: ``model``, ``feed`` and ``kept``.
+    """
+    model, feed = run["model"], run["feed"]
+    clock.time("live", lambda: predict_variants(model, source, [block], run["kept"], feed))
+    corrupted = clock.time(
+        "corruptions",
+        lambda: [
+            corrupt(image, name, severity, rng=image_rng(path, name, severity), family=FAMILY)
+            for image, path in clean
+            for name, severity in CELLS
+        ],
+    )
+    out = [np.empty_like(image) for image in corrupted]
+
+    def round_trips() -> None:
+        for image, target in zip(corrupted, out, strict=True):
+            jpeg_round_trip(image, QUALITY, target)
+
+    clock.time("JPEG round trips", round_trips)
+    pixels = torch.from_numpy(np.stack([image for image, _ in clean] + out)).permute(0, 3, 1, 2)
+    layout = torch.channels_last if feed.channels_last else torch.contiguous_format
+    batches = [
+        normalise(part, feed.mean, feed.std).contiguous(memory_format=layout)
+        for part in pixels.split(feed.batch_size)
+    ]
+
+    def infer() -> list[Tensor]:
+        return [model(batch) for batch in batches]
+
+    clock.time("inference", infer)
+
+
+def measure(asked: argparse.Namespace, folder: Path) -> Clock:
+    """Return the times of all blocks but a first one that warms up, whose time is printed."""
+    images = write_photos(folder, asked.images + 1)
+    crop = create_crop(asked.img_size, in_memory=False, interpolation=InterpolationMode.BILINEAR)
+    source = LiveSource(images, crop, CELLS, family=FAMILY, jpeg_quality=QUALITY)
+    feed = Feed(asked.batch_size, IMAGENET_MEAN, IMAGENET_STD, channels_last=asked.channels_last)
+    layout = torch.channels_last if asked.channels_last else torch.contiguous_format
+    model = create_model(asked.model, num_classes=1000, img_size=asked.img_size)
+    run = {"model": model.eval().to(memory_format=layout), "feed": feed}
+    run["kept"] = PredictionBlocks(folder / "cells", "benchmark", source.num_variants)
+    blocks = [range(asked.images, asked.images + 1), *blocks_of(asked.images)]
+    clock = Clock()
+    for number, block in enumerate(blocks):
+        clean = [(np.array(crop(images.decode(index))), images.paths[index]) for index in block]
+        measure_block(clock, block, source, clean, run)
+        if number == 0:
+            print(f"the first image took {clock.seconds['live']:.1f} s, with loading or compiling the loops")
+            clock = Clock()
+    return clock
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=500)
+    parser.add_argument("--model", default="mobilenetv3_small_050")
+    parser.add_argument("--img-size", type=int, default=224)
+    parser.add_argument("--batch-size", type=int, default=256)
+    parser.add_argument("--channels-last", action="store_true")
+    asked = parser.parse_args()
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        seconds = measure(asked, Path(folder)).seconds
+    together = sum(seconds[part] for part in PARTS)
+    variants = asked.images * (1 + len(CELLS))
+    print(f"{asked.model}, {asked.images} images of {asked.img_size} px x {len(CELLS)} cells, one core")
+    print(f"{'':<18} {'s':>8} {'ms/variant':>11} {'share':>7}")
+    rows = {**{part: seconds[part] for part in PARTS}, "together": together, "live": seconds["live"]}
+    for name, spent in rows.items():
+        print(f"{name:<18} {spent:>8.1f} {1000 * spent / variants:>11.3f} {spent / together:>7.3f}")
+
+
+if __name__ == "__main__":
+    main()
