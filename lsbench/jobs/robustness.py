@@ -29,7 +29,8 @@ def run(context: JobContext) -> Sequence[Record]:
     import numpy as np
 
     from lsbench.data.corruption_reference import reference_of
-    from lsbench.engine.classify import create_tested
+    from lsbench.data.preflight import check_data
+    from lsbench.engine.classify import create_tested, data_root, dataset_of
     from lsbench.engine.corruption_records import corruption_records
     from lsbench.engine.variant_source import open_variants
     from lsbench.engine.weights import weights_sha256
@@ -37,6 +38,7 @@ def run(context: JobContext) -> Sequence[Record]:
     spec: RobustnessSpec = context.spec
     dataset = str(context.job.variant.dataset["name"])
     reference = reference_of(dataset)
+    check_data(*dataset_of(context), data_root(context), splits=[spec.split]).require()
     opened = open_variants(context)
     for line in opened.missing.values():
         context.emit({"ev": "warning", "message": f"{line}; its error and mCE are left out"})

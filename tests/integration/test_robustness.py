@@ -27,11 +27,11 @@ version: 1
 name: tiny
 defaults:
   model: lsnet_nano
-  dataset: {{name: fashion, train_images: 40, val_images: 20, test_images: {images}}}
+  dataset: {{name: fashion, train_images: 400, val_images: 20, test_images: {images}}}
 variants:
   - {{name: identity, mixer: identity}}
 jobs:
-  - train: {{epochs: 1, batch_size: 20, warmup_epochs: 0}}
+  - train: {{epochs: 4, batch_size: 20, lr: 0.004, warmup_epochs: 0}}
   - robustness: {{resources: {{num_ranks: {ranks}, num_gpus: 0}}}}
 seeds: [0]
 """
@@ -55,6 +55,7 @@ def predictions(folder: Path) -> dict[str, np.ndarray[Any, Any]]:
 def assert_same(one: dict[str, Any], other: dict[str, Any]) -> None:
     assert one.keys() == other.keys()
     assert one["predictions"].shape[0] == len(one["cells"]) == 75
+    assert len(np.unique(one["predictions"])) > 3, "the model tells images apart"
     for name, values in one.items():
         assert np.array_equal(values, other[name]), name
 
@@ -137,7 +138,6 @@ def test_one_two_and_four_ranks_and_a_killed_rank_predict_the_same(cli: Cli, tmp
 
     one = predictions(alone)
     assert one["predictions"].shape == (75, 40)
-    assert len(np.unique(one["predictions"])) > 1, "the model says something"
     for name, folder in found.items():
         assert_same(one, predictions(folder))
         assert figures(folder) == figures(alone), name

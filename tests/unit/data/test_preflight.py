@@ -1,3 +1,4 @@
+import io
 import shutil
 
 import numpy as np
@@ -7,9 +8,19 @@ from PIL import Image
 from lsbench.core.errors import DataError
 from lsbench.core.registry import DATASETS
 from lsbench.data import preflight
+from lsbench.data.ilsvrc import class_list
 from lsbench.data.preflight import check_data
 
 PLUGIN = DATASETS.load("image_folder")
+
+
+def grey_picture():
+    file = io.BytesIO()
+    Image.effect_noise((40, 40), 50).save(file, "JPEG")
+    return file.getvalue()
+
+
+PICTURE = grey_picture()
 
 
 @pytest.fixture(autouse=True)
@@ -172,3 +183,36 @@ def test_other_storage_has_the_same_hash(photos, tmp_path, store_images, reader)
     root = store_images(photos, tmp_path / reader, reader)
     report = check_data(PLUGIN, PLUGIN.spec(root=root, reader=reader), None)
     assert (report.sha256, report.modes) == (check(photos).sha256, {"RGB": 6})
+
+
+def write_numbered(root):
+    for number in range(1000):
+        (root / str(number)).mkdir(parents=True)
+        (root / str(number) / "0.jpeg").write_bytes(PICTURE)
+
+
+def test_published_folders_with_numbers_are_looked_at_under_their_wordnet_ids(tmp_path):
+    write_numbered(tmp_path / "v2")
+    plugin = DATASETS.load("imagenet_v2")
+    report = check_data(plugin, plugin.spec(root=tmp_path / "v2"), None)
+    assert (report.is_good, report.classes, report.images) == (True, 1000, {"test": 1000})
+    assert report.notes == (
+        "classes are WordNet ids, numbered in sorted order: n01440764 is 0",
+        "256 of 256 images are grey: repeated in three channels (first: n01440764/0.jpeg)",
+    )
+    (tmp_path / "v2" / "999" / "0.jpeg").write_bytes(PICTURE[:-30])
+    (line,) = check_data(plugin, plugin.spec(root=tmp_path / "v2"), None, is_complete=True).problems
+    assert f"{tmp_path / 'v2' / '999' / '0.jpeg'}, found: " in line
+
+
+def test_a_folder_that_is_missing_or_numbered_is_named_once(tmp_path):
+    write_numbered(tmp_path / "a")
+    plugin = DATASETS.load("imagenet_a")
+    (line,) = check_data(plugin, plugin.spec(root=tmp_path / "a"), None).problems
+    assert "expected the 200" in line
+    shutil.rmtree(tmp_path / "a")
+    for wnid in class_list("imagenet_a_synsets.txt")[1:]:
+        (tmp_path / "a" / wnid).mkdir(parents=True)
+        (tmp_path / "a" / wnid / "0.jpg").write_bytes(PICTURE)
+    (line,) = check_data(plugin, plugin.spec(root=tmp_path / "a"), None).problems
+    assert "found 199: 1 missing (n01498041)" in line

@@ -44,18 +44,6 @@ def test_the_cost_is_one_pass_over_the_split():
     assert JOB.needs == ("train",)
 
 
-def test_an_unreadable_image_is_found_before_anything_is_computed(tmp_path, monkeypatch):
-    monkeypatch.setenv("LSBENCH_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "val" / "cat").mkdir(parents=True)
-    Image.new("RGB", (40, 40)).save(tmp_path / "val" / "cat" / "0.png")
-    whole = (tmp_path / "val" / "cat" / "0.png").read_bytes()
-    (tmp_path / "val" / "cat" / "1.png").write_bytes(whole[: len(whole) // 2])
-    variant = SimpleNamespace(dataset={"name": "image_folder", "root": str(tmp_path)})
-    job = SimpleNamespace(variant=variant, data_root=None)
-    with pytest.raises(DataError, match=r"expected a readable image at .*cat/1\.png, found: .*truncated"):
-        JOB.run(SimpleNamespace(spec=EvaluateSpec(), job=job))
-
-
 def test_attacks_cost_passes():
     images = {"test": 10}.get
     assert JOB.cost(EvaluateSpec(metrics=["top1", "fgsm_top1", "pgd_top1"]), 1e6, images) == 21 * 1e7
@@ -164,3 +152,15 @@ def test_data_with_other_classes_is_refused(run_on, data_root):
     message = r"'imagenet' \(n01440764, \.\.\.\), found 'image_folder' with 1000 \(x0, "
     with pytest.raises(ConfigError, match=message):
         run_on({"name": "image_folder", "root": "other"})
+
+
+def test_an_unreadable_image_is_found_before_anything_is_computed(tmp_path, monkeypatch):
+    monkeypatch.setenv("LSBENCH_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "val" / "cat").mkdir(parents=True)
+    Image.new("RGB", (40, 40)).save(tmp_path / "val" / "cat" / "0.png")
+    whole = (tmp_path / "val" / "cat" / "0.png").read_bytes()
+    (tmp_path / "val" / "cat" / "1.png").write_bytes(whole[: len(whole) // 2])
+    variant = SimpleNamespace(dataset={"name": "image_folder", "root": str(tmp_path)})
+    job = SimpleNamespace(variant=variant, data_root=None)
+    with pytest.raises(DataError, match=r"expected a readable image at .*cat/1\.png, found: .*truncated"):
+        JOB.run(SimpleNamespace(spec=EvaluateSpec(), job=job))

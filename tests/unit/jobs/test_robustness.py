@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from lsbench.core.job import JobContext
 from lsbench.core.record import split_corruption
@@ -21,6 +22,18 @@ def darken(image, name, severity, *, rng, family):
     return np.clip(image.astype(int) - noise * strength // 10, 0, 255).astype(np.uint8)
 
 
+def telling_apart(context):
+    """A model that has learned nothing but the statistics of its features, so that classes differ."""
+    model = create_variant(context).train()
+    norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+    for norm in norms:
+        norm.momentum = 1.0
+    with torch.no_grad():
+        for images, _ in create_eval_batches(context, "test", batch_size=20, workers=0):
+            model(images)
+    return model
+
+
 @pytest.fixture
 def create_context(tiny, make_graph, tmp_path, monkeypatch):
     """Create the context of a robustness job on a model with known weights."""
@@ -37,7 +50,7 @@ def create_context(tiny, make_graph, tmp_path, monkeypatch):
         needs = dict.fromkeys(job.needs, tmp_path / "need")
         context = JobContext(job, spec, tmp_path / folder, needs, "cpu", events.append)
         if not (tmp_path / "need").exists():
-            weights.save(tmp_path / "need" / weights.WEIGHTS, create_variant(context).state_dict())
+            weights.save(tmp_path / "need" / weights.WEIGHTS, telling_apart(context).state_dict())
         return context
 
     events = []
@@ -60,6 +73,7 @@ def test_all_75_cells_are_measured_in_one_job(create_context):
     saved = np.load(context.folder / "predictions.npz")
     assert saved["predictions"].shape == (75, 10)
     assert saved["predictions"].dtype == np.int16
+    assert len(np.unique(saved["predictions"])) > 3, "the model tells images apart"
     assert saved["cells"][[0, -1]].tolist() == ["gaussian_noise/1", "jpeg_compression/5"]
     errors = (saved["predictions"] != saved["targets"]).mean(axis=1).reshape(15, 5)
     assert found["corruption_error"].value == pytest.approx(errors.mean())
