@@ -20,7 +20,7 @@ def test_names_are_those_of_the_benchmark():
     blur = ("defocus_blur", "glass_blur", "motion_blur", "zoom_blur")
     weather = ("snow", "frost", "fog", "brightness")
     digital = ("contrast", "elastic_transform", "pixelate", "jpeg_compression")
-    assert BENCHMARK == noise + blur + weather + digital
+    assert noise + blur + weather + digital == BENCHMARK
     assert VALIDATION == ("speckle_noise", "gaussian_blur", "spatter", "saturate")
     assert NAMES == BENCHMARK + VALIDATION
     assert corruptions.SEVERITIES == (1, 2, 3, 4, 5)
