@@ -1,0 +1,177 @@
+"""How fast corruptions are made: lsbench against imagecorruptions 1.1.2, one image at a time on one core.
+
+Per kind, and summed over the benchmark's 15 kinds, at 224 pixels: means over the five severities and over
+photographs that scikit-image ships. In a round both make the same variants from the same generators, one
+after the other; each is repeated as often as fits in a moment and counts with the fewest milliseconds of
+processor time. Factors are geometric means over the rounds. The package runs through the shim of `lsbench.data.corruptions.oracle`,
+which changes none of its loops. OpenCV and numba use one thread; the process pins itself to one core where
+the system lets it. Every result is compared: a factor says nothing of two functions that differ.
+
+Compiling is printed apart: what the first image of each kind takes in a new process with an empty cache of
+numba's, and with a filled one. Run on an idle machine:
+
+    python benchmarks/corruptions.py [--rounds 5] [--kinds glass_blur zoom_blur] [--images 3] [--no-compile]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+
+from lsbench.data.corruptions import BENCHMARK, NAMES, SEVERITIES, corrupt
+from lsbench.data.corruptions.opencv import cv2
+from lsbench.data.corruptions.oracle import reference_corrupt
+
+SIDE = 224
+PHOTOS = ("astronaut", "chelsea", "coffee", "rocket", "hubble_deep_field", "retina", "immunohistochemistry")
+#: Seconds within which a short call is repeated; its fewest count.
+MOMENT = 0.01
+
+Image = NDArray[np.uint8]
+Corrupt = Callable[..., Image]
+
+#: What a new process runs to time the first image of each kind.
+FIRST_CALLS = """
+import json, sys, time
+started = time.perf_counter()
+import numpy as np
+from lsbench.data.corruptions import corrupt
+image = np.random.RandomState(0).randint(0, 256, (224, 224, 3)).astype(np.uint8)
+seconds = {}
+for name in sys.argv[1:]:
+    seconds[name] = -time.perf_counter()
+    corrupt(image, name, 3, rng=np.random.RandomState(0))
+    seconds[name] += time.perf_counter()
+print(json.dumps({"all": time.perf_counter() - started, **seconds}))
+"""
+
+
+def photographs(count: int) -> list[Image]:
+    """Return the centres of the first `count` photographs, 224 x 224."""
+    import skimage.data
+
+    images = []
+    for name in PHOTOS[:count]:
+        whole = getattr(skimage.data, name)()
+        top, left = (whole.shape[0] - SIDE) // 2, (whole.shape[1] - SIDE) // 2
+        images.append(np.ascontiguousarray(whole[top : top + SIDE, left : left + SIDE]))
+    return images
+
+
+def timed(function: Corrupt, image: Image, name: str, severity: int, seed: int) -> tuple[float, Image]:
+    """Return the fewest seconds of processor time that a call within a moment takes, and what it made."""
+    fewest, until = math.inf, time.process_time() + MOMENT
+    while True:
+        rng = RandomState(seed)
+        started = time.process_time()
+        made = function(image, name, severity, rng=rng)
+        ended = time.process_time()
+        fewest = min(fewest, ended - started)
+        if ended > until:
+            return fewest, made
+
+
+def measure(name: str, images: list[Image], seed: int) -> dict[str, float]:
+    """Return the mean milliseconds per image of both, and of the values how many differ."""
+    found: dict[str, float] = defaultdict(float)
+    for image in images:
+        for severity in SEVERITIES:
+            ours, made = timed(corrupt, image, name, severity, seed)
+            theirs, expected = timed(reference_corrupt, image, name, severity, seed)
+            found["ours"] += 1e3 * ours / len(images) / len(SEVERITIES)
+            found["theirs"] += 1e3 * theirs / len(images) / len(SEVERITIES)
+            found["differing"] += np.count_nonzero(made != expected)
+    return found
+
+
+def first_calls(kinds: list[str]) -> None:
+    """Print how long the first images take with an empty and with a filled cache of compiled loops."""
+    print(f"\n{'seconds of a first image':<26}{'empty cache':>12}{'filled cache':>14}")
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
+        empty, filled = (
+            json.loads(
+                subprocess.run(  # noqa: S603 - this interpreter and the text above
+                    [sys.executable, "-c", FIRST_CALLS, *kinds],
+                    env=environment,
+                    capture_output=True,
+                    check=True,
+                ).stdout
+            )
+            for _ in range(2)
+        )
+        size = sum(
+            os.path.getsize(os.path.join(path, name)) for path, _, names in os.walk(folder) for name in names
+        )
+    for name in [*kinds, "all"]:
+        label = "all, with imports" if name == "all" else name
+        print(f"{label:<26}{empty[name]:>12.2f}{filled[name]:>14.3f}")
+    print(f"compiled loops on disk: {size / 2**20:.1f} MiB")
+
+
+def row(name: str, rounds: list[dict[str, float]]) -> str:
+    """Return one line of the table: median milliseconds, and the geometric mean of the rounds' factors."""
+    factors = [found["theirs"] / found["ours"] for found in rounds]
+    mean = math.exp(sum(map(math.log, factors)) / len(factors))
+    ours, theirs = (float(np.median([found[of] for found in rounds])) for of in ("ours", "theirs"))
+    spread = f"{min(factors):.2f} to {max(factors):.2f}"
+    return f"{name:<20}{theirs:>11.2f}{ours:>10.3f}{mean:>10.2f}x{spread:>20}{rounds[0]['differing']:>10.0f}"
+
+
+def pin() -> str:
+    """Keep this process to one core, where the system allows it; return what was done, in words."""
+    cv2.setNumThreads(1)
+    if not hasattr(os, "sched_setaffinity"):
+        return "not pinned"
+    core = max(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {core})
+    return f"pinned to core {core}"
+
+
+def main() -> None:
+    """Measure what was asked for and print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--kinds", nargs="+", default=list(NAMES), choices=NAMES)
+    parser.add_argument("--images", type=int, default=3, choices=range(1, len(PHOTOS) + 1))
+    parser.add_argument("--no-compile", dest="compile", action="store_false")
+    args = parser.parse_args()
+    print(f"numpy {np.__version__}, OpenCV {cv2.__version__}, {pin()}, {SIDE} px, {args.images} images")
+    images = photographs(args.images)
+    for name in args.kinds:
+        corrupt(images[0], name, 1, rng=RandomState(0))
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for seed in range(args.rounds):
+        for name in args.kinds:
+            found[name].append(measure(name, images, seed))
+    print(
+        f"{'kind':<20}{'package, ms':>11}{'ours, ms':>10}{'factor':>11}{'of the rounds':>20}{'differing':>10}"
+    )
+    for name in args.kinds:
+        print(row(name, found[name]))
+    if set(BENCHMARK) <= set(args.kinds):
+        keys = ("ours", "theirs", "differing")
+        sums = [
+            {key: sum(found[name][at][key] for name in BENCHMARK) for key in keys}
+            for at in range(args.rounds)
+        ]
+        print(row("sum of the 15", sums))
+    if args.compile:
+        first_calls(args.kinds)
+
+
+if __name__ == "__main__":
+    main()
