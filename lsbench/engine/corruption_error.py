@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+LEAST_EXCESS = 0.02
+"""A reference that is hardly worse on a corruption than on clean images is no measure of it: fraction."""
+
 Cell = tuple[str, int]
 """A corruption and a severity."""
 
@@ -73,13 +76,13 @@ class ErrorTable(Generic[Errors]):
     def relative_ce(self, corruption: str) -> Errors | None:
         """Return by how much the error exceeds the clean one, as a ratio to the same of the reference.
 
-        It is None as well where the corruption does not make the reference worse.
+        It is None as well where the corruption makes the reference worse by less than :data:`LEAST_EXCESS`.
         """
         error = self._benchmark_error(corruption)
         if error is None or self.reference is None:
             return None
         excess = self.reference.errors[corruption] - self.reference.clean_error
-        return (error - self.clean) / excess if excess > 0 else None
+        return (error - self.clean) / excess if excess >= LEAST_EXCESS else None
 
     def mce(self) -> Errors | None:
         """Return the mean corruption error over the 15 corruptions of the benchmark."""

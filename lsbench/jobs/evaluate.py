@@ -122,27 +122,12 @@ def _save_predictions(context: JobContext, found: Sequence[Any], paths: list[str
 
 
 def _record(name: str, metric: Metric, found: Any, **where: Any) -> Record:
+    from lsbench.engine.intervals import interval_of
+
     values = found.scores[name]
-    low, high, method = _interval(values)
-    return measured(
-        name,
-        metric.aggregate(values),
-        n=found.num_images,
-        ci_low=low,
-        ci_high=high,
-        ci_method=method,
-        **where,
-    )
-
-
-def _interval(values: Any) -> tuple[float | None, float | None, str | None]:
-    """Return the 95 % Wilson interval of a share of right images; other metrics get none."""
-    if values.dtype != bool:
-        return None, None, None
-    from scipy.stats import binomtest
-
-    interval = binomtest(int(values.sum()), len(values)).proportion_ci(method="wilson")
-    return float(interval.low), float(interval.high), "wilson 95%, over images"
+    # What is no share of right images need not be a mean over images, so it has no interval of one.
+    interval = interval_of(values) if values.dtype == bool else {}
+    return measured(name, metric.aggregate(values), n=found.num_images, **interval, **where)
 
 
 def cost(spec: EvaluateSpec, macs: float, images: Callable[[str], int]) -> float:

@@ -38,7 +38,9 @@ def run(context: JobContext) -> Sequence[Record]:
     spec: RobustnessSpec = context.spec
     dataset = str(context.job.variant.dataset["name"])
     reference = reference_of(dataset)
-    check_data(*dataset_of(context), data_root(context), splits=[spec.split]).require()
+    for other in (None, *spec.other_data()):
+        splits = [spec.split] if other is None else None
+        check_data(*dataset_of(context, other), data_root(context), splits=splits).require()
     opened = open_variants(context)
     for line in opened.missing.values():
         context.emit({"ev": "warning", "message": f"{line}; its error and mCE are left out"})

@@ -5,29 +5,13 @@ import pytest
 import torch
 from PIL import Image
 from pydantic import ValidationError
-from scipy import stats
 
 from lsbench.core.errors import ConfigError, DataError
 from lsbench.core.job import JobContext
 from lsbench.data.ilsvrc import class_list, ilsvrc_wnids
 from lsbench.engine import weights
 from lsbench.engine.classify import create_eval_batches, create_variant
-from lsbench.jobs.evaluate import JOB, EvaluateSpec, _interval
-
-
-@pytest.mark.parametrize(("right", "n"), [(0, 20), (7, 20), (20, 20), (713, 1000)])
-def test_the_interval_is_wilsons_written_by_hand(right, n):
-    values = np.arange(n) < right
-    low, high, method = _interval(values)
-    z, p = stats.norm.ppf(0.975), right / n
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    assert (low, high) == pytest.approx((max(0.0, middle - half), min(1.0, middle + half)), abs=1e-12)
-    assert "wilson" in method
-
-
-def test_a_metric_that_is_no_share_has_no_interval():
-    assert _interval(np.array([0.5, 0.25])) == (None, None, None)
+from lsbench.jobs.evaluate import JOB, EvaluateSpec
 
 
 def test_an_unknown_metric_is_refused_with_the_nearest():
