@@ -3,9 +3,10 @@
 Per kind, and summed over the benchmark's 15 kinds, at 224 pixels: means over the five severities and over
 photographs that scikit-image ships. In a round both make the same variants from the same generators, one
 after the other; each is repeated as often as fits in a moment and counts with the fewest milliseconds of
-processor time. Factors are geometric means over the rounds. The package runs through the shim of `lsbench.data.corruptions.oracle`,
-which changes none of its loops. OpenCV and numba use one thread; the process pins itself to one core where
-the system lets it. Every result is compared: a factor says nothing of two functions that differ.
+processor time. Factors are geometric means over the rounds. The package runs through the shim of
+`lsbench.data.corruptions.oracle`, which changes none of its loops. OpenCV and numba use one thread; the
+process pins itself to one core where the system lets it. Every result is compared: a factor says nothing of
+two functions that differ.
 
 Compiling is printed apart: what the first image of each kind takes in a new process with an empty cache of
 numba's, and with a filled one. Run on an idle machine:
