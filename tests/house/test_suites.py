@@ -79,12 +79,12 @@ def test_paper_suites_are_about_imagenet_as_published(suite):
 def test_robustness_is_tested_on_garments_by_default_and_on_imagenet_in_its_preset():
     garments, imagenet = load_suite("robustness"), load_suite("robustness", preset="imagenet")
     assert {variant.dataset["name"] for variant in garments.variants} == {"fashion"}
-    assert tested_on(garments) == {None, "fashion_hard", "fashion_renditions", "fashion_sketch"}
+    assert other_data_of(garments) == {None, "fashion_hard", "fashion_renditions", "fashion_sketch"}
     paper = load_suite("paper/table4")
     assert [(v.name, v.published) for v in imagenet.variants] == [
         (v.name, v.published) for v in paper.variants
     ]
-    assert tested_on(imagenet) == {*tested_on(paper), "imagenet_v2", "imagenet_real"}
+    assert other_data_of(imagenet) == {*other_data_of(paper), "imagenet_v2", "imagenet_real"}
     assert {variant.model_args["pretrained"] for variant in imagenet.variants} == {True}
     tests = [job for job in imagenet.jobs if job.kind in ("evaluate", "robustness")]
     assert {job.spec["weights"] for job in tests} == {"pretrained"}
@@ -92,7 +92,7 @@ def test_robustness_is_tested_on_garments_by_default_and_on_imagenet_in_its_pres
     assert (imagenet.published_preset, imagenet.published_only) == ("imagenet", paper.published_only)
 
 
-def tested_on(suite):
+def other_data_of(suite):
     on = [job.spec["on"] for job in suite.jobs if job.kind == "evaluate"]
     return {one["name"] if isinstance(one, dict) else one for one in on}
 

@@ -1,10 +1,10 @@
 import jsonschema
 import pytest
-import yaml
 
 from lsbench.core.registry import DATASETS, JOBS
 from lsbench.suite.json_schema import suite_json_schema
 from lsbench.suite.loader import shipped_suites
+from lsbench.suite.marked_yaml import read_yaml
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def validator():
 
 @pytest.mark.parametrize("path", shipped_suites().values(), ids=shipped_suites())
 def test_it_accepts_the_shipped_suites(path, validator):
-    validator.validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    validator.validate(read_yaml(path))
 
 
 def test_it_accepts_a_job_of_every_kind_without_settings(tiny, validator):
