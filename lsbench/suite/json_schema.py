@@ -30,8 +30,8 @@ def suite_json_schema() -> dict[str, Any]:
         owner["properties"]["jobs"] = {"type": "array", "items": {"$ref": "#/$defs/Job"}}
     for owner in (definitions["Defaults"], definitions["VariantEntry"]):
         owner["properties"]["dataset"] = {"$ref": "#/$defs/Dataset"}
-        owner["properties"]["mixer"] = {"enum": MIXERS.names()}
-        owner["properties"]["model"] = {"enum": model_names()}
+        owner["properties"]["mixer"] = {"enum": [*MIXERS.names(), None]}
+        owner["properties"]["model"] = {"enum": [*model_names(), None]}
     return schema
 
 

@@ -79,10 +79,8 @@ def _recipe_title(recipe: dict[str, Any]) -> str:
     >>> _recipe_title(NAMED_RECIPES["lsnet_100e"])
     'LSNet on ImageNet-1K: 100 epochs, batch 2048, lr 0.004, weight decay 0.025'
     """
-    return (
-        f"LSNet on ImageNet-1K: {recipe['epochs']} epochs, batch {recipe['batch_size']}, lr {recipe['lr']:g}, "
-        f"weight decay {recipe['weight_decay']:g}"
-    )
+    size = f"{recipe['epochs']} epochs, batch {recipe['batch_size']}"
+    return f"LSNet on ImageNet-1K: {size}, lr {recipe['lr']:g}, weight decay {recipe['weight_decay']:g}"
 
 
 def plan_rows(plan: Plan) -> Iterator[dict[str, Any]]:
