@@ -95,7 +95,7 @@ def make_graph(write_suite: Callable[[Any], str]) -> Callable[..., JobGraph]:
 
 def tiny_records(job: Job, top1: float = 0.5) -> list[dict[str, Any]]:
     """Return records as the job's kind would write them, with made-up values."""
-    if job.kind == "robustness" or "on" in job.spec:
+    if job.kind == "robustness" or job.spec.get("on"):
         return tested_records(job)
     protocols = {"train": "train|v1", "evaluate": "test|n=20|v1", "profile": "b=1|v1"}
     values = {

@@ -143,7 +143,8 @@ def _save(context: JobContext, opened: Opened, predicted: NDArray[np.int16]) -> 
 
 def cost(spec: RobustnessSpec, macs: float, images: Callable[[str], int]) -> float:
     """Return the estimated MACs: one pass over the images and all their variants."""
-    found = images(spec.split)
+    name, severity = spec.cells[0]
+    found = images(spec.split if spec.protocol == "live" else f"{name}/{severity}")
     return macs * (1 + len(spec.cells)) * (found if spec.subset is None else min(found, spec.subset))
 
 

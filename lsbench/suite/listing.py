@@ -9,6 +9,8 @@ from lsbench.core import registry
 from lsbench.core.catalog import counted_macs, model_names, pluggable_models
 from lsbench.core.job import Variant
 from lsbench.core.units import published_text, quantity
+from lsbench.data.corruptions import BENCHMARK, NAMES
+from lsbench.engine.named_recipes import NAMED_RECIPES
 from lsbench.suite.loader import shipped_suites
 from lsbench.suite.overlay import read_suite
 from lsbench.suite.planner import Plan
@@ -28,18 +30,57 @@ REGISTRIES = {
     "reports": registry.REPORTS,
 }
 
+#: What each corruption does to an image.
+CORRUPTIONS = {
+    "gaussian_noise": "noise as of a sensor in low light",
+    "shot_noise": "noise of the few photons of each pixel",
+    "impulse_noise": "single pixels black or white",
+    "defocus_blur": "out of focus",
+    "glass_blur": "seen through frosted glass",
+    "motion_blur": "the camera has moved",
+    "zoom_blur": "the camera has moved towards the object",
+    "snow": "falling snow in the way",
+    "frost": "ice on the lens",
+    "fog": "fog in front of the object",
+    "brightness": "too bright",
+    "contrast": "too little contrast",
+    "elastic_transform": "small regions stretched and shifted",
+    "pixelate": "few pixels, enlarged",
+    "jpeg_compression": "blocks of a strongly compressed JPEG",
+    "speckle_noise": "noise that grows with the brightness",
+    "gaussian_blur": "a smooth blur",
+    "spatter": "drops of water or mud on the lens",
+    "saturate": "colours too weak or too strong",
+}
+
 
 def named_things(what: str) -> Iterator[tuple[str, str]]:
     """Yield name and one-line title of everything of one kind."""
     if what == "models":
         ours = pluggable_models()
         yield from ((name, "takes a token mixer" if name in ours else "timm") for name in model_names())
+    elif what == "corruptions":
+        for name in NAMES:
+            yield name, f"{'benchmark' if name in BENCHMARK else 'validation'}: {CORRUPTIONS[name]}"
+    elif what == "recipes":
+        for name, recipe in NAMED_RECIPES.items():
+            yield name, _recipe_title(recipe)
     elif what == "suites":
         for name, path in shipped_suites().items():
             yield name, str(read_suite(path).get("description", "")).strip()
     else:
         plugins = REGISTRIES[what]
         yield from ((name, plugins.title(name)) for name in plugins.names())
+
+
+def _recipe_title(recipe: dict[str, Any]) -> str:
+    """Return what tells one recipe from another.
+
+    >>> _recipe_title(NAMED_RECIPES["lsnet_100e"])
+    'LSNet on ImageNet-1K: 100 epochs, batch 2048, lr 0.004, weight decay 0.025'
+    """
+    size = f"{recipe['epochs']} epochs, batch {recipe['batch_size']}"
+    return f"LSNet on ImageNet-1K: {size}, lr {recipe['lr']:g}, weight decay {recipe['weight_decay']:g}"
 
 
 def plan_rows(plan: Plan) -> Iterator[dict[str, Any]]:

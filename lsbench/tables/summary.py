@@ -234,6 +234,8 @@ def _resolution(table: pd.DataFrame, columns: list[Column], rows: list[Row], bas
     for column in (c for c in columns if c.is_delta):
         told = [row.title for row in rows if _is_told_apart(row.cells[column.key])]
         if column.published_as != "top1":
+            if all(found.low is None for row in rows if (found := row.cells[column.key].estimate)):
+                continue
             title = replace(column, is_delta=False).title
             notes.append(f"Told apart from the baseline by {title}: {', '.join(told) or 'none'}.")
             continue

@@ -76,6 +76,33 @@ def test_paper_suites_are_about_imagenet_as_published(suite):
     assert loaded.source.endswith(f"arXiv:2503.23135, Table {number}")
 
 
+def test_robustness_is_tested_on_garments_by_default_and_on_imagenet_in_its_preset():
+    garments, imagenet = load_suite("robustness"), load_suite("robustness", preset="imagenet")
+    assert {variant.dataset["name"] for variant in garments.variants} == {"fashion"}
+    assert other_data_of(garments) == {None, "fashion_hard", "fashion_renditions", "fashion_sketch"}
+    paper = load_suite("paper/table4")
+    assert [(v.name, v.published) for v in imagenet.variants] == [
+        (v.name, v.published) for v in paper.variants
+    ]
+    assert other_data_of(imagenet) == {*other_data_of(paper), "imagenet_v2", "imagenet_real"}
+    assert {variant.model_args["pretrained"] for variant in imagenet.variants} == {True}
+    tests = [job for job in imagenet.jobs if job.kind in ("evaluate", "robustness")]
+    assert {job.spec["weights"] for job in tests} == {"pretrained"}
+    assert [job.kind for job in imagenet.jobs if job not in tests] == ["profile"]
+    assert (imagenet.published_preset, imagenet.published_only) == ("imagenet", paper.published_only)
+
+
+def other_data_of(suite):
+    on = [job.spec["on"] for job in suite.jobs if job.kind == "evaluate"]
+    return {one["name"] if isinstance(one, dict) else one for one in on}
+
+
+def test_the_papers_corruptions_are_read_from_the_published_files():
+    for suite in (load_suite("paper/table4"), load_suite("robustness", preset="imagenet")):
+        [spec] = [job.spec for job in suite.jobs if job.kind == "robustness"]
+        assert (spec["protocol"], len(spec["corruptions"]), spec["subset"]) == ("files", 15, None)
+
+
 def title_of(table, row):
     if table["id"] == "Table 9":
         return row[0] + (" + LS conv." if row[1] == "yes" else "")

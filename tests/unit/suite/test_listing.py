@@ -2,13 +2,14 @@ import pytest
 
 from lsbench.core.catalog import counted_macs
 from lsbench.core.registry import MIXERS
+from lsbench.data.corruptions import BENCHMARK, VALIDATION
 from lsbench.suite.graph import build_graph
 from lsbench.suite.listing import REGISTRIES, named_things, plan_lines, plan_rows
 from lsbench.suite.loader import load_suite, shipped_suites
 from lsbench.suite.planner import make_plan
 
 
-@pytest.mark.parametrize("what", [*REGISTRIES, "suites", "models"])
+@pytest.mark.parametrize("what", [*REGISTRIES, "suites", "models", "corruptions", "recipes"])
 def test_everything_has_a_name_and_a_title(what):
     found = list(named_things(what))
     assert found
@@ -20,6 +21,13 @@ def test_listed_names_are_those_that_a_suite_can_use():
     assert [name for name, _ in named_things("suites")] == list(shipped_suites())
     models = dict(named_things("models"))
     assert (models["lsnet_t"], models["resnet18"]) == ("takes a token mixer", "timm")
+
+
+def test_corruptions_are_listed_in_their_two_groups_and_recipes_by_what_they_are():
+    groups = [(name, title.split(":")[0]) for name, title in named_things("corruptions")]
+    expected = [*((name, "benchmark") for name in BENCHMARK), *((name, "validation") for name in VALIDATION)]
+    assert groups == expected
+    assert dict(named_things("recipes"))["lsnet_300e"].startswith("LSNet on ImageNet-1K: 300 epochs")
 
 
 def test_a_plan_has_one_row_per_chosen_job(tiny, make_graph):
@@ -94,6 +102,7 @@ def test_the_plan_of_every_table_of_the_paper_shows_what_it_would_cost(number, t
         assert made.macs("profile") > sum(macs)
     else:
         assert made.macs("train") == pytest.approx(3 * train.spec["epochs"] * 1_281_167 * sum(macs))
-        # Table 4 is tested on ImageNet-A, -R and -Sketch, too.
-        images = 50_000 + (7_500 + 30_000 + 50_889 if number == 4 else 0)
+        # Table 4 is tested on ImageNet-A, -R and -Sketch, and on 75 cells of -C beside the clean images.
+        images = {4: 50_000 + 7_500 + 30_000 + 50_889}.get(number, 50_000)
         assert made.macs("evaluate") == pytest.approx(images * sum(macs))
+        assert made.macs("robustness") == pytest.approx({4: 76 * 50_000}.get(number, 0) * sum(macs))

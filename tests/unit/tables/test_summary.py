@@ -262,3 +262,11 @@ def test_what_the_seeds_tell_apart_on_corrupted_images_is_said_by_name(graph, fi
     notes = summarize(fill_store(tested(graph), worse)).notes
     assert "Told apart from the baseline by mCE (reference = 100): id." in notes
     assert "Told apart from the baseline by imagenet_a top-1 (%): none." in notes
+
+
+def test_with_one_seed_nothing_is_said_of_what_it_tells_apart(graph, fill_store, records_of, tested):
+    def first(job):
+        return records_of(job) if job.seed in (0, None) else None
+
+    notes = summarize(fill_store(tested(graph), first)).notes
+    assert not any("old apart from the baseline by" in note for note in notes)
