@@ -234,7 +234,7 @@ def _resolution(table: pd.DataFrame, columns: list[Column], rows: list[Row], bas
     for column in (c for c in columns if c.is_delta):
         told = [row.title for row in rows if _is_told_apart(row.cells[column.key])]
         if column.published_as != "top1":
-            if all(found.low is None for row in rows if (found := row.cells[column.key].estimate)):
+            if all((cell := row.cells[column.key].estimate) is None or cell.low is None for row in rows):
                 continue
             title = replace(column, is_delta=False).title
             notes.append(f"Told apart from the baseline by {title}: {', '.join(told) or 'none'}.")
