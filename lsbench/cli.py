@@ -28,6 +28,7 @@ from lsbench.cli_options import (
     SkipOpt,
     SuiteArg,
 )
+from lsbench.cli_profile import profile
 from lsbench.core.errors import ExitCode, LsbenchError, NothingMeasuredError, UsageError
 
 if TYPE_CHECKING:
@@ -379,6 +380,9 @@ def list_names(
         if not fnmatchcase(name, glob):
             continue
         typer.echo(json.dumps({"name": name, "title": title}) if as_json else f"{name:24s}  {title}".rstrip())
+
+
+app.command()(profile)
 
 
 @app.command()

@@ -45,6 +45,8 @@ _ALL = (
     Quantity("data_wait_frac", "fraction", False, "waiting for data (%)", 100.0, 1, depends_on_machine=True),
     Quantity("params", "count", False, "params (M)", 1e-6, 3),
     Quantity("macs", "MAC", False, "FLOPs (G), 1 MAC = 1 FLOP", 1e-9, 4),
+    Quantity("macs_paper", "MAC", False, "FLOPs (G), as the paper counts: fused", 1e-9, 4),
+    Quantity("uncounted_ops", "count", False, "operator calls not counted", 1.0, 0),
     Quantity("latency_ms", "ms", False, "latency (ms)", 1.0, 2, depends_on_machine=True),
     Quantity("throughput", "image/s", True, "throughput (img/s)", 1.0, 0, depends_on_machine=True),
     Quantity("mce", "ratio", False, "mCE (reference = 100)", 100.0),

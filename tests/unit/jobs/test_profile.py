@@ -21,7 +21,7 @@ def test_only_the_probes_asked_for_are_run_in_their_order(tiny, make_graph, tmp_
     events = []
     spec = ProfileSpec(probes=("macs", "params"))
     records = JOB.run(JobContext(job, spec, tmp_path, {}, "cpu", events.append))
-    assert [record.metric for record in records] == ["macs", "params"]
+    assert [record.metric for record in records] == ["macs", "macs_paper", "uncounted_ops", "params"]
     assert [event["what"] for event in events] == ["macs", "params"]
 
 

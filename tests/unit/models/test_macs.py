@@ -7,9 +7,12 @@ import torch
 from fvcore.nn import FlopCountAnalysis
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
+from lsbench.core.registry import MIXERS
 from lsbench.models.factory import create_model
-from lsbench.models.macs import count_macs
+from lsbench.models.macs import count_macs, count_paper_macs
 
 FACTS = json.loads((Path(__file__).parent / "data" / "lsnet_facts.json").read_text())
 
@@ -106,3 +109,39 @@ def test_what_cannot_be_counted_is_named():
     count = count_macs(Unknown(), (1, 4, 4))
     assert count.total == 0
     assert count.uncounted == {"fft_fftn": 1, "abs": 1}
+
+
+def _planted(x: torch.Tensor) -> torch.Tensor:
+    return x * 2
+
+
+def test_an_operator_that_is_planted_shows_up_as_uncounted():
+    planted = torch.library.custom_op("lsbench_test::planted", _planted, mutates_args=())
+    planted.register_fake(torch.empty_like)
+
+    class Planted(nn.Module):
+        def forward(self, x):
+            return planted(x)
+
+    count = count_macs(nn.Sequential(nn.Conv2d(3, 4, 1), Planted()), (3, 4, 4))
+    assert count.total == 3 * 4 * 16
+    assert count.uncounted == {"lsbench_test::planted": 1}
+
+
+def test_the_papers_count_is_that_of_the_fused_model():
+    model = create_model("lsnet_t", num_classes=1000, img_size=224)
+    assert count_paper_macs(model, (3, 224, 224)).total == FACTS["lsnet_t"]["macs_fused"]
+
+
+#: What torch's counter knows: products of matrices, convolutions and SKA, two FLOPs each.
+PRODUCTS = ("conv", "linear", "matmul", "addmm", "bmm", "einsum", "ska", "scaled_dot_product_attention")
+
+
+@pytest.mark.parametrize("mixer", MIXERS.names())
+def test_torchs_own_counter_finds_as_many_products(mixer):
+    model = create_model("lsnet_nano", mixer=mixer, num_classes=10, img_size=64).eval()
+    counted = count_macs(model, (3, 64, 64)).by_operator
+    # Its counter does not know the CPU's own attention, so that is taken apart into matrix products.
+    with FlopCounterMode(display=False) as counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        model(torch.zeros(1, 3, 64, 64))
+    assert 2 * sum(counted.get(name, 0) for name in PRODUCTS) == counter.get_total_flops()
