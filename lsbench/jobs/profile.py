@@ -88,7 +88,9 @@ class ProfileSpec(JobSpec):
 
     def control_model(self) -> Subject | None:
         """Return the control as a model, however it was written."""
-        return Control(model=self.control) if isinstance(self.control, str) else self.control
+        if self.control is None or isinstance(self.control, Control):
+            return self.control
+        return Control(model=self.control)
 
     def setting(self) -> Setting:
         """Return the form in which models are timed."""

@@ -114,17 +114,19 @@ def largest_fitting(model: nn.Module, request: Request, *, most: int, free_bytes
         torch.OutOfMemoryError: If not even one image fits.
     """
     batch_size, setting = 1, request.setting
-    while batch_size < most:
-        before = free_bytes()
+    while True:
+        free = free_bytes()
         try:
-            images = create_images(2 * batch_size, request.img_size, setting, request.device)
+            images = create_images(batch_size, request.img_size, setting, request.device)
             create_pass(model, images, setting)()
         except torch.OutOfMemoryError:
+            if batch_size == 1:
+                raise
+            return batch_size // 2
+        is_tight = request.device == "cpu" and 2 * _pass_bytes(model, images) > free // 2
+        if is_tight or batch_size == most:
             return batch_size
         batch_size *= 2
-        if request.device == "cpu" and 2 * _pass_bytes(model, images) > before // 2:
-            return batch_size
-    return batch_size
 
 
 def _pass_bytes(model: nn.Module, images: Tensor) -> int:

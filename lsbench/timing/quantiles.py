@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 1000
+CHUNK = 200_000
+"""Samples that are drawn at a time: their memory must not show in what a model is said to take."""
 
 
 def quantile_intervals(
@@ -40,14 +42,13 @@ def quantile_intervals(
     size = len(samples)
     length = math.ceil(math.sqrt(size))
     rng = np.random.default_rng(seed)
-    found = np.empty((resamples, len(shares)))
-    within = np.arange(length)
-    for row in found:
-        starts = rng.integers(0, size, math.ceil(size / length))
-        index = (starts[:, None] + within).ravel()[:size] % size
-        row[:] = np.quantile(samples[index], shares)
+    starts = rng.integers(0, size, (resamples, math.ceil(size / length)))
+    found = []
+    for some in np.array_split(starts, math.ceil(resamples * size / CHUNK)):
+        index = (some[:, :, None] + np.arange(length)).reshape(len(some), -1)[:, :size] % size
+        found.append(np.quantile(samples[index], shares, axis=1))
     tail = (1 - level) / 2
-    low, high = np.quantile(found, [tail, 1 - tail], axis=0)
+    low, high = np.quantile(np.concatenate(found, axis=1), [tail, 1 - tail], axis=1)
     return [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
 
 

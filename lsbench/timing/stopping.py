@@ -25,7 +25,7 @@ def is_steady(windows: Sequence[Sequence[float]]) -> bool:
     """Return whether the last three windows of passes took the same time, from one to the next.
 
     The same: the medians differ by at most 2 %, or by no more than passes within a window differ among
-    themselves (half the distance of their quartiles). On a noisy machine waiting for more would only take time.
+    themselves (half the distance of their quartiles): on a noisy machine, waiting for more gains nothing.
 
     Args:
         windows: The seconds of the passes of each window.
