@@ -100,5 +100,10 @@ def test_a_timing_comes_from_a_process_of_its_own_and_says_how_it_went(run, tmp_
 
 
 def test_the_cost_counts_single_images_and_batches():
-    assert JOB.cost(ProfileSpec(batch_size=4), 1e6, lambda split: 0) == pytest.approx(1e6 * (500 + 40 * 4))
+    assert JOB.cost(ProfileSpec(batch_size=4), 1e6, lambda split: 0) == pytest.approx(
+        1e6 * (1 + 500 + 40 * 4)
+    )
+    assert JOB.cost(ProfileSpec(probes=["params"]), 1e6, lambda split: 0) == 1e6
+    twice = ProfileSpec(probes=["latency"], control="lsnet_nano")
+    assert JOB.cost(twice, 1e6, lambda split: 0) == pytest.approx(1e6 * (1 + 500 + 500))
     assert JOB.cost(ProfileSpec(batch_size="max"), 1e6, lambda split: 0) > 1e6 * 40 * 64
