@@ -1,12 +1,13 @@
 import io
 import json
+import subprocess
 import sys
 
 import pytest
 import torch
 
 from lsbench.timing.measure import _most_other_cpus, answer, main, measure, peak_memory_mib
-from lsbench.timing.request import Reply, Subject
+from lsbench.timing.request import Budget, Reply, Subject
 
 pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
 
@@ -28,6 +29,25 @@ def test_a_control_takes_turns_with_it(small_request):
     reply = measure(small_request.model_copy(update={"control": control}))
     assert len(reply.seconds) == len(reply.control_seconds) == 6
     assert len(reply.warm_up) == 2
+
+
+@pytest.fixture
+def busy_neighbour():
+    """A process that uses a CPU for nothing; it is at it when the test begins."""
+    command = [sys.executable, "-c", "print('busy', flush=True)\nwhile True: pass"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        yield
+        process.kill()
+
+
+@pytest.mark.usefixtures("busy_neighbour")
+def test_a_busy_neighbour_is_noticed(small_request):
+    budget = Budget(target_noise=1e-9, min_s=0.6, max_s=0.6)
+    reply = measure(small_request.model_copy(update={"budget": budget}))
+    assert any(reply.is_disturbed)
+    assert set(reply.disturbed_by) == {"other processes on the CPUs"}
+    assert reply.conditions["other_cpus"]["max"] > budget.max_other_cpus
 
 
 def test_the_largest_batch_is_looked_for(small_request, monkeypatch):
