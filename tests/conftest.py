@@ -39,7 +39,7 @@ TINY: dict[str, Any] = {
     "jobs": [
         {"train": {"epochs": 1, "batch_size": 20}},
         "evaluate",
-        {"profile": {"batch_size": 2, "warmup": 1, "repeats": 6}},
+        {"profile": {"batch_size": 2, "probes": ["params", "macs"]}},
     ],
     "seeds": [0, 1],
 }

@@ -67,6 +67,10 @@ class DivergedError(LsbenchError):
     error_class = "diverged"
 
 
+class MeasurementError(LsbenchError):
+    """A timing's process ended without a number."""
+
+
 class ClusterError(LsbenchError):
     """The cluster cannot run the suite: no node fits, or a node sees other files or code."""
 

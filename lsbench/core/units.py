@@ -48,7 +48,16 @@ _ALL = (
     Quantity("macs_paper", "MAC", False, "FLOPs (G), as the paper counts: fused", 1e-9, 4),
     Quantity("uncounted_ops", "count", False, "operator calls not counted", 1.0, 0),
     Quantity("latency_ms", "ms", False, "latency (ms)", 1.0, 2, depends_on_machine=True),
+    Quantity("latency_p90_ms", "ms", False, "latency, 90th percentile (ms)", depends_on_machine=True),
+    Quantity("latency_p99_ms", "ms", False, "latency, 99th percentile (ms)", depends_on_machine=True),
     Quantity("throughput", "image/s", True, "throughput (img/s)", 1.0, 0, depends_on_machine=True),
+    Quantity("latency_ratio", "ratio", False, "latency / control", 1.0, 3),
+    Quantity("throughput_ratio", "ratio", True, "throughput / control", 1.0, 3),
+    Quantity("peak_memory_mib", "MiB", False, "peak memory (MiB)", 1.0, 0, depends_on_machine=True),
+    Quantity(
+        "peak_device_memory_mib", "MiB", False, "peak GPU memory (MiB)", 1.0, 0, depends_on_machine=True
+    ),
+    Quantity("energy_per_image_j", "J", False, "energy per image (J)", 1.0, 4, depends_on_machine=True),
     Quantity("mce", "ratio", False, "mCE (reference = 100)", 100.0),
     Quantity("relative_mce", "ratio", False, "relative mCE (reference = 100)", 100.0),
     Quantity("ce", "ratio", False, "CE (reference = 100)", 100.0),

@@ -1,24 +1,68 @@
-"""Measure what a variant costs: parameters, MACs, latency and throughput."""
+"""Measure what a variant costs: parameters, MACs, latency and throughput, memory and energy."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from lsbench.core.catalog import unknown_model
 from lsbench.core.job import JobContext, JobKind, JobSpec, Resources
 from lsbench.core.record import Record
-from lsbench.core.registry import PROBES
+from lsbench.core.registry import MIXERS, PROBES
+from lsbench.timing.request import Budget, Precision, Setting, Subject
+
+USUAL_PASSES = {"latency": 500, "throughput": 40}
+USUAL_MAX = 256
+
+
+class Control(Subject):
+    """The pinned model that takes turns with every variant."""
+
+    @model_validator(mode="after")
+    def _is_known(self) -> Self:
+        if message := unknown_model(self.model):
+            raise ValueError(message)
+        if self.mixer is not None:
+            MIXERS.check([self.mixer])
+        return self
 
 
 class ProfileSpec(JobSpec):
-    """Settings of a profile; it runs once per variant, since cost does not depend on the seed."""
+    """Settings of a profile; it runs once per variant, since cost does not depend on the seed.
+
+    All but the probes are about timings: in which form the model runs, and how well its time is to be known.
+    """
 
     probes: tuple[str, ...] = Field(default=("params", "macs", "latency", "throughput"), min_length=1)
-    batch_size: int = Field(default=64, ge=1, description="images per batch of the throughput probe")
-    warmup: int = Field(default=10, ge=1, description="untimed repeats")
-    repeats: int = Field(default=50, ge=6, description="timed repeats")
+    batch_size: Annotated[int, Field(ge=1)] | Literal["max"] = Field(
+        default=64,
+        description="images per batch of throughput; max: the largest power of two that fits",
+    )
+    precision: Precision = "fp32"
+    fused: bool = Field(default=False, description="time the model fused for evaluation")
     channels_last: bool = False
+    compiled: bool = Field(default=False, description="time the model after torch.compile")
+    cuda_graphs: bool = Field(default=False, description="replay one CUDA graph per pass; only on a GPU")
+    control: str | Control | None = Field(
+        default=None,
+        description="a pinned model, timed in turns with each variant for latency_ratio, throughput_ratio",
+    )
+    target_noise: float = Field(
+        default=0.01,
+        gt=0,
+        lt=1,
+        description="relative half width of the median's interval to reach",
+    )
+    min_s: float = Field(default=1.0, ge=0, description="seconds timed at least, per measurement")
+    max_s: float = Field(default=20.0, gt=0, description="seconds timed at most, however noisy")
+    max_disturbed: float = Field(
+        default=0.25, ge=0, le=1, description="share of disturbed samples above which there is no number"
+    )
+    max_other_cpus: float = Field(
+        default=0.25, gt=0, description="CPUs that others may be using before a sample counts as disturbed"
+    )
 
     @field_validator("probes")
     @classmethod
@@ -26,29 +70,76 @@ class ProfileSpec(JobSpec):
         PROBES.check(value)
         return value
 
+    @field_validator("control")
+    @classmethod
+    def _control_is_known(cls, value: str | Control | None) -> str | Control | None:
+        if isinstance(value, str) and (message := unknown_model(value)):
+            raise ValueError(message)
+        return value
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        ratios = [name for name in self.probes if name.endswith("_ratio")]
+        if ratios and self.control is None:
+            raise ValueError(f"probe '{ratios[0]}' compares with a control model: give `control`")
+        if self.min_s > self.max_s:
+            raise ValueError(f"min_s: expected at most max_s ({self.max_s:g}), found {self.min_s:g}")
+        return self
+
+    def control_model(self) -> Subject | None:
+        """Return the control as a model, however it was written."""
+        if self.control is None or isinstance(self.control, Control):
+            return self.control
+        return Control(model=self.control)
+
+    def setting(self) -> Setting:
+        """Return the form in which models are timed."""
+        return Setting.model_validate(self.model_dump(include=set(Setting.model_fields)))
+
+    def budget(self, min_samples: int) -> Budget:
+        """Return how well and how long a timing that is worth `min_samples` samples measures."""
+        fields = self.model_dump(include=set(Budget.model_fields))
+        return Budget.model_validate({**fields, "min_samples": min_samples})
+
+    def all_probes(self) -> tuple[str, ...]:
+        """Return the probes; with a control each timing is followed by its comparison."""
+        found: dict[str, None] = {}
+        for name in self.probes:
+            found[name] = None
+            if self.control is not None and name in USUAL_PASSES:
+                found[f"{name}_ratio"] = None
+        return tuple(found)
+
 
 def run(context: JobContext) -> Sequence[Record]:
-    """Run the probes one after another on a model with fresh weights."""
+    """Run the probes one after another; what is timed is built anew in a process of its own.
+
+    This process leaves the GPU alone: it would hold memory that a timing may need.
+    """
     from lsbench.engine.classify import create_variant, dataset_of
 
     _, dataset = dataset_of(context)
-    model = create_variant(context).to(context.device).eval()
+    model = create_variant(context).eval()
+    probes = context.spec.all_probes()
     records: list[Record] = []
-    for number, name in enumerate(context.spec.probes):
-        context.emit({"ev": "step", "step": number, "steps": len(context.spec.probes), "what": name})
+    for number, name in enumerate(probes):
+        context.emit({"ev": "step", "step": number, "steps": len(probes), "what": name})
         records += PROBES.load(name)(model, dataset.img_size, context)
     return records
 
 
 def cost(spec: ProfileSpec, macs: float, images: Callable[[str], int]) -> float:
-    """Return the estimated MACs of a profile."""
-    return macs * (spec.warmup + spec.repeats) * (1 + spec.batch_size)
+    """Return about how many MACs a profile takes; what a timing takes depends on how noisy the machine is."""
+    batch = USUAL_MAX if spec.batch_size == "max" else spec.batch_size
+    sizes = {"latency": 1, "throughput": batch}
+    asked = [name.removesuffix("_ratio") for name in spec.all_probes()]
+    return macs * (1 + sum(USUAL_PASSES[name] * sizes[name] for name in asked if name in sizes))
 
 
 JOB = JobKind(
     spec=ProfileSpec,
     run=run,
-    version=1,
+    version=2,
     cost=cost,
     per_seed=False,
     uses_data=False,

@@ -1,4 +1,4 @@
-"""Throughput: images per second in full batches, median over repeats."""
+"""Throughput: images per second in full batches, median over passes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from lsbench.core.record import Record
 if TYPE_CHECKING:
     from torch import nn
 
+SAMPLES = 20
+
 
 def throughput(model: nn.Module, img_size: int, context: JobContext) -> Sequence[Record]:
-    """Return the median rate in images per second."""
-    from lsbench.probes._timing import time_model, to_record
+    """Return the median rate in images per second, and what memory and energy it took."""
+    import numpy as np
 
-    batch_size = context.spec.batch_size
-    samples = time_model(model, batch_size, img_size, context)
-    return [to_record("throughput", batch_size / samples, batch_size, img_size, context)]
+    from lsbench.probes._timing import save_values, time_alone
+
+    timed = time_alone(context, img_size, batch=context.spec.batch_size, min_samples=SAMPLES)
+    values = timed.request.batch_size / np.array(timed.reply.seconds)
+    save_values(context, "throughput", values, timed)
+    return [timed.to_record("throughput", values), *timed.resource_records()]
 
 
 PROBE = throughput

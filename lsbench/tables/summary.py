@@ -171,7 +171,15 @@ def _hole(jobs: pd.DataFrame, table: pd.DataFrame, variant: str, column: Column)
     needed = table[(table.variant == variant) & table.kind.isin(before)]
     if column.quantity.name in INCOMPLETE and _is_shown(jobs, column).any():
         return "withheld"
-    return "failed" if "failed" in {*jobs.status, *needed.status} else "missing"
+    if "failed" in {*jobs.status, *needed.status}:
+        return "failed"
+    return "inconclusive" if _is_inconclusive(table, variant, column) else "missing"
+
+
+def _is_inconclusive(table: pd.DataFrame, variant: str, column: Column) -> bool:
+    """Return whether the variant was timed, but on a machine that others disturbed too much."""
+    rows = table[(table.variant == variant) & (table.metric == column.quantity.name).fillna(False)]
+    return column.quantity.depends_on_machine and bool(rows.value.isna().any())
 
 
 def _single(table: pd.DataFrame, variant: str, column: Column, value: float) -> Estimate:
@@ -198,6 +206,8 @@ def _notes(
             "withheld: a part of the corruptions or the reference's errors are missing, and a mean over the "
             "rest would be another number."
         )
+    if any(cell.hole == "inconclusive" for row in rows for cell in row.cells.values()):
+        notes.append("inconclusive: others used the machine during too many samples for a number.")
     uncounted = _uncounted(table)
     if uncounted:
         notes.append(f"FLOPs leave out operators without a formula: {', '.join(uncounted)}.")

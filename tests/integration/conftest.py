@@ -29,7 +29,7 @@ variants:
 jobs:
   - train: {epochs: 6, batch_size: 20, warmup_epochs: 1, channels_last: true}
   - evaluate: {batch_size: 50}
-  - profile: {batch_size: 2, warmup: 1, repeats: 6}
+  - profile: {probes: [params, macs]}
 seeds: [0]
 """
 

@@ -271,7 +271,7 @@ def test_the_doctor_ends_with_two_if_something_is_bad(call, results, monkeypatch
 
 
 def test_a_report_of_smoke_tests_alone_says_how_to_see_them(tiny, write_suite, results, capsys):
-    suite = write_suite({**tiny, "tags": ["smoke"], "jobs": [{"profile": {"batch_size": 1, "repeats": 6}}]})
+    suite = write_suite({**tiny, "tags": ["smoke"], "jobs": [{"profile": {"probes": ["params"]}}]})
     assert run_command(["run", suite, "--results", str(results), "--scheduler", "inline"]) == 0
     capsys.readouterr()
     assert run_command(["report", "--results", str(results)]) == 5

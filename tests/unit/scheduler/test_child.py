@@ -23,7 +23,6 @@ KINDS = ("train", "evaluate", "profile")
 def graph(tiny, make_graph):
     tiny["variants"] = tiny["variants"][:1]
     tiny["jobs"][0]["train"]["epochs"] = 2
-    tiny["jobs"][2]["profile"] |= {"batch_size": 1, "warmup": 1, "repeats": 6}
     return make_graph({**tiny, "seeds": [0]})
 
 
@@ -61,7 +60,7 @@ def test_real_jobs_leave_records_artifacts_and_the_same_weights_twice(execute_al
             *("train_loss", "val_top1", "lr", "data_wait_frac") * 2,
         ],
         "evaluate": ["top1", "top5"],
-        "profile": ["params", "macs", "latency_ms", "throughput"],
+        "profile": ["params", "macs"],
     }
     for kind in KINDS:
         line = result(first[kind])["job"]
@@ -82,8 +81,6 @@ def test_real_jobs_leave_records_artifacts_and_the_same_weights_twice(execute_al
     assert top1["value"] == np.mean(predictions[0]["targets"] == predictions[0]["predictions"])
     assert (top1["n"], top1["dataset"]) == (20, "fashion")
     assert [event["epoch"] for event in events if event["ev"] == "epoch"] == [1, 2]
-    for metric in ("latency_ms", "throughput"):
-        assert np.load(first["profile"] / f"samples_{metric}.npy").shape == (6,)
 
 
 def untimed(folder):

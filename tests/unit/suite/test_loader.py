@@ -250,8 +250,8 @@ def test_a_preset_merges_jobs_by_name_and_replaces_variants(tiny, write_suite):
     assert list(jobs) == ["train", "evaluate", "profile", "again"]
     assert (jobs["train"].spec["epochs"], jobs["train"].spec["batch_size"]) == (3, 20)
     assert jobs["evaluate"].spec["split"] == "val"
-    assert jobs["profile"].spec["repeats"] == 6
-    assert jobs["again"].spec["repeats"] != 6
+    assert jobs["profile"].spec["batch_size"] == 2
+    assert jobs["again"].spec["batch_size"] != 2
     assert (suite.preset, suite.description, suite.baseline) == ("small", "other", "only")
 
 

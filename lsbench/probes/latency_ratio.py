@@ -1,0 +1,22 @@
+"""Latency beside a control: time of one image over that of a pinned model, in turns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lsbench.core.job import JobContext
+from lsbench.core.record import Record
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def latency_ratio(model: nn.Module, img_size: int, context: JobContext) -> Sequence[Record]:
+    """Return the median ratio; under 1 the model is faster than the control."""
+    from lsbench.probes._timing import ratio_record
+
+    return [ratio_record(context, img_size, "latency_ratio", batch=1, is_rate=False)]
+
+
+PROBE = latency_ratio

@@ -1,0 +1,23 @@
+"""Throughput beside a control: rate of full batches over that of a pinned model, in turns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lsbench.core.job import JobContext
+from lsbench.core.record import Record
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def throughput_ratio(model: nn.Module, img_size: int, context: JobContext) -> Sequence[Record]:
+    """Return the median ratio; over 1 the model is faster than the control."""
+    from lsbench.probes._timing import ratio_record
+
+    batch = context.spec.batch_size
+    return [ratio_record(context, img_size, "throughput_ratio", batch=batch, is_rate=True)]
+
+
+PROBE = throughput_ratio

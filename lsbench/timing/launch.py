@@ -1,0 +1,71 @@
+"""Start the process of a timing and wait for its reply."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from lsbench.core.errors import MeasurementError
+from lsbench.timing.request import Reply, Request
+
+COMMAND = (sys.executable, "-P", "-m", "lsbench.timing.measure")
+"""-P: the working folder stays off the path, a checkout in it would hide the installed code."""
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def run_apart(request: Request, *, command: Sequence[str] = COMMAND) -> Reply:
+    """Return the reply to a request, measured in a fresh process that dies with this one.
+
+    What the process prints goes where this one's output goes.
+
+    Args:
+        request: What to measure.
+        command: What is started, with the file of the reply as its last word.
+
+    Raises:
+        MemoryError: If memory, the host's or the device's, ran out.
+        MeasurementError: If the model raised something else, or the process died.
+    """
+    threads = dict.fromkeys(THREADS, str(request.setting.threads))
+    with tempfile.TemporaryDirectory(prefix="lsbench-") as folder:
+        file = Path(folder) / "reply.json"
+        with subprocess.Popen(  # noqa: S603 - our own module
+            [*command, str(file)], stdin=subprocess.PIPE, bufsize=0, env={**os.environ, **threads}
+        ) as process:
+            try:
+                status = _talk(process, request)
+            finally:
+                process.kill()
+        if status != 0 or not file.exists():
+            raise MeasurementError(_death(status, request))
+        reply = json.loads(file.read_text(encoding="utf-8"))
+    if "error" in reply:
+        if reply["error"] == "oom":
+            raise MemoryError(reply["message"])
+        raise MeasurementError(f"{request.subject.model}: {reply['error']}: {reply['message']}")
+    return Reply.model_validate(reply)
+
+
+def _talk(process: subprocess.Popen[bytes], request: Request) -> int:
+    """Send the request and return the exit status; standard input stays open until then."""
+    if process.stdin is None:
+        raise ValueError("expected a process with an open standard input")
+    with contextlib.suppress(BrokenPipeError):  # it died before it read anything; its status says so
+        process.stdin.write(request.model_dump_json().encode() + b"\n")
+    return process.wait()
+
+
+def _death(status: int, request: Request) -> str:
+    how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+    batch = f"{request.batch_size} images of {request.img_size} px"
+    return (
+        f"{request.subject.model}: the process that timed it {how} without a reply, at {batch}; "
+        "see the job's log, and lower `batch_size` if memory ran out"
+    )

@@ -1,0 +1,129 @@
+"""The process of one timing: ``python -m lsbench.timing.measure``, a request on stdin, the reply into a file.
+
+It does nothing else before or after, so nothing that another measurement left in memory, in a cache or on
+the device is in its way. Standard input stays open as long as whoever asked is alive: at its end, so
+is this process.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import resource
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from lsbench.timing.request import Reply, Request
+
+MOST_IMAGES = 4096
+MIB = 2**20
+
+
+def measure(request: Request) -> Reply:
+    """Return what a request asks for; this process must not have run anything before."""
+    import torch
+
+    torch.set_num_threads(request.setting.threads)
+    torch.backends.cudnn.benchmark = True
+    base_mib = psutil.Process().memory_info().rss / MIB
+    with torch.inference_mode():
+        reply = _fit(request) if request.action == "fit" else _time(request)
+    on_gpu = request.device == "cuda"
+    return reply.model_copy(
+        update={
+            "peak_memory_mib": peak_memory_mib(),
+            "base_memory_mib": base_mib,
+            "peak_device_memory_mib": torch.cuda.max_memory_allocated() / MIB if on_gpu else None,
+        }
+    )
+
+
+def _fit(request: Request) -> Reply:
+    from lsbench.timing.passes import create_subject, largest_fitting
+
+    model = create_subject(request.subject, request)
+    free = largest_fitting(
+        model, request, most=MOST_IMAGES, free_bytes=lambda: psutil.virtual_memory().available
+    )
+    return Reply(batch_size=free)
+
+
+def _time(request: Request) -> Reply:
+    from lsbench.timing.passes import create_images, create_pass, create_subject
+    from lsbench.timing.session import Session
+    from lsbench.timing.watch import Watch
+
+    setting = request.setting
+    images = create_images(request.batch_size, request.img_size, setting, request.device)
+    subjects = [subject for subject in (request.subject, request.control) if subject is not None]
+    models = [create_subject(subject, request) for subject in subjects]
+    passes = [create_pass(model, images, setting) for model in models]
+    gpu = _gpu() if request.device == "cuda" else None
+    watch = Watch(_host(), gpu, max_other_cpus=_most_other_cpus(request))
+    gc.collect()
+    gc.disable()
+    return Session(passes, request.budget, watch, time.perf_counter).run()
+
+
+def _host() -> Any:
+    from lsbench.timing.host_load import HostLoad
+
+    return HostLoad()
+
+
+def _gpu() -> Any:
+    import torch
+
+    from lsbench.timing.gpu_state import open_gpu
+
+    return open_gpu(f"GPU-{torch.cuda.get_device_properties(0).uuid}")
+
+
+def _most_other_cpus(request: Request) -> float:
+    """Return how many CPUs others may use: beside a GPU the CPU only launches, so half of them do no harm."""
+    own = request.budget.max_other_cpus
+    return max(own, (os.cpu_count() or 1) / 2) if request.device == "cuda" else own
+
+
+def peak_memory_mib() -> float:
+    """Return the most memory that this process has held so far."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MIB
+
+
+def answer(request: Request) -> dict[str, Any]:
+    """Return the reply to a request as JSON values, or ``{"error": ..., "message": ...}``."""
+    try:
+        return measure(request).model_dump(mode="json")
+    except Exception as error:  # noqa: BLE001 - a user's mixer may raise anything; whoever asked raises it again
+        is_oom = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+        lines = str(error).strip().splitlines() or [""]
+        return {"error": "oom" if is_oom else type(error).__name__, "message": lines[0]}
+
+
+def _end_with_stdin() -> None:
+    """Leave as soon as nobody holds the other end of standard input.
+
+    It is read below Python's own buffer, whose lock a thread must not hold when the interpreter ends.
+    """
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
+
+
+def main() -> None:
+    """Answer the request on stdin into the file that is named as first argument."""
+    request = Request.model_validate_json(sys.stdin.buffer.readline())
+    threading.Thread(target=_end_with_stdin, daemon=True).start()
+    text = json.dumps(answer(request))
+    Path(sys.argv[1]).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

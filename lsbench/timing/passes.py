@@ -1,0 +1,145 @@
+"""One pass of a model in the form that is asked for, timed on its device; this imports torch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lsbench.core.errors import ConfigError
+from lsbench.models.factory import create_model
+from lsbench.models.fusion import fuse
+from lsbench.timing.request import Request, Setting, Subject
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def create_subject(subject: Subject, request: Request) -> nn.Module:
+    """Return the model with weights drawn from the seed, in the form that is asked for."""
+    torch.manual_seed(request.seed)
+    model = create_model(
+        subject.model,
+        mixer=subject.mixer,
+        mixer_args=subject.mixer_args,
+        num_classes=request.num_classes,
+        img_size=request.img_size,
+        **subject.model_args,
+    ).eval()
+    return prepared(model, request.setting, request.device)
+
+
+def prepared(model: nn.Module, setting: Setting, device: str) -> nn.Module:
+    """Return a model in the form that `setting` asks for, on `device`; compiled when it is first run."""
+    made = fuse(model) if setting.fused else model
+    made = made.to(device=device, dtype=DTYPES[setting.precision])
+    if setting.channels_last:
+        made = made.to(memory_format=torch.channels_last)
+    if setting.compiled:
+        compiled: Any = torch.compile(made, dynamic=False)
+        return compiled  # type: ignore[no-any-return]
+    return made
+
+
+def create_images(batch_size: int, img_size: int, setting: Setting, device: str) -> Tensor:
+    """Return a batch of noise on the device, as the model takes it, shape ``(B, 3, H, W)``."""
+    memory_format = torch.channels_last if setting.channels_last else torch.contiguous_format
+    images = torch.randn(batch_size, 3, img_size, img_size)
+    return images.to(device=device, dtype=DTYPES[setting.precision]).contiguous(memory_format=memory_format)
+
+
+def create_pass(model: nn.Module, images: Tensor, setting: Setting) -> Callable[[], float]:
+    """Return what runs one pass and gives its seconds.
+
+    On CUDA they lie between two events around the pass, with the device idle before the first.
+
+    Raises:
+        ConfigError: If CUDA graphs are asked for and the images are not on a GPU.
+    """
+    if images.device.type == "cuda":
+        call = _captured(model, images) if setting.cuda_graphs else (lambda: model(images))
+        return lambda: _time_on_cuda(call)
+    if setting.cuda_graphs:
+        raise ConfigError("cuda_graphs: expected a GPU, found a job on the CPU; leave the setting out")
+
+    def run() -> float:
+        started = time.perf_counter()
+        model(images)
+        return time.perf_counter() - started
+
+    return run
+
+
+def _time_on_cuda(call: Callable[[], object]) -> float:
+    cuda: Any = torch.cuda
+    before, after = cuda.Event(enable_timing=True), cuda.Event(enable_timing=True)
+    torch.cuda.synchronize()
+    before.record()
+    call()
+    after.record()
+    torch.cuda.synchronize()
+    return float(before.elapsed_time(after)) / 1e3
+
+
+def _captured(model: nn.Module, images: Tensor) -> Callable[[], object]:
+    """Return the replay of a CUDA graph of one pass; before a capture some passes run on another stream."""
+    cuda: Any = torch.cuda
+    stream = cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            model(images)
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        model(images)
+    return graph.replay
+
+
+def largest_fitting(model: nn.Module, request: Request, *, most: int, free_bytes: Callable[[], int]) -> int:
+    """Return the largest power of two of images that a pass holds, at most `most`.
+
+    On CUDA batches grow until memory runs out. On a CPU that would end the process: there the memory of each
+    batch tells whether twice of it would still fit into half of what is free.
+
+    Args:
+        model: The model in its form, on its device.
+        request: Where and how it runs.
+        most: Largest batch that is tried, a power of two.
+        free_bytes: Memory of the host that is free.
+
+    Raises:
+        torch.OutOfMemoryError: If not even one image fits.
+    """
+    batch_size, setting = 1, request.setting
+    while True:
+        free = free_bytes()
+        try:
+            images = create_images(batch_size, request.img_size, setting, request.device)
+            create_pass(model, images, setting)()
+        except torch.OutOfMemoryError:
+            if batch_size == 1:
+                raise
+            return batch_size // 2
+        is_tight = request.device == "cpu" and 2 * _pass_bytes(model, images) > free // 2
+        if is_tight or batch_size == most:
+            return batch_size
+        batch_size *= 2
+
+
+def _pass_bytes(model: nn.Module, images: Tensor) -> int:
+    """Return about the memory that a pass holds at once: thrice the largest module's inputs and outputs."""
+    largest = 0
+
+    def note(module: nn.Module, inputs: Any, output: Any) -> None:
+        nonlocal largest
+        tensors = [t for t in (*inputs, output) if isinstance(t, Tensor)]
+        largest = max(largest, sum(t.numel() * t.element_size() for t in tensors))
+
+    hooks = [module.register_forward_hook(note) for module in model.modules()]
+    model(images[:1])
+    for hook in hooks:
+        hook.remove()
+    return 3 * largest * len(images)

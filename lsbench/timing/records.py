@@ -1,0 +1,177 @@
+"""From a profile job to the request of a timing, and from its reply to records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lsbench.core.ids import content_hash
+from lsbench.core.job import JobContext
+from lsbench.core.record import Record, measured
+from lsbench.core.registry import DATASETS
+from lsbench.store.atomic import atomic_write
+from lsbench.timing.quantiles import quantile_intervals, samples_needed
+from lsbench.timing.request import Budget, Reply, Request, Subject
+
+VERSION = 2
+"""Version of the method in protocols. Version 1 timed a fixed number of passes in the job's own process."""
+LIMITED_S = 2.0
+Values = NDArray[np.float64]
+
+
+def create_request(
+    context: JobContext,
+    img_size: int,
+    *,
+    batch_size: int = 1,
+    min_samples: int = 20,
+    with_control: bool = False,
+    action: Literal["time", "fit"] = "time",
+) -> Request:
+    """Return the request of a timing of the job's model.
+
+    Args:
+        context: A job whose spec is a profile's.
+        img_size: Height and width of the images in pixels.
+        batch_size: Images of one pass.
+        min_samples: Samples that are worth some more seconds.
+        with_control: Whether the spec's control takes turns with the model.
+        action: As in :class:`Request`.
+    """
+    job, spec = context.job, context.spec
+    plugin = DATASETS.load(job.variant.dataset["name"])
+    root = None if job.data_root is None else Path(job.data_root)
+    num_classes = plugin.num_classes(plugin.spec.model_validate(job.variant.dataset), root)
+    return Request(
+        action=action,
+        subject=Subject(**job.variant.model_identity()),
+        control=spec.control_model() if with_control else None,
+        seed=job.seed or 0,
+        num_classes=num_classes,
+        img_size=img_size,
+        batch_size=batch_size,
+        device=context.device,
+        setting=spec.setting(),
+        budget=_limited(spec.budget(min_samples), job.limit),
+    )
+
+
+def _limited(budget: Budget, limit: int | None) -> Budget:
+    """Return a budget that a limit shortens to as many samples; six are the fewest that have an interval."""
+    if limit is None:
+        return budget
+    samples = max(6, limit)
+    less = {"max_samples": samples, "min_samples": 6, "min_s": 0.0, "max_s": min(budget.max_s, LIMITED_S)}
+    return budget.model_copy(update=less)
+
+
+def protocol_of(request: Request, *, batch: int | str) -> str:
+    """Return what numbers of a request must share to be compared."""
+    where = "cuda" if request.device == "cuda" else f"cpu|threads={request.setting.threads}"
+    control = "" if request.control is None else f"|control={_name_of(request.control)}"
+    return f"b={batch}|{request.setting.signature}|res={request.img_size}|{where}{control}|v{VERSION}"
+
+
+def _name_of(subject: Subject) -> str:
+    """Return a short name of a model, with a hash where it has arguments."""
+    args = {**subject.mixer_args, **subject.model_args}
+    parts = [subject.model, subject.mixer, content_hash(args, length=6) if args else None]
+    return "+".join(part for part in parts if part)
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A reply with what its records have in common.
+
+    Attributes:
+        request: What was asked.
+        reply: What was found.
+        protocol: As :func:`protocol_of` gives it.
+    """
+
+    request: Request
+    reply: Reply
+    protocol: str
+
+    @property
+    def disturbed_share(self) -> float:
+        """Share of the samples that others disturbed."""
+        return float(np.mean(self.reply.is_disturbed))
+
+    def inconclusive(self) -> str | None:
+        """Return why the samples say nothing, or None if they do."""
+        share, most = self.disturbed_share, self.request.budget.max_disturbed
+        if share <= most:
+            return None
+        causes = ", ".join(sorted(self.reply.disturbed_by))
+        return f"{share:.0%} of the samples were disturbed ({causes}), at most {most:.0%} may be"
+
+    def to_record(self, metric: str, values: Values, *, share: float = 0.5) -> Record:
+        """Return a quantile of the undisturbed values with its interval.
+
+        A value that the samples do not support is None, and the setting says why.
+
+        Args:
+            metric: Name of the metric.
+            values: All samples in its unit, in the order of time, shape ``(n,)``.
+            share: The quantile, 0.5 for the median.
+        """
+        clean = values[~np.array(self.reply.is_disturbed)]
+        why = self.inconclusive()
+        needed = samples_needed(max(share, 1 - share))
+        if why is None and len(clean) < needed:
+            why = f"{len(clean)} undisturbed samples, an interval of this quantile takes {needed}"
+        what = "median" if share == 0.5 else f"{share:.0%} quantile"
+        if why is not None:
+            unknown = {**self.setting(), "verdict": "inconclusive", "inconclusive": why}
+            return measured(metric, None, protocol=self.protocol, n=len(clean), setting=unknown)
+        value = float(np.quantile(clean, share))
+        [(low, high)] = quantile_intervals(clean, [share])
+        spread = {"p25": float(np.quantile(clean, 0.25)), "p75": float(np.quantile(clean, 0.75))}
+        noise = {"rel_noise": (high - low) / 2 / value}
+        return measured(
+            metric,
+            value,
+            protocol=self.protocol,
+            n=len(clean),
+            ci_low=low,
+            ci_high=high,
+            ci_method=f"{what}, block bootstrap 95%",
+            setting={**self.setting(), **spread, **noise, "verdict": "ok"},
+        )
+
+    def setting(self) -> dict[str, Any]:
+        """Return how the timing went, for the setting of every record of it."""
+        reply = self.reply
+        return {
+            "batch_size": self.request.batch_size,
+            "stopped_by": reply.stopped_by,
+            "target_noise": self.request.budget.target_noise,
+            "disturbed_share": round(self.disturbed_share, 4),
+            "disturbed_by": reply.disturbed_by,
+            "warm_up": [warm.model_dump() for warm in reply.warm_up],
+            "passes": reply.passes,
+            "conditions": reply.conditions,
+        }
+
+    def resource_records(self) -> list[Record]:
+        """Return peak memory and energy; None where the machine cannot tell."""
+        reply, images = self.reply, self.reply.passes * self.request.batch_size
+        energy = None if reply.energy_j is None or self.inconclusive() else reply.energy_j / images
+        held = {"batch_size": self.request.batch_size, "base_memory_mib": reply.base_memory_mib}
+        return [
+            measured("peak_memory_mib", reply.peak_memory_mib, protocol=self.protocol, setting=held),
+            measured("peak_device_memory_mib", reply.peak_device_memory_mib, protocol=self.protocol),
+            measured("energy_per_image_j", energy, protocol=self.protocol, n=images),
+        ]
+
+
+def save_samples(context: JobContext, metric: str, arrays: Mapping[str, Any]) -> None:
+    """Write raw samples as ``samples_<metric>.npz`` into the job's folder."""
+    with atomic_write(context.folder / f"samples_{metric}.npz") as file:
+        np.savez_compressed(file, **arrays)

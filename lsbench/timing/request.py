@@ -1,0 +1,131 @@
+"""What one timing is asked and what it answers: JSON between a job's process and the one that measures."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from lsbench.core.spec import StrictModel
+
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+class Subject(StrictModel):
+    """A model as a suite names it."""
+
+    model: str
+    mixer: str | None = None
+    mixer_args: dict[str, Any] = Field(default_factory=dict)
+    model_args: dict[str, Any] = Field(default_factory=dict)
+
+
+class Setting(StrictModel):
+    """In which form a model is run; every field is part of what a timing means."""
+
+    precision: Precision = "fp32"
+    fused: bool = False
+    channels_last: bool = False
+    compiled: bool = False
+    cuda_graphs: bool = False
+    threads: int = Field(default=1, ge=1)
+
+    @property
+    def signature(self) -> str:
+        """The setting in a protocol.
+
+        >>> Setting(fused=True, precision="bf16").signature
+        'bf16|nchw|fused|eager'
+        """
+        layout = "nhwc" if self.channels_last else "nchw"
+        how = "compiled" if self.compiled else "eager"
+        graph = "+graph" if self.cuda_graphs else ""
+        return f"{self.precision}|{layout}|{'fused' if self.fused else 'unfused'}|{how}{graph}"
+
+
+class Budget(StrictModel):
+    """How well a timing has to be known, and how long it may take.
+
+    Attributes:
+        target_noise: Half width of the median's 95 % interval over the median at which it is known.
+        min_s: Seconds that are timed at least.
+        max_s: Seconds after which it ends, however noisy.
+        min_samples: Samples that are taken at least, as long as there is time.
+        max_samples: Samples after which it ends; None: no bound.
+        max_disturbed: Share of disturbed samples above which a timing says nothing.
+        max_other_cpus: CPUs that others may be using during a sample.
+    """
+
+    target_noise: float = Field(default=0.01, gt=0)
+    min_s: float = Field(default=1.0, ge=0)
+    max_s: float = Field(default=20.0, gt=0)
+    min_samples: int = Field(default=20, ge=6)
+    max_samples: int | None = Field(default=None, ge=6)
+    max_disturbed: float = Field(default=0.25, ge=0, le=1)
+    max_other_cpus: float = Field(default=0.25, gt=0)
+
+
+class Request(StrictModel):
+    """One timing.
+
+    Attributes:
+        action: ``time`` a model, or find the largest batch that does ``fit``.
+        subject: The model.
+        control: A second model whose passes take turns with the first one's.
+        seed: From which the weights are drawn.
+        batch_size: Images of one pass; not looked at by ``fit``.
+        device: ``"cpu"`` or ``"cuda"`` (the first visible device).
+    """
+
+    action: Literal["time", "fit"] = "time"
+    subject: Subject
+    control: Subject | None = None
+    seed: int
+    num_classes: int
+    img_size: int
+    batch_size: int = Field(ge=1)
+    device: str
+    setting: Setting
+    budget: Budget
+
+
+class WarmUp(StrictModel):
+    """How a warm-up went: passes and seconds, and whether it ended because the passes were steady."""
+
+    passes: int
+    seconds: float
+    is_steady: bool
+
+
+class Reply(StrictModel):
+    """What a timing found.
+
+    Attributes:
+        seconds: Seconds per pass of each sample, in the order of time.
+        control_seconds: Those of the control in the same pair; empty without one.
+        is_disturbed: Whether others took part of the machine during the sample.
+        disturbed_by: Reason -> samples that it disturbed.
+        stopped_by: ``noise`` (known well enough), ``time``, or ``samples`` (no more were asked for).
+        warm_up: One for each model.
+        passes: Passes of the timed part, also those between samples that were not timed.
+        peak_memory_mib: Most memory that the process held.
+        base_memory_mib: What it held before there was a model.
+        peak_device_memory_mib: Most memory of the device that torch allocated; None on the CPU.
+        energy_j: Energy that the device took during the timed part; None where the machine cannot tell.
+        conditions: What was seen of the machine, for people.
+        batch_size: The largest batch that fits; of ``fit`` alone.
+    """
+
+    seconds: list[float] = Field(default_factory=list)
+    control_seconds: list[float] = Field(default_factory=list)
+    is_disturbed: list[bool] = Field(default_factory=list)
+    disturbed_by: dict[str, int] = Field(default_factory=dict)
+    stopped_by: Literal["noise", "time", "samples"] = "time"
+    warm_up: list[WarmUp] = Field(default_factory=list)
+    passes: int = 0
+    peak_memory_mib: float | None = None
+    base_memory_mib: float | None = None
+    peak_device_memory_mib: float | None = None
+    energy_j: float | None = None
+    conditions: dict[str, Any] = Field(default_factory=dict)
+    batch_size: int | None = None

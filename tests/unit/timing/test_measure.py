@@ -1,0 +1,90 @@
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from lsbench.timing.measure import _most_other_cpus, answer, main, measure, peak_memory_mib
+from lsbench.timing.request import Budget, Reply, Subject
+
+pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
+
+
+def test_a_model_is_timed_and_what_it_took_is_told(small_request):
+    reply = measure(small_request)
+    assert len(reply.seconds) == len(reply.is_disturbed) == 6
+    assert all(seconds > 0 for seconds in reply.seconds)
+    assert reply.control_seconds == []
+    assert peak_memory_mib() >= reply.peak_memory_mib > 100
+    assert reply.peak_memory_mib >= reply.base_memory_mib > 0
+    assert (reply.peak_device_memory_mib, reply.energy_j) == (None, None)
+    assert reply.conditions["other_cpus"]["max"] >= 0
+    assert torch.get_num_threads() == 1
+
+
+def test_a_control_takes_turns_with_it(small_request):
+    control = Subject(model="lsnet_nano", mixer="without_ska")
+    reply = measure(small_request.model_copy(update={"control": control}))
+    assert len(reply.seconds) == len(reply.control_seconds) == 6
+    assert len(reply.warm_up) == 2
+
+
+@pytest.fixture
+def busy_neighbour():
+    """A process that uses a CPU for nothing; it is at it when the test begins."""
+    command = [sys.executable, "-c", "print('busy', flush=True)\nwhile True: pass"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        yield
+        process.kill()
+
+
+@pytest.mark.usefixtures("busy_neighbour")
+def test_a_busy_neighbour_is_noticed(small_request):
+    budget = Budget(target_noise=1e-9, min_s=0.6, max_s=0.6)
+    reply = measure(small_request.model_copy(update={"budget": budget}))
+    assert any(reply.is_disturbed)
+    assert set(reply.disturbed_by) == {"other processes on the CPUs"}
+    assert reply.conditions["other_cpus"]["max"] > budget.max_other_cpus
+
+
+def test_the_largest_batch_is_looked_for(small_request, monkeypatch):
+    monkeypatch.setattr("lsbench.timing.measure.MOST_IMAGES", 4)
+    assert measure(small_request.model_copy(update={"action": "fit"})).batch_size == 4
+
+
+@pytest.mark.parametrize(
+    ("model", "args", "expected"),
+    [("no_such_model", {}, "ConfigError"), ("lsnet_nano", {"no_such_option": 1}, "ConfigError")],
+)
+def test_a_model_that_cannot_be_built_is_an_answer(model, args, expected, small_request):
+    subject = Subject(model=model, model_args=args)
+    found = answer(small_request.model_copy(update={"subject": subject}))
+    assert found["error"] == expected
+    assert "no_such" in found["message"]
+
+
+@pytest.mark.parametrize("error", [MemoryError("full"), torch.OutOfMemoryError("full\nof much")])
+def test_memory_that_runs_out_is_called_by_one_name(error, small_request, monkeypatch):
+    def fail(request):
+        raise error
+
+    monkeypatch.setattr("lsbench.timing.measure.measure", fail)
+    assert answer(small_request) == {"error": "oom", "message": "full"}
+
+
+def test_a_request_on_stdin_is_answered_into_a_file(small_request, tmp_path, monkeypatch):
+    line = io.BytesIO(small_request.model_dump_json().encode() + b"\n")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(line))
+    monkeypatch.setattr(sys, "argv", ["measure", str(tmp_path / "reply.json")])
+    monkeypatch.setattr("lsbench.timing.measure._end_with_stdin", lambda: None)
+    main()
+    assert len(Reply.model_validate(json.loads((tmp_path / "reply.json").read_text())).seconds) == 6
+
+
+def test_beside_a_gpu_others_may_use_half_of_the_cpus(small_request, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 32)
+    assert _most_other_cpus(small_request) == 0.25
+    assert _most_other_cpus(small_request.model_copy(update={"device": "cuda"})) == 16

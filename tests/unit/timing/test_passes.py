@@ -1,0 +1,94 @@
+import pytest
+import torch
+from torch import nn
+
+from lsbench.core.errors import ConfigError
+from lsbench.timing.passes import create_images, create_pass, create_subject, largest_fitting
+from lsbench.timing.request import Setting
+
+
+def test_weights_follow_from_the_seed_and_every_form_computes_the_same(small_request):
+    torch.manual_seed(5)
+    images = create_images(2, 32, Setting(), "cpu")
+    found = {}
+    for name, setting in {
+        "plain": {},
+        "again": {},
+        "fused": {"fused": True},
+        "nhwc": {"channels_last": True},
+        "bf16": {"precision": "bf16"},
+    }.items():
+        request = small_request.model_copy(update={"setting": Setting(**setting)})
+        model = create_subject(request.subject, request)
+        assert not model.training
+        with torch.no_grad():
+            found[name] = model(images.to(next(model.parameters()).dtype)).float()
+    assert torch.equal(found["plain"], found["again"])
+    assert torch.allclose(found["plain"], found["fused"], atol=1e-4)
+    assert torch.allclose(found["plain"], found["nhwc"], atol=1e-4)
+    assert torch.allclose(found["plain"], found["bf16"], atol=0.05)
+
+
+def test_images_come_as_the_model_takes_them():
+    images = create_images(2, 8, Setting(precision="bf16", channels_last=True), "cpu")
+    assert (images.shape, images.dtype) == ((2, 3, 8, 8), torch.bfloat16)
+    assert images.is_contiguous(memory_format=torch.channels_last)
+    assert create_images(2, 8, Setting(), "cpu").is_contiguous()
+
+
+def test_a_pass_runs_the_model_once_and_takes_time():
+    seen = []
+    images = create_images(2, 8, Setting(), "cpu")
+    run = create_pass(seen.append, images, Setting())
+    assert run() > 0
+    assert len(seen) == 1
+    assert seen[0] is images
+
+
+def test_cuda_graphs_need_a_gpu():
+    with pytest.raises(ConfigError, match="cuda_graphs: expected a GPU, found a job on the CPU"):
+        create_pass(nn.Identity(), create_images(1, 8, Setting(), "cpu"), Setting(cuda_graphs=True))
+
+
+class Hungry(nn.Module):
+    """Runs out of memory above a batch size."""
+
+    def __init__(self, most):
+        super().__init__()
+        self.most = most
+
+    def forward(self, images):
+        if len(images) > self.most:
+            raise torch.OutOfMemoryError
+        return images
+
+
+@pytest.mark.parametrize(("most", "expected"), [(1, 1), (5, 4), (8, 8), (1000, 64)])
+def test_the_largest_batch_that_fits_is_a_power_of_two(most, expected, small_request):
+    found = largest_fitting(Hungry(most), small_request, most=64, free_bytes=lambda: 2**40)
+    assert found == expected
+
+
+def test_on_a_cpu_a_batch_stays_well_within_what_is_free(small_request):
+    image_bytes = 3 * 32 * 32 * 4
+    # A pass through the identity holds input and output, threefold to be safe: 6 images' worth for each.
+    free = 2 * 2 * 6 * image_bytes * 8
+    assert largest_fitting(nn.Identity(), small_request, most=64, free_bytes=lambda: free - 1) == 8
+    assert largest_fitting(nn.Identity(), small_request, most=64, free_bytes=lambda: free) == 16
+
+
+def test_a_model_that_holds_not_one_image_is_told(small_request):
+    with pytest.raises(torch.OutOfMemoryError):
+        largest_fitting(Hungry(0), small_request, most=64, free_bytes=lambda: 2**40)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("setting", [{}, {"cuda_graphs": True}, {"precision": "fp16", "fused": True}])
+def test_a_pass_on_a_gpu_takes_time(setting, small_request):
+    request = small_request.model_copy(update={"device": "cuda", "setting": Setting(**setting)})
+    model = create_subject(request.subject, request)
+    images = create_images(2, 32, request.setting, "cuda")
+    with torch.inference_mode():
+        run = create_pass(model, images, request.setting)
+        run()
+        assert 0 < run() < 1
