@@ -85,3 +85,9 @@ class NothingMeasuredError(LsbenchError):
     """There is no result to show."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.NOTHING_MEASURED
+
+
+class InconclusiveError(LsbenchError):
+    """There is nothing to compare with, so nothing can be said."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.INCONCLUSIVE
