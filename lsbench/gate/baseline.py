@@ -28,7 +28,7 @@ class Baseline(StrictModel):
         rules: The rules of the suite when it was written.
     """
 
-    schema_version: Literal[1] = SCHEMA
+    schema_version: Literal[1] = 1
     suite: str
     preset: str
     created_at: str
@@ -117,9 +117,7 @@ def read_baseline(path: Path) -> Baseline:
     if version is None:
         raise UsageError(f"{path}: expected a baseline of lsbench, found other JSON; {mend}")
     if version != SCHEMA:
-        raise UsageError(
-            f"{path}: expected schema version {SCHEMA}, found {version}; write a new one with --update-baseline"
-        )
+        raise UsageError(f"{path}: expected schema version {SCHEMA}, found {version}; {mend}")
     seal = content.pop(SEAL, None)
     if seal != _seal(content):
         raise UsageError(f"{path}: damaged or edited by hand, its seal does not fit; {mend}")
@@ -128,9 +126,7 @@ def read_baseline(path: Path) -> Baseline:
     except ValidationError as error:
         found = error.errors(include_url=False)[0]
         place = ".".join(map(str, found["loc"]))
-        raise UsageError(
-            f"{path}: {place}: {found['msg']}; write a new one with --update-baseline"
-        ) from error
+        raise UsageError(f"{path}: {place}: {found['msg']}; {mend}") from error
 
 
 def _seal(content: Any) -> str:

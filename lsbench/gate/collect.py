@@ -38,7 +38,8 @@ def collect_rows(folder: ResultsFolder, rules: Sequence[GateRule]) -> list[GateR
         found = table[(table.metric == rule.metric).fillna(False)]
         grouped: dict[RowKey, list[Any]] = {}
         for record in found.sort_values("seed", na_position="first", kind="stable").itertuples():
-            key = RowKey(record.variant, rule.metric, record.protocol, _or_none(record.dataset))
+            dataset = _or_none(record.dataset)
+            key = RowKey(str(record.variant), rule.metric, str(record.protocol), dataset)
             grouped.setdefault(key, []).append(record)
         rows += [
             GateRow(key=key, title=records[0].title, measurements=tuple(_measured(folder, records, rule)))

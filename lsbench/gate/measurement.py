@@ -1,4 +1,4 @@
-"""What the gate compares: one row per variant, metric, data set and protocol, as results and baselines hold it."""
+"""What the gate compares, as results and baselines hold it: rows of one metric, with all behind them."""
 
 from __future__ import annotations
 

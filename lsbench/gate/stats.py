@@ -39,6 +39,11 @@ class Evidence:
     p_worse: float
     p_better: float
 
+    def mirrored(self) -> Evidence:
+        """Return the evidence where a gain is a loss."""
+        low, high = (None if end is None else -end for end in (self.high, self.low))
+        return Evidence(-self.worsening, low, high, self.p_better, self.p_worse)
+
 
 def compare_images(lost: int, gained: int, images: int, *, alpha: float) -> Evidence:
     """Return the evidence of an exact paired test (McNemar) on images that two models both saw.
@@ -179,6 +184,15 @@ class Spread:
         error = self.error(before, after)
         needed = max(float(stats.t.ppf(1 - alpha, self.freedom)), min_effect / error)
         return float(stats.nct.sf(needed, self.freedom, effect / error))
+
+    def detectable(self, seeds: int, *, alpha: float, min_effect: float, power: float) -> float:
+        """Return the true loss that is found in `power` of all cases with so many seeds on both sides."""
+        low, high = 0.0, min_effect + 100 * self.deviation
+        for _ in range(50):
+            middle = (low + high) / 2
+            found = self.power(middle, seeds, seeds, alpha=alpha, min_effect=min_effect)
+            low, high = (middle, high) if found < power else (low, middle)
+        return high
 
 
 def pool_spread(groups: Sequence[Sequence[float]]) -> Spread | None:

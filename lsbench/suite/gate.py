@@ -58,7 +58,8 @@ class GateRule(StrictModel):
     def worsening(self, before: float, after: float) -> float:
         """Return by how much `after` is worse: relative for timings, else the difference.
 
-        >>> round(GateRule(metric="top1", direction="higher", min_effect=0, alpha=0.01).worsening(0.7, 0.6), 3)
+        >>> rule = GateRule(metric="top1", direction="higher", min_effect=0, alpha=0.01)
+        >>> round(rule.worsening(0.7, 0.6), 3)
         0.1
         """
         change = after / before - 1 if self.is_timing else after - before
@@ -102,7 +103,10 @@ def _rule(asked: GateEntry, where: tuple[str | int, ...], problems: Problems) ->
             f"compare what is relative to a control: {' or '.join(RATIOS)}",
         )
         return None
-    direction = asked.direction or _own_direction(metric.higher_is_better)
+    own = _own_direction(metric.higher_is_better)
+    direction = own or asked.direction
+    if own is not None and asked.direction not in (None, own):
+        problems.add((*where, "direction"), f"of '{asked.metric}' {own} is better: leave it out")
     if direction is None:
         hint = "" if asked.metric in QUANTITIES else suggest(asked.metric, QUANTITIES)
         problems.add(
@@ -126,9 +130,7 @@ def _own_direction(higher_is_better: bool | None) -> Direction | None:
 
 
 def _has_control(data: dict[str, Any]) -> bool:
-    settings = [
-        value for entry in data.get("jobs") or [] if isinstance(entry, dict) for value in entry.values()
-    ]
     rows = [row.get("jobs") for row in data.get("variants") or [] if isinstance(row, dict)]
-    settings += [value for row in rows if isinstance(row, dict) for value in row.values()]
-    return any(isinstance(value, dict) and value.get("control") is not None for value in settings)
+    jobs = [entry for entry in [*(data.get("jobs") or []), *rows] if isinstance(entry, dict)]
+    settings = [value for entry in jobs for value in entry.values() if isinstance(value, dict)]
+    return any(value.get("control") is not None for value in settings)
