@@ -166,13 +166,7 @@ def _by_images(empty: Comparison, before: GateRow, after: GateRow) -> Comparison
         images += len(was)
     evidence = compare_images(lost, gained, images, alpha=empty.rule.alpha)
     if empty.rule.direction == "lower":
-        evidence = Evidence(
-            -evidence.worsening,
-            None if evidence.high is None else -evidence.high,
-            None if evidence.low is None else -evidence.low,
-            evidence.p_better,
-            evidence.p_worse,
-        )
+        evidence = evidence.mirrored()
     detail = (
         f"{lost} lost and {gained} gained of {images}" if lost or gained else f"all {images} images alike"
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lsbench.core.errors import NothingMeasuredError
 from lsbench.gate.compare import Comparison, compare_rows
 from lsbench.gate.measurement import GateRow, RowKey
 from lsbench.gate.stats import Evidence, holm
-from lsbench.gate.verdict import Finding, Verdict, confirm, decide
+from lsbench.gate.verdict import Finding, Verdict, decide
 from lsbench.suite.gate import GateRule
 
 
@@ -18,14 +18,18 @@ class Judgement:
     """What the gate says of a suite.
 
     Attributes:
+        commit: Of the code that was measured.
         findings: One per row, in the order of rules and rows.
         notes: What people should know beside them.
+        trends: A small chart of the last nights of each row, where there is a history.
     """
 
     suite: str
     preset: str
+    commit: str
     findings: tuple[Finding, ...]
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    trends: Mapping[RowKey, str] = field(default_factory=dict)
 
     @property
     def suspects(self) -> tuple[Finding, ...]:
@@ -115,21 +119,3 @@ def _nothing_matched(
         f"no row of the baseline matches one of the results: {len(old)} and {len(new)} rows of {metrics}; "
         "run the suite, or write a new baseline with --update-baseline"
     )
-
-
-def with_second(
-    findings: Sequence[Finding], second: Iterable[Finding], suspects: Sequence[Finding]
-) -> list[Finding]:
-    """Return `findings` with each suspect replaced by what two measurements say together.
-
-    Args:
-        findings: All rows as first judged.
-        second: All rows as judged with the second measurements of the suspects.
-        suspects: The rows that were measured again.
-    """
-    again = {finding.compared.key: finding for finding in second}
-    keys = {finding.compared.key for finding in suspects}
-    return [
-        confirm(finding, again[finding.compared.key]) if finding.compared.key in keys else finding
-        for finding in findings
-    ]

@@ -82,6 +82,19 @@ def unconfirmed(first: Finding, why: str) -> Finding:
     return replace(first, verdict=Verdict.INCONCLUSIVE, reason=reason)
 
 
+def unalarmed(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings that alarm nobody about a timing that was measured once: another night may differ.
+
+    What images say is the same whenever they are looked at, and stays a regression.
+    """
+    return [
+        unconfirmed(finding, "--no-run")
+        if finding.verdict == Verdict.REGRESSED and finding.compared.rule.is_timing
+        else finding
+        for finding in findings
+    ]
+
+
 def exit_code(findings: Iterable[Finding], *, jobs_failed: bool) -> ExitCode:
     """Return the exit code of a gate: a confirmed regression counts most, then failed jobs, then doubt."""
     verdicts = {finding.verdict for finding in findings}
