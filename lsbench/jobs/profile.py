@@ -131,7 +131,9 @@ def run(context: JobContext) -> Sequence[Record]:
 def cost(spec: ProfileSpec, macs: float, images: Callable[[str], int]) -> float:
     """Return about how many MACs a profile takes; what a timing takes depends on how noisy the machine is."""
     batch = USUAL_MAX if spec.batch_size == "max" else spec.batch_size
-    return macs * (USUAL_PASSES["latency"] + USUAL_PASSES["throughput"] * batch)
+    sizes = {"latency": 1, "throughput": batch}
+    asked = [name.removesuffix("_ratio") for name in spec.all_probes()]
+    return macs * (1 + sum(USUAL_PASSES[name] * sizes[name] for name in asked if name in sizes))
 
 
 JOB = JobKind(

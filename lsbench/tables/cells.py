@@ -50,7 +50,7 @@ class Cell:
 
     Attributes:
         estimate: The number with its interval; None if it was not measured.
-        hole: ``"missing"``, ``"failed"`` or ``""``.
+        hole: ``"missing"``, ``"failed"``, ``"inconclusive"`` or ``""``.
         expected: Seeds that the manifest expects; fewer in the estimate is shown.
         text: How people are shown the cell, where not as a number with the digits of its column.
         gap: In a published column, ours minus the published value; None where the two are no comparison.

@@ -171,10 +171,17 @@ def _cell(values: dict[int, float], table: pd.DataFrame, variant: str, column: C
     expected = max(len(jobs), 1)
     if not values:
         own = table[(table.variant == variant) & table.kind.isin([kind, *BEFORE.get(kind, ())])]
-        return Cell(None, "failed" if (own.status == "failed").any() else "missing", expected)
+        unmeasured = "inconclusive" if _is_inconclusive(table, variant, column) else "missing"
+        return Cell(None, "failed" if (own.status == "failed").any() else unmeasured, expected)
     if list(values) == [-1]:
         return Cell(_single(table, variant, column, values[-1]), expected=1)
     return Cell(mean_over_seeds(list(values.values())), expected=expected)
+
+
+def _is_inconclusive(table: pd.DataFrame, variant: str, column: Column) -> bool:
+    """Return whether the variant was timed, but on a machine that others disturbed too much."""
+    rows = table[(table.variant == variant) & (table.metric == column.quantity.name).fillna(False)]
+    return column.quantity.depends_on_machine and bool(rows.value.isna().any())
 
 
 def _single(table: pd.DataFrame, variant: str, column: Column, value: float) -> Estimate:
@@ -196,6 +203,8 @@ def _notes(
     if not notes:
         notes += _resolution(table, columns, rows, manifest["baseline"])
     notes += [f"{c.quantity.title}: {c.way}." for c in columns if c.protocol and not c.is_delta]
+    if any(cell.hole == "inconclusive" for row in rows for cell in row.cells.values()):
+        notes.append("inconclusive: others used the machine during too many samples for a number.")
     uncounted = _uncounted(table)
     if uncounted:
         notes.append(f"FLOPs leave out operators without a formula: {', '.join(uncounted)}.")

@@ -108,8 +108,12 @@ def answer(request: Request) -> dict[str, Any]:
 
 
 def _end_with_stdin() -> None:
-    """Leave as soon as nobody holds the other end of standard input."""
-    sys.stdin.buffer.read()
+    """Leave as soon as nobody holds the other end of standard input.
+
+    It is read below Python's own buffer, whose lock a thread must not hold when the interpreter ends.
+    """
+    while os.read(0, 4096):
+        pass
     os._exit(1)
 
 

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -5,9 +6,24 @@ from lsbench.core.job import JobContext
 from lsbench.jobs.profile import JOB, ProfileSpec
 
 
-def test_an_unknown_probe_is_refused_with_the_nearest():
-    with pytest.raises(ValidationError, match=r"unknown probe 'latncy' \(did you mean 'latency'\?\)"):
-        ProfileSpec(probes=["latncy"])
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"probes": ["latncy"]}, r"unknown probe 'latncy' \(did you mean 'latency'\?\)"),
+        ({"control": "lsnet_nanu"}, "did you mean 'lsnet_nano'"),
+        ({"control": {"model": "lsnet_nanu"}}, "did you mean 'lsnet_nano'"),
+        ({"control": {"model": "lsnet_nano", "mixer": "swim"}}, "did you mean 'swin'"),
+        ({"control": {"mixer": "swin"}}, "model"),
+        ({"probes": ["latency_ratio"]}, "compares with a control model: give `control`"),
+        ({"min_s": 30}, r"min_s: expected at most max_s \(20\), found 30"),
+        ({"batch_size": "most"}, "max"),
+        ({"batch_size": 0}, "greater than or equal to 1"),
+        ({"precision": "int8"}, "fp32"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings, expected):
+    with pytest.raises(ValidationError, match=expected):
+        ProfileSpec(**settings)
 
 
 def test_it_runs_once_per_variant_alone_and_looks_at_no_image():
@@ -16,15 +32,78 @@ def test_it_runs_once_per_variant_alone_and_looks_at_no_image():
     assert JOB.resources.exclusive == "device"
 
 
-def test_only_the_probes_asked_for_are_run_in_their_order(tiny, make_graph, tmp_path):
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, ["params", "macs", "latency", "throughput"]),
+        ({"control": "lsnet_nano", "probes": ["latency", "macs"]}, ["latency", "latency_ratio", "macs"]),
+        ({"control": "lsnet_nano", "probes": ["latency_ratio"]}, ["latency_ratio"]),
+        (
+            {"control": "lsnet_nano", "probes": ["throughput_ratio", "throughput"]},
+            ["throughput_ratio", "throughput"],
+        ),
+    ],
+)
+def test_a_control_adds_a_comparison_to_every_timing(settings, expected):
+    assert list(ProfileSpec(**settings).all_probes()) == expected
+
+
+def test_a_control_is_a_name_or_a_model():
+    assert ProfileSpec().control_model() is None
+    assert ProfileSpec(control="lsnet_nano").control_model().mixer is None
+    control = {"model": "lsnet_nano", "mixer": "swin", "mixer_args": {"window": 7}}
+    assert ProfileSpec(control=control).control_model().model_dump() == {**control, "model_args": {}}
+
+
+def test_its_settings_reach_the_timing():
+    spec = ProfileSpec(
+        threads=2, precision="bf16", fused=True, channels_last=True, compiled=True, target_noise=0.02, max_s=3
+    )
+    assert spec.setting().signature == "bf16|nhwc|fused|compiled"
+    assert spec.setting().threads == 2
+    budget = spec.budget(min_samples=33)
+    assert (budget.target_noise, budget.max_s, budget.min_samples) == (0.02, 3, 33)
+
+
+@pytest.fixture
+def run(tiny, make_graph, tmp_path):
     job = next(job for job in make_graph(tiny).jobs if job.label == "id/profile")
-    events = []
-    spec = ProfileSpec(probes=("macs", "params"))
-    records = JOB.run(JobContext(job, spec, tmp_path, {}, "cpu", events.append))
-    assert [record.metric for record in records] == ["macs", "params"]
+
+    def start(**settings):
+        events = []
+        context = JobContext(job, ProfileSpec(**settings), tmp_path, {}, "cpu", events.append)
+        return {record.metric: record for record in JOB.run(context)}, events
+
+    return start
+
+
+def test_only_the_probes_asked_for_are_run_in_their_order(run):
+    records, events = run(probes=("macs", "params"))
+    assert list(records) == ["macs", "params"]
     assert [event["what"] for event in events] == ["macs", "params"]
 
 
+def test_a_timing_comes_from_a_process_of_its_own_and_says_how_it_went(run, tmp_path):
+    # However busy the machine is that runs the tests.
+    records, events = run(
+        probes=("latency",), min_s=0, max_s=0.2, max_disturbed=1, max_other_cpus=999, target_noise=0.5
+    )
+    latency = records["latency_ms"]
+    with np.load(tmp_path / "samples_latency_ms.npz") as found:
+        assert latency.value == np.median(found["samples"]) > 0
+        assert latency.n == len(found["samples"])
+        assert not found["is_disturbed"].any()
+    assert latency.setting["stopped_by"] in ("noise", "time")
+    assert latency.setting["verdict"] == "ok"
+    assert records["peak_memory_mib"].value > records["peak_memory_mib"].setting["base_memory_mib"]
+    assert len(events) == 1
+
+
 def test_the_cost_counts_single_images_and_batches():
-    spec = ProfileSpec(warmup=2, repeats=8, batch_size=4)
-    assert JOB.cost(spec, 1e6, lambda split: 0) == pytest.approx(1e6 * 10 * 5)
+    assert JOB.cost(ProfileSpec(batch_size=4), 1e6, lambda split: 0) == pytest.approx(
+        1e6 * (1 + 500 + 40 * 4)
+    )
+    assert JOB.cost(ProfileSpec(probes=["params"]), 1e6, lambda split: 0) == 1e6
+    twice = ProfileSpec(probes=["latency"], control="lsnet_nano")
+    assert JOB.cost(twice, 1e6, lambda split: 0) == pytest.approx(1e6 * (1 + 500 + 500))
+    assert JOB.cost(ProfileSpec(batch_size="max"), 1e6, lambda split: 0) > 1e6 * 40 * 64

@@ -1,19 +1,24 @@
 import numpy as np
-from torch import nn
 
-from lsbench.core.job import JobContext
-from lsbench.jobs.profile import ProfileSpec
-from lsbench.probes.latency import PROBE
+from lsbench.probes.latency import PROBE, SAMPLES
+from lsbench.timing.quantiles import samples_needed
 
 
-def test_the_value_is_the_median_of_the_stored_samples(tmp_path, tiny, make_graph):
-    spec = ProfileSpec(warmup=1, repeats=7, batch_size=3)
-    job = make_graph(tiny).jobs[0]
-    context = JobContext(job, spec=spec, folder=tmp_path, needs={}, device="cpu", emit=print)
-    [record] = PROBE(nn.Identity(), 8, context)
-    samples = np.load(tmp_path / f"samples_{record.metric}.npy")
-    assert record.value == np.median(samples) > 0
-    assert record.n == len(samples) == 7
-    assert record.ci_low == samples.min()
-    assert "b=1|" in record.protocol
-    assert record.unit == "ms"
+def test_percentiles_are_those_of_the_stored_samples_of_single_images(context_of, asked, tmp_path):
+    records = {record.metric: record for record in PROBE(None, 32, context_of(batch_size=7))}
+    assert list(records) == [
+        *("latency_ms", "latency_p90_ms", "latency_p99_ms"),
+        *("peak_memory_mib", "peak_device_memory_mib", "energy_per_image_j"),
+    ]
+    with np.load(tmp_path / "samples_latency_ms.npz") as found:
+        clean = found["samples"][~found["is_disturbed"]]
+    for metric, share in {"latency_ms": 0.5, "latency_p90_ms": 0.9, "latency_p99_ms": 0.99}.items():
+        assert records[metric].value == np.quantile(clean, share)
+        assert records[metric].unit == "ms"
+    assert records["latency_ms"].value == 3.0
+    assert all(record.protocol.startswith("b=1|") for record in records.values())
+    assert [request.batch_size for request in asked] == [1]
+
+
+def test_enough_passes_are_asked_for_to_tell_the_last_percentile():
+    assert samples_needed(0.99) <= SAMPLES

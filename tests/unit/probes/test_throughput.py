@@ -1,19 +1,21 @@
 import numpy as np
-from torch import nn
+import pytest
 
-from lsbench.core.job import JobContext
-from lsbench.jobs.profile import ProfileSpec
 from lsbench.probes.throughput import PROBE
 
 
-def test_the_value_is_the_median_of_the_stored_samples(tmp_path, tiny, make_graph):
-    spec = ProfileSpec(warmup=1, repeats=7, batch_size=3)
-    job = make_graph(tiny).jobs[0]
-    context = JobContext(job, spec=spec, folder=tmp_path, needs={}, device="cpu", emit=print)
-    [record] = PROBE(nn.Identity(), 8, context)
-    samples = np.load(tmp_path / f"samples_{record.metric}.npy")
-    assert record.value == np.median(samples) > 0
-    assert record.n == len(samples) == 7
-    assert record.ci_low == samples.min()
-    assert "b=3|" in record.protocol
-    assert record.unit == "image/s"
+def test_the_rate_is_that_of_the_stored_samples_of_full_batches(context_of, asked, tmp_path):
+    record, *held = PROBE(None, 32, context_of(batch_size=6))
+    with np.load(tmp_path / "samples_throughput.npz") as found:
+        clean = found["samples"][~found["is_disturbed"]]
+    assert record.value == np.median(clean) == pytest.approx(6 / 3e-3)
+    assert (record.metric, record.unit) == ("throughput", "image/s")
+    assert "b=6|" in record.protocol
+    assert [request.batch_size for request in asked] == [6]
+    assert {r.metric for r in held} == {"peak_memory_mib", "peak_device_memory_mib", "energy_per_image_j"}
+
+
+def test_the_largest_batch_that_fits_is_found_first(context_of, asked):
+    record, *_ = PROBE(None, 32, context_of(batch_size="max"))
+    assert [(request.action, request.batch_size) for request in asked] == [("fit", 1), ("time", 32)]
+    assert record.value == pytest.approx(32 / 3e-3)

@@ -55,6 +55,21 @@ def test_numbers_measured_once_keep_their_own_interval(graph, fill_store, record
     assert (found.value, found.low, found.high, found.n) == (5.0, 1.0, 9.0, 1)
 
 
+def test_a_timing_that_others_disturbed_is_no_missing_one(graph, fill_store, records_of):
+    def timed(job):
+        found = records_of(job) if job.kind == "profile" else None
+        for record in found or ():
+            if record["metric"] == "latency_ms" and job.variant.name == "ls":
+                record["value"] = None
+        return found
+
+    summary = summarize(fill_store(graph, timed))
+    holes = {name: cells(summary, name)["latency_ms"].hole for name in ("ls", "id")}
+    assert holes == {"ls": "inconclusive", "id": ""}
+    assert any(note.startswith("inconclusive: others used the machine") for note in summary.notes)
+    assert cells(summary, "ls")["top1"].hole == "missing"
+
+
 def test_holes_say_why_they_are_there(graph, fill_store, records_of):
     def only_ls(job):
         return records_of(job) if job.variant.name == "ls" and job.kind == "evaluate" else None
