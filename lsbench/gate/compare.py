@@ -121,13 +121,12 @@ def _by_pairs(empty: Comparison, before: GateRow, after: GateRow) -> Comparison:
     """Compare the ratios to the control that was timed in turns."""
     [(old, new)] = _sides(before, after)
     if old.pairs is None or new.pairs is None:
-        side = "baseline" if old.pairs is None else "results"
-        return replace(empty, barrier=f"the {side} hold no samples of pairs")
+        side = "the baseline holds" if old.pairs is None else "the results hold"
+        return replace(empty, barrier=f"{side} no samples of pairs")
     evidence = compare_timings(old.pairs.ratios(), new.pairs.ratios(), alpha=empty.rule.alpha)
     if evidence is None:
-        return replace(
-            empty, barrier=f"too few pairs: {old.pairs.count} in the baseline, {new.pairs.count} now"
-        )
+        counts = f"{old.pairs.count} in the baseline, {new.pairs.count} now"
+        return replace(empty, barrier=f"too few undisturbed pairs: {counts}")
     drift = new.pairs.control_s() / old.pairs.control_s()
     return replace(
         empty,
@@ -193,9 +192,8 @@ def _by_seeds(
         detail = "trained anew with one seed, whose luck nobody knows: give the suite more seeds"
         return replace(empty, evidence=Evidence(worse, None, None, 1.0, 1.0), test="none", detail=detail)
     evidence = compare_seeds(losses[0], losses[1], spread, alpha=rule.alpha)
-    smallest = spread.detectable(
-        seeds, alpha=rule.alpha / len(alike), min_effect=rule.min_effect, power=POWER
-    )
+    share = rule.alpha / len(alike)
+    smallest = spread.detectable(seeds, alpha=share, min_effect=rule.min_effect, power=POWER)
     shown = quantity(rule.metric)
     detail = (
         f"trained anew: with {seeds} seeds a loss of {smallest * shown.scale:.{shown.digits}f} is found in "
