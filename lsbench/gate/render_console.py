@@ -12,12 +12,12 @@ from rich.text import Text
 from lsbench.gate._text import headline, table_texts
 from lsbench.gate.judge import Judgement
 
-MIN_WIDTH = 60
+MIN_WIDTH = 100
 NUMBERS = ("baseline", "now", "change")
 
 
 def render(judgement: Judgement) -> str:
-    """Return the table as text as wide as the terminal, at least 60 columns."""
+    """Return the table as text as wide as the terminal, at least 100 columns."""
     width = max(shutil.get_terminal_size((160, 24)).columns, MIN_WIDTH)
     text = io.StringIO()
     console = Console(file=text, width=width, highlight=False)

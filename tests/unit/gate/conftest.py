@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lsbench.gate.judge import Judgement, judge
 from lsbench.gate.measurement import GateRow, Images, Measurement, Pairs, RowKey
 from lsbench.suite.gate import GateRule
 
@@ -63,3 +64,26 @@ def make_pairs(make_row):
         return make_row("latency_ratio", [value], pairs=pairs, dataset=None, **more)
 
     return make
+
+
+@pytest.fixture
+def judgement(rules, make_images, make_pairs, make_row):
+    """One row of each verdict."""
+    awkward = "<b>|x\x00*"
+    before = [
+        make_images(),
+        make_images(6000, variant="better"),
+        make_images(variant=awkward),
+        make_images(variant="gone"),
+        make_pairs(),
+        make_row("macs", [3e8]),
+    ]
+    after = [
+        make_images(),
+        make_images(7000, variant="better"),
+        make_images(variant=awkward, wrong=range(100)),
+        make_pairs(1.02, seed=1),
+        make_row("macs", [3e8]),
+    ]
+    findings = judge(before, after, [rules[name] for name in ("top1", "latency_ratio", "macs")])
+    return Judgement("nightly", "default", "abc", tuple(findings), ("A note with <b>.",))
