@@ -200,10 +200,11 @@ def _remember(
     judgement: Judgement, folder: ResultsFolder, history: Path | None, *, is_written: bool
 ) -> Judgement:
     """Return the judgement with the trends of its rows; a run is added to the history first."""
-    from lsbench.gate.history import FILE, add_night, read_history, trends
+    from lsbench.gate.history import add_night, trends
+    from lsbench.tables.nights import FILE, read_nights
 
     path = history or folder.root / FILE
-    nights = add_night(path, judgement) if is_written else read_history(path)
+    nights = add_night(path, judgement) if is_written else read_nights(path)
     return replace(judgement, trends=trends(nights, judgement.suite, judgement.preset))
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lsbench.reports._nights import nights_table
 from lsbench.reports._text import header, heading, row_texts
 from lsbench.reports._training import training_table
 from lsbench.tables.summary import Summary
@@ -30,22 +31,24 @@ def render(summaries: Sequence[Summary]) -> str:
         console.print(table)
         for note in summary.notes:
             console.print(Text(note))
-        _print_training(console, summary)
+        _print_section(console, f"{heading(summary)}: training", training_table(summary))
+        _print_section(console, f"{heading(summary)}: gate", nights_table(summary))
         console.print()
     text = console.file
     return text.getvalue() if isinstance(text, io.StringIO) else ""
 
 
-def _print_training(console: Console, summary: Summary) -> None:
-    """Print how the trainings went, if there is something to see."""
-    found = training_table(summary)
+def _print_section(
+    console: Console, title: str, found: tuple[list[str], list[list[str]], list[str]] | None
+) -> None:
+    """Print a section beside the table, if there is something to see."""
     if found is None:
         return
     titles, rows, notes = found
     console.print()
-    table = Table(title=Text(f"{heading(summary)}: training"), title_justify="left")
-    for title in titles:
-        table.add_column(Text(title), overflow="fold")
+    table = Table(title=Text(title), title_justify="left")
+    for column in titles:
+        table.add_column(Text(column), overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
     console.print(table)

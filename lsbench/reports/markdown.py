@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lsbench.reports._nights import nights_table
 from lsbench.reports._text import header, heading, row_texts
 from lsbench.reports._training import training_table
 from lsbench.tables.summary import Summary
@@ -20,18 +21,20 @@ def _table(summary: Summary) -> str:
     lines.append(_line(["---", *("---:" for _ in titles[1:])]))
     lines += [_line(row_texts(row, summary.columns)) for row in summary.rows]
     lines += ["", *(f"- {_escape(note)}" for note in summary.notes)]
-    return "\n".join([*lines, *_training(summary)]) + "\n"
+    title = heading(summary)
+    lines += _section(f"{title}: training", training_table(summary))
+    lines += _section(f"{title}: gate", nights_table(summary))
+    return "\n".join(lines) + "\n"
 
 
-def _training(summary: Summary) -> list[str]:
-    """Return the lines of how the trainings went, if there is something to see."""
-    found = training_table(summary)
+def _section(title: str, found: tuple[list[str], list[list[str]], list[str]] | None) -> list[str]:
+    """Return the lines of a section beside the table, if there is something to see."""
     if found is None:
         return []
     titles, rows, notes = found
     lines = [
         "",
-        f"#### {_escape(heading(summary))}: training",
+        f"#### {_escape(title)}",
         "",
         _line(titles),
         _line(["---"] * len(titles)),

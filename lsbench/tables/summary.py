@@ -18,6 +18,7 @@ from lsbench.store.results import ResultsFolder
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.curves import Curve, curves_of, load_curves
 from lsbench.tables.load import load_table
+from lsbench.tables.nights import FILE, NightCurve, night_curves, read_nights
 from lsbench.tables.published import add_published, published_notes
 from lsbench.tables.search import trial_table
 from lsbench.tables.statistics import (
@@ -56,6 +57,7 @@ class Summary:
     rows: list[Row]
     notes: list[str] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)
+    nights: list[NightCurve] = field(default_factory=list)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the summary as a pandas frame in SI units, with interval and seeds beside each value."""
@@ -97,7 +99,16 @@ def summarize(folder: ResultsFolder) -> Summary | None:
     rows = [_row(name, manifest, table, columns) for name in variants]
     notes = [*_notes(manifest, table, columns, rows), *published_notes(manifest)]
     columns, rows = add_published(columns, rows, manifest)
-    return replace(_summary(manifest, columns, rows, notes), curves=curves_of(load_curves([folder])))
+    return replace(
+        _summary(manifest, columns, rows, notes),
+        curves=curves_of(load_curves([folder])),
+        nights=_nights(folder),
+    )
+
+
+def _nights(folder: ResultsFolder) -> list[NightCurve]:
+    history = read_nights(folder.root / FILE)
+    return night_curves(history, folder.root.parent.name, folder.root.name)
 
 
 def _summary(manifest: dict[str, Any], columns: list[Column], rows: list[Row], notes: list[str]) -> Summary:

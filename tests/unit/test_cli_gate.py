@@ -234,3 +234,13 @@ def test_a_search_has_nothing_to_judge(call, write_suite, tiny):
     code, _, err = call(write_suite(tiny))
     assert code == 2
     assert "it searches settings" in err
+
+
+def test_the_nights_of_a_suite_are_charted_in_its_report(call, suite, nights, baseline, tmp_path, capsys):
+    for seed in (1, 2):
+        nights.waiting.append({"seed": seed})
+        assert call(suite, "--baseline", baseline, results="tonight")[0] == 0
+    assert run_command(["report", "tiny", "--results", str(tmp_path / "tonight")]) == 0
+    assert "tiny (default): gate" in capsys.readouterr().out
+    assert run_command(["report", "--format", "markdown", "--results", str(tmp_path / "tonight")]) == 0
+    assert "#### tiny (default): gate" in capsys.readouterr().out

@@ -1,9 +1,10 @@
 import pytest
 
 from lsbench.core.errors import StoreError
-from lsbench.gate.history import add_night, bars, read_history, trends
+from lsbench.gate.history import add_night, trends
 from lsbench.gate.judge import Judgement, judge
 from lsbench.gate.measurement import RowKey
+from lsbench.tables.nights import read_nights
 
 
 @pytest.fixture
@@ -18,10 +19,10 @@ def night(rules, make_images, make_pairs):
 
 def test_nights_are_added_and_charted_oldest_first(night, tmp_path):
     path = tmp_path / "deep" / "history.parquet"
-    assert read_history(path).empty
+    assert read_nights(path).empty
     for wrong in (0, 50, 100):
         whole = add_night(path, night(wrong))
-    assert len(whole) == len(read_history(path)) == 6
+    assert len(whole) == len(read_nights(path)) == 6
     assert list(whole.value[::2]) == pytest.approx([0.7, 0.695, 0.69])
     assert list(whole.verdict[::2]) == ["ok", "regressed", "regressed"]
     assert set(whole.commit) == {"abc"}
@@ -29,7 +30,6 @@ def test_nights_are_added_and_charted_oldest_first(night, tmp_path):
     assert charts[RowKey("ls", "top1", "p|v1", "fashion")] == "█▅▁"
     assert len(charts[RowKey("ls", "latency_ratio", "p|v1", None)]) == 3
     assert trends(whole, "nightly", "other") == {}
-    assert len(trends(whole, "nightly", "default", nights=2)[RowKey("ls", "top1", "p|v1", "fashion")]) == 2
 
 
 def test_a_damaged_history_is_one_line_and_stays(night, tmp_path):
@@ -38,8 +38,3 @@ def test_a_damaged_history_is_one_line_and_stays(night, tmp_path):
     with pytest.raises(StoreError, match="damaged history"):
         add_night(path, night())
     assert path.read_bytes() == b"PAR1 half"
-
-
-def test_a_gap_in_a_chart_is_a_gap():
-    assert bars([]) == ""
-    assert bars([None, 1.0]) == " ▄"
