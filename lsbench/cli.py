@@ -13,6 +13,7 @@ import typer
 
 from lsbench import __version__
 from lsbench.cli_data import data_app
+from lsbench.cli_gate import gate
 from lsbench.cli_options import (
     RESULTS,
     DataOpt,
@@ -29,18 +30,14 @@ from lsbench.cli_options import (
     SuiteArg,
 )
 from lsbench.cli_profile import profile
+from lsbench.cli_run import create_graph, create_stderr, create_watcher, parse_seeds, run_jobs, write_output
 from lsbench.core.errors import ExitCode, LsbenchError, NothingMeasuredError, UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from lsbench.scheduler.driver import Outcome
-    from lsbench.scheduler.progress import PlainWatcher
-    from lsbench.scheduler.protocol import Executor
     from lsbench.scheduler.run import RunOptions
     from lsbench.store.results import ResultsFolder
     from lsbench.suite.graph import JobGraph
-    from lsbench.suite.planner import Plan
 
 app = typer.Typer(
     name="lsbench",
@@ -50,36 +47,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.command()(gate)
 
 app.add_typer(data_app, name="data")
 
 #: The base of typer's usage errors, whichever click it stands on.
 CommandLineError: type[Exception] = typer.BadParameter.__bases__[0].__bases__[0]
-
-
-def _stderr() -> Console:
-    from rich.console import Console
-
-    return Console(stderr=True, highlight=False)
-
-
-def _graph(
-    suite: str, preset: str, overrides: list[str] | None, limit: int | None, data: Path | None
-) -> JobGraph:
-    from lsbench.suite.graph import build_graph
-    from lsbench.suite.loader import load_suite
-
-    resolved = load_suite(suite, preset=preset, overrides=overrides, limit=limit)
-    return build_graph(resolved, data_root=None if data is None else data.absolute())
-
-
-def _seeds(text: str | None) -> list[int] | None:
-    if text is None:
-        return None
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError as error:
-        raise UsageError(f"--seeds {text}: expected whole numbers with commas, e.g. 0,1,2") from error
 
 
 @app.callback(invoke_without_command=True)
@@ -132,8 +105,8 @@ def plan(
     from lsbench.scheduler.run import RunOptions, plan_run
     from lsbench.suite.listing import plan_lines, plan_rows
 
-    graph = _graph(suite, preset, overrides, limit, data)
-    made = plan_run(graph, RunOptions(results, only or [], skip or [], _seeds(seeds)))
+    graph = create_graph(suite, preset, overrides, limit, data)
+    made = plan_run(graph, RunOptions(results, only or [], skip or [], parse_seeds(seeds)))
     for line in map(json.dumps, plan_rows(made)) if as_json else plan_lines(made):
         typer.echo(line)
 
@@ -163,32 +136,17 @@ def run(
     as_json: JsonOpt = False,
 ) -> None:
     """Run a suite; a suite that has results is continued."""
-    from lsbench.scheduler.run import RunOptions, run_suite
+    from lsbench.scheduler.run import RunOptions
 
     if dry_run:
         plan(suite, preset, results, data, only, skip, seeds, limit, overrides, as_json)
         return
-    graph = _graph(suite, preset, overrides, limit, data)
-    options = RunOptions(results, only or [], skip or [], _seeds(seeds), max_parallel, fail_fast)
+    graph = create_graph(suite, preset, overrides, limit, data)
+    options = RunOptions(results, only or [], skip or [], parse_seeds(seeds), max_parallel, fail_fast)
     if graph.suite.search is not None:
         _search(graph, options, scheduler, address, data, as_json)
         return
-    watchers: list[PlainWatcher] = []
-
-    def create_watcher(made: Plan, folder: ResultsFolder) -> PlainWatcher:
-        watchers.append(_watcher(made, folder, as_json))
-        return watchers[0]
-
-    try:
-        outcome = run_suite(
-            graph,
-            options,
-            create_executor=lambda: _executor(scheduler, address),
-            create_watcher=create_watcher,
-        )
-    finally:
-        for watcher in watchers:
-            watcher.close()
+    outcome = run_jobs(graph, options, scheduler, address, as_json=as_json)
     _conclude(graph, outcome, results, as_json)
 
 
@@ -208,10 +166,10 @@ def _search(
         raise UsageError("--scheduler inline: a search needs Ray; leave the option out")
     parts = SearchParts(
         create_executor=lambda: RayExecutor(address),
-        create_watcher=lambda made, folder: _watcher(made, folder, as_json),
+        create_watcher=lambda made, folder: create_watcher(made, folder, as_json),
     )
     outcome, has_run = run_search(graph, options, parts)
-    console = _stderr()
+    console = create_stderr()
     if has_run:
         _print_table(graph, options.results, as_json)
     else:
@@ -222,28 +180,9 @@ def _search(
         raise typer.Exit(ExitCode.JOBS_FAILED)
 
 
-def _executor(scheduler: Scheduler, address: str | None) -> Executor:
-    if scheduler is Scheduler.inline:
-        from lsbench.scheduler.inline import InlineExecutor
-
-        return InlineExecutor()
-    from lsbench.scheduler.ray_pool import RayExecutor
-
-    return RayExecutor(address)
-
-
-def _watcher(made: Plan, folder: ResultsFolder, as_json: bool) -> PlainWatcher:
-    from lsbench.scheduler.progress import JsonWatcher, LiveWatcher, PlainWatcher
-
-    console = _stderr()
-    if as_json:
-        return JsonWatcher(made, folder, console, sys.stdout)
-    return (LiveWatcher if console.is_terminal else PlainWatcher)(made, folder, console)
-
-
 def _conclude(graph: JobGraph, outcome: Outcome | None, results: Path, as_json: bool) -> None:
     """Print the table and leave with the exit code that the outcome deserves."""
-    console = _stderr()
+    console = create_stderr()
     if outcome is None:
         name = graph.suite.name
         console.print(f"{name} ({graph.suite.preset}): nothing left to do, every job is done.")
@@ -327,16 +266,7 @@ def report(
     if output == "-":
         typer.echo(text, nl=False)
     else:
-        _write(Path(output), text)
-
-
-def _write(path: Path, text: str) -> None:
-    from lsbench.store.atomic import write_text
-
-    try:
-        write_text(path.absolute(), text)
-    except OSError as error:
-        raise UsageError(f"-o {path}: cannot be written ({error.strerror})") from error
+        write_output(Path(output), text, "-o")
 
 
 def _results_of(suite: str | None, preset: str | None, results: Path) -> list[ResultsFolder]:

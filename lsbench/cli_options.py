@@ -16,6 +16,15 @@ class Scheduler(StrEnum):
     inline = "inline"
 
 
+class GateFormat(StrEnum):
+    """How a judgement of the gate is written."""
+
+    console = "console"
+    markdown = "markdown"
+    json = "json"
+    junit = "junit"
+
+
 class Listing(StrEnum):
     """What can be listed."""
 

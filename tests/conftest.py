@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -200,8 +201,13 @@ def fill_store(tmp_path: Path) -> Callable[..., ResultsFolder]:
     `failed` failed.
     """
 
-    def fill(graph: JobGraph, records: Records = tiny_records, failed: tuple[str, ...] = ()) -> ResultsFolder:
-        folder = ResultsFolder(tmp_path / "results" / graph.suite.name / graph.suite.preset)
+    def fill(
+        graph: JobGraph,
+        records: Records = tiny_records,
+        failed: tuple[str, ...] = (),
+        results: Path = tmp_path / "results",
+    ) -> ResultsFolder:
+        folder = ResultsFolder(results / graph.suite.name / graph.suite.preset)
         folder.create()
         write_manifest(graph, folder)
         for job in graph.by_id().values():
@@ -399,3 +405,48 @@ def store_images() -> Callable[[Path, Path, str], Path]:
         return target
 
     return store
+
+
+@pytest.fixture
+def night_records() -> Callable[..., Records]:
+    """Return what the jobs of a night record: scores of known weights, and a ratio of timings."""
+
+    def of(graph: JobGraph, *, top1: float = 0.5, ratio: float | None = 1.2, macs: float = 3e8) -> Records:
+        def records(job: Job) -> list[dict[str, Any]]:
+            found = tiny_records(job, top1)
+            for record in found:
+                record["setting"] = {"weights_sha256": "w"} if job.kind == "evaluate" else {}
+                record["value"] = macs if record["metric"] == "macs" else record["value"]
+            if job.kind == "profile":
+                reason = {} if ratio is not None else {"inconclusive": "all disturbed"}
+                more = {"metric": "latency_ratio", "value": ratio, "unit": "ratio", "setting": reason}
+                found.append({**found[0], **more})
+            return found
+
+        return records
+
+    return of
+
+
+@pytest.fixture
+def keep_arrays() -> Callable[..., None]:
+    """Write the bits and samples of a night beside the records of its jobs."""
+
+    def keep(
+        graph: JobGraph, folder: ResultsFolder, *, lost: int = 0, slow: float = 1.0, seed: int = 0
+    ) -> None:
+        rng = np.random.default_rng(seed)
+        for job in graph.by_id().values():
+            path = folder.job_folder(str(job.id))
+            if not path.exists():
+                continue
+            if job.kind == "evaluate":
+                right = np.arange(20) < 10 - lost
+                np.savez(path / "predictions.npz", score_top1=right, images_sha256=np.array("images"))
+            elif job.kind == "profile":
+                control = rng.lognormal(-5, 0.1, 40)
+                candidate = 1.2 * slow * control * rng.lognormal(0, 0.005, 40)
+                pairs = {"candidate": candidate, "control": control, "is_disturbed": np.arange(40) % 10 == 0}
+                np.savez(path / "samples_latency_ratio.npz", **pairs)
+
+    return keep

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -44,6 +46,29 @@ def _git(folder: Path, *words: str) -> str | None:
     return answer.stdout.strip()
 
 
+@cache
+def source_sha256(folder: Path = PACKAGE_ROOT) -> str:
+    """Return the first 12 digits of a hash of all Python files below `folder`: other code, another number.
+
+    A commit does not tell it: results may be of changes that were never committed, and an installed package
+    has none.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def code_label(where: Mapping[str, Any]) -> str | None:
+    """Return what in a provenance can change a number beside the machine, or None if it does not say.
+
+    >>> code_label({"source_sha256": "0123456789ab", "torch": "2.11.0", "timm": "1.0.20", "host": "a"})
+    '0123456789ab, torch 2.11.0, timm 1.0.20'
+    """
+    source = where.get("source_sha256")
+    return None if source is None else f"{source}, torch {where.get('torch')}, timm {where.get('timm')}"
+
+
 def usable_cpus() -> int:
     """Return the number of CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -61,8 +86,8 @@ def cpu_name() -> str:
 
 
 def code_version() -> dict[str, Any]:
-    """Return what must be equal on every node of a cluster: version and commit of lsbench."""
-    return {"lsbench": lsbench.__version__, **git_state()}
+    """Return what must be equal on every node of a cluster: version, commit and source of lsbench."""
+    return {"lsbench": lsbench.__version__, **git_state(), "source_sha256": source_sha256()}
 
 
 def provenance() -> dict[str, Any]:

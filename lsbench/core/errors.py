@@ -85,3 +85,15 @@ class NothingMeasuredError(LsbenchError):
     """There is no result to show."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.NOTHING_MEASURED
+
+
+class JobsFailedError(LsbenchError):
+    """Jobs have failed or are missing whose numbers are needed."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.JOBS_FAILED
+
+
+class InconclusiveError(LsbenchError):
+    """There is nothing to compare with, so nothing can be said."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.INCONCLUSIVE

@@ -288,7 +288,10 @@ def _node_problems(node: Node, probe: Path, answer: dict[str, Any]) -> list[str]
         probe.unlink()
     here = code_version()
     if {k: answer[k] for k in here} != here:
-        theirs, ours = (f"{v['lsbench']} ({v['git_sha'] or 'installed'})" for v in (answer, here))
+        theirs, ours = (
+            f"{v['lsbench']} ({v['git_sha'] or 'installed'}, source {v['source_sha256']})"
+            for v in (answer, here)
+        )
         problems.append(f"node {node.name}: lsbench {theirs}, here {ours}; install the same on every node")
     return problems
 

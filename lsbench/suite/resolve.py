@@ -11,6 +11,7 @@ from lsbench.core.catalog import unknown_model
 from lsbench.core.errors import UnknownNameError
 from lsbench.core.job import DEFAULT_RESOURCES, JobKind, Resources, Variant
 from lsbench.core.registry import DATASETS, JOBS, MIXERS, suggest
+from lsbench.suite.gate import resolve_gate
 from lsbench.suite.marked_yaml import merge
 from lsbench.suite.problems import Problems
 from lsbench.suite.published import check_published, published_rows
@@ -39,6 +40,7 @@ def resolve_suite(
     _check_leavings(jobs, variants, problems)
     baseline = _baseline(data, variants, problems)
     search = resolve_search(data, jobs, problems)
+    gate = resolve_gate(data, problems)
     seeds = data.get("seeds", [0])
     if isinstance(seeds, list) and len(set(map(str, seeds))) != len(seeds):
         problems.add(("seeds",), "a seed is given twice")
@@ -56,6 +58,7 @@ def resolve_suite(
             source=data.get("source") or "",
             published_only=published_only,
             search=search,
+            gate=gate,
         )
     except (KeyError, ValidationError, TypeError):
         return None  # the schema's check has noted the reason

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from lsbench.core.job import Published, Resources, Variant
 from lsbench.core.spec import StrictModel
+from lsbench.suite.gate import GateEntry, GateRule
 from lsbench.suite.space import Search, SearchEntry
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -78,6 +79,7 @@ class Overlay(StrictModel):
         default=None, description="settings laid over the jobs of the same name"
     )
     search: dict[str, Any] | None = Field(default=None, description="settings laid over the suite's search")
+    gate: list[GateEntry] | None = None
     seeds: list[Seed] | None = None
     resources: Resources | None = None
 
@@ -105,6 +107,9 @@ class SuiteFile(StrictModel):
     )
     search: SearchEntry | None = Field(
         default=None, description="settings of a job to search for each variant, instead of running the jobs"
+    )
+    gate: list[GateEntry] = Field(
+        default_factory=list, description="rules by which `lsbench gate` compares results with a baseline"
     )
     seeds: list[Seed] = Field(default=[0], min_length=1)
     resources: Resources = Resources()
@@ -147,6 +152,7 @@ class Suite(StrictModel):
     published_preset: str = "default"
     published_only: tuple[PublishedRow, ...] = ()
     search: Search | None = None
+    gate: tuple[GateRule, ...] = ()
 
     @property
     def is_smoke(self) -> bool:

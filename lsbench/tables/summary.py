@@ -18,6 +18,7 @@ from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.columns import ALL_CLASSES, SHOWN, create_columns
 from lsbench.tables.curves import Curve, curves_of, load_curves
 from lsbench.tables.load import load_table
+from lsbench.tables.nights import FILE, NightCurve, night_curves, read_nights
 from lsbench.tables.published import add_published, published_notes
 from lsbench.tables.robustness import CorruptionFigure, figures_of, load_corruptions
 from lsbench.tables.search import trial_table
@@ -51,6 +52,7 @@ class Summary:
     notes: list[str] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)
     corruptions: list[CorruptionFigure] = field(default_factory=list)
+    nights: list[NightCurve] = field(default_factory=list)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the summary as a pandas frame in SI units, with interval and seeds beside each value."""
@@ -96,7 +98,13 @@ def summarize(folder: ResultsFolder) -> Summary | None:
         _summary(manifest, columns, rows, notes),
         curves=curves_of(load_curves([folder])),
         corruptions=figures_of(load_corruptions([folder])),
+        nights=_nights(folder),
     )
+
+
+def _nights(folder: ResultsFolder) -> list[NightCurve]:
+    history = read_nights(folder.root / FILE)
+    return night_curves(history, folder.root.parent.name, folder.root.name)
 
 
 def _summary(manifest: dict[str, Any], columns: list[Column], rows: list[Row], notes: list[str]) -> Summary:

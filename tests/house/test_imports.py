@@ -15,6 +15,7 @@ QUICK = [
     ["validate", "smoke"],
     ["schema"],
     ["list", "models"],
+    ["gate", "--help"],
     ["report"],
     ["status"],
 ]

@@ -2,7 +2,15 @@ import json
 import subprocess
 
 import lsbench
-from lsbench.core.env import code_version, cpu_name, git_state, package_version, provenance
+from lsbench.core.env import (
+    code_label,
+    code_version,
+    cpu_name,
+    git_state,
+    package_version,
+    provenance,
+    source_sha256,
+)
 
 
 def test_versions_come_without_importing():
@@ -39,3 +47,25 @@ def test_provenance_is_plain_and_says_which_code():
     assert found["lsbench"] == lsbench.__version__
     assert found.items() >= code_version().items()
     assert found["cpu"] == cpu_name() != ""
+
+
+def test_other_source_has_another_hash_wherever_it_lies(tmp_path):
+    def write(folder, text):
+        (folder / "deep").mkdir(parents=True, exist_ok=True)
+        (folder / "deep" / "code.py").write_text(text)
+        (folder / "notes.md").write_text(folder.name)
+        return folder
+
+    first, same, other = (write(tmp_path / name, name[0]) for name in ("a1", "a2", "b"))
+    assert source_sha256(first) == source_sha256(same) != source_sha256(other)
+    (same / "deep" / "code.py").rename(same / "code.py")
+    source_sha256.cache_clear()
+    assert source_sha256(same) != source_sha256(first)
+
+
+def test_a_label_of_code_says_what_else_changes_a_number():
+    found = code_label(provenance())
+    assert found is not None
+    assert found.startswith(source_sha256())
+    assert "torch" in found
+    assert code_label({"torch": "2"}) is None

@@ -1,0 +1,1 @@
+"""The gate: compare results with a baseline, and alarm only if something truly got worse."""

@@ -1,0 +1,47 @@
+"""Remember every night that was judged, in a parquet file."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from lsbench.gate.judge import Judgement
+from lsbench.gate.measurement import RowKey
+from lsbench.gate.render_json import to_row
+from lsbench.store.atomic import atomic_write
+from lsbench.store.lock import locked
+from lsbench.tables.nights import COLUMNS, night_curves, read_nights
+
+
+def add_night(path: Path, judgement: Judgement) -> pd.DataFrame:
+    """Append a judgement to the history in a file, and return all of it.
+
+    Args:
+        path: The file; a reader sees the old content or the new.
+        judgement: Tonight's.
+
+    Raises:
+        StoreError: If the file is damaged, or in use by another process for long.
+    """
+    night = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "suite": judgement.suite,
+        "preset": judgement.preset,
+        "commit": judgement.commit,
+    }
+    rows = [{**to_row(finding), **night} for finding in judgement.findings]
+    new = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+    with locked(path.with_name(f".{path.name}.lock"), what=f"history {path}", wait_s=10):
+        old = read_nights(path)
+        whole = pd.concat([old, new], ignore_index=True) if len(old) else new
+        with atomic_write(path) as file:
+            whole.to_parquet(file)
+    return whole
+
+
+def trends(history: pd.DataFrame, suite: str, preset: str) -> dict[RowKey, str]:
+    """Return a small chart of the last nights of each row."""
+    curves = night_curves(history, suite, preset)
+    return {RowKey(one.variant, one.metric, one.protocol, one.dataset): one.chart for one in curves}

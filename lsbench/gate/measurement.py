@@ -1,0 +1,150 @@
+"""What the gate compares, as results and baselines hold it: rows of one metric, with all behind them."""
+
+from __future__ import annotations
+
+import base64
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lsbench.core.spec import StrictModel
+
+
+class RowKey(NamedTuple):
+    """What two rows must share to be compared."""
+
+    variant: str
+    metric: str
+    protocol: str
+    dataset: str | None
+
+    def __str__(self) -> str:
+        """Return the row for people, without its protocol."""
+        return f"{self.variant} {self.metric}"
+
+
+class Images(StrictModel):
+    """For each image of a split, whether it was right.
+
+    Attributes:
+        count: Number of images.
+        sha256: Of the list of their files, in order.
+        bits: One bit per image, packed, as base64.
+    """
+
+    count: int
+    sha256: str
+    bits: str
+
+    @classmethod
+    def pack(cls, right: NDArray[np.bool_], sha256: str) -> Images:
+        """Return what `right`, shape ``(count,)``, says.
+
+        >>> Images.pack(np.array([True, False, True]), "0").right()
+        array([ True, False,  True])
+        """
+        bits = base64.b64encode(np.packbits(right).tobytes()).decode()
+        return cls(count=len(right), sha256=sha256, bits=bits)
+
+    def right(self) -> NDArray[np.bool_]:
+        """Return whether each image was right, shape ``(count,)``.
+
+        Raises:
+            ValueError: If there are not as many bits as images.
+        """
+        packed = np.frombuffer(base64.b64decode(self.bits, validate=True), dtype=np.uint8)
+        if len(packed) != -(-self.count // 8):
+            raise ValueError(f"expected the bits of {self.count} images, found {8 * len(packed)}")
+        return np.unpackbits(packed, count=self.count).astype(bool)
+
+
+class Pairs(StrictModel):
+    """Undisturbed samples of a candidate and its control, taken in turns.
+
+    Attributes:
+        count: Number of pairs.
+        seconds: Those of the candidate, then those of the control, little-endian float32, as base64.
+    """
+
+    count: int
+    seconds: str
+
+    @classmethod
+    def pack(cls, candidate: NDArray[np.float64], control: NDArray[np.float64]) -> Pairs:
+        """Return pairs in the order of time; both have shape ``(count,)``."""
+        both = np.stack([candidate, control]).astype("<f4")
+        return cls(count=len(candidate), seconds=base64.b64encode(both.tobytes()).decode())
+
+    def unpack(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the seconds of the candidate and of the control, each of shape ``(count,)``.
+
+        Raises:
+            ValueError: If there are not as many samples as pairs.
+        """
+        flat = np.frombuffer(base64.b64decode(self.seconds, validate=True), dtype="<f4")
+        if len(flat) != 2 * self.count:
+            raise ValueError(f"expected {2 * self.count} samples, found {len(flat)}")
+        candidate, control = flat.reshape(2, self.count).astype(np.float64)
+        return candidate, control
+
+    def ratios(self) -> NDArray[np.float64]:
+        """Return candidate over control of each pair: larger is slower."""
+        candidate, control = self.unpack()
+        return candidate / control
+
+    def control_s(self) -> float:
+        """Return the median time of a pass of the control, in seconds."""
+        return float(np.median(self.unpack()[1]))
+
+
+class Measurement(StrictModel):
+    """One number of a row: of one seed, or the only one.
+
+    Attributes:
+        value: None where nothing could be said.
+        reason: Why nothing could be said.
+        job_id: The job that measured it.
+        machine: Device or processor.
+        code: Short hash of lsbench's own source at the time, with the versions of torch and timm.
+        commit: The commit it belonged to, as far as known.
+        weights: SHA-256 of the weights that were tested.
+    """
+
+    seed: int | None
+    value: float | None
+    reason: str | None = None
+    job_id: str
+    machine: str | None
+    code: str | None
+    commit: str | None
+    weights: str | None = None
+    images: Images | None = None
+    pairs: Pairs | None = None
+
+
+class GateRow(StrictModel):
+    """All numbers of one row, one per seed.
+
+    Attributes:
+        title: What people call the variant.
+    """
+
+    key: RowKey
+    title: str
+    measurements: tuple[Measurement, ...]
+
+    def values(self) -> list[float]:
+        """Return the numbers that there are, in the order of the seeds."""
+        return [found.value for found in self.measurements if found.value is not None]
+
+    @property
+    def mean(self) -> float | None:
+        """The mean over the seeds; None if one of them is missing."""
+        values = self.values()
+        return sum(values) / len(values) if len(values) == len(self.measurements) > 0 else None
+
+    @property
+    def machines(self) -> set[str]:
+        """All machines that had a part in it."""
+        return {found.machine or "unknown" for found in self.measurements}

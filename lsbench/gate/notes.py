@@ -1,0 +1,96 @@
+"""What people should know beside a judgement: which code and rules it is about, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from lsbench.core.errors import InconclusiveError, UsageError
+from lsbench.gate.baseline import Baseline
+from lsbench.gate.measurement import GateRow
+from lsbench.gate.verdict import Finding, Verdict
+from lsbench.suite.gate import GateRule
+
+MOST_NAMED = 5
+STALE = (
+    "measured by other code than is here now: give --results another folder, "
+    "or take the old numbers with --no-run"
+)
+
+
+def mark_stale(findings: Sequence[Finding], rows: Iterable[GateRow], code: str | None) -> list[Finding]:
+    """Return the findings, those inconclusive that are about other code than the one that is here.
+
+    A job's id does not depend on the code, so a results folder may hold numbers of older code.
+
+    Args:
+        findings: All rows.
+        rows: What the findings are about.
+        code: The code that is here.
+    """
+    stale = {row.key for row in _stale_rows(rows, code)}
+    return [
+        replace(finding, verdict=Verdict.INCONCLUSIVE, reason=STALE)
+        if finding.compared.key in stale
+        else finding
+        for finding in findings
+    ]
+
+
+def _stale_rows(rows: Iterable[GateRow], code: str | None) -> list[GateRow]:
+    return [row for row in rows if any(one.code != code for one in row.measurements)]
+
+
+def check_complete(
+    rows: Sequence[GateRow], rules: Sequence[GateRule], *, code: str | None, kept: str
+) -> None:
+    """Check that rows are fit for a baseline.
+
+    Args:
+        rows: The rows.
+        rules: Each needs a row.
+        code: The code that has to have measured them; None: any.
+        kept: What is said of an old baseline.
+
+    Raises:
+        UsageError: If no job measures the metric of a rule.
+        InconclusiveError: If a number could not be measured, or was by other code.
+    """
+    for rule in rules:
+        if rule.metric not in {row.key.metric for row in rows}:
+            raise UsageError(f"gate: no job of the suite measures '{rule.metric}'; {kept}")
+    for row in rows:
+        for one in row.measurements:
+            if one.value is None:
+                raise InconclusiveError(f"{row.key}: {one.reason}; {kept}")
+    if code is not None and (stale := _stale_rows(rows, code)):
+        raise InconclusiveError(f"{stale[0].key}: {STALE}; {kept}")
+
+
+def describe(
+    baseline: Baseline, rows: Sequence[GateRow], rules: Sequence[GateRule], not_done: Sequence[str]
+) -> list[str]:
+    """Return the notes of a judgement.
+
+    Args:
+        baseline: What was compared with.
+        rows: Tonight's rows.
+        rules: Tonight's rules.
+        not_done: Labels of jobs without a result.
+    """
+    notes = [
+        f"Baseline of {baseline.created_at} (lsbench {baseline.lsbench}, commit {commits(baseline.rows)}), "
+        f"now commit {commits(rows)}."
+    ]
+    if tuple(rules) != baseline.rules:
+        notes.append("The rules are not those under which the baseline was written; today's count.")
+    if not_done:
+        named = ", ".join(not_done[:MOST_NAMED]) + (", ..." if len(not_done) > MOST_NAMED else "")
+        notes.append(f"{len(not_done)} jobs failed or are missing: {named}.")
+    return notes
+
+
+def commits(rows: Iterable[GateRow]) -> str:
+    """Return the commits of the code that measured `rows`, for people."""
+    found = {one.commit or "unknown" for row in rows for one in row.measurements}
+    return ", ".join(sorted(found)) or "unknown"

@@ -1,0 +1,90 @@
+"""Measure a suspected regression once more: the same jobs, in a results folder inside the first one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+
+from lsbench.gate.measurement import GateRow, RowKey
+from lsbench.gate.verdict import Finding, confirm, unconfirmed
+from lsbench.store.results import ResultsFolder
+from lsbench.suite.graph import JobGraph
+
+FOLDER = "recheck-1"
+
+
+def recheck_graph(graph: JobGraph) -> JobGraph:
+    """Return the same jobs under a preset whose results lie in ``<preset>/recheck-1``.
+
+    A job's id does not depend on the preset, so a second measurement is told by its folder alone.
+    """
+    preset = f"{graph.suite.preset}/{FOLDER}"
+    return replace(graph, suite=graph.suite.model_copy(update={"preset": preset}))
+
+
+def jobs_behind(graph: JobGraph, rows: Iterable[GateRow], suspects: Sequence[Finding]) -> list[str]:
+    """Return the labels of the jobs that measured the suspects.
+
+    Args:
+        graph: All jobs.
+        rows: The rows as first measured.
+        suspects: The findings to measure again.
+    """
+    keys = {finding.compared.key for finding in suspects}
+    ids = {one.job_id for row in rows if row.key in keys for one in row.measurements}
+    return [job.label for job in graph.by_id().values() if job.id in ids]
+
+
+def lend_needs(graph: JobGraph, labels: Sequence[str], first: ResultsFolder, again: ResultsFolder) -> None:
+    """Show the jobs that need others what those have left: nothing is trained again.
+
+    Args:
+        graph: All jobs.
+        labels: Jobs that are measured again.
+        first: Where what they need was computed.
+        again: Where they run again.
+    """
+    jobs = graph.by_id()
+    waiting = [need for job in jobs.values() if job.label in labels for need in job.needs.values()]
+    while waiting:
+        need = waiting.pop()
+        if need not in jobs:
+            continue
+        link = again.job_folder(need)
+        if not link.exists():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(first.job_folder(need).resolve(), target_is_directory=True)
+        waiting += jobs[need].needs.values()
+
+
+def with_second_rows(first: Iterable[GateRow], second: Iterable[GateRow]) -> list[GateRow]:
+    """Return the rows as first measured, those that were measured again replaced."""
+    again = {row.key: row for row in second}
+    return [again.get(row.key, row) for row in first]
+
+
+def with_second(
+    findings: Iterable[Finding],
+    second: Iterable[Finding],
+    suspects: Sequence[Finding],
+    *,
+    measured: Collection[RowKey],
+) -> list[Finding]:
+    """Return `findings` with each suspect replaced by what two measurements say together.
+
+    Args:
+        findings: All rows as first judged.
+        second: All rows as judged with the second measurements.
+        suspects: The rows to measure again.
+        measured: Those that could be.
+    """
+    again = {finding.compared.key: finding for finding in second}
+    keys = {finding.compared.key for finding in suspects}
+
+    def sure(finding: Finding) -> Finding:
+        key = finding.compared.key
+        if key not in keys:
+            return finding
+        return confirm(finding, again[key]) if key in measured else unconfirmed(finding, "its job failed")
+
+    return [sure(finding) for finding in findings]

@@ -1,0 +1,136 @@
+"""Section `gate` of a suite: which metrics are compared with a baseline, and what counts as worse."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from lsbench.core.registry import suggest
+from lsbench.core.spec import StrictModel
+from lsbench.core.units import QUANTITIES, quantity
+from lsbench.suite.problems import Problems
+
+#: Timings that are compared: relative to a control in the same process.
+RATIOS = ("latency_ratio", "throughput_ratio")
+#: Units of what is counted, not measured: any difference is one.
+COUNTED = ("count", "MAC")
+
+Direction = Literal["higher", "lower"]
+
+
+class GateEntry(StrictModel):
+    """One rule of the gate as a file writes it."""
+
+    metric: str = Field(min_length=1)
+    direction: Direction | None = Field(
+        default=None, description="which is better; default: the metric's own"
+    )
+    min_effect: float | None = Field(
+        default=None,
+        ge=0,
+        description="smallest loss that matters: of a fraction the difference (0.005 is half a point), of a "
+        "ratio of timings the relative one (0.03 is 3 % slower); counts are compared exactly",
+    )
+    alpha: float = Field(
+        default=0.01, gt=0, lt=0.5, description="chance of a false alarm over all rows of the metric"
+    )
+
+
+class GateRule(StrictModel):
+    """One rule, resolved."""
+
+    metric: str
+    direction: Direction
+    min_effect: float
+    alpha: float
+
+    @property
+    def is_timing(self) -> bool:
+        """Whether samples of a candidate and a control are compared."""
+        return self.metric in RATIOS
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether any difference at all counts."""
+        return quantity(self.metric).unit in COUNTED
+
+    def worsening(self, before: float, after: float) -> float:
+        """Return by how much `after` is worse: relative for timings, else the difference.
+
+        >>> rule = GateRule(metric="top1", direction="higher", min_effect=0, alpha=0.01)
+        >>> round(rule.worsening(0.7, 0.6), 3)
+        0.1
+        """
+        change = after / before - 1 if self.is_timing else after - before
+        return change if self.direction == "lower" else -change
+
+
+def resolve_gate(data: dict[str, Any], problems: Problems) -> tuple[GateRule, ...]:
+    """Return the rules of a suite, after noting in `problems` what is wrong with them.
+
+    Args:
+        data: The file's content, presets and overrides applied; it may be malformed.
+        problems: Where problems are noted.
+    """
+    entries = data.get("gate")
+    rules: dict[str, GateRule] = {}
+    for index, entry in enumerate(entries if isinstance(entries, list) else []):
+        try:
+            asked = GateEntry.model_validate(entry)
+        except ValidationError:
+            continue  # the schema's check has noted the reason
+        where = ("gate", index)
+        if asked.metric in rules:
+            problems.add((*where, "metric"), f"a second rule for '{asked.metric}': a metric has one")
+            continue
+        rule = _rule(asked, where, problems)
+        if rule is None:
+            continue
+        rules[rule.metric] = rule
+        if rule.is_timing and not _has_control(data):
+            reason = f"'{rule.metric}' is relative to a control model: give a profile job a `control`"
+            problems.add((*where, "metric"), reason)
+    return tuple(rules.values())
+
+
+def _rule(asked: GateEntry, where: tuple[str | int, ...], problems: Problems) -> GateRule | None:
+    metric = quantity(asked.metric)
+    if metric.depends_on_machine:
+        problems.add(
+            (*where, "metric"),
+            f"'{asked.metric}' is another number on another machine or night; "
+            f"compare what is relative to a control: {' or '.join(RATIOS)}",
+        )
+        return None
+    own = _own_direction(metric.higher_is_better)
+    direction = own or asked.direction
+    if own is not None and asked.direction not in (None, own):
+        problems.add((*where, "direction"), f"of '{asked.metric}' {own} is better: leave it out")
+    if direction is None:
+        hint = "" if asked.metric in QUANTITIES else suggest(asked.metric, QUANTITIES)
+        problems.add(
+            (*where, "metric"), f"'{asked.metric}' has no better end{hint}: give direction, higher or lower"
+        )
+        return None
+    is_exact = metric.unit in COUNTED
+    if is_exact and asked.min_effect:
+        problems.add(
+            (*where, "min_effect"), f"'{asked.metric}' is counted and compared exactly: leave it out"
+        )
+    if not is_exact and asked.min_effect is None:
+        problems.add(where, f"'{asked.metric}' is measured: give min_effect, the smallest loss that matters")
+    return GateRule(
+        metric=asked.metric, direction=direction, min_effect=asked.min_effect or 0.0, alpha=asked.alpha
+    )
+
+
+def _own_direction(higher_is_better: bool | None) -> Direction | None:
+    return None if higher_is_better is None else "higher" if higher_is_better else "lower"
+
+
+def _has_control(data: dict[str, Any]) -> bool:
+    rows = [row.get("jobs") for row in data.get("variants") or [] if isinstance(row, dict)]
+    jobs = [entry for entry in [*(data.get("jobs") or []), *rows] if isinstance(entry, dict)]
+    settings = [value for entry in jobs for value in entry.values() if isinstance(value, dict)]
+    return any(value.get("control") is not None for value in settings)

@@ -1,0 +1,45 @@
+"""The pipelines call commands that exist."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lsbench.cli import run_command
+
+ROOT = Path(__file__).resolve().parents[2]
+PIPELINES = [*sorted((ROOT / ".github" / "workflows").glob("*.yml")), *sorted((ROOT / "ci").glob("*.yml"))]
+
+
+def commands(text):
+    """Return every lsbench command of a pipeline, as words."""
+    joined = text.replace("\\\n", " ")
+    for line in joined.splitlines():
+        _, found, rest = line.partition("lsbench gate ")
+        if found and not line.lstrip().startswith(("#", "echo")):
+            yield shlex.split(rest.partition("||")[0])
+
+
+def flat(value):
+    """Return all texts in a document."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [text for item in value for text in flat(item)] if isinstance(value, list) else [str(value)]
+
+
+def test_there_are_pipelines():
+    assert {path.name for path in PIPELINES} == {"ci.yml", "nightly.yml", "gitlab-nightly.yml"}
+
+
+@pytest.mark.parametrize("path", PIPELINES, ids=lambda path: path.name)
+def test_every_command_has_flags_that_exist(path, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    scripts = flat(yaml.safe_load(path.read_text(encoding="utf-8")))
+    found = [words for script in scripts for words in commands(script)]
+    assert bool(found) == (path.name != "ci.yml")
+    for words in found:
+        # Every flag is known and takes what is given: what is missing is only that suite.
+        assert run_command(["gate", "no-such-suite", *words[1:]]) == 2
+        assert "no-such-suite: no such suite file" in capsys.readouterr().err
+        assert words[0] == "nightly"

@@ -1,0 +1,91 @@
+import json
+
+import pytest
+
+from lsbench.core.errors import ExitCode, InconclusiveError, UsageError
+from lsbench.gate.baseline import create_baseline, default_path, read_baseline, write_baseline
+
+
+@pytest.fixture
+def baseline(rules, make_images, make_pairs):
+    return create_baseline("nightly", "default", "0.1", tuple(rules.values()), [make_images(), make_pairs()])
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "baselines" / "nightly.json"
+
+
+def test_a_baseline_comes_back_with_all_its_images_and_samples(baseline, path):
+    write_baseline(baseline, path)
+    assert read_baseline(path) == baseline
+    images = read_baseline(path).rows[0].measurements[0].images
+    assert images.right().sum() == 7000
+    assert path.stat().st_size < 12_000
+
+
+def test_without_a_baseline_nothing_can_be_said(path):
+    with pytest.raises(InconclusiveError, match="there is no baseline; write one with") as caught:
+        read_baseline(path)
+    assert caught.value.exit_code == ExitCode.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.99])
+def test_a_half_written_baseline_is_refused(share, baseline, path):
+    write_baseline(baseline, path)
+    text = path.read_text()
+    path.write_text(text[: int(share * len(text))])
+    with pytest.raises(UsageError, match="half-written or damaged, no JSON; restore it, or write a new one"):
+        read_baseline(path)
+
+
+def test_a_baseline_that_was_changed_by_hand_is_refused(baseline, path):
+    write_baseline(baseline, path)
+    content = json.loads(path.read_text())
+    content["rows"][0]["measurements"][0]["value"] = 0.1
+    path.write_text(json.dumps(content))
+    with pytest.raises(UsageError, match="its seal does not fit"):
+        read_baseline(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ({"schema_version": 2}, "expected schema version 1, found 2"),
+        ({"a": 1}, "found other JSON"),
+        ([1], "found other JSON"),
+    ],
+)
+def test_other_versions_and_other_json_are_refused(content, reason, path):
+    path.parent.mkdir()
+    path.write_text(json.dumps(content))
+    with pytest.raises(UsageError, match=reason) as caught:
+        read_baseline(path)
+    assert caught.value.exit_code == ExitCode.USAGE
+    assert "\n" not in str(caught.value)
+
+
+def test_a_write_that_fails_leaves_the_old_baseline(baseline, path, monkeypatch):
+    write_baseline(baseline, path)
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+    with pytest.raises(UsageError, match="cannot be written"):
+        write_baseline(baseline.model_copy(update={"lsbench": "9"}), path)
+    assert read_baseline(path) == baseline
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_the_baseline_of_another_suite_is_neither_used_nor_overwritten(baseline, path):
+    write_baseline(baseline, path)
+    with pytest.raises(
+        UsageError, match=r"expected the baseline of other \(default\), found that of nightly"
+    ):
+        read_baseline(path).check_suite(path, "other", "default")
+    with pytest.raises(UsageError, match=r"expected the baseline of nightly \(big\)"):
+        write_baseline(baseline.model_copy(update={"preset": "big"}), path)
+    path.write_text("half")
+    write_baseline(baseline, path)
+    assert read_baseline(path) == baseline
+
+
+def test_where_baselines_are_kept(tmp_path):
+    assert default_path(tmp_path, "nightly", "big").name == "nightly-big.json"

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from lsbench.core.errors import StoreError
+from lsbench.gate.collect import collect_rows, jobs_not_done
+
+
+def save(folder, job, name, **arrays):
+    path = folder.job_folder(job.id) / name
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.fixture
+def filled(tiny, make_graph, fill_store, night_records):
+    """A finished suite whose evaluations kept bits and whose profiles kept pairs."""
+    graph = make_graph(tiny)
+    return graph, fill_store(graph, night_records(graph))
+
+
+def test_rows_carry_bits_pairs_and_where_they_come_from(filled, rules, keep_arrays):
+    graph, folder = filled
+    keep_arrays(graph, folder)
+    rows = collect_rows(folder, [rules["top1"], rules["latency_ratio"], rules["macs"]])
+    assert [(row.key.variant, row.key.metric) for row in rows] == [
+        (variant, metric) for metric in ("top1", "latency_ratio", "macs") for variant in ("ls", "id")
+    ]
+    top1, timing, macs = rows[0], rows[2], rows[4]
+    assert [one.seed for one in top1.measurements] == [0, 1]
+    assert top1.measurements[0].images.right().sum() == 10
+    assert top1.measurements[0].weights == "w"
+    assert (top1.key.dataset, top1.title) == ("fashion", "ls")
+    [one] = timing.measurements
+    assert one.pairs.count == 36, "four of forty were disturbed"
+    assert one.machine == "a cpu"
+    assert (macs.measurements[0].images, macs.measurements[0].pairs, macs.measurements[0].seed) == (None,) * 3
+    assert jobs_not_done(folder) == []
+
+
+def test_bits_that_a_value_is_not_the_mean_of_are_of_another_protocol(filled, rules):
+    graph, folder = filled
+    job = next(job for job in graph.jobs if job.label == "ls/evaluate/seed0")
+    save(folder, job, "predictions.npz", score_top1=np.ones(20, dtype=bool), images_sha256=np.array("i"))
+    [first, *_] = collect_rows(folder, [rules["top1"]])
+    assert [one.images for one in first.measurements] == [None, None]
+
+
+def test_a_damaged_file_beside_the_records_is_told(filled, rules):
+    graph, folder = filled
+    job = next(job for job in graph.jobs if job.label == "ls/evaluate/seed0")
+    (folder.job_folder(job.id) / "predictions.npz").write_bytes(b"PK half")
+    with pytest.raises(StoreError, match=r"predictions.npz: damaged .*; remove the job's folder"):
+        collect_rows(folder, [rules["top1"]])
+
+
+def test_failed_and_missing_jobs_have_no_row(tiny, make_graph, fill_store, night_records, rules):
+    graph = make_graph(tiny)
+    records = night_records(graph)
+    folder = fill_store(
+        graph, lambda job: None if job.variant.name == "id" else records(job), ("ls/profile",)
+    )
+    assert len(collect_rows(folder, [rules["top1"], rules["macs"]])) == 1
+    assert {label.split("/")[0] for label in jobs_not_done(folder)} == {"id", "ls"}
+    assert "ls/profile" in jobs_not_done(folder)
+
+
+def test_what_was_not_measured_says_why(tiny, make_graph, fill_store, night_records, rules):
+    graph = make_graph(tiny)
+    records = night_records(graph, ratio=None)
+    [row, _] = collect_rows(fill_store(graph, records), [rules["latency_ratio"]])
+    assert (row.mean, row.measurements[0].reason) == (None, "all disturbed")
