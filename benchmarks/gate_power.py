@@ -114,7 +114,8 @@ def night(samples: Samples, slow: str | None, effect: float, rng: np.random.Gene
     sides: list[list[GateRow]] = [[], [], []]
     for name, processes in samples.items():
         metric, mixer = name.split("/")
-        chosen = rng.choice(len(processes), 3, replace=False)
+        chosen = list(rng.choice(len(processes), min(3, len(processes)), replace=False))
+        chosen += chosen[-1:] * (3 - len(chosen))
         for number, (side, process) in enumerate(zip(sides, chosen, strict=True)):
             planted = effect if number and mixer == slow else 0.0
             side.append(timing_row(mixer, metric, resample(processes[process], rng), planted))
@@ -128,9 +129,9 @@ def night(samples: Samples, slow: str | None, effect: float, rng: np.random.Gene
 
 def show_timings(samples: Samples, tries: int) -> None:
     """Print false alarms and power."""
-    own = {name: processes for name, processes in samples.items() if SLOW not in name and len(processes) > 2}
+    own = {name: processes for name, processes in samples.items() if SLOW not in name and len(processes) > 1}
     if not own:
-        print("\nTimings: fewer than three processes with enough undisturbed pairs; nothing can be said.")
+        print("\nTimings: fewer than two processes with enough undisturbed pairs; nothing can be said.")
         return
     rng = np.random.default_rng(0)
     print(f"\nTimings, {len(own)} rows a night, {tries} nights each; processes of the ratio, per row:")
