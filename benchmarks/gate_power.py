@@ -41,26 +41,26 @@ SLOW = "slow"
 Samples = dict[str, list[np.ndarray]]
 
 
-def collect(path: Path, processes: int) -> None:
+def collect(path: Path, processes: int, seconds: float) -> None:
     """Measure pairs of every mixer in fresh processes, in turns, and a machine that is cut in half."""
     found: dict[str, np.ndarray] = {}
     for number in range(processes):
         for metric in BATCHES:
             for mixer in MIXERS:
-                found[f"{metric}/{mixer}/{number}"] = pairs_of(mixer, metric, threads=1)
+                found[f"{metric}/{mixer}/{number}"] = pairs_of(mixer, metric, seconds, threads=1)
         print(f"process {number + 1} of {processes}", flush=True)
         np.savez_compressed(path, **found)
     cpus = os.sched_getaffinity(0)
     for number in range(max(2, processes // 3)):
         for metric in BATCHES:
-            found[f"{metric}/{SLOW}-before/{number}"] = pairs_of(MIXERS[0], metric, threads=2)
+            found[f"{metric}/{SLOW}-before/{number}"] = pairs_of(MIXERS[0], metric, seconds, threads=2)
             os.sched_setaffinity(0, {min(cpus)})  # two threads on one CPU
-            found[f"{metric}/{SLOW}-after/{number}"] = pairs_of(MIXERS[0], metric, threads=2)
+            found[f"{metric}/{SLOW}-after/{number}"] = pairs_of(MIXERS[0], metric, seconds, threads=2)
             os.sched_setaffinity(0, cpus)
     np.savez_compressed(path, **found)
 
 
-def pairs_of(mixer: str, metric: str, *, threads: int) -> np.ndarray:
+def pairs_of(mixer: str, metric: str, seconds: float, *, threads: int) -> np.ndarray:
     """Return seconds of candidate and control and whether they were disturbed, shape ``(3, n)``."""
     from lsbench.timing.launch import run_apart
     from lsbench.timing.request import Budget, Request, Setting, Subject
@@ -75,19 +75,19 @@ def pairs_of(mixer: str, metric: str, *, threads: int) -> np.ndarray:
             batch_size=BATCHES[metric],
             device="cpu",
             setting=Setting(channels_last=True, threads=threads),
-            budget=Budget(target_noise=0.004, min_s=5, max_s=12, min_samples=60),
+            budget=Budget(target_noise=0.004, min_s=seconds / 2, max_s=seconds, min_samples=60),
         )
     )
     return np.array([reply.seconds, reply.control_seconds, np.array(reply.is_disturbed, dtype=float)])
 
 
-def read(path: Path) -> Samples:
+def read(path: Path, *, with_disturbed: bool) -> Samples:
     """Return the undisturbed pairs of each process, by metric and mixer, where there are enough."""
     found: Samples = {}
     with np.load(path) as file:
         for name in file:
             candidate, control, is_disturbed = file[name]
-            clean = np.stack([candidate, control])[:, is_disturbed == 0]
+            clean = np.stack([candidate, control])[:, (is_disturbed == 0) | with_disturbed]
             if clean.shape[1] >= 2 * BLOCK:
                 found.setdefault(name.rpartition("/")[0], []).append(clean)
     return found
@@ -114,7 +114,8 @@ def night(samples: Samples, slow: str | None, effect: float, rng: np.random.Gene
     sides: list[list[GateRow]] = [[], [], []]
     for name, processes in samples.items():
         metric, mixer = name.split("/")
-        chosen = rng.choice(len(processes), 3, replace=False)
+        chosen = list(rng.choice(len(processes), min(3, len(processes)), replace=False))
+        chosen += chosen[-1:] * (3 - len(chosen))
         for number, (side, process) in enumerate(zip(sides, chosen, strict=True)):
             planted = effect if number and mixer == slow else 0.0
             side.append(timing_row(mixer, metric, resample(processes[process], rng), planted))
@@ -128,9 +129,9 @@ def night(samples: Samples, slow: str | None, effect: float, rng: np.random.Gene
 
 def show_timings(samples: Samples, tries: int) -> None:
     """Print false alarms and power."""
-    own = {name: processes for name, processes in samples.items() if SLOW not in name and len(processes) > 2}
+    own = {name: processes for name, processes in samples.items() if SLOW not in name and len(processes) > 1}
     if not own:
-        print("\nTimings: fewer than three processes with enough undisturbed pairs; nothing can be said.")
+        print("\nTimings: fewer than two processes with enough undisturbed pairs; nothing can be said.")
         return
     rng = np.random.default_rng(0)
     print(f"\nTimings, {len(own)} rows a night, {tries} nights each; processes of the ratio, per row:")
@@ -252,16 +253,20 @@ def main() -> None:
     parser.add_argument("samples", type=Path, nargs="?", help="file that --collect wrote")
     parser.add_argument("--collect", type=Path, metavar="FILE", help="measure, and write samples there")
     parser.add_argument("--processes", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=12, help="of each process, at most")
+    parser.add_argument(
+        "--with-disturbed", action="store_true", help="take samples that others disturbed too"
+    )
     parser.add_argument("--tries", type=int, default=200)
     parser.add_argument(
         "--scatter", type=float, nargs="*", default=[0.003, 0.01], help="deviations of top-1 over seeds"
     )
     asked = parser.parse_args()
     if asked.collect is not None:
-        collect(asked.collect, asked.processes)
+        collect(asked.collect, asked.processes, asked.seconds)
         return
     if asked.samples is not None:
-        samples = read(asked.samples)
+        samples = read(asked.samples, with_disturbed=asked.with_disturbed)
         show_timings(samples, asked.tries)
         show_slow_machine(samples, asked.tries)
     show_images(asked.tries)

@@ -60,7 +60,7 @@ def test_real_jobs_leave_records_artifacts_and_the_same_weights_twice(execute_al
             *("train_loss", "val_top1", "lr", "data_wait_frac") * 2,
         ],
         "evaluate": ["top1", "top5"],
-        "profile": ["params", "macs"],
+        "profile": ["params", "macs", "macs_paper", "uncounted_ops"],
     }
     for kind in KINDS:
         line = result(first[kind])["job"]

