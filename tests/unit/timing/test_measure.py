@@ -17,7 +17,8 @@ def test_a_model_is_timed_and_what_it_took_is_told(small_request):
     assert len(reply.seconds) == len(reply.is_disturbed) == 6
     assert all(seconds > 0 for seconds in reply.seconds)
     assert reply.control_seconds == []
-    assert peak_memory_mib() >= reply.peak_memory_mib > 100
+    # The kernel sums its counters of memory now and then: two readings may differ by a little.
+    assert peak_memory_mib() + 4 >= reply.peak_memory_mib > 100
     assert reply.peak_memory_mib >= reply.base_memory_mib > 0
     assert (reply.peak_device_memory_mib, reply.energy_j) == (None, None)
     assert reply.conditions["other_cpus"]["max"] >= 0
