@@ -1,4 +1,4 @@
-"""LSNet through torch.compile, torch.export and ONNX: T in the plain run, S and B in the slow one."""
+"""LSNet through torch.compile, torch.export and ONNX: nano in the plain run, T, S and B in the slow one."""
 
 import io
 
@@ -8,7 +8,8 @@ import torch
 
 from lsbench.models.factory import create_model
 
-NAMES = ["lsnet_t", *(pytest.param(name, marks=pytest.mark.slow) for name in ("lsnet_s", "lsnet_b"))]
+LARGE = ("lsnet_t", "lsnet_s", "lsnet_b")
+NAMES = ["lsnet_nano", *(pytest.param(name, marks=pytest.mark.slow) for name in LARGE)]
 
 
 @pytest.fixture(scope="module")

@@ -71,6 +71,7 @@ def test_two_ranks_follow_the_loss_curve_of_one(histories: dict[int, list[dict[s
     assert one[-1]["loss"] < one[0]["loss"] / 2, "it has learned something"
 
 
+@pytest.mark.slow
 def test_a_killed_rank_costs_only_time(cli: Cli, histories: dict[int, list[dict[str, float]]]) -> None:
     write_suite(cli.folder, 2)
     process = cli.start(*RUN)

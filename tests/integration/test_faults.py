@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from .conftest import Cli, accuracies, follow, json_events, read_lines
 
 RUN = ("run", "tiny.yaml", "--json")
+#: The same, without the seconds that a Ray of its own takes to start.
+INLINE = (*RUN, "--scheduler", "inline")
 
 
 def is_epoch(number: int) -> Any:
@@ -66,6 +69,7 @@ def test_a_killed_worker_is_replaced_by_itself(cli: Cli, unbroken: dict[tuple[st
     assert_nothing_doubled(cli.folder, jobs=6)
 
 
+@pytest.mark.slow
 def test_a_killed_fork_server_loses_no_job(cli: Cli, unbroken: dict[tuple[str, str], float]) -> None:
     process = cli.start(*RUN)
     follow(process, is_epoch(2))
@@ -108,7 +112,7 @@ def test_a_second_driver_is_told_who_owns_the_folder(cli: Cli) -> None:
     process = cli.start(*RUN)
     follow(process, lambda event: event["event"] == "start")
 
-    second = cli.run(*RUN)
+    second = cli.run(*INLINE)
 
     assert second.returncode == 2
     assert f"process {process.pid}" in second.stderr
@@ -118,11 +122,11 @@ def test_a_second_driver_is_told_who_owns_the_folder(cli: Cli) -> None:
 
 
 def test_a_second_run_does_nothing_and_a_new_row_runs_alone(cli: Cli) -> None:
-    first = cli.run(*RUN)
-    again = cli.run(*RUN)
+    first = cli.run(*INLINE)
+    again = cli.run(*INLINE)
     suite = cli.folder / "tiny.yaml"
     suite.write_text(suite.read_text().replace("jobs:", "  - {name: extra, mixer: involution}\njobs:"))
-    more = cli.run(*RUN)
+    more = cli.run(*INLINE)
 
     assert first.returncode == again.returncode == more.returncode == 0, (first.stderr, more.stderr)
     assert "nothing left to do" in again.stderr
@@ -137,7 +141,7 @@ def test_a_wrong_mixer_option_stops_the_run_before_any_job(cli: Cli) -> None:
     suite = cli.folder / "tiny.yaml"
     suite.write_text(suite.read_text().replace("mixer: ls_conv}", "mixer: ls_conv, mixer_args: {kernel: 7}}"))
 
-    done = cli.run(*RUN)
+    done = cli.run(*INLINE)
 
     assert done.returncode == 2
     assert "variant 'ls_conv'" in done.stderr

@@ -61,6 +61,7 @@ def test_a_missing_data_folder_is_one_clear_line(cli: Cli) -> None:
     assert not (cli.folder / "results").exists() or not list((cli.folder / "results").rglob("result.json"))
 
 
+@pytest.mark.slow
 def test_the_papers_recipe_sees_the_same_images_through_every_reader(
     cli: Cli, data_root: Path, store_images: Callable[..., Path]
 ) -> None:

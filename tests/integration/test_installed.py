@@ -10,6 +10,6 @@ def test_a_package_of_the_same_name_in_the_working_folder_is_not_used(cli: Cli) 
     decoy.mkdir()
     (decoy / "__init__.py").write_text("raise RuntimeError('the wrong lsbench')\n")
 
-    done = cli.run("run", "tiny.yaml", "--only", "identity/profile")
+    done = cli.run("run", "tiny.yaml", "--only", "identity/profile", "--scheduler", "inline")
 
     assert done.returncode == 0, done.stderr

@@ -81,6 +81,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_from_its_objects(endpoint: str, cli: Cli) -> None:
     (cli.folder / "near.yaml").write_text(SUITE.replace("PLACE", "validate_every: 1"))
     (cli.folder / "far.yaml").write_text(SUITE.replace("PLACE", "checkpoint_url: 's3://runs/jobs'"))

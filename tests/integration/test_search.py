@@ -61,6 +61,7 @@ def check_searched(root: Path, done: subprocess.CompletedProcess[str]) -> dict[i
     return lines
 
 
+@pytest.mark.slow
 def test_bad_trials_end_early_and_the_suite_found_reproduces_the_best(cli: Cli, root: Path) -> None:
     done = cli.run(*RUN)
 

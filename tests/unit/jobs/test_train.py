@@ -59,13 +59,14 @@ class StopError(Exception):
     """The process dies."""
 
 
-def test_stopped_at_ten_random_updates_it_ends_with_the_same_weights_and_records(prepare, monkeypatch):
+@pytest.mark.parametrize("stops", [2, pytest.param(10, marks=pytest.mark.slow)])
+def test_stopped_at_random_updates_it_ends_with_the_same_weights_and_records(prepare, monkeypatch, stops):
     unbroken = prepare("unbroken")
     execute(unbroken, lambda event: None)
     expected = {name: load(unbroken / name) for name in (WEIGHTS, EMA)}
     made = []
     update = Trainer._update
-    for number, stop_at in enumerate(random.Random(20261126).sample(range(1, STEPS), 10)):
+    for number, stop_at in enumerate(random.Random(20261126).sample(range(1, STEPS), stops)):
         broken = prepare(f"broken{number}")
 
         def dying(trainer, batches, clock, stop_at=stop_at):
