@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from enum import IntEnum
@@ -98,14 +98,14 @@ class Records:
         self._tables: dict[Part, pa.Table] = {}
         self._file = self._refreshed()
 
-    def part(self, part: Part) -> pd.DataFrame:
-        """Return the records of one kind of part as a frame with the columns of the cache."""
+    def part(self, part: Part, columns: Sequence[str]) -> pd.DataFrame:
+        """Return columns of the records of one kind of part as a frame."""
         if part not in self._tables and self._file is not None:
             try:
-                return _frame(_read(self._file, part))
+                return _frame(_read(self._file, part, columns))
             except _DAMAGED:
                 self._rebuild(Reach())
-        return _frame(self._tables[part])
+        return _frame(self._tables[part].select(columns))
 
     def _refreshed(self) -> pq.ParquetFile | None:
         """Return the cache if it holds the whole journal; else fill `_tables` from both."""
@@ -160,8 +160,8 @@ def _open(path: Path) -> tuple[pq.ParquetFile | None, Reach]:
         return None, Reach()
 
 
-def _read(file: pq.ParquetFile, part: Part) -> pa.Table:
-    return file.read_row_group(part).replace_schema_metadata(None)
+def _read(file: pq.ParquetFile, part: Part, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
+    return file.read_row_group(part, columns=list(columns)).select(columns).replace_schema_metadata(None)
 
 
 def _write(path: Path, tables: Mapping[Part, pa.Table], reach: Reach) -> None:

@@ -90,7 +90,7 @@ def load_curves(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
 
 def curves_frame(reading: Reading) -> pd.DataFrame:
     """Return the frame of curves of one results folder; its texts are categories."""
-    lowered = [reading.records.part(part)[["job_id", "lr_scale"]] for part in (Part.WHOLE, Part.EPOCH)]
+    lowered = [reading.records.part(part, ["job_id", "lr_scale"]) for part in (Part.WHOLE, Part.EPOCH)]
     known = pd.concat([frame.dropna().astype({"job_id": "object"}) for frame in lowered])
     scales = known.groupby("job_id").lr_scale.min()
     of_jobs = [scales.get(name) for name in reading.jobs.id]

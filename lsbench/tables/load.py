@@ -74,7 +74,7 @@ def table_of(reading: Reading, texts_of: Collection[str] | None = None) -> pd.Da
         texts_of: The metrics whose rows shall have `setting` and `provenance`, which take long to write where
             there are many; default: all.
     """
-    jobs, rows, records = reading.joined(Part.WHOLE)
+    jobs, rows, records = reading.joined(Part.WHOLE, [*_OF_RECORD, "dataset", "setting"])
     without = np.setdiff1d(np.arange(len(reading.jobs)), jobs)
     order = np.argsort(np.concatenate([jobs, without]), kind="stable")
     jobs = np.concatenate([jobs, without])[order]

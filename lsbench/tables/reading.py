@@ -52,15 +52,17 @@ class Reading:
         """The records of the folder."""
         return Records(self._folder)
 
-    def joined(self, part: Part) -> tuple[NDArray[np.int64], NDArray[np.int64], pd.DataFrame]:
-        """Return which jobs have which records of a part.
+    def joined(
+        self, part: Part, columns: Sequence[str]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], pd.DataFrame]:
+        """Return which jobs have which records of a part, and these columns of the records.
 
         Returns:
             Positions in `jobs` and in the frame of records, one each for every record of a job that ended
             well, in the order of the manifest; where rows of the suite share a job, each has its records. And
             that frame.
         """
-        records = self.records.part(part)
+        records = self.records.part(part, list(dict.fromkeys(("job_id", *columns))))
         codes = records.job_id.cat.codes.to_numpy()
         order = np.argsort(codes, kind="stable")
         starts = np.searchsorted(codes[order], np.arange(len(records.job_id.cat.categories) + 1))
@@ -99,7 +101,8 @@ def part_frame(reading: Reading, part: Part, columns: Sequence[str], own: Mappin
         columns: The frame's columns: of the suite, of the job, or of the record.
         own: Columns that come from elsewhere, one value per job.
     """
-    jobs, rows, records = reading.joined(part)
+    of_job = {*reading.constants(), *own, "seed", "variant", "title"}
+    jobs, rows, records = reading.joined(part, [name for name in columns if name not in of_job])
     constants = reading.constants()
     frame: dict[str, Any] = {}
     for name in columns:

@@ -155,17 +155,20 @@ def robustness_rows(figures: Sequence[CorruptionFigure]) -> list[RobustnessRow]:
     groups: dict[tuple[str, str], list[CorruptionFigure]] = {}
     for model in figures_of(models):
         groups.setdefault((model.variant, model.protocol), []).append(model)
-    means: dict[tuple[str, str], list[CorruptionFigure]] = {}
-    for figure in figures_of(frame[(frame.metric == ERROR) & frame.severity.isna()]):
-        means.setdefault((figure.variant, figure.protocol), []).append(figure)
+    means: dict[tuple[str, str], dict[str, list[float]]] = {}
+    whole = frame[(frame.metric == ERROR) & frame.severity.isna()]
+    known = whole.value.notna().tolist()
+    names = zip(
+        *(whole[name].astype("object") for name in ("variant", "protocol", "corruption")), strict=True
+    )
+    for (variant, protocol, corruption), value, is_known in zip(names, whole.value, known, strict=True):
+        found = means.setdefault((variant, protocol), {}).setdefault(corruption, [])
+        found += [value] if is_known else []
     tested = Counter(variant for variant, _ in groups)
     rows = []
     for (variant, protocol), own in groups.items():
         way = f" [{protocol.split('|', 1)[0]}]" if tested[variant] > 1 else ""
-        values: dict[str, list[float]] = {}
-        for figure in means.get((variant, protocol), ()):
-            found = values.setdefault(figure.corruption, [])
-            found += [] if figure.value is None else [figure.value]
+        values = means.get((variant, protocol), {})
         errors = {name: mean_over_seeds(values[name]) if values[name] else None for name in in_order(values)}
         rows.append(RobustnessRow(f"{own[0].title}{way}", protocol, len(own), errors))
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -52,10 +53,13 @@ def mean_over_seeds(values: Sequence[float]) -> Estimate:
     if not values:
         raise ValueError("no value to average")
     array = np.asarray(values, dtype=np.float64)
-    mean, n = float(array.mean()), len(array)
+    n = len(array)
+    mean = float(np.add.reduce(array) / n)
     if n < 2:
         return Estimate(mean, None, None, n)
-    half = float(_critical(n - 1) * array.std(ddof=1) / np.sqrt(n))
+    offsets = array - mean
+    deviation = math.sqrt(np.add.reduce(offsets * offsets) / (n - 1))  # a table has thousands of them
+    half = _critical(n - 1) * deviation / math.sqrt(n)
     return Estimate(mean, mean - half, mean + half, n)
 
 

@@ -8,7 +8,7 @@ from lsbench.core.errors import StoreError
 from lsbench.store.atomic import append_line
 from lsbench.store.results import RECORDS, ResultsFolder
 from lsbench.tables import cache
-from lsbench.tables.cache import CACHE, Part, Records
+from lsbench.tables.cache import CACHE, SCHEMA, Part, Records
 
 
 def line(job="train-a", metric="top1", value=0.5, protocol="p|v1", **more):
@@ -33,7 +33,7 @@ def folder(tmp_path):
 
 def frames(folder):
     records = Records(folder)
-    return {part: records.part(part) for part in Part}
+    return {part: records.part(part, SCHEMA.names) for part in Part}
 
 
 def same(found, expected):

@@ -32,7 +32,7 @@ def test_jobs_are_those_of_the_manifest_beside_their_last_lines(twins):
 
 def test_rows_that_share_a_job_each_have_its_records_and_failed_jobs_have_none(twins):
     reading = Reading(twins)
-    jobs, rows, records = reading.joined(Part.EPOCH)
+    jobs, rows, records = reading.joined(Part.EPOCH, ["epoch"])
     owners = reading.jobs.iloc[jobs]
     assert list(zip(owners.variant, owners.seed, records.epoch.iloc[rows], strict=True)) == [
         (variant, seed, epoch) for variant, seed in [("ls", 0), ("id", 1), ("twin", 1)] for epoch in (1, 2)
@@ -74,5 +74,5 @@ def test_every_file_is_read_once(twins, monkeypatch):
         )
     reading = Reading(twins)
     for part in Part:
-        reading.joined(part)
+        reading.joined(part, ["value"])
     assert sorted(calls) == ["jobs", "manifest", "record_blocks"]
