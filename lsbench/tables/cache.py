@@ -255,4 +255,5 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     """Return a table as a frame: texts as categories, what may be null in types that know it."""
     nullable: dict[pa.DataType, Literal["Int64", "Float64"]] = {pa.int64(): "Int64", pa.float64(): "Float64"}
     types = {kind: pd.api.types.pandas_dtype(name) for kind, name in nullable.items()}
-    return table.to_pandas(types_mapper=types.get)
+    frame: pd.DataFrame = table.to_pandas(types_mapper=types.get)
+    return frame

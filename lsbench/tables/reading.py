@@ -66,7 +66,7 @@ class Reading:
         codes = records.job_id.cat.codes.to_numpy()
         order = np.argsort(codes, kind="stable")
         starts = np.searchsorted(codes[order], np.arange(len(records.job_id.cat.categories) + 1))
-        known = records.job_id.cat.categories.get_indexer(self.jobs.id)
+        known = records.job_id.cat.categories.get_indexer(pd.Index(self.jobs.id, dtype="object"))
         is_read = (known >= 0) & (self.jobs.status == "ok").to_numpy(bool)
         counts = np.where(is_read, np.diff(starts)[known] if len(starts) > 1 else 0, 0)
         jobs = np.repeat(np.arange(len(counts)), counts)
@@ -107,11 +107,11 @@ def part_frame(reading: Reading, part: Part, columns: Sequence[str], own: Mappin
     frame: dict[str, Any] = {}
     for name in columns:
         if name in constants:
-            frame[name] = pd.Categorical.from_codes(np.zeros(len(jobs), np.int8), [constants[name]])
+            frame[name] = pd.Categorical([constants[name]])[np.zeros(len(jobs), np.int64)]
         elif name in own:
             frame[name] = pd.array(own[name], dtype="Float64")[jobs]
         elif name == "seed":
-            frame[name] = pd.array(reading.jobs.seed, dtype="Int64")[jobs]
+            frame[name] = pd.array(reading.jobs.seed.tolist(), dtype="Int64")[jobs]
         elif name in ("variant", "title"):
             frame[name] = pd.Categorical(reading.jobs[name])[jobs]
         else:
