@@ -277,11 +277,12 @@ def _results_of(suite: str | None, preset: str | None, results: Path) -> list[Re
         NothingMeasuredError: If there is no result.
     """
     from lsbench.store.results import find_results
-    from lsbench.suite.loader import find_suite
-    from lsbench.suite.overlay import read_suite
 
     name = suite
     if suite is not None and not (results / suite).is_dir():
+        from lsbench.suite.loader import find_suite
+        from lsbench.suite.overlay import read_suite
+
         name = str(read_suite(find_suite(suite)).get("name"))
     folders = find_results(results.absolute(), name)
     folders = [folder for folder in folders if preset in (None, folder.root.name)]

@@ -7,12 +7,12 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from lsbench.core.errors import DiskFullError, StoreError
+from lsbench.core.errors import DiskFullError
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)  # it can only be read by setting it
@@ -101,13 +101,17 @@ def append_line(path: Path, lines: list[Any]) -> None:
 
 
 def _drop_torn_line(file: BinaryIO) -> None:
-    """Cut off what :func:`read_lines` drops: a last line without its end, or one that is no JSON."""
-    file.seek(0)
-    content = file.read()
-    start = content.rfind(b"\n", 0, max(len(content) - 1, 0)) + 1
-    last = content[start:]
+    """Cut off what a reader drops: a last line without its end, or one that is no JSON."""
+    start, last = file.seek(0, os.SEEK_END), b""
+    while start and b"\n" not in last[:-1]:
+        size = min(start, 2**16)
+        start -= size
+        file.seek(start)
+        last = file.read(size) + last
+    cut = last.rfind(b"\n", 0, max(len(last) - 1, 0)) + 1
+    last = last[cut:]
     if last and not (last.endswith(b"\n") and _is_json(last)):
-        file.truncate(start)
+        file.truncate(start + cut)
 
 
 def _is_json(line: bytes) -> bool:
@@ -116,32 +120,3 @@ def _is_json(line: bytes) -> bool:
     except ValueError:
         return False
     return True
-
-
-def read_lines(path: Path, *, warn: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Return the JSON lines of a journal; an absent file has none.
-
-    A torn last line (a crash in the middle of a write) is dropped with a warning.
-
-    Raises:
-        StoreError: If a line before the last is damaged.
-    """
-    if not path.exists():
-        return []
-    found: list[dict[str, Any]] = []
-    lines = path.read_bytes().split(b"\n")
-    for number, line in enumerate(lines, 1):
-        if not line:
-            continue
-        try:
-            if number == len(lines):
-                raise ValueError("no line end")
-            found.append(json.loads(line))
-        except ValueError as error:
-            if number < len(lines) and any(lines[number:]):
-                raise StoreError(
-                    f"{path}:{number}: damaged line ({error}); restore it from a copy, or remove the file: "
-                    "it is rebuilt from the job folders at the next run"
-                ) from error
-            warn(f"{path}:{number}: torn last line dropped")
-    return found

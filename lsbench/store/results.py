@@ -9,16 +9,25 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lsbench.core.errors import StoreError
-from lsbench.store.atomic import append_line, read_lines, write_json, write_text
+from lsbench.core.record import SCHEMA_VERSION
+from lsbench.store.atomic import append_line, write_json, write_text
+from lsbench.store.lines import Lines, Parser, line_blocks, parsed, read_lines, unreadable
 
 RESULT, SPEC, ATTEMPTS, LOG = "result.json", "spec.json", "attempts.jsonl", "log.txt"
+MANIFEST, JOBS, RECORDS = "manifest.json", "jobs.jsonl", "records.jsonl"
+#: How the line of a job that ended well begins, as :meth:`ResultsFolder.add_job` writes it, and how it ends.
+_OK_LINE = re.compile(rb'\{"schema_version": %d, "job_id": "([\w-]+)", "status": "ok", .*\}' % SCHEMA_VERSION)
+#: What a manifest says of the suite, and of each job.
+OF_SUITE = ("suite", "preset", "description", "tags", "baseline", "jobs")
+OF_JOB = ("id", "label", "kind", "name", "variant", "title", "model", "mixer", "dataset", "seed")
 
 
 def warn_user(message: str) -> None:
@@ -78,16 +87,23 @@ class ResultsFolder:
 
     def write_manifest(self, manifest: dict[str, Any], suite_yaml: str) -> None:
         """Write every expected job and the suite as resolved."""
-        write_json(self.root / "manifest.json", manifest)
+        write_json(self.root / MANIFEST, manifest)
         write_text(self.root / "suite.yaml", suite_yaml)
 
     def manifest(self) -> dict[str, Any] | None:
         """Return the manifest, or None if there is none yet.
 
         Raises:
-            StoreError: If it is damaged.
+            StoreError: If it is damaged, lacks something, or a newer lsbench wrote it.
         """
-        return read_json(self.root / "manifest.json")
+        path = self.root / MANIFEST
+        manifest = read_json(path)
+        if manifest is not None:
+            check_schema(manifest, str(path))
+            _check_keys(manifest, OF_SUITE, str(path))
+            for number, entry in enumerate(manifest["jobs"]):
+                _check_keys(entry, OF_JOB, f"{path}: jobs[{number}]")
+        return manifest
 
     def result(self, job_id: str) -> dict[str, Any] | None:
         """Return what the job wrote as its last act, or None if it is not done."""
@@ -108,20 +124,45 @@ class ResultsFolder:
         return read_lines(self.job_folder(job_id) / ATTEMPTS, warn=self.warn)
 
     def jobs(self) -> dict[str, dict[str, Any]]:
-        """Return the last line of ``jobs.jsonl`` for each job id."""
-        lines = read_lines(self.root / "jobs.jsonl", warn=self.warn)
-        return {line["job_id"]: line for line in lines}
+        """Return the last line of ``jobs.jsonl`` for each job id.
+
+        Raises:
+            StoreError: If a line before the last is damaged or lacks something, or a newer lsbench wrote it.
+        """
+        return self._last_lines(parsed)
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        """Return what :meth:`jobs` does, but of jobs that ended well nothing but that, which is faster.
+
+        Raises:
+            StoreError: As :meth:`jobs`; what a line says of settings is not looked at.
+        """
+        return self._last_lines(_parsed_states)
+
+    def _last_lines(self, parse: Parser) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        for lines in line_blocks(self.root / JOBS, warn=self.warn, parse=parse):
+            for number, line in enumerate(lines.values):
+                if not {"job_id", "status"} <= line.keys() or line.get("schema_version") != SCHEMA_VERSION:
+                    check_schema(line, lines.place(number))
+                    _check_keys(line, ("job_id", "status"), lines.place(number))
+                found[line["job_id"]] = line
+        return found
 
     def records(self) -> list[dict[str, Any]]:
         """Return all records, one per (job, metric, dataset, protocol)."""
-        lines = read_lines(self.root / "records.jsonl", warn=self.warn)
+        lines = (line for block in self.record_blocks() for line in block.values)
         return list({record_key(line): line for line in lines}.values())
+
+    def record_blocks(self, start: int = 0) -> Iterator[Lines]:
+        """Yield the lines of ``records.jsonl`` after `start` bytes in blocks; a record may come twice."""
+        return line_blocks(self.root / RECORDS, warn=self.warn, start=start)
 
     def add_job(self, line: dict[str, Any], records: list[dict[str, Any]]) -> None:
         """Append a finished or failed job and its records; records first, so that a job implies them."""
         if records:
-            append_line(self.root / "records.jsonl", records)
-        append_line(self.root / "jobs.jsonl", [line])
+            append_line(self.root / RECORDS, records)
+        append_line(self.root / JOBS, [line])
 
     def reconcile(self) -> int:
         """Append what finished jobs wrote that the journals lack; return the number of jobs added.
@@ -144,6 +185,21 @@ class ResultsFolder:
         return added
 
 
+def _parsed_states(content: bytes) -> list[dict[str, Any]] | None:
+    """Return what whole lines say, cut short where a job ended well; None if any line is damaged."""
+    found: list[dict[str, Any]] = []
+    for line in content.split(b"\n"):
+        if ended_well := _OK_LINE.fullmatch(line):
+            name = ended_well[1].decode()
+            found.append({"schema_version": SCHEMA_VERSION, "job_id": name, "status": "ok"})
+            continue
+        values = parsed(line + b"\n")
+        if values is None:
+            return None
+        found += values
+    return found
+
+
 def record_key(record: dict[str, Any]) -> tuple[Any, ...]:
     """Return what makes a record unique."""
     return record["job_id"], record["metric"], record["dataset"], record["protocol"]
@@ -153,15 +209,35 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """Return the mapping in a JSON file, or None if there is no file.
 
     Raises:
-        StoreError: If it holds no JSON.
+        StoreError: If it holds no JSON mapping, or cannot be read.
     """
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("no mapping")
     except FileNotFoundError:
         return None
     except ValueError as error:
         raise StoreError(f"{path}: damaged ({error}); remove it and run again") from error
+    except OSError as error:
+        raise unreadable(path, error) from error
     return content
+
+
+def check_schema(content: Mapping[str, Any], where: str) -> None:
+    """Raise a StoreError if a newer lsbench wrote `content`: this one would misread it."""
+    found = content.get("schema_version", SCHEMA_VERSION)
+    if not isinstance(found, int) or found > SCHEMA_VERSION:
+        raise StoreError(
+            f"{where}: written by a newer lsbench (schema {found}, this one reads up to {SCHEMA_VERSION}); "
+            "upgrade lsbench"
+        )
+
+
+def _check_keys(content: Mapping[str, Any], keys: Sequence[str], where: str) -> None:
+    if not content.keys() >= set(keys):
+        missing = [key for key in keys if key not in content]
+        raise StoreError(f"{where}: lacks {', '.join(map(repr, missing))}; remove the file and run again")
 
 
 def find_results(results: Path, suite: str | None = None) -> list[ResultsFolder]:

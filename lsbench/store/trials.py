@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lsbench.store.atomic import append_line, read_lines, write_json
+from lsbench.store.atomic import append_line, write_json
+from lsbench.store.lines import read_lines
 from lsbench.store.results import ResultsFolder, read_json
 
 SEARCH, TRIALS, TUNED = "search.json", "trials.jsonl", "tuned.yaml"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
 
+import numpy as np
 import pandas as pd
 
-from lsbench.core.record import split_epoch
 from lsbench.core.units import quantity
 from lsbench.store.results import ResultsFolder
-from lsbench.tables.cache import cached_frame, typed_frame
+from lsbench.tables.cache import Part
+from lsbench.tables.grouping import group_numbers
+from lsbench.tables.reading import Reading, part_frame, read_all
 
 #: Columns of the frame of curves, with the pandas type of each.
 CURVE_COLUMNS = {
@@ -27,7 +29,6 @@ CURVE_COLUMNS = {
     "value": "Float64",
     "lr_scale": "Float64",
 }
-CACHE = "curves.parquet"
 
 
 @dataclass(frozen=True)
@@ -84,52 +85,43 @@ def load_curves(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
         `lr_scale` is the smallest factor that any record of the training says its learning rate was lowered
         by after a divergence, null where none says so.
     """
-    frames = [cached_frame(folder, CACHE, CURVE_COLUMNS, _rows) for folder in folders]
-    frames = [frame for frame in frames if len(frame)]
-    return pd.concat(frames, ignore_index=True) if frames else typed_frame([], CURVE_COLUMNS)
+    return read_all(folders, CURVE_COLUMNS, curves_frame)
 
 
-def _rows(folder: ResultsFolder) -> Iterator[dict[str, Any]]:
-    manifest = folder.manifest() or {"jobs": []}
-    found: dict[str, list[dict[str, Any]]] = {}
-    lowered: dict[str, float] = {}
-    for record in folder.records():
-        protocol, epoch = split_epoch(record["protocol"])
-        if epoch is not None:
-            fields = {"protocol": protocol, "epoch": epoch}
-            fields |= {"metric": record["metric"], "value": record["value"]}
-            found.setdefault(record["job_id"], []).append(fields)
-        if (scale := record["setting"].get("lr_scale")) is not None:
-            lowered[record["job_id"]] = min(scale, lowered.get(record["job_id"], scale))
-    jobs = folder.jobs()
-    for entry in manifest["jobs"]:
-        if jobs.get(entry["id"], {}).get("status") != "ok":
-            continue
-        base = {"suite": manifest["suite"], "preset": manifest["preset"], "job_id": entry["id"]}
-        base |= {key: entry[key] for key in ("variant", "title", "seed")}
-        base["lr_scale"] = lowered.get(entry["id"])
-        yield from ({**base, **fields} for fields in found.get(entry["id"], ()))
+def curves_frame(reading: Reading) -> pd.DataFrame:
+    """Return the frame of curves of one results folder; its texts are categories."""
+    lowered = [reading.records.part(part, ["job_id", "lr_scale"]) for part in (Part.WHOLE, Part.EPOCH)]
+    known = pd.concat([frame.dropna().astype({"job_id": "object"}) for frame in lowered])
+    scales = known.groupby("job_id").lr_scale.min()
+    of_jobs = [scales.get(name) for name in reading.jobs.id]
+    return part_frame(reading, Part.EPOCH, list(CURVE_COLUMNS), {"lr_scale": of_jobs})
 
 
 def curves_of(frame: pd.DataFrame) -> list[Curve]:
     """Return each curve of a frame of one results folder: one per variant, protocol, seed and metric."""
     keys = ["variant", "title", "protocol", "seed", "metric"]
     measured = frame.dropna(subset=["value"])
-    curves = []
-    for _, rows in measured.groupby(keys, sort=False, dropna=False):
-        ordered = rows.sort_values("epoch", kind="stable")
-        variant, title, protocol, seed, metric = ordered[keys].iloc[0]
-        scale = ordered.lr_scale.min()
-        curves.append(
-            Curve(
-                variant=str(variant),
-                title=str(title),
-                protocol=str(protocol),
-                seed=None if pd.isna(seed) else int(seed),
-                metric=str(metric),
-                epochs=tuple(map(int, ordered.epoch)),
-                values=tuple(map(float, ordered.value)),
-                lr_scale=1.0 if pd.isna(scale) else float(scale),
-            )
+    number = group_numbers(measured, keys)
+    order = np.lexsort((measured.epoch.to_numpy(), number))
+    starts = np.flatnonzero(np.diff(number[order], prepend=-1))
+    bounds = pairwise([*starts.tolist(), len(order)])
+    epochs = measured.epoch.to_numpy(np.int64)[order].tolist()
+    values = measured.value.to_numpy(np.float64)[order].tolist()
+    scales = measured.lr_scale.to_numpy(np.float64, na_value=1.0)[order]
+    lowest = np.minimum.reduceat(scales, starts).tolist() if len(starts) else []
+    names = measured[keys].iloc[order[starts]].astype("object")
+    return [
+        Curve(
+            variant=str(variant),
+            title=str(title),
+            protocol=str(protocol),
+            seed=None if pd.isna(seed) else int(seed),
+            metric=str(metric),
+            epochs=tuple(epochs[start:end]),
+            values=tuple(values[start:end]),
+            lr_scale=scale,
         )
-    return curves
+        for (variant, title, protocol, seed, metric), (start, end), scale in zip(
+            names.itertuples(index=False), bounds, lowest, strict=True
+        )
+    ]

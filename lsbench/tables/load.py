@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from lsbench.core.record import SCHEMA_VERSION, is_of_a_part
+from lsbench.core.record import SCHEMA_VERSION
 from lsbench.core.units import quantity
 from lsbench.store.results import ResultsFolder
-from lsbench.tables.cache import cached_frame, typed_frame
+from lsbench.tables.cache import Part
+from lsbench.tables.reading import Reading, read_all, to_json
 
 #: Columns of the long table, with the pandas type of each. Unmeasured is null, never 0.
 LONG_COLUMNS = {
@@ -44,7 +47,7 @@ LONG_COLUMNS = {
     "setting": "string",
     "provenance": "string",
 }
-CACHE = "cache.parquet"
+_OF_RECORD = ("metric", "value", "unit", "n", "ci_low", "ci_high", "ci_method", "protocol")
 
 
 def load_table(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
@@ -56,48 +59,61 @@ def load_table(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
 
     Returns:
         A frame with the columns of :data:`LONG_COLUMNS`; `setting` and `provenance` are JSON.
+
+    Raises:
+        StoreError: If a file of a folder is damaged, or a newer lsbench wrote it.
     """
-    frames = [cached_frame(folder, CACHE, LONG_COLUMNS, _rows) for folder in folders]
-    frames = [frame for frame in frames if len(frame)]
-    return pd.concat(frames, ignore_index=True) if frames else typed_frame([], LONG_COLUMNS)
+    return read_all(folders, LONG_COLUMNS, table_of)
 
 
-def _rows(folder: ResultsFolder) -> Iterable[dict[str, Any]]:
-    manifest = folder.manifest() or {"jobs": []}
-    jobs = folder.jobs()
-    records: dict[str, list[dict[str, Any]]] = {}
-    for record in folder.records():
-        if is_of_a_part(record["protocol"]):
-            continue
-        records.setdefault(record["job_id"], []).append(record)
-    for entry in manifest["jobs"]:
-        line = jobs.get(entry["id"], {})
-        base = {
+def table_of(reading: Reading, texts_of: Collection[str] | None = None) -> pd.DataFrame:
+    """Return the long table of one results folder.
+
+    Args:
+        reading: What was read of the folder.
+        texts_of: The metrics whose rows shall have `setting` and `provenance`, which take long to write where
+            there are many; default: all.
+    """
+    jobs, rows, records = reading.joined(Part.WHOLE, [*_OF_RECORD, "dataset", "setting"])
+    without = np.setdiff1d(np.arange(len(reading.jobs)), jobs)
+    order = np.argsort(np.concatenate([jobs, without]), kind="stable")
+    jobs = np.concatenate([jobs, without])[order]
+    rows = np.concatenate([rows, np.full(len(without), -1)])[order]
+    of_job = reading.jobs.iloc[jobs].reset_index(drop=True)
+    of_record = {name: records[name].array.take(rows, allow_fill=True) for name in _OF_RECORD}
+    own_dataset = pd.Series(records.dataset.array.take(rows, allow_fill=True), dtype="object")
+    directions = {name: quantity(name).higher_is_better for name in records.metric.cat.categories}
+    frame = pd.DataFrame(
+        {
             "schema_version": SCHEMA_VERSION,
-            "suite": manifest["suite"],
-            "preset": manifest["preset"],
-            "job_id": entry["id"],
-            **{key: entry[key] for key in ("kind", "variant", "title", "mixer", "model", "seed", "dataset")},
-            "job": entry["name"],
-            "status": line.get("status", "missing"),
-            "error": line.get("error"),
-            "attempt": line.get("attempts", 1 if line else None),
-            "started_at": line.get("started_at"),
-            "wall_s": line.get("wall_s"),
-            "provenance": json.dumps(line.get("provenance", {}), sort_keys=True),
-            "setting": json.dumps(line.get("setting", {}), sort_keys=True),
+            **reading.constants(),
+            **of_job.rename(columns={"name": "job", "id": "job_id"}).drop(columns="lines"),
+            **of_record,
+            "dataset": own_dataset.where(own_dataset.notna(), of_job.dataset),
+            "higher_is_better": pd.Series(of_record["metric"], dtype="object").map(directions),
         }
-        found = records.get(entry["id"], []) if base["status"] == "ok" else []
-        yield from ({**base, **_measured(record, line)} for record in found)
-        if not found:
-            yield base
+    )
+    is_wanted = np.full(len(rows), True)
+    if texts_of is not None:
+        is_wanted = frame.metric.isin(texts_of).to_numpy(bool, na_value=False)
+    own = records.setting.array.take(rows[is_wanted], allow_fill=True)
+    frame.loc[is_wanted, "setting"] = _settings(reading, jobs[is_wanted], own)
+    frame.loc[is_wanted, "provenance"] = _provenances(reading, jobs[is_wanted])
+    return frame[list(LONG_COLUMNS)].astype(LONG_COLUMNS)
 
 
-def _measured(record: dict[str, Any], line: dict[str, Any]) -> dict[str, Any]:
-    keys = ("metric", "value", "unit", "n", "ci_low", "ci_high", "ci_method", "protocol")
-    measured = {key: record[key] for key in keys}
-    if record["dataset"] is not None:
-        measured["dataset"] = record["dataset"]
-    setting = {**line.get("setting", {}), **record["setting"]}
-    measured["setting"] = json.dumps(setting, sort_keys=True)
-    return {**measured, "higher_is_better": quantity(record["metric"]).higher_is_better}
+def _settings(reading: Reading, jobs: NDArray[np.int64], of_records: Iterable[Any]) -> list[str]:
+    """Return the setting of each row as JSON: that of its job, and over it what its record says."""
+    lines = reading.jobs.lines
+    of_jobs = {job: lines[job].get("setting", {}) for job in np.unique(jobs)}
+    plain = {job: to_json(setting) for job, setting in of_jobs.items()}
+    return [
+        to_json({**of_jobs[job], **json.loads(own)}) if isinstance(own, str) and own != "{}" else plain[job]
+        for job, own in zip(jobs, of_records, strict=True)
+    ]
+
+
+def _provenances(reading: Reading, jobs: NDArray[np.int64]) -> list[str]:
+    lines = reading.jobs.lines
+    texts = {job: to_json(lines[job].get("provenance", {})) for job in np.unique(jobs)}
+    return [texts[job] for job in jobs]

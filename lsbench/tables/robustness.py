@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from typing import Any, overload
 
+import numpy as np
 import pandas as pd
 
-from lsbench.core.record import split_corruption
 from lsbench.data.corruptions import NAMES
 from lsbench.store.results import ResultsFolder
-from lsbench.tables.cache import cached_frame, typed_frame
+from lsbench.tables.cache import Part
+from lsbench.tables.grouping import group_numbers
+from lsbench.tables.reading import Reading, part_frame, read_all
 from lsbench.tables.statistics import Estimate, mean_over_seeds
 
 #: Columns of the frame of corruptions, with the pandas type of each.
@@ -30,7 +34,6 @@ CORRUPTION_COLUMNS = {
     "value": "Float64",
     "n": "Int64",
 }
-CACHE = "corruptions.parquet"
 ERROR = "corruption_error"
 MOST_NAMED = 5
 
@@ -64,6 +67,9 @@ class CorruptionFigure:
     n: int | None
 
 
+_NAMES = [field.name for field in fields(CorruptionFigure)]
+
+
 @dataclass(frozen=True)
 class RobustnessRow:
     """The errors of one variant under one protocol.
@@ -89,53 +95,82 @@ def load_corruptions(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
         A frame with the columns of :data:`CORRUPTION_COLUMNS`. `severity` is null in a figure over all
         severities, `value` where a part could not be measured.
     """
-    frames = [cached_frame(folder, CACHE, CORRUPTION_COLUMNS, _rows) for folder in folders]
-    frames = [frame for frame in frames if len(frame)]
-    return pd.concat(frames, ignore_index=True) if frames else typed_frame([], CORRUPTION_COLUMNS)
+    return read_all(folders, CORRUPTION_COLUMNS, corruptions_frame)
 
 
-def _rows(folder: ResultsFolder) -> Iterator[dict[str, Any]]:
-    manifest = folder.manifest() or {"jobs": []}
-    found: dict[str, list[dict[str, Any]]] = {}
-    for record in folder.records():
-        protocol, corruption, severity = split_corruption(record["protocol"])
-        if corruption is not None:
-            fields = {"protocol": protocol, "corruption": corruption, "severity": severity}
-            fields |= {key: record[key] for key in ("dataset", "metric", "value", "n")}
-            found.setdefault(record["job_id"], []).append(fields)
-    jobs = folder.jobs()
-    for entry in manifest["jobs"]:
-        if jobs.get(entry["id"], {}).get("status") != "ok":
-            continue
-        base = {"suite": manifest["suite"], "preset": manifest["preset"], "job_id": entry["id"]}
-        base |= {key: entry[key] for key in ("variant", "title", "seed")}
-        yield from ({**base, **fields} for fields in found.get(entry["id"], ()))
+def corruptions_frame(reading: Reading) -> pd.DataFrame:
+    """Return the frame of corruptions of one results folder; its texts are categories."""
+    return part_frame(reading, Part.CORRUPTION, list(CORRUPTION_COLUMNS), {})
 
 
-def figures_of(frame: pd.DataFrame) -> list[CorruptionFigure]:
+class CorruptionFigures(Sequence[CorruptionFigure]):
+    """The rows of a frame of one results folder as figures, made when they are looked at.
+
+    Attributes:
+        frame: The rows, with a column for each attribute of a figure.
+    """
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame[_NAMES]
+
+    @cached_property
+    def _figures(self) -> list[CorruptionFigure]:
+        columns = (self.frame[name].astype("object") for name in _NAMES)
+        plain = (column.where(column.notna(), None) for column in columns)
+        return [CorruptionFigure(*row) for row in zip(*plain, strict=True)]
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @overload
+    def __getitem__(self, index: int) -> CorruptionFigure: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[CorruptionFigure]: ...
+    def __getitem__(self, index: int | slice) -> CorruptionFigure | list[CorruptionFigure]:
+        return self._figures[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._figures == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def figures_of(frame: pd.DataFrame) -> CorruptionFigures:
     """Return each row of a frame of one results folder as a figure; null is None."""
-    names = list(CorruptionFigure.__dataclass_fields__)
-    plain = frame[names].astype(object)
-    rows = plain.where(plain.notna(), None).to_dict("records")
-    return [CorruptionFigure(**{str(name): value for name, value in row.items()}) for row in rows]
+    return CorruptionFigures(frame)
+
+
+def _frame_of(figures: Sequence[CorruptionFigure]) -> pd.DataFrame:
+    if isinstance(figures, CorruptionFigures):
+        return figures.frame
+    rows = [[getattr(figure, name) for name in _NAMES] for figure in figures]
+    types = {name: CORRUPTION_COLUMNS[name] for name in _NAMES}
+    return pd.DataFrame(rows, columns=_NAMES, dtype="object").astype(types)
 
 
 def robustness_rows(figures: Sequence[CorruptionFigure]) -> list[RobustnessRow]:
     """Return one row per variant and protocol."""
+    frame = _frame_of(figures)
+    models = frame.drop_duplicates(["variant", "protocol", "seed"])
     groups: dict[tuple[str, str], list[CorruptionFigure]] = {}
-    for figure in figures:
-        groups.setdefault((figure.variant, figure.protocol), []).append(figure)
-    variants = [variant for variant, _ in groups]
+    for model in figures_of(models):
+        groups.setdefault((model.variant, model.protocol), []).append(model)
+    means: dict[tuple[str, str], dict[str, list[float]]] = {}
+    whole = frame[(frame.metric == ERROR) & frame.severity.isna()]
+    known = whole.value.notna().tolist()
+    names = zip(
+        *(whole[name].astype("object") for name in ("variant", "protocol", "corruption")), strict=True
+    )
+    for (variant, protocol, corruption), value, is_known in zip(names, whole.value, known, strict=True):
+        found = means.setdefault((variant, protocol), {}).setdefault(corruption, [])
+        found += [value] if is_known else []
+    tested = Counter(variant for variant, _ in groups)
     rows = []
     for (variant, protocol), own in groups.items():
-        way = f" [{protocol.split('|', 1)[0]}]" if variants.count(variant) > 1 else ""
-        means = [figure for figure in own if figure.metric == ERROR and figure.severity is None]
-        values: dict[str, list[float]] = {}
-        for figure in means:
-            found = values.setdefault(figure.corruption, [])
-            found += [] if figure.value is None else [figure.value]
+        way = f" [{protocol.split('|', 1)[0]}]" if tested[variant] > 1 else ""
+        values = means.get((variant, protocol), {})
         errors = {name: mean_over_seeds(values[name]) if values[name] else None for name in in_order(values)}
-        rows.append(RobustnessRow(f"{own[0].title}{way}", protocol, len({f.seed for f in own}), errors))
+        rows.append(RobustnessRow(f"{own[0].title}{way}", protocol, len(own), errors))
     return rows
 
 
@@ -151,19 +186,22 @@ def in_order(corruptions: Iterable[str]) -> list[str]:
 
 def robustness_notes(figures: Sequence[CorruptionFigure]) -> list[str]:
     """Return which cells are missing of each model: the mean over the others of a corruption is withheld."""
-    cells: dict[tuple[str, int | None, str], list[CorruptionFigure]] = {}
-    for figure in figures:
-        if figure.metric == ERROR and figure.severity is not None:
-            cells.setdefault((figure.title, figure.seed, figure.protocol), []).append(figure)
+    frame = _frame_of(figures)
+    cells = frame[(frame.metric == ERROR) & frame.severity.notna()]
+    number = group_numbers(cells, ["title", "seed", "protocol"])
+    sizes = np.bincount(number)
+    is_missing = cells.value.isna().to_numpy(bool)
+    lacking: dict[int, list[CorruptionFigure]] = {}
+    for group, figure in zip(number[is_missing].tolist(), figures_of(cells[is_missing]), strict=True):
+        lacking.setdefault(group, []).append(figure)
     notes = []
-    for (title, seed, protocol), own in cells.items():
-        missing = [f"{figure.corruption}/{figure.severity}" for figure in own if figure.value is None]
-        if not missing:
-            continue
+    for group in sorted(lacking):
+        title, seed, protocol = lacking[group][0].title, lacking[group][0].seed, lacking[group][0].protocol
+        missing = [f"{figure.corruption}/{figure.severity}" for figure in lacking[group]]
         which = title if seed is None else f"{title}, seed {seed}"
         more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
         notes.append(
-            f"{which}: {len(missing)} of {len(own)} cells of {protocol.split('|', 1)[0]} are missing: "
+            f"{which}: {len(missing)} of {sizes[group]} cells of {protocol.split('|', 1)[0]} are missing: "
             f"{', '.join(missing[:MOST_NAMED])}{more}. Means over the others are withheld."
         )
     return notes

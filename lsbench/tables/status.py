@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -51,21 +52,29 @@ def read_status(folder: ResultsFolder) -> SuiteStatus | None:
     manifest = folder.manifest()
     if manifest is None:
         return None
-    jobs = folder.jobs()
+    jobs = folder.states()
     counts: dict[str, Counter[str]] = {}
     errors: dict[str, str] = {}
     trainings: dict[str, Epochs] = {}
+    begun = _begun(folder)
     for entry in manifest["jobs"]:
         line = jobs.get(entry["id"])
-        state = (
-            line["status"] if line else ("ok" if entry["id"] and folder.is_done(entry["id"]) else "missing")
-        )
+        is_begun = entry["id"] in begun
+        state = line["status"] if line else ("ok" if is_begun and folder.is_done(entry["id"]) else "missing")
         counts.setdefault(entry["kind"], Counter())[state] += 1
         if line and state == "failed":
             errors[entry["label"]] = line["error"]
-        if state != "ok" and entry["id"] and (epochs := _epochs(folder, entry["id"])):
+        if state != "ok" and is_begun and (epochs := _epochs(folder, entry["id"])):
             trainings[entry["label"]] = epochs
     return SuiteStatus(manifest["suite"], manifest["preset"], counts, errors, _is_locked(folder), trainings)
+
+
+def _begun(folder: ResultsFolder) -> set[str]:
+    """Return the ids of the jobs that have a folder; asking for each of thousands would take long."""
+    try:
+        return set(os.listdir(folder.root / "jobs"))
+    except OSError:
+        return set()
 
 
 def _epochs(folder: ResultsFolder, job_id: str) -> Epochs | None:

@@ -15,15 +15,16 @@ import pandas as pd
 
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.cells import Cell, Column, Row
-from lsbench.tables.columns import ALL_CLASSES, SHOWN, create_columns
-from lsbench.tables.curves import Curve, curves_of, load_curves
-from lsbench.tables.load import load_table
+from lsbench.tables.columns import ALL_CLASSES, create_columns
+from lsbench.tables.curves import Curve, curves_frame, curves_of
+from lsbench.tables.load import table_of
+from lsbench.tables.measured import Measured
 from lsbench.tables.nights import FILE, NightCurve, night_curves, read_nights
 from lsbench.tables.published import add_published, published_notes
-from lsbench.tables.robustness import CorruptionFigure, figures_of, load_corruptions
+from lsbench.tables.reading import Reading
+from lsbench.tables.robustness import CorruptionFigure, corruptions_frame, figures_of
 from lsbench.tables.search import trial_table
 from lsbench.tables.statistics import (
-    Estimate,
     detectable_difference,
     mean_over_seeds,
     paired_difference,
@@ -31,10 +32,8 @@ from lsbench.tables.statistics import (
     seeds_needed,
 )
 
-#: Job kinds whose failure leaves a hole in the numbers of another kind.
-BEFORE = {"evaluate": ("train",), "robustness": ("train",)}
-#: Means over corruptions; a job that lacks a part of one finishes without it.
-INCOMPLETE = ("mce", "relative_mce", "corruption_error", "clean_error")
+#: Metrics of which a note says what was left out, and on what they were measured.
+UNCOUNTED_IN, TIMED = "macs", ("latency_ms", "throughput")
 ASKED_DIFFERENCE = 0.01
 
 
@@ -51,7 +50,7 @@ class Summary:
     rows: list[Row]
     notes: list[str] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)
-    corruptions: list[CorruptionFigure] = field(default_factory=list)
+    corruptions: Sequence[CorruptionFigure] = field(default_factory=list)
     nights: list[NightCurve] = field(default_factory=list)
 
     def to_frame(self) -> pd.DataFrame:
@@ -87,17 +86,20 @@ def summarize(folder: ResultsFolder) -> Summary | None:
     trials = trial_table(folder, manifest)
     if trials is not None:
         return _summary(manifest, *trials)
-    table = load_table([folder])
+    reading = Reading(folder, manifest)
+    table = table_of(reading, texts_of=(UNCOUNTED_IN, *TIMED))
     columns = create_columns(table, manifest["jobs"])
+    measured = Measured(table)
+    titles = {entry["variant"]: entry["title"] for entry in reversed(manifest["jobs"])}
     variants = list(dict.fromkeys(entry["variant"] for entry in manifest["jobs"]))
     variants.sort(key=lambda name: name != manifest["baseline"])
-    rows = [_row(name, manifest, table, columns) for name in variants]
-    notes = [*_notes(manifest, table, columns, rows), *published_notes(columns, manifest)]
+    rows = [_row(name, titles[name], manifest["baseline"], measured, columns) for name in variants]
+    notes = [*_notes(manifest, table, measured, columns, rows), *published_notes(columns, manifest)]
     columns, rows = add_published(columns, rows, manifest)
     return replace(
         _summary(manifest, columns, rows, notes),
-        curves=curves_of(load_curves([folder])),
-        corruptions=figures_of(load_corruptions([folder])),
+        curves=curves_of(curves_frame(reading)),
+        corruptions=figures_of(corruptions_frame(reading)),
         nights=_nights(folder),
     )
 
@@ -120,86 +122,36 @@ def _summary(manifest: dict[str, Any], columns: list[Column], rows: list[Row], n
     )
 
 
-def _row(name: str, manifest: dict[str, Any], table: pd.DataFrame, columns: list[Column]) -> Row:
-    entries = [entry for entry in manifest["jobs"] if entry["variant"] == name]
-    is_baseline = name == manifest["baseline"]
+def _row(name: str, title: str, baseline: str, measured: Measured, columns: list[Column]) -> Row:
     cells = {}
     for column in columns:
-        values = _values(table, name, column)
+        values = measured.values(name, column)
         if column.is_delta:
-            cells[column.key] = _delta(values, _values(table, manifest["baseline"], column), is_baseline)
+            cells[column.key] = _delta(values, measured.values(baseline, column), name == baseline)
         else:
-            cells[column.key] = _cell(values, table, name, column)
-    return Row(name, entries[0]["title"], is_baseline, cells)
-
-
-def _values(table: pd.DataFrame, variant: str, column: Column) -> dict[int, float]:
-    """Return seed -> value (seed -1 where a job has none)."""
-    rows = table[_is_measured(table, variant, column)]
-    seeds = rows.seed.fillna(-1).astype(int)
-    return dict(zip(seeds, rows.value.astype(float), strict=True))
-
-
-def _is_measured(table: pd.DataFrame, variant: str, column: Column) -> pd.Series[bool]:
-    return (table.variant == variant) & _is_shown(table, column) & table.value.notna()
-
-
-def _is_shown(table: pd.DataFrame, column: Column) -> pd.Series[bool]:
-    """Return which rows a column shows, whether they hold a value or say that there is none."""
-    is_metric = (table.metric == column.quantity.name) & (table.protocol == column.protocol)
-    if column.dataset is not None:
-        is_metric &= table.dataset == column.dataset
-    return is_metric.fillna(False)
+            cells[column.key] = _cell(values, measured, name, column)
+    return Row(name, title, name == baseline, cells)
 
 
 def _delta(values: dict[int, float], baseline: dict[int, float], is_baseline: bool) -> Cell:
     return Cell(None if is_baseline else paired_difference(values, baseline), expected=len(baseline))
 
 
-def _cell(values: dict[int, float], table: pd.DataFrame, variant: str, column: Column) -> Cell:
-    jobs = _jobs(table, variant, column)
-    expected = max(len(jobs.drop_duplicates("seed")), 1)
+def _cell(values: dict[int, float], measured: Measured, variant: str, column: Column) -> Cell:
+    expected = measured.expected(variant, column)
     if not values:
-        return Cell(None, _hole(jobs, table, variant, column), expected)
+        return Cell(None, measured.hole(variant, column), expected)
     if list(values) == [-1]:
-        return Cell(_single(table, variant, column, values[-1]), expected=1)
+        return Cell(measured.single(variant, column, values[-1]), expected=1)
     return Cell(mean_over_seeds(list(values.values())), expected=expected)
 
 
-def _jobs(table: pd.DataFrame, variant: str, column: Column) -> pd.DataFrame:
-    """Return the rows of the jobs that measure, or should have measured, a column for a variant."""
-    jobs = table[(table.variant == variant) & (table.kind == SHOWN[column.quantity.name].kind)]
-    own = jobs[jobs.job.isin(column.jobs)]
-    return own if len(own) else jobs
-
-
-def _hole(jobs: pd.DataFrame, table: pd.DataFrame, variant: str, column: Column) -> str:
-    """Return why a variant has no number in a column."""
-    before = BEFORE.get(SHOWN[column.quantity.name].kind, ())
-    needed = table[(table.variant == variant) & table.kind.isin(before)]
-    if column.quantity.name in INCOMPLETE and _is_shown(jobs, column).any():
-        return "withheld"
-    if "failed" in {*jobs.status, *needed.status}:
-        return "failed"
-    return "inconclusive" if _is_inconclusive(table, variant, column) else "missing"
-
-
-def _is_inconclusive(table: pd.DataFrame, variant: str, column: Column) -> bool:
-    """Return whether the variant was timed, but on a machine that others disturbed too much."""
-    rows = table[(table.variant == variant) & (table.metric == column.quantity.name).fillna(False)]
-    return column.quantity.depends_on_machine and bool(rows.value.isna().any())
-
-
-def _single(table: pd.DataFrame, variant: str, column: Column, value: float) -> Estimate:
-    """Return a number measured once, with the interval that was measured with it."""
-    row = table[_is_measured(table, variant, column)].iloc[-1]
-    low = None if pd.isna(row.ci_low) else float(row.ci_low)
-    high = None if pd.isna(row.ci_high) else float(row.ci_high)
-    return Estimate(value, low, high, 1)
-
-
 def _notes(
-    manifest: dict[str, Any], table: pd.DataFrame, columns: list[Column], rows: list[Row]
+    manifest: dict[str, Any],
+    table: pd.DataFrame,
+    measured: Measured,
+    columns: list[Column],
+    rows: list[Row],
 ) -> list[str]:
     notes = []
     if "smoke" in manifest["tags"]:
@@ -207,7 +159,7 @@ def _notes(
     if "+" in manifest["preset"]:
         notes.append(f"Run with overrides ({manifest['preset']}): not comparable with other tables.")
     if not notes:
-        notes += _resolution(table, columns, rows, manifest["baseline"])
+        notes += _resolution(measured, columns, rows, manifest["baseline"])
     notes += _ways(columns)
     if any(cell.hole == "withheld" for row in rows for cell in row.cells.values()):
         notes.append(
@@ -246,7 +198,7 @@ def _ways(columns: list[Column]) -> list[str]:
     return notes
 
 
-def _resolution(table: pd.DataFrame, columns: list[Column], rows: list[Row], baseline: str) -> list[str]:
+def _resolution(measured: Measured, columns: list[Column], rows: list[Row], baseline: str) -> list[str]:
     """Say which differences the seeds can tell apart, and what it would take to tell more."""
     notes = []
     for column in (c for c in columns if c.is_delta):
@@ -257,7 +209,7 @@ def _resolution(table: pd.DataFrame, columns: list[Column], rows: list[Row], bas
             title = replace(column, is_delta=False).title
             notes.append(f"Told apart from the baseline by {title}: {', '.join(told) or 'none'}.")
             continue
-        base = _values(table, baseline, column)
+        base = measured.values(baseline, column)
         found = [estimate for row in rows if (estimate := row.cells[column.key].estimate)]
         seeds = max((estimate.n for estimate in found), default=0)
         if seeds < 2:
@@ -266,7 +218,7 @@ def _resolution(table: pd.DataFrame, columns: list[Column], rows: list[Row], bas
             continue
         differences = []
         for row in rows:
-            values = _values(table, row.variant, column)
+            values = measured.values(row.variant, column)
             shared = sorted(values.keys() & base.keys())
             if row.variant != baseline and len(shared) > 1:
                 differences.append([values[seed] - base[seed] for seed in shared])
@@ -291,16 +243,16 @@ def _is_told_apart(cell: Cell) -> bool:
 
 
 def _uncounted(table: pd.DataFrame) -> list[str]:
-    rows = table[table.metric == "macs"]
+    rows = table[table.metric == UNCOUNTED_IN]
     names = {name for text in rows.setting.dropna() for name in json.loads(text).get("uncounted_ops", {})}
     return sorted(names)
 
 
 def _machines(table: pd.DataFrame) -> list[str]:
     """Say on what the numbers were measured, and warn if timings come from more than one machine."""
-    rows = table[table.metric.isin(["latency_ms", "throughput"])]
+    rows = table[table.metric.isin(TIMED)]
     found: dict[str, None] = {}
-    for text in rows.provenance.dropna():
+    for text in rows.provenance.dropna().unique():
         where = json.loads(text)
         device = where.get("device_name") or where.get("cpu")
         found[

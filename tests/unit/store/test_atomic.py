@@ -6,7 +6,8 @@ import re
 import pytest
 
 from lsbench.core.errors import DiskFullError, StoreError
-from lsbench.store.atomic import append_line, atomic_write, read_lines, write_json, write_text
+from lsbench.store.atomic import append_line, atomic_write, write_json, write_text
+from lsbench.store.lines import read_lines
 
 LINES = [{"job_id": "a", "value": 1.5, "name": "ü|\n"}, {"job_id": "b", "value": None}, {"job_id": "c"}]
 

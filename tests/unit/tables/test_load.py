@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from lsbench.store.results import ResultsFolder
-from lsbench.tables.load import CACHE, LONG_COLUMNS, load_table
+from lsbench.tables.cache import CACHE
+from lsbench.tables.load import LONG_COLUMNS, load_table
 
 FIRST = ["schema_version", "suite", "preset", "job_id", "kind", "variant"]
 
@@ -60,22 +61,6 @@ def test_rows_of_the_suite_that_share_a_job_both_show_it(tiny, make_graph, fill_
     tiny["variants"].append({"name": "twin", "mixer": "identity"})
     table = load_table([fill_store(make_graph(tiny))])
     assert len(table[table.variant == "twin"]) == len(table[table.variant == "id"]) > 0
-
-
-def test_the_cache_is_used_until_something_changes(graph, fill_store, job_lines):
-    folder = fill_store(graph)
-    first = load_table([folder])
-    cache = folder.root / CACHE
-    marked = pd.read_parquet(cache)
-    marked.loc[0, "error"] = "read from the cache"
-    marked.to_parquet(cache)
-    assert load_table([folder]).loc[0, "error"] == "read from the cache"
-    _, failed_line = job_lines
-    folder.add_job(failed_line(graph.jobs[0]), [])
-    again = load_table([folder])
-    assert "read from the cache" not in set(again.error.dropna())
-    assert len(again[again.status == "failed"]) == 1
-    assert len(again) == len(first)
 
 
 @pytest.mark.parametrize("damage", [b"", b"PAR1", b"no parquet at all"])

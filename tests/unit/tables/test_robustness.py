@@ -4,7 +4,6 @@ import pytest
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.load import load_table
 from lsbench.tables.robustness import (
-    CACHE,
     CORRUPTION_COLUMNS,
     CorruptionFigure,
     figures_of,
@@ -55,7 +54,6 @@ def test_a_failed_job_has_no_figures_and_what_is_withheld_stays_null(graph, fill
 def test_the_frame_is_kept_and_can_be_lost(graph, fill_store, tmp_path):
     folder = fill_store(graph)
     first = load_corruptions([folder])
-    assert len(pd.read_parquet(folder.root / CACHE)) == len(first)
     pd.testing.assert_frame_equal(load_corruptions([folder]), first)
     empty = load_corruptions([ResultsFolder(tmp_path / "nowhere")])
     assert list(empty.columns) == list(CORRUPTION_COLUMNS)

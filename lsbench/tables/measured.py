@@ -1,0 +1,89 @@
+"""The rows of a long table by variant, and what they say of one column of the summary."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from lsbench.tables.cells import Column
+from lsbench.tables.columns import SHOWN
+from lsbench.tables.statistics import Estimate
+
+#: Job kinds whose failure leaves a hole in the numbers of another kind.
+BEFORE = {"evaluate": ("train",), "robustness": ("train",)}
+#: Means over corruptions; a job that lacks a part of one finishes without it.
+INCOMPLETE = ("mce", "relative_mce", "corruption_error", "clean_error")
+
+
+class _Row(NamedTuple):
+    """What a summary needs of a row of the long table; None is null."""
+
+    variant: str
+    kind: str
+    job: str
+    seed: int | None
+    dataset: str | None
+    protocol: str | None
+    metric: str | None
+    value: float | None
+    ci_low: float | None
+    ci_high: float | None
+    status: str
+
+    def is_shown(self, column: Column) -> bool:
+        """Return whether a column shows the row, whether it holds a value or says that there is none."""
+        return (
+            self.metric == column.quantity.name
+            and self.protocol == column.protocol
+            and column.dataset in (None, self.dataset)
+        )
+
+
+class Measured:
+    """A long table of one suite and preset, put into groups once."""
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        """Put the rows into groups."""
+        self._rows: dict[str, list[_Row]] = {}
+        columns = (table[name].astype("object") for name in _Row._fields)
+        for row in map(_Row._make, zip(*(c.where(c.notna(), None) for c in columns), strict=True)):
+            self._rows.setdefault(row.variant, []).append(row)
+
+    def values(self, variant: str, column: Column) -> dict[int, float]:
+        """Return seed -> value (seed -1 where a job has none)."""
+        return {
+            -1 if row.seed is None else row.seed: float(row.value)
+            for row in self._rows.get(variant, ())
+            if row.value is not None and row.is_shown(column)
+        }
+
+    def expected(self, variant: str, column: Column) -> int:
+        """Return the number of seeds for which a column should have a value."""
+        return max(len({row.seed for row in self._of_jobs(variant, column)}), 1)
+
+    def single(self, variant: str, column: Column, value: float) -> Estimate:
+        """Return a number measured once, with the interval that was measured with it."""
+        rows = self._rows[variant]
+        row = [row for row in rows if row.value is not None and row.is_shown(column)][-1]
+        return Estimate(value, row.ci_low, row.ci_high, 1)
+
+    def hole(self, variant: str, column: Column) -> str:
+        """Return why a variant has no number in a column."""
+        rows = self._rows.get(variant, ())
+        jobs = self._of_jobs(variant, column)
+        if column.quantity.name in INCOMPLETE and any(row.is_shown(column) for row in jobs):
+            return "withheld"
+        before = BEFORE.get(SHOWN[column.quantity.name].kind, ())
+        if any(row.status == "failed" for row in (*jobs, *(row for row in rows if row.kind in before))):
+            return "failed"
+        is_inconclusive = column.quantity.depends_on_machine and any(
+            row.metric == column.quantity.name and row.value is None for row in rows
+        )
+        return "inconclusive" if is_inconclusive else "missing"
+
+    def _of_jobs(self, variant: str, column: Column) -> list[_Row]:
+        """Return the rows of the jobs that measure, or should have measured, a column for a variant."""
+        kind = SHOWN[column.quantity.name].kind
+        jobs = [row for row in self._rows.get(variant, ()) if row.kind == kind]
+        return [row for row in jobs if row.job in column.jobs] or jobs
