@@ -20,6 +20,7 @@ from lsbench.tables.curves import Curve, curves_of, load_curves
 from lsbench.tables.load import load_table
 from lsbench.tables.nights import FILE, NightCurve, night_curves, read_nights
 from lsbench.tables.published import add_published, published_notes
+from lsbench.tables.ranking import ranked
 from lsbench.tables.robustness import CorruptionFigure, figures_of, load_corruptions
 from lsbench.tables.search import trial_table
 from lsbench.tables.statistics import (
@@ -36,6 +37,7 @@ BEFORE = {"evaluate": ("train",), "robustness": ("train",)}
 #: Means over corruptions; a job that lacks a part of one finishes without it.
 INCOMPLETE = ("mce", "relative_mce", "corruption_error", "clean_error")
 ASKED_DIFFERENCE = 0.01
+MACHINES = "Timings come from different machines"
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Summary:
     curves: list[Curve] = field(default_factory=list)
     corruptions: list[CorruptionFigure] = field(default_factory=list)
     nights: list[NightCurve] = field(default_factory=list)
+    #: What a row is.
+    row_kind: str = "variant"
 
     def to_frame(self) -> pd.DataFrame:
         """Return the summary as a pandas frame in SI units, with interval and seeds beside each value."""
@@ -66,6 +70,8 @@ def _flat(row: Row, columns: Sequence[Column]) -> dict[str, Any]:
     flat: dict[str, Any] = {"variant": row.variant, "title": row.title, "is_baseline": row.is_baseline}
     for column in columns:
         cell = row.cells[column.key]
+        if cell.of is not None:
+            flat["unit"] = cell.of.quantity.unit
         found = cell.estimate
         flat[column.key] = found.value if found else cell.text or None
         if found and found.low is not None:
@@ -94,6 +100,8 @@ def summarize(folder: ResultsFolder) -> Summary | None:
     rows = [_row(name, manifest, table, columns) for name in variants]
     notes = [*_notes(manifest, table, columns, rows), *published_notes(columns, manifest)]
     columns, rows = add_published(columns, rows, manifest)
+    if "smoke" not in manifest["tags"]:
+        rows = ranked(columns, rows, on_one_machine=not any(note.startswith(MACHINES) for note in notes))
     return replace(
         _summary(manifest, columns, rows, notes),
         curves=curves_of(load_curves([folder])),
@@ -307,5 +315,5 @@ def _machines(table: pd.DataFrame) -> list[str]:
             f"{device} ({where.get('host')}), torch {where.get('torch')}, lsbench {where.get('lsbench')}"
         ] = None
     if len(found) > 1:
-        return [f"Timings come from different machines, do not compare them: {'; '.join(found)}."]
+        return [f"{MACHINES}, do not compare them: {'; '.join(found)}."]
     return [f"Timed on {name}." for name in found]

@@ -1,0 +1,39 @@
+"""The same frame as CSV, typed and binary; units of the columns are in the metadata of the file."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import pandas as pd
+
+from lsbench.reports.csv import to_frame
+from lsbench.tables.summary import Summary
+
+
+def render(summaries: Sequence[Summary]) -> bytes:
+    """Return all summaries as one Parquet file; a number that was not measured is null.
+
+    pandas gives the units back as ``frame.attrs["units"]``.
+    """
+    frame = to_frame(summaries)
+    for name in frame.select_dtypes("object"):
+        frame[name] = _typed(frame[name])
+    frame.attrs["units"] = {
+        column.key: column.quantity.unit for summary in summaries for column in summary.columns
+    }
+    file = io.BytesIO()
+    frame.to_parquet(file, index=False)
+    return file.getvalue()
+
+
+def _typed(column: pd.Series) -> pd.Series:  # type: ignore[type-arg]
+    """Return a column of one type: numbers, truth values, or else text."""
+    there = column.dropna()
+    for type_, wide in ((bool, "boolean"), ((int, float), "Float64")):
+        if len(there) and all(isinstance(value, type_) for value in there):
+            return column.astype(wide)
+    return column.map(lambda value: None if pd.isna(value) else str(value)).astype("string")
+
+
+REPORT = render
