@@ -153,7 +153,8 @@ def _pivoted(summary: Summary) -> Summary:
 
 
 def _titled(row: Row) -> str:
-    return f"{row.title}{' (baseline)' if row.is_baseline else ''}"
+    mark = " (baseline)" if row.is_baseline else " (published only)" if row.is_published_only else ""
+    return f"{row.title}{mark}"
 
 
 def _cells_of(column: Column, rows: Iterable[Row]) -> dict[str, Cell]:

@@ -66,7 +66,7 @@ def test_a_view_of_a_suite_in_every_format(call, results):
         (("--sort-by", "toop1"), "--sort-by toop1: there is none (did you mean 'top1'?)"),
         (("--descending",), "there is no order without --sort-by"),
         (("--paper", "3"), "--paper 3: takes no suite"),
-        (("--paper", "10"), "1<=x<=9"),
+        (("--paper", "10"), "less than or equal to 9"),
     ],
 )
 def test_a_wrong_wish_is_one_line_and_exit_2(call, results, arguments, message):
