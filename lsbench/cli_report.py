@@ -78,9 +78,8 @@ def _summaries(suites: list[str], preset: str | None, results: Path) -> list[Sum
     """
     from lsbench.tables.summary import summarize
 
-    folders = {
-        folder.root: folder for name in suites or [None] for folder in results_folders(name, preset, results)
-    }
+    names: list[str | None] = [*suites] or [None]
+    folders = {folder.root: folder for name in names for folder in results_folders(name, preset, results)}
     found = [summary for folder in folders.values() if (summary := summarize(folder))]
     if not suites:
         smoke = [summary.suite for summary in found if summary.is_smoke]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -27,12 +28,13 @@ def render(summaries: Sequence[Summary]) -> bytes:
     return file.getvalue()
 
 
-def _typed(column: pd.Series) -> pd.Series:  # type: ignore[type-arg]
+def _typed(column: pd.Series[Any]) -> pd.Series[Any]:
     """Return a column of one type: numbers, truth values, or else text."""
     there = column.dropna()
-    for type_, wide in ((bool, "boolean"), ((int, float), "Float64")):
-        if len(there) and all(isinstance(value, type_) for value in there):
-            return column.astype(wide)
+    if len(there) and all(isinstance(value, bool) for value in there):
+        return column.astype("boolean")
+    if len(there) and all(isinstance(value, (int, float)) for value in there):
+        return column.astype("Float64")
     return column.map(lambda value: None if pd.isna(value) else str(value)).astype("string")
 
 

@@ -112,4 +112,4 @@ def _values(frame: pd.DataFrame, part: pd.DataFrame) -> pd.Series[float]:
 
 def _key(names: list[object]) -> tuple[object, ...]:
     *rest, seed = names
-    return (*rest, None if pd.isna(seed) else int(seed))  # type: ignore[call-overload,arg-type]
+    return (*rest, None if pd.isna(seed) else int(seed))  # type: ignore[call-overload]
