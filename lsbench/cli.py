@@ -28,15 +28,16 @@ from lsbench.cli_options import (
     SetOpt,
     SkipOpt,
     SuiteArg,
+    results_folders,
 )
 from lsbench.cli_profile import profile
-from lsbench.cli_run import create_graph, create_stderr, create_watcher, parse_seeds, run_jobs, write_output
-from lsbench.core.errors import ExitCode, LsbenchError, NothingMeasuredError, UsageError
+from lsbench.cli_report import report
+from lsbench.cli_run import create_graph, create_stderr, create_watcher, parse_seeds, run_jobs
+from lsbench.core.errors import ExitCode, LsbenchError, UsageError
 
 if TYPE_CHECKING:
     from lsbench.scheduler.driver import Outcome
     from lsbench.scheduler.run import RunOptions
-    from lsbench.store.results import ResultsFolder
     from lsbench.suite.graph import JobGraph
 
 app = typer.Typer(
@@ -217,7 +218,7 @@ def status(
     """Show how far suites and their trainings are, and the last errors."""
     from lsbench.tables.status import read_status, status_lines
 
-    for folder in _results_of(suite, None, results):
+    for folder in results_folders(suite, None, results):
         found = read_status(folder)
         if found is None:
             continue
@@ -231,67 +232,7 @@ def status(
             typer.echo(line)
 
 
-@app.command()
-def report(
-    suite: Annotated[
-        str | None, typer.Argument(metavar="[SUITE]", help="A suite's name or file; default: all.")
-    ] = None,
-    format_name: Annotated[
-        str, typer.Option("--format", metavar="NAME", help="See `lsbench list reports`.")
-    ] = "console",
-    preset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only this preset; default: all.")
-    ] = None,
-    output: Annotated[
-        str, typer.Option("-o", "--output", metavar="FILE", help="Where to; - is stdout.")
-    ] = "-",
-    results: ResultsOpt = RESULTS,
-) -> None:
-    """Print a table: one row per variant, the baseline first, holes shown as holes."""
-    from lsbench.core.registry import REPORTS
-    from lsbench.tables.summary import summarize
-
-    render = REPORTS.load(format_name)
-    summaries = [found for folder in _results_of(suite, preset, results) if (found := summarize(folder))]
-    if suite is None:
-        smoke = [found.suite for found in summaries if found.is_smoke]
-        summaries = [found for found in summaries if not found.is_smoke]
-        if smoke and not summaries:
-            raise NothingMeasuredError(f"{results}: only smoke tests; name one: `lsbench report {smoke[0]}`")
-    if not summaries:
-        raise NothingMeasuredError(
-            f"{results}: no results to report; start with `lsbench run {suite or 'ablations'}`"
-        )
-    text = render(summaries)
-    if output == "-":
-        typer.echo(text, nl=False)
-    else:
-        write_output(Path(output), text, "-o")
-
-
-def _results_of(suite: str | None, preset: str | None, results: Path) -> list[ResultsFolder]:
-    """Return the results folders of a suite (by name or file), or of all.
-
-    Raises:
-        UsageError: If the suite is neither in the results nor known.
-        NothingMeasuredError: If there is no result.
-    """
-    from lsbench.store.results import find_results
-
-    name = suite
-    if suite is not None and not (results / suite).is_dir():
-        from lsbench.suite.loader import find_suite
-        from lsbench.suite.overlay import read_suite
-
-        name = str(read_suite(find_suite(suite)).get("name"))
-    folders = find_results(results.absolute(), name)
-    folders = [folder for folder in folders if preset in (None, folder.root.name)]
-    if not folders:
-        what = f" of {name}" if name else ""
-        raise NothingMeasuredError(
-            f"{results}: no results{what}; start with `lsbench run {name or 'ablations'}`"
-        )
-    return folders
+app.command()(report)
 
 
 @app.command("list")

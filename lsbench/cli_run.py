@@ -98,15 +98,16 @@ def run_jobs(
             watcher.close()
 
 
-def write_output(path: Path, text: str, flag: str) -> None:
+def write_output(path: Path, content: str | bytes, flag: str) -> None:
     """Write what a verb gives into a file.
 
     Raises:
         UsageError: If it cannot be written; the message names the flag that asked for it.
     """
-    from lsbench.store.atomic import write_text
+    from lsbench.store.atomic import atomic_write
 
     try:
-        write_text(path.absolute(), text)
+        with atomic_write(path.absolute()) as file:
+            file.write(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise UsageError(f"{flag} {path}: cannot be written ({error.strerror})") from error

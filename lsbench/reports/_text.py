@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from lsbench.core.units import Quantity, published_text
 from lsbench.tables.cells import Cell, Column, Row
@@ -10,10 +11,13 @@ from lsbench.tables.columns import panels
 from lsbench.tables.statistics import Estimate
 from lsbench.tables.summary import Summary
 
+RANKS = "Bold is the best value of a column, underlined the second; that is no test, see the intervals."
+T = TypeVar("T")
 
-def header(columns: Sequence[Column]) -> list[str]:
+
+def header(columns: Sequence[Column], row_kind: str = "variant") -> list[str]:
     """Return the titles of a table with these columns."""
-    return ["variant", *(column.title for column in columns)]
+    return [row_kind, *(column.title for column in columns)]
 
 
 def row_texts(row: Row, columns: Sequence[Column]) -> list[str]:
@@ -25,6 +29,7 @@ def row_texts(row: Row, columns: Sequence[Column]) -> list[str]:
 
 def cell_text(cell: Cell, column: Column) -> str:
     """Return one cell: value and interval, or the reason why there is none."""
+    column = cell.of or column
     if cell.text:
         return cell.text
     if cell.estimate is None:
@@ -67,8 +72,28 @@ def heading(summary: Summary) -> str:
     return f"{summary.suite} ({summary.preset})"
 
 
-def tables(summary: Summary) -> Iterator[tuple[str, list[str], list[list[str]]]]:
-    """Yield heading, titles and rows of the tables that a summary is shown as; most are one."""
+def notes_of(summary: Summary) -> list[str]:
+    """Return the notes below a table in which the best values are marked."""
+    is_marked = any(cell.rank for row in summary.rows for cell in row.cells.values())
+    return [*summary.notes, *([RANKS] if is_marked else [])]
+
+
+def tables(
+    summary: Summary, write: Callable[[str, int | None], T]
+) -> Iterator[tuple[str, list[str], list[list[T]]]]:
+    """Yield heading, titles and rows of the tables that a summary is shown as; most are one.
+
+    Args:
+        summary: What to show.
+        write: Makes a cell of the format of its text and its rank: 1 best of the column, 2 second.
+    """
     for name, columns in panels(summary.columns).items():
-        title = f"{heading(summary)}: {name}" if name else heading(summary)
-        yield title, header(columns), [row_texts(row, columns) for row in summary.rows]
+        if columns:
+            title = f"{heading(summary)}: {name}" if name else heading(summary)
+            rows = [_written(row, columns, write) for row in summary.rows]
+            yield title, header(columns, summary.row_kind), rows
+
+
+def _written(row: Row, columns: Sequence[Column], write: Callable[[str, int | None], T]) -> list[T]:
+    ranks = [None, *(row.cells[column.key].rank for column in columns)]
+    return list(map(write, row_texts(row, columns), ranks))

@@ -1,12 +1,14 @@
-"""A table for a README or a pull request."""
+"""A table for a README or a pull request: the best value of a column is bold, the second underlined."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from lsbench.reports._sections import sections
-from lsbench.reports._text import tables
+from lsbench.reports._text import notes_of, tables
 from lsbench.tables.summary import Summary
+
+MARKS = {1: "**{}**", 2: "<u>{}</u>"}
 
 
 def render(summaries: Sequence[Summary]) -> str:
@@ -16,18 +18,23 @@ def render(summaries: Sequence[Summary]) -> str:
 
 def _summary(summary: Summary) -> str:
     lines = []
-    for title, titles, rows in tables(summary):
-        lines += [f"### {_escape(title)}", "", _line(titles), _line(["---", *("---:" for _ in titles[1:])])]
-        lines += [*map(_line, rows), ""]
-    lines += [f"- {_escape(note)}" for note in summary.notes]
-    for title, titles, rows, notes in sections(summary):
-        lines += ["", f"#### {_escape(title)}", "", _line(titles), _line(["---"] * len(titles))]
-        lines += [*map(_line, rows), "", *(f"- {_escape(note)}" for note in notes)]
+    for title, titles, rows in tables(summary, _cell):
+        lines += [f"### {_escape(title)}", "", _line(map(_escape, titles))]
+        lines += [_line(["---", *("---:" for _ in titles[1:])]), *map(_line, rows), ""]
+    lines += [f"- {_escape(note)}" for note in notes_of(summary)]
+    for title, titles, texts, notes in sections(summary):
+        lines += ["", f"#### {_escape(title)}", "", _line(map(_escape, titles)), _line(["---"] * len(titles))]
+        lines += [_line(map(_escape, row)) for row in texts]
+        lines += ["", *(f"- {_escape(note)}" for note in notes)]
     return "\n".join(lines) + "\n"
 
 
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell if cell.startswith("---") else _escape(cell) for cell in cells) + " |"
+def _cell(text: str, rank: int | None) -> str:
+    return MARKS.get(rank or 0, "{}").format(_escape(text))
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def _escape(text: str) -> str:

@@ -63,6 +63,8 @@ class Cell:
         expected: Seeds that the manifest expects; fewer in the estimate is shown.
         text: How people are shown the cell, where not as a number with the digits of its column.
         gap: In a published column, ours minus the published value; None where the two are no comparison.
+        rank: 1 for the best value of its column and 2 for the second, as :mod:`lsbench.tables.ranking` says.
+        of: The column whose quantity the cell shows, where it is not the one it stands in: in pivoted tables.
     """
 
     estimate: Estimate | None
@@ -70,6 +72,8 @@ class Cell:
     expected: int = 1
     gap: float | None = None
     text: str = ""
+    rank: int | None = None
+    of: Column | None = None
 
 
 @dataclass(frozen=True)

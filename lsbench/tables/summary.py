@@ -21,6 +21,7 @@ from lsbench.tables.load import table_of
 from lsbench.tables.measured import Measured
 from lsbench.tables.nights import FILE, NightCurve, night_curves, read_nights
 from lsbench.tables.published import add_published, published_notes
+from lsbench.tables.ranking import ranked
 from lsbench.tables.reading import Reading
 from lsbench.tables.robustness import CorruptionFigure, corruptions_frame, figures_of
 from lsbench.tables.search import trial_table
@@ -35,6 +36,7 @@ from lsbench.tables.statistics import (
 #: Metrics of which a note says what was left out, and on what they were measured.
 UNCOUNTED_IN, TIMED = "macs", ("latency_ms", "throughput")
 ASKED_DIFFERENCE = 0.01
+MACHINES = "Timings come from different machines"
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Summary:
     curves: list[Curve] = field(default_factory=list)
     corruptions: Sequence[CorruptionFigure] = field(default_factory=list)
     nights: list[NightCurve] = field(default_factory=list)
+    #: What a row is.
+    row_kind: str = "variant"
 
     def to_frame(self) -> pd.DataFrame:
         """Return the summary as a pandas frame in SI units, with interval and seeds beside each value."""
@@ -65,6 +69,8 @@ def _flat(row: Row, columns: Sequence[Column]) -> dict[str, Any]:
     flat: dict[str, Any] = {"variant": row.variant, "title": row.title, "is_baseline": row.is_baseline}
     for column in columns:
         cell = row.cells[column.key]
+        if cell.of is not None:
+            flat["unit"] = cell.of.quantity.unit
         found = cell.estimate
         flat[column.key] = found.value if found else cell.text or None
         if found and found.low is not None:
@@ -96,6 +102,8 @@ def summarize(folder: ResultsFolder) -> Summary | None:
     rows = [_row(name, titles[name], manifest["baseline"], measured, columns) for name in variants]
     notes = [*_notes(manifest, table, measured, columns, rows), *published_notes(columns, manifest)]
     columns, rows = add_published(columns, rows, manifest)
+    if "smoke" not in manifest["tags"]:
+        rows = ranked(columns, rows, on_one_machine=not any(note.startswith(MACHINES) for note in notes))
     return replace(
         _summary(manifest, columns, rows, notes),
         curves=curves_of(curves_frame(reading)),
@@ -259,5 +267,5 @@ def _machines(table: pd.DataFrame) -> list[str]:
             f"{device} ({where.get('host')}), torch {where.get('torch')}, lsbench {where.get('lsbench')}"
         ] = None
     if len(found) > 1:
-        return [f"Timings come from different machines, do not compare them: {'; '.join(found)}."]
+        return [f"{MACHINES}, do not compare them: {'; '.join(found)}."]
     return [f"Timed on {name}." for name in found]

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+import pandas as pd
 import pytest
 
 from lsbench.core.registry import REPORTS
@@ -20,7 +21,14 @@ HOSTILE = [
 
 @pytest.fixture(params=REPORTS.names())
 def render(request):
-    return REPORTS.load(request.param)
+    """Render a format as text; what is binary, as the CSV of the same frame."""
+    made = REPORTS.load(request.param)
+    return made if request.param != "parquet" else lambda found: read_parquet(made(found))
+
+
+def read_parquet(content):
+    frame = pd.read_parquet(io.BytesIO(content))
+    return frame.to_csv(index=False) if len(frame) else ""
 
 
 @pytest.fixture

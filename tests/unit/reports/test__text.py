@@ -7,6 +7,12 @@ from lsbench.tables.summary import Cell, Column, Row, Summary, summarize
 
 TOP1 = Column("top1", quantity("top1"), "p")
 DELTA = Column("top1_delta", quantity("top1"), "p", is_delta=True)
+
+
+def write(text, rank):
+    return text
+
+
 RATE = Column("throughput", quantity("throughput"), "p")
 
 
@@ -40,8 +46,8 @@ def test_a_row_and_its_header_have_the_same_number_of_cells():
 
 def test_most_summaries_are_one_table_and_robustness_has_its_own(tiny, make_graph, fill_store, tested):
     graph = make_graph(tiny)
-    assert [title for title, _, _ in tables(summarize(fill_store(graph)))] == ["tiny (default)"]
-    found = list(tables(summarize(fill_store(tested(graph)))))
+    assert [title for title, _, _ in tables(summarize(fill_store(graph)), write)] == ["tiny (default)"]
+    found = list(tables(summarize(fill_store(tested(graph))), write))
     assert [title for title, _, _ in found] == [
         "tiny (default)",
         "tiny (default): on corrupted images",

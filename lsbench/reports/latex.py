@@ -1,0 +1,154 @@
+"""Tables for a paper: booktabs and nothing else, the best value of a column bold, the second underlined.
+
+A wide table is split into several that each fit the text; long ones continue in another. Charts of
+trainings and nights are left to the formats that can draw them.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from lsbench.reports._robustness import robustness_table
+from lsbench.reports._text import heading, notes_of, tables
+from lsbench.tables.summary import Summary
+
+PREAMBLE = "% In the preamble: \\usepackage{booktabs}\n"
+MARKS = {1: "\\textbf{{{}}}", 2: "\\underline{{{}}}"}
+#: Letters of \footnotesize that fit the text of an article, a title, a name; rows that fit a page.
+TEXT_WIDTH, TITLE_WIDTH, NAME_WIDTH, MOST_ROWS = 78, 13, 30, 36
+ESCAPED = {
+    "\\": "\\textbackslash{}",
+    "^": "\\textasciicircum{}",
+    "~": "\\textasciitilde{}",
+    "`": "\\textasciigrave{}",
+    "<": "\\textless{}",
+    ">": "\\textgreater{}",
+    "|": "\\textbar{}",
+    '"': "''",
+    "±": "$\\pm$",
+    "Δ": "$\\Delta$",
+    "→": "$\\rightarrow$",
+    "\u00d7": "$\\times$",
+    "[": "{[}",  # behind the end of a row, LaTeX takes these two as options of it
+    "]": "{]}",
+    "*": "{*}",
+    **{mark: f"\\{mark}" for mark in "&%$#_{}"},
+}
+_NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)")
+
+
+class Ranked(NamedTuple):
+    """The text of a cell before it is escaped, and its rank."""
+
+    text: str
+    rank: int | None
+
+
+def render(summaries: Sequence[Summary]) -> str:
+    """Return the tables as floats to be pasted into a document."""
+    return PREAMBLE + "".join(_summary(summary) for summary in summaries) if summaries else ""
+
+
+def _summary(summary: Summary) -> str:
+    parts = [part for title, titles, rows in tables(summary, Ranked) for part in _parts(title, titles, rows)]
+    text = "".join(_table(*part, notes_of(summary) if part is parts[-1] else []) for part in parts)
+    found = robustness_table(summary)
+    if found is None:
+        return text
+    titles, words, notes = found
+    cells = [[Ranked(word, None) for word in row] for row in words]
+    parts = list(_parts(f"{heading(summary)}: robustness", titles, cells))
+    return text + "".join(_table(*part, notes if part is parts[-1] else []) for part in parts)
+
+
+Part = tuple[str, list[str], list[list[Ranked]]]
+
+
+def _parts(title: str, titles: Sequence[str], rows: Sequence[Sequence[Ranked]]) -> Iterator[Part]:
+    """Yield tables that fit a page; each repeats the names of the rows."""
+    for start in range(0, max(len(rows), 1), MOST_ROWS):
+        for places in _places(titles, rows):
+            part = [[row[place] for place in places] for row in rows[start : start + MOST_ROWS]]
+            yield title, [titles[place] for place in places], part
+            title = title if title.endswith(" (continued)") else f"{title} (continued)"
+
+
+def _places(titles: Sequence[str], rows: Sequence[Sequence[Ranked]]) -> Iterator[list[int]]:
+    """Yield which columns stand side by side: the first one, and as many others as fit."""
+    widths = [
+        max([_width(title, TITLE_WIDTH), *(_width(row[place].text, NAME_WIDTH) for row in rows)]) + 2
+        for place, title in enumerate(titles)
+    ]
+    places, width = [0], widths[0]
+    for place, wide in enumerate(widths[1:], 1):
+        if len(places) > 1 and width + wide > TEXT_WIDTH:
+            yield places
+            places, width = [0], widths[0]
+        places, width = [*places, place], width + wide
+    yield places
+
+
+def _width(text: str, most: int) -> int:
+    return max(map(len, _lines(text, most)))
+
+
+def _lines(text: str, most: int) -> list[str]:
+    """Return the lines of a text that is wrapped so that none is longer than `most` letters."""
+    return textwrap.wrap(text, most) or [""]
+
+
+def _table(title: str, titles: Sequence[str], rows: Sequence[Sequence[Ranked]], notes: Sequence[str]) -> str:
+    lines = ["", "\\begin{table}[htbp]", "\\centering", f"\\caption{{{escape(title)}}}", "\\footnotesize"]
+    lines += ["\\setlength{\\tabcolsep}{4pt}", f"\\begin{{tabular}}{{@{{}}l{'r' * (len(titles) - 1)}@{{}}}}"]
+    lines += ["\\toprule", _row([_stacked(text, TITLE_WIDTH, "b", n) for n, text in enumerate(titles)])]
+    lines += ["\\midrule", *(_row([_cell(cell, n) for n, cell in enumerate(row)]) for row in rows)]
+    lines += ["\\bottomrule", "\\end{tabular}"]
+    if notes:
+        lines += ["", "\\smallskip", "\\begin{minipage}{\\linewidth}", "\\raggedright", "\\scriptsize"]
+        lines += ["\\par\n".join(map(escape, notes)), "\\end{minipage}"]
+    return "\n".join([*lines, "\\end{table}"]) + "\n"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return " & ".join(cells) + " \\\\"
+
+
+def _cell(cell: Ranked, place: int) -> str:
+    if place == 0:
+        return _stacked(cell.text, NAME_WIDTH, "t", place)
+    text = _NEGATIVE.sub("$-$", _stacked(cell.text, NAME_WIDTH, "t", place))
+    return MARKS.get(cell.rank or 0, "{}").format(text)
+
+
+def _stacked(text: str, most: int, align: str, place: int) -> str:
+    """Return a text, broken into lines above each other where it is long."""
+    lines = [escape(line) for line in _lines(text, most)]
+    if len(lines) == 1:
+        return lines[0]
+    side, stacked = "l" if place == 0 else "r", " \\\\ ".join(lines)
+    return f"\\begin{{tabular}}[{align}]{{@{{}}{side}@{{}}}}{stacked}\\end{{tabular}}"
+
+
+def escape(text: str) -> str:
+    r"""Return a text that LaTeX prints as it is; a letter that it may not know is named by its number.
+
+    >>> escape("50% of A_B")
+    '50\\% of A\\_B'
+    >>> escape("\u4e2d")
+    '{[}U+4E2D{]}'
+    """
+    return "".join(map(_escaped, " ".join(text.split()))).replace("--", "-{}-")
+
+
+def _escaped(letter: str) -> str:
+    if letter in ESCAPED:
+        return ESCAPED[letter]
+    if " " <= letter <= "~" or "\u00c0" <= letter <= "\u00ff":
+        return letter
+    return f"{{[}}U+{ord(letter):04X}{{]}}" if letter.isprintable() else ""
+
+
+REPORT = render

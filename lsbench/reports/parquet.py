@@ -1,0 +1,41 @@
+"""The same frame as CSV, typed and binary; units of the columns are in the metadata of the file."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from lsbench.reports.csv import to_frame
+from lsbench.tables.summary import Summary
+
+
+def render(summaries: Sequence[Summary]) -> bytes:
+    """Return all summaries as one Parquet file; a number that was not measured is null.
+
+    pandas gives the units back as ``frame.attrs["units"]``.
+    """
+    frame = to_frame(summaries)
+    for name in frame.select_dtypes("object"):
+        frame[name] = _typed(frame[name])
+    frame.attrs["units"] = {
+        column.key: column.quantity.unit for summary in summaries for column in summary.columns
+    }
+    file = io.BytesIO()
+    frame.to_parquet(file, index=False)
+    return file.getvalue()
+
+
+def _typed(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column of one type: numbers, truth values, or else text."""
+    there = column.dropna()
+    if len(there) and all(isinstance(value, bool) for value in there):
+        return column.astype("boolean")
+    if len(there) and all(isinstance(value, (int, float)) for value in there):
+        return column.astype("Float64")
+    return column.map(lambda value: None if pd.isna(value) else str(value)).astype("string")
+
+
+REPORT = render

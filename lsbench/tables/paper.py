@@ -1,0 +1,113 @@
+"""The paper's own tables: its columns and rows in its order, ours beside what it published."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from lsbench.core.units import quantity
+from lsbench.tables.cells import Cell, Column, Row
+from lsbench.tables.ranking import ranked
+from lsbench.tables.statistics import Estimate
+from lsbench.tables.summary import Summary
+
+DATA = Path(__file__).with_name("paper_tables.json")
+SOURCE = "LSNet: See Large, Focus Small, CVPR 2025, arXiv:2503.23135"
+NUMBERS = range(1, 10)
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """A table of the paper as it is printed.
+
+    Attributes:
+        number: As the paper counts.
+        title: What it is about.
+        metrics: Names of its columns, as records name them.
+        not_run: Names of the rows that lsbench cannot run.
+        rows: Name of a row -> metric -> published value in the unit of records; None where it has none.
+    """
+
+    number: int
+    title: str
+    metrics: list[str]
+    not_run: list[str]
+    rows: dict[str, dict[str, float | None]]
+
+    @property
+    def suite(self) -> str:
+        """The suite that measures it; its rows are called as in the paper."""
+        return f"paper_table{self.number}"
+
+
+@cache
+def paper_table(number: int) -> PaperTable:
+    """Return a table of the paper, 1 to 9.
+
+    >>> paper_table(7).rows["w/o LKP"]
+    {'macs': 310000000.0, 'top1': 0.705}
+    """
+    found = json.loads(DATA.read_text(encoding="utf-8"))[str(number)]
+    metrics: list[str] = found["metrics"]
+    rows = {
+        name: dict(zip(metrics, map(_stored, metrics, values), strict=True))
+        for name, *values in found["rows"]
+    }
+    return PaperTable(number, found["title"], metrics, found["not_run"], rows)
+
+
+def _stored(metric: str, printed: float | None) -> float | None:
+    """Return a printed value in the unit of records, without the noise of the division."""
+    return None if printed is None else float(f"{printed / quantity(metric).scale:.12g}")
+
+
+def paper_summary(number: int, ours: Summary | None) -> Summary:
+    """Return a table of the paper with what has been measured of it; the rest of ours are holes.
+
+    Args:
+        number: 1 to 9.
+        ours: The summary of the suite that measures the table; None if nothing of it has been run.
+    """
+    table = paper_table(number)
+    columns = [column for metric in table.metrics for column in _columns(metric, ours)]
+    measured = {row.title: row for row in ours.rows} if ours else {}
+    rows = [_row(table, name, columns, measured.get(name)) for name in table.rows]
+    notes = [f"{SOURCE}, Table {number}: published numbers are not measured here."]
+    if ours is None:
+        suite = f"paper/table{number}"
+        notes.append(
+            f"Nothing of this table has been run yet: `lsbench plan {suite}` says what it would take."
+        )
+    return Summary(
+        suite=f"Table {number} of the paper",
+        preset=table.title,
+        description=table.title,
+        baseline=ours.baseline if ours else "",
+        is_smoke=False,
+        columns=columns,
+        rows=ranked(columns, rows),
+        notes=[*notes, *(ours.notes if ours else [])],
+    )
+
+
+def _columns(metric: str, ours: Summary | None) -> list[Column]:
+    """Return our columns of a metric, one without a protocol where there is none, and the published one."""
+    known = [c for c in ours.columns if c.published_as == metric] if ours else []
+    mine = [column for column in known if not column.is_delta and not column.is_published]
+    published = Column(f"{metric}_published", quantity(metric), "", is_published=True)
+    return [*(mine or [Column(metric, quantity(metric), "")]), published]
+
+
+def _row(table: PaperTable, name: str, columns: list[Column], mine: Row | None) -> Row:
+    cells, is_only = {}, name in table.not_run
+    for column in columns:
+        known = mine.cells.get(column.key) if mine else None
+        if column.is_published:
+            value = table.rows[name][column.quantity.name]
+            found = None if value is None else Estimate(value, None, None, 1)
+            cells[column.key] = Cell(found, gap=known.gap if known else None)
+        else:
+            cells[column.key] = known or Cell(None, "" if is_only else "missing")
+    return Row(mine.variant if mine else name, name, mine is not None and mine.is_baseline, cells, is_only)

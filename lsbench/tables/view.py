@@ -1,0 +1,161 @@
+"""Show a part of a summary, in another order or turned around: a view makes one summary of another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+from lsbench.core.errors import UsageError
+from lsbench.core.registry import suggest
+from lsbench.core.units import Quantity
+from lsbench.tables.cells import Cell, Column, Row
+from lsbench.tables.ranking import reranked
+from lsbench.tables.summary import Summary
+
+
+@dataclass(frozen=True)
+class View:
+    """What a reader wants to see of summaries.
+
+    Attributes:
+        rows: Globs of variants, by name or title; none: all.
+        columns: Globs of columns, by key or title, in the order in which they are wanted; none: all, and the
+            sections that follow the table.
+        sort_by: Key or title of the column to sort by, or ``"variant"``; None: as the suite has them.
+        is_descending: Direction of the sort; None: the best value first.
+        only_changed: Whether to leave out rows that are not told apart from the baseline by any column shown.
+        precision: Decimals of every number; None: those of its quantity.
+        is_pivoted: Whether variants are the columns, and what was measured the rows.
+    """
+
+    rows: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    sort_by: str | None = None
+    is_descending: bool | None = None
+    only_changed: bool = False
+    precision: int | None = None
+    is_pivoted: bool = False
+
+
+def apply_views(summaries: Sequence[Summary], view: View) -> list[Summary]:
+    """Return what a view shows of several summaries; those of which nothing is left are left out.
+
+    Raises:
+        UsageError: If the view names a row or a column that no summary has.
+    """
+    _check("--rows", view.rows, [_row_names(row) for found in summaries for row in found.rows])
+    columns = [_column_names(column) for found in summaries for column in found.columns]
+    _check("--columns", view.columns, columns)
+    if view.sort_by is not None:
+        _check("--sort-by", [view.sort_by], [("variant",), *columns])
+    shown = [apply_view(summary, view) for summary in summaries]
+    return [summary for summary in shown if summary.rows and summary.columns]
+
+
+def apply_view(summary: Summary, view: View) -> Summary:
+    """Return what a view shows of one summary."""
+    found = summary
+    if view.rows:
+        found = _with_rows(found, [row for row in found.rows if _matches(_row_names(row), view.rows)])
+    if view.sort_by is not None:
+        found = replace(found, rows=_sorted(found, view.sort_by, view.is_descending))
+    if view.columns:
+        found = replace(found, columns=_chosen(found.columns, view.columns))
+        found = replace(found, curves=[], corruptions=[], nights=[])
+    if view.only_changed:
+        found = _changed(found)
+    if view.precision is not None:
+        found = replace(found, columns=[_with_digits(c, view.precision) for c in found.columns])
+    found = replace(found, rows=reranked(found.columns, found.rows, summary.rows))
+    return _pivoted(found) if view.is_pivoted else found
+
+
+def _row_names(row: Row) -> tuple[str, ...]:
+    return row.variant, row.title
+
+
+def _column_names(column: Column) -> tuple[str, ...]:
+    return column.key, column.title
+
+
+def _matches(names: Iterable[str], globs: Iterable[str]) -> bool:
+    """Return whether a name is one of `globs`, or like one; case does not matter."""
+    wanted = [glob.casefold() for glob in globs]
+    return any(name.casefold() in wanted or _is_like(name, wanted) for name in names)
+
+
+def _is_like(name: str, globs: Iterable[str]) -> bool:
+    return any(fnmatchcase(name.casefold(), glob) for glob in globs)
+
+
+def _check(flag: str, globs: Iterable[str], named: Sequence[tuple[str, ...]]) -> None:
+    known = list(dict.fromkeys(names[0] for names in named))
+    for glob in globs:
+        if not any(_matches(names, [glob]) for names in named):
+            every = {name.casefold(): name for names in named for name in names}
+            near = suggest(glob.casefold(), every)
+            raise UsageError(f"{flag} {glob}: there is none{near or '; there are: ' + ', '.join(known)}")
+
+
+def _with_rows(summary: Summary, rows: list[Row]) -> Summary:
+    """Return the summary with some of its rows, and what else it shows of their variants."""
+    names = {row.variant for row in rows}
+    return replace(
+        summary,
+        rows=rows,
+        curves=[curve for curve in summary.curves if curve.variant in names],
+        corruptions=[figure for figure in summary.corruptions if figure.variant in names],
+        nights=[curve for curve in summary.nights if curve.variant in names],
+    )
+
+
+def _chosen(columns: Sequence[Column], globs: Sequence[str]) -> list[Column]:
+    """Return the columns that match, in the order of the globs."""
+    found = {c.key: c for glob in globs for c in columns if _matches(_column_names(c), [glob])}
+    return list(found.values())
+
+
+def _sorted(summary: Summary, name: str, is_descending: bool | None) -> list[Row]:
+    """Return the rows by one column, those without a value last and in their old order."""
+    if name == "variant":
+        return sorted(summary.rows, key=lambda row: row.title.casefold(), reverse=bool(is_descending))
+    column = next((c for c in summary.columns if _matches(_column_names(c), [name])), None)
+    if column is None:
+        return summary.rows
+    if is_descending is None:
+        is_descending = bool(column.quantity.higher_is_better)
+    there = [(found.value, row) for row in summary.rows if (found := row.cells[column.key].estimate)]
+    there.sort(key=lambda pair: pair[0], reverse=is_descending)
+    return [*(row for _, row in there), *(row for row in summary.rows if not row.cells[column.key].estimate)]
+
+
+def _changed(summary: Summary) -> Summary:
+    deltas = [column.key for column in summary.columns if column.is_delta]
+    kept = [row for row in summary.rows if row.is_baseline or _is_changed(row, deltas)]
+    left = [row.title for row in summary.rows if row not in kept]
+    note = f"Left out, as not told apart from the baseline: {', '.join(left) or 'none'}."
+    return replace(_with_rows(summary, kept), notes=[*summary.notes, note])
+
+
+def _is_changed(row: Row, deltas: Iterable[str]) -> bool:
+    return any((found := row.cells[key].estimate) is not None and found.excludes_zero for key in deltas)
+
+
+def _with_digits(column: Column, digits: int) -> Column:
+    return replace(column, quantity=replace(column.quantity, digits=digits))
+
+
+def _pivoted(summary: Summary) -> Summary:
+    columns = [Column(row.variant, Quantity(row.variant, "", None, _titled(row)), "") for row in summary.rows]
+    rows = [Row(c.key, c.title, False, _cells_of(c, summary.rows)) for c in summary.columns]
+    return replace(summary, columns=columns, rows=rows, row_kind="measured")
+
+
+def _titled(row: Row) -> str:
+    mark = " (baseline)" if row.is_baseline else " (published only)" if row.is_published_only else ""
+    return f"{row.title}{mark}"
+
+
+def _cells_of(column: Column, rows: Iterable[Row]) -> dict[str, Cell]:
+    return {row.variant: replace(row.cells[column.key], of=column) for row in rows}

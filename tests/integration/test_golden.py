@@ -1,0 +1,92 @@
+"""What each format says of a stored result set of a real run, word by word.
+
+After a wanted change, rewrite the files and read the difference before you commit it:
+``LSBENCH_REWRITE_GOLDEN=1 pytest --no-cov -n 0 tests/integration/test_golden.py``
+"""
+
+import io
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lsbench.core.registry import REPORTS
+from lsbench.store.results import ResultsFolder
+from lsbench.tables.paper import paper_summary
+from lsbench.tables.summary import summarize
+from lsbench.tables.view import View, apply_view
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+ENDINGS = {"console": "txt", "csv": "csv", "json": "json", "latex": "tex", "markdown": "md"}
+VIEWS = {
+    "pivot": View(is_pivoted=True, columns=("*top1*", "params"), precision=1),
+    "sorted": View(sort_by="params", rows=("ls_conv", "w/o *", "involution", "awkward")),
+    "changed": View(only_changed=True),
+}
+
+
+@pytest.fixture(scope="module")
+def summary(tmp_path_factory):
+    """The summary of the stored results, read from a copy: reading leaves derived files."""
+    place = tmp_path_factory.mktemp("golden") / "golden" / "default"
+    shutil.copytree(GOLDEN / "results" / "golden" / "default", place)
+    return summarize(ResultsFolder(place))
+
+
+def check(name, text):
+    file = GOLDEN / "expected" / name
+    if os.environ.get("LSBENCH_REWRITE_GOLDEN"):
+        file.write_text(text, encoding="utf-8")
+    assert text == file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_every_format(name, summary, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    check(f"golden.{ENDINGS[name]}", REPORTS.load(name)([summary]))
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_views(name, summary):
+    check(f"{name}.md", REPORTS.load("markdown")([apply_view(summary, VIEWS[name])]))
+
+
+@pytest.mark.parametrize("number", [1, 7])
+def test_tables_of_the_paper_of_which_nothing_is_run(number):
+    check(f"paper{number}.md", REPORTS.load("markdown")([paper_summary(number, None)]))
+
+
+def test_parquet_holds_what_csv_holds(summary):
+    frame = pd.read_parquet(io.BytesIO(REPORTS.load("parquet")([summary])))
+    text = pd.read_csv(io.StringIO(REPORTS.load("csv")([summary])))
+    assert list(frame.columns) == list(text.columns)
+    for name in frame:
+        assert frame[name].isna().tolist() == text[name].isna().tolist(), name
+        assert frame[name].dropna().tolist() == text[name].dropna().tolist(), name
+
+
+def test_the_stored_results_show_every_kind_of_hole(summary):
+    holes = {cell.hole for row in summary.rows for cell in row.cells.values()}
+    assert holes == {"", "failed", "missing", "withheld", "inconclusive"}
+
+
+@pytest.mark.desktop
+def test_latex_compiles_as_it_is_and_fits_the_page(summary, tmp_path):
+    if shutil.which("pdflatex") is None:
+        pytest.skip("needs pdflatex with booktabs")
+    turned = apply_view(summary, View(is_pivoted=True))
+    text = REPORTS.load("latex")([summary, turned, *(paper_summary(number, None) for number in range(1, 10))])
+    head = "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n"
+    document = f"{head}{text}\\end{{document}}\n"
+    (tmp_path / "table.tex").write_text(document, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "table.tex"]
+    made = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert made.returncode == 0, made.stdout[-2000:]
+    assert (tmp_path / "table.pdf").stat().st_size > 10_000
+    assert [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt", made.stdout)] == []
+    assert "Float too large" not in made.stdout
+    assert "Missing character" not in (tmp_path / "table.log").read_text(encoding="utf-8", errors="replace")

@@ -1,0 +1,93 @@
+import pytest
+
+from lsbench.core.units import quantity
+from lsbench.suite.loader import load_suite
+from lsbench.tables.paper import NUMBERS, paper_summary, paper_table
+from lsbench.tables.summary import summarize
+
+#: Rows and published numbers of each table, counted by hand in the paper.
+COUNTS = {
+    1: (32, 128),
+    2: (18, 210),
+    3: (20, 40),
+    4: (17, 85),
+    5: (8, 16),
+    6: (7, 14),
+    7: (8, 16),
+    8: (7, 14),
+    9: (4, 8),
+}
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_every_row_and_number_of_the_paper_is_there(number):
+    table = paper_table(number)
+    numbers = [value for row in table.rows.values() for value in row.values() if value is not None]
+    assert (len(table.rows), len(numbers)) == COUNTS[number]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_the_suite_of_a_table_has_the_same_rows_and_numbers(number):
+    table, suite = paper_table(number), load_suite(f"paper/table{number}")
+    assert suite.name == table.suite
+    published = {variant.title: variant.published for variant in suite.variants}
+    published |= {row.name: row.published for row in suite.published_only}
+    assert [row.name for row in suite.published_only] == table.not_run
+    assert published.keys() == table.rows.keys()
+    for name, values in table.rows.items():
+        known = {metric: value for metric, value in values.items() if value is not None}
+        assert published[name] == pytest.approx(known)
+
+
+def test_numbers_read_off_the_page():
+    assert paper_table(1).rows["LSNet-T"] == {
+        "params": 11.4e6,
+        "macs": 0.3e9,
+        "throughput": 14708,
+        "top1": 0.749,
+    }
+    assert paper_table(4).rows["LSNet-B"]["mce"] == 0.593
+    assert paper_table(2).rows["DFvT-T"]["retinanet_ap"] is None
+    assert list(paper_table(5).rows)[:2] == ["w/o LS conv. (identity)", "LS conv."]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_with_nothing_run_ours_are_holes_and_the_published_numbers_stand(number):
+    table, found = paper_table(number), paper_summary(number, None)
+    assert [row.title for row in found.rows] == list(table.rows)
+    assert [column.key for column in found.columns] == [
+        key for metric in table.metrics for key in (metric, f"{metric}_published")
+    ]
+    for row in found.rows:
+        for column in found.columns:
+            cell = row.cells[column.key]
+            if column.is_published:
+                value = table.rows[row.title][column.quantity.name]
+                assert (cell.estimate and cell.estimate.value) == value
+            else:
+                assert (cell.estimate, cell.hole) == (None, "" if row.is_published_only else "missing")
+    assert any(f"lsbench plan paper/table{number}" in note for note in found.notes)
+
+
+def test_what_has_been_run_stands_beside_the_published_number(tiny, make_graph, fill_store, records_of):
+    names = ["w/o LKP", "LSNet-T (K_L=7, K_S=3)"]
+    tiny["variants"] = [
+        {
+            "name": f"v{i}",
+            "label": name,
+            "mixer": "identity",
+            "published": {"top1": paper_table(7).rows[name]["top1"]},
+        }
+        for i, name in enumerate(names)
+    ]
+    graph = make_graph({**tiny, "name": "paper_table7"})
+    ours = summarize(fill_store(graph, lambda job: records_of(job, top1=0.6 + (job.seed or 0) / 100)))
+    found = paper_summary(7, ours)
+    assert [row.title for row in found.rows] == list(paper_table(7).rows)
+    assert [column.quantity.name for column in found.columns] == ["macs", "macs", "top1", "top1"]
+    by_name = {row.title: row.cells for row in found.rows}
+    assert by_name["w/o LKP"]["top1"].estimate.value == pytest.approx(0.605)
+    assert by_name["w/o LKP"]["top1_published"].gap == pytest.approx(0.605 - 0.705)
+    assert by_name["w/o SKA"]["top1"].hole == "missing"
+    assert by_name["w/o SKA"]["top1_published"].estimate.value == 0.701
+    assert quantity("top1").title in [column.title for column in found.columns]

@@ -1,0 +1,126 @@
+import pytest
+
+from lsbench.core.errors import UsageError
+from lsbench.core.units import quantity
+from lsbench.reports._text import cell_text
+from lsbench.tables.cells import Cell, Column, Row
+from lsbench.tables.ranking import ranked
+from lsbench.tables.statistics import Estimate
+from lsbench.tables.summary import Summary
+from lsbench.tables.view import View, apply_view, apply_views
+
+TOP1 = Column("top1", quantity("top1"), "p")
+DELTA = Column("top1_delta", quantity("top1"), "p", is_delta=True)
+SIZE = Column("params", quantity("params"), "q")
+COLUMNS = [TOP1, DELTA, SIZE]
+
+
+def row(name, top1, params, delta=None):
+    def cell(value, low=None, high=None):
+        return Cell(None, "missing") if value is None else Cell(Estimate(value, low, high, 1))
+
+    cells = {
+        "top1": cell(top1),
+        "top1_delta": Cell(None) if delta is None else cell(*delta),
+        "params": cell(params),
+    }
+    return Row(name, f"Model {name}", name == "base", cells)
+
+
+ROWS = [
+    row("base", 0.70, 2e6),
+    row("better", 0.80, 3e6, (0.10, 0.05, 0.15)),
+    row("same", 0.71, 1e6, (0.01, -0.05, 0.07)),
+    row("hole", None, None),
+]
+
+
+@pytest.fixture
+def summary():
+    return Summary("s", "default", "", "base", False, COLUMNS, ranked(COLUMNS, ROWS), ["a note"])
+
+
+def names(summary):
+    return [row.variant for row in summary.rows]
+
+
+def keys(summary):
+    return [column.key for column in summary.columns]
+
+
+def test_no_wish_changes_nothing(summary):
+    assert apply_view(summary, View()) == summary
+
+
+def test_rows_by_name_or_title_and_ranks_among_those_shown(summary):
+    assert names(apply_view(summary, View(rows=("b*", "MODEL SAME")))) == ["base", "better", "same"]
+    found = apply_view(summary, View(rows=("base", "same")))
+    assert [row.cells["top1"].rank for row in found.rows] == [2, 1]
+    assert [row.cells["top1"].rank for row in summary.rows] == [None, 1, 2, None]
+
+
+def test_columns_by_key_or_title_in_the_order_asked_for(summary):
+    assert keys(apply_view(summary, View(columns=("params*", "top1")))) == ["params", "top1"]
+    assert keys(apply_view(summary, View(columns=("*top-1*",)))) == ["top1", "top1_delta"]
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        (View(sort_by="top1"), ["better", "same", "base", "hole"]),
+        (View(sort_by="params"), ["same", "base", "better", "hole"]),
+        (View(sort_by="params", is_descending=True), ["better", "base", "same", "hole"]),
+        (View(sort_by="top1", is_descending=False), ["base", "same", "better", "hole"]),
+        (View(sort_by="variant"), ["base", "better", "hole", "same"]),
+        (View(sort_by="params (M)"), ["same", "base", "better", "hole"]),
+        (View(sort_by="params", columns=("top1",)), ["same", "base", "better", "hole"]),
+    ],
+)
+def test_the_best_comes_first_and_holes_last(summary, view, expected):
+    assert names(apply_view(summary, view)) == expected
+
+
+def test_only_what_is_told_apart_and_the_baseline_and_the_rest_is_named(summary):
+    found = apply_view(summary, View(only_changed=True))
+    assert names(found) == ["base", "better"]
+    assert found.notes == ["a note", "Left out, as not told apart from the baseline: Model same, Model hole."]
+
+
+def test_precision_changes_what_people_read_and_no_number(summary):
+    found = apply_view(summary, View(precision=0))
+    assert cell_text(found.rows[1].cells["top1"], found.columns[0]) == "80"
+    assert found.rows[1].cells["top1"].estimate.value == 0.80
+
+
+def test_a_pivot_has_variants_as_columns_and_the_same_numbers(summary):
+    found = apply_view(summary, View(is_pivoted=True))
+    assert [column.title for column in found.columns][:2] == ["Model base (baseline)", "Model better"]
+    assert names(found) == keys(summary)
+    for column in summary.columns:
+        turned = next(row for row in found.rows if row.variant == column.key)
+        for was, place in zip(summary.rows, found.columns, strict=True):
+            assert cell_text(turned.cells[place.key], place) == cell_text(was.cells[column.key], column)
+    frame = found.to_frame()
+    assert list(frame.unit) == ["fraction", "fraction", "count"]
+    assert frame.better.tolist() == [0.80, 0.10, 3e6]
+
+
+@pytest.mark.parametrize(
+    ("view", "message"),
+    [
+        (View(rows=("bettr",)), "--rows bettr: there is none (did you mean 'better'?)"),
+        (View(columns=("parms",)), "--columns parms: there is none (did you mean 'params'?)"),
+        (View(sort_by="top-1"), "--sort-by top-1: there is none (did you mean 'top1'?)"),
+        (View(columns=("zzz",)), "--columns zzz: there is none; there are: top1, top1_delta, params"),
+    ],
+)
+def test_an_unknown_name_is_one_line_with_the_nearest(summary, view, message):
+    with pytest.raises(UsageError) as caught:
+        apply_views([summary], view)
+    assert str(caught.value) == message
+
+
+def test_a_summary_of_which_nothing_is_left_is_left_out(summary):
+    other = Summary("o", "default", "", "x", False, [SIZE], [row("x", 0.1, 1e6)])
+    assert [found.suite for found in apply_views([summary, other], View(rows=("x",)))] == ["o"]
+    assert [found.suite for found in apply_views([summary, other], View(columns=("top1",)))] == ["s"]
