@@ -28,15 +28,16 @@ from lsbench.cli_options import (
     SetOpt,
     SkipOpt,
     SuiteArg,
+    results_folders,
 )
 from lsbench.cli_profile import profile
 from lsbench.cli_run import create_graph, create_stderr, create_watcher, parse_seeds, run_jobs, write_output
+from lsbench.cli_status import status
 from lsbench.core.errors import ExitCode, LsbenchError, NothingMeasuredError, UsageError
 
 if TYPE_CHECKING:
     from lsbench.scheduler.driver import Outcome
     from lsbench.scheduler.run import RunOptions
-    from lsbench.store.results import ResultsFolder
     from lsbench.suite.graph import JobGraph
 
 app = typer.Typer(
@@ -206,29 +207,7 @@ def _print_table(graph: JobGraph, results: Path, as_json: bool) -> None:
         typer.echo(json.dumps({"event": "report", **json.loads(text)}) if as_json else text, nl=as_json)
 
 
-@app.command()
-def status(
-    suite: Annotated[
-        str | None, typer.Argument(metavar="[SUITE]", help="A suite's name or file; default: all.")
-    ] = None,
-    results: ResultsOpt = RESULTS,
-    as_json: JsonOpt = False,
-) -> None:
-    """Show how far suites and their trainings are, and the last errors."""
-    from lsbench.tables.status import read_status, status_lines
-
-    for folder in _results_of(suite, None, results):
-        found = read_status(folder)
-        if found is None:
-            continue
-        if as_json:
-            fields = {"suite": found.suite, "preset": found.preset, "running": found.is_running}
-            epochs = {label: training._asdict() for label, training in found.trainings.items()}
-            fields |= {"jobs": found.counts, "epochs": epochs, "errors": found.errors}
-            typer.echo(json.dumps(fields))
-            continue
-        for line in status_lines(found):
-            typer.echo(line)
+app.command()(status)
 
 
 @app.command()
@@ -252,7 +231,7 @@ def report(
     from lsbench.tables.summary import summarize
 
     render = REPORTS.load(format_name)
-    summaries = [found for folder in _results_of(suite, preset, results) if (found := summarize(folder))]
+    summaries = [found for folder in results_folders(suite, preset, results) if (found := summarize(folder))]
     if suite is None:
         smoke = [found.suite for found in summaries if found.is_smoke]
         summaries = [found for found in summaries if not found.is_smoke]
@@ -267,30 +246,6 @@ def report(
         typer.echo(text, nl=False)
     else:
         write_output(Path(output), text, "-o")
-
-
-def _results_of(suite: str | None, preset: str | None, results: Path) -> list[ResultsFolder]:
-    """Return the results folders of a suite (by name or file), or of all.
-
-    Raises:
-        UsageError: If the suite is neither in the results nor known.
-        NothingMeasuredError: If there is no result.
-    """
-    from lsbench.store.results import find_results
-    from lsbench.suite.loader import find_suite
-    from lsbench.suite.overlay import read_suite
-
-    name = suite
-    if suite is not None and not (results / suite).is_dir():
-        name = str(read_suite(find_suite(suite)).get("name"))
-    folders = find_results(results.absolute(), name)
-    folders = [folder for folder in folders if preset in (None, folder.root.name)]
-    if not folders:
-        what = f" of {name}" if name else ""
-        raise NothingMeasuredError(
-            f"{results}: no results{what}; start with `lsbench run {name or 'ablations'}`"
-        )
-    return folders
 
 
 @app.command("list")

@@ -1,12 +1,17 @@
-"""The arguments and options that the verbs of the command line share."""
+"""The arguments and options that the verbs of the command line share, and how they find results."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from lsbench.core.errors import NothingMeasuredError
+
+if TYPE_CHECKING:
+    from lsbench.store.results import ResultsFolder
 
 
 class Scheduler(StrEnum):
@@ -75,3 +80,27 @@ JsonOpt = Annotated[
     bool, typer.Option("--json", help="Machine-readable lines on stdout, people's text on stderr.")
 ]
 RESULTS = Path("results")
+
+
+def results_folders(suite: str | None, preset: str | None, results: Path) -> list[ResultsFolder]:
+    """Return the results folders of a suite (by name or file), or of all.
+
+    Raises:
+        UsageError: If the suite is neither in the results nor known.
+        NothingMeasuredError: If there is no result.
+    """
+    from lsbench.store.results import find_results
+    from lsbench.suite.loader import find_suite
+    from lsbench.suite.overlay import read_suite
+
+    name = suite
+    if suite is not None and not (results / suite).is_dir():
+        name = str(read_suite(find_suite(suite)).get("name"))
+    folders = find_results(results.absolute(), name)
+    folders = [folder for folder in folders if preset in (None, folder.root.name)]
+    if not folders:
+        what = f" of {name}" if name else ""
+        raise NothingMeasuredError(
+            f"{results}: no results{what}; start with `lsbench run {name or 'ablations'}`"
+        )
+    return folders

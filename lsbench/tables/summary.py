@@ -53,6 +53,8 @@ class Summary:
     curves: list[Curve] = field(default_factory=list)
     corruptions: list[CorruptionFigure] = field(default_factory=list)
     nights: list[NightCurve] = field(default_factory=list)
+    #: Where the numbers lie, for reports that show where each comes from.
+    folder: ResultsFolder | None = field(default=None, compare=False, repr=False)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the summary as a pandas frame in SI units, with interval and seeds beside each value."""
@@ -86,7 +88,7 @@ def summarize(folder: ResultsFolder) -> Summary | None:
         return None
     trials = trial_table(folder, manifest)
     if trials is not None:
-        return _summary(manifest, *trials)
+        return replace(_summary(manifest, *trials), folder=folder)
     table = load_table([folder])
     columns = create_columns(table, manifest["jobs"])
     variants = list(dict.fromkeys(entry["variant"] for entry in manifest["jobs"]))
@@ -99,6 +101,7 @@ def summarize(folder: ResultsFolder) -> Summary | None:
         curves=curves_of(load_curves([folder])),
         corruptions=figures_of(load_corruptions([folder])),
         nights=_nights(folder),
+        folder=folder,
     )
 
 
