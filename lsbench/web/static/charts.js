@@ -48,12 +48,12 @@ function paretoSpec(table, state, width) {
   const bounds = paretoBounds([...drawn, ...peers]);
   const traces = paretoTraces(drawn, peers, front, width, bounds, [across, up]);
   const axes = { xaxis: axis(across.title, { range: bounds.x }), yaxis: axis(up.title, { range: bounds.y }) };
-  const word = (column) => `${column.better > 0 ? "more" : "less"} ${column.title} is better`;
+  const word = (column, more) => `${more ? "More" : "Less"} ${column.title} is better`;
   const faint = peers.length ? ` Faint: ${peers.length} published points (${table.data.peers.source}), not measured here.` : "";
   return {
     traces,
     layout: { ...axes, showlegend: false, margin: { l: 8, r: 16, t: 16, b: 8 } },
-    caption: `${word(across)}; ${word(up)}. The line joins the rows that no other row beats in both; bars are 95 % intervals.${faint}${quoted(drawn.length, all.length, "rows")}`,
+    caption: `${word(across, across.better > 0)}. ${word(up, up.better > 0)}. The line joins the rows that no other row beats in both; bars are 95 % intervals.${faint}${quoted(drawn.length, all.length, "rows")}`,
     titles: ["row", across.title, up.title, "on the front"],
     rows: [
       ...drawn.map((point) => [point.text, point.xText, point.yText, front.includes(point) ? "yes" : ""]),
