@@ -38,7 +38,7 @@ def test_it_follows_the_results(server, folder, look, axe, is_dark):
         locked(folder.job_folder(done["job_id"]) / ".lock", what="a job"),
         locked(folder.lock_file, what="it"),
     ):
-        page.wait_for_selector("li:has-text('ls_conv/profile') >> text=since", timeout=20_000)
+        page.wait_for_selector("li:has-text('ls_conv/profile') >> text=for", timeout=20_000)
         assert page.locator(".state").inner_text() == "running"
         assert axe(page) == []
     assert seen.is_quiet, (seen.complaints, seen.requests)

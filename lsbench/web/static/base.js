@@ -17,7 +17,9 @@ function make(tag, attributes = {}, ...children) {
 
 /** Return the text in a packed element: base64 of gzip. */
 async function unpack(element) {
-  const bytes = Uint8Array.from(atob(element.textContent), (mark) => mark.charCodeAt(0));
+  const text = atob(element.textContent);
+  const bytes = new Uint8Array(text.length);
+  for (let n = 0; n < text.length; n += 1) bytes[n] = text.charCodeAt(n);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Response(stream).text();
 }

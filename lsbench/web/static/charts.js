@@ -1,6 +1,7 @@
 // The charts of one suite. They show the rows that the table's filter leaves.
 
-const MOST_POINTS = 600;
+const MOST_POINTS = 400;
+const MOST_WITH_BARS = 100;
 const isNumber = (value) => value !== null && value !== undefined;
 const has = (table, number) => table.data.rows.filter((row) => isNumber(row[3][number][2])).length > 0;
 
@@ -49,11 +50,12 @@ function paretoSpec(table, state, width) {
   const traces = paretoTraces(drawn, peers, front, width, bounds, [across, up]);
   const axes = { xaxis: axis(across.title, { range: bounds.x }), yaxis: axis(up.title, { range: bounds.y }) };
   const word = (column, more) => `${more ? "More" : "Less"} ${column.title} is better`;
+  const intervals = drawn.length > MOST_WITH_BARS ? "the 95 % intervals are in the numbers below." : "bars are 95 % intervals.";
   const faint = peers.length ? ` Faint: ${peers.length} published points (${table.data.peers.source}), not measured here.` : "";
   return {
     traces,
     layout: { ...axes, showlegend: false, margin: { l: 8, r: 16, t: 16, b: 8 } },
-    caption: `${word(across, across.better > 0)}. ${word(up, up.better > 0)}. The line joins the rows that no other row beats in both; bars are 95 % intervals.${faint}${quoted(drawn.length, all.length, "rows")}`,
+    caption: `${word(across, across.better > 0)}. ${word(up, up.better > 0)}. The line joins the rows that no other row beats in both; ${intervals}${faint}${quoted(drawn.length, all.length, "rows")}`,
     titles: ["row", across.title, up.title, "on the front"],
     rows: [
       ...drawn.map((point) => [point.text, point.xText, point.yText, front.includes(point) ? "yes" : ""]),
@@ -115,7 +117,7 @@ function paretoTraces(points, peers, front, width, bounds, [across, up]) {
       textfont: { size: 12, color: colour("ink") },
       customdata: points.map((p) => [literal(p.text), p.xText, p.yText]),
       hovertemplate: `<b>%{customdata[0]}</b><br>${literal(across.title)}: %{customdata[1]}<br>${literal(up.title)}: %{customdata[2]}<extra></extra>`,
-      error_x: bars("xEnds"), error_y: bars("yEnds"),
+      ...(points.length > MOST_WITH_BARS ? {} : { error_x: bars("xEnds"), error_y: bars("yEnds") }),
       marker: { color: points.map((p) => (p.isBaseline ? seriesStyle(1).colour : ours)), symbol: points.map((p) => (p.isBaseline ? "diamond" : "circle")), size: 10, line: { color: colour("paper"), width: 1 } },
     },
   ];

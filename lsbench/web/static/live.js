@@ -50,7 +50,7 @@ function running(suite) {
     const [done, of] = suite.epochs[job.label] ?? [null, null];
     const epochs = done === null ? "" : `epoch ${done}${of === null ? "" : ` of ${of}`}, `;
     const time = make("span", { class: "soft", "data-since": job.since }, ago(job.since));
-    return make("li", {}, make("b", {}, job.label), make("span", { class: "soft" }, epochs, "since ", time));
+    return make("li", {}, make("b", {}, job.label), make("span", { class: "soft" }, epochs, "for ", time));
   });
   return [make("h3", {}, "Running"), make("ul", { class: "jobs" }, ...lines)];
 }

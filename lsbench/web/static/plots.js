@@ -37,7 +37,9 @@ const literal = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").repl
 
 let plotly = null;
 function loadPlotly() {
-  plotly ??= unpack(find("#packed-plotly")).then((text) => {
+  // Reading it takes a moment in which nothing else can happen: the first look at the table goes before.
+  const idle = new Promise((ready) => (window.requestIdleCallback ? requestIdleCallback(ready, { timeout: 1000 }) : setTimeout(ready, 200)));
+  plotly ??= Promise.all([unpack(find("#packed-plotly")), idle]).then(([text]) => {
     const script = make("script");
     script.textContent = text;
     document.head.append(script);
