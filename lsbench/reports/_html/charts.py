@@ -20,7 +20,8 @@ def chart_data(summary: Summary) -> dict[str, Any]:
             f"Of {len(summary.corruptions)} figures of corruptions this page holds {MOST_FIGURES}; "
             "the JSON report has all."
         )
-    names = {item.metric for item in (*summary.curves, *summary.corruptions, *summary.nights)}
+    names = {curve.metric for curve in summary.curves} | {night.metric for night in summary.nights}
+    names |= {figure.metric for figure in summary.corruptions}
     return {
         "quantities": {name: _quantity(name) for name in sorted(names)},
         "curves": curves,

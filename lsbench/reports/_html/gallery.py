@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from lsbench.core.units import quantity
+from lsbench.core.units import Quantity, quantity
+from lsbench.reports._html.details import plain
 from lsbench.store.results import ResultsFolder
 
 KIND = "analyze"
@@ -101,19 +102,17 @@ def _content(path: Path) -> bytes | None:
 
 def _facts(rows: pd.DataFrame) -> list[tuple[str, str]]:
     """Return each recorded number, with its interval where it has one."""
+    measured = rows[rows.metric.notna()]
     found = []
-    for row in rows[rows.metric.notna()].itertuples():
-        shown = quantity(str(row.metric))
-        if pd.isna(row.value):
-            found.append((shown.title, "-"))
-            continue
-        text = _number(row.value, shown.scale, shown.digits)
-        if not pd.isna(row.ci_low) and not pd.isna(row.ci_high):
-            low, high = (_number(end, shown.scale, shown.digits) for end in (row.ci_low, row.ci_high))
-            text = f"{text} [{low}, {high}]"
+    columns = (plain(measured[name]) for name in ("metric", "value", "ci_low", "ci_high"))
+    for metric, value, low, high in zip(*columns, strict=True):
+        shown = quantity(metric)
+        text = "-" if value is None else _number(value, shown)
+        if None not in (value, low, high):
+            text = f"{text} [{_number(low, shown)}, {_number(high, shown)}]"
         found.append((shown.title, text))
     return found
 
 
-def _number(value: Any, scale: float, digits: int) -> str:
-    return f"{float(value) * scale:.{digits}f}"
+def _number(value: float, shown: Quantity) -> str:
+    return f"{value * shown.scale:.{shown.digits}f}"
