@@ -149,8 +149,8 @@ function compareSpec(table, number) {
   const values = cells.map((cell) => cell[2] * column.scale);
   const ends = {
     type: "data", symmetric: false, color: colour("ink"), thickness: 1.4, width: 5,
-    array: cells.map((cell) => (isNumber(cell[4]) ? (cell[4] - cell[2]) * column.scale : 0)),
-    arrayminus: cells.map((cell) => (isNumber(cell[3]) ? (cell[2] - cell[3]) * column.scale : 0)),
+    array: cells.map((cell) => (isNumber(cell[4]) ? (cell[4] - cell[2]) * column.scale : null)),
+    arrayminus: cells.map((cell) => (isNumber(cell[3]) ? (cell[2] - cell[3]) * column.scale : null)),
   };
   const colours = drawn.map((row) => seriesStyle(row.mark === "baseline" ? 1 : 0).colour);
   const texts = cells.map((cell) => shownInterval(cell[2], cell[3], cell[4], column));

@@ -82,8 +82,8 @@ function corruptionsSpec(table, data, protocol, width) {
     const values = known.map((one) => (one ? one[0] * quantity.scale : null));
     const bars = {
       type: "data", symmetric: false, thickness: 1.2, width: 2, color: colour("ink"),
-      array: known.map((one) => (one && isNumber(one[2]) ? (one[2] - one[0]) * quantity.scale : 0)),
-      arrayminus: known.map((one) => (one && isNumber(one[1]) ? (one[0] - one[1]) * quantity.scale : 0)),
+      array: known.map((one) => (one && isNumber(one[2]) ? (one[2] - one[0]) * quantity.scale : null)),
+      arrayminus: known.map((one) => (one && isNumber(one[1]) ? (one[0] - one[1]) * quantity.scale : null)),
     };
     const names = corruptions.map(named);
     const ways = isNarrow ? { x: values, y: names, orientation: "h", error_x: bars } : { x: names, y: values, error_y: bars };
