@@ -33,6 +33,7 @@ from lsbench.cli_options import (
 from lsbench.cli_profile import profile
 from lsbench.cli_report import report
 from lsbench.cli_run import create_graph, create_stderr, create_watcher, parse_seeds, run_jobs
+from lsbench.cli_status import status
 from lsbench.core.errors import ExitCode, LsbenchError, UsageError
 
 if TYPE_CHECKING:
@@ -207,30 +208,7 @@ def _print_table(graph: JobGraph, results: Path, as_json: bool) -> None:
         typer.echo(json.dumps({"event": "report", **json.loads(text)}) if as_json else text, nl=as_json)
 
 
-@app.command()
-def status(
-    suite: Annotated[
-        str | None, typer.Argument(metavar="[SUITE]", help="A suite's name or file; default: all.")
-    ] = None,
-    results: ResultsOpt = RESULTS,
-    as_json: JsonOpt = False,
-) -> None:
-    """Show how far suites and their trainings are, and the last errors."""
-    from lsbench.tables.status import read_status, status_lines
-
-    for folder in results_folders(suite, None, results):
-        found = read_status(folder)
-        if found is None:
-            continue
-        if as_json:
-            fields = {"suite": found.suite, "preset": found.preset, "running": found.is_running}
-            epochs = {label: training._asdict() for label, training in found.trainings.items()}
-            fields |= {"jobs": found.counts, "epochs": epochs, "errors": found.errors}
-            typer.echo(json.dumps(fields))
-            continue
-        for line in status_lines(found):
-            typer.echo(line)
-
+app.command()(status)
 
 app.command()(report)
 

@@ -56,6 +56,8 @@ class Summary:
     nights: list[NightCurve] = field(default_factory=list)
     #: What a row is.
     row_kind: str = "variant"
+    #: Where the numbers lie, for reports that show where each comes from.
+    folder: ResultsFolder | None = field(default=None, compare=False, repr=False)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the summary as a pandas frame in SI units, with interval and seeds beside each value."""
@@ -91,7 +93,7 @@ def summarize(folder: ResultsFolder) -> Summary | None:
         return None
     trials = trial_table(folder, manifest)
     if trials is not None:
-        return _summary(manifest, *trials)
+        return replace(_summary(manifest, *trials), folder=folder)
     reading = Reading(folder, manifest)
     table = table_of(reading, texts_of=(UNCOUNTED_IN, *TIMED))
     columns = create_columns(table, manifest["jobs"])
@@ -109,6 +111,7 @@ def summarize(folder: ResultsFolder) -> Summary | None:
         curves=curves_of(curves_frame(reading)),
         corruptions=figures_of(corruptions_frame(reading)),
         nights=_nights(folder),
+        folder=folder,
     )
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -19,11 +20,17 @@ HOSTILE = [
 ]
 
 
+#: Scripts and packed data of a page: no words for a reader.
+UNREAD = re.compile(r"<(script|style)\b.*?</\1>", re.DOTALL)
+
+
 @pytest.fixture(params=REPORTS.names())
 def render(request):
-    """Render a format as text; what is binary, as the CSV of the same frame."""
+    """Render a format as text: of a page, what people read; of what is binary, the CSV of the same frame."""
     made = REPORTS.load(request.param)
-    return made if request.param != "parquet" else lambda found: read_parquet(made(found))
+    readers = {"html": lambda page: UNREAD.sub("", page), "parquet": read_parquet}
+    read = readers.get(request.param, lambda text: text)
+    return lambda found: read(made(found))
 
 
 def read_parquet(content):

@@ -1,0 +1,149 @@
+"""Serve the live page to this machine alone; nothing that is asked for can change anything."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from lsbench.core.errors import LsbenchError, UsageError
+from lsbench.live.snapshot import Snapshots
+from lsbench.web.assets import content_policy, environment, static
+
+HOST, PORT = "127.0.0.1", 8642
+HTML, JSON = "text/html; charset=utf-8", "application/json"
+#: Nothing may be framed, guessed, kept without asking, or read by another site.
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+
+
+class LiveServer(ThreadingHTTPServer):
+    """The server of the page, bound to this machine's own address."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, snapshots: Snapshots, port: int = PORT) -> None:
+        """Bind; port 0 takes any that is free.
+
+        Raises:
+            UsageError: If the port is taken or may not be used.
+        """
+        self.snapshots = snapshots
+        self._report: tuple[tuple[int, ...], bytes] = ((), b"")
+        try:
+            super().__init__((HOST, port), _Handler)
+        except OSError as error:
+            reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
+            raise UsageError(f"--port {port}: {reason}; choose another, or 0 for any that is free") from error
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://{HOST}:{self.server_port}/"
+
+    def page(self) -> tuple[bytes, str, str]:
+        """Return the page, its type, and the policy under which it runs."""
+        script = static("base.js", "live.js")
+        text = (
+            environment()
+            .get_template("live.html")
+            .render(style=static("page.css", "live.css"), script=script)
+        )
+        return text.encode(), HTML, content_policy([script], connect="'self'")
+
+    def status(self) -> tuple[bytes, str, str]:
+        """Return the state of all suites as JSON."""
+        return json.dumps(self.snapshots.read(), ensure_ascii=False).encode(), JSON, "default-src 'none'"
+
+    def report(self) -> tuple[bytes, str, str]:
+        """Return the whole HTML report of what is there; it brings its own policy."""
+        from lsbench.reports.html import render
+
+        summaries = self.snapshots.summaries()
+        key = tuple(map(id, summaries))
+        if key != self._report[0]:
+            self._report = key, render(summaries).encode()
+        return self._report[1], HTML, ""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: LiveServer
+    server_version, sys_version = "lsbench", ""
+    timeout = 30
+
+    def do_GET(self) -> None:
+        """Answer with a page, or say why not."""
+        if self.headers.get("Host") not in {
+            f"{name}:{self.server.server_port}" for name in (HOST, "localhost")
+        }:
+            # Another site's name that was made to point here must not read this machine's results.
+            self._refuse(HTTPStatus.FORBIDDEN, "this server answers to its own address alone")
+            return
+        pages: dict[str, Callable[[], tuple[bytes, str, str]]] = {
+            "/": self.server.page,
+            "/status.json": self.server.status,
+            "/report.html": self.server.report,
+        }
+        make = pages.get(self.path.partition("?")[0])
+        if make is None:
+            self._refuse(HTTPStatus.NOT_FOUND, f"there are: {', '.join(pages)}")
+            return
+        try:
+            self._answer(*make())
+        except LsbenchError as error:
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+
+    do_HEAD = do_GET  # noqa: N815 - the base class looks for this name
+
+    def _not_allowed(self) -> None:
+        self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "this server is read-only", Allow="GET, HEAD")
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _not_allowed  # noqa: N815
+
+    def _answer(self, body: bytes, kind: str, policy: str) -> None:
+        tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+        is_known = self.headers.get("If-None-Match") == tag
+        more = {"ETag": tag, "Content-Type": kind}
+        if policy:
+            more["Content-Security-Policy"] = f"{policy}; frame-ancestors 'none'"
+        self._send(HTTPStatus.NOT_MODIFIED if is_known else HTTPStatus.OK, b"" if is_known else body, more)
+
+    def _refuse(self, status: HTTPStatus, why: str, **more: str) -> None:
+        self._send(status, f"{why}\n".encode(), {"Content-Type": "text/plain; charset=utf-8", **more})
+
+    def _send(self, status: HTTPStatus, body: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {**HEADERS, **headers}.items():
+            self.send_header(name, value)
+        if status is not HTTPStatus.NOT_MODIFIED:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: the terminal belongs to the one who started the server."""
+
+
+def serve(snapshots: Snapshots, port: int, announce: Callable[[str], None]) -> None:
+    """Serve the page until Ctrl-C, which is how it ends.
+
+    Raises:
+        UsageError: If the port cannot be used.
+    """
+    with LiveServer(snapshots, port) as server:
+        announce(f"{server.url} shows how far the suites are, to this machine alone; Ctrl-C ends it.")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            announce("ended")

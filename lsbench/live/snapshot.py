@@ -1,0 +1,132 @@
+"""What the live page shows, read again and again from results folders while others write them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lsbench.core.errors import LsbenchError, NothingMeasuredError
+from lsbench.live.running import running_jobs
+from lsbench.reports._text import tables
+from lsbench.store.results import ResultsFolder
+from lsbench.tables.status import SuiteStatus, read_status
+from lsbench.tables.summary import Summary, summarize
+
+FILES = ("manifest.json", "jobs.jsonl", "records.jsonl")
+MOST_ROWS, MOST_ERRORS = 200, 20
+#: Tables rest this many times as long as making them took: a large store must not keep a core busy.
+REST = 10
+
+Stamp = tuple[Any, ...]
+
+
+@dataclass
+class _Kept:
+    """A summary, what its files looked like then, and when it may be made again."""
+
+    stamp: Stamp
+    summary: Summary | None
+    next_at: float = 0.0
+
+
+@dataclass
+class Snapshots:
+    """Reads results folders for the page; what has not changed is not read again.
+
+    Attributes:
+        find_folders: Returns the folders to show; they may appear while the page is open.
+        clock: Seconds that only rise.
+    """
+
+    find_folders: Callable[[], Sequence[ResultsFolder]]
+    clock: Callable[[], float] = time.monotonic
+    _kept: dict[Path, _Kept] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def read(self) -> dict[str, Any]:
+        """Return every suite as it is now; what cannot be read is told in its place."""
+        with self._lock:
+            try:
+                folders = self.find_folders()
+            except NothingMeasuredError as error:
+                return {"suites": [], "problem": f"{error} - this page shows it as soon as it begins."}
+            except LsbenchError as error:
+                return {"suites": [], "problem": str(error)}
+            return {"suites": [found for folder in folders if (found := self._suite(folder))], "problem": ""}
+
+    def summaries(self) -> list[Summary]:
+        """Return the summaries of all folders as they are now."""
+        with self._lock:
+            found = [self._summary(folder, is_patient=False) for folder in self.find_folders()]
+        return [summary for summary in found if summary is not None]
+
+    def _suite(self, folder: ResultsFolder) -> dict[str, Any] | None:
+        name = f"{folder.root.parent.name} ({folder.root.name})"
+        try:
+            status = read_status(folder)
+            if status is None:
+                return None
+            summary = self._summary(folder, is_patient=True)
+            return {"name": name, "problem": "", **_status(folder, status), "tables": _tables(summary)}
+        except LsbenchError as error:
+            return {"name": name, "problem": str(error)}
+
+    def _summary(self, folder: ResultsFolder, *, is_patient: bool) -> Summary | None:
+        kept = self._kept.get(folder.root)
+        stamp = _stamp(folder.root)
+        if kept and (kept.stamp == stamp or (is_patient and self.clock() < kept.next_at)):
+            return kept.summary
+        start = self.clock()
+        made = _Kept(stamp, summarize(folder))
+        made.next_at = self.clock() + REST * (self.clock() - start)
+        self._kept[folder.root] = made
+        return made.summary
+
+
+def _stamp(root: Path) -> Stamp:
+    found: list[Any] = []
+    for name in FILES:
+        try:
+            stat = (root / name).stat()
+            found.append((stat.st_size, stat.st_mtime_ns))
+        except OSError:
+            found.append(None)
+    return tuple(found)
+
+
+def _status(folder: ResultsFolder, status: SuiteStatus) -> dict[str, Any]:
+    manifest = folder.manifest() or {"jobs": []}
+    done = folder.jobs()
+    left = [
+        (entry["id"], entry["label"])
+        for entry in manifest["jobs"]
+        if entry["id"] and done.get(entry["id"], {}).get("status") != "ok"
+    ]
+    errors = list(status.errors.items())
+    return {
+        "is_running": status.is_running,
+        "counts": {kind: dict(counter) for kind, counter in status.counts.items()},
+        "running": [asdict(job) for job in running_jobs(folder, left)],
+        "epochs": {label: list(epochs) for label, epochs in status.trainings.items()},
+        "errors": errors[-MOST_ERRORS:],
+        "more_errors": max(len(errors) - MOST_ERRORS, 0),
+    }
+
+
+def _tables(summary: Summary | None) -> list[dict[str, Any]]:
+    """Return the tables as every report words them, at most :data:`MOST_ROWS` rows of each."""
+    if summary is None:
+        return []
+    return [
+        {
+            "heading": heading,
+            "titles": titles,
+            "rows": rows[:MOST_ROWS],
+            "more": max(len(rows) - MOST_ROWS, 0),
+        }
+        for heading, titles, rows in tables(summary)
+    ]

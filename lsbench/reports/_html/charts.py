@@ -1,0 +1,73 @@
+"""What the charts of a report draw, as plain numbers in the units of records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lsbench.core.units import quantity
+from lsbench.tables.robustness import robustness_rows
+from lsbench.tables.summary import Summary
+
+#: Points of curves, and figures of corruptions, that a page can hold; a note tells of those beyond.
+MOST_POINTS, MOST_FIGURES = 400_000, 300_000
+
+
+def chart_data(summary: Summary) -> dict[str, Any]:
+    """Return curves of trainings, figures of corruptions and nights of the gate, and what was left out."""
+    curves, notes = _curves(summary)
+    if len(summary.corruptions) > MOST_FIGURES:
+        notes.append(
+            f"Of {len(summary.corruptions)} figures of corruptions this page holds {MOST_FIGURES}; "
+            "the JSON report has all."
+        )
+    names = {curve.metric for curve in summary.curves} | {night.metric for night in summary.nights}
+    names |= {figure.metric for figure in summary.corruptions}
+    return {
+        "quantities": {name: _quantity(name) for name in sorted(names)},
+        "curves": curves,
+        "corruptions": [
+            [f.variant, f.seed, f.protocol, f.corruption, f.severity, f.metric, f.value]
+            for f in summary.corruptions[:MOST_FIGURES]
+        ],
+        "bars": _bars(summary),
+        "nights": [
+            [c.variant, c.title, c.metric, c.protocol, c.dataset, c.values, c.verdicts, c.baseline]
+            for c in summary.nights
+        ],
+        "notes": notes,
+    }
+
+
+def _quantity(name: str) -> dict[str, Any]:
+    shown = quantity(name)
+    return {"title": shown.title, "scale": shown.scale, "digits": shown.digits}
+
+
+def _bars(summary: Summary) -> list[list[Any]]:
+    """Return the mean error on each corruption with its interval, by variant and protocol."""
+    keys = list(dict.fromkeys((f.variant, f.protocol) for f in summary.corruptions))
+    rows = robustness_rows(summary.corruptions)
+    return [
+        [variant, row.title, protocol, {n: e and [e.value, e.low, e.high] for n, e in row.errors.items()}]
+        for (variant, protocol), row in zip(keys, rows, strict=True)
+    ]
+
+
+def _curves(summary: Summary) -> tuple[list[list[Any]], list[str]]:
+    found: list[list[Any]] = []
+    left_out: dict[str, None] = {}
+    points = 0
+    for curve in summary.curves:
+        points += len(curve.values)
+        if points > MOST_POINTS:
+            left_out[curve.title] = None
+            continue
+        found.append(
+            [curve.variant, curve.seed, curve.protocol, curve.metric, [*curve.epochs], [*curve.values]]
+        )
+    if not left_out:
+        return found, []
+    return found, [
+        f"Curves of {len(left_out)} variants are left out, as this page holds {MOST_POINTS} points; "
+        "the JSON report has them."
+    ]

@@ -1,0 +1,114 @@
+"""Where every number comes from: its records, the jobs that made them, and their full configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from lsbench.store.results import SPEC, ResultsFolder
+
+#: Records and bytes of configurations that a page can hold; a note says where the others are.
+MOST_RECORDS, MOST_SPEC_BYTES = 400_000, 40_000_000
+RECORD = ("metric", "protocol", "dataset", "value", "ci_low", "ci_high", "ci_method", "n", "setting")
+JOB = (
+    "job_id",
+    "job",
+    "kind",
+    "variant",
+    "seed",
+    "status",
+    "error",
+    "attempt",
+    "started_at",
+    "wall_s",
+    "provenance",
+)
+
+
+class Texts:
+    """Texts that are kept once and named by their number."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+
+    def number(self, text: str | None) -> int | None:
+        """Return the number of a text, which is new the first time; None is none."""
+        return None if text is None else self.numbers.setdefault(text, len(self.numbers))
+
+
+def detail_data(table: pd.DataFrame, folder: ResultsFolder | None) -> dict[str, Any]:
+    """Return the jobs and records behind a summary.
+
+    Args:
+        table: The suite's long table.
+        folder: Its results folder, where the configurations lie; None leaves them out.
+
+    Returns:
+        ``texts``, that others name by number; ``jobs``: one list per job in the order of :data:`JOB` and its
+        configuration; ``records``: variant -> lists of the number of the job, then :data:`RECORD`; ``notes``.
+    """
+    texts = Texts()
+    notes: list[str] = []
+    kept = table.head(MOST_RECORDS)
+    if len(kept) < len(table):
+        notes.append(
+            f"Of {len(table)} records the first {MOST_RECORDS} are in this page; the parquet report has all."
+        )
+    jobs, numbers = _jobs(kept, texts)
+    _add_specs(jobs, folder, texts, notes)
+    records: dict[str, list[list[Any]]] = {}
+    columns = [plain(kept[name]) for name in ("variant", "job_id", "job", *RECORD)]
+    texts_of = [name in {"metric", "protocol", "dataset", "ci_method", "setting"} for name in RECORD]
+    for variant, job_id, job, *fields in zip(*columns, strict=True):
+        if fields[0] is None:
+            continue
+        shown = [texts.number(f) if is_text else f for f, is_text in zip(fields, texts_of, strict=True)]
+        records.setdefault(variant, []).append([numbers[job_id, variant, job], *shown])
+    return {"texts": list(texts.numbers), "jobs": jobs, "records": records, "notes": notes}
+
+
+def plain(column: pd.Series[Any]) -> list[Any]:
+    """Return the values of a column as Python has them; null is None."""
+    return list(column.astype(object).where(column.notna(), None))
+
+
+Key = tuple[str | None, str, str]
+
+
+def _jobs(table: pd.DataFrame, texts: Texts) -> tuple[list[list[Any]], dict[Key, int]]:
+    """Return each job of each row once, and its number by id, variant and name."""
+    first = table.drop_duplicates(["job_id", "variant", "job", "seed"])
+    jobs: list[list[Any]] = []
+    numbers: dict[Key, int] = {}
+    for *fields, where in zip(*(plain(first[name]) for name in JOB), strict=True):
+        numbers[fields[0], fields[3], fields[1]] = len(jobs)
+        jobs.append([*fields, texts.number(where)])
+    return jobs, numbers
+
+
+def _add_specs(
+    jobs: Sequence[list[Any]], folder: ResultsFolder | None, texts: Texts, notes: list[str]
+) -> None:
+    """End each job with the number of its configuration's text, None where it has none."""
+    left = MOST_SPEC_BYTES
+    left_out = 0
+    for job, text in zip(jobs, _specs([job[0] for job in jobs], folder), strict=True):
+        left -= len(text or "")
+        left_out += left < 0 and text is not None
+        job.append(texts.number(text) if left >= 0 else None)
+    if left_out:
+        notes.append(
+            f"Configurations of {left_out} jobs are left out for their size: see jobs/<id>/{SPEC} "
+            "in the results folder."
+        )
+
+
+def _specs(ids: Iterable[str | None], folder: ResultsFolder | None) -> Iterable[str | None]:
+    for name in ids:
+        try:
+            path = None if folder is None or name is None else folder.job_folder(name) / SPEC
+            yield None if path is None else path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            yield None

@@ -1,0 +1,48 @@
+"""The first lines of a suite in the report: how much of it is there, and from when."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from lsbench.reports._html.ranks import BEST, ranks
+from lsbench.reports._text import cell_text
+from lsbench.tables.summary import Summary
+
+
+def overview(summary: Summary, table: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Return facts, each a name, a value and what belongs beside it.
+
+    Args:
+        summary: What is shown.
+        table: The suite's long table; an empty one leaves out what it alone knows.
+    """
+    own = [row for row in summary.rows if not row.is_published_only]
+    others = len(summary.rows) - len(own)
+    facts = [("variants", str(len(own)), f"and {others} published only" if others else "")]
+    jobs = table.drop_duplicates(["job_id", "variant", "job", "seed"])
+    if len(jobs):
+        counts = jobs.status.value_counts()
+        done = int(counts.get("ok", 0))
+        holes = ", ".join(f"{counts[state]} {state}" for state in sorted(counts.index) if state != "ok")
+        facts.append(("jobs done", f"{done} of {len(jobs)}", holes))
+        seeds = jobs.seed.dropna().unique()
+        facts.append(("seeds", str(max(len(seeds), 1)), ", ".join(map(str, sorted(seeds)[:8]))))
+        facts += _period(jobs)
+    return facts + _best(summary)
+
+
+def _period(jobs: pd.DataFrame) -> list[tuple[str, str, str]]:
+    days = sorted({str(at)[:10] for at in jobs.started_at.dropna()})
+    return [("measured", days[-1], f"since {days[0]}" if days[0] != days[-1] else "")] if days else []
+
+
+def _best(summary: Summary) -> list[tuple[str, str, str]]:
+    """Name the best row of the first column in which one is better than the others."""
+    for column in summary.columns:
+        places = ranks(summary.rows, column)
+        best = [row for row, place in zip(summary.rows, places, strict=True) if place == BEST]
+        if best:
+            names = ", ".join(row.title for row in best[:2]) + (" ..." if len(best) > 2 else "")
+            value = cell_text(best[0].cells[column.key], column)
+            return [(f"best {column.title}", value.partition(" ")[0], names)]
+    return []

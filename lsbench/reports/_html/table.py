@@ -1,0 +1,68 @@
+"""The table of a summary as data: every cell as it is shown, as a number to sort by, and its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lsbench.reports._html.ranks import ranks
+from lsbench.reports._text import cell_text
+from lsbench.tables.cells import Cell, Column, Row
+from lsbench.tables.columns import panels
+from lsbench.tables.summary import Summary
+
+#: What a cell is beside its numbers: best, second best, a hole.
+HOLE = 3
+
+
+def table_data(summary: Summary) -> dict[str, Any]:
+    """Return columns and rows of a summary.
+
+    A row is ``[variant, title, mark, cells]``, a cell ``[text, small text, value, low, high, place]`` with
+    the numbers in the units of records, null where there is none.
+    """
+    places = {column.key: ranks(summary.rows, column) for column in summary.columns}
+    groups = {c.key: name for name, columns in panels(summary.columns).items() for c in columns}
+    return {
+        "name": f"{summary.suite} ({summary.preset})",
+        "baseline": summary.baseline,
+        "columns": [{**_column(column), "group": groups[column.key]} for column in summary.columns],
+        "rows": [
+            [
+                row.variant,
+                row.title,
+                _mark(row),
+                [_cell(row.cells[c.key], c, places[c.key][number]) for c in summary.columns],
+            ]
+            for number, row in enumerate(summary.rows)
+        ],
+    }
+
+
+def _column(column: Column) -> dict[str, Any]:
+    shown = column.quantity
+    return {
+        "key": column.key,
+        "title": column.title,
+        "metric": shown.name,
+        "published_as": column.published_as,
+        "unit": shown.unit,
+        "scale": shown.scale,
+        "digits": shown.digits,
+        "better": {True: 1, False: -1, None: 0}[shown.higher_is_better],
+        "protocol": column.protocol,
+        "dataset": column.dataset,
+        "role": "delta" if column.is_delta else "published" if column.is_published else "value",
+    }
+
+
+def _mark(row: Row) -> str:
+    return "baseline" if row.is_baseline else "published only" if row.is_published_only else ""
+
+
+def _cell(cell: Cell, column: Column, place: int) -> list[Any]:
+    text = cell_text(cell, column)
+    found = cell.estimate
+    if found is None:
+        return [text, "", None, None, None, HOLE if cell.hole else place]
+    value, _, rest = (text, "", "") if cell.text else text.partition(" ")
+    return [value, rest, found.value, found.low, found.high, place]

@@ -1,0 +1,108 @@
+"""One page for a browser: tables to sort and filter, charts, pictures, and where each number comes from.
+
+The page is one file that needs no network. Without scripts it still shows tables, notes and pictures.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from lsbench.core.errors import UsageError
+from lsbench.reports._html.charts import chart_data
+from lsbench.reports._html.details import detail_data
+from lsbench.reports._html.gallery import gallery
+from lsbench.reports._html.overview import overview
+from lsbench.reports._html.peers import peers
+from lsbench.reports._html.table import table_data
+from lsbench.reports._sections import SECTIONS
+from lsbench.tables.load import load_table
+from lsbench.tables.summary import Summary
+from lsbench.web.assets import content_policy, environment, json_text, packed, static
+
+SCRIPTS = ("base.js", "table.js", "details.js", "plots.js", "charts.js", "robustness.js", "report.js")
+#: Rows that stand in the page itself; its script shows more of them on demand.
+FIRST_ROWS = 100
+
+
+def render(summaries: Sequence[Summary]) -> str:
+    """Return one self-contained HTML page; without a summary, nothing."""
+    if not summaries:
+        return ""
+    script, (plotly, packed_plotly) = static(*SCRIPTS), _plotly()
+    page = environment().get_template("report.html")
+    return (
+        page.render(
+            title=", ".join(dict.fromkeys(summary.suite for summary in summaries)),
+            suites=[_suite(summary, number) for number, summary in enumerate(summaries)],
+            style=static("page.css", "report.css"),
+            script=script,
+            plotly=packed_plotly,
+            policy=content_policy([script, plotly]),
+            first_rows=FIRST_ROWS,
+        ).rstrip()
+        + "\n"
+    )
+
+
+@cache
+def _plotly() -> tuple[str, str]:
+    """Return plotly.js as its package has it, and the same packed.
+
+    Raises:
+        UsageError: If plotly is not installed.
+    """
+    found = find_spec("plotly")
+    path = Path(found.origin).parent / "package_data/plotly.min.js" if found and found.origin else None
+    if path is None or not path.is_file():
+        raise UsageError("--format html: needs the package plotly; install it with `pip install plotly`")
+    text = path.read_text(encoding="utf-8")
+    return text, packed(text)
+
+
+def _suite(summary: Summary, number: int) -> dict[str, Any]:
+    """Return what the template shows of one summary."""
+    table = load_table([summary.folder] if summary.folder else [])
+    pictures, gallery_notes = gallery(summary.folder, table)
+    data = {**table_data(summary), "peers": peers(summary), "first_rows": FIRST_ROWS}
+    details, charts = detail_data(table, summary.folder), chart_data(summary)
+    return {
+        "id": f"s{number}",
+        "summary": summary,
+        "overview": overview(summary, table),
+        "table": data,
+        "json": json_text(data),
+        "details": packed(_compact(details)),
+        "charts": packed(_compact(charts)),
+        "has_details": bool(details["jobs"]),
+        "notes": [*summary.notes, *charts["notes"], *details["notes"]],
+        "sections": list(_sections(summary)),
+        "pictures": pictures,
+        "gallery_notes": gallery_notes,
+    }
+
+
+def _compact(data: Any) -> str:
+    return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _sections(summary: Summary) -> Iterator[dict[str, Any]]:
+    """Yield the tables of numbers that follow the main one, and how many of their rows are left out."""
+    for name, table in SECTIONS.items():
+        found = table(summary)
+        if found is not None:
+            titles, rows, notes = found
+            yield {
+                "name": name,
+                "titles": titles,
+                "rows": rows[:FIRST_ROWS],
+                "more": max(len(rows) - FIRST_ROWS, 0),
+                "notes": notes,
+            }
+
+
+REPORT = render

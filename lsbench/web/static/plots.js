@@ -1,0 +1,152 @@
+// Plotly, unpacked when the first chart comes near the screen, in the colours of the page.
+
+const DASHES = ["solid", "dash", "dot", "dashdot", "longdash"];
+const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "cross", "x", "star", "pentagon"];
+const LIGHT = ["#0b5cad", "#c2410c", "#0f766e", "#9d3a8b", "#7a5c00", "#4b5563", "#5b48c2", "#a51d3f"];
+const DARK = ["#7db8f5", "#f5a97a", "#6fd3c5", "#e3a1da", "#e3c766", "#b8c0cc", "#b3a8f7", "#f79ab0"];
+const MOST_SERIES = 12;
+
+const colour = (() => {
+  const probe = make("span", { hidden: true });
+  document.body.append(probe);
+  return (name) => {
+    probe.style.color = `var(--${name})`;
+    return getComputedStyle(probe).color;
+  };
+})();
+
+const isDark = () => {
+  const chosen = document.documentElement.dataset.theme;
+  return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+};
+
+/** Return what tells series `number` apart: by colour, dash and symbol, so that colour alone never has to. */
+function seriesStyle(number) {
+  const colours = isDark() ? DARK : LIGHT;
+  return {
+    colour: colours[number % colours.length],
+    dash: DASHES[Math.floor(number / colours.length) % DASHES.length],
+    symbol: SYMBOLS[number % SYMBOLS.length],
+  };
+}
+
+const short = (text, most = 26) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+
+/** Return text that Plotly shows as it is: it reads marks of HTML in all others. */
+const literal = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+
+let plotly = null;
+function loadPlotly() {
+  // Reading it takes a moment in which nothing else can happen: the first look at the table goes before.
+  const idle = new Promise((ready) => (window.requestIdleCallback ? requestIdleCallback(ready, { timeout: 1000 }) : setTimeout(ready, 200)));
+  plotly ??= Promise.all([unpack(find("#packed-plotly")), idle]).then(([text]) => {
+    const script = make("script");
+    script.textContent = text;
+    document.head.append(script);
+    return window.Plotly;
+  });
+  return plotly;
+}
+
+function axis(title, more = {}) {
+  return {
+    title: { text: literal(title), font: { size: 13 }, standoff: 8 },
+    gridcolor: colour("line"),
+    linecolor: colour("faint"),
+    zeroline: false,
+    ticks: "outside",
+    tickcolor: colour("line"),
+    automargin: true,
+    ...more,
+  };
+}
+
+/**
+ * Draw a chart and write its numbers.
+ *
+ * `spec` returns {traces, layout, caption, titles, rows} each time the chart is drawn.
+ */
+class Chart {
+  constructor(figure, spec) {
+    this.figure = figure;
+    this.spec = spec;
+    this.plot = find(".plot", figure);
+    this.isNear = false;
+    figure.hidden = false;
+    if (figure.parentElement.matches("section")) figure.parentElement.hidden = false;
+    find("details", figure).addEventListener("toggle", () => this.write());
+    const watcher = new IntersectionObserver((entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      watcher.disconnect();
+      this.isNear = true;
+      this.draw();
+    }, { rootMargin: "600px" });
+    watcher.observe(this.plot);
+  }
+
+  async draw() {
+    if (!this.isNear) return;
+    const library = await loadPlotly();
+    const { traces, layout = {}, caption = "", height = 420 } = (this.made = this.spec(this.plot.clientWidth));
+    find("figcaption", this.figure).textContent = caption;
+    this.plot.classList.remove("waiting");
+    this.plot.setAttribute("aria-label", `${this.figure.dataset.label}. ${caption} The numbers are in the table below.`);
+    const whole = {
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: colour("ink") },
+      hoverlabel: { bgcolor: colour("raised"), bordercolor: colour("line"), font: { color: colour("ink") } },
+      legend: { orientation: "h", x: 0, y: -0.2, yanchor: "top", font: { size: 12 } },
+      margin: { l: 8, r: 12, t: 12, b: 8 },
+      dragmode: false,
+      height,
+      ...layout,
+    };
+    await library.react(this.plot, traces, whole, { responsive: true, displayModeBar: false });
+    this.write();
+  }
+
+  write() {
+    if (!find("details", this.figure).open) return;
+    const { titles, rows } = this.made ?? this.spec(this.plot.clientWidth);
+    find(".numbers", this.figure).replaceChildren(textTable(titles, rows));
+  }
+
+  controls(...elements) {
+    find(".controls", this.figure).replaceChildren(...elements);
+  }
+}
+
+/** Give each point of a scatter the first place for its name where it covers no other name or point. */
+function labelPlaces(points, size, bounds) {
+  const toX = (x) => ((x - bounds.x[0]) / (bounds.x[1] - bounds.x[0])) * size.width;
+  const toY = (y) => size.height - ((y - bounds.y[0]) / (bounds.y[1] - bounds.y[0])) * size.height;
+  const around = (point, x, y) => ({
+    left: toX(point.x - x[1]) - 5, right: toX(point.x + x[0]) + 5, top: toY(point.y + y[0]) - 5, bottom: toY(point.y - y[1]) + 5,
+  });
+  const none = [0, 0];
+  const taken = points.flatMap((point) => [around(point, none, none), around(point, point.xEnds, none), around(point, none, point.yEnds)]);
+  const isFree = (box) =>
+    box.left >= 0 && box.right <= size.width && box.top >= 0 && box.bottom <= size.height &&
+    taken.every((other) => box.right < other.left || box.left > other.right || box.bottom < other.top || box.top > other.bottom);
+  return points.map((point) => {
+    const [x, y, width] = [toX(point.x), toY(point.y), 6.9 * point.text.length];
+    const places = {
+      "middle right": [x + 9, y - 8],
+      "middle left": [x - 9 - width, y - 8],
+      "top right": [x + 6, y - 22],
+      "bottom right": [x + 6, y + 6],
+      "top left": [x - 6 - width, y - 22],
+      "bottom left": [x - 6 - width, y + 6],
+      "top center": [x - width / 2, y - 24],
+      "bottom center": [x - width / 2, y + 7],
+    };
+    for (const [name, [left, top]] of Object.entries(places)) {
+      const box = { left, top, right: left + width, bottom: top + 16 };
+      if (!isFree(box)) continue;
+      taken.push(box);
+      return name;
+    }
+    return null;
+  });
+}

@@ -1,0 +1,22 @@
+// Start: every suite of the page gets its table at once, its charts when they come near.
+
+async function startSuite(section) {
+  const data = JSON.parse(find(".table-data", section).textContent);
+  const details = new Details(data, lazyJson(find(".packed-details", section)));
+  const table = new ResultTable(find("section.table", section), data, (row, column) => details.open(row, column));
+  const figure = (kind) => find(`[data-chart="${kind}"]`, section);
+  const charts = [drawPareto(figure("pareto"), table), drawCompare(figure("compare"), table)];
+  const found = JSON.parse(await unpack(find(".packed-charts", section)));
+  if (figure("curves")) charts.push(drawCurves(figure("curves"), table, found));
+  if (figure("nights")) charts.push(drawNights(figure("nights"), found));
+  if (figure("corruptions")) charts.push(drawHeat(find(".heat-map", section), table, found), drawCorruptions(figure("corruptions"), table, found));
+  const drawn = charts.filter(Boolean);
+  findAll("details.plain", section).forEach((one) => (one.open = false));
+  table.changed.push(() => drawn.forEach((chart) => chart.draw()));
+  return drawn;
+}
+
+document.documentElement.classList.add("scripted");
+wireDialog();
+const started = Promise.all(findAll(".suite").map(startSuite));
+themeSwitch(async () => (await started).flat().forEach((chart) => chart.draw()));

@@ -1,0 +1,175 @@
+"""The HTML report as a reader meets it: in a real browser, wide and narrow, light and dark."""
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from lsbench.reports.html import render
+
+expect = pytest.importorskip("playwright.sync_api").expect
+pytestmark = pytest.mark.desktop
+
+
+@pytest.fixture
+def report(summary, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(render([summary]), encoding="utf-8")
+    return path.as_uri()
+
+
+@pytest.fixture
+def report_of_two(summary, tmp_path):
+    path = tmp_path / "reports.html"
+    path.write_text(render([summary, replace(summary, preset="other")]), encoding="utf-8")
+    return path.as_uri()
+
+
+def count_of(page):
+    return page.locator("section.table output")
+
+
+def titles(page):
+    return page.locator("section.table tbody th > span").all_inner_texts()
+
+
+@pytest.mark.parametrize("is_dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("is_wide", [True, False], ids=["wide", "narrow"])
+def test_everybody_can_use_it(report_of_two, look, axe, draw_all, is_wide, is_dark):
+    seen = look(report_of_two, is_wide=is_wide, is_dark=is_dark)
+    draw_all(seen.page)
+    assert seen.page.locator(".plot .main-svg").count() >= 10
+    assert axe(seen.page) == []
+    assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing is cut off"
+    seen.page.locator("section.table tbody td").first.click()
+    seen.page.wait_for_selector("dialog[open] details")
+    assert axe(seen.page) == []
+    assert seen.is_quiet, (seen.complaints, seen.requests)
+
+
+def test_it_sorts_with_holes_last_and_back(report, look):
+    page = look(report).page
+    before = titles(page)
+    head = page.locator("section.table thead button", has_text="latency")
+    head.click()
+    assert titles(page) == before[::-1], "the fastest first"
+    assert page.locator("th[aria-sort=ascending]").count() == 1
+    head.click()
+    assert titles(page) == before
+    head.click()
+    assert page.locator("th[aria-sort=ascending], th[aria-sort=descending]").count() == 0
+    page.locator("section.table thead button", has_text="variant").click()
+    assert titles(page) == sorted(before, key=str.lower, reverse=True) or titles(page) == sorted(
+        before, key=str.lower
+    )
+
+
+def test_it_filters_by_words_and_by_numbers(report, look):
+    page = look(report).page
+    box = page.get_by_role("searchbox")
+    box.fill("w/o")
+    expect(count_of(page)).to_have_text("2 of 5 rows")
+    assert titles(page) == ["w/o LKP", "w/o SKA"]
+    box.fill("latency_ms<4.5 w/o")
+    expect(count_of(page)).to_have_text("1 of 5 rows")
+    assert titles(page) == ["w/o SKA"]
+    box.fill("")
+    expect(count_of(page)).to_have_text("5 rows")
+
+
+def test_a_detail_opens_by_keyboard_and_tells_all(report, look):
+    seen = look(report)
+    page = seen.page
+    page.locator("section.table tbody [tabindex='0']").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog[open]")
+    dialog = page.locator("dialog")
+    assert dialog.locator("h2").inner_text() == "w/o LKP: top-1 (%)"
+    assert dialog.locator("h3", has_text="3 records").count() == 1
+    dialog.locator("details summary").first.click()
+    text = dialog.locator("details").first.inner_text()
+    for words in ("a host", '"seed": 0', "without_lkp"):
+        assert words in text
+    page.keyboard.press("Escape")
+    assert page.locator("dialog[open]").count() == 0
+    assert page.evaluate("document.activeElement.tagName") == "TD", "the reader is back where he was"
+    assert seen.is_quiet
+
+
+def test_a_name_made_of_script_is_text_everywhere(report, look, draw_all):
+    seen = look(report)
+    page = seen.page
+    page.on("dialog", lambda alert: seen.complaints.append(alert.message))
+    draw_all(page)
+    assert "</script><script>alert(1)</script>" in titles(page)
+    page.locator("section.table tbody th").last.click()
+    page.wait_for_selector("dialog[open]")
+    assert page.locator("dialog h2").inner_text() == "</script><script>alert(1)</script>"
+    assert page.locator("body script").count() == 5
+    assert seen.is_quiet
+
+
+def test_charts_follow_the_filter_and_say_their_numbers(report, look, draw_all):
+    page = look(report).page
+    draw_all(page)
+    figure = page.locator("[data-chart=pareto]")
+    figure.locator("summary").click()
+    assert figure.locator(".numbers tbody tr").count() == 5
+    page.get_by_role("searchbox").fill("w/o")
+    expect(figure.locator(".numbers tbody tr")).to_have_count(2)
+    assert "intervals" in figure.locator(".plot").get_attribute("aria-label")
+
+
+def test_the_switch_of_colours_is_kept_and_charts_follow(report, look, draw_all):
+    page = look(report).page
+    draw_all(page)
+    back = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(back)
+    page.select_option("#theme", "dark")
+    assert page.evaluate(back) != light
+    page.reload()
+    assert page.evaluate(back) != light
+
+
+def test_it_can_be_read_without_scripts(report, browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(report)
+    assert len(titles(page)) == 5
+    assert page.locator("figure[data-chart]:visible").count() == 0
+    assert page.get_by_role("heading", name="Robustness").is_visible()
+    context.close()
+
+
+def test_ten_thousand_rows_render_sort_and_filter(large_summary, look, tmp_path, capsys):
+    start = time.perf_counter()
+    path = tmp_path / "large.html"
+    path.write_text(render([large_summary]), encoding="utf-8")
+    made = time.perf_counter()
+    seen = look(path.as_uri())
+    page = seen.page
+    expect(count_of(page)).to_have_text("10000 rows", timeout=60_000)
+    shown = time.perf_counter()
+    page.locator("section.table thead button", has_text="latency").click()
+    page.wait_for_selector("th[aria-sort=ascending]")
+    ordered = time.perf_counter()
+    page.get_by_role("searchbox").fill("top1>50 kernel")
+    expect(count_of(page)).to_contain_text(" of 10000 rows", timeout=60_000)
+    filtered = time.perf_counter()
+    page.wait_for_selector("[data-chart=pareto] .main-svg")
+    drawn = time.perf_counter()
+    times = zip(
+        ("written", "shown", "sorted", "filtered", "charts"),
+        (made, shown, ordered, filtered, drawn),
+        strict=True,
+    )
+    with capsys.disabled():
+        print(
+            "\n10,000 rows:",
+            *(f"{name} {at - (start if name == 'written' else made):.2f} s" for name, at in times),
+        )
+        print(f"{path.stat().st_size / 1e6:.1f} MB")
+    assert seen.is_quiet
+    assert filtered - made < 15, "a bound for slow machines; the README says what was measured"

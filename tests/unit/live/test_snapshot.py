@@ -1,0 +1,91 @@
+import pytest
+
+from lsbench.core.errors import NothingMeasuredError, UsageError
+from lsbench.live import snapshot
+from lsbench.live.snapshot import Snapshots
+from lsbench.store.lock import locked
+
+
+class Clock:
+    """Rises by a second whenever it is read; a test may set it forward."""
+
+    now = 0.0
+
+    def __call__(self):
+        self.now += 1.0
+        return self.now
+
+
+@pytest.fixture
+def graph(tiny, make_graph):
+    return make_graph(tiny)
+
+
+def test_it_says_what_is_done_what_runs_and_what_failed(graph, fill_store, records_of):
+    def records(job):
+        return None if job.variant.name == "id" else records_of(job)
+
+    folder = fill_store(graph, records, failed=("id/evaluate/seed0",))
+    job = next(job for job in graph.jobs if job.label == "id/train/seed0")
+    with locked(folder.job_folder(str(job.id)) / ".lock", what="a job"), locked(folder.lock_file, what="it"):
+        found = Snapshots(lambda: [folder]).read()
+    (suite,) = found["suites"]
+    assert (found["problem"], suite["problem"], suite["name"]) == ("", "", "tiny (default)")
+    assert suite["is_running"]
+    assert suite["counts"]["train"] == {"ok": 2, "missing": 2}
+    assert suite["counts"]["evaluate"] == {"ok": 2, "failed": 1, "missing": 1}
+    assert [one["label"] for one in suite["running"]] == ["id/train/seed0"]
+    assert suite["errors"] == [("id/evaluate/seed0", "ValueError: too bad")]
+    (table,) = suite["tables"]
+    assert table["heading"] == "tiny (default)"
+    assert [row[0] for row in table["rows"]] == ["ls (baseline)", "id"]
+
+
+def test_what_has_not_changed_is_not_read_again_and_what_has_is(graph, fill_store, job_lines, monkeypatch):
+    folder = fill_store(graph)
+    made = []
+    original = snapshot.summarize
+    monkeypatch.setattr(snapshot, "summarize", lambda one: made.append(one) or original(one))
+    clock = Clock()
+    snapshots = Snapshots(lambda: [folder], clock=clock)
+    assert snapshots.read() == snapshots.read()
+    assert len(made) == 1
+    folder.add_job(job_lines[1](graph.jobs[0]), [])
+    assert snapshots.read()["suites"][0]["counts"]["train"] == {"ok": 3, "failed": 1}
+    assert len(made) == 1, "a table rests ten times as long as it took"
+    clock.now += 60
+    snapshots.read()
+    assert len(made) == 2
+    assert snapshots.summaries() == [original(folder)]
+
+
+def test_results_that_are_not_there_yet_are_waited_for(graph, fill_store):
+    def none():
+        raise NothingMeasuredError("no results")
+
+    found = Snapshots(none).read()
+    assert found["suites"] == []
+    assert "as soon as it begins" in found["problem"]
+
+    def wrong():
+        raise UsageError("no such suite")
+
+    assert Snapshots(wrong).read() == {"suites": [], "problem": "no such suite"}
+
+
+def test_a_damaged_suite_leaves_the_others(graph, fill_store, tmp_path):
+    good = fill_store(graph)
+    bad = fill_store(graph, results=tmp_path / "other")
+    (bad.root / "manifest.json").write_text("{")
+    first, second = Snapshots(lambda: [bad, good]).read()["suites"]
+    assert "damaged" in first["problem"]
+    assert second["counts"]
+
+
+def test_long_lists_are_cut_and_say_so(graph, fill_store, monkeypatch):
+    monkeypatch.setattr(snapshot, "MOST_ROWS", 1)
+    monkeypatch.setattr(snapshot, "MOST_ERRORS", 1)
+    folder = fill_store(graph, failed=("id/evaluate/seed0", "id/evaluate/seed1"))
+    (suite,) = Snapshots(lambda: [folder]).read()["suites"]
+    assert (len(suite["errors"]), suite["more_errors"]) == (1, 1)
+    assert (len(suite["tables"][0]["rows"]), suite["tables"][0]["more"]) == (1, 1)

@@ -1,0 +1,38 @@
+from lsbench.reports._html.table import HOLE, table_data
+from lsbench.tables.summary import summarize
+
+
+def test_a_cell_is_its_text_its_numbers_and_its_place(tiny, make_graph, fill_store, records_of):
+    tops = {"ls": 0.5, "id": 0.6}
+    folder = fill_store(
+        make_graph(tiny), lambda job: records_of(job, top1=tops[job.variant.name] + (job.seed or 0) / 100)
+    )
+    data = table_data(summarize(folder))
+    assert (data["name"], data["baseline"]) == ("tiny (default)", "ls")
+    keys = [column["key"] for column in data["columns"]]
+    assert [row[:3] for row in data["rows"]] == [["ls", "ls", "baseline"], ["id", "id", ""]]
+    first, second = (dict(zip(keys, row[3], strict=True)) for row in data["rows"])
+    text, beside, value, low, high, place = second["top1"]
+    assert (text, place) == ("60.50", 1)
+    assert beside.startswith("± ")
+    assert low < value == 0.605 < high
+    assert first["top1"][5] == 2
+    assert first["top1_delta"] == ["-", "", None, None, None, 0]
+    assert second["top1_delta"][0] == "+10.00"
+    assert second["top1_delta"][1].startswith("[+")
+    assert first["throughput"] == ["missing", "", None, None, None, HOLE]
+
+
+def test_columns_say_how_they_are_read(tiny, make_graph, fill_store):
+    data = table_data(summarize(fill_store(make_graph(tiny))))
+    columns = {column["key"]: column for column in data["columns"]}
+    assert (
+        columns["latency_ms"] | {"better": -1, "scale": 1.0, "unit": "ms", "dataset": None}
+        == columns["latency_ms"]
+    )
+    assert (
+        columns["top1"] | {"better": 1, "scale": 100.0, "dataset": "fashion", "role": "value"}
+        == columns["top1"]
+    )
+    assert columns["top1_delta"]["role"] == "delta"
+    assert columns["top1"]["protocol"]

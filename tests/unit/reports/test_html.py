@@ -1,0 +1,148 @@
+import base64
+import gzip
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from lsbench.core.errors import UsageError
+from lsbench.reports import html
+from lsbench.reports.html import render
+from lsbench.tables.nights import NightCurve
+from lsbench.tables.summary import summarize
+
+EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+#: Elements and attributes that make a browser load something.
+LOADS = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "object": "data"}
+
+
+class Page(HTMLParser):
+    """What stands in a page: its elements, and the text of each script."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.scripts, self.texts, self.is_script = [], [], [], False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        self.is_script = tag == "script"
+        if self.is_script:
+            self.scripts.append([dict(attrs), ""])
+
+    def handle_endtag(self, tag):
+        self.is_script = False
+
+    def handle_data(self, data):
+        if self.is_script:
+            self.scripts[-1][1] += data
+        self.texts.append(data)
+
+    def all(self, tag):
+        return [attrs for name, attrs in self.elements if name == tag]
+
+
+def unpacked(text):
+    return json.loads(gzip.decompress(base64.b64decode(text)))
+
+
+@pytest.fixture
+def summary(tiny, make_graph, fill_store, tested, with_epochs):
+    tiny["variants"][1]["label"] = EVIL
+    graph = tested(make_graph(tiny))
+
+    def records(job):
+        return with_epochs(job, {"train_loss": [2.0, 1.0]} if job.kind == "train" else {})
+
+    found = summarize(fill_store(graph, records, failed=("id/evaluate/seed0",)))
+    found.nights.append(NightCurve("ls", EVIL, "top1", "p", "fashion", [0.5, 0.4], ["ok", "regressed"], 0.5))
+    return found
+
+
+@pytest.fixture
+def page(summary):
+    return Page(render([summary]))
+
+
+def test_it_loads_nothing_from_anywhere(page):
+    for tag, attribute in LOADS.items():
+        for attributes in page.all(tag):
+            assert (attributes.get(attribute) or "data:").startswith("data:")
+    style = next(text for text in page.texts if "--paper" in text)
+    assert "@import" not in style
+    assert "url(" not in style
+    (policy,) = [a["content"] for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "connect-src 'none'" in policy
+
+
+def test_names_are_text_wherever_they_stand(summary, page):
+    assert not [
+        attributes for tag, attributes in page.elements if any(a.startswith("on") for a in attributes)
+    ]
+    assert {attributes.get("src", "data:")[:5] for attributes in page.all("img")} <= {"data:"}
+    kinds = [attributes.get("type") for attributes, _ in page.scripts]
+    assert kinds == ["application/json", "text/plain", "text/plain", "text/plain", None], "no other script"
+    assert EVIL in page.texts
+
+
+def test_its_data_are_whole(page):
+    table, details, charts = (text for _, text in page.scripts[:3])
+    rows = json.loads(table)["rows"]
+    assert [row[1] for row in rows] == ["ls", EVIL]
+    assert unpacked(details)["records"]["ls"]
+    assert unpacked(charts)["nights"][0][1] == EVIL
+    assert {curve[3] for curve in unpacked(charts)["curves"]} == {"train_loss"}
+
+
+def test_the_script_is_the_one_that_the_policy_lets_run(page):
+    from lsbench.web.assets import script_hash
+
+    (policy,) = [a["content"] for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy"]
+    plotly = gzip.decompress(base64.b64decode(page.scripts[3][1])).decode()
+    for script in (page.scripts[4][1], plotly):
+        assert script_hash(script) in policy
+    assert "\r" not in plotly, "a browser would read another text, with another hash"
+
+
+def test_without_scripts_tables_notes_and_sections_can_be_read(summary, page):
+    text = " ".join(page.texts)
+    for words in ("50.00", "failed", *summary.notes, "Robustness", "Training", "Gate", "regressed"):
+        assert words in text
+
+
+def test_every_chart_has_a_name_and_a_place_for_its_numbers(page):
+    charts = [attributes for attributes in page.all("figure") if "data-chart" in attributes]
+    assert [c["data-chart"] for c in charts] == ["pareto", "compare", "corruptions", "curves", "nights"]
+    images = [attributes for attributes in page.all("div") if attributes.get("role") == "img"]
+    assert len(images) == len(charts)
+    assert all(attributes["aria-label"] for attributes in images)
+    assert len([a for a in page.all("div") if "numbers" in (a.get("class") or "")]) == len(charts)
+
+
+def test_ids_are_unique_with_several_suites(summary):
+    ids = [a["id"] for _, a in Page(render([summary, summary])).elements if "id" in a]
+    assert len(ids) == len(set(ids))
+
+
+def test_the_same_results_are_the_same_page(summary):
+    assert render([summary]) == render([summary])
+    assert render([]) == ""
+
+
+def test_only_the_first_rows_stand_in_a_long_page(tiny, make_graph, fill_store):
+    tiny["variants"] = [{"name": f"v{n:03d}", "mixer": "identity"} for n in range(html.FIRST_ROWS + 5)]
+    folder = fill_store(make_graph({**tiny, "seeds": [0]}), lambda job: None)
+    text = render([summarize(folder)])
+    page = Page(text)
+    assert len(json.loads(page.scripts[0][1])["rows"]) == html.FIRST_ROWS + 5
+    assert len(re.findall(r'<th scope="row"><span>v\d+', text)) == html.FIRST_ROWS
+
+
+def test_without_plotly_it_says_what_to_install(summary, monkeypatch):
+    html._plotly.cache_clear()
+    monkeypatch.setattr(html, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="pip install plotly"):
+        render([summary])
+    html._plotly.cache_clear()
