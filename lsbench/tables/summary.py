@@ -16,26 +16,19 @@ import pandas as pd
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.columns import ALL_CLASSES, SHOWN, create_columns
+from lsbench.tables.comparisons import Comparison, compare_with_baseline, with_differences
 from lsbench.tables.curves import Curve, curves_of, load_curves
 from lsbench.tables.load import load_table
 from lsbench.tables.nights import FILE, NightCurve, night_curves, read_nights
 from lsbench.tables.published import add_published, published_notes
 from lsbench.tables.robustness import CorruptionFigure, figures_of, load_corruptions
 from lsbench.tables.search import trial_table
-from lsbench.tables.statistics import (
-    Estimate,
-    detectable_difference,
-    mean_over_seeds,
-    paired_difference,
-    pooled_deviation,
-    seeds_needed,
-)
+from lsbench.tables.statistics import Estimate, mean_over_seeds, paired_difference
 
 #: Job kinds whose failure leaves a hole in the numbers of another kind.
 BEFORE = {"evaluate": ("train",), "robustness": ("train",)}
 #: Means over corruptions; a job that lacks a part of one finishes without it.
 INCOMPLETE = ("mce", "relative_mce", "corruption_error", "clean_error")
-ASKED_DIFFERENCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -53,6 +46,7 @@ class Summary:
     curves: list[Curve] = field(default_factory=list)
     corruptions: list[CorruptionFigure] = field(default_factory=list)
     nights: list[NightCurve] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the summary as a pandas frame in SI units, with interval and seeds beside each value."""
@@ -91,7 +85,8 @@ def summarize(folder: ResultsFolder) -> Summary | None:
     columns = create_columns(table, manifest["jobs"])
     variants = list(dict.fromkeys(entry["variant"] for entry in manifest["jobs"]))
     variants.sort(key=lambda name: name != manifest["baseline"])
-    rows = [_row(name, manifest, table, columns) for name in variants]
+    compared = compare_with_baseline(folder, manifest, table, columns)
+    rows = with_differences([_row(name, manifest, table, columns) for name in variants], columns, compared)
     notes = [*_notes(manifest, table, columns, rows), *published_notes(columns, manifest)]
     columns, rows = add_published(columns, rows, manifest)
     return replace(
@@ -99,6 +94,7 @@ def summarize(folder: ResultsFolder) -> Summary | None:
         curves=curves_of(load_curves([folder])),
         corruptions=figures_of(load_corruptions([folder])),
         nights=_nights(folder),
+        comparisons=compared,
     )
 
 
@@ -206,8 +202,6 @@ def _notes(
         notes.append("Smoke test: these numbers only prove that the machinery works.")
     if "+" in manifest["preset"]:
         notes.append(f"Run with overrides ({manifest['preset']}): not comparable with other tables.")
-    if not notes:
-        notes += _resolution(table, columns, rows, manifest["baseline"])
     notes += _ways(columns)
     if any(cell.hole == "withheld" for row in rows for cell in row.cells.values()):
         notes.append(
@@ -244,50 +238,6 @@ def _ways(columns: list[Column]) -> list[str]:
             "before among those of the data set alone."
         )
     return notes
-
-
-def _resolution(table: pd.DataFrame, columns: list[Column], rows: list[Row], baseline: str) -> list[str]:
-    """Say which differences the seeds can tell apart, and what it would take to tell more."""
-    notes = []
-    for column in (c for c in columns if c.is_delta):
-        told = [row.title for row in rows if _is_told_apart(row.cells[column.key])]
-        if column.published_as != "top1":
-            if all((cell := row.cells[column.key].estimate) is None or cell.low is None for row in rows):
-                continue
-            title = replace(column, is_delta=False).title
-            notes.append(f"Told apart from the baseline by {title}: {', '.join(told) or 'none'}.")
-            continue
-        base = _values(table, baseline, column)
-        found = [estimate for row in rows if (estimate := row.cells[column.key].estimate)]
-        seeds = max((estimate.n for estimate in found), default=0)
-        if seeds < 2:
-            note = "One seed: no interval, so no difference in top-1 can be told from noise."
-            notes += [] if note in notes else [note]
-            continue
-        differences = []
-        for row in rows:
-            values = _values(table, row.variant, column)
-            shared = sorted(values.keys() & base.keys())
-            if row.variant != baseline and len(shared) > 1:
-                differences.append([values[seed] - base[seed] for seed in shared])
-        deviation = pooled_deviation(differences)
-        if deviation is None:
-            continue
-        smallest = detectable_difference(deviation, seeds)
-        needed = seeds_needed(deviation, ASKED_DIFFERENCE)
-        notes.append(
-            f"Intervals: 95 % Student t over {seeds} seeds; differences are paired by seed. "
-            f"Told apart from the baseline: {', '.join(told) or 'none'}."
-        )
-        notes.append(
-            f"With {seeds} seeds a true difference of {100 * smallest:.1f} points is found in 80 % of all "
-            f"runs; one of {100 * ASKED_DIFFERENCE:.0f} point would take {needed or 'more than 1000'} seeds."
-        )
-    return notes
-
-
-def _is_told_apart(cell: Cell) -> bool:
-    return cell.estimate is not None and cell.estimate.excludes_zero
 
 
 def _uncounted(table: pd.DataFrame) -> list[str]:
