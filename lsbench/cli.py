@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lsbench import __version__
+from lsbench.cli_compare import compare, verify
 from lsbench.cli_data import data_app
 from lsbench.cli_gate import gate
 from lsbench.cli_options import (
@@ -31,6 +32,7 @@ from lsbench.cli_options import (
 )
 from lsbench.cli_profile import profile
 from lsbench.cli_run import create_graph, create_stderr, create_watcher, parse_seeds, run_jobs, write_output
+from lsbench.cli_why import why
 from lsbench.core.errors import ExitCode, LsbenchError, NothingMeasuredError, UsageError
 
 if TYPE_CHECKING:
@@ -313,6 +315,9 @@ def list_names(
 
 
 app.command()(profile)
+app.command()(compare)
+app.command()(verify)
+app.command()(why)
 
 
 @app.command()

@@ -20,10 +20,17 @@ def _summary(summary: Summary) -> str:
         lines += [f"### {_escape(title)}", "", _line(titles), _line(["---", *("---:" for _ in titles[1:])])]
         lines += [*map(_line, rows), ""]
     lines += [f"- {_escape(note)}" for note in summary.notes]
-    for title, titles, rows, notes in sections(summary):
-        lines += ["", f"#### {_escape(title)}", "", _line(titles), _line(["---"] * len(titles))]
-        lines += [*map(_line, rows), "", *(f"- {_escape(note)}" for note in notes)]
+    for section in sections(summary):
+        lines += ["", *table_lines(*section)]
     return "\n".join(lines) + "\n"
+
+
+def table_lines(
+    title: str, titles: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str]
+) -> list[str]:
+    """Return one table of words with its notes as lines of Markdown."""
+    head = [f"#### {_escape(title)}", "", _line(titles), _line(["---"] * len(titles))]
+    return [*head, *map(_line, rows), "", *(f"- {_escape(note)}" for note in notes)]
 
 
 def _line(cells: Sequence[str]) -> str:
