@@ -17,7 +17,7 @@ def sentence(one: Comparison) -> str:
         return f"{one.title} against {one.other}: {amount} {unit(shown)}; nothing tells whether by chance"
     if found.low == found.high == 0:
         return f"{one.title} and {one.other}: no difference at all"
-    digits = _digits(found.high - found.low, shown)
+    digits = _digits((found.high - found.low) / 2, shown)
     if one.is_told_apart:
         names = (one.title, one.other) if one.is_better else (one.other, one.title)
         sign = 1 if found.value > 0 else -1
@@ -96,7 +96,7 @@ def comparison_notes(compared: Sequence[Comparison]) -> list[str]:
 
 def _digits(width: float, shown: Quantity) -> int:
     """Return as many decimals as a number as uncertain as `width` deserves: two digits of it."""
-    size = abs(width) * shown.scale
+    size = round(abs(width) * shown.scale, 9)
     if size == 0 or not math.isfinite(size):
         return shown.digits
     return min(max(1 - math.floor(math.log10(size)), 0), max(shown.digits, 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +16,6 @@ from lsbench.core.units import quantity
 from lsbench.store.results import ResultsFolder, find_results
 from lsbench.tables.comparisons import Comparison, Side, Sides, judged, measure, read_sides
 from lsbench.tables.load import load_table
-from lsbench.tables.paired import Difference
 from lsbench.tables.statistics import mean_over_seeds
 
 #: Kinds of jobs whose numbers are compared; what a training notes on its way is not.
@@ -140,17 +139,17 @@ def compare_sources(a: Source, b: Source) -> list[Beside]:
         for variant in dict.fromkeys([*one.get(key, {}), *two.get(key, {})])
     ]
     if not any(row.a is not None and row.b is not None for row in found):
-        names = [", ".join(sorted({row.variant for row in found if side(row) is not None})) for side in _ENDS]
+        names = [
+            ", ".join(sorted({row.variant for row in rows}))
+            for rows in ([r for r in found if r.a is not None], [r for r in found if r.b is not None])
+        ]
         raise NothingMeasuredError(
             f"{a.name} and {b.name} have no number in common, of the same variant, metric, data set and "
             f"protocol: one has {names[0]}, the other {names[1]}"
         )
     tested = iter(judged([row.compared for row in found if row.compared is not None]))
-    found = [row if row.compared is None else _judged(row, next(tested)) for row in found]
+    found = [row if row.compared is None else replace(row, compared=next(tested)) for row in found]
     return [_with_other_protocol(row, found) for row in found]
-
-
-_ENDS = (lambda row: row.a, lambda row: row.b)
 
 
 def _read(source: Source) -> Sides:
@@ -164,30 +163,24 @@ def _read(source: Source) -> Sides:
 
 def _beside(key: tuple[str, str | None, str], variant: str, a: Side | None, b: Side | None) -> Beside:
     metric, dataset, protocol = key
-    means = [None if side is None else mean_over_seeds(list(side.values.values())).value for side in (a, b)]
-    row = Beside(variant, metric, dataset, protocol, *means)
+    row = Beside(variant, metric, dataset, protocol, _mean(a), _mean(b))
     if a is None or b is None:
-        return Beside(variant, metric, dataset, protocol, *means, remark=f"only {'A' if b is None else 'B'}")
+        return replace(row, remark=f"only {'A' if b is None else 'B'}")
     if quantity(metric).depends_on_machine:
-        return _remarked(row, "timings of two runs are no pairs; `lsbench gate` times both in turns")
+        return replace(row, remark="timings of two runs are no pairs; `lsbench gate` times both in turns")
     if metric in _COUNTED:
-        return _remarked(row, "equal" if means[0] == means[1] else "counted: differs")
+        return replace(row, remark="equal" if row.a == row.b else "counted: differs")
     difference, reason = measure(b, a)
     if difference is None:
-        return _remarked(row, reason)
+        return replace(row, remark=reason)
     titles = (f"{variant} in B", f"{variant} in A")
     compared = Comparison(variant, *titles, metric, dataset, protocol, difference, reason=reason)
-    return Beside(variant, metric, dataset, protocol, *means, compared=compared)
+    is_equal = difference.low == difference.high == 0
+    return replace(row, compared=compared, remark="equal" if is_equal else "")
 
 
-def _remarked(row: Beside, remark: str) -> Beside:
-    return Beside(row.variant, row.metric, row.dataset, row.protocol, row.a, row.b, row.compared, remark)
-
-
-def _judged(row: Beside, compared: Comparison) -> Beside:
-    found: Difference = compared.difference
-    remark = "equal" if found.low == found.high == 0 else row.remark
-    return Beside(row.variant, row.metric, row.dataset, row.protocol, row.a, row.b, compared, remark)
+def _mean(side: Side | None) -> float | None:
+    return None if side is None else mean_over_seeds(list(side.values.values())).value
 
 
 def _with_other_protocol(row: Beside, rows: Sequence[Beside]) -> Beside:
@@ -203,4 +196,4 @@ def _with_other_protocol(row: Beside, rows: Sequence[Beside]) -> Beside:
     if not others:
         return row
     way = f"{others[0].dataset}|{others[0].protocol}" if others[0].dataset else others[0].protocol
-    return _remarked(row, f"{row.remark}; the other side has it as {way}: never compared")
+    return replace(row, remark=f"{row.remark}; the other side has it as {way}: never compared")

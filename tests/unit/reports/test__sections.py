@@ -12,4 +12,4 @@ def test_sections_are_those_that_have_something_to_show_in_order(
         return with_epochs(job, {"train_loss": [2.0, 1.0]}) if job.kind == "train" else records_of(job)
 
     titles = [found[0] for found in sections(summarize(fill_store(tested(graph), trained)))]
-    assert titles == ["tiny (default): robustness", "tiny (default): training"]
+    assert titles == [f"tiny (default): {name}" for name in ("comparisons", "robustness", "training")]
