@@ -21,7 +21,7 @@ def stores(tiny, make_graph, fill_store, records_of, tmp_path):
 def test_compare_prints_the_table_and_the_words(stores, capsys):
     assert run_command(["compare", *stores]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "top-1: ls in B is better than ls in A by 10.1 points" in out
+    assert "top-1: ls in B is better than ls in A by 10.10 points" in out
     assert "fashion top-1 (%)" in out
 
 
