@@ -69,7 +69,7 @@ def stepped_down(p_values, level):
 
 def test_holm_rejects_what_the_step_down_procedure_rejects():
     rng = np.random.default_rng(0)
-    for _ in range(15):
+    for _ in range(5):  # statsmodels collects garbage at each call
         p_values = list(rng.uniform(0, 0.05, 6))
         adjusted = holm(p_values)
         assert {i for i, p in enumerate(adjusted) if p <= 0.05} == stepped_down(p_values, 0.05)
@@ -105,7 +105,7 @@ def test_mean_squares_are_those_of_a_two_way_table():
 def test_without_an_effect_of_images_the_interval_is_that_of_seeds():
     """If every image differs in one seed only, images add nothing to what the seeds scatter."""
     table = np.zeros((3, 900), dtype=np.int8)
-    table[0, :30], table[1, 300:350], table[2, 600:690] = 1, 1, -1
+    table[0, :30], table[1, 300:350], table[2, 600:690] = 1, 1, 1
     assert mean_squares(table)[1] < mean_squares(table)[2]
     found, seeds = over_seeds_and_images(table), over_seeds(list(table.mean(axis=1)))
     assert (found.low, found.high) == pytest.approx((seeds.low, seeds.high))
@@ -173,16 +173,23 @@ def test_intervals_hold_the_truth_whatever_the_numbers(seeds, images, effects):
     assert coverage(6000, seeds, images, **effects) == pytest.approx(0.95, abs=0.015)
 
 
-def test_intervals_of_images_alone_hold_the_truth_of_these_models():
+def coverage_of_images(runs, images, lost, gained):
     rng = np.random.default_rng(0)
-    for images, lost, gained in ((200, 0.02, 0.04), (2000, 0.05, 0.07)):
-        probabilities = [lost, 1 - lost - gained, gained]
-        found = [
-            over_images(rng.choice([-1, 0, 1], p=probabilities, size=images).astype(np.int8))
-            for _ in range(1000)
-        ]
-        held = np.mean([one.low <= gained - lost <= one.high for one in found])
-        assert held == pytest.approx(0.95, abs=0.015)
+    shares = [lost, 1 - lost - gained, gained]
+    tables = (rng.choice([-1, 0, 1], p=shares, size=images).astype(np.int8) for _ in range(runs))
+    found = [over_images(table) for table in tables]
+    return np.mean([one.low <= gained - lost <= one.high for one in found])
+
+
+def test_intervals_of_images_alone_hold_the_truth_of_these_models():
+    assert coverage_of_images(300, 500, 0.05, 0.09) == pytest.approx(0.95, abs=0.025)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("images", [200, 2000, 10_000])
+@pytest.mark.parametrize(("lost", "gained"), [(0.02, 0.04), (0.05, 0.07), (0.1, 0.1)])
+def test_intervals_of_images_alone_hold_the_truth_whatever_the_numbers(images, lost, gained):
+    assert coverage_of_images(4000, images, lost, gained) == pytest.approx(0.95, abs=0.015)
 
 
 def test_two_seeds_are_held_to_more_than_they_promise():
@@ -193,11 +200,11 @@ def test_two_seeds_are_held_to_more_than_they_promise():
 def test_a_bootstrap_of_three_seeds_would_hold_the_truth_too_rarely():
     """Why intervals over seeds are not read off the bootstrap."""
     rng, held = np.random.default_rng(0), []
-    for _ in range(300):
-        table = draw(rng, 3, 300, seed_effect=0.05, image_effect=0.0)
+    for _ in range(150):
+        table = draw(rng, 3, 3000, seed_effect=0.03, image_effect=0.0)
         low, high = np.quantile(paired_bootstrap(table, resamples=500), [0.025, 0.975])
         held.append(low <= TRUE <= high)
-    assert np.mean(held) < 0.93
+    assert np.mean(held) < 0.88
 
 
 @pytest.fixture(scope="module")
