@@ -106,9 +106,11 @@ def holm(p_values: list[float]) -> list[float]:
     Source:
         Holm, A simple sequentially rejective multiple test procedure, 1979; statsmodels.
     """
+    if len(p_values) < 2:
+        return list(p_values)
     from statsmodels.stats.multitest import multipletests
 
-    return [float(p) for p in multipletests(p_values, method="holm")[1]] if p_values else []
+    return [float(p) for p in multipletests(p_values, method="holm")[1]]
 
 
 def over_images(per_image: NDArray[np.int8]) -> Difference:
