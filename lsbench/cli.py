@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lsbench import __version__
+from lsbench.cli_compare import compare, verify
 from lsbench.cli_data import data_app
 from lsbench.cli_gate import gate
 from lsbench.cli_options import (
@@ -28,12 +29,12 @@ from lsbench.cli_options import (
     SetOpt,
     SkipOpt,
     SuiteArg,
-    results_folders,
 )
 from lsbench.cli_profile import profile
 from lsbench.cli_report import report
 from lsbench.cli_run import create_graph, create_stderr, create_watcher, parse_seeds, run_jobs
 from lsbench.cli_status import status
+from lsbench.cli_why import why
 from lsbench.core.errors import ExitCode, LsbenchError, UsageError
 
 if TYPE_CHECKING:
@@ -233,6 +234,9 @@ def list_names(
 
 
 app.command()(profile)
+app.command()(compare)
+app.command()(verify)
+app.command()(why)
 
 
 @app.command()

@@ -6,19 +6,16 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
-import numpy as np
 import pandas as pd
 
 from lsbench.core.env import code_label
-from lsbench.core.errors import StoreError
 from lsbench.gate.measurement import GateRow, Images, Measurement, Pairs, RowKey
 from lsbench.store.results import ResultsFolder
 from lsbench.suite.gate import GateRule
 from lsbench.tables.load import load_table
+from lsbench.tables.pairs import read_arrays, read_right
 
-PREDICTIONS = "predictions.npz"
 UNMEASURED = "nothing could be measured"
 
 
@@ -70,7 +67,7 @@ def _measured(folder: ResultsFolder, records: Iterable[Any], rule: GateRule) -> 
             code=code_label(where),
             commit=_commit(where),
             weights=setting.get("weights_sha256"),
-            images=None if rule.is_timing else _images(job_folder / PREDICTIONS, rule.metric, value),
+            images=None if rule.is_timing else _images(job_folder, rule.metric, value),
             pairs=_pairs(job_folder / f"samples_{rule.metric}.npz") if rule.is_timing else None,
         )
 
@@ -80,37 +77,18 @@ def _commit(where: dict[str, Any]) -> str | None:
     return None if sha is None else sha[:12] + ("+changes" if where.get("git_dirty") else "")
 
 
-def _images(path: Path, metric: str, value: float | None) -> Images | None:
-    """Return the per-image bits that a value is the mean of, or None if there are none.
-
-    A job that records one metric under several protocols keeps the bits of one of them.
-    """
-    found = _arrays(path, (f"score_{metric}", "images_sha256"))
-    if found is None or value is None:
-        return None
-    right, images = found
-    if right.dtype != bool or abs(float(right.mean()) - value) > 1e-9:
-        return None
-    return Images.pack(right, str(images))
+def _images(job_folder: Path, metric: str, value: float | None) -> Images | None:
+    """Return the per-image bits that a value is the mean of, or None if there are none."""
+    found = read_right(job_folder, metric, value)
+    return None if found is None else Images.pack(found.right(), found.sha256)
 
 
 def _pairs(path: Path) -> Pairs | None:
-    found = _arrays(path, ("candidate", "control", "is_disturbed"))
+    found = read_arrays(path, ("candidate", "control", "is_disturbed"))
     if found is None:
         return None
-    candidate, control, is_disturbed = found
-    return Pairs.pack(candidate[~is_disturbed], control[~is_disturbed])
-
-
-def _arrays(path: Path, names: Sequence[str]) -> list[Any] | None:
-    """Return arrays of an ``.npz`` file, or None if the file or one of them does not exist."""
-    try:
-        with np.load(path) as file:
-            return [file[name] for name in names]
-    except (FileNotFoundError, KeyError):
-        return None
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise StoreError(f"{path}: damaged ({error}); remove the job's folder and run again") from error
+    kept = ~found["is_disturbed"]
+    return Pairs.pack(found["candidate"][kept], found["control"][kept])
 
 
 def _or_none(value: Any) -> Any:

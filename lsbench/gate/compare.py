@@ -17,6 +17,7 @@ from lsbench.gate.stats import (
     pool_spread,
 )
 from lsbench.suite.gate import GateRule
+from lsbench.tables.paired import count_discordant
 
 #: A control this many times as fast or slow as at the time of the baseline: the machine is another one.
 MOST_DRIFT = 1.25
@@ -160,8 +161,8 @@ def _by_images(empty: Comparison, before: GateRow, after: GateRow) -> Comparison
         if (old.images.sha256, old.images.count) != (new.images.sha256, new.images.count):
             return replace(empty, barrier=_other_images(old.images, new.images))
         was, is_now = old.images.right(), new.images.right()
-        lost += int(np.sum(was & ~is_now))
-        gained += int(np.sum(~was & is_now))
+        more_lost, more_gained = count_discordant(was, is_now)
+        lost, gained = lost + more_lost, gained + more_gained
         images += len(was)
     evidence = compare_images(lost, gained, images, alpha=empty.rule.alpha)
     if empty.rule.direction == "lower":

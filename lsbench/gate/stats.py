@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from lsbench.tables.paired import mcnemar_one_sided
+
 #: Timings that follow each other are alike, so tests see the medians of at most this many stretches.
 STRETCHES = 32
 #: With fewer stretches on each side no test could be clear.
@@ -71,13 +73,7 @@ def compare_images(lost: int, gained: int, images: int, *, alpha: float) -> Evid
     found = stats.binomtest(lost, differing)
     share = found.proportion_ci(confidence_level=1 - 2 * alpha, method="exact")
     low, high = ((2 * float(end) - 1) * differing / images for end in (share.low, share.high))
-    return Evidence(
-        (lost - gained) / images,
-        low,
-        high,
-        float(stats.binomtest(lost, differing, alternative="greater").pvalue),
-        float(stats.binomtest(lost, differing, alternative="less").pvalue),
-    )
+    return Evidence((lost - gained) / images, low, high, *mcnemar_one_sided(gained, lost))
 
 
 def stretch_medians(values: Floats, most: int = STRETCHES) -> Floats:
@@ -205,21 +201,3 @@ def pool_spread(groups: Sequence[Sequence[float]]) -> Spread | None:
     freedom = sum(len(group) - 1 for group in rich)
     squares = sum(float(((group - group.mean()) ** 2).sum()) for group in rich)
     return Spread(float(np.sqrt(squares / freedom)), freedom) if squares > 0 else None
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p values that are adjusted for their number, in the same order (Holm's step-down procedure).
-
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-
-    Source:
-        Holm, A simple sequentially rejective multiple test procedure, 1979.
-    """
-    adjusted = [0.0] * len(p_values)
-    largest = 0.0
-    order = sorted(range(len(p_values)), key=p_values.__getitem__)
-    for place, index in enumerate(order):
-        largest = max(largest, min(1.0, (len(p_values) - place) * p_values[index]))
-        adjusted[index] = largest
-    return adjusted

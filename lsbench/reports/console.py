@@ -47,6 +47,21 @@ def _cell(text: str, rank: int | None) -> Text:
     return Text(text, style=STYLES.get(rank or 0, ""))
 
 
+def print_table(
+    stream: io.StringIO,
+    title: str,
+    titles: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    notes: Sequence[str],
+) -> None:
+    """Print one table with its notes, as wide as the terminal."""
+    width = max(shutil.get_terminal_size((160, 24)).columns, MIN_WIDTH)
+    console = Console(file=stream, width=width, highlight=False)
+    _print_table(console, title, titles, rows, justify="left")
+    for note in notes:
+        console.print(Text(note))
+
+
 def _print_table(
     console: Console,
     title: str,

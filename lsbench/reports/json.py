@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from lsbench.core.record import SCHEMA_VERSION
+from lsbench.tables.comparisons import to_row
 from lsbench.tables.curves import Curve
 from lsbench.tables.robustness import robustness_notes, to_record
+from lsbench.tables.sentences import sentence
 from lsbench.tables.summary import Summary
 from lsbench.tables.training import training_notes
 
@@ -41,6 +43,7 @@ def _table(summary: Summary) -> dict[str, Any]:
         "columns": columns,
         "rows": rows,
         "notes": summary.notes,
+        "comparisons": [{**to_row(one), "words": sentence(one)} for one in summary.comparisons],
         "curves": [_curve(curve) for curve in summary.curves],
         "training_notes": training_notes(summary.curves),
         "corruptions": [to_record(figure) for figure in summary.corruptions],

@@ -22,11 +22,17 @@ def _summary(summary: Summary) -> str:
         lines += [f"### {_escape(title)}", "", _line(map(_escape, titles))]
         lines += [_line(["---", *("---:" for _ in titles[1:])]), *map(_line, rows), ""]
     lines += [f"- {_escape(note)}" for note in notes_of(summary)]
-    for title, titles, texts, notes in sections(summary):
-        lines += ["", f"#### {_escape(title)}", "", _line(map(_escape, titles)), _line(["---"] * len(titles))]
-        lines += [_line(map(_escape, row)) for row in texts]
-        lines += ["", *(f"- {_escape(note)}" for note in notes)]
+    for section in sections(summary):
+        lines += ["", *table_lines(*section)]
     return "\n".join(lines) + "\n"
+
+
+def table_lines(
+    title: str, titles: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str]
+) -> list[str]:
+    """Return one table of words with its notes as lines of Markdown."""
+    head = [f"#### {_escape(title)}", "", _line(map(_escape, titles)), _line(["---"] * len(titles))]
+    return [*head, *(_line(map(_escape, row)) for row in rows), "", *(f"- {_escape(note)}" for note in notes)]
 
 
 def _cell(text: str, rank: int | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +11,8 @@ import numpy as np
 from scipy import special
 
 LEVEL = 0.95
+#: From here on Student's distribution is the normal one.
+MOST_FREEDOM = 1e5
 
 
 @dataclass(frozen=True)
@@ -85,42 +86,19 @@ def paired_difference(values: Mapping[int, float], baseline: Mapping[int, float]
     return mean_over_seeds([values[seed] - baseline[seed] for seed in shared])
 
 
-def pooled_deviation(groups: Sequence[Sequence[float]]) -> float | None:
-    """Return the standard deviation within groups, or None if no group has two values."""
-    rich = [np.asarray(group, dtype=np.float64) for group in groups if len(group) > 1]
-    if not rich:
-        return None
-    squares = sum(float(((group - group.mean()) ** 2).sum()) for group in rich)
-    return float(np.sqrt(squares / sum(len(group) - 1 for group in rich)))
-
-
-def detectable_difference(deviation: float, n: int, *, power: float = 0.8) -> float:
-    """Return the smallest true difference that a paired t test over `n` seeds finds in `power` of all cases.
+def detectable_effect(error: float, freedom: float, *, level: float = 1 - LEVEL, power: float = 0.8) -> float:
+    """Return the smallest true difference that a two-sided t test finds in `power` of all cases.
 
     Args:
-        deviation: Standard deviation of the paired differences.
-        n: Seeds, at least 2.
-        power: Probability of finding it.
+        error: Standard error of the difference.
+        freedom: Degrees of freedom of the error; may be infinite.
+        level: The test's level.
+        power: Probability of finding it, more than `level`.
 
     Source:
         Noncentral t distribution; Cohen, Statistical Power Analysis, 2nd ed., chapter 2.
     """
-    critical = _critical(n - 1)
-    low, high = 0.0, 100.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        found = 1 - special.nctdtr(n - 1, middle, critical)
-        low, high = (middle, high) if found < power else (low, middle)
-    return float(high * deviation / np.sqrt(n))
-
-
-def seeds_needed(deviation: float, difference: float, *, most: int = 1000) -> int | None:
-    """Return how many seeds a paired t test needs to find `difference` in 80 % of all cases.
-
-    Returns:
-        None if more than `most` are needed.
-    """
-    if detectable_difference(deviation, most) > difference:
-        return None
-    counts = range(2, most + 1)  # more seeds find smaller differences, so bisection works
-    return counts[bisect_left(counts, True, key=lambda n: detectable_difference(deviation, n) <= difference)]
+    tail = 1 - level / 2
+    if freedom > MOST_FREEDOM:
+        return float(error * (special.ndtri(tail) + special.ndtri(power)))
+    return float(error * special.nctdtrinc(freedom, 1 - power, special.stdtrit(freedom, tail)))

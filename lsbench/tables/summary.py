@@ -16,6 +16,7 @@ import pandas as pd
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.columns import ALL_CLASSES, create_columns
+from lsbench.tables.comparisons import Comparison, compare_with_baseline, with_differences
 from lsbench.tables.curves import Curve, curves_frame, curves_of
 from lsbench.tables.load import table_of
 from lsbench.tables.measured import Measured
@@ -25,17 +26,10 @@ from lsbench.tables.ranking import ranked
 from lsbench.tables.reading import Reading
 from lsbench.tables.robustness import CorruptionFigure, corruptions_frame, figures_of
 from lsbench.tables.search import trial_table
-from lsbench.tables.statistics import (
-    detectable_difference,
-    mean_over_seeds,
-    paired_difference,
-    pooled_deviation,
-    seeds_needed,
-)
+from lsbench.tables.statistics import mean_over_seeds, paired_difference
 
 #: Metrics of which a note says what was left out, and on what they were measured.
 UNCOUNTED_IN, TIMED = "macs", ("latency_ms", "throughput")
-ASKED_DIFFERENCE = 0.01
 MACHINES = "Timings come from different machines"
 
 
@@ -58,6 +52,7 @@ class Summary:
     row_kind: str = "variant"
     #: Where the numbers lie, for reports that show where each comes from.
     folder: ResultsFolder | None = field(default=None, compare=False, repr=False)
+    comparisons: list[Comparison] = field(default_factory=list)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the summary as a pandas frame in SI units, with interval and seeds beside each value."""
@@ -101,7 +96,12 @@ def summarize(folder: ResultsFolder) -> Summary | None:
     titles = {entry["variant"]: entry["title"] for entry in reversed(manifest["jobs"])}
     variants = list(dict.fromkeys(entry["variant"] for entry in manifest["jobs"]))
     variants.sort(key=lambda name: name != manifest["baseline"])
-    rows = [_row(name, titles[name], manifest["baseline"], measured, columns) for name in variants]
+    compared = compare_with_baseline(folder, manifest, table, columns)
+    rows = with_differences(
+        [_row(name, titles[name], manifest["baseline"], measured, columns) for name in variants],
+        columns,
+        compared,
+    )
     notes = [*_notes(manifest, table, measured, columns, rows), *published_notes(columns, manifest)]
     columns, rows = add_published(columns, rows, manifest)
     if "smoke" not in manifest["tags"]:
@@ -112,6 +112,7 @@ def summarize(folder: ResultsFolder) -> Summary | None:
         corruptions=figures_of(corruptions_frame(reading)),
         nights=_nights(folder),
         folder=folder,
+        comparisons=compared,
     )
 
 
@@ -169,8 +170,6 @@ def _notes(
         notes.append("Smoke test: these numbers only prove that the machinery works.")
     if "+" in manifest["preset"]:
         notes.append(f"Run with overrides ({manifest['preset']}): not comparable with other tables.")
-    if not notes:
-        notes += _resolution(measured, columns, rows, manifest["baseline"])
     notes += _ways(columns)
     if any(cell.hole == "withheld" for row in rows for cell in row.cells.values()):
         notes.append(
@@ -207,50 +206,6 @@ def _ways(columns: list[Column]) -> list[str]:
             "before among those of the data set alone."
         )
     return notes
-
-
-def _resolution(measured: Measured, columns: list[Column], rows: list[Row], baseline: str) -> list[str]:
-    """Say which differences the seeds can tell apart, and what it would take to tell more."""
-    notes = []
-    for column in (c for c in columns if c.is_delta):
-        told = [row.title for row in rows if _is_told_apart(row.cells[column.key])]
-        if column.published_as != "top1":
-            if all((cell := row.cells[column.key].estimate) is None or cell.low is None for row in rows):
-                continue
-            title = replace(column, is_delta=False).title
-            notes.append(f"Told apart from the baseline by {title}: {', '.join(told) or 'none'}.")
-            continue
-        base = measured.values(baseline, column)
-        found = [estimate for row in rows if (estimate := row.cells[column.key].estimate)]
-        seeds = max((estimate.n for estimate in found), default=0)
-        if seeds < 2:
-            note = "One seed: no interval, so no difference in top-1 can be told from noise."
-            notes += [] if note in notes else [note]
-            continue
-        differences = []
-        for row in rows:
-            values = measured.values(row.variant, column)
-            shared = sorted(values.keys() & base.keys())
-            if row.variant != baseline and len(shared) > 1:
-                differences.append([values[seed] - base[seed] for seed in shared])
-        deviation = pooled_deviation(differences)
-        if deviation is None:
-            continue
-        smallest = detectable_difference(deviation, seeds)
-        needed = seeds_needed(deviation, ASKED_DIFFERENCE)
-        notes.append(
-            f"Intervals: 95 % Student t over {seeds} seeds; differences are paired by seed. "
-            f"Told apart from the baseline: {', '.join(told) or 'none'}."
-        )
-        notes.append(
-            f"With {seeds} seeds a true difference of {100 * smallest:.1f} points is found in 80 % of all "
-            f"runs; one of {100 * ASKED_DIFFERENCE:.0f} point would take {needed or 'more than 1000'} seeds."
-        )
-    return notes
-
-
-def _is_told_apart(cell: Cell) -> bool:
-    return cell.estimate is not None and cell.estimate.excludes_zero
 
 
 def _uncounted(table: pd.DataFrame) -> list[str]:

@@ -16,6 +16,8 @@ QUICK = [
     ["schema"],
     ["list", "models"],
     ["gate", "--help"],
+    ["compare", "tiny", "tiny"],
+    ["why", "ls/train/seed0"],
     ["report"],
     ["status"],
 ]
@@ -31,7 +33,7 @@ def test_the_contracts_hold():
 @pytest.mark.parametrize("arguments", QUICK, ids=" ".join)
 def test_what_answers_at_once_imports_nothing_heavy(arguments, tiny, make_graph, fill_store):
     results = fill_store(make_graph(tiny)).root.parents[1]
-    takes_results = arguments[0] in ("plan", "report", "status")
+    takes_results = arguments[0] in ("plan", "report", "status", "compare", "why")
     arguments = [*arguments, *(["--results", str(results)] if takes_results else [])]
     code = (
         "import sys; from lsbench.cli import run_command\n"

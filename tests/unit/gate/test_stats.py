@@ -16,7 +16,6 @@ from lsbench.gate.stats import (
     compare_seeds,
     compare_timings,
     hodges_lehmann,
-    holm,
     pool_spread,
     stretch_medians,
 )
@@ -169,15 +168,3 @@ def test_the_power_of_seeds_is_how_often_a_loss_is_found():
     assert spread.power(0.03, 3, 3, alpha=0.05, min_effect=0.005) == pytest.approx(found / 4000, abs=0.03)
     smallest = spread.detectable(3, alpha=0.05, min_effect=0.005, power=0.8)
     assert spread.power(smallest, 3, 3, alpha=0.05, min_effect=0.005) == pytest.approx(0.8, abs=1e-6)
-
-
-def test_holm_rejects_what_the_step_down_procedure_rejects():
-    rng = np.random.default_rng(4)
-    for _ in range(200):
-        p_values = list(rng.uniform(0, 0.05, 6))
-        adjusted = holm(p_values)
-        rejected, left = set(), sorted(range(6), key=p_values.__getitem__)
-        while left and p_values[left[0]] <= 0.05 / len(left):
-            rejected.add(left.pop(0))
-        assert {index for index, p in enumerate(adjusted) if p <= 0.05} == rejected
-    assert holm([]) == []

@@ -10,7 +10,8 @@ def cells(line):
 
 def test_every_line_of_the_table_has_the_same_number_of_cells(tiny, make_graph, fill_store):
     tiny["variants"][0]["label"] = "a|b\\|c"
-    lines = render([summarize(fill_store(make_graph(tiny)))]).splitlines()
+    text = render([summarize(fill_store(make_graph({**tiny, "tags": ["smoke"]})))])
+    lines = text.splitlines()  # a smoke test has no sections below its table
     table = [line for line in lines if line.startswith("|")]
     assert len(table) == 2 + 2
     assert len({len(cells(line)) for line in table}) == 1

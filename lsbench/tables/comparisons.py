@@ -1,0 +1,235 @@
+"""Each variant beside the baseline: by how much it differs, and whether that can be chance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import pandas as pd
+
+from lsbench.core.units import Quantity, quantity
+from lsbench.store.results import ResultsFolder
+from lsbench.tables.cells import Cell, Column, Row
+from lsbench.tables.kept import kept_frame
+from lsbench.tables.paired import Difference, holm, over_images, over_seeds, over_seeds_and_images
+from lsbench.tables.pairs import RightImages, differences, read_right
+from lsbench.tables.statistics import LEVEL, Estimate, detectable_effect
+
+LEVEL_OF_TEST = 1 - LEVEL
+#: Raised in its name whenever the same results would give other numbers: an old file is then not read.
+CACHE = "comparisons_v1.parquet"
+#: Metrics of which evaluations keep every image.
+OF_IMAGES = ("top1", "top5", "fgsm_top1", "pgd_top1")
+NO_SEED = -1
+
+
+@dataclass(frozen=True)
+class Side:
+    """What one of two models gave.
+
+    Attributes:
+        values: Seed -> figure.
+        images: Seed -> which images were right, None where nothing is kept.
+    """
+
+    values: dict[int, float] = field(default_factory=dict)
+    images: dict[int, RightImages | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models compared by one metric, on one data set and under one protocol.
+
+    Attributes:
+        title: Of the first.
+        other: Title of the second, the baseline.
+        difference: First minus second.
+        p_adjusted: The p value after Holm's adjustment over the whole table.
+        detectable: The true difference that would have been found in 80 % of all cases, with as many
+            comparisons as the table has.
+        reason: Why less than seeds and images together could be compared, if so.
+    """
+
+    variant: str
+    title: str
+    other: str
+    metric: str
+    dataset: str | None
+    protocol: str
+    difference: Difference
+    p_adjusted: float | None = None
+    detectable: float | None = None
+    reason: str = ""
+
+    @property
+    def quantity(self) -> Quantity:
+        """What is compared."""
+        return quantity(self.metric)
+
+    @property
+    def is_told_apart(self) -> bool:
+        """Whether the difference is more than chance, with all comparisons of the table counted."""
+        return self.p_adjusted is not None and self.p_adjusted <= LEVEL_OF_TEST
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the first has the better figure, be it by chance or not."""
+        return (self.difference.value > 0) == (self.quantity.higher_is_better is not False)
+
+
+def measure(one: Side, other: Side) -> tuple[Difference | None, str]:
+    """Return the difference of two sides, and why not seeds and images together stand behind it, if so.
+
+    Images are paired with themselves and seeds with their namesakes; without images seeds alone are compared.
+    None if the sides share no seed.
+    """
+    shared = sorted(one.values.keys() & other.values.keys())
+    if not shared:
+        return None, "no seed was run on both sides"
+    per_image, reason = differences(
+        {seed: one.images.get(seed) for seed in shared}, {seed: other.images.get(seed) for seed in shared}
+    )
+    if per_image is None:
+        return over_seeds([one.values[seed] - other.values[seed] for seed in shared]), reason
+    if len(shared) == 1:
+        return over_images(per_image[0]), ""
+    return over_seeds_and_images(per_image), ""
+
+
+def judged(compared: Sequence[Comparison]) -> list[Comparison]:
+    """Return comparisons with what follows from their number: adjusted p values and what could have shown."""
+    tested = [one for one in compared if one.difference.p_value is not None]
+    adjusted = iter(holm([float(one.difference.p_value or 0.0) for one in tested]))
+    share = LEVEL_OF_TEST / max(len(tested), 1)
+    found = []
+    for one in compared:
+        error, freedom = one.difference.error, one.difference.freedom
+        if one.difference.p_value is None or error is None:
+            found.append(one)
+            continue
+        smallest = detectable_effect(error, freedom, level=share) if error > 0 else None
+        found.append(replace(one, p_adjusted=next(adjusted), detectable=smallest))
+    return found
+
+
+Key = tuple[str, str | None, str]
+Sides = dict[Key, dict[str, Side]]
+
+
+def read_sides(
+    table: pd.DataFrame, folders: Mapping[tuple[str, str], ResultsFolder], metrics: Iterable[str]
+) -> Sides:
+    """Return (metric, data set, protocol) -> variant -> its figures and images.
+
+    Args:
+        table: A long table.
+        folders: (suite, preset) -> where its jobs lie.
+        metrics: What to read.
+    """
+    rows = table[table.metric.isin([*metrics]).fillna(False) & table.value.notna()]
+    found: Sides = {}
+    row: Any
+    for row in rows.itertuples():
+        key = str(row.metric), _known(row.dataset), str(row.protocol)
+        if row.kind == "profile":
+            key = key[0], None, key[2]
+        side = found.setdefault(key, {}).setdefault(str(row.variant), Side())
+        seed = NO_SEED if pd.isna(row.seed) else int(row.seed)
+        side.values[seed] = float(row.value)
+        if row.metric in OF_IMAGES:
+            folder = folders[str(row.suite), str(row.preset)]
+            side.images[seed] = read_right(folder.job_folder(str(row.job_id)), key[0], float(row.value))
+    return found
+
+
+def _known(value: Any) -> str | None:
+    return None if pd.isna(value) else str(value)
+
+
+def compare_with_baseline(
+    folder: ResultsFolder, manifest: dict[str, Any], table: pd.DataFrame, columns: Sequence[Column]
+) -> list[Comparison]:
+    """Return the comparison of every variant with the baseline by every column of differences.
+
+    Args:
+        folder: A results folder; what is found is kept there until its results change.
+        manifest: Its manifest.
+        table: Its long table.
+        columns: The columns of its summary.
+    """
+
+    def rows(_: ResultsFolder) -> Iterable[dict[str, Any]]:
+        return map(to_row, judged(list(_compared(folder, manifest, table, columns))))
+
+    frame = kept_frame(folder, CACHE, COLUMNS, rows)
+    return [from_row({str(key): value for key, value in row.items()}) for row in frame.to_dict("records")]
+
+
+def _compared(
+    folder: ResultsFolder, manifest: dict[str, Any], table: pd.DataFrame, columns: Sequence[Column]
+) -> Iterable[Comparison]:
+    wanted = [column for column in columns if column.is_delta and column.protocol]
+    place = (manifest["suite"], manifest["preset"])
+    sides = read_sides(table, {place: folder}, {column.quantity.name for column in wanted})
+    titles = {entry["variant"]: entry["title"] for entry in manifest["jobs"]}
+    baseline = manifest["baseline"]
+    for column in wanted:
+        of_variant = sides.get((column.quantity.name, column.dataset, column.protocol), {})
+        for variant, title in titles.items():
+            if variant == baseline or variant not in of_variant or baseline not in of_variant:
+                continue
+            difference, reason = measure(of_variant[variant], of_variant[baseline])
+            if difference is not None:
+                what = (column.quantity.name, column.dataset, column.protocol)
+                yield Comparison(variant, title, titles[baseline], *what, difference, reason=reason)
+
+
+def with_differences(
+    rows: Sequence[Row], columns: Sequence[Column], compared: Iterable[Comparison]
+) -> list[Row]:
+    """Return rows whose cells of differences hold the comparisons' intervals: one number, one interval."""
+    keys = {(c.quantity.name, c.dataset, c.protocol): c.key for c in columns if c.is_delta}
+    found: dict[str, dict[str, Estimate]] = {}
+    for one in compared:
+        estimate = Estimate(
+            one.difference.value, one.difference.low, one.difference.high, one.difference.seeds
+        )
+        found.setdefault(one.variant, {})[keys[one.metric, one.dataset, one.protocol]] = estimate
+    return [
+        replace(row, cells={key: _with(cell, of_row.get(key)) for key, cell in row.cells.items()})
+        for row in rows
+        for of_row in [found.get(row.variant, {})]
+    ]
+
+
+def _with(cell: Cell, estimate: Estimate | None) -> Cell:
+    return cell if estimate is None else replace(cell, estimate=estimate)
+
+
+_TYPES = {"int": "int64", "float": "Float64", "str": "string"}
+_OF_DIFFERENCE = [one.name for one in fields(Difference)]
+#: Columns of the file that keeps comparisons, with their pandas types.
+COLUMNS = {
+    one.name: _TYPES[str(one.type).split(" ")[0]]
+    for one in (*fields(Comparison), *fields(Difference))
+    if one.name != "difference"
+}
+
+
+def to_row(one: Comparison) -> dict[str, Any]:
+    """Return a comparison as one flat mapping; what is infinite or unknown is None."""
+    parts = {name: getattr(one.difference, name) for name in _OF_DIFFERENCE}
+    if math.isinf(one.difference.freedom):
+        parts["freedom"] = None
+    own = {item.name: getattr(one, item.name) for item in fields(one) if item.name != "difference"}
+    return {**own, **parts}
+
+
+def from_row(row: Mapping[str, Any]) -> Comparison:
+    """Return the comparison that :func:`to_row` gave."""
+    known: dict[str, Any] = {name: None if pd.isna(value) else value for name, value in row.items()}
+    known["freedom"] = math.inf if known["freedom"] is None else known["freedom"]
+    difference = Difference(**{name: known.pop(name) for name in _OF_DIFFERENCE})
+    return Comparison(**known, difference=difference)

@@ -1,0 +1,196 @@
+"""Why a job has its id: which of its inputs are others than those of an earlier job of its label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from lsbench.core.errors import LsbenchError, StoreError, UsageError
+from lsbench.core.job import WHERE_DATA_LIES, Job, JobSpec, job_identity
+from lsbench.core.registry import JOBS, suggest
+from lsbench.store.results import SPEC, ResultsFolder, read_json
+
+FEWEST_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class KnownJob:
+    """A job that a results folder knows.
+
+    Attributes:
+        label: ``variant/job`` and the seed where there is one.
+        is_current: Whether the suite as it is now expects it; else its row has another job by now.
+        at: When it started; empty where it never did.
+        job: All its settings, None where it never started.
+    """
+
+    folder: ResultsFolder
+    id: str
+    label: str
+    is_current: bool
+    at: str
+    job: Job | None
+
+    @property
+    def place(self) -> str:
+        """Suite and preset."""
+        return f"{self.folder.root.parent.name} ({self.folder.root.name})"
+
+    def state(self) -> str:
+        """Return whether it is done, failed, missing or stale, with the last error."""
+        stale = "" if self.is_current else ", stale: the suite expects another job in its place by now"
+        if self.folder.is_done(self.id):
+            return f"done{stale}"
+        attempts = self.folder.attempts(self.id)
+        line = self.folder.jobs().get(self.id, {})
+        error = line.get("error") or (attempts[-1].get("message") if attempts else None)
+        if error:
+            return f"failed after {max(len(attempts), 1)} attempts: {error}{stale}"
+        return f"{'not finished' if self.job else 'missing: it never started'}{stale}"
+
+
+def known_jobs(folder: ResultsFolder) -> list[KnownJob]:
+    """Return every job that a folder expects or has ever started."""
+    manifest = folder.manifest() or {"jobs": []}
+    expected = {str(entry["id"]): str(entry["label"]) for entry in manifest["jobs"] if entry["id"]}
+    lines = folder.jobs()
+    started = (folder.root / "jobs").glob(f"*/{SPEC}")
+    specs = {path.parent.name: _read_spec(folder, path.parent.name) for path in sorted(started)}
+    found = []
+    for name in dict.fromkeys([*expected, *specs]):
+        job = specs.get(name)
+        at = str(lines.get(name, {}).get("started_at") or lines.get(name, {}).get("ended_at") or "")
+        label = expected.get(name) or (job.label if job else "")
+        found.append(KnownJob(folder, name, label, name in expected, at, job))
+    return found
+
+
+def _read_spec(folder: ResultsFolder, name: str) -> Job:
+    path = folder.job_folder(name) / SPEC
+    try:
+        return Job.model_validate(read_json(path))
+    except ValueError as error:
+        line = str(error).splitlines()[0]
+        raise StoreError(
+            f"{path}: expected the settings of a job ({line}); remove the job's folder"
+        ) from error
+
+
+def find_job(asked: str, jobs: Iterable[KnownJob]) -> KnownJob:
+    """Return the job of an id, the start of one, or a label.
+
+    Raises:
+        UsageError: If there is none or more than one; the message names those that there are.
+    """
+    known = list(jobs)
+    of_label = [one for one in known if one.label == asked and one.is_current]
+    of_id = [one for one in known if one.id == asked]
+    of_start = [one for one in known if _starts(one.id, asked)]
+    hits = of_label or of_id or of_start
+    if not hits:
+        hint = suggest(asked, {one.label for one in known} | {one.id for one in known})
+        raise UsageError(
+            f"{asked}: no job has this label, or an id that starts so{hint}; "
+            "labels look like ls_conv/train/seed0, see `lsbench plan SUITE`"
+        )
+    if len({one.id for one in hits}) > 1:
+        listed = "; ".join(f"{one.id} is {one.label} of {one.place}" for one in hits[:5])
+        more = f"; and {len(hits) - 5} more" if len(hits) > 5 else ""
+        raise UsageError(f"{asked}: fits {len(hits)} jobs, name one by more of its id: {listed}{more}")
+    return hits[0]
+
+
+def _starts(name: str, asked: str) -> bool:
+    """Return whether an id, with or without its kind, starts with what was asked for."""
+    digits = name.rpartition("-")[2]
+    return name.startswith(asked) or (len(asked) >= FEWEST_DIGITS and digits.startswith(asked))
+
+
+@dataclass(frozen=True)
+class Change:
+    """An input that two jobs do not share; None where one has no such input."""
+
+    name: str
+    old: Any
+    new: Any
+
+
+def nearest_earlier(one: KnownJob, jobs: Iterable[KnownJob]) -> tuple[KnownJob, list[Change]] | None:
+    """Return the job of the same label with fewest other inputs, the latest of them, and these inputs.
+
+    Args:
+        one: A job that has started.
+        jobs: All jobs of its folder.
+
+    Returns:
+        None if there is no other of its label.
+    """
+    if one.job is None:
+        return None
+    others = [
+        (other, changes(other.job, one.job))
+        for other in jobs
+        if other.job is not None and other.label == one.label and other.id != one.id and other.at <= one.at
+    ]
+    others.sort(key=lambda pair: pair[0].at, reverse=True)
+    return min(others, key=lambda pair: len(pair[1]), default=None)
+
+
+def changes(old: Job, new: Job) -> list[Change]:
+    """Return the inputs of two jobs that differ, of all that can change a result."""
+    before, after = (dict(_flat(_inputs(job))) for job in (old, new))
+    names = dict.fromkeys([*before, *after])
+    found = [Change(name, before.get(name), after.get(name)) for name in names]
+    return [change for change in found if change.old != change.new]
+
+
+def _inputs(job: Job) -> dict[str, Any]:
+    """Return what a job's id is made from, as far as its folder holds it, its needs by name."""
+    try:
+        settings: type[JobSpec] = JOBS.load(job.kind).spec
+    except LsbenchError:
+        settings = JobSpec  # a plug-in that is not installed here
+    data = {key: value for key, value in job.variant.dataset.items() if key not in WHERE_DATA_LIES}
+    dataset = {"fingerprint": job.dataset_fingerprint, **data}
+    return {**job_identity(job, dataset=dataset, settings=settings), "needs": job.needs}
+
+
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _flat(inner, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, value
+
+
+def why_lines(one: KnownJob, jobs: Iterable[KnownJob], indent: str = "") -> Iterator[str]:
+    """Yield for people what became of a job, and what made its id another than an earlier one's."""
+    known = list(jobs)
+    yield f"{indent}{one.id}: {one.label} of {one.place}: {one.state()}"
+    if one.job is None:
+        yield f"{indent}  what its inputs are is known once it has started; `lsbench run` starts it"
+        return
+    found = nearest_earlier(one, known)
+    if found is None:
+        yield f"{indent}  there is no earlier job of this label to compare with"
+        return
+    earlier, changed = found
+    yield f"{indent}  beside {earlier.id} ({earlier.at or 'time unknown'}), {earlier.state()}:"
+    yield from _change_lines(changed, known, f"{indent}    ")
+
+
+def _change_lines(changed: list[Change], known: list[KnownJob], indent: str) -> Iterator[str]:
+    if not changed:
+        yield f"{indent}nothing that its folder holds; what it reads of another data set may have changed"
+    by_id = {one.id: one.job for one in known}
+    for change in changed:
+        yield f"{indent}{change.name}: {_text(change.old)} -> {_text(change.new)}"
+        old, new = by_id.get(str(change.old)), by_id.get(str(change.new))
+        if change.name.startswith("needs.") and old is not None and new is not None:
+            yield from _change_lines(changes(old, new), known, f"{indent}  ")
+
+
+def _text(value: Any) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,199 @@
+"""Two sets of results beside each other: two suites, two folders, or one suite under two commits."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from lsbench.core.errors import NothingMeasuredError, UsageError
+from lsbench.core.registry import suggest
+from lsbench.core.units import quantity
+from lsbench.store.results import ResultsFolder, find_results
+from lsbench.tables.comparisons import Comparison, Side, Sides, judged, measure, read_sides
+from lsbench.tables.load import load_table
+from lsbench.tables.statistics import mean_over_seeds
+
+#: Kinds of jobs whose numbers are compared; what a training notes on its way is not.
+KINDS = ("evaluate", "robustness", "profile")
+_COMMIT = re.compile(r"[0-9a-f]{4,40}")
+_COUNTED = ("params", "macs", "macs_paper", "uncounted_ops")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One side: what was asked for, and the results that it is.
+
+    Attributes:
+        commit: Only jobs that ran under a commit that starts so; empty for all.
+    """
+
+    name: str
+    folders: tuple[ResultsFolder, ...]
+    commit: str = ""
+
+    def table(self) -> pd.DataFrame:
+        """Return its long table.
+
+        Raises:
+            NothingMeasuredError: If no job of it has measured anything.
+        """
+        table = load_table(self.folders)
+        table = table[table.value.notna() & table.kind.isin(KINDS)]
+        if self.commit:
+            table = table[[_commit(text).startswith(self.commit) for text in table.provenance]]
+        if table.empty:
+            at = f" at commit {self.commit}" if self.commit else ""
+            raise NothingMeasuredError(f"{self.name}: nothing was measured there{at}")
+        return table
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A number of one row on both sides; None where a side has none.
+
+    Attributes:
+        compared: The difference B - A with its chance, None where it cannot be known.
+        remark: Why the two cannot be compared, or not tested, if so.
+    """
+
+    variant: str
+    metric: str
+    dataset: str | None
+    protocol: str
+    a: float | None
+    b: float | None
+    compared: Comparison | None = None
+    remark: str = ""
+
+
+def find_source(asked: str, results: Path, preset: str | None = None) -> Source:
+    """Return the results that a name means: a folder, a suite, ``SUITE@COMMIT`` or a commit.
+
+    Args:
+        asked: As typed.
+        results: The results folder in which suites and commits are looked for.
+        preset: Only this preset; by default ``default`` where there is one.
+
+    Raises:
+        UsageError: If it is nothing of these.
+    """
+    path = Path(asked)
+    if path.is_dir():
+        return Source(asked, _below(path.absolute(), preset))
+    name, _, commit = asked.partition("@")
+    if (results / name).is_dir() and name:
+        return Source(asked, _below(results.absolute() / name, preset), commit)
+    if not commit and _COMMIT.fullmatch(asked):
+        folders = tuple(find_results(results.absolute()))
+        return Source(asked, _of_preset(folders, preset), asked)
+    suites = {folder.root.parent.name for folder in find_results(results.absolute())}
+    listed = ", ".join(sorted(suites)) or "none"
+    raise UsageError(
+        f"{asked}: no results folder, and no suite with results in {results}{suggest(name, suites)}; "
+        f"there are: {listed}. Also SUITE@COMMIT, or a commit of at least 4 digits"
+    )
+
+
+def _below(root: Path, preset: str | None) -> tuple[ResultsFolder, ...]:
+    """Return the results at a folder, or one or two levels below it."""
+    if (root / "manifest.json").is_file():
+        return (ResultsFolder(root),)
+    patterns = ("*/manifest.json", "*/*/manifest.json")
+    found = [ResultsFolder(path.parent) for pattern in patterns for path in sorted(root.glob(pattern))]
+    if not found:
+        raise UsageError(f"{root}: expected a results folder with a manifest.json, found none at or below it")
+    return _of_preset(tuple(found), preset)
+
+
+def _of_preset(folders: tuple[ResultsFolder, ...], preset: str | None) -> tuple[ResultsFolder, ...]:
+    names = {folder.root.name for folder in folders}
+    wanted = preset or ("default" if "default" in names else None)
+    if wanted is None and len(names) > 1:
+        listed = ", ".join(sorted(names))
+        raise UsageError(f"{folders[0].root.parent}: has the presets {listed}; name one with --preset")
+    kept = tuple(folder for folder in folders if wanted in (None, folder.root.name))
+    if not kept:
+        raise UsageError(f"--preset {preset}: not among {', '.join(sorted(names)) or 'any results'}")
+    return kept
+
+
+def _commit(provenance: str) -> str:
+    return str(json.loads(provenance).get("git_sha") or "")
+
+
+def compare_sources(a: Source, b: Source) -> list[Beside]:
+    """Return every number that either side has, with the difference where both have it in the same way.
+
+    Raises:
+        NothingMeasuredError: If the sides have no row in common.
+    """
+    one, two = _read(a), _read(b)
+    found = [
+        _beside(key, variant, one.get(key, {}).get(variant), two.get(key, {}).get(variant))
+        for key in dict.fromkeys([*one, *two])
+        for variant in dict.fromkeys([*one.get(key, {}), *two.get(key, {})])
+    ]
+    if not any(row.a is not None and row.b is not None for row in found):
+        names = [
+            ", ".join(sorted({row.variant for row in rows}))
+            for rows in ([r for r in found if r.a is not None], [r for r in found if r.b is not None])
+        ]
+        raise NothingMeasuredError(
+            f"{a.name} and {b.name} have no number in common, of the same variant, metric, data set and "
+            f"protocol: one has {names[0]}, the other {names[1]}"
+        )
+    tested = iter(judged([row.compared for row in found if row.compared is not None]))
+    found = [row if row.compared is None else replace(row, compared=next(tested)) for row in found]
+    return [_with_other_protocol(row, found) for row in found]
+
+
+def _read(source: Source) -> Sides:
+    table = source.table()
+    places = {(folder.root.parent.name, folder.root.name): folder for folder in source.folders}
+    suites = {place[0] for place in places}
+    if len(suites) > 1:  # several suites may have variants of the same name
+        table = table.assign(variant=table.suite + "/" + table.variant)
+    return read_sides(table, places, dict.fromkeys(table.metric.dropna()))
+
+
+def _beside(key: tuple[str, str | None, str], variant: str, a: Side | None, b: Side | None) -> Beside:
+    metric, dataset, protocol = key
+    row = Beside(variant, metric, dataset, protocol, _mean(a), _mean(b))
+    if a is None or b is None:
+        return replace(row, remark=f"only {'A' if b is None else 'B'}")
+    if quantity(metric).depends_on_machine:
+        return replace(row, remark="timings of two runs are no pairs; `lsbench gate` times both in turns")
+    if metric in _COUNTED:
+        return replace(row, remark="equal" if row.a == row.b else "counted: differs")
+    difference, reason = measure(b, a)
+    if difference is None:
+        return replace(row, remark=reason)
+    titles = (f"{variant} in B", f"{variant} in A")
+    compared = Comparison(variant, *titles, metric, dataset, protocol, difference, reason=reason)
+    is_equal = difference.low == difference.high == 0
+    return replace(row, compared=compared, remark="equal" if is_equal else "")
+
+
+def _mean(side: Side | None) -> float | None:
+    return None if side is None else mean_over_seeds(list(side.values.values())).value
+
+
+def _with_other_protocol(row: Beside, rows: Sequence[Beside]) -> Beside:
+    """Say of a number that one side has whether the other has it in another way, which is no comparison."""
+    if row.a is not None and row.b is not None:
+        return row
+    others = [
+        other
+        for other in rows
+        if (other.variant, other.metric) == (row.variant, row.metric) and other is not row
+        if (other.a is None) != (row.a is None) and (other.a is None or other.b is None)
+    ]
+    if not others:
+        return row
+    way = f"{others[0].dataset}|{others[0].protocol}" if others[0].dataset else others[0].protocol
+    return replace(row, remark=f"{row.remark}; the other side has it as {way}: never compared")
