@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lsbench import __version__
+from lsbench.cli_analyze import analyze
 from lsbench.cli_data import data_app
 from lsbench.cli_gate import gate
 from lsbench.cli_options import (
@@ -313,6 +314,7 @@ def list_names(
 
 
 app.command()(profile)
+app.command()(analyze)
 
 
 @app.command()

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lsbench.reports._analyses import analyses_table
 from lsbench.reports._nights import nights_table
 from lsbench.reports._robustness import robustness_table
 from lsbench.reports._text import heading
 from lsbench.reports._training import training_table
 from lsbench.tables.summary import Summary
 
-SECTIONS = {"robustness": robustness_table, "training": training_table, "gate": nights_table}
+SECTIONS = {
+    "robustness": robustness_table,
+    "analyses": analyses_table,
+    "training": training_table,
+    "gate": nights_table,
+}
 
 
 def sections(summary: Summary) -> Iterator[tuple[str, list[str], list[list[str]], list[str]]]:

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from lsbench.store.results import ResultsFolder
+from lsbench.tables.analyses import AnalysisFigure, analysis_figures
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.columns import ALL_CLASSES, SHOWN, create_columns
 from lsbench.tables.curves import Curve, curves_of, load_curves
@@ -53,6 +54,7 @@ class Summary:
     curves: list[Curve] = field(default_factory=list)
     corruptions: list[CorruptionFigure] = field(default_factory=list)
     nights: list[NightCurve] = field(default_factory=list)
+    analyses: list[AnalysisFigure] = field(default_factory=list)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the summary as a pandas frame in SI units, with interval and seeds beside each value."""
@@ -99,6 +101,7 @@ def summarize(folder: ResultsFolder) -> Summary | None:
         curves=curves_of(load_curves([folder])),
         corruptions=figures_of(load_corruptions([folder])),
         nights=_nights(folder),
+        analyses=analysis_figures(table),
     )
 
 
