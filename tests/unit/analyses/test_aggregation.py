@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from lsbench.analyses import NotApplicableError, Subject
 from lsbench.analyses.aggregation import ANALYSIS, accumulate, overlap
