@@ -7,7 +7,7 @@ Shapes: N images, H, W plane.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,21 @@ class Subject:
     title: str = "model"
     other_title: str = ""
     on_step: Callable[[int, int], None] = _ignore
+
+    def batches(self, least: int = 1) -> Iterator[Tensor]:
+        """Yield the images batch by batch, and tell after each how many are done.
+
+        Args:
+            least: A batch of fewer images is left out.
+        """
+        starts = range(0, len(self.images), self.batch_size)
+        batches = [self.images[start : start + self.batch_size] for start in starts]
+        batches = [batch for batch in batches if len(batch) >= least]
+        total, done = sum(map(len, batches)), 0
+        for batch in batches:
+            yield batch
+            done += len(batch)
+            self.on_step(done, total)
 
 
 @dataclass(frozen=True)

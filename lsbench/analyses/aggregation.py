@@ -37,13 +37,11 @@ SHOWN = 4
 def analyse(subject: Subject) -> Findings:
     """Return the accumulated weights of each image, shape (N, h, w), and what they tell."""
     name, module, groups = _source(subject.model)
-    parts, done = [], 0
+    parts = []
     with observed({name: module}) as seen, torch.no_grad():
-        for images in subject.images.split(subject.batch_size):
+        for images in subject.batches():
             subject.model(images)
             parts.append(accumulate(seen[name].returned, groups))
-            done += len(images)
-            subject.on_step(done, len(subject.images))
     weights = torch.cat(parts).double().cpu().numpy()
     arrays = {"weights": weights, "pictures": subject.pictures[:SHOWN]}
     found = {"aggregation_entropy": entropy(weights)}

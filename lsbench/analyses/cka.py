@@ -31,22 +31,18 @@ LEAST_IMAGES = 4
 
 def analyse(subject: Subject) -> Findings:
     """Return the alignment of each pair of layers, shape (layers, other layers), and means over pairs."""
-    batches = [batch for batch in subject.images.split(subject.batch_size) if len(batch) >= LEAST_IMAGES]
-    if not batches:
+    if min(len(subject.images), subject.batch_size) < LEAST_IMAGES:
         raise NotApplicableError(f"cka: expected batches of at least {LEAST_IMAGES} images, found fewer")
     other = subject.other
     first, second = layers_of(subject.model), layers_of(other or subject.model)
     cross = torch.zeros(len(first), len(second), dtype=torch.float64)
     own, others = (torch.zeros(len(layers), dtype=torch.float64) for layers in (first, second))
-    done = 0
-    for images in batches:
+    for images in subject.batches(LEAST_IMAGES):
         grams = _grams(subject.model, first, images)
         of_other = grams if other is None else _grams(other, second, images)
         cross += hsic(grams[:, None], of_other[None])
         own += hsic(grams, grams)
         others += hsic(of_other, of_other)
-        done += len(images)
-        subject.on_step(done, sum(map(len, batches)))
     matrix = (cross / (own[:, None] * others[None]).clamp_min(1e-300).sqrt()).numpy()
     same_depth = np.diagonal(matrix)
     is_pair = np.ones(matrix.shape, dtype=bool) if other is not None else ~np.eye(len(matrix), dtype=bool)

@@ -36,11 +36,8 @@ SHARES = (0.2, 0.3, 0.5, 0.99)
 def analyse(subject: Subject) -> Findings:
     """Return the field, shape (H, W), summing to 1, and its area ratios."""
     total = torch.zeros(subject.images.shape[2:], dtype=torch.float64)
-    done = 0
-    for images in subject.images.split(subject.batch_size):
+    for images in subject.batches():
         total += contribution(subject.model, images)
-        done += len(images)
-        subject.on_step(done, len(subject.images))
     field = (total / total.sum().clamp_min(1e-300)).numpy()
     return Findings(
         arrays={"field": field, "shares": np.array(SHARES)},

@@ -31,15 +31,13 @@ SHOWN = 4
 def analyse(subject: Subject) -> Findings:
     """Return both maps of each image, shape (N, h, w), and how evenly they are spread."""
     mixer = _first_mixer(subject.model)
-    lkp, ska, done = [], [], 0
+    lkp, ska = [], []
     # What the aggregation returns is what its normalisation is given.
     with observed({"lkp": mixer.lkp.cv2, "ska": mixer.bn}) as seen, torch.no_grad():
-        for images in subject.images.split(subject.batch_size):
+        for images in subject.batches():
             subject.model(images)
             lkp.append(seen["lkp"].returned.abs().mean(dim=1))
             ska.append(seen["ska"].given.abs().mean(dim=1))
-            done += len(images)
-            subject.on_step(done, len(subject.images))
     maps = {name: torch.cat(parts).double().cpu().numpy() for name, parts in (("lkp", lkp), ("ska", ska))}
     return Findings(
         arrays={**maps, "pictures": subject.pictures[:SHOWN]},

@@ -35,15 +35,12 @@ def analyse(subject: Subject) -> Findings:
     layers, mixers = layers_of(subject.model), mixers_of(subject.model)
     watched = {**layers, **{name: mixer for name, (_, mixer) in mixers.items()}}
     sums: dict[str, Tensor] = {}
-    done = 0
     with observed(watched) as seen, torch.no_grad():
-        for images in subject.images.split(subject.batch_size):
+        for images in subject.batches():
             subject.model(images)
             for name, features in _features(seen, set(mixers)):
                 found = log_amplitude(to_map(subject.model, features)).sum(dim=0)
                 sums[name] = sums[name] + found if name in sums else found
-            done += len(images)
-            subject.on_step(done, len(subject.images))
     curves = {name: (found / len(subject.images)).cpu().numpy() for name, found in sums.items()}
     relative = {name: curve - curve[0] for name, curve in curves.items() if len(curve) > 1}
     outputs = [f"{name}:out" for name in mixers if f"{name}:out" in relative] or list(relative)
@@ -77,7 +74,8 @@ def log_amplitude(maps: Tensor) -> Tensor:
     spectrum = torch.fft.fft2(maps.double()).abs().clamp_min(LEAST).log().mean(dim=1)
     side = min(maps.shape[2:]) // 2 + 1
     steps = torch.arange(side, device=maps.device)
-    return spectrum[:, steps, steps]
+    found: Tensor = spectrum[:, steps, steps]
+    return found
 
 
 def draw(arrays: Mapping[str, NDArray[Any]], figure: Figure, title: str) -> None:

@@ -29,6 +29,7 @@ def layers_of(model: nn.Module) -> dict[str, nn.Module]:
 
     A model that lists none is its own only layer.
     """
+    blocks: dict[str, nn.Module]
     blocks = {name: module for name, module in model.named_modules() if isinstance(module, Block)}
     if blocks:
         return blocks

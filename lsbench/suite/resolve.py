@@ -304,7 +304,7 @@ def _check_needs(jobs: list[JobEntry], data: dict[str, Any], problems: Problems)
     written = {job_name(entry) for entry in data.get("jobs") or []}
     for index, entry in enumerate(data.get("jobs") or []):
         kind_name, _ = kind_and_settings(entry)
-        job = by_name.get(job_name(entry))
+        job = by_name.get(job_name(entry) or "")
         for need in job.needs if job else ():
             where = ("jobs", index, str(kind_name), "needs")
             if need not in by_name:

@@ -5,11 +5,13 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from lsbench.analyses import Findings
 from lsbench.core.errors import StoreError
 from lsbench.core.job import JobContext
+from lsbench.core.registry import ANALYSES
 from lsbench.engine import weights
 from lsbench.engine.classify import create_variant
-from lsbench.jobs.analyze import JOB, AnalyzeSpec
+from lsbench.jobs.analyze import JOB, AnalyzeSpec, write_findings
 
 
 @pytest.fixture
@@ -61,6 +63,14 @@ def test_a_model_without_what_is_looked_at_leaves_a_hole_with_the_reason(create_
     assert "Identity predicts no weights" in records[0].setting["missing"]
     assert not context.folder.exists()
     assert create_context.events[-1]["ev"] == "warning"
+
+
+def test_the_same_findings_give_the_same_files(tmp_path):
+    found = Findings({"field": np.eye(8) / 8, "shares": np.array([0.5])})
+    for folder in ("one", "two"):
+        write_findings(tmp_path / folder, "erf", "a model", ANALYSES.load("erf"), found)
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
 
 
 def test_numbers_of_each_image_have_an_interval(create_context):
