@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lsbench import __version__
+from lsbench.cli_analyze import analyze
 from lsbench.cli_compare import compare, verify
 from lsbench.cli_data import data_app
 from lsbench.cli_gate import gate
@@ -237,6 +238,7 @@ app.command()(profile)
 app.command()(compare)
 app.command()(verify)
 app.command()(why)
+app.command()(analyze)
 
 
 @app.command()

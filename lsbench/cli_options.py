@@ -40,6 +40,7 @@ class Listing(StrEnum):
     jobs = "jobs"
     metrics = "metrics"
     probes = "probes"
+    analyses = "analyses"
     recipes = "recipes"
     loggers = "loggers"
     reports = "reports"

@@ -100,11 +100,14 @@ class JobSpec(StrictModel):
             setting is no part of a job's id either, so that those results stay valid.
         data_fields: Names of settings that each name a data set, as ``dataset`` of a variant does: to be read
             beside the variant's own, or instead of it.
+        short_field: Name of the setting that a text in place of settings stands for, as in ``analyze: erf``;
+            a job without a name is called after its value.
     """
 
     data_fields: ClassVar[tuple[str, ...]] = ()
     runtime_fields: ClassVar[frozenset[str]] = frozenset()
     later_fields: ClassVar[frozenset[str]] = frozenset()
+    short_field: ClassVar[str | None] = None
 
     threads: int = Field(default=1, ge=1, description="CPU threads of the job; part of its identity")
 
@@ -120,6 +123,10 @@ class JobSpec(StrictModel):
 
     def check_need(self, need: JobSpec) -> None:
         """Raise a ValueError if a job with the settings `need` leaves not what this one needs of it."""
+
+    def other_variant(self) -> str | None:
+        """Return the name of a second variant whose jobs this one needs too; by default none."""
+        return None
 
     def other_data(self) -> tuple[dict[str, Any], ...]:
         """Return the settings of the data sets that `data_fields` name."""

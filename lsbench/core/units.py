@@ -32,6 +32,10 @@ def _percent(name: str, what: str) -> Quantity:
     return Quantity(name, "fraction", True, f"{what} (%)", 100.0)
 
 
+def _area(percent: int) -> Quantity:
+    return Quantity(f"erf_area_{percent}", "fraction", None, f"ERF area of {percent} % (%)", 100.0, 1)
+
+
 _ALL = (
     Quantity("top1", "fraction", True, "top-1 (%)", 100.0),
     Quantity("top5", "fraction", True, "top-5 (%)", 100.0),
@@ -83,6 +87,19 @@ _ALL = (
     _percent("maskrcnn_ap50_mask", "Mask R-CNN mask AP50"),
     _percent("maskrcnn_ap75_mask", "Mask R-CNN mask AP75"),
     _percent("miou", "mIoU"),
+    _area(20),
+    _area(30),
+    _area(50),
+    _area(99),
+    Quantity("aggregation_entropy", "ratio", None, "aggregation entropy / largest", 1.0, 3),
+    Quantity("aggregation_overlap", "fraction", None, "aggregation on the object (%)", 100.0, 1),
+    Quantity("object_area", "fraction", None, "area of the object (%)", 100.0, 1),
+    Quantity("lkp_map_entropy", "ratio", None, "LKP map entropy / largest", 1.0, 3),
+    Quantity("ska_map_entropy", "ratio", None, "SKA map entropy / largest", 1.0, 3),
+    Quantity("fourier_high_frequency", "nat", None, "log amplitude at the highest frequency", 1.0, 2),
+    Quantity("fourier_gain", "nat", None, "mixers' gain at the highest frequency", 1.0, 2),
+    Quantity("cka_mean", "ratio", None, "CKA, all pairs of layers", 1.0, 3),
+    Quantity("cka_same_depth", "ratio", None, "CKA, layers of the same depth", 1.0, 3),
 )
 QUANTITIES = {quantity.name: quantity for quantity in _ALL}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lsbench.reports._analyses import analyses_table
 from lsbench.reports._comparisons import comparison_table
 from lsbench.reports._nights import nights_table
 from lsbench.reports._robustness import robustness_table
@@ -14,6 +15,7 @@ from lsbench.tables.summary import Summary
 SECTIONS = {
     "comparisons": comparison_table,
     "robustness": robustness_table,
+    "analyses": analyses_table,
     "training": training_table,
     "gate": nights_table,
 }

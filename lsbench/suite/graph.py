@@ -16,6 +16,8 @@ from lsbench.core.registry import DATASETS, JOBS
 from lsbench.suite.schema import JobEntry, Suite
 
 UNKNOWN_MACS = 1e9
+#: Between the name of a needed job and the other variant that it belongs to.
+OF = "@"
 
 #: A data set's plug-in, its spec, and the fingerprint of its files or None where they are not there.
 _Found = tuple[Any, Any, str | None]
@@ -82,12 +84,14 @@ def build_graph(suite: Suite, *, data_root: Path | None = None) -> JobGraph:
     order = _ordered(suite.jobs)
     jobs: dict[str, Job] = {}
     cost: dict[str, float] = {}
-    for variant in suite.variants:
-        for entry in order:
-            for seed in suite.seeds if JOBS.load(entry.kind).per_seed else (None,):
-                job = _job(entry, variant, seed, suite, jobs, datasets)
-                jobs[job.label] = job
-                cost[job.label] = _cost(job, datasets)
+    pairs = [(variant, entry) for variant in suite.variants for entry in order]
+    # What needs another variant's jobs comes after all of them; nothing needs it in turn.
+    pairs.sort(key=lambda pair: _other_variant(pair[1], pair[0]) is not None)
+    for variant, entry in pairs:
+        for seed in suite.seeds if JOBS.load(entry.kind).per_seed else (None,):
+            job = _job(entry, variant, seed, suite, jobs, datasets)
+            jobs[job.label] = job
+            cost[job.label] = _cost(job, datasets)
     guessed = frozenset(label for label, job in jobs.items() if suite.limit or _macs(job, datasets) is None)
     return JobGraph(suite, tuple(jobs.values()), cost, guessed, tuple(datasets.missing))
 
@@ -96,6 +100,23 @@ def _ordered(entries: tuple[JobEntry, ...]) -> list[JobEntry]:
     by_name = {entry.name: entry for entry in entries}
     sorter = graphlib.TopologicalSorter({entry.name: entry.needs for entry in entries})
     return [by_name[name] for name in sorter.static_order()]
+
+
+def _other_variant(entry: JobEntry, variant: Variant) -> str | None:
+    settings = entry.spec_of.get(variant.name, entry.spec)
+    other: str | None = JOBS.load(entry.kind).spec.model_validate(settings).other_variant()
+    return other
+
+
+def _needs(
+    entry: JobEntry, variant: Variant, seed: int | None, jobs: dict[str, Job]
+) -> dict[str, str | None]:
+    """Return the ids of the needed jobs by name; those of another variant are called ``job@variant``."""
+    needs = {need: _need(jobs, variant.name, need, seed) for need in entry.needs}
+    other = _other_variant(entry, variant)
+    if other is not None:
+        needs |= {f"{need}{OF}{other}": _need(jobs, other, need, seed) for need in entry.needs}
+    return needs
 
 
 def _job(
@@ -116,7 +137,7 @@ def _job(
         variant=variant,
         seed=seed,
         spec=settings,
-        needs={need: _need(jobs, variant, need, seed) for need in entry.needs},
+        needs=_needs(entry, variant, seed, jobs),
         resources=entry.resources,
         dataset_fingerprint=fingerprint if kind.uses_data else None,
         protocol_version=kind.version,
@@ -198,8 +219,8 @@ def _shape(plugin: Any, spec: Any, data_root: Path | None) -> dict[str, Any] | N
         return None
 
 
-def _need(jobs: dict[str, Job], variant: Variant, need: str, seed: int | None) -> str | None:
-    per_variant, per_seed = f"{variant.name}/{need}", f"{variant.name}/{need}/seed{seed}"
+def _need(jobs: dict[str, Job], variant: str, need: str, seed: int | None) -> str | None:
+    per_variant, per_seed = f"{variant}/{need}", f"{variant}/{need}/seed{seed}"
     return (jobs.get(per_seed) or jobs[per_variant]).id
 
 
@@ -281,6 +302,7 @@ def selected(
 
 
 def _need_labels(job: Job, graph: JobGraph) -> set[str]:
-    names = {f"{job.variant.name}/{need}" for need in job.needs}
+    parts = [need.partition(OF) for need in job.needs]
+    names = {f"{variant or job.variant.name}/{need}" for need, _, variant in parts}
     names |= {f"{name}/seed{job.seed}" for name in names}
     return {other.label for other in graph.jobs if other.label in names}

@@ -47,9 +47,10 @@ def _job(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
         "needs": {"type": "array", "items": {"type": "string"}},
         "resources": resources,
     }
+    short = [settings["properties"][kind.spec.short_field]] if kind.spec.short_field else []
     return {
         "type": "object",
-        "properties": {name: {"anyOf": [settings, {"type": "null"}]}},
+        "properties": {name: {"anyOf": [settings, {"type": "null"}, *short]}},
         "required": [name],
         "additionalProperties": False,
     }

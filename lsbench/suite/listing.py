@@ -26,6 +26,7 @@ REGISTRIES = {
     "jobs": registry.JOBS,
     "metrics": registry.METRICS,
     "probes": registry.PROBES,
+    "analyses": registry.ANALYSES,
     "loggers": registry.LOGGERS,
     "reports": registry.REPORTS,
 }

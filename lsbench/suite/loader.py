@@ -11,9 +11,10 @@ from pydantic import ValidationError
 from lsbench.core.errors import UsageError
 from lsbench.core.ids import content_hash
 from lsbench.core.registry import PACKAGE_ROOT, suggest
+from lsbench.suite.entries import job_name
 from lsbench.suite.marked_yaml import MarkedDict, MarkedList, merge
 from lsbench.suite.matrix import expand_variants
-from lsbench.suite.overlay import apply_preset, job_name, merge_jobs, published_preset, read_suite
+from lsbench.suite.overlay import apply_preset, merge_jobs, published_preset, read_suite
 from lsbench.suite.problems import Problems
 from lsbench.suite.resolve import resolve_suite
 from lsbench.suite.schema import Suite, SuiteFile

@@ -9,6 +9,7 @@ from typing import Any
 
 from lsbench.core.errors import ConfigError, UsageError
 from lsbench.core.registry import suggest
+from lsbench.suite.entries import job_name, written_out
 from lsbench.suite.marked_yaml import MarkedDict, MarkedList, line_of, merge, read_yaml
 
 
@@ -118,17 +119,6 @@ def published_preset(data: MarkedDict, preset: str) -> str:
     return preset if own.keys() & {"extends", "variants"} else "default"
 
 
-def job_name(entry: Any) -> str | None:
-    """Return the name of an entry of ``jobs``, or None if it is malformed."""
-    if isinstance(entry, str):
-        return entry
-    if isinstance(entry, dict) and len(entry) == 1:
-        kind, settings = next(iter(entry.items()))
-        named = settings.get("name") if isinstance(settings, dict) else None
-        return str(named or kind)
-    return None
-
-
 def merge_jobs(base: Any, over: Any) -> Any:
     """Return the jobs of `base` with the settings of `over` laid over those of the same name."""
     if not (isinstance(base, MarkedList) and isinstance(over, MarkedList)):
@@ -153,4 +143,4 @@ def _merge_job(base: Any, over: Any) -> Any:
         return base
     if isinstance(base, str):
         return over
-    return merge(base, over)
+    return merge(written_out(base), written_out(over))

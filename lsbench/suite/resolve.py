@@ -11,6 +11,7 @@ from lsbench.core.catalog import unknown_model
 from lsbench.core.errors import UnknownNameError
 from lsbench.core.job import DEFAULT_RESOURCES, JobKind, Resources, Variant
 from lsbench.core.registry import DATASETS, JOBS, MIXERS, suggest
+from lsbench.suite.entries import job_name, kind_and_settings, name_of
 from lsbench.suite.gate import resolve_gate
 from lsbench.suite.marked_yaml import merge
 from lsbench.suite.problems import Problems
@@ -38,6 +39,7 @@ def resolve_suite(
     published_only = published_rows(data, problems)
     _check_needs(jobs, data, problems)
     _check_leavings(jobs, variants, problems)
+    _check_other_variants(jobs, variants, problems)
     baseline = _baseline(data, variants, problems)
     search = resolve_search(data, jobs, problems)
     gate = resolve_gate(data, problems)
@@ -171,7 +173,7 @@ def _jobs(data: dict[str, Any], problems: Problems) -> list[JobEntry]:
     suite_resources = data.get("resources")
     for index, entry in enumerate(data.get("jobs") or []):
         where: tuple[str | int, ...] = ("jobs", index)
-        kind_name, settings = _kind_and_settings(entry)
+        kind_name, settings = kind_and_settings(entry)
         if kind_name is None:
             problems.add(where, "expected a job kind, or a mapping of one job kind to its settings")
             continue
@@ -188,21 +190,6 @@ def _jobs(data: dict[str, Any], problems: Problems) -> list[JobEntry]:
     return found
 
 
-def _kind_and_settings(entry: Any) -> tuple[str | None, dict[str, Any]]:
-    if isinstance(entry, str):
-        return entry, {}
-    if isinstance(entry, dict) and len(entry) == 1:
-        kind, settings = next(iter(entry.items()))
-        if settings is None or isinstance(settings, dict):
-            return str(kind), dict(settings or {})
-    return None, {}
-
-
-def _written_name(entry: Any) -> str:
-    kind_name, settings = _kind_and_settings(entry)
-    return str(settings.get("name") or kind_name)
-
-
 def _job(
     kind_name: str,
     settings: dict[str, Any],
@@ -213,7 +200,7 @@ def _job(
     kind: JobKind = JOBS.load(kind_name)
     own = {key: value for key, value in settings.items() if key not in RESERVED}
     needs = settings.get("needs", kind.spec.needed_kinds(own, kind.needs))
-    name = settings.get("name") or kind_name
+    name = name_of(kind_name, settings)
     if not isinstance(name, str) or not re.fullmatch(NAME, name):
         problems.add((*where, "name"), f"string should match pattern '{NAME}', found {name!r}")
         return None
@@ -266,7 +253,7 @@ def _with_named(kind: JobKind, own: dict[str, Any]) -> dict[str, Any]:
 
 def _with_row_settings(jobs: list[JobEntry], data: dict[str, Any], problems: Problems) -> list[JobEntry]:
     """Return `jobs` with the settings that single rows of the suite have otherwise."""
-    written = {_written_name(entry): _kind_and_settings(entry)[1] for entry in data.get("jobs") or []}
+    written = {job_name(entry): kind_and_settings(entry)[1] for entry in data.get("jobs") or []}
     defaults = data.get("defaults") if isinstance(data.get("defaults"), dict) else {}
     changed: dict[str, dict[str, dict[str, Any]]] = {job.name: {} for job in jobs}
     kinds = {job.name: job.kind for job in jobs}
@@ -314,10 +301,10 @@ def _resources(value: Any, where: tuple[str | int, ...], problems: Problems) -> 
 
 def _check_needs(jobs: list[JobEntry], data: dict[str, Any], problems: Problems) -> None:
     by_name = {job.name: job for job in jobs}
-    written = {_written_name(entry) for entry in data.get("jobs") or []}
+    written = {job_name(entry) for entry in data.get("jobs") or []}
     for index, entry in enumerate(data.get("jobs") or []):
-        kind_name, _ = _kind_and_settings(entry)
-        job = by_name.get(_written_name(entry))
+        kind_name, _ = kind_and_settings(entry)
+        job = by_name.get(job_name(entry) or "")
         for need in job.needs if job else ():
             where = ("jobs", index, str(kind_name), "needs")
             if need not in by_name:
@@ -359,6 +346,16 @@ def _check_leavings(jobs: list[JobEntry], variants: list[Variant], problems: Pro
             for reason, names in rows.items():
                 which = "" if len(names) == len(variants) else f" of {', '.join(names)}"
                 problems.add(("jobs", index, job.kind), f"needs '{need.name}'{which}: {reason}")
+
+
+def _check_other_variants(jobs: list[JobEntry], variants: list[Variant], problems: Problems) -> None:
+    """Note each second variant of a job that the suite does not have."""
+    names = [variant.name for variant in variants]
+    for index, job in enumerate(jobs):
+        for settings in (job.spec, *job.spec_of.values()):
+            other = JOBS.load(job.kind).spec.model_validate(settings).other_variant()
+            if other is not None and other not in names:
+                problems.add(("jobs", index, job.kind), f"no variant '{other}'{suggest(other, names)}")
 
 
 def _has_need(job: JobEntry, kind: str, by_name: dict[str, JobEntry]) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from lsbench.store.results import ResultsFolder
+from lsbench.tables.analyses import AnalysisFigure, analysis_figures
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.columns import ALL_CLASSES, create_columns
 from lsbench.tables.comparisons import Comparison, compare_with_baseline, with_differences
@@ -53,6 +54,7 @@ class Summary:
     #: Where the numbers lie, for reports that show where each comes from.
     folder: ResultsFolder | None = field(default=None, compare=False, repr=False)
     comparisons: list[Comparison] = field(default_factory=list)
+    analyses: list[AnalysisFigure] = field(default_factory=list)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the summary as a pandas frame in SI units, with interval and seeds beside each value."""
@@ -113,6 +115,7 @@ def summarize(folder: ResultsFolder) -> Summary | None:
         nights=_nights(folder),
         folder=folder,
         comparisons=compared,
+        analyses=analysis_figures(table),
     )
 
 

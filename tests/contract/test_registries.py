@@ -5,11 +5,11 @@ import ast
 import pytest
 
 from lsbench.core import registry
-from lsbench.core.registry import DATASETS, JOBS, LOGGERS, METRICS, MIXERS, PROBES, REPORTS
+from lsbench.core.registry import ANALYSES, DATASETS, JOBS, LOGGERS, METRICS, MIXERS, PROBES, REPORTS
 
 ALL = [
     (plugins, name)
-    for plugins in (MIXERS, JOBS, DATASETS, METRICS, PROBES, LOGGERS, REPORTS)
+    for plugins in (MIXERS, JOBS, DATASETS, METRICS, PROBES, ANALYSES, LOGGERS, REPORTS)
     for name in plugins.names()
 ]
 TORCH_FREE = {JOBS, DATASETS, METRICS, PROBES, LOGGERS, REPORTS}
@@ -49,7 +49,7 @@ class TestPlugin:
         others = {f"{plugins.package}.{other}" for other in plugins.names() if other != name}
         assert not imported & others
 
-    def test_it_imports_nothing_heavy_at_the_top_unless_it_is_a_mixer(self, plugins, name):
+    def test_it_imports_nothing_heavy_at_the_top_unless_it_is_torch_code(self, plugins, name):
         if plugins not in TORCH_FREE:
             return
         heads = set()

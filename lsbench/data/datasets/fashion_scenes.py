@@ -7,8 +7,8 @@ about the class, the background is busy, and pieces of other garments mislead.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Container, Iterator, Sequence
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -21,8 +21,12 @@ from lsbench.data.embedded import pack
 from lsbench.data.png_folders import write_split
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from lsbench.data.embedded.pack import GarmentSplit
     from lsbench.data.png_folders import LabelledImage
+    from lsbench.data.scenes import Scene
 
 SCENES_VERSION = 1
 """Part of the fingerprint; raise it with every change here, in scenes or in clutter that alters pixels."""
@@ -82,6 +86,22 @@ class FashionScenesDataset:
         splits = {split: root / split for split in SPLITS}
         return ImageFolders(root, splits, tuple(sorted(pack.wnids())), MEAN, STD)
 
+    def object_masks(self, spec: FashionScenesSpec, split: str, paths: Sequence[str]) -> NDArray[np.bool_]:
+        """Return the pixels of the garment in each scene, shape ``(N, H, W)``; the scenes are composed anew.
+
+        Args:
+            spec: The data set.
+            split: One of its splits.
+            paths: ``<class>/<source index>.png`` of each scene.
+        """
+        import numpy as np
+
+        indices = [int(PurePosixPath(path).stem) for path in paths]
+        photos = pack.read_pack()[split]
+        scenes = _composed(spec, split, photos, self.num_images(spec, split), frozenset(indices))
+        masks = {index: scene.masks.any(axis=0) for scene, _, index in scenes}
+        return np.stack([masks[index] for index in indices])
+
     def num_classes(self, spec: FashionScenesSpec, data_root: Path | None = None) -> int:
         """Return 10."""
         return 10
@@ -97,6 +117,18 @@ def _scenes(
     spec: FashionScenesSpec, split: str, photos: GarmentSplit, num_images: int
 ) -> Iterator[LabelledImage]:
     """Yield each scene, its label and its garment's source index, which also seeds the scene."""
+    for scene, label, index in _composed(spec, split, photos, num_images):
+        yield scene.image, label, index
+
+
+def _composed(
+    spec: FashionScenesSpec,
+    split: str,
+    photos: GarmentSplit,
+    num_images: int,
+    only: Container[int] | None = None,
+) -> Iterator[tuple[Scene, int, int]]:
+    """Yield scenes with label and source index, all or those of some source indices."""
     import numpy as np
 
     from lsbench.data.scenes import Garment, compose_scene
@@ -104,12 +136,13 @@ def _scenes(
     mains = photos.balanced_prefix(num_images)
     others = [np.flatnonzero(photos.labels != label) for label in range(10)]
     for image, label, index in zip(mains.images, mains.labels.tolist(), mains.indices.tolist(), strict=True):
+        if only is not None and index not in only:
+            continue
         rng = np.random.default_rng([spec.seed, SPLITS.index(split), index])
         rows = rng.choice(others[label], size=spec.fragments)
-        scene = compose_scene(
-            rng, [Garment(image, label)], img_size=spec.img_size, fragments=list(photos.images[rows])
-        )
-        yield scene.image, label, index
+        garments = [Garment(image, label)]
+        fragments = list(photos.images[rows])
+        yield compose_scene(rng, garments, img_size=spec.img_size, fragments=fragments), label, index
 
 
 DATASET = FashionScenesDataset()

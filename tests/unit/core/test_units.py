@@ -1,5 +1,6 @@
 import pytest
 
+from lsbench.core.registry import ANALYSES
 from lsbench.core.units import QUANTITIES, from_duration, quantity
 
 
@@ -8,15 +9,17 @@ def test_an_unknown_quantity_has_neither_unit_nor_direction():
     assert (found.name, found.unit, found.higher_is_better, found.scale) == ("strangeness", "", None, 1.0)
 
 
+INSIGHTS = {metric for name in ANALYSES.names() for metric in ANALYSES.load(name).metrics}
+
+
 @pytest.mark.parametrize("found", QUANTITIES.values(), ids=lambda q: q.name)
 def test_scale_and_title_agree(found):
     if "(%)" in found.title:
         assert (found.unit, found.scale) == ("fraction", 100.0)
     if found.name.endswith("_ms"):
         assert found.unit == "ms"
-    assert (found.higher_is_better is None) == (found.name in {"lr", "epochs"}), (
-        "neither more nor less is better"
-    )
+    has_no_direction = found.name in {"lr", "epochs", *INSIGHTS}
+    assert (found.higher_is_better is None) == has_no_direction, "neither more nor less is better"
 
 
 def test_flops_say_how_they_are_counted():

@@ -1,0 +1,24 @@
+"""Numbers of maps of places: how evenly they are spread."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def entropy(maps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the entropy of each map (N, h, w) as a distribution over places, by its largest, shape (N,).
+
+    >>> entropy(np.array([[[1.0, 1.0]], [[2.0, 0.0]]])).round(6).tolist()
+    [1.0, 0.0]
+
+    Args:
+        maps: Values of at least 0.
+    """
+    share = maps.reshape(len(maps), -1)
+    share = share / np.maximum(share.sum(axis=1, keepdims=True), 1e-300)
+    nats = -(share * np.log(np.maximum(share, 1e-300))).sum(axis=1)
+    found: NDArray[np.float64] = np.maximum(nats, 0.0) / math.log(max(share.shape[1], 2))
+    return found

@@ -1,0 +1,92 @@
+"""Centred kernel alignment: how alike the layers of two models see the same images.
+
+Linear CKA in mini-batches: the unbiased HSIC of each pair of layers is averaged over the batches before the
+quotient is taken. Between two models, or within one. 1 is the same up to rotation and scale, 0 unrelated;
+the unbiased estimate can fall below 0.
+
+Source:
+    Nguyen, Raghu & Kornblith, ICLR 2021, arXiv:2010.15327, section 3, equations 2-4; Song et al., JMLR 2012,
+    equation 5, for the unbiased HSIC; Kornblith et al., ICML 2019, arXiv:1905.00414, for CKA.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject
+from lsbench.models.observation import layers_of, observed
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+LEAST_IMAGES = 4
+"""The unbiased HSIC divides by n - 3."""
+
+
+def analyse(subject: Subject) -> Findings:
+    """Return the alignment of each pair of layers, shape (layers, other layers), and means over pairs."""
+    if min(len(subject.images), subject.batch_size) < LEAST_IMAGES:
+        raise NotApplicableError(f"cka: expected batches of at least {LEAST_IMAGES} images, found fewer")
+    other = subject.other
+    first, second = layers_of(subject.model), layers_of(other or subject.model)
+    cross = torch.zeros(len(first), len(second), dtype=torch.float64)
+    own, others = (torch.zeros(len(layers), dtype=torch.float64) for layers in (first, second))
+    for images in subject.batches(LEAST_IMAGES):
+        grams = _grams(subject.model, first, images)
+        of_other = grams if other is None else _grams(other, second, images)
+        cross += hsic(grams[:, None], of_other[None])
+        own += hsic(grams, grams)
+        others += hsic(of_other, of_other)
+    matrix = (cross / (own[:, None] * others[None]).clamp_min(1e-300).sqrt()).numpy()
+    same_depth = np.diagonal(matrix)
+    is_pair = np.ones(matrix.shape, dtype=bool) if other is not None else ~np.eye(len(matrix), dtype=bool)
+    numbers = {"cka_mean": float(matrix[is_pair].mean())} if is_pair.any() else {}
+    if other is not None and len(first) == len(second):
+        numbers["cka_same_depth"] = float(same_depth.mean())
+    names = np.array(list(first)), np.array(list(second))
+    title = np.array(subject.other_title or subject.title)
+    arrays = {"cka": matrix, "layers": names[0], "other_layers": names[1], "other": title}
+    return Findings(arrays, numbers)
+
+
+def _grams(model: nn.Module, layers: Mapping[str, nn.Module], images: Tensor) -> Tensor:
+    """Return the inner products of the images' features in each layer, float64, shape (layers, n, n)."""
+    with observed(layers) as seen, torch.no_grad():
+        model(images)
+    flat = (seen[name].returned.flatten(1).double() for name in layers)
+    return torch.stack([(x @ x.T).cpu() for x in flat])
+
+
+def hsic(gram: Tensor, other: Tensor) -> Tensor:
+    """Return the unbiased Hilbert-Schmidt independence criterion of Gram matrices, shape (...).
+
+    Args:
+        gram: Shape (..., n, n), n at least 4.
+        other: Of the same images, a shape that broadcasts with it.
+    """
+    n = gram.shape[-1]
+    off = 1 - torch.eye(n, dtype=gram.dtype, device=gram.device)
+    first, second = gram * off, other * off
+    trace = (first * second.transpose(-1, -2)).sum(dim=(-1, -2))
+    sums = first.sum(dim=(-1, -2)) * second.sum(dim=(-1, -2)) / ((n - 1) * (n - 2))
+    rows = (first.sum(dim=-2) * second.sum(dim=-1)).sum(dim=-1) * 2 / (n - 2)
+    return (trace + sums - rows) / (n * (n - 3))
+
+
+def draw(arrays: Mapping[str, NDArray[Any]], figure: Figure, title: str) -> None:
+    """Draw the matrix, first layers at the bottom left."""
+    axes = figure.subplots()
+    image = axes.imshow(arrays["cka"], cmap="viridis", vmin=0, vmax=1, origin="lower")
+    axes.set(title=f"{title}: linear CKA", xlabel=str(arrays["other"]), ylabel=title)
+    for axis, names in ((axes.xaxis, arrays["other_layers"]), (axes.yaxis, arrays["layers"])):
+        axis.set_ticks(range(len(names)), names, fontsize=6, rotation=90 if axis is axes.xaxis else 0)
+    figure.colorbar(image, label="CKA")
+
+
+ANALYSIS = Analysis(analyse, draw, metrics=("cka_mean", "cka_same_depth"), compares=True, passes=2.0)

@@ -1,0 +1,95 @@
+"""Effective receptive field: how much each pixel moves the centre of the final map.
+
+The field is the gradient of the central position of the final map, summed over its channels, with respect to
+the input; its absolute values are summed over the colours and averaged over the images. The area of a share
+is that of the smallest square around the field's centre of mass that holds this share of the sum, divided by
+the image's area. The square is cut off at the image's border; between two squares of pixels the share grows
+linearly with the area, so that a uniform field gives exactly the share.
+
+Source:
+    Luo et al., NeurIPS 2016, arXiv:1701.04128, for the field; Ding et al., CVPR 2022, arXiv:2203.06717,
+    section 4.3, for the area ratios; LSNet, CVPR 2025, arXiv:2503.23135, supplement, Figure 1.
+
+Differs from the authors' code:
+    RepLKNet's code drops negative features and gradients instead of taking absolute values, and puts its
+    squares in the image's middle, which is not where the central position of a map of even side looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from lsbench.analyses import Analysis, Findings, Subject
+from lsbench.models.observation import final_map
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+SHARES = (0.2, 0.3, 0.5, 0.99)
+
+
+def analyse(subject: Subject) -> Findings:
+    """Return the field, shape (H, W), summing to 1, and its area ratios."""
+    total = torch.zeros(subject.images.shape[2:], dtype=torch.float64)
+    for images in subject.batches():
+        total += contribution(subject.model, images)
+    field = (total / total.sum().clamp_min(1e-300)).numpy()
+    return Findings(
+        arrays={"field": field, "shares": np.array(SHARES)},
+        numbers={f"erf_area_{round(100 * share)}": area_ratio(field, share) for share in SHARES},
+    )
+
+
+def contribution(model: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
+    """Return the sum over images (N, 3, H, W) of the centre's absolute gradients, float64, shape (H, W)."""
+    images = images.detach().requires_grad_(True)
+    with torch.enable_grad():
+        features = final_map(model, images)
+        centre = features[:, :, features.shape[2] // 2, features.shape[3] // 2].sum()
+        (gradient,) = torch.autograd.grad(centre, images)
+    return gradient.abs().double().sum(dim=(0, 1)).cpu()
+
+
+def area_ratio(field: NDArray[np.float64], share: float) -> float:
+    """Return the area of the smallest centred square with `share` of the field, by the whole area.
+
+    >>> round(area_ratio(np.ones((6, 6)), 0.3), 12)
+    0.3
+    """
+    rows, cols = np.indices(field.shape)
+    total = field.sum()
+    if total <= 0:
+        return float("nan")
+    centre = (rows * field).sum() / total, (cols * field).sum() / total
+    distance = np.maximum(abs(rows - centre[0]), abs(cols - centre[1])).round(9)
+    rings, ring_of = np.unique(distance, return_inverse=True)
+    areas = np.bincount(ring_of.ravel(), minlength=len(rings)).cumsum() / field.size
+    shares = np.bincount(ring_of.ravel(), weights=field.ravel(), minlength=len(rings)).cumsum() / total
+    first = int(np.searchsorted(shares, share - 1e-12))
+    before = (shares[first - 1], areas[first - 1]) if first else (0.0, 0.0)
+    part = (share - before[0]) / (shares[first] - before[0])
+    return float(before[1] + part * (areas[first] - before[1]))
+
+
+def draw(arrays: Mapping[str, NDArray[Any]], figure: Figure, title: str) -> None:
+    """Draw the field on a logarithmic scale, as the literature does."""
+    axes = figure.subplots()
+    field = arrays["field"] / max(arrays["field"].max(), 1e-300)
+    image = axes.imshow(np.log10(np.maximum(field, 1e-4)), cmap="viridis", vmin=-4, vmax=0)
+    axes.set(title=f"{title}: effective receptive field", xticks=[], yticks=[])
+    figure.colorbar(image, label="log10 of contribution / largest")
+    sums = [f"{100 * share:.0f} %: {area_ratio(arrays['field'], share):.3f}" for share in arrays["shares"]]
+    axes.set_xlabel("area ratio of " + ", ".join(sums), fontsize=8)
+
+
+ANALYSIS = Analysis(
+    analyse,
+    draw,
+    metrics=tuple(f"erf_area_{round(100 * share)}" for share in SHARES),
+    passes=3.0,
+)

@@ -1,0 +1,101 @@
+"""Frequency response: how much of the high frequencies layers and token mixers let through.
+
+The relative log amplitude is the logarithm of the amplitudes of a map's two-dimensional Fourier spectrum
+along its diagonal, averaged over images and channels, less its value at frequency zero. High frequency is its
+value at the highest frequency that the map has, averaged over the pluggable token mixers' outputs, or over
+the layers where a model has none. Gain is the difference between a mixer's output and its input there: below
+0 the mixer smooths.
+
+Source:
+    Park & Kim, How Do Vision Transformers Work?, ICLR 2022, arXiv:2202.06709, section 2 and Figure 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject
+from lsbench.models.observation import Seen, layers_of, mixers_of, observed, to_map
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+#: Amplitudes below this count as this.
+LEAST = 1e-12
+
+
+def analyse(subject: Subject) -> Findings:
+    """Return per layer, and per mixer's input and output, the relative log amplitude at each frequency."""
+    layers, mixers = layers_of(subject.model), mixers_of(subject.model)
+    watched = {**layers, **{name: mixer for name, (_, mixer) in mixers.items()}}
+    sums: dict[str, Tensor] = {}
+    with observed(watched) as seen, torch.no_grad():
+        for images in subject.batches():
+            subject.model(images)
+            for name, features in _features(seen, set(mixers)):
+                found = log_amplitude(to_map(subject.model, features)).sum(dim=0)
+                sums[name] = sums[name] + found if name in sums else found
+    curves = {name: (found / len(subject.images)).cpu().numpy() for name, found in sums.items()}
+    relative = {name: curve - curve[0] for name, curve in curves.items() if len(curve) > 1}
+    outputs = [f"{name}:out" for name in mixers if f"{name}:out" in relative] or list(relative)
+    if not outputs:
+        raise NotApplicableError("fourier: every map of the model is a single pixel; take larger images")
+    numbers = {"fourier_high_frequency": float(np.mean([relative[name][-1] for name in outputs]))}
+    kept = [name for name in mixers if f"{name}:in" in relative and f"{name}:out" in relative]
+    gains = [relative[f"{name}:out"][-1] - relative[f"{name}:in"][-1] for name in kept]
+    if gains:
+        numbers["fourier_gain"] = float(np.mean(gains))
+    return Findings(relative, numbers)
+
+
+def _features(seen: Mapping[str, Seen], mixers: set[str]) -> list[tuple[str, Tensor]]:
+    found = []
+    for name, one in seen.items():
+        found += [(f"{name}:in", one.given), (f"{name}:out", one.returned)] if name in mixers else []
+        found += [] if name in mixers else [(name, one.returned)]
+    return found
+
+
+def log_amplitude(maps: Tensor) -> Tensor:
+    """Return the mean log amplitude along the spectrum's diagonal, from frequency 0 to the highest.
+
+    Args:
+        maps: Shape (B, C, H, W).
+
+    Returns:
+        Mean over channels, float64, shape (B, min(H, W) // 2 + 1).
+    """
+    spectrum = torch.fft.fft2(maps.double()).abs().clamp_min(LEAST).log().mean(dim=1)
+    side = min(maps.shape[2:]) // 2 + 1
+    steps = torch.arange(side, device=maps.device)
+    found: Tensor = spectrum[:, steps, steps]
+    return found
+
+
+def draw(arrays: Mapping[str, NDArray[Any]], figure: Figure, title: str) -> None:
+    """Draw the curve of each layer, and of each mixer's output where there are mixers."""
+    from matplotlib import colormaps
+
+    axes = figure.subplots()
+    shown = [name for name in arrays if name.endswith(":out")] or list(arrays)
+    styles = ("-", "--", ":", "-.")
+    for index, name in enumerate(shown):
+        colour = colormaps["viridis"](0.9 * index / max(len(shown) - 1, 1))
+        frequency = np.linspace(0, 1, len(arrays[name]))
+        label = name.removesuffix(":out")
+        axes.plot(frequency, arrays[name], styles[index % 4], color=colour, label=label)
+    axes.set(
+        title=f"{title}: Fourier spectrum of features",
+        xlabel="frequency (π)",
+        ylabel="relative log amplitude",
+    )
+    axes.legend(fontsize=7)
+
+
+ANALYSIS = Analysis(analyse, draw, metrics=("fourier_high_frequency", "fourier_gain"))

@@ -1,0 +1,53 @@
+"""A few images of a data set to look into a model with, and where their objects are if that is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lsbench.core.job import JobContext
+from lsbench.data.loader import create_eval_loader
+from lsbench.data.preflight import check_data
+from lsbench.engine.classify import data_root, dataset_of, prepare_folders
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Images, for models and for people.
+
+    Attributes:
+        images: As a model takes them, normalised, shape (N, 3, H, W).
+        pictures: RGB in [0, 1], shape (N, H, W, 3).
+        masks: Pixels of the object, shape (N, H, W); None where the data set does not know them.
+        paths: ``<class>/<file name>`` of each.
+    """
+
+    images: Tensor
+    pictures: NDArray[np.float32]
+    masks: NDArray[np.bool_] | None
+    paths: tuple[str, ...]
+
+
+def read_sample(context: JobContext, split: str, num_images: int) -> Sample:
+    """Return `num_images` of a split, or all where it has fewer, evenly spaced over its sorted list.
+
+    Raises:
+        DataError: If the data is not there.
+    """
+    plugin, spec = dataset_of(context)
+    check_data(plugin, spec, data_root(context), splits=[split]).require()
+    folders = prepare_folders(context)
+    folders = replace(folders, limit=min(num_images, folders.limit or num_images))
+    batches = create_eval_loader(
+        folders, split=split, img_size=spec.img_size, batch_size=num_images, in_memory=plugin.in_memory
+    )
+    images = torch.cat([found for found, _ in batches])
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (folders.mean, folders.std))
+    pictures = (images * std + mean).clamp(0, 1).permute(0, 2, 3, 1).numpy()
+    paths = tuple(batches.paths)
+    masks = plugin.object_masks(spec, split, paths) if hasattr(plugin, "object_masks") else None
+    return Sample(images, pictures, masks, paths)

@@ -1,0 +1,198 @@
+"""Look into a model: receptive field, aggregation weights, feature maps, Fourier spectrum, alignment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from lsbench.core.job import Job, JobContext, JobKind, JobSpec, Resources
+from lsbench.core.record import Record, measured
+from lsbench.core.registry import ANALYSES
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from lsbench.analyses import Analysis, Findings, Subject
+
+#: Costly analyses go through the model forwards and backwards.
+USUAL_PASSES = 3
+
+
+class AnalyzeSpec(JobSpec):
+    """Settings of an analysis."""
+
+    runtime_fields: ClassVar[frozenset[str]] = frozenset({"other"})  # what is needed of it is in the id
+    short_field: ClassVar[str | None] = "kind"
+
+    kind: str = Field(default="erf", description="see `lsbench list analyses`")
+    num_images: int = Field(default=50, ge=1, description="evenly spaced over the split")
+    split: Literal["train", "val", "test"] = "test"
+    batch_size: int = Field(default=10, ge=1, description="images that go through the model at a time")
+    weights: Literal["last", "ema", "pretrained", "fresh"] = Field(
+        default="last",
+        description="last or ema: of the training; pretrained: those that the variant's model_args name; "
+        "fresh: random ones of the seed",
+    )
+    other: str | None = Field(
+        default=None, description="a second variant of the suite to compare with; for cka"
+    )
+
+    @field_validator("kind")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        ANALYSES.check([value])
+        return value
+
+    @model_validator(mode="after")
+    def _has_two_trainings(self) -> Self:
+        if self.other is not None and self.weights not in ("last", "ema"):
+            raise ValueError("other: two variants are compared after their trainings; weights: last or ema")
+        if self.other is not None and self.kind != "cka":
+            raise ValueError(f"other: expected with kind cka, found {self.kind}, which looks at one model")
+        return self
+
+    @classmethod
+    def needed_kinds(cls, settings: Mapping[str, Any], usual: tuple[str, ...]) -> tuple[str, ...]:
+        """Return no kind where nothing is trained."""
+        return () if settings.get("weights") in ("pretrained", "fresh") else usual
+
+    def check_need(self, need: JobSpec) -> None:
+        """Raise a ValueError if the moving average is asked for of a training that keeps none."""
+        if self.weights == "ema" and getattr(need, "ema_decay", 0.0) is None:
+            raise ValueError("the training keeps no moving average: set its ema_decay")
+
+    def other_variant(self) -> str | None:
+        """Return the second variant."""
+        return self.other
+
+
+def run(context: JobContext) -> Sequence[Record]:
+    """Analyse the model; write ``<kind>.npz``, ``.png`` and ``.svg``, and return the numbers.
+
+    A model that lacks what the analysis looks at gets no files, and records without a value that say why.
+    """
+    from lsbench.analyses import NotApplicableError
+
+    analysis: Analysis = ANALYSES.load(context.spec.kind)
+    subject = _subject(context)
+    try:
+        found = analysis.analyse(subject)
+    except NotApplicableError as error:
+        if context.job.id is None:
+            raise
+        context.emit({"ev": "warning", "message": str(error)})
+        where = {**_where(context, analysis, 0), "setting": {"missing": str(error)}}
+        return [measured(name, None, n=0, **where) for name in analysis.metrics]
+    write_findings(context.folder, context.spec.kind, subject.title, analysis, found)
+    return _records(found, _where(context, analysis, len(subject.images)))
+
+
+def _subject(context: JobContext) -> Subject:
+    from lsbench.analyses import Subject
+    from lsbench.engine.sample import read_sample
+
+    spec: AnalyzeSpec = context.spec
+    sample = read_sample(context, spec.split, spec.num_images)
+    other = _other_job(context)
+    return Subject(
+        model=_model(context),
+        images=sample.images.to(context.device),
+        pictures=sample.pictures,
+        masks=sample.masks,
+        batch_size=spec.batch_size,
+        other=None if other is None else _other_model(context, *other),
+        title=context.job.variant.title,
+        other_title="" if other is None else other[0].variant.title,
+        on_step=_progress(context),
+    )
+
+
+def _model(context: JobContext) -> nn.Module:
+    from lsbench.engine.classify import create_tested, create_variant
+
+    which = context.spec.weights
+    model = create_variant(context) if which == "fresh" else create_tested(context, which)
+    return model.to(context.device).eval()
+
+
+def _other_job(context: JobContext) -> tuple[Job, Path] | None:
+    """Return the second variant's training and its folder, where its weights and its own job lie."""
+    if context.spec.other is None:
+        return None
+    end = f"@{context.spec.other}"
+    folder = next(place for name, place in context.needs.items() if name.endswith(end))
+    return Job.model_validate_json((folder / "spec.json").read_text(encoding="utf-8")), folder
+
+
+def _other_model(context: JobContext, job: Job, folder: Path) -> nn.Module:
+    from dataclasses import replace
+
+    return _model(replace(context, job=job, needs={job.name: folder}))
+
+
+def _progress(context: JobContext) -> Callable[[int, int], None]:
+    def on_step(done: int, total: int) -> None:
+        context.emit({"ev": "step", "step": done, "steps": total, "what": context.spec.kind})
+
+    return on_step
+
+
+def write_findings(folder: Path, name: str, title: str, analysis: Analysis, found: Findings) -> None:
+    """Write the arrays as ``<name>.npz`` and the picture as ``<name>.png`` and ``<name>.svg``."""
+    import matplotlib as mpl
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    from lsbench.store.atomic import atomic_write
+
+    with atomic_write(folder / f"{name}.npz") as file:
+        np.savez_compressed(file, **found.arrays)  # type: ignore[arg-type, unused-ignore]
+    with mpl.rc_context({"svg.hashsalt": name}):  # else every file names its parts at random
+        figure = Figure(figsize=(6.4, 4.8), layout="constrained")
+        analysis.draw(found.arrays, figure, title)
+        for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+            with atomic_write(folder / f"{name}.{kind}") as file:
+                figure.savefig(file, format=kind, dpi=150, metadata=metadata)
+
+
+def _where(context: JobContext, analysis: Analysis, images: int) -> dict[str, Any]:
+    from lsbench.engine.classify import dataset_of
+
+    spec: AnalyzeSpec = context.spec
+    _, dataset = dataset_of(context)
+    against = "" if spec.other is None else f"|other={spec.other}"
+    weights = "" if spec.weights == "last" else f"|{spec.weights}"
+    # The unbiased estimate of cka is of batches.
+    batch = f"|batch={spec.batch_size}" if spec.kind == "cka" else ""
+    size = f"|res={dataset.img_size}|n={images or spec.num_images}"
+    version = f"|v{JOB.version}.{analysis.version}"
+    protocol = f"{spec.kind}|{spec.split}{weights}{against}{batch}{size}{version}"
+    return {"protocol": protocol, "dataset": str(dataset.name)}
+
+
+def _records(found: Findings, where: Mapping[str, Any]) -> list[Record]:
+    from lsbench.engine.intervals import interval_of
+
+    images = int(str(where["protocol"]).rpartition("|n=")[2].partition("|")[0])
+    records = [measured(name, value, n=images, **where) for name, value in found.numbers.items()]
+    for name, values in found.per_image.items():
+        records.append(measured(name, float(values.mean()), n=images, **interval_of(values), **where))
+    return records
+
+
+def cost(spec: AnalyzeSpec, macs: float, images: Callable[[str], int]) -> float:
+    """Return the estimated MACs: some passes over the images, or over the split where it has fewer."""
+    return macs * min(spec.num_images, images(spec.split) or spec.num_images) * USUAL_PASSES
+
+
+JOB = JobKind(
+    spec=AnalyzeSpec,
+    run=run,
+    version=1,
+    cost=cost,
+    needs=("train",),
+    resources=Resources(num_gpus="auto", timeout_min=60),
+)

@@ -1,0 +1,81 @@
+"""The numbers of analyses: one row per variant and metric, with mean and interval over the seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from lsbench.store.results import ResultsFolder
+from lsbench.tables.load import load_table
+from lsbench.tables.statistics import Estimate, mean_over_seeds
+
+KIND = "analyze"
+
+
+@dataclass(frozen=True)
+class AnalysisFigure:
+    """One number of an analysis of one variant.
+
+    Attributes:
+        variant: Name of the variant.
+        title: What reports call it.
+        metric: What was measured, in the unit of records.
+        protocol: Under which it was measured; its first part is the analysis.
+        estimate: Mean over the seeds that have a value; None where none has.
+        seeds: Number of seeds that were analysed.
+        ci_low: Lower end of the one seed's own interval, over images; None where there is none.
+        ci_high: Its upper end.
+        reason: Why there is no value; empty where there is one.
+    """
+
+    variant: str
+    title: str
+    metric: str
+    protocol: str
+    estimate: Estimate | None
+    seeds: int
+    ci_low: float | None = None
+    ci_high: float | None = None
+    reason: str = ""
+
+    @property
+    def analysis(self) -> str:
+        """Name of the analysis."""
+        return self.protocol.split("|", 1)[0]
+
+
+def load_analyses(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
+    """Return the rows of the long table that are numbers of analyses."""
+    table = load_table(list(folders))
+    return table[(table.kind == KIND) & table.metric.notna()]
+
+
+def analysis_figures(table: pd.DataFrame) -> list[AnalysisFigure]:
+    """Return each number once per variant and protocol, in the order of the table.
+
+    Args:
+        table: A long table of one results folder.
+    """
+    rows = table[(table.kind == KIND) & table.metric.notna()]
+    keys = ["variant", "title", "metric", "protocol"]
+    return [
+        _figure((str(variant), str(title), str(metric), str(protocol)), own)
+        for (variant, title, metric, protocol), own in rows.groupby(keys, sort=False)
+    ]
+
+
+def _figure(key: tuple[str, str, str, str], own: pd.DataFrame) -> AnalysisFigure:
+    values = [float(value) for value in own.value.dropna()]
+    low = high = None
+    if len(own) == 1 and values and pd.notna(own.ci_low.iloc[0]):
+        low, high = float(own.ci_low.iloc[0]), float(own.ci_high.iloc[0])
+    reason = "" if values else "the model has not what it looks at"
+    estimate = mean_over_seeds(values) if values else None
+    return AnalysisFigure(*key, estimate, len(own), low, high, reason)
+
+
+def in_order(figures: Sequence[AnalysisFigure]) -> list[str]:
+    """Return the metrics that have a value somewhere, each once."""
+    return list(dict.fromkeys(figure.metric for figure in figures if figure.estimate is not None))

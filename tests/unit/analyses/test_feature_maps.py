@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+import torch
+
+from lsbench.analyses import NotApplicableError, Subject
+from lsbench.analyses._maps import entropy
+from lsbench.analyses.feature_maps import ANALYSIS
+from lsbench.models.factory import create_model
+from lsbench.models.observation import mixers_of
+from lsbench.models.perception import aggregate
+
+
+def create_subject(mixer):
+    torch.manual_seed(0)
+    model = create_model("lsnet_nano", mixer=mixer, num_classes=3, img_size=32).eval()
+    pictures = np.zeros((3, 32, 32, 3), dtype=np.float32)
+    return Subject(model, torch.randn(3, 3, 32, 32), pictures, batch_size=2)
+
+
+def test_they_are_those_of_the_first_stage_computed_anew():
+    subject = create_subject("ls_conv")
+    found = ANALYSIS.analyse(subject)
+    _, mixer = next(iter(mixers_of(subject.model).values()))
+    given = []
+    mixer.register_forward_hook(lambda module, args, out: given.append(args[0]))
+    with torch.no_grad():
+        subject.model(subject.images)
+        ska = aggregate(given[0], mixer.lkp(given[0]), mixer.groups).abs().mean(dim=1)
+        lkp = mixer.lkp.cv2(torch.relu(mixer.lkp.cv1(given[0]))).abs().mean(dim=1)
+    assert found.arrays["ska"] == pytest.approx(ska.numpy(), rel=1e-4)
+    assert found.arrays["lkp"] == pytest.approx(lkp.numpy(), rel=1e-4)
+    assert found.per_image["ska_map_entropy"] == pytest.approx(entropy(found.arrays["ska"]))
+
+
+def test_a_mixer_without_perception_is_refused():
+    with pytest.raises(NotApplicableError, match="ls_conv or without_lkp"):
+        ANALYSIS.analyse(create_subject("cga"))
