@@ -117,6 +117,10 @@ def _status(folder: ResultsFolder, status: SuiteStatus) -> dict[str, Any]:
     }
 
 
+def _plain(text: str, rank: int | None) -> str:
+    return text
+
+
 def _tables(summary: Summary | None) -> list[dict[str, Any]]:
     """Return the tables as every report words them, at most :data:`MOST_ROWS` rows of each."""
     if summary is None:
@@ -128,5 +132,5 @@ def _tables(summary: Summary | None) -> list[dict[str, Any]]:
             "rows": rows[:MOST_ROWS],
             "more": max(len(rows) - MOST_ROWS, 0),
         }
-        for heading, titles, rows in tables(summary)
+        for heading, titles, rows in tables(summary, _plain)
     ]

@@ -57,7 +57,7 @@ def print_table(
     """Print one table with its notes, as wide as the terminal."""
     width = max(shutil.get_terminal_size((160, 24)).columns, MIN_WIDTH)
     console = Console(file=stream, width=width, highlight=False)
-    _print_table(console, title, titles, rows, justify="left")
+    _print_table(console, title, titles, [list(map(Text, row)) for row in rows], justify="left")
     for note in notes:
         console.print(Text(note))
 

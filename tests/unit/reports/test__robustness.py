@@ -36,7 +36,7 @@ def summary(tiny, make_graph, fill_store, records_of, tested):
 
 def test_markdown_in_full(summary):
     text = markdown.render([summary])
-    assert text[text.index("\n#### ") :] == GOLDEN_MARKDOWN
+    assert text[text.index("\n#### tiny (default): robustness") :] == GOLDEN_MARKDOWN
 
 
 def test_the_console_shows_the_same_cells(summary):

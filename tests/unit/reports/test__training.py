@@ -59,7 +59,7 @@ def test_a_single_epoch_is_said_once():
 
 def test_markdown_in_full(make_summary):
     text = markdown.render([make_summary()])
-    assert text[text.index("\n####") :] == GOLDEN_MARKDOWN
+    assert text[text.index("\n#### tiny (default): training") :] == GOLDEN_MARKDOWN
 
 
 def test_the_console_shows_the_same_cells(make_summary):

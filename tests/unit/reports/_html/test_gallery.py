@@ -26,7 +26,10 @@ def folder(tmp_path):
         for name, seed in (("a", 0), ("b", None), ("c", 1), ("d", None))
     ]
     entries.append({"id": "e", "kind": "train", "name": "train", "variant": "a", "title": "A", "seed": 0})
-    folder.write_manifest({"jobs": entries}, "")
+    folder.write_manifest(
+        {"suite": "s", "preset": "default", "description": "", "tags": [], "baseline": "a", "jobs": entries},
+        "",
+    )
     for name, content in (("a", png()), ("c", b"<svg onload=alert(1)>"), ("e", png())):
         folder.job_folder(name).mkdir(parents=True)
         (folder.job_folder(name) / "erf.png").write_bytes(content)

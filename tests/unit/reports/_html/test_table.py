@@ -1,3 +1,5 @@
+import pytest
+
 from lsbench.reports._html.table import HOLE, table_data
 from lsbench.tables.summary import summarize
 
@@ -5,7 +7,8 @@ from lsbench.tables.summary import summarize
 def test_a_cell_is_its_text_its_numbers_and_its_place(tiny, make_graph, fill_store, records_of):
     tops = {"ls": 0.5, "id": 0.6}
     folder = fill_store(
-        make_graph(tiny), lambda job: records_of(job, top1=tops[job.variant.name] + (job.seed or 0) / 100)
+        make_graph(tiny),
+        lambda job: records_of(job, top1=tops[job.variant.name] * (1 + (job.seed or 0) / 1000)),
     )
     data = table_data(summarize(folder))
     assert (data["name"], data["baseline"]) == ("tiny (default)", "ls")
@@ -13,12 +16,13 @@ def test_a_cell_is_its_text_its_numbers_and_its_place(tiny, make_graph, fill_sto
     assert [row[:3] for row in data["rows"]] == [["ls", "ls", "baseline"], ["id", "id", ""]]
     first, second = (dict(zip(keys, row[3], strict=True)) for row in data["rows"])
     text, beside, value, low, high, place = second["top1"]
-    assert (text, place) == ("60.50", 1)
+    assert (text, place) == ("60.03", 1)
     assert beside.startswith("± ")
-    assert low < value == 0.605 < high
+    assert low < value < high
+    assert value == pytest.approx(0.6003)
     assert first["top1"][5] == 2
     assert first["top1_delta"] == ["-", "", None, None, None, 0]
-    assert second["top1_delta"][0] == "+10.00"
+    assert second["top1_delta"][0] == "+10.01"
     assert second["top1_delta"][1].startswith("[+")
     assert first["throughput"] == ["missing", "", None, None, None, HOLE]
 
