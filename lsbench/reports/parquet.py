@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from lsbench.reports.csv import to_frame
+from lsbench.reports._frame import to_frame
 from lsbench.tables.summary import Summary
 
 

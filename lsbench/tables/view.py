@@ -62,7 +62,7 @@ def apply_view(summary: Summary, view: View) -> Summary:
         found = replace(found, rows=_sorted(found, view.sort_by, view.is_descending))
     if view.columns:
         found = replace(found, columns=_chosen(found.columns, view.columns))
-        found = replace(found, curves=[], corruptions=[], nights=[])
+        found = replace(found, curves=[], corruptions=[], nights=[], comparisons=[], analyses=[])
     if view.only_changed:
         found = _changed(found)
     if view.precision is not None:
@@ -107,6 +107,8 @@ def _with_rows(summary: Summary, rows: list[Row]) -> Summary:
         curves=[curve for curve in summary.curves if curve.variant in names],
         corruptions=[figure for figure in summary.corruptions if figure.variant in names],
         nights=[curve for curve in summary.nights if curve.variant in names],
+        comparisons=[one for one in summary.comparisons if one.variant in names],
+        analyses=[figure for figure in summary.analyses if figure.variant in names],
     )
 
 

@@ -21,13 +21,17 @@ def png():
 def folder(tmp_path):
     folder = ResultsFolder(tmp_path / "s" / "default")
     folder.create()
+    beside = {"label": "", "model": "m", "mixer": "x", "dataset": "d"}
     entries = [
         {"id": name, "kind": "analyze", "name": "erf", "variant": name, "title": name.upper(), "seed": seed}
         for name, seed in (("a", 0), ("b", None), ("c", 1), ("d", None))
     ]
     entries.append({"id": "e", "kind": "train", "name": "train", "variant": "a", "title": "A", "seed": 0})
     folder.write_manifest(
-        {"suite": "s", "preset": "default", "description": "", "tags": [], "baseline": "a", "jobs": entries},
+        {
+            **{"suite": "s", "preset": "default", "description": "", "tags": [], "baseline": "a"},
+            "jobs": [{**beside, **entry} for entry in entries],
+        },
         "",
     )
     for name, content in (("a", png()), ("c", b"<svg onload=alert(1)>"), ("e", png())):
@@ -58,7 +62,7 @@ def test_a_picture_is_in_the_page_with_its_numbers(folder):
     first, second, third, fourth = found
     assert base64.b64decode(first.uri.removeprefix("data:image/png;base64,")) == png()
     assert first.caption == "erf of A, seed 0"
-    assert first.facts == [("erf_area_50", "0.25 [0.20, 0.30]")]
+    assert first.facts == [("ERF area of 50 % (%)", "25.0 [20.0, 30.0]")]
     assert (second.uri, second.hole, second.caption) == ("", "no picture", "erf of B")
     assert (third.uri, third.hole) == ("", "damaged picture")
     assert fourth.hole == "failed"

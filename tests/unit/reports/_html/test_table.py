@@ -22,7 +22,7 @@ def test_a_cell_is_its_text_its_numbers_and_its_place(tiny, make_graph, fill_sto
     assert value == pytest.approx(0.6003)
     assert first["top1"][5] == 2
     assert first["top1_delta"] == ["-", "", None, None, None, 0]
-    assert second["top1_delta"][0] == "+10.01"
+    assert second["top1_delta"][0] == "+10.00"
     assert second["top1_delta"][1].startswith("[+")
     assert first["throughput"] == ["missing", "", None, None, None, HOLE]
 
