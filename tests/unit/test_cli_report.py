@@ -98,4 +98,4 @@ def test_a_terminal_is_shown_the_best_values(call, results, monkeypatch):
     arguments = ("tiny", "--results", results, "--columns", "top1")
     assert "\x1b" not in call(*arguments)[1]
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    assert "\x1b[1m70.04" in call(*arguments)[1]
+    assert "\x1b[1m70.0" in call(*arguments)[1]
