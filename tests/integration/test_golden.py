@@ -1,7 +1,7 @@
 """What each format says of a stored result set of a real run, word by word.
 
 After a wanted change, rewrite the files and read the difference before you commit it:
-``LSBENCH_REWRITE_GOLDEN=1 pytest --no-cov -n 0 tests/integration/test_golden.py``
+``LSBENCH_REWRITE_GOLDEN=1 pytest -n 0 tests/integration/test_golden.py``
 """
 
 import io
