@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
+from lsbench.store.lock import is_held
 from lsbench.store.results import ResultsFolder
 
 LOCK = ".lock"
@@ -31,19 +30,7 @@ def running_jobs(folder: ResultsFolder, entries: Iterable[tuple[str, str]]) -> l
     found = []
     for job_id, label in entries:
         path = folder.job_folder(job_id) / LOCK
-        if _is_held(path):
+        if is_held(path):
             at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
             found.append(RunningJob(label, at.isoformat(timespec="seconds")))
     return sorted(found, key=lambda job: (job.since, job.label))
-
-
-def _is_held(path: Path) -> bool:
-    """Return whether a process holds a lock; it is never taken from anybody, and none is created."""
-    try:
-        with path.open("rb") as file:
-            fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False

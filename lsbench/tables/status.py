@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from lsbench.core.errors import StoreError
+from lsbench.store.lock import is_held
 from lsbench.store.results import ResultsFolder, read_json
 
 STATES = ("ok", "stopped", "failed", "missing")
@@ -66,7 +66,9 @@ def read_status(folder: ResultsFolder) -> SuiteStatus | None:
             errors[entry["label"]] = line["error"]
         if state != "ok" and is_begun and (epochs := _epochs(folder, entry["id"])):
             trainings[entry["label"]] = epochs
-    return SuiteStatus(manifest["suite"], manifest["preset"], counts, errors, _is_locked(folder), trainings)
+    return SuiteStatus(
+        manifest["suite"], manifest["preset"], counts, errors, is_held(folder.lock_file), trainings
+    )
 
 
 def _begun(folder: ResultsFolder) -> set[str]:
@@ -106,14 +108,3 @@ def _state(found: SuiteStatus) -> str:
     if found.total("failed"):
         return "failed jobs"
     return "stopped" if found.total("missing") else "complete"
-
-
-def _is_locked(folder: ResultsFolder) -> bool:
-    try:
-        with folder.lock_file.open("rb") as file:
-            fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False

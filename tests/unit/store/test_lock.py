@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from lsbench.core.errors import StoreError
-from lsbench.store.lock import locked
+from lsbench.store.lock import is_held, locked
 
 
 def enter(path, **options):
@@ -58,3 +58,12 @@ def test_a_killed_holder_releases_it(tmp_path):
         holder.kill()
         holder.wait()
     assert enter(path)
+
+
+def test_whether_it_is_held_can_be_asked_without_taking_or_making_it(tmp_path):
+    path = tmp_path / ".lock"
+    assert not is_held(path)
+    assert not path.exists()
+    with locked(path, what="it"):
+        assert is_held(path)
+    assert not is_held(path)
