@@ -33,6 +33,7 @@ from torch.utils.flop_counter import register_flop_formula
 
 from lsbench.core.registry import suggest
 from lsbench.models.ops import ska_cpu
+from lsbench.models.ops.inductor import stays_whole
 from lsbench.models.ops.ska_reference import ska_reference
 
 BACKENDS = ("reference", "cpu", "triton")
@@ -122,6 +123,7 @@ def _(x: Tensor, weight: Tensor) -> Tensor:
 
 @_ska.register_fake
 def _(x: Tensor, weight: Tensor) -> Tensor:
+    stays_whole(torch.ops.lsbench.ska.default)
     checked_kernel(x, weight)
     return torch.empty_like(dense(x))
 

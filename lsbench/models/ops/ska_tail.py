@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import register_flop_formula
 
 from lsbench.models.ops import ska_cpu
+from lsbench.models.ops.inductor import stays_whole
 from lsbench.models.ops.ska import autocast, checked_kernel, chosen_backend, dense, ska
 
 
@@ -96,6 +97,7 @@ def _ska_tail(
 def _(
     x: Tensor, weight: Tensor, affine: list[Tensor], norm: list[Tensor], epsilons: list[float], groups: int
 ) -> Tensor:
+    stays_whole(torch.ops.lsbench.ska_tail.default)
     _check(x, weight, groups)
     return torch.empty_like(dense(x))
 
