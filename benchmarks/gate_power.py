@@ -1,13 +1,13 @@
 """How often does the gate alarm without a reason, and how often does it miss one?
 
     python benchmarks/gate_power.py --collect samples.npz [--processes 10]   # real timings, about 20 minutes
-    python benchmarks/gate_power.py samples.npz [--tries 200]                # nights made of them, a minute
+    python benchmarks/gate_power.py samples.npz [--tries 200]                # nights made of them, minutes
 
-Timings: pairs of candidate and control are measured in many fresh processes. A night is made of whole
-processes: one for the baseline, another for tonight, a third for the second measurement of a suspect, each
-resampled in blocks, so that what differs between processes and what drifts within one are both in it. A
-slowdown is planted by multiplying the candidate's times in one mixer. The judge is the gate's own, with the
-rules of suites/nightly.yaml over all rows of a night.
+Timings: pairs of candidate and control are measured in many fresh processes. A night is made of as many as
+the suite's jobs share their time out over, for the baseline, for tonight and for the second measurement of a
+suspect; of each its first pairs, resampled in blocks, so that what differs between processes and what drifts
+within one are both in it. A slowdown is planted by multiplying the candidate's times in one mixer. The judge
+is the gate's own, with the rules of suites/nightly.yaml over all rows of a night.
 
 Accuracy: 10,000 images, of which some are turned wrong; retrained models with the scatter of real seeds.
 """
@@ -15,6 +15,7 @@ Accuracy: 10,000 images, of which some are turned wrong; retrained models with t
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -27,12 +28,16 @@ from lsbench.gate.measurement import GateRow, Images, Measurement, Pairs, RowKey
 from lsbench.gate.recheck import with_second
 from lsbench.gate.stats import Spread
 from lsbench.gate.verdict import Finding
+from lsbench.jobs.profile import ProfileSpec
 from lsbench.suite.loader import load_suite
+from lsbench.tables.paired import holm
 
 MIXERS = ("ls_conv", "without_ska", "involution", "rep_mixer")
 CONTROL = "large_small_static"
 BATCHES = {"latency_ratio": 1, "throughput_ratio": 32}
-RULES = {rule.metric: rule for rule in load_suite("nightly").gate}
+SUITE = load_suite("nightly")
+RULES = {rule.metric: rule for rule in SUITE.gate}
+[SPEC] = [ProfileSpec.model_validate(job.spec) for job in SUITE.jobs if job.kind == "profile"]
 TIMINGS = [RULES[metric] for metric in BATCHES]
 EFFECTS = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.10)
 BLOCK = 16
@@ -109,16 +114,23 @@ def timing_row(mixer: str, metric: str, pairs: np.ndarray, effect: float = 0.0) 
     return GateRow(key=RowKey(mixer, metric, "b", None), title=mixer, measurements=(measurement,))
 
 
-def night(samples: Samples, slow: str | None, effect: float, rng: np.random.Generator) -> list[Finding]:
+def shortened(pairs: np.ndarray, parts: int) -> np.ndarray:
+    """Return the pairs of the first part of a process's time."""
+    return pairs[:, : max(BLOCK, pairs.shape[1] // parts)]
+
+
+def night(
+    samples: Samples, slow: str | None, effect: float, rng: np.random.Generator, *, parts: int
+) -> list[Finding]:
     """Return the findings of one night in which the mixer `slow` has become slower by `effect`."""
     sides: list[list[GateRow]] = [[], [], []]
     for name, processes in samples.items():
         metric, mixer = name.split("/")
-        chosen = list(rng.choice(len(processes), min(3, len(processes)), replace=False))
-        chosen += chosen[-1:] * (3 - len(chosen))
-        for number, (side, process) in enumerate(zip(sides, chosen, strict=True)):
+        order = np.resize(rng.permutation(len(processes)), (3, parts))
+        for number, (side, chosen) in enumerate(zip(sides, order, strict=True)):
             planted = effect if number and mixer == slow else 0.0
-            side.append(timing_row(mixer, metric, resample(processes[process], rng), planted))
+            pairs = [resample(shortened(processes[one], parts), rng) for one in chosen]
+            side.append(timing_row(mixer, metric, np.concatenate(pairs, axis=1), planted))
     before, first, again = sides
     found = judge(before, first, TIMINGS)
     suspects = Judgement("", "", "", tuple(found)).suspects
@@ -127,20 +139,20 @@ def night(samples: Samples, slow: str | None, effect: float, rng: np.random.Gene
     return with_second(found, judge(before, second, TIMINGS), suspects, measured=keys)
 
 
-def show_timings(samples: Samples, tries: int) -> None:
+def show_timings(samples: Samples, tries: int, parts: int) -> None:
     """Print false alarms and power."""
     own = {name: processes for name, processes in samples.items() if SLOW not in name and len(processes) > 1}
     if not own:
         print("\nTimings: fewer than two processes with enough undisturbed pairs; nothing can be said.")
         return
     rng = np.random.default_rng(0)
-    print(f"\nTimings, {len(own)} rows a night, {tries} nights each; processes of the ratio, per row:")
+    print(f"\nTimings, {len(own)} rows a night of {parts} processes each, {tries} nights; what was measured:")
     for name, processes in own.items():
         ratios = [float(np.median(pairs[0] / pairs[1])) for pairs in processes]
         spread = np.std(np.log(ratios), ddof=1)
         pairs = np.mean([p.shape[1] for p in processes])
         print(f"  {name:32s} {len(processes)} processes, {pairs:.0f} pairs, ratio scatters by {spread:.2%}")
-    calm = [night(own, None, 0.0, rng) for _ in range(tries)]
+    calm = [night(own, None, 0.0, rng, parts=parts) for _ in range(tries)]
     alarms = sum(any(f.verdict == "regressed" for f in found) for found in calm)
     doubts = sum(any(f.verdict == "inconclusive" for f in found) for found in calm)
     print(f"unchanged code: {alarms} nights of {tries} with a false alarm, {doubts} with a row in doubt")
@@ -149,7 +161,7 @@ def show_timings(samples: Samples, tries: int) -> None:
         verdicts, reported = Counter[str](), []
         for number in range(tries):
             slow = MIXERS[number % len(MIXERS)]
-            rows = [f for f in night(own, slow, effect, rng) if f.compared.key.variant == slow]
+            rows = [f for f in night(own, slow, effect, rng, parts=parts) if f.compared.key.variant == slow]
             worst = min(rows, key=lambda f: ["regressed", "inconclusive", "ok", "improved"].index(f.verdict))
             verdicts[worst.verdict] += 1
             reported += [f.compared.evidence.worsening for f in rows if f.compared.evidence]
@@ -257,6 +269,7 @@ def main() -> None:
     parser.add_argument(
         "--with-disturbed", action="store_true", help="take samples that others disturbed too"
     )
+    parser.add_argument("--parts", type=int, default=SPEC.processes, help="processes of each measurement")
     parser.add_argument("--tries", type=int, default=200)
     parser.add_argument(
         "--scatter", type=float, nargs="*", default=[0.003, 0.01], help="deviations of top-1 over seeds"
@@ -266,8 +279,10 @@ def main() -> None:
         collect(asked.collect, asked.processes, asked.seconds)
         return
     if asked.samples is not None:
+        holm([0.5])
+        gc.freeze()  # statsmodels, now loaded, collects garbage at each correction
         samples = read(asked.samples, with_disturbed=asked.with_disturbed)
-        show_timings(samples, asked.tries)
+        show_timings(samples, asked.tries, asked.parts)
         show_slow_machine(samples, asked.tries)
     show_images(asked.tries)
     show_seeds(asked.scatter)

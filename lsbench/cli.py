@@ -18,14 +18,17 @@ from lsbench.cli_data import data_app
 from lsbench.cli_gate import gate
 from lsbench.cli_options import (
     RESULTS,
+    AddressOpt,
     DataOpt,
     JsonOpt,
     LimitOpt,
     Listing,
+    MaxParallelOpt,
     OnlyOpt,
     PresetOpt,
     ResultsOpt,
     Scheduler,
+    SchedulerOpt,
     SeedsOpt,
     SetOpt,
     SkipOpt,
@@ -126,13 +129,9 @@ def run(
     seeds: SeedsOpt = None,
     limit: LimitOpt = None,
     overrides: SetOpt = None,
-    address: Annotated[
-        str | None, typer.Option(help="A Ray cluster: auto or host:port. Default: a local Ray.")
-    ] = None,
-    scheduler: Annotated[
-        Scheduler, typer.Option(help="inline: one after another in this process.")
-    ] = Scheduler.ray,
-    max_parallel: Annotated[int | None, typer.Option(min=1, metavar="N", help="Most jobs at a time.")] = None,
+    address: AddressOpt = None,
+    scheduler: SchedulerOpt = Scheduler.ray,
+    max_parallel: MaxParallelOpt = None,
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="Start nothing more after a failed job.")
     ] = False,

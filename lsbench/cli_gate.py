@@ -11,12 +11,15 @@ import typer
 
 from lsbench.cli_options import (
     RESULTS,
+    AddressOpt,
     DataOpt,
     GateFormat,
     LimitOpt,
+    MaxParallelOpt,
     PresetOpt,
     ResultsOpt,
     Scheduler,
+    SchedulerOpt,
     SetOpt,
     SuiteArg,
 )
@@ -93,13 +96,9 @@ def gate(
     data: DataOpt = None,
     limit: LimitOpt = None,
     overrides: SetOpt = None,
-    address: Annotated[
-        str | None, typer.Option(help="A Ray cluster: auto or host:port. Default: a local Ray.")
-    ] = None,
-    scheduler: Annotated[
-        Scheduler, typer.Option(help="inline: one after another in this process.")
-    ] = Scheduler.ray,
-    max_parallel: Annotated[int | None, typer.Option(min=1, metavar="N", help="Most jobs at a time.")] = None,
+    address: AddressOpt = None,
+    scheduler: SchedulerOpt = Scheduler.ray,
+    max_parallel: MaxParallelOpt = None,
 ) -> None:
     """Compare a suite with a baseline: run what is missing, and alarm only if something got worse."""
     from lsbench.gate.baseline import default_path, read_baseline

@@ -77,6 +77,15 @@ SetOpt = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override, e.g. jobs.train.epochs=1; kept apart."),
 ]
+AddressOpt = Annotated[
+    str | None, typer.Option("--address", help="A Ray cluster: auto or host:port. Default: a local Ray.")
+]
+SchedulerOpt = Annotated[
+    Scheduler, typer.Option("--scheduler", help="inline: one after another in this process.")
+]
+MaxParallelOpt = Annotated[
+    int | None, typer.Option("--max-parallel", min=1, metavar="N", help="Most jobs at a time.")
+]
 JsonOpt = Annotated[
     bool, typer.Option("--json", help="Machine-readable lines on stdout, people's text on stderr.")
 ]

@@ -57,6 +57,9 @@ class ProfileSpec(JobSpec):
     )
     min_s: float = Field(default=1.0, ge=0, description="seconds timed at least, per measurement")
     max_s: float = Field(default=20.0, gt=0, description="seconds timed at most, however noisy")
+    processes: int = Field(
+        default=1, ge=1, description="fresh processes that share the time of each measurement"
+    )
     max_disturbed: float = Field(
         default=0.25, ge=0, le=1, description="share of disturbed samples above which there is no number"
     )

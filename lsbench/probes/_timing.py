@@ -9,6 +9,7 @@ from lsbench.core.job import JobContext
 from lsbench.core.record import Record
 from lsbench.timing.launch import run_apart
 from lsbench.timing.records import Timed, create_request, protocol_of, save_samples
+from lsbench.timing.request import Reply, Request, joined
 
 PAIRS = 60
 """Pairs that a comparison with a control takes at least, if there is time."""
@@ -25,7 +26,13 @@ def time_alone(context: JobContext, img_size: int, *, batch: int | str, min_samp
     """
     size = batch_size_of(context, img_size, batch)
     request = create_request(context, img_size, batch_size=size, min_samples=min_samples)
-    return Timed(request, run_apart(request), protocol_of(request, batch=batch))
+    return Timed(request, measure(request), protocol_of(request, batch=batch))
+
+
+def measure(request: Request) -> Reply:
+    """Return the reply to a request whose time is shared out over fresh processes, one after another."""
+    part = request.model_copy(update={"budget": request.budget.share()})
+    return joined([run_apart(part) for _ in range(request.budget.processes)])
 
 
 def batch_size_of(context: JobContext, img_size: int, batch: int | str) -> int:
@@ -56,7 +63,7 @@ def ratio_record(
     """
     size = batch_size_of(context, img_size, batch)
     request = create_request(context, img_size, batch_size=size, min_samples=PAIRS, with_control=True)
-    timed = Timed(request, run_apart(request), protocol_of(request, batch=batch))
+    timed = Timed(request, measure(request), protocol_of(request, batch=batch))
     candidate, control = np.array(timed.reply.seconds), np.array(timed.reply.control_seconds)
     is_disturbed = np.array(timed.reply.is_disturbed)
     save_samples(context, metric, {"candidate": candidate, "control": control, "is_disturbed": is_disturbed})

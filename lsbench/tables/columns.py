@@ -40,6 +40,7 @@ SHOWN = {
     "pgd_top1": Shown("evaluate", is_optional=True),
     "params": Shown("profile"),
     "macs": Shown("profile"),
+    "macs_paper": Shown("profile", is_optional=True),
     "latency_ms": Shown("profile"),
     "throughput": Shown("profile"),
     "mce": Shown("robustness", is_compared=True),

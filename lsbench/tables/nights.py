@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class NightCurve:
         values: None where a night had no value.
         verdicts: What the gate said of each.
         baseline: What the last one was compared with.
+        when: Date and commit of each, for people.
     """
 
     variant: str
@@ -52,6 +53,7 @@ class NightCurve:
     values: list[float | None]
     verdicts: list[str]
     baseline: float | None
+    when: list[str] = field(default_factory=list)
 
     @property
     def chart(self) -> str:
@@ -93,6 +95,7 @@ def _curve(rows: pd.DataFrame) -> NightCurve:
         values=[_known(value) for value in rows.value],
         verdicts=list(rows.verdict),
         baseline=_known(last.baseline),
+        when=list(rows["at"].fillna("").str[:10] + " " + rows["commit"].fillna("").str[:8]),
     )
 
 

@@ -16,7 +16,7 @@ from lsbench.tables.published import USUAL
 from lsbench.tables.statistics import Estimate, mean_over_seeds
 
 #: Numbers that are counted: they reproduce if they round to what was printed.
-COUNTED = {"params": "params", "macs": "macs_paper"}
+COUNTED = ("params", "macs", "macs_paper")
 #: By how much a number that was trained for may differ, in the unit of records, before rounding.
 TOLERANCE = {"mce": 0.01}
 USUAL_TOLERANCE = 0.005
@@ -151,9 +151,6 @@ def _ours(table: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, str]:
 
 def _measured_as(metric: str, table: pd.DataFrame) -> tuple[str, str]:
     """Return under which name, and on which other data set, we record a published metric."""
-    if metric in COUNTED:
-        has = (table.metric == COUNTED[metric]).fillna(False).any()
-        return (COUNTED[metric] if has else metric), ""
     dataset, separator, name = metric.rpartition("_")
     return (name, dataset) if separator and name == "top1" else (metric, "")
 

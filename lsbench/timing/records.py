@@ -66,8 +66,8 @@ def _limited(budget: Budget, limit: int | None) -> Budget:
     if limit is None:
         return budget
     samples = max(6, limit)
-    less = {"max_samples": samples, "min_samples": 6, "min_s": 0.0, "max_s": min(budget.max_s, LIMITED_S)}
-    return budget.model_copy(update=less)
+    less = {"max_samples": samples, "min_samples": 6, "min_s": 0.0, "processes": 1}
+    return budget.model_copy(update={**less, "max_s": min(budget.max_s, LIMITED_S)})
 
 
 def protocol_of(request: Request, *, batch: int | str) -> str:
@@ -156,6 +156,7 @@ class Timed:
             "disturbed_by": reply.disturbed_by,
             "warm_up": [warm.model_dump() for warm in reply.warm_up],
             "passes": reply.passes,
+            "processes": self.request.budget.processes,
             "conditions": reply.conditions,
         }
 

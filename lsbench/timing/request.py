@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -54,6 +57,7 @@ class Budget(StrictModel):
         max_samples: Samples after which it ends; None: no bound.
         max_disturbed: Share of disturbed samples above which a timing says nothing.
         max_other_cpus: CPUs that others may be using during a sample.
+        processes: Fresh processes that share the time: memory and caches of each are its own luck.
     """
 
     target_noise: float = Field(default=0.01, gt=0)
@@ -63,6 +67,24 @@ class Budget(StrictModel):
     max_samples: int | None = Field(default=None, ge=6)
     max_disturbed: float = Field(default=0.25, ge=0, le=1)
     max_other_cpus: float = Field(default=0.25, gt=0)
+    processes: int = Field(default=1, ge=1)
+
+    def share(self) -> Budget:
+        """Return what each of the processes gets, so that all together know the time as well as asked.
+
+        >>> Budget(processes=4, min_s=4, max_s=12, min_samples=60).share().max_s
+        3.0
+        """
+        parts = self.processes
+        return self.model_copy(
+            update={
+                "processes": 1,
+                "target_noise": self.target_noise * math.sqrt(parts),
+                "min_s": self.min_s / parts,
+                "max_s": self.max_s / parts,
+                "min_samples": max(6, math.ceil(self.min_samples / parts)),
+            }
+        )
 
 
 class Request(StrictModel):
@@ -129,3 +151,33 @@ class Reply(StrictModel):
     energy_j: float | None = None
     conditions: dict[str, Any] = Field(default_factory=dict)
     batch_size: int | None = None
+
+
+def joined(replies: Sequence[Reply]) -> Reply:
+    """Return the replies of several processes as one: samples one after another, the most memory of all.
+
+    Args:
+        replies: One at least, in the order of time.
+    """
+    if len(replies) == 1:
+        return replies[0]
+    parts = [reply.model_dump() for reply in replies]
+
+    def most(name: str) -> float | None:
+        return max((part[name] for part in parts if part[name] is not None), default=None)
+
+    energies = [part["energy_j"] for part in parts]
+    return Reply(
+        seconds=[value for reply in replies for value in reply.seconds],
+        control_seconds=[value for reply in replies for value in reply.control_seconds],
+        is_disturbed=[mark for reply in replies for mark in reply.is_disturbed],
+        disturbed_by=dict(sum((Counter(reply.disturbed_by) for reply in replies), Counter())),
+        stopped_by="noise" if all(reply.stopped_by == "noise" for reply in replies) else "time",
+        warm_up=[warm for reply in replies for warm in reply.warm_up],
+        passes=sum(reply.passes for reply in replies),
+        peak_memory_mib=most("peak_memory_mib"),
+        base_memory_mib=most("base_memory_mib"),
+        peak_device_memory_mib=most("peak_device_memory_mib"),
+        energy_j=None if None in energies else sum(energies),
+        conditions={"processes": [reply.conditions for reply in replies]},
+    )

@@ -98,6 +98,23 @@ def test_a_detail_opens_by_keyboard_and_tells_all(report, look):
     assert seen.is_quiet
 
 
+def test_a_picture_opens_large_with_its_numbers(report, look):
+    seen = look(report)
+    page = seen.page
+    small = page.locator(".gallery button").first
+    width = small.bounding_box()["width"]
+    small.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog[open]")
+    dialog = page.locator("dialog")
+    assert dialog.locator("h2").inner_text().startswith("erf of ")
+    assert dialog.locator("img").bounding_box()["width"] > width
+    assert dialog.locator("dl dd").count() == 1
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.parentElement.closest('.gallery') !== null")
+    assert seen.is_quiet
+
+
 def test_a_name_made_of_script_is_text_everywhere(report, look, draw_all):
     seen = look(report)
     page = seen.page

@@ -31,7 +31,7 @@ def chart_data(summary: Summary) -> dict[str, Any]:
         ],
         "bars": _bars(summary),
         "nights": [
-            [c.variant, c.title, c.metric, c.protocol, c.dataset, c.values, c.verdicts, c.baseline]
+            [c.variant, c.title, c.metric, c.protocol, c.dataset, c.values, c.verdicts, c.baseline, c.when]
             for c in summary.nights
         ],
         "notes": notes,

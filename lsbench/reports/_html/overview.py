@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lsbench.reports._html.ranks import BEST, ranks
 from lsbench.reports._text import cell_text
 from lsbench.tables.summary import Summary
 
@@ -39,8 +38,7 @@ def _period(jobs: pd.DataFrame) -> list[tuple[str, str, str]]:
 def _best(summary: Summary) -> list[tuple[str, str, str]]:
     """Name the best row of the first column in which one is better than the others."""
     for column in summary.columns:
-        places = ranks(summary.rows, column)
-        best = [row for row, place in zip(summary.rows, places, strict=True) if place == BEST]
+        best = [row for row in summary.rows if row.cells[column.key].rank == 1]
         if best:
             names = ", ".join(row.title for row in best[:2]) + (" ..." if len(best) > 2 else "")
             value = cell_text(best[0].cells[column.key], column)

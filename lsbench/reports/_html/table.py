@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from lsbench.reports._html.ranks import ranks
 from lsbench.reports._text import cell_text
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.columns import panels
@@ -20,7 +19,6 @@ def table_data(summary: Summary) -> dict[str, Any]:
     A row is ``[variant, title, mark, cells]``, a cell ``[text, small text, value, low, high, place]`` with
     the numbers in the units of records, null where there is none.
     """
-    places = {column.key: ranks(summary.rows, column) for column in summary.columns}
     groups = {c.key: name for name, columns in panels(summary.columns).items() for c in columns}
     return {
         "name": f"{summary.suite} ({summary.preset})",
@@ -31,9 +29,9 @@ def table_data(summary: Summary) -> dict[str, Any]:
                 row.variant,
                 row.title,
                 _mark(row),
-                [_cell(row.cells[c.key], c, places[c.key][number]) for c in summary.columns],
+                [_cell(row.cells[column.key], column) for column in summary.columns],
             ]
-            for number, row in enumerate(summary.rows)
+            for row in summary.rows
         ],
     }
 
@@ -59,9 +57,10 @@ def _mark(row: Row) -> str:
     return "baseline" if row.is_baseline else "published only" if row.is_published_only else ""
 
 
-def _cell(cell: Cell, column: Column, place: int) -> list[Any]:
+def _cell(cell: Cell, column: Column) -> list[Any]:
     text = cell_text(cell, column)
     found = cell.estimate
+    place = cell.rank or 0
     if found is None:
         return [text, "", None, None, None, HOLE if cell.hole else place]
     value, _, rest = (text, "", "") if cell.text else text.partition(" ")

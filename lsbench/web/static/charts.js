@@ -248,13 +248,13 @@ function nightsSpec(data, metric) {
   const scaled = (value) => (isNumber(value) ? value * quantity.scale : null);
   const traces = drawn.flatMap((night, number) => {
     const { colour: own, dash } = seriesStyle(number);
-    const [, title, , protocol, dataset, values, verdicts, baseline] = night;
+    const [, title, , protocol, dataset, values, verdicts, baseline, when] = night;
     const x = values.map((_, n) => ago(night, n));
     return [
       {
         x, y: values.map(scaled), type: "scatter", mode: "lines+markers", name: literal(short(title)), legendgroup: String(number), line: { color: own, dash, width: 2 },
         marker: { size: verdicts.map((verdict) => (verdict === "ok" ? 6 : 11)), symbol: verdicts.map((verdict) => (VERDICTS[verdict] ?? ["warn", "diamond-open"])[1]), color: verdicts.map((verdict) => (verdict === "ok" ? own : colour((VERDICTS[verdict] ?? ["warn"])[0]))) },
-        customdata: verdicts, hovertemplate: `%{y:.${quantity.digits}f}, %{customdata}<extra>${literal([title, dataset, protocol].filter(Boolean).join(" "))}</extra>`,
+        customdata: verdicts.map((verdict, n) => [verdict, when[n] ?? ""]), hovertemplate: `%{y:.${quantity.digits}f}, %{customdata[0]}<br>%{customdata[1]}<extra>${literal([title, dataset, protocol].filter(Boolean).join(" "))}</extra>`,
       },
       { x: [1 - most, 0], y: [scaled(baseline), scaled(baseline)], type: "scatter", mode: "lines", line: { color: own, dash: "dot", width: 1 }, legendgroup: String(number), showlegend: false, hoverinfo: "skip" },
     ];

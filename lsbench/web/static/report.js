@@ -16,7 +16,21 @@ async function startSuite(section) {
   return drawn;
 }
 
+/** Make each picture of an analysis a button that shows it, and its numbers, as large as the page allows. */
+function wireGalleries() {
+  for (const picture of findAll(".gallery img")) {
+    const button = make("button", { type: "button", "aria-haspopup": "dialog" });
+    picture.replaceWith(button);
+    button.append(picture);
+    const facts = find("dl", button.closest("figure"));
+    button.addEventListener("click", () =>
+      openDialog(picture.alt, picture.cloneNode(), facts && facts.cloneNode(true)),
+    );
+  }
+}
+
 document.documentElement.classList.add("scripted");
 wireDialog();
+wireGalleries();
 const started = Promise.all(findAll(".suite").map(startSuite));
 themeSwitch(async () => (await started).flat().forEach((chart) => chart.draw()));

@@ -36,3 +36,10 @@ def test_a_ratio_is_the_median_over_undisturbed_pairs(is_rate, expected, context
         assert set(found) == {"candidate", "control", "is_disturbed"}
         assert np.array_equal(found["candidate"] * 2, found["control"])
         assert found["is_disturbed"].sum() == 1
+
+
+def test_the_time_is_shared_out_over_processes(context_of, asked):
+    context = context_of(control="lsnet_nano", processes=3, min_s=3, max_s=6)
+    record = ratio_record(context, 32, "latency_ratio", batch=1, is_rate=False)
+    assert [(request.budget.max_s, request.budget.processes) for request in asked] == [(2, 1)] * 3
+    assert (record.n, record.setting["processes"]) == (3 * 399, 3)

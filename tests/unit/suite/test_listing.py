@@ -64,14 +64,14 @@ def test_a_finished_plan_has_nothing_left(tiny, make_graph):
 
 def test_a_plan_shows_published_numbers_beside_the_costs_counted_here(make_graph, tiny, tmp_path):
     tiny["source"] = "A paper, Table 5"
-    tiny["published_only"] = [{"name": "PVT", "published": {"macs": 1.9e9}, "reason": "not in timm"}]
+    tiny["published_only"] = [{"name": "PVT", "published": {"macs_paper": 1.9e9}, "reason": "not in timm"}]
     tiny["variants"] = [
         {
             "name": "ls",
             "model": "lsnet_t",
             "dataset": {"img_size": 224},
             "label": "LSNet-T",
-            "published": {"macs": 0.31e9, "top1": 0.716},
+            "published": {"macs_paper": 0.31e9, "top1": 0.716},
         },
         {"name": "unknown", "model": "resnet18d"},
     ]

@@ -7,6 +7,7 @@ from lsbench.tables.nights import COLUMNS, bars, night_curves, read_nights
 
 def history(*rows):
     usual = {"suite": "nightly", "preset": "default", "protocol": "p", "verdict": "ok", "title": "A"}
+    usual |= {"at": "2026-11-02T03:00:00+00:00", "commit": "0123abcdef"}
     return pd.DataFrame([{**usual, **row} for row in rows], columns=list(COLUMNS)).astype(COLUMNS)
 
 
@@ -25,6 +26,7 @@ def test_a_curve_is_the_last_nights_of_one_number():
     assert first.chart == "▁ █"
     assert (second.variant, second.metric) == ("b", "top1"), "one metric stands together"
     assert (third.dataset, third.baseline, third.verdicts) == (None, 2e8, ["regressed"])
+    assert first.when == ["2026-11-02 0123abcd"] * 3
     assert night_curves(frame, "nightly", "default", nights=1)[0].values == [0.3]
 
 

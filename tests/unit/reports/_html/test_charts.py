@@ -53,8 +53,18 @@ def test_what_is_left_out_is_told(tiny, make_graph, fill_store, tested, with_epo
 def test_nights_are_there_with_their_gaps(tiny, make_graph, fill_store):
     summary = summarize(fill_store(make_graph(tiny)))
     summary.nights.append(
-        NightCurve("ls", "LS", "top1", "p", "fashion", [0.5, None], ["ok", "inconclusive"], 0.5)
+        NightCurve(
+            "ls",
+            "LS",
+            "top1",
+            "p",
+            "fashion",
+            [0.5, None],
+            ["ok", "inconclusive"],
+            0.5,
+            ["2026-11-01 abc", ""],
+        )
     )
     assert chart_data(summary)["nights"] == [
-        ["ls", "LS", "top1", "p", "fashion", [0.5, None], ["ok", "inconclusive"], 0.5]
+        ["ls", "LS", "top1", "p", "fashion", [0.5, None], ["ok", "inconclusive"], 0.5, ["2026-11-01 abc", ""]]
     ]

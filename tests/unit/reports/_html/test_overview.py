@@ -13,7 +13,7 @@ def test_it_counts_jobs_and_names_what_is_missing(tiny, make_graph, fill_store, 
             else records_of(job, top1=0.6 if job.variant.name == "id" else 0.5)
         )
 
-    folder = fill_store(make_graph(tiny), records, failed=("id/evaluate/seed1",))
+    folder = fill_store(make_graph(tiny), records, failed=("ls/profile",))
     facts = {
         name: (value, beside) for name, value, beside in overview(summarize(folder), load_table([folder]))
     }
