@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -34,6 +34,8 @@ class ProfileSpec(JobSpec):
 
     All but the probes are about timings: in which form the model runs, and how well its time is to be known.
     """
+
+    later_fields: ClassVar[frozenset[str]] = JobSpec.later_fields | {"processes"}
 
     probes: tuple[str, ...] = Field(default=("params", "macs", "latency", "throughput"), min_length=1)
     batch_size: Annotated[int, Field(ge=1)] | Literal["max"] = Field(

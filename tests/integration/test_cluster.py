@@ -75,6 +75,7 @@ def test_a_results_folder_that_cannot_be_written_stops_before_any_job(
     assert all("use a folder that all nodes share" in problem for problem in problems)
 
 
+@pytest.mark.slow
 def test_a_lost_node_is_outlived_and_timing_jobs_are_alone(
     cluster: Any, graph: JobGraph, tmp_path: Path
 ) -> None:

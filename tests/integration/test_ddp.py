@@ -56,6 +56,7 @@ def history(folder: Path) -> list[dict[str, float]]:
     return epochs
 
 
+@pytest.mark.slow
 def test_two_ranks_follow_the_loss_curve_of_one(histories: dict[int, list[dict[str, float]]]) -> None:
     one, two = histories[1], histories[2]
     assert len(one) == len(two) == EPOCHS

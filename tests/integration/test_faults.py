@@ -53,6 +53,7 @@ def test_a_killed_driver_is_continued_and_loses_nothing(
     assert_nothing_doubled(cli.folder, jobs=6)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_by_itself(cli: Cli, unbroken: dict[tuple[str, str], float]) -> None:
     process = cli.start(*RUN)
     follow(process, is_epoch(2))
