@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from lsbench.cli_options import RESULTS, ResultsOpt
+from lsbench.cli_options import RESULTS, ResultsOpt, suite_of_results
 from lsbench.cli_run import write_output
 from lsbench.core.errors import NothingMeasuredError
 
@@ -61,11 +61,10 @@ def verify(
     """Compare results with the published numbers: each reproduces, differs, or cannot be told yet."""
     from lsbench.reports._side_by_side import table_text
     from lsbench.store.results import find_results
-    from lsbench.suite.loader import folder_name
     from lsbench.tables.verification import HEADER, verification_counts, verification_rows
     from lsbench.tables.verification import verify as verify_folder
 
-    name = None if suite is None else folder_name(suite)
+    name = None if suite is None else suite_of_results(suite, results)
     found = [one for folder in find_results(results.absolute(), name) for one in verify_folder(folder)]
     if not found:
         raise NothingMeasuredError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lsbench.core.errors import NothingMeasuredError
+from lsbench.core.errors import NothingMeasuredError, UsageError
 
 if TYPE_CHECKING:
     from lsbench.store.results import ResultsFolder
@@ -101,17 +101,32 @@ def results_folders(suite: str | None, preset: str | None, results: Path) -> lis
     """
     from lsbench.store.results import find_results
 
-    name = suite
-    if suite is not None and not (results / suite).is_dir():
-        from lsbench.suite.loader import find_suite
-        from lsbench.suite.overlay import read_suite
-
-        name = str(read_suite(find_suite(suite)).get("name"))
-    folders = find_results(results.absolute(), name)
-    folders = [folder for folder in folders if preset in (None, folder.root.name)]
+    name = None if suite is None else suite_of_results(suite, results)
+    every = find_results(results.absolute(), name)
+    folders = [folder for folder in every if preset in (None, folder.root.name)]
+    what = f" of {name}" if name else ""
+    if every and not folders:
+        there = ", ".join(dict.fromkeys(folder.root.name for folder in every))
+        raise NothingMeasuredError(f"{results}: no results{what} by preset '{preset}'; there are: {there}")
     if not folders:
-        what = f" of {name}" if name else ""
         raise NothingMeasuredError(
             f"{results}: no results{what}; start with `lsbench run {name or 'ablations'}`"
         )
     return folders
+
+
+def suite_of_results(suite: str, results: Path) -> str:
+    """Return the name under which results of a suite are kept: it has some, or is a file, or ships.
+
+    Raises:
+        UsageError: If it is none of these.
+    """
+    if Path(suite).name == suite and (results / suite).is_dir():
+        return suite
+    from lsbench.suite.loader import find_suite
+    from lsbench.suite.overlay import read_suite
+
+    name = read_suite(find_suite(suite)).get("name")
+    if not isinstance(name, str):
+        raise UsageError(f"{suite}: no suite, as it has no `name`; see `lsbench validate {suite}`")
+    return name

@@ -43,6 +43,8 @@ SHOWN = {
     "macs_paper": Shown("profile", is_optional=True),
     "latency_ms": Shown("profile"),
     "throughput": Shown("profile"),
+    "latency_ratio": Shown("profile", is_optional=True),
+    "throughput_ratio": Shown("profile", is_optional=True),
     "mce": Shown("robustness", is_compared=True),
     "relative_mce": Shown("robustness"),
     "corruption_error": Shown("robustness"),
@@ -71,7 +73,8 @@ def create_columns(table: pd.DataFrame, jobs: Sequence[dict[str, Any]]) -> list[
     found: list[Column] = []
     for metric, shown in SHOWN.items():
         if names.get(shown.kind):
-            found += _own(metric, _ways(table[~is_other], metric), names[shown.kind])
+            is_asked = not shown.is_optional and not _is_left_out(table, shown.kind, metric)
+            found += _own(metric, _ways(table[~is_other], metric), names[shown.kind], is_asked=is_asked)
     for dataset in dict.fromkeys(on.values()):
         rows = table[is_other & (table.dataset == dataset)]
         found += _other(dataset, rows, frozenset(name for name, tested in on.items() if tested == dataset))
@@ -95,11 +98,16 @@ def _ways(table: pd.DataFrame, metric: str) -> Ways:
     return ways
 
 
-def _own(metric: str, ways: Ways, jobs: set[str]) -> list[Column]:
+def _is_left_out(table: pd.DataFrame, kind: str, metric: str) -> bool:
+    """Return whether profiles have ended well without a metric: the suite does not ask for it."""
+    done = table[(table.kind == kind) & (table.status == "ok")]
+    return kind == "profile" and len(done) > 0 and not (table.metric == metric).fillna(False).any()
+
+
+def _own(metric: str, ways: Ways, jobs: set[str], *, is_asked: bool) -> list[Column]:
     """Return the columns of a metric on the variants' own data sets, which `jobs` measure."""
-    shown = SHOWN[metric]
     if not ways:
-        return [] if shown.is_optional else [Column(metric, quantity(metric), "")]
+        return [Column(metric, quantity(metric), "")] if is_asked else []
     plain = [
         Column(metric, quantity(metric), protocol, dataset, frozenset(names))
         for (protocol, dataset), names in ways.items()

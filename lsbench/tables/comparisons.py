@@ -49,6 +49,7 @@ class Comparison:
         p_adjusted: The p value after Holm's adjustment over the whole table.
         detectable: The true difference that would have been found in 80 % of all cases, with as many
             comparisons as the table has.
+        family: How many comparisons of the table were tested.
         reason: Why less than seeds and images together could be compared, if so.
     """
 
@@ -61,6 +62,7 @@ class Comparison:
     difference: Difference
     p_adjusted: float | None = None
     detectable: float | None = None
+    family: int = 0
     reason: str = ""
 
     @property
@@ -110,7 +112,7 @@ def judged(compared: Sequence[Comparison]) -> list[Comparison]:
             found.append(one)
             continue
         smallest = detectable_effect(error, freedom, level=share) if error > 0 else None
-        found.append(replace(one, p_adjusted=next(adjusted), detectable=smallest))
+        found.append(replace(one, p_adjusted=next(adjusted), detectable=smallest, family=len(tested)))
     return found
 
 

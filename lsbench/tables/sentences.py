@@ -74,12 +74,12 @@ def p_text(p_value: float | None) -> str:
 
 def comparison_notes(compared: Sequence[Comparison]) -> list[str]:
     """Return what a reader must know of a table of comparisons."""
-    tested = sum(one.p_adjusted is not None for one in compared)
+    tested = max((one.family for one in compared), default=0)
     notes = []
     if tested:
         notes.append(
-            f"Told apart: p of at most 0.05 after Holm's adjustment for the {tested} comparisons of the "
-            "table. Each interval is of its own difference alone."
+            f"Told apart: p of at most 0.05 after Holm's adjustment for the {tested} comparison"
+            f"{'s' if tested > 1 else ''} of the table. Each interval is of its own difference alone."
         )
     if any(one.difference.images and one.difference.seeds > 1 for one in compared):
         notes.append("Over seeds and images: both are taken as drawn by chance, and paired.")

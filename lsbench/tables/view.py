@@ -42,7 +42,7 @@ def apply_views(summaries: Sequence[Summary], view: View) -> list[Summary]:
     """Return what a view shows of several summaries; those of which nothing is left are left out.
 
     Raises:
-        UsageError: If the view names a row or a column that no summary has.
+        UsageError: If the view names a row or a column that no summary has, or leaves nothing of any.
     """
     _check("--rows", view.rows, [_row_names(row) for found in summaries for row in found.rows])
     columns = [_column_names(column) for found in summaries for column in found.columns]
@@ -50,7 +50,12 @@ def apply_views(summaries: Sequence[Summary], view: View) -> list[Summary]:
     if view.sort_by is not None:
         _check("--sort-by", [view.sort_by], [("variant",), *columns])
     shown = [apply_view(summary, view) for summary in summaries]
-    return [summary for summary in shown if summary.rows and summary.columns]
+    left = [summary for summary in shown if summary.rows and summary.columns]
+    if summaries and not left:
+        raise UsageError(
+            "no row is left to show: no variant is in all of what --rows and --only-changed ask for"
+        )
+    return left
 
 
 def apply_view(summary: Summary, view: View) -> Summary:
@@ -133,15 +138,22 @@ def _sorted(summary: Summary, name: str, is_descending: bool | None) -> list[Row
 
 
 def _changed(summary: Summary) -> Summary:
-    deltas = [column.key for column in summary.columns if column.is_delta]
-    kept = [row for row in summary.rows if row.is_baseline or _is_changed(row, deltas)]
+    kept = [row for row in summary.rows if row.is_baseline or _is_changed(row, summary)]
     left = [row.title for row in summary.rows if row not in kept]
     note = f"Left out, as not told apart from the baseline: {', '.join(left) or 'none'}."
     return replace(_with_rows(summary, kept), notes=[*summary.notes, note])
 
 
-def _is_changed(row: Row, deltas: Iterable[str]) -> bool:
-    return any((found := row.cells[key].estimate) is not None and found.excludes_zero for key in deltas)
+def _is_changed(row: Row, summary: Summary) -> bool:
+    """Return whether a row is told apart from the baseline: by the comparisons, else by an interval."""
+    compared = {(one.metric, one.dataset): one for one in summary.comparisons if one.variant == row.variant}
+    for column in summary.columns:
+        one = compared.get((column.quantity.name, column.dataset))
+        found = row.cells[column.key].estimate
+        is_apart = found is not None and found.excludes_zero if one is None else one.is_told_apart
+        if column.is_delta and is_apart:
+            return True
+    return False
 
 
 def _with_digits(column: Column, digits: int) -> Column:

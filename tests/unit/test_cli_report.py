@@ -99,3 +99,26 @@ def test_a_terminal_is_shown_the_best_values(call, results, monkeypatch):
     assert "\x1b" not in call(*arguments)[1]
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert "\x1b[1m70.0" in call(*arguments)[1]
+
+
+def test_a_folder_or_a_file_that_is_no_suite_is_one_line(call, results, tmp_path):
+    code, _, err = call(results / "tiny", "--results", results)
+    assert (code, len(err.strip().splitlines())) == (2, 1)
+    assert "no such suite file" in err
+    other = tmp_path / "other.yaml"
+    other.write_text("jobs: []\n")
+    code, _, err = call(other, "--results", results)
+    assert code == 2
+    assert "no suite, as it has no `name`" in err
+
+
+def test_a_preset_without_results_names_those_that_have_some(call, results):
+    code, _, err = call("tiny", "--preset", "nope", "--results", results)
+    assert code == 5
+    assert "no results of tiny by preset 'nope'; there are: default" in err
+
+
+def test_a_view_of_nothing_is_told(call, results):
+    code, _, err = call("--paper", 7, "--only-changed", "--results", results)
+    assert code == 2
+    assert "no row is left to show" in err

@@ -17,9 +17,10 @@ def test_marks_of_rich_in_a_name_are_shown_as_they_are(tiny, make_graph, fill_st
     assert "[bold red]x[/]" in render([summarize(fill_store(make_graph(tiny)))])
 
 
-def test_cells_are_complete_at_the_width_of_a_log(tiny, make_graph, fill_store, monkeypatch):
+def test_cells_are_complete_at_the_width_of_a_log(tiny, make_graph, fill_store, records_of, monkeypatch):
     monkeypatch.setenv("COLUMNS", "160")
-    text = render([summarize(fill_store(make_graph(tiny)))])
+    folder = fill_store(make_graph(tiny), lambda job: None if job.label == "id/profile" else records_of(job))
+    text = render([summarize(folder)])
     for word in (
         "ls (baseline)",
         "50.00 ± 0.00",

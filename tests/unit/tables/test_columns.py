@@ -33,6 +33,19 @@ def test_what_nobody_has_measured_has_a_column_too(columns_of):
     assert [(c.key, c.protocol) for c in found] == [("top1", ""), ("top1_delta", "")]
 
 
+def test_a_profile_shows_what_it_has_measured_and_no_hole_for_what_it_was_not_asked(columns_of, records_of):
+    def ratios(job):
+        [first, *_] = records_of(job)
+        return [{**first, "metric": "latency_ratio", "unit": "ratio"}]
+
+    assert [column.key for column in columns_of(["profile"], ratios)] == ["latency_ratio"]
+
+
+def test_before_a_profile_has_ended_its_usual_columns_are_holes(columns_of):
+    asked = columns_of(["profile"], lambda job: None)
+    assert [column.key for column in asked] == ["params", "macs", "latency_ms", "throughput"]
+
+
 @pytest.fixture
 def tested_columns(tiny, make_graph, fill_store, records_of, tested):
     """Return the columns of a suite with a robustness job, and tests on ImageNet-A."""
@@ -51,7 +64,6 @@ def test_robustness_stands_behind_what_a_model_costs_and_other_data_last(tested_
         "params": "params (M)",
         "macs": "FLOPs (G), 1 MAC = 1 FLOP",
         "latency_ms": "latency (ms)",
-        "throughput": "throughput (img/s)",
         "mce": "mCE (reference = 100)",
         "relative_mce": "relative mCE (reference = 100)",
         "corruption_error": "mean corruption error (%)",
@@ -154,7 +166,7 @@ def test_corrupted_images_and_other_data_are_tables_of_their_own(tested_columns)
     ]
     found = panels([*tested_columns(), *published])
     assert {name: [column.key for column in group] for name, group in found.items()} == {
-        "": ["top1", "params", "macs", "latency_ms", "throughput", "top1_published", "miou_published"],
+        "": ["top1", "params", "macs", "latency_ms", "top1_published", "miou_published"],
         "on corrupted images": ["mce", "relative_mce", "corruption_error", "clean_error", "mce_published"],
         "on other data": ["imagenet_a_top1", "imagenet_a_top1_all_classes", "imagenet_a_top1_published"],
     }

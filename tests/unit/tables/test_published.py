@@ -33,7 +33,6 @@ def test_a_published_column_stands_right_of_ours_and_others_at_the_end(summary):
         "macs",
         "latency_ms",
         "latency_ms_published",
-        "throughput",
         "mce_published",
     ]
 

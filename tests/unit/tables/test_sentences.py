@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from lsbench.tables.comparisons import Comparison
+from lsbench.tables.comparisons import Comparison, judged
 from lsbench.tables.paired import Difference
 from lsbench.tables.sentences import base, comparison_notes, sentence
 
@@ -59,5 +59,8 @@ def test_one_seed_speaks_of_trained_models_alone():
     one, three = compared(0.1, 0.0, 0.2, 0.1, seeds=1), compared(0.1, 0.0, 0.2, 0.1)
     assert any("these trained models" in note for note in comparison_notes([one]))
     assert not any("these trained models" in note for note in comparison_notes([three]))
-    assert "2 comparisons" in comparison_notes([one, three])[0]
+    both = judged([one, three])
+    assert "2 comparisons" in comparison_notes(both)[0]
+    assert "2 comparisons" in comparison_notes(both[:1])[0], "a part of the table was adjusted for all of it"
+    assert "1 comparison of" in comparison_notes(judged([one]))[0]
     assert comparison_notes([]) == []

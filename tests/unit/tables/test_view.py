@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import pytest
 
 from lsbench.core.errors import UsageError
 from lsbench.core.units import quantity
 from lsbench.reports._text import cell_text
 from lsbench.tables.cells import Cell, Column, Row
+from lsbench.tables.comparisons import Comparison
+from lsbench.tables.paired import Difference
 from lsbench.tables.ranking import ranked
 from lsbench.tables.statistics import Estimate
 from lsbench.tables.summary import Summary
@@ -84,6 +88,16 @@ def test_only_what_is_told_apart_and_the_baseline_and_the_rest_is_named(summary)
     found = apply_view(summary, View(only_changed=True))
     assert names(found) == ["base", "better"]
     assert found.notes == ["a note", "Left out, as not told apart from the baseline: Model same, Model hole."]
+
+
+def test_where_there_are_comparisons_their_adjusted_p_decides(summary):
+    def compared(variant, p_adjusted):
+        difference = Difference(0.1, 0.05, 0.15, p_adjusted, 0.01, 9.0, 3, 100)
+        where = (TOP1.quantity.name, TOP1.dataset, TOP1.protocol)
+        return Comparison(variant, variant, "base", *where, difference, p_adjusted)
+
+    both = replace(summary, comparisons=[compared("better", 0.2), compared("same", 0.01)])
+    assert names(apply_view(both, View(only_changed=True))) == ["base", "same"]
 
 
 def test_precision_changes_what_people_read_and_no_number(summary):
