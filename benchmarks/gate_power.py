@@ -1,6 +1,6 @@
 """How often does the gate alarm without a reason, and how often does it miss one?
 
-    python benchmarks/gate_power.py --collect samples.npz [--processes 10]   # real timings, about 20 minutes
+    python benchmarks/gate_power.py --collect samples.npz [--processes 10]   # real timings, half an hour
     python benchmarks/gate_power.py samples.npz [--tries 200]                # nights made of them, minutes
 
 Timings: pairs of candidate and control are measured in many fresh processes. A night is made of as many as
