@@ -70,10 +70,12 @@ def create_columns(table: pd.DataFrame, jobs: Sequence[dict[str, Any]]) -> list[
     on = {entry["name"]: entry["on"] for entry in jobs if entry.get("on") not in {None, *own}}
     names = {kind: _names(jobs, kind) - on.keys() for kind in {entry["kind"] for entry in jobs}}
     is_other = ((table.kind == "evaluate") & table.dataset.isin(on.values())).fillna(False)
+    # A profile that has ended without a metric was not asked for it: a column of holes would say otherwise.
+    has_profiles = bool(((table.kind == "profile") & (table.status == "ok")).any())
     found: list[Column] = []
     for metric, shown in SHOWN.items():
         if names.get(shown.kind):
-            is_asked = not shown.is_optional and not _is_left_out(table, shown.kind, metric)
+            is_asked = not shown.is_optional and not (shown.kind == "profile" and has_profiles)
             found += _own(metric, _ways(table[~is_other], metric), names[shown.kind], is_asked=is_asked)
     for dataset in dict.fromkeys(on.values()):
         rows = table[is_other & (table.dataset == dataset)]
@@ -96,12 +98,6 @@ def _ways(table: pd.DataFrame, metric: str) -> Ways:
     for protocol, dataset, job in zip(rows.protocol, datasets, rows.job, strict=True):
         ways.setdefault((protocol, dataset), set()).add(job)
     return ways
-
-
-def _is_left_out(table: pd.DataFrame, kind: str, metric: str) -> bool:
-    """Return whether profiles have ended well without a metric: the suite does not ask for it."""
-    done = table[(table.kind == kind) & (table.status == "ok")]
-    return kind == "profile" and len(done) > 0 and not (table.metric == metric).fillna(False).any()
 
 
 def _own(metric: str, ways: Ways, jobs: set[str], *, is_asked: bool) -> list[Column]:

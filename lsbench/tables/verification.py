@@ -131,7 +131,7 @@ def _barrier(manifest: dict[str, Any], metric: str) -> str:
 
 def _ours(table: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, str]:
     """Return our records of a published metric under the protocol that compares, or why there are none."""
-    name, dataset = _measured_as(metric, table)
+    name, dataset = _measured_as(metric)
     rows = table[(table.metric == name).fillna(False)]
     if dataset:
         rows = rows[(rows.dataset == dataset).fillna(False)]
@@ -149,7 +149,7 @@ def _ours(table: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, str]:
     return found[found.protocol == fitting[0]], ""
 
 
-def _measured_as(metric: str, table: pd.DataFrame) -> tuple[str, str]:
+def _measured_as(metric: str) -> tuple[str, str]:
     """Return under which name, and on which other data set, we record a published metric."""
     dataset, separator, name = metric.rpartition("_")
     return (name, dataset) if separator and name == "top1" else (metric, "")

@@ -51,7 +51,7 @@ def apply_views(summaries: Sequence[Summary], view: View) -> list[Summary]:
         _check("--sort-by", [view.sort_by], [("variant",), *columns])
     shown = [apply_view(summary, view) for summary in summaries]
     left = [summary for summary in shown if summary.rows and summary.columns]
-    if summaries and not left:
+    if not left and any(summary.rows and summary.columns for summary in summaries):
         raise UsageError(
             "no row is left to show: no variant is in all of what --rows and --only-changed ask for"
         )
@@ -147,13 +147,15 @@ def _changed(summary: Summary) -> Summary:
 def _is_changed(row: Row, summary: Summary) -> bool:
     """Return whether a row is told apart from the baseline: by the comparisons, else by an interval."""
     compared = {(one.metric, one.dataset): one for one in summary.comparisons if one.variant == row.variant}
-    for column in summary.columns:
-        one = compared.get((column.quantity.name, column.dataset))
-        found = row.cells[column.key].estimate
-        is_apart = found is not None and found.excludes_zero if one is None else one.is_told_apart
-        if column.is_delta and is_apart:
-            return True
-    return False
+
+    def is_apart(delta: Column) -> bool:
+        one = compared.get((delta.quantity.name, delta.dataset))
+        if one is not None:
+            return one.is_told_apart
+        found = row.cells[delta.key].estimate
+        return found is not None and found.excludes_zero
+
+    return any(is_apart(column) for column in summary.columns if column.is_delta)
 
 
 def _with_digits(column: Column, digits: int) -> Column:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -161,12 +161,7 @@ def joined(replies: Sequence[Reply]) -> Reply:
     """
     if len(replies) == 1:
         return replies[0]
-    parts = [reply.model_dump() for reply in replies]
-
-    def most(name: str) -> float | None:
-        return max((part[name] for part in parts if part[name] is not None), default=None)
-
-    energies = [part["energy_j"] for part in parts]
+    energies = [reply.energy_j for reply in replies if reply.energy_j is not None]
     return Reply(
         seconds=[value for reply in replies for value in reply.seconds],
         control_seconds=[value for reply in replies for value in reply.control_seconds],
@@ -175,9 +170,13 @@ def joined(replies: Sequence[Reply]) -> Reply:
         stopped_by="noise" if all(reply.stopped_by == "noise" for reply in replies) else "time",
         warm_up=[warm for reply in replies for warm in reply.warm_up],
         passes=sum(reply.passes for reply in replies),
-        peak_memory_mib=most("peak_memory_mib"),
-        base_memory_mib=most("base_memory_mib"),
-        peak_device_memory_mib=most("peak_device_memory_mib"),
-        energy_j=None if None in energies else sum(energies),
+        peak_memory_mib=_most(reply.peak_memory_mib for reply in replies),
+        base_memory_mib=_most(reply.base_memory_mib for reply in replies),
+        peak_device_memory_mib=_most(reply.peak_device_memory_mib for reply in replies),
+        energy_j=sum(energies) if len(energies) == len(replies) else None,
         conditions={"processes": [reply.conditions for reply in replies]},
     )
+
+
+def _most(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)

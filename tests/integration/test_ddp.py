@@ -29,6 +29,7 @@ jobs:
 seeds: [0]
 """
 RUN = ("run", "tiny.yaml", "--json")
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,6 @@ def history(folder: Path) -> list[dict[str, float]]:
     return epochs
 
 
-@pytest.mark.slow
 def test_two_ranks_follow_the_loss_curve_of_one(histories: dict[int, list[dict[str, float]]]) -> None:
     one, two = histories[1], histories[2]
     assert len(one) == len(two) == EPOCHS
@@ -72,7 +72,6 @@ def test_two_ranks_follow_the_loss_curve_of_one(histories: dict[int, list[dict[s
     assert one[-1]["loss"] < one[0]["loss"] / 2, "it has learned something"
 
 
-@pytest.mark.slow
 def test_a_killed_rank_costs_only_time(cli: Cli, histories: dict[int, list[dict[str, float]]]) -> None:
     write_suite(cli.folder, 2)
     process = cli.start(*RUN)
@@ -93,7 +92,6 @@ def test_a_killed_rank_costs_only_time(cli: Cli, histories: dict[int, list[dict[
     assert figures(history(cli.folder)) == figures(histories[2])
 
 
-@pytest.mark.slow
 def test_a_killed_driver_and_a_killed_worker_leave_no_rank_and_cost_only_time(
     cli: Cli, histories: dict[int, list[dict[str, float]]]
 ) -> None:
@@ -119,7 +117,6 @@ def test_a_killed_driver_and_a_killed_worker_leave_no_rank_and_cost_only_time(
     assert figures(history(cli.folder)) == figures(histories[2])
 
 
-@pytest.mark.slow
 def test_an_interrupted_run_leaves_no_rank(cli: Cli) -> None:
     write_suite(cli.folder, 2)
     process = cli.start(*RUN)

@@ -138,3 +138,7 @@ def test_a_summary_of_which_nothing_is_left_is_left_out(summary):
     other = Summary("o", "default", "", "x", False, [SIZE], [row("x", 0.1, 1e6)])
     assert [found.suite for found in apply_views([summary, other], View(rows=("x",)))] == ["o"]
     assert [found.suite for found in apply_views([summary, other], View(columns=("top1",)))] == ["s"]
+
+
+def test_a_summary_without_a_table_is_left_out_and_no_fault_of_the_view(summary):
+    assert apply_views([replace(summary, columns=[])], View()) == []
