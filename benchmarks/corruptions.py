@@ -4,7 +4,7 @@ Per kind, and summed over the benchmark's 15 kinds, at 224 pixels: means over th
 photographs that scikit-image ships. In a round both make the same variants from the same generators, one
 after the other; each is repeated as often as fits in a moment and counts with the fewest milliseconds of
 processor time. Factors are geometric means over the rounds. The package runs through the shim of
-`lsbench.data.corruptions.oracle`, which changes none of its loops. OpenCV and numba use one thread; the
+`lsbench.corruptions.oracle`, which changes none of its loops. OpenCV and numba use one thread; the
 process pins itself to one core where the system lets it. Every result is compared: a factor says nothing of
 two functions that differ.
 
@@ -32,9 +32,9 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from lsbench.data.corruptions import BENCHMARK, NAMES, SEVERITIES, corrupt
-from lsbench.data.corruptions.opencv import cv2
-from lsbench.data.corruptions.oracle import reference_corrupt
+from lsbench.corruptions import BENCHMARK, NAMES, SEVERITIES, corrupt
+from lsbench.corruptions.opencv import cv2
+from lsbench.corruptions.oracle import reference_corrupt
 
 SIDE = 224
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket", "hubble_deep_field", "retina", "immunohistochemistry")
@@ -49,7 +49,7 @@ FIRST_CALLS = """
 import json, sys, time
 started = time.perf_counter()
 import numpy as np
-from lsbench.data.corruptions import corrupt
+from lsbench.corruptions import corrupt
 image = np.random.RandomState(0).randint(0, 256, (224, 224, 3)).astype(np.uint8)
 seconds = {}
 for name in sys.argv[1:]:

@@ -26,11 +26,11 @@ import numpy as np
 from lsbench.gate.judge import Judgement, judge
 from lsbench.gate.measurement import GateRow, Images, Measurement, Pairs, RowKey
 from lsbench.gate.recheck import with_second
-from lsbench.gate.stats import Spread
 from lsbench.gate.verdict import Finding
 from lsbench.jobs.profile import ProfileSpec
+from lsbench.stats.paired import holm
+from lsbench.stats.shifts import Spread
 from lsbench.suite.loader import load_suite
-from lsbench.tables.paired import holm
 
 MIXERS = ("ls_conv", "without_ska", "involution", "rep_mixer")
 CONTROL = "large_small_static"

@@ -28,12 +28,12 @@ import yaml
 from lsbench.core.env import package_version, provenance
 from lsbench.core.job import Job
 from lsbench.core.record import SCHEMA_VERSION, corruption_protocol, epoch_protocol, measured
-from lsbench.data.corruptions import BENCHMARK, SEVERITIES
+from lsbench.corruptions import BENCHMARK, SEVERITIES
 from lsbench.scheduler.run import write_manifest
 from lsbench.store.results import ResultsFolder
 from lsbench.suite.graph import JobGraph, build_graph
 from lsbench.suite.loader import load_suite
-from lsbench.tables.cache import CACHE
+from lsbench.tables.frames.cache import CACHE
 
 SEEDS = 5
 JOBS_OF_VARIANT = 3 * SEEDS + 1  # train, evaluate and robustness for each seed, and one profile

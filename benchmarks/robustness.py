@@ -26,14 +26,14 @@ from skimage import data
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 
-from lsbench.data.corruptions import BENCHMARK, SEVERITIES, corrupt, image_rng
+from lsbench.corruptions import BENCHMARK, SEVERITIES, corrupt, image_rng
 from lsbench.data.dataset import IMAGENET_MEAN, IMAGENET_STD, ImageFolders
-from lsbench.data.image_list import ImageList, list_images
-from lsbench.data.transforms import normalise
-from lsbench.data.variants import LiveSource, create_crop, jpeg_round_trip
-from lsbench.engine.corrupted import Feed, predict_variants
-from lsbench.engine.prediction_blocks import PredictionBlocks, blocks_of
+from lsbench.data.loading.image_list import ImageList, list_images
+from lsbench.data.loading.transforms import normalise
 from lsbench.models.factory import create_model
+from lsbench.robustness.blocks import PredictionBlocks, blocks_of
+from lsbench.robustness.predict import Feed, predict_variants
+from lsbench.robustness.views import LiveSource, create_crop, jpeg_round_trip
 
 CELLS = [(name, severity) for name in BENCHMARK for severity in SEVERITIES]
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")

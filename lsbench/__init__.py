@@ -6,7 +6,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 #: Public names that are imported when they are used, and where they are.
-_LAZY = {"load_table": "lsbench.tables.notebook"}
+_LAZY = {"load_table": "lsbench.tables.frames.notebook"}
 
 
 def __getattr__(name: str) -> Any:

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import yaml
 
+from lsbench.core.atomic import write_json
 from lsbench.core.job import Job
 from lsbench.core.record import corruption_protocol, measured
 from lsbench.scheduler.protocol import Event, Node, Placement
 from lsbench.scheduler.run import write_manifest
-from lsbench.store.atomic import write_json
 from lsbench.store.results import RESULT, SPEC, ResultsFolder
 from lsbench.suite.graph import JobGraph, build_graph
 from lsbench.suite.loader import load_suite

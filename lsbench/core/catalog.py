@@ -1,6 +1,6 @@
 """What is known of models without importing them: their names, and what some of them cost.
 
-Both come from ``lsbench/models/catalog.json``, which ``python -m lsbench.models.catalog`` rewrites.
+Both come from ``lsbench/core/catalog.json``, which ``python -m lsbench.cli.catalog`` rewrites.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def read_catalog() -> dict[str, Any]:
         ``models``: every name, sorted; ``pluggable``: those that take a token mixer; ``macs``: MACs of one
         image by :func:`macs_key`.
     """
-    text = (PACKAGE_ROOT / "models" / "catalog.json").read_text(encoding="utf-8")
+    text = (PACKAGE_ROOT / "core" / "catalog.json").read_text(encoding="utf-8")
     content: dict[str, Any] = json.loads(text)
     return content
 

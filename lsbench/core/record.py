@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import Field
 
+from lsbench.core.quantity import quantity
 from lsbench.core.spec import StrictModel
-from lsbench.core.units import quantity
 
 SCHEMA_VERSION = 1
 _EPOCH = "|epoch="

@@ -22,7 +22,7 @@ from lsbench.core.errors import DataError
 from lsbench.core.ids import content_hash
 from lsbench.core.spec import StrictModel
 from lsbench.data.dataset import DatasetPlugin, ImageFolders
-from lsbench.data.image_list import ImageList, UnreadableImageError, list_images, to_rgb
+from lsbench.data.loading.image_list import ImageList, UnreadableImageError, list_images, to_rgb
 from lsbench.data.memo import remember
 from lsbench.data.readers import load_reader
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import fsspec
 
+from lsbench.core.atomic import NO_ROOM, atomic_write, write_text
 from lsbench.core.errors import ConfigError, DiskFullError, LsbenchError, StoreError
 from lsbench.engine.sealed_file import opened, read_state, write_sealed
-from lsbench.store.atomic import NO_ROOM, atomic_write, write_text
 
 log = logging.getLogger(__name__)
 

@@ -138,7 +138,7 @@ def create_objective(context: JobContext, recipe: Recipe, model: nn.Module) -> O
 
 def create_train_batches(context: JobContext, recipe: Recipe) -> Any:
     """Return a rank's chunks of the training split, a pure function of (seed, epoch)."""
-    from lsbench.data.loader import create_train_loader
+    from lsbench.data.loading.loader import create_train_loader
 
     plugin, spec = dataset_of(context)
     world = current_world()
@@ -170,7 +170,7 @@ def create_eval_batches(
         workers: Loader processes.
         other: Settings of another data set with the same classes.
     """
-    from lsbench.data.loader import create_eval_loader
+    from lsbench.data.loading.loader import create_eval_loader
 
     plugin, spec = dataset_of(context, other)
     world = current_world()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lsbench.core.errors import ConfigError
-from lsbench.data.sample_rng import seeded_rng
+from lsbench.data.loading.sample_rng import seeded_rng
 from lsbench.engine.recipe import Distill, Recipe
 from lsbench.models.factory import create_model
 

@@ -9,11 +9,11 @@ from pydantic import Field, field_validator, model_validator
 
 from lsbench.core.catalog import unknown_model
 from lsbench.core.job import JobSpec
-from lsbench.core.logger import LoggerChoices
 from lsbench.core.registry import suggest
 from lsbench.core.spec import StrictModel
-from lsbench.data.augment import Augment
+from lsbench.data.loading.augment import Augment
 from lsbench.engine.named_recipes import NAMED_RECIPES
+from lsbench.loggers import LoggerChoices
 
 
 class Clip(StrictModel):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lsbench.core.job import JobContext
-from lsbench.data.loader import create_eval_loader
+from lsbench.data.loading.loader import create_eval_loader
 from lsbench.data.preflight import check_data
 from lsbench.engine.classify import data_root, dataset_of, prepare_folders
 

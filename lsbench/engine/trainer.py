@@ -17,7 +17,7 @@ from timm.utils import dispatch_clip_grad
 from torch import Tensor, nn
 
 from lsbench.core.errors import ConfigError, DataError, DivergedError
-from lsbench.data.sample_rng import derive_seed
+from lsbench.data.loading.sample_rng import derive_seed
 from lsbench.engine import weights
 from lsbench.engine.checkpoints import Checkpoints
 from lsbench.engine.distributed import (

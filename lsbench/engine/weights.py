@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from lsbench.core.atomic import atomic_write
 from lsbench.core.errors import StoreError
 from lsbench.engine.sealed_file import read_state, write_state
 from lsbench.models.checkpoints import misfits
-from lsbench.store.atomic import atomic_write
 
 #: In the folder of a train job: the weights after the last update, and their moving average.
 WEIGHTS, EMA = "checkpoints/weights.pt", "checkpoints/ema.pt"

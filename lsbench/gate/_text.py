@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lsbench.core.units import quantity
+from lsbench.core.quantity import quantity
 from lsbench.gate.compare import Comparison
 from lsbench.gate.judge import Judgement
 from lsbench.gate.verdict import Finding, Verdict

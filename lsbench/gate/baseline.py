@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from lsbench.core.atomic import write_text
 from lsbench.core.errors import InconclusiveError, UsageError
 from lsbench.core.ids import content_hash
 from lsbench.core.spec import StrictModel
 from lsbench.gate.measurement import GateRow
-from lsbench.store.atomic import write_text
 from lsbench.suite.gate import GateRule
 
 SCHEMA = 1

@@ -13,7 +13,7 @@ from lsbench.core.env import code_label
 from lsbench.gate.measurement import GateRow, Images, Measurement, Pairs, RowKey
 from lsbench.store.results import ResultsFolder
 from lsbench.suite.gate import GateRule
-from lsbench.tables.load import load_table
+from lsbench.tables.frames.load import load_table
 from lsbench.tables.pairs import read_arrays, read_right
 
 UNMEASURED = "nothing could be measured"

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lsbench.core.units import quantity
+from lsbench.core.quantity import quantity
 from lsbench.gate.measurement import GateRow, Images, Measurement, Pairs, RowKey
-from lsbench.gate.stats import (
+from lsbench.stats.paired import count_discordant
+from lsbench.stats.shifts import (
     Evidence,
     compare_images,
     compare_seeds,
@@ -17,7 +18,6 @@ from lsbench.gate.stats import (
     pool_spread,
 )
 from lsbench.suite.gate import GateRule
-from lsbench.tables.paired import count_discordant
 
 #: A control this many times as fast or slow as at the time of the baseline: the machine is another one.
 MOST_DRIFT = 1.25

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from lsbench.core.atomic import atomic_write
+from lsbench.core.lock import locked
 from lsbench.gate.judge import Judgement
 from lsbench.gate.measurement import RowKey
 from lsbench.gate.render_json import to_row
-from lsbench.store.atomic import atomic_write
-from lsbench.store.lock import locked
 from lsbench.tables.nights import COLUMNS, night_curves, read_nights
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from lsbench.core.errors import NothingMeasuredError
 from lsbench.gate.compare import Comparison, compare_rows
 from lsbench.gate.measurement import GateRow, RowKey
-from lsbench.gate.stats import Evidence
 from lsbench.gate.verdict import Finding, Verdict, decide
+from lsbench.stats.paired import holm
+from lsbench.stats.shifts import Evidence
 from lsbench.suite.gate import GateRule
-from lsbench.tables.paired import holm
 
 
 @dataclass(frozen=True)

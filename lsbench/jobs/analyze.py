@@ -146,7 +146,7 @@ def write_findings(folder: Path, name: str, title: str, analysis: Analysis, foun
     import numpy as np
     from matplotlib.figure import Figure
 
-    from lsbench.store.atomic import atomic_write
+    from lsbench.core.atomic import atomic_write
 
     with atomic_write(folder / f"{name}.npz") as file:
         np.savez_compressed(file, **found.arrays)  # type: ignore[arg-type, unused-ignore]

@@ -110,7 +110,7 @@ def _save_predictions(context: JobContext, found: Sequence[Any], paths: list[str
     """
     import numpy as np
 
-    from lsbench.store.atomic import atomic_write
+    from lsbench.core.atomic import atomic_write
 
     arrays: dict[str, Any] = {"images_sha256": np.array(content_hash(paths, length=64))}
     for start, of_head in zip(("", "whole_"), found, strict=False):

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from lsbench.core.ids import content_hash
 from lsbench.core.job import JobContext, JobKind, Resources
 from lsbench.core.record import Record
-from lsbench.engine.robustness import RobustnessSpec, protocol_of
+from lsbench.robustness.spec import RobustnessSpec, protocol_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lsbench.engine.variant_source import Opened
+    from lsbench.robustness.opening import Opened
 
 PREDICTIONS = "predictions.npz"
 BLOCKS = "cells"
@@ -28,12 +28,12 @@ def run(context: JobContext) -> Sequence[Record]:
     """
     import numpy as np
 
-    from lsbench.data.corruption_reference import reference_of
     from lsbench.data.preflight import check_data
     from lsbench.engine.classify import create_tested, data_root, dataset_of
-    from lsbench.engine.corruption_records import corruption_records
-    from lsbench.engine.variant_source import open_variants
     from lsbench.engine.weights import weights_sha256
+    from lsbench.robustness.opening import open_variants
+    from lsbench.robustness.records import corruption_records
+    from lsbench.robustness.reference import reference_of
 
     spec: RobustnessSpec = context.spec
     dataset = str(context.job.variant.dataset["name"])
@@ -95,8 +95,8 @@ def _predict(
 ) -> NDArray[np.int16]:
     """Return the predictions of all variants, shape ``(1 + cells, N)``; finished blocks are read."""
     from lsbench.engine.classify import usable_workers
-    from lsbench.engine.corrupted import Feed, predict_variants
-    from lsbench.engine.prediction_blocks import PredictionBlocks, blocks_of
+    from lsbench.robustness.blocks import PredictionBlocks, blocks_of
+    from lsbench.robustness.predict import Feed, predict_variants
 
     spec: RobustnessSpec = context.spec
     source = [context.job.id, setting, opened.cells, opened.images.paths]
@@ -122,8 +122,8 @@ def _save(context: JobContext, opened: Opened, predicted: NDArray[np.int16]) -> 
     """Write per-image results; the hash of the file list proves that two runs saw the same images."""
     import numpy as np
 
+    from lsbench.core.atomic import atomic_write
     from lsbench.engine.distributed import current_world
-    from lsbench.store.atomic import atomic_write
 
     if not current_world().is_first:
         return

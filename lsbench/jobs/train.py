@@ -13,7 +13,7 @@ from lsbench.engine.recipe import Recipe
 if TYPE_CHECKING:
     from torch import nn
 
-    from lsbench.engine.loggers import MultiLogger
+    from lsbench.engine.log_delivery import MultiLogger
     from lsbench.engine.trainer import Trainer
 
 HISTORY = "history.json"
@@ -38,7 +38,7 @@ def run(context: JobContext) -> Sequence[Record]:
         create_variant,
     )
     from lsbench.engine.evaluator import evaluate
-    from lsbench.engine.loggers import open_loggers, run_info
+    from lsbench.engine.log_delivery import open_loggers, run_info
     from lsbench.engine.trainer import Trainer
     from lsbench.engine.weights import weights_sha256
     from lsbench.metrics.top1 import top1
@@ -91,8 +91,8 @@ def _emit_and_keep(
 
 
 def _write_history(context: JobContext, history: list[dict[str, float]], **more: str) -> None:
+    from lsbench.core.atomic import write_json
     from lsbench.engine.distributed import current_world
-    from lsbench.store.atomic import write_json
 
     if not current_world().is_first:
         return

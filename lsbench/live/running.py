@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from lsbench.store.lock import is_held
+from lsbench.core.lock import is_held
 from lsbench.store.results import ResultsFolder
 
 LOCK = ".lock"

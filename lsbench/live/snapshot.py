@@ -11,7 +11,7 @@ from typing import Any
 
 from lsbench.core.errors import LsbenchError, NothingMeasuredError
 from lsbench.live.running import running_jobs
-from lsbench.reports._text import tables
+from lsbench.rendering.cells import tables
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.status import SuiteStatus, read_status
 from lsbench.tables.summary import Summary, summarize

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from lsbench.core.logger import Logger, LoggerKind, RunInfo
 from lsbench.core.spec import StrictModel
+from lsbench.loggers import Logger, LoggerKind, RunInfo
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -15,8 +15,8 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from lsbench.core.logger import Logger, LoggerKind, RunInfo
 from lsbench.core.spec import StrictModel
+from lsbench.loggers import Logger, LoggerKind, RunInfo
 
 FOLDER = "tensorboard"
 

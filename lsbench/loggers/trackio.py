@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import Field
 
-from lsbench.core.logger import Logger, LoggerKind, RunInfo
 from lsbench.core.spec import StrictModel
+from lsbench.loggers import Logger, LoggerKind, RunInfo
 
 
 class TrackioSpec(StrictModel):

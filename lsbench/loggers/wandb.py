@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from lsbench.core.logger import Logger, LoggerKind, RunInfo
 from lsbench.core.spec import StrictModel
+from lsbench.loggers import Logger, LoggerKind, RunInfo
 
 #: Seconds that a job waits for the server before it trains on without.
 PATIENCE_S = 30

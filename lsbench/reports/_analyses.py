@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lsbench.core.units import quantity
+from lsbench.core.quantity import quantity
 from lsbench.tables.analyses import AnalysisFigure, in_order
 from lsbench.tables.summary import Summary
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lsbench.tables.sentences import base, comparison_notes, p_text, sentence
+from lsbench.rendering.sentences import base, comparison_notes, p_text, sentence
 from lsbench.tables.summary import Summary
 
 HEADER = ("in words", "p (Holm)", "over")

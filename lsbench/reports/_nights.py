@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lsbench.core.units import quantity
+from lsbench.core.quantity import quantity
 from lsbench.tables.nights import NightCurve
 from lsbench.tables.summary import Summary
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lsbench.core.units import quantity
+from lsbench.core.quantity import quantity
 from lsbench.tables.robustness import ERROR, RobustnessRow, in_order, robustness_notes, robustness_rows
 from lsbench.tables.summary import Summary
 

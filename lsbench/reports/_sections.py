@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lsbench.rendering.cells import heading
 from lsbench.reports._analyses import analyses_table
 from lsbench.reports._comparisons import comparison_table
 from lsbench.reports._nights import nights_table
 from lsbench.reports._robustness import robustness_table
-from lsbench.reports._text import heading
 from lsbench.reports._training import training_table
 from lsbench.tables.summary import Summary
 

@@ -20,7 +20,7 @@ from lsbench.reports._html.overview import overview
 from lsbench.reports._html.peers import peers
 from lsbench.reports._html.table import table_data
 from lsbench.reports._sections import SECTIONS
-from lsbench.tables.load import load_table
+from lsbench.tables.frames.load import load_table
 from lsbench.tables.summary import Summary
 from lsbench.web.assets import content_policy, environment, json_text, packed, static
 

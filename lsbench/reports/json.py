@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from lsbench.core.record import SCHEMA_VERSION
+from lsbench.rendering.sentences import sentence
 from lsbench.tables.comparisons import to_row
 from lsbench.tables.curves import Curve
 from lsbench.tables.robustness import robustness_notes, to_record
-from lsbench.tables.sentences import sentence
 from lsbench.tables.summary import Summary
 from lsbench.tables.training import training_notes
 

@@ -11,15 +11,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lsbench.core.atomic import write_json
 from lsbench.core.env import provenance
 from lsbench.core.errors import ConfigError, LsbenchError
 from lsbench.core.ids import canonical_json
 from lsbench.core.job import Job, JobContext, JobKind, Variant
+from lsbench.core.lock import locked
 from lsbench.core.record import SCHEMA_VERSION, Record
 from lsbench.core.registry import DATASETS, JOBS
 from lsbench.scheduler.torchrun import run_ranks
-from lsbench.store.atomic import write_json
-from lsbench.store.lock import locked
 from lsbench.store.results import RESULT, SPEC
 from lsbench.store.trials import add_epoch
 

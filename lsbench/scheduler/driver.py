@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from lsbench.core.atomic import write_text
 from lsbench.core.errors import ConfigError
 from lsbench.core.job import Job, Resources
 from lsbench.core.record import SCHEMA_VERSION
 from lsbench.scheduler.ledger import Ledger, Request
 from lsbench.scheduler.protocol import Event, Executor, Placement
 from lsbench.scheduler.retry import needs_node_alone, one_line, should_retry
-from lsbench.store.atomic import write_text
 from lsbench.store.results import LOG, SPEC, ResultsFolder
 from lsbench.suite.graph import critical_path
 from lsbench.suite.planner import Plan

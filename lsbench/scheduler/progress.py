@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lsbench.core.job import Job
-from lsbench.core.units import from_duration
+from lsbench.core.quantity import from_duration
 from lsbench.store.results import ResultsFolder
 from lsbench.suite.planner import Plan
 

@@ -11,10 +11,10 @@ import yaml
 
 from lsbench.core.errors import InterruptedRunError
 from lsbench.core.job import Job
+from lsbench.core.lock import locked
 from lsbench.core.record import SCHEMA_VERSION
 from lsbench.scheduler.driver import Driver, Outcome, Watcher
 from lsbench.scheduler.protocol import Executor
-from lsbench.store.lock import locked
 from lsbench.store.results import ResultsFolder
 from lsbench.suite.graph import JobGraph
 from lsbench.suite.planner import Plan, make_plan, require_data

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from lsbench.core.errors import StoreError
+from lsbench.core.lock import locked
 from lsbench.scheduler.forkserver import SOCKET, send_line
-from lsbench.store.lock import locked
 
 POLL_S = 0.1
 SERVER_START_S = 180.0

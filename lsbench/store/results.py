@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lsbench.core.atomic import append_line, write_json, write_text
 from lsbench.core.errors import StoreError
 from lsbench.core.record import SCHEMA_VERSION
-from lsbench.store.atomic import append_line, write_json, write_text
 from lsbench.store.lines import Lines, Parser, line_blocks, parsed, read_lines, unreadable
 
 RESULT, SPEC, ATTEMPTS, LOG = "result.json", "spec.json", "attempts.jsonl", "log.txt"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lsbench.store.atomic import append_line, write_json
+from lsbench.core.atomic import append_line, write_json
 from lsbench.store.lines import read_lines
 from lsbench.store.results import ResultsFolder, read_json
 

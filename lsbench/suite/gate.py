@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from lsbench.core.quantity import QUANTITIES, quantity
 from lsbench.core.registry import suggest
 from lsbench.core.spec import StrictModel
-from lsbench.core.units import QUANTITIES, quantity
 from lsbench.suite.problems import Problems
 
 #: Timings that are compared: relative to a control in the same process.

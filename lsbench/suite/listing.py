@@ -8,8 +8,8 @@ from typing import Any
 from lsbench.core import registry
 from lsbench.core.catalog import counted_macs, model_names, pluggable_models
 from lsbench.core.job import Variant
-from lsbench.core.units import published_text, quantity
-from lsbench.data.corruptions import BENCHMARK, NAMES
+from lsbench.core.quantity import published_text, quantity
+from lsbench.corruptions import BENCHMARK, NAMES
 from lsbench.engine.named_recipes import NAMED_RECIPES
 from lsbench.suite.loader import shipped_suites
 from lsbench.suite.overlay import read_suite

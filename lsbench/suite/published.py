@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from lsbench.core.quantity import QUANTITIES, quantity
 from lsbench.core.registry import METRICS, suggest
-from lsbench.core.units import QUANTITIES, quantity
 from lsbench.suite.problems import Location, Problems
 from lsbench.suite.schema import PublishedRow
 

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from lsbench.core.job import JobKind
+from lsbench.core.quantity import quantity
 from lsbench.core.registry import JOBS, suggest
-from lsbench.core.units import quantity
 from lsbench.suite.problems import Problems, known_fields, reason
 from lsbench.suite.schema import JobEntry
 from lsbench.suite.space import ALGORITHMS, Asha, Dimension, Mode, Pbt, Search, SearchEntry, Tpe

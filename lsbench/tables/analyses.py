@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from lsbench.stats.seeds import Estimate, mean_over_seeds
 from lsbench.store.results import ResultsFolder
-from lsbench.tables.load import load_table
-from lsbench.tables.statistics import Estimate, mean_over_seeds
+from lsbench.tables.frames.load import load_table
 
 KIND = "analyze"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lsbench.core.units import Quantity
-from lsbench.tables.statistics import Estimate
+from lsbench.core.quantity import Quantity
+from lsbench.stats.seeds import Estimate
 
 
 @dataclass(frozen=True)

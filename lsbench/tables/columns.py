@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from lsbench.core.units import quantity
+from lsbench.core.quantity import quantity
 from lsbench.tables.cells import Column
 
 

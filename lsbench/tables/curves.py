@@ -9,11 +9,11 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from lsbench.core.units import quantity
+from lsbench.core.quantity import quantity
 from lsbench.store.results import ResultsFolder
-from lsbench.tables.cache import Part
-from lsbench.tables.grouping import group_numbers
-from lsbench.tables.reading import Reading, part_frame, read_all
+from lsbench.tables.frames.cache import Part
+from lsbench.tables.frames.grouping import group_numbers
+from lsbench.tables.frames.parts import Reading, part_frame, read_all
 
 #: Columns of the frame of curves, with the pandas type of each.
 CURVE_COLUMNS = {

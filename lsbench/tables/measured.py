@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from lsbench.stats.seeds import Estimate
 from lsbench.tables.cells import Column
 from lsbench.tables.columns import SHOWN
-from lsbench.tables.statistics import Estimate
 
 #: Job kinds whose failure leaves a hole in the numbers of another kind.
 BEFORE = {"evaluate": ("train",), "robustness": ("train",)}

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from lsbench.core.units import quantity
+from lsbench.core.quantity import quantity
+from lsbench.stats.seeds import Estimate
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.ranking import ranked
-from lsbench.tables.statistics import Estimate
 from lsbench.tables.summary import Summary
 
 DATA = Path(__file__).with_name("paper_tables.json")

@@ -11,12 +11,12 @@ from typing import Any, overload
 import numpy as np
 import pandas as pd
 
-from lsbench.data.corruptions import NAMES
+from lsbench.corruptions import NAMES
+from lsbench.stats.seeds import Estimate, mean_over_seeds
 from lsbench.store.results import ResultsFolder
-from lsbench.tables.cache import Part
-from lsbench.tables.grouping import group_numbers
-from lsbench.tables.reading import Reading, part_frame, read_all
-from lsbench.tables.statistics import Estimate, mean_over_seeds
+from lsbench.tables.frames.cache import Part
+from lsbench.tables.frames.grouping import group_numbers
+from lsbench.tables.frames.parts import Reading, part_frame, read_all
 
 #: Columns of the frame of corruptions, with the pandas type of each.
 CORRUPTION_COLUMNS = {
@@ -48,7 +48,7 @@ class CorruptionFigure:
         seed: Of the training; None where it has none.
         dataset: Whose images were corrupted.
         protocol: That of the whole job.
-        corruption: One of :data:`lsbench.data.corruptions.NAMES`.
+        corruption: One of :data:`lsbench.corruptions.NAMES`.
         severity: 1 to 5, or None for a figure over all severities of the protocol.
         metric: What was measured, in the unit of records.
         value: None where it could not be measured, or would be of an incomplete set.

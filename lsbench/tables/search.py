@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from lsbench.core.quantity import Quantity, quantity
 from lsbench.core.registry import JOBS
-from lsbench.core.units import Quantity, quantity
+from lsbench.stats.seeds import Estimate
 from lsbench.store.results import ResultsFolder
 from lsbench.store.trials import history, read_epochs, read_search, read_trials
 from lsbench.tables.cells import Cell, Column, Row
-from lsbench.tables.statistics import Estimate
 
 EPOCHS = Quantity("epochs", "count", None, "epochs", digits=0)
 #: Order within a variant: trained to the end, then stopped, then the rest.

@@ -11,12 +11,12 @@ from pathlib import Path
 import pandas as pd
 
 from lsbench.core.errors import NothingMeasuredError, UsageError
+from lsbench.core.quantity import quantity
 from lsbench.core.registry import suggest
-from lsbench.core.units import quantity
+from lsbench.stats.seeds import mean_over_seeds
 from lsbench.store.results import ResultsFolder, find_results
 from lsbench.tables.comparisons import Comparison, Side, Sides, judged, measure, read_sides
-from lsbench.tables.load import load_table
-from lsbench.tables.statistics import mean_over_seeds
+from lsbench.tables.frames.load import load_table
 
 #: Kinds of jobs whose numbers are compared; what a training notes on its way is not.
 KINDS = ("evaluate", "robustness", "profile")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from lsbench.core.errors import StoreError
-from lsbench.store.lock import is_held
+from lsbench.core.lock import is_held
 from lsbench.store.results import ResultsFolder, read_json
 
 STATES = ("ok", "stopped", "failed", "missing")

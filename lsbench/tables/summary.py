@@ -13,21 +13,21 @@ from typing import Any
 
 import pandas as pd
 
+from lsbench.stats.seeds import mean_over_seeds, paired_difference
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.analyses import AnalysisFigure, analysis_figures
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.columns import ALL_CLASSES, create_columns
 from lsbench.tables.comparisons import Comparison, compare_with_baseline, with_differences
 from lsbench.tables.curves import Curve, curves_frame, curves_of
-from lsbench.tables.load import table_of
+from lsbench.tables.frames.load import table_of
+from lsbench.tables.frames.parts import Reading
 from lsbench.tables.measured import Measured
 from lsbench.tables.nights import FILE, NightCurve, night_curves, read_nights
-from lsbench.tables.published import add_published, published_notes
+from lsbench.tables.published.columns import add_published, published_notes
 from lsbench.tables.ranking import ranked
-from lsbench.tables.reading import Reading
 from lsbench.tables.robustness import CorruptionFigure, corruptions_frame, figures_of
 from lsbench.tables.search import trial_table
-from lsbench.tables.statistics import mean_over_seeds, paired_difference
 
 #: Metrics of which a note says what was left out, and on what they were measured.
 UNCOUNTED_IN, TIMED = "macs", ("latency_ms", "throughput")

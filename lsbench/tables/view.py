@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from lsbench.core.errors import UsageError
+from lsbench.core.quantity import Quantity
 from lsbench.core.registry import suggest
-from lsbench.core.units import Quantity
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.ranking import reranked
 from lsbench.tables.summary import Summary

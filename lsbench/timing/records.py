@@ -10,11 +10,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lsbench.core.atomic import atomic_write
 from lsbench.core.ids import content_hash
 from lsbench.core.job import JobContext
 from lsbench.core.record import Record, measured
 from lsbench.core.registry import DATASETS
-from lsbench.store.atomic import atomic_write
 from lsbench.timing.quantiles import quantile_intervals, samples_needed
 from lsbench.timing.request import Budget, Reply, Request, Subject
 

@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 
 from lsbench.analyses import Analysis, Subject
+from lsbench.core.quantity import QUANTITIES
 from lsbench.core.registry import ANALYSES
-from lsbench.core.units import QUANTITIES
 from lsbench.jobs.analyze import write_findings
 from lsbench.models.factory import create_model
 

@@ -17,8 +17,8 @@ from PIL import Image
 from lsbench.core.errors import DataError
 from lsbench.core.registry import DATASETS
 from lsbench.data.dataset import DatasetPlugin, DatasetSpec
-from lsbench.data.ilsvrc import class_list, ilsvrc_wnids
-from lsbench.data.image_list import list_images
+from lsbench.data.imagenet.ilsvrc import class_list, ilsvrc_wnids
+from lsbench.data.loading.image_list import list_images
 
 SMALL = {"train_images": 20, "val_images": 10, "test_images": 10, "images_per_class": 10}
 

@@ -7,10 +7,10 @@ import pytest
 
 from lsbench.core import registry
 from lsbench.core.errors import ConfigError
-from lsbench.core.logger import LoggerKind, RunInfo
 from lsbench.core.registry import LOGGERS
 from lsbench.core.spec import StrictModel
-from lsbench.engine.loggers import open_loggers
+from lsbench.engine.log_delivery import open_loggers
+from lsbench.loggers import LoggerKind, RunInfo
 
 
 @pytest.fixture(params=LOGGERS.names())

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from lsbench.core.quantity import QUANTITIES
 from lsbench.core.registry import METRICS
-from lsbench.core.units import QUANTITIES
 from lsbench.data.dataset import IMAGENET_MEAN, IMAGENET_STD
 from lsbench.metrics import Metric, as_metric
 

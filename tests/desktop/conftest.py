@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lsbench.core.atomic import append_line, write_json
+from lsbench.core.quantity import quantity
 from lsbench.core.record import corruption_protocol, measured
-from lsbench.core.units import quantity
-from lsbench.data.corruptions import NAMES
-from lsbench.store.atomic import append_line, write_json
+from lsbench.corruptions import NAMES
+from lsbench.stats.seeds import Estimate
 from lsbench.store.results import SPEC
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.nights import NightCurve
-from lsbench.tables.statistics import Estimate
 from lsbench.tables.summary import Summary, summarize
 
 EVIL = "</script><script>alert(1)</script>"

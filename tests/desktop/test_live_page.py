@@ -5,10 +5,10 @@ import threading
 
 import pytest
 
+from lsbench.core.atomic import append_line
+from lsbench.core.lock import locked
 from lsbench.live.server import LiveServer
 from lsbench.live.snapshot import Snapshots
-from lsbench.store.atomic import append_line
-from lsbench.store.lock import locked
 
 pytestmark = pytest.mark.desktop
 

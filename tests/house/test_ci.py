@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lsbench.cli import run_command
+from lsbench.cli.main import run_command
 
 ROOT = Path(__file__).resolve().parents[2]
 PIPELINES = [*sorted((ROOT / ".github" / "workflows").glob("*.yml")), *sorted((ROOT / "ci").glob("*.yml"))]

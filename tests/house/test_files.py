@@ -15,7 +15,7 @@ VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "tools", "stuff
 
 #: Modules without a unit test file of their own, and why.
 UNMIRRORED = {
-    "cli_options.py": "declarations only; test_cli.py uses them",
+    "cli/options.py": "declarations only; test_main.py uses them",
     "scheduler/protocol.py": "types without behaviour; every executor's tests use them",
 }
 

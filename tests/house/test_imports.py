@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,13 +31,20 @@ def test_the_contracts_hold():
     assert "0 broken" in done.stdout
 
 
+def test_ray_is_imported_in_files_called_ray_alone():
+    graph = grimp.build_graph("lsbench", include_external_packages=True, cache_dir=None)
+    importers = graph.find_modules_that_directly_import("ray")
+    assert importers
+    assert [name for name in importers if not name.rpartition(".")[2].startswith("ray_")] == []
+
+
 @pytest.mark.parametrize("arguments", QUICK, ids=" ".join)
 def test_what_answers_at_once_imports_nothing_heavy(arguments, tiny, make_graph, fill_store):
     results = fill_store(make_graph(tiny)).root.parents[1]
     takes_results = arguments[0] in ("plan", "report", "status", "compare", "why")
     arguments = [*arguments, *(["--results", str(results)] if takes_results else [])]
     code = (
-        "import sys; from lsbench.cli import run_command\n"
+        "import sys; from lsbench.cli.main import run_command\n"
         f"code = run_command({arguments!r})\n"
         f"print(*({HEAVY!r} & set(sys.modules)), file=sys.stderr, end='')\n"
         "sys.exit(code)"

@@ -139,6 +139,6 @@ def test_only_the_largest_lsnet_decays_its_weights_more():
 def test_the_cost_of_every_row_is_known_and_is_about_the_published_one(suite):
     for variant in load_suite(suite).variants:
         macs = counted_macs(variant.model_identity(), variant.dataset["img_size"])
-        assert macs is not None, f"{variant.name}: run `python -m lsbench.models.catalog`"
+        assert macs is not None, f"{variant.name}: run `python -m lsbench.cli.catalog`"
         if variant.model.startswith(("lsnet", "resnet", "deit", "starnet", "shvit", "fasternet", "pvt")):
             assert macs == pytest.approx(variant.published["macs_paper"], rel=0.2, abs=0.05e9)

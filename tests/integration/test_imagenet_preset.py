@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lsbench.data.ilsvrc import ilsvrc_wnids
+from lsbench.data.imagenet.ilsvrc import ilsvrc_wnids
 
 from .conftest import Cli, read_lines
 

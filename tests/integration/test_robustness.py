@@ -84,8 +84,8 @@ def run_alone(folder: Path, target: Path) -> dict[str, Any]:
 KILLED = """
 import os, signal, sys
 import numpy as np
-from lsbench.cli import main
-from lsbench.engine.prediction_blocks import PredictionBlocks
+from lsbench.cli.main import main
+from lsbench.robustness.blocks import PredictionBlocks
 
 written, write = [], PredictionBlocks.write
 

@@ -69,7 +69,7 @@ def test_the_newest_whole_object_is_found_and_the_oldest_are_removed(endpoint: s
 #: The command line in a process that is killed when its training has saved the 15th of 30 updates.
 KILLED_AT_15 = """
 import os, signal
-from lsbench.cli import main
+from lsbench.cli.main import main
 from lsbench.engine.checkpoints import Checkpoints
 save = Checkpoints.save
 def save_and_die(self, step, state):

@@ -9,9 +9,9 @@ import sys
 import pandas as pd
 import pytest
 
-from lsbench.cli import run_command
+from lsbench.cli.main import run_command
 from lsbench.store.results import JOBS, MANIFEST, RECORDS
-from lsbench.tables.cache import CACHE
+from lsbench.tables.frames.cache import CACHE
 
 READERS = ("report", "status")
 

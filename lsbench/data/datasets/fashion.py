@@ -16,8 +16,8 @@ from lsbench.core.errors import DataError
 from lsbench.core.ids import content_hash
 from lsbench.data.cache import cache_root, materialise
 from lsbench.data.dataset import SPLITS, DatasetSpec, ImageFolders
-from lsbench.data.embedded import pack
-from lsbench.data.png_folders import write_split
+from lsbench.data.garments import pack
+from lsbench.data.garments.png_folders import write_split
 
 LAYOUT_VERSION = 1
 

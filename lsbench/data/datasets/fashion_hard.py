@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from lsbench.data.embedded import pack
-from lsbench.data.garment_tests import GarmentTestSet, GarmentTestSpec
+from lsbench.data.garments import pack
+from lsbench.data.garments.garment_tests import GarmentTestSet, GarmentTestSpec
 
 if TYPE_CHECKING:
-    from lsbench.data.png_folders import LabelledImage
+    from lsbench.data.garments.png_folders import LabelledImage
 
 #: T-shirt, pullover, dress, coat, sandal and shirt: those that the reference gets wrong most often.
 LABELS = (0, 2, 3, 4, 5, 6)
@@ -48,7 +48,7 @@ def _failures(label: int) -> tuple[int, ...]:
     """Return the test photos of a class got wrong, those with the fewest votes for the truth first."""
     import numpy as np
 
-    from lsbench.data.embedded.neighbours import count_votes
+    from lsbench.data.garments.neighbours import count_votes
 
     test = pack.read_pack()["test"]
     rows = np.flatnonzero(test.labels == label)

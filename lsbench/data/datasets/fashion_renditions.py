@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from lsbench.data.embedded import pack
-from lsbench.data.garment_tests import GarmentTestSet, GarmentTestSpec
+from lsbench.data.garments import pack
+from lsbench.data.garments.garment_tests import GarmentTestSet, GarmentTestSpec
 
 if TYPE_CHECKING:
-    from lsbench.data.png_folders import LabelledImage
+    from lsbench.data.garments.png_folders import LabelledImage
 
 #: T-shirt, trouser, dress, sandal, bag and ankle boot: their outlines tell them apart.
 LABELS = (0, 1, 3, 5, 8, 9)
@@ -42,7 +42,7 @@ def _renditions(spec: FashionRenditionsSpec) -> Iterator[LabelledImage]:
     """Yield the first photos of each class, one after another in the next style."""
     import numpy as np
 
-    from lsbench.data.embedded.stylise import STYLES, draw_rendition
+    from lsbench.data.garments.stylise import STYLES, draw_rendition
 
     styles = list(STYLES)
     test = pack.read_pack()["test"]

@@ -17,16 +17,16 @@ from lsbench.core.errors import DataError
 from lsbench.core.ids import content_hash
 from lsbench.data.cache import cache_root, materialise
 from lsbench.data.dataset import SPLITS, DatasetSpec, ImageFolders, Rgb
-from lsbench.data.embedded import pack
-from lsbench.data.png_folders import write_split
+from lsbench.data.garments import pack
+from lsbench.data.garments.png_folders import write_split
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lsbench.data.embedded.pack import GarmentSplit
-    from lsbench.data.png_folders import LabelledImage
-    from lsbench.data.scenes import Scene
+    from lsbench.data.garments.pack import GarmentSplit
+    from lsbench.data.garments.png_folders import LabelledImage
+    from lsbench.data.garments.scenes import Scene
 
 SCENES_VERSION = 1
 """Part of the fingerprint; raise it with every change here, in scenes or in clutter that alters pixels."""
@@ -131,7 +131,7 @@ def _composed(
     """Yield scenes with label and source index, all or those of some source indices."""
     import numpy as np
 
-    from lsbench.data.scenes import Garment, compose_scene
+    from lsbench.data.garments.scenes import Garment, compose_scene
 
     mains = photos.balanced_prefix(num_images)
     others = [np.flatnonzero(photos.labels != label) for label in range(10)]

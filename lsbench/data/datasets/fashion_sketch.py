@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from lsbench.data.embedded import pack
-from lsbench.data.garment_tests import GarmentTestSet, GarmentTestSpec
+from lsbench.data.garments import pack
+from lsbench.data.garments.garment_tests import GarmentTestSet, GarmentTestSpec
 
 if TYPE_CHECKING:
-    from lsbench.data.png_folders import LabelledImage
+    from lsbench.data.garments.png_folders import LabelledImage
 
 LABELS = tuple(range(10))
 
@@ -35,7 +35,7 @@ class FashionSketchSpec(GarmentTestSpec):
 
 
 def _sketches(spec: FashionSketchSpec) -> Iterator[LabelledImage]:
-    from lsbench.data.embedded.stylise import draw_sketch
+    from lsbench.data.garments.stylise import draw_sketch
 
     test = pack.read_pack()["test"].balanced_prefix(10 * spec.images_per_class)
     for photo, label, index in zip(test.images, test.labels.tolist(), test.indices.tolist(), strict=True):

@@ -21,8 +21,8 @@ from lsbench.data.dataset import (
     ReaderName,
     Rgb,
 )
-from lsbench.data.folder_scan import resolve_root
 from lsbench.data.readers import load_reader
+from lsbench.data.readers._folder_scan import resolve_root
 
 CLASS_LIST = "classes.txt"
 """File below the root with the class names of shards that number them, one a line from number 0."""

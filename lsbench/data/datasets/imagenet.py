@@ -13,9 +13,9 @@ from typing import Literal
 from pydantic import Field
 
 from lsbench.data.dataset import DatasetSpec, ImageFolders, ReaderName
-from lsbench.data.folder_scan import resolve_root
-from lsbench.data.ilsvrc import find_splits, ilsvrc_wnids
+from lsbench.data.imagenet.ilsvrc import find_splits, ilsvrc_wnids
 from lsbench.data.readers import load_reader
+from lsbench.data.readers._folder_scan import resolve_root
 
 NUM_IMAGES = {"train": 1_281_167, "val": 50_000, "test": 50_000}
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from lsbench.data.imagenet_variants import ImageNetVariant, VariantSpec
+from lsbench.data.imagenet.test_sets import ImageNetVariant, VariantSpec
 
 
 class ImageNetASpec(VariantSpec):

@@ -16,9 +16,9 @@ from typing import Literal
 from lsbench.core.errors import DataError
 from lsbench.core.ids import content_hash
 from lsbench.data.dataset import ImageFolders
-from lsbench.data.ilsvrc import ilsvrc_wnids
-from lsbench.data.imagenet_c_cells import Cells, find_cells
-from lsbench.data.imagenet_variants import VariantSpec, first_folder
+from lsbench.data.imagenet.c_conditions import Cells, find_cells
+from lsbench.data.imagenet.ilsvrc import ilsvrc_wnids
+from lsbench.data.imagenet.test_sets import VariantSpec, first_folder
 
 IMAGES_OF_A_CELL = 50_000
 

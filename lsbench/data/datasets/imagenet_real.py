@@ -16,10 +16,10 @@ from pydantic import Field
 
 from lsbench.core.ids import content_hash
 from lsbench.data.dataset import DatasetSpec, ImageFolders, ReaderName
-from lsbench.data.folder_scan import resolve_root
-from lsbench.data.ilsvrc import find_splits, ilsvrc_wnids
+from lsbench.data.imagenet.ilsvrc import find_splits, ilsvrc_wnids
+from lsbench.data.imagenet.real_labels import NUM_LABELLED, real_answers, real_labels_sha256
 from lsbench.data.readers import load_reader
-from lsbench.data.real_labels import NUM_LABELLED, real_answers, real_labels_sha256
+from lsbench.data.readers._folder_scan import resolve_root
 
 
 class ImageNetRealSpec(DatasetSpec):

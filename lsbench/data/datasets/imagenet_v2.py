@@ -12,8 +12,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from lsbench.data.ilsvrc import check_classes, ilsvrc_wnids
-from lsbench.data.imagenet_variants import ImageNetVariant, VariantSpec
+from lsbench.data.imagenet.ilsvrc import check_classes, ilsvrc_wnids
+from lsbench.data.imagenet.test_sets import ImageNetVariant, VariantSpec
 
 
 class ImageNetV2Spec(VariantSpec):

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lsbench.data.dataset import IMAGE_EXTENSIONS
-from lsbench.data.folder_scan import class_folders, fingerprint_folders
 from lsbench.data.readers import OpenedSplit, StoredImage
+from lsbench.data.readers._folder_scan import class_folders, fingerprint_folders
 
 
 class FolderReader:

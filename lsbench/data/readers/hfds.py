@@ -13,8 +13,8 @@ from typing import Any
 
 from lsbench.core.errors import DataError
 from lsbench.data.cache import cache_root
-from lsbench.data.fingerprint import fingerprint_lines
 from lsbench.data.readers import SPLIT_WORDS, OpenedSplit, StoredImage
+from lsbench.data.readers._fingerprint import fingerprint_lines
 
 INSTALL = 'expected the package datasets for reader: hfds, found none; pip install "lsbench[hf]"'
 WNID = re.compile(r"(?<![^\W_])n\d{8}(?![^\W_])")

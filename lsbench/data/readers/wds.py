@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from lsbench.core.ids import content_hash
-from lsbench.data.fingerprint import FINGERPRINT_VERSION, fingerprint_lines, image_line
 from lsbench.data.memo import remember
 from lsbench.data.readers import SPLIT_WORDS, OpenedSplit, StoredImage, class_name
-from lsbench.data.shard_index import INDEX_VERSION, find_shards, index_shard, shard_state
+from lsbench.data.readers._fingerprint import FINGERPRINT_VERSION, fingerprint_lines, image_line
+from lsbench.data.readers._shard_index import INDEX_VERSION, find_shards, index_shard, shard_state
 
 
 class WdsReader:
@@ -63,7 +63,7 @@ class WdsReader:
 
     def open_split(self, place: Path, wnids: Sequence[str], numbered: Sequence[str] | None) -> OpenedSplit:
         """Return the images of the shards."""
-        from lsbench.data.shard_reader import ShardReader
+        from lsbench.data.readers._shard_reader import ShardReader
 
         shards = find_shards(place)
         indices = [index_shard(shard) for shard in shards]

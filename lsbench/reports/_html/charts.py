@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lsbench.core.units import quantity
+from lsbench.core.quantity import quantity
 from lsbench.tables.robustness import robustness_rows
 from lsbench.tables.summary import Summary
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from lsbench.core.units import Quantity, quantity
+from lsbench.core.quantity import Quantity, quantity
 from lsbench.reports._html.details import plain
 from lsbench.store.results import ResultsFolder
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lsbench.reports._text import cell_text
+from lsbench.rendering.cells import cell_text
 from lsbench.tables.summary import Summary
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lsbench.reports._text import cell_text
+from lsbench.rendering.cells import cell_text
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.columns import panels
 from lsbench.tables.summary import Summary

@@ -8,7 +8,7 @@ from PIL import Image
 from lsbench.core.errors import DataError
 from lsbench.core.registry import DATASETS
 from lsbench.data import preflight
-from lsbench.data.ilsvrc import class_list
+from lsbench.data.imagenet.ilsvrc import class_list
 from lsbench.data.preflight import check_data
 
 PLUGIN = DATASETS.load("image_folder")

@@ -5,13 +5,13 @@ import pytest
 import torch
 from PIL import Image
 
-from lsbench.data.augment import Augment
 from lsbench.data.datasets.image_folder import DATASET, ImageFolderSpec
 from lsbench.data.datasets.imagenet import DATASET as IMAGENET
 from lsbench.data.datasets.imagenet import ImageNetSpec
-from lsbench.data.ilsvrc import ilsvrc_wnids
-from lsbench.data.image_list import list_images
-from lsbench.data.loader import create_eval_loader, create_train_loader
+from lsbench.data.imagenet.ilsvrc import ilsvrc_wnids
+from lsbench.data.loading.augment import Augment
+from lsbench.data.loading.image_list import list_images
+from lsbench.data.loading.loader import create_eval_loader, create_train_loader
 
 RECIPE = Augment(random_resized_crop=True, auto_augment="rand-m9-mstd0.5-inc1", erase=0.25)
 

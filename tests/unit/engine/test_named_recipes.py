@@ -8,7 +8,7 @@ from timm.data.random_erasing import RandomErasing
 from torchvision import transforms as tv
 
 from lsbench.data.dataset import ImageFolders
-from lsbench.data.transforms import create_train_transform
+from lsbench.data.loading.transforms import create_train_transform
 from lsbench.engine.named_recipes import NAMED_RECIPES
 from lsbench.engine.recipe import Recipe
 

@@ -1,4 +1,4 @@
-from lsbench.cli_options import GateFormat
+from lsbench.cli.options import GateFormat
 from lsbench.gate.renderers import RENDERERS
 
 

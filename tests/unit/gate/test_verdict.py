@@ -3,8 +3,8 @@ import pytest
 from lsbench.core.errors import ExitCode
 from lsbench.gate.compare import Comparison
 from lsbench.gate.measurement import RowKey
-from lsbench.gate.stats import Evidence
 from lsbench.gate.verdict import Finding, Verdict, confirm, decide, exit_code, unalarmed
+from lsbench.stats.shifts import Evidence
 
 KEY = RowKey("ls", "latency_ratio", "p", None)
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from lsbench.core.errors import ConfigError, DataError
 from lsbench.core.job import JobContext
-from lsbench.data.ilsvrc import class_list, ilsvrc_wnids
+from lsbench.data.imagenet.ilsvrc import class_list, ilsvrc_wnids
 from lsbench.engine import weights
 from lsbench.engine.classify import create_eval_batches, create_variant
 from lsbench.jobs.evaluate import JOB, EvaluateSpec

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 import torch
 
+from lsbench import corruptions
 from lsbench.core.job import JobContext
 from lsbench.core.record import split_corruption
-from lsbench.data import corruption_reference, corruptions
-from lsbench.data.corruption_reference import ALEXNET
 from lsbench.engine import weights
 from lsbench.engine.classify import create_eval_batches, create_tested, create_variant
 from lsbench.engine.evaluator import evaluate
 from lsbench.jobs.robustness import JOB, RobustnessSpec
 from lsbench.metrics.top1 import top1
+from lsbench.robustness import reference as corruption_reference
+from lsbench.robustness.reference import ALEXNET
 
 
 def darken(image, name, severity, *, rng, family):

@@ -3,12 +3,12 @@ import random
 
 import pytest
 
+from lsbench.core.atomic import write_text
 from lsbench.core.registry import JOBS
 from lsbench.engine.recipe import Recipe
 from lsbench.engine.trainer import Trainer
 from lsbench.engine.weights import EMA, WEIGHTS, load, weights_sha256
 from lsbench.scheduler.child import execute
-from lsbench.store.atomic import write_text
 from lsbench.store.results import RESULT, SPEC
 
 TRAIN = JOBS.load("train")

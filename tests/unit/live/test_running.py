@@ -1,5 +1,5 @@
+from lsbench.core.lock import locked
 from lsbench.live.running import running_jobs
-from lsbench.store.lock import locked
 from lsbench.store.results import ResultsFolder
 
 

@@ -5,11 +5,11 @@ import threading
 
 import pytest
 
+from lsbench.core.atomic import append_line
 from lsbench.core.errors import UsageError
 from lsbench.live import server as live
 from lsbench.live.server import HOST, LiveServer, serve
 from lsbench.live.snapshot import Snapshots
-from lsbench.store.atomic import append_line
 
 
 @pytest.fixture

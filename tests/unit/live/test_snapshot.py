@@ -1,9 +1,9 @@
 import pytest
 
 from lsbench.core.errors import NothingMeasuredError, UsageError
+from lsbench.core.lock import locked
 from lsbench.live import snapshot
 from lsbench.live.snapshot import Snapshots
-from lsbench.store.lock import locked
 
 
 class Clock:

@@ -1,7 +1,7 @@
 import mlflow
 import pytest
 
-from lsbench.core.logger import RunInfo
+from lsbench.loggers import RunInfo
 from lsbench.loggers.mlflow import LOGGER, MlflowSpec
 
 

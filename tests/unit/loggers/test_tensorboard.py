@@ -2,7 +2,7 @@ import struct
 
 import pytest
 
-from lsbench.core.logger import RunInfo
+from lsbench.loggers import RunInfo
 from lsbench.loggers.tensorboard import LOGGER, TensorBoardSpec
 
 

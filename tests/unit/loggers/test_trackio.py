@@ -4,7 +4,7 @@ import types
 
 import pytest
 
-from lsbench.core.logger import RunInfo
+from lsbench.loggers import RunInfo
 from lsbench.loggers.trackio import LOGGER, TrackioSpec
 
 
@@ -67,7 +67,7 @@ def test_what_the_package_prints_never_reaches_stdout(fake, tmp_path, capsys):
 REAL = """
 import sys
 from pathlib import Path
-from lsbench.core.logger import RunInfo
+from lsbench.loggers import RunInfo
 from lsbench.loggers.trackio import LOGGER, TrackioSpec
 folder = Path(sys.argv[1])
 for start in (0, 2):

@@ -6,7 +6,7 @@ import types
 import pytest
 import wandb
 
-from lsbench.core.logger import RunInfo
+from lsbench.loggers import RunInfo
 from lsbench.loggers.wandb import LOGGER, WandbSpec
 
 

@@ -1,7 +1,8 @@
 import pytest
 
+from lsbench.rendering.sparkline import sparkline
 from lsbench.reports import console, csv, json, markdown
-from lsbench.reports._training import curve_text, sparkline, training_table
+from lsbench.reports._training import curve_text, training_table
 from lsbench.tables.curves import Curve
 from lsbench.tables.summary import summarize
 

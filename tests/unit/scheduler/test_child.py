@@ -9,9 +9,9 @@ import torch
 
 from lsbench.core.errors import DiskFullError, StoreError
 from lsbench.core.job import Job, Variant
+from lsbench.core.lock import locked
 from lsbench.engine.weights import WEIGHTS, load, weights_sha256
 from lsbench.scheduler.child import act, check_models, describe, execute, noting_epochs
-from lsbench.store.lock import locked
 from lsbench.store.trials import read_epochs
 
 pytestmark = pytest.mark.usefixtures("same_torch_afterwards")

@@ -4,9 +4,9 @@ import pytest
 import yaml
 
 from lsbench.core.errors import ConfigError, DataError, InterruptedRunError, StoreError, UsageError
+from lsbench.core.lock import locked
 from lsbench.scheduler.protocol import Node
 from lsbench.scheduler.run import RunOptions, plan_run, results_folder, run_suite, write_manifest
-from lsbench.store.lock import locked
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
+from lsbench.core.lock import locked
 from lsbench.scheduler.torchrun import Listener, free_endpoint, how_ranks_ended, root_cause, run_apart
-from lsbench.store.lock import locked
 from lsbench.store.results import SPEC
 from lsbench.suite.graph import JobGraph
 

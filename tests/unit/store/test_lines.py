@@ -1,7 +1,7 @@
 import pytest
 
+from lsbench.core.atomic import append_line
 from lsbench.core.errors import StoreError
-from lsbench.store.atomic import append_line
 from lsbench.store.lines import line_blocks, read_lines
 
 LINES = [{"number": number, "text": "ü|\n" * number} for number in range(30)]

@@ -153,7 +153,7 @@ def test_ids_of_finished_jobs_stay_what_they_were():
 @pytest.fixture
 def photos(tmp_path):
     """Two folders with the ten class folders of Fashion, and one with three classes."""
-    from lsbench.data.embedded.pack import wnids
+    from lsbench.data.garments.pack import wnids
 
     for name, classes in (("one", wnids()), ("two", wnids()), ("few", ("a", "b", "c"))):
         for number, wnid in enumerate(classes):

@@ -2,7 +2,7 @@ import pytest
 
 from lsbench.core.catalog import counted_macs
 from lsbench.core.registry import MIXERS
-from lsbench.data.corruptions import BENCHMARK, VALIDATION
+from lsbench.corruptions import BENCHMARK, VALIDATION
 from lsbench.suite.graph import build_graph
 from lsbench.suite.listing import REGISTRIES, named_things, plan_lines, plan_rows
 from lsbench.suite.loader import load_suite, shipped_suites

@@ -1,6 +1,6 @@
 import pytest
 
-from lsbench.core.units import quantity
+from lsbench.core.quantity import quantity
 from lsbench.tables.cells import Column
 
 TOP1 = quantity("top1")

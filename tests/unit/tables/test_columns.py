@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from lsbench.core.units import quantity
+from lsbench.core.quantity import quantity
 from lsbench.tables.cells import Column
 from lsbench.tables.columns import create_columns, panels
-from lsbench.tables.load import load_table
+from lsbench.tables.frames.load import load_table
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from lsbench.rendering.sentences import sentence
+from lsbench.stats.seeds import detectable_effect
 from lsbench.tables.comparisons import CACHE, Side, from_row, judged, measure, to_row
 from lsbench.tables.pairs import PREDICTIONS
-from lsbench.tables.sentences import sentence
-from lsbench.tables.statistics import detectable_effect
 from lsbench.tables.summary import summarize
 
 IMAGES = 400

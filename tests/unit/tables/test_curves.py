@@ -2,9 +2,9 @@ import pandas as pd
 import pytest
 
 from lsbench.store.results import ResultsFolder
-from lsbench.tables.cache import CACHE
 from lsbench.tables.curves import CURVE_COLUMNS, Curve, curves_of, load_curves
-from lsbench.tables.load import load_table
+from lsbench.tables.frames.cache import CACHE
+from lsbench.tables.frames.load import load_table
 
 TOPS = [0.1, 0.3, 0.2]
 

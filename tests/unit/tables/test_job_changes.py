@@ -1,7 +1,7 @@
 import pytest
 
+from lsbench.core.atomic import write_text
 from lsbench.core.errors import UsageError
-from lsbench.store.atomic import write_text
 from lsbench.store.results import SPEC
 from lsbench.tables.job_changes import changes, find_job, known_jobs, nearest_earlier, why_lines
 

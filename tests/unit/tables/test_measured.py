@@ -1,8 +1,8 @@
 import pytest
 
-from lsbench.core.units import quantity
+from lsbench.core.quantity import quantity
 from lsbench.tables.cells import Column
-from lsbench.tables.load import load_table
+from lsbench.tables.frames.load import load_table
 from lsbench.tables.measured import Measured
 
 TOP1 = Column("top1", quantity("top1"), "test|n=20|v1", "fashion", frozenset({"evaluate"}))

@@ -1,6 +1,6 @@
 import pytest
 
-from lsbench.core.units import quantity
+from lsbench.core.quantity import quantity
 from lsbench.suite.loader import load_suite
 from lsbench.tables.paper import NUMBERS, paper_summary, paper_table
 from lsbench.tables.summary import summarize

@@ -1,9 +1,9 @@
 import pytest
 
-from lsbench.core.units import quantity
+from lsbench.core.quantity import quantity
+from lsbench.stats.seeds import Estimate
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.ranking import ranked, reranked
-from lsbench.tables.statistics import Estimate
 
 
 def rows_of(column, values, expected=1, n=1):

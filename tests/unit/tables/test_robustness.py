@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from lsbench.store.results import ResultsFolder
-from lsbench.tables.load import load_table
+from lsbench.tables.frames.load import load_table
 from lsbench.tables.robustness import (
     CORRUPTION_COLUMNS,
     CorruptionFigure,

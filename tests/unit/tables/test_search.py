@@ -3,10 +3,10 @@ import io
 
 import pytest
 
+from lsbench.core.atomic import write_json
 from lsbench.core.registry import REPORTS
 from lsbench.scheduler.run import write_manifest
-from lsbench.scheduler.trial_book import TrialBook
-from lsbench.store.atomic import write_json
+from lsbench.search.book import TrialBook
 from lsbench.store.results import RESULT, ResultsFolder
 from lsbench.store.trials import add_epoch
 from lsbench.suite.trials import templates, trials_graph

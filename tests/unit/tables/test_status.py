@@ -2,8 +2,8 @@ from collections import Counter
 
 import pytest
 
-from lsbench.store.atomic import write_json
-from lsbench.store.lock import locked
+from lsbench.core.atomic import write_json
+from lsbench.core.lock import locked
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.status import HISTORY, Epochs, read_status, status_lines
 

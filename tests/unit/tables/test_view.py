@@ -3,13 +3,13 @@ from dataclasses import replace
 import pytest
 
 from lsbench.core.errors import UsageError
-from lsbench.core.units import quantity
-from lsbench.reports._text import cell_text
+from lsbench.core.quantity import quantity
+from lsbench.rendering.cells import cell_text
+from lsbench.stats.paired import Difference
+from lsbench.stats.seeds import Estimate
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.comparisons import Comparison
-from lsbench.tables.paired import Difference
 from lsbench.tables.ranking import ranked
-from lsbench.tables.statistics import Estimate
 from lsbench.tables.summary import Summary
 from lsbench.tables.view import View, apply_view, apply_views
 

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from lsbench.core.errors import DataError
 from lsbench.data.datasets.fashion import DATASET, FashionSpec
-from lsbench.data.embedded import pack
+from lsbench.data.garments import pack
 
 
 def test_the_constants_are_those_of_the_training_images():

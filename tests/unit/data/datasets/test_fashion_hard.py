@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from lsbench.data.datasets.fashion_hard import DATASET, LABELS, FashionHardSpec
-from lsbench.data.embedded import neighbours, pack
+from lsbench.data.garments import neighbours, pack
 
 
 def files(folders):

@@ -4,8 +4,8 @@ from PIL import Image
 from pydantic import ValidationError
 
 from lsbench.data.datasets.fashion_renditions import DATASET, LABELS, NUM_STYLES, FashionRenditionsSpec
-from lsbench.data.embedded import pack
-from lsbench.data.embedded.stylise import STYLES, draw_rendition
+from lsbench.data.garments import pack
+from lsbench.data.garments.stylise import STYLES, draw_rendition
 
 
 def test_styles_take_turns_and_pictures_do_not_depend_on_how_many_there_are():

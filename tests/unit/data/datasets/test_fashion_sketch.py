@@ -2,8 +2,8 @@ import numpy as np
 from PIL import Image
 
 from lsbench.data.datasets.fashion_sketch import DATASET, FashionSketchSpec
-from lsbench.data.embedded import pack
-from lsbench.data.embedded.stylise import draw_sketch
+from lsbench.data.garments import pack
+from lsbench.data.garments.stylise import draw_sketch
 
 
 def test_the_first_test_photos_of_every_class_are_drawn():

@@ -2,7 +2,7 @@ import pytest
 
 from lsbench.core.errors import DataError
 from lsbench.data.datasets.image_folder import DATASET, ImageFolderSpec
-from lsbench.data.image_list import list_images
+from lsbench.data.loading.image_list import list_images
 
 
 def test_val_stands_in_for_test(colours):

@@ -2,7 +2,7 @@ import pytest
 
 from lsbench.core.errors import DataError
 from lsbench.data.datasets.imagenet import DATASET, ImageNetSpec
-from lsbench.data.ilsvrc import ilsvrc_wnids
+from lsbench.data.imagenet.ilsvrc import ilsvrc_wnids
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 from lsbench.data.datasets.imagenet_a import DATASET, ImageNetASpec
-from lsbench.data.ilsvrc import class_list
+from lsbench.data.imagenet.ilsvrc import class_list
 
 
 def test_it_has_the_200_classes_of_timms_list(write_classes):

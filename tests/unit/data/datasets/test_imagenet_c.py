@@ -2,8 +2,8 @@ import pytest
 
 from lsbench.core.errors import DataError
 from lsbench.data.datasets.imagenet_c import DATASET, ImageNetCSpec
-from lsbench.data.ilsvrc import ilsvrc_wnids
-from lsbench.data.image_list import list_images
+from lsbench.data.imagenet.ilsvrc import ilsvrc_wnids
+from lsbench.data.loading.image_list import list_images
 
 
 def test_its_splits_are_the_whole_cells(write_classes):

@@ -2,7 +2,7 @@ import pytest
 
 from lsbench.core.errors import DataError
 from lsbench.data.datasets.imagenet_r import DATASET, ImageNetRSpec
-from lsbench.data.ilsvrc import class_list
+from lsbench.data.imagenet.ilsvrc import class_list
 
 
 def test_it_has_the_200_classes_of_timms_list(write_classes):

@@ -3,8 +3,8 @@ import pytest
 from lsbench.core.errors import DataError
 from lsbench.data.datasets import imagenet_real
 from lsbench.data.datasets.imagenet_real import DATASET, ImageNetRealSpec
-from lsbench.data.ilsvrc import ilsvrc_wnids
-from lsbench.data.image_list import list_images
+from lsbench.data.imagenet.ilsvrc import ilsvrc_wnids
+from lsbench.data.loading.image_list import list_images
 
 
 def names_of(numbers):

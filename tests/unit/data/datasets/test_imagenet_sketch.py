@@ -1,7 +1,7 @@
 import pytest
 
 from lsbench.data.datasets.imagenet_sketch import DATASET, ImageNetSketchSpec
-from lsbench.data.ilsvrc import ilsvrc_wnids
+from lsbench.data.imagenet.ilsvrc import ilsvrc_wnids
 
 
 @pytest.mark.parametrize("folder", ["imagenet-sketch", "sketch"])

@@ -3,8 +3,8 @@ from pydantic import ValidationError
 
 from lsbench.core.errors import DataError
 from lsbench.data.datasets.imagenet_v2 import DATASET, ImageNetV2Spec
-from lsbench.data.ilsvrc import ilsvrc_wnids
-from lsbench.data.image_list import list_images
+from lsbench.data.imagenet.ilsvrc import ilsvrc_wnids
+from lsbench.data.loading.image_list import list_images
 
 NUMBERS = [str(number) for number in range(1000)]
 PLACE = "imagenetv2-{}-format-val"

@@ -5,7 +5,7 @@ import pytest
 from lsbench.reports._html import details
 from lsbench.reports._html.details import JOB, RECORD, Texts, detail_data
 from lsbench.store.results import SPEC
-from lsbench.tables.load import load_table
+from lsbench.tables.frames.load import load_table
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from PIL import Image
 from lsbench.reports._html import gallery as pictures
 from lsbench.reports._html.gallery import gallery
 from lsbench.store.results import ResultsFolder
-from lsbench.tables.load import LONG_COLUMNS
+from lsbench.tables.frames.load import LONG_COLUMNS
 
 
 def png():

@@ -1,7 +1,7 @@
 import pandas as pd
 
 from lsbench.reports._html.overview import overview
-from lsbench.tables.load import LONG_COLUMNS, load_table
+from lsbench.tables.frames.load import LONG_COLUMNS, load_table
 from lsbench.tables.summary import summarize
 
 

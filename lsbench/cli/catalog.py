@@ -1,0 +1,111 @@
+"""Regenerate ``catalog.json``: every model name, and what our models and the shipped suites' rows cost.
+
+The planning half reads it without importing torch. Run ``python -m lsbench.cli.catalog`` after adding a
+mixer, a model or a row of a shipped suite, changing a size, or moving to another version of timm.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import timm
+
+from lsbench.core.catalog import WEIGHTS, macs_key, read_catalog
+from lsbench.core.errors import ConfigError
+from lsbench.core.registry import MIXERS, PACKAGE_ROOT
+from lsbench.models.factory import PLUGGABLE_MODELS, create_model
+from lsbench.models.macs import count_macs
+from lsbench.suite.loader import load_suite, preset_names, shipped_suites
+
+CATALOG = PACKAGE_ROOT / "core" / "catalog.json"
+NUM_CLASSES = 1000
+
+#: What changes a model's cost: its identity, as ``Variant.model_identity`` gives it, and the image size.
+Setting = tuple[Mapping[str, Any], int]
+
+
+def default_img_size(name: str) -> int:
+    """Return the image size in pixels that one of lsbench's models is made for."""
+    cfg: Any = timm.get_pretrained_cfg(name)
+    return int(cfg.input_size[-1])
+
+
+def setting_key(setting: Setting) -> str:
+    """Return the catalog's key of a setting.
+
+    >>> setting_key(({"model": "lsnet_t", "mixer": "identity"}, 224))
+    'lsnet_t@224/identity'
+    """
+    identity, size = setting
+    return macs_key(identity, size, is_pluggable=identity["model"] in PLUGGABLE_MODELS)
+
+
+def measure_macs(setting: Setting) -> int:
+    """Return the MACs of one image with three channels, 1000 classes."""
+    identity, size = setting
+    args = {key: value for key, value in identity.get("model_args", {}).items() if key not in WEIGHTS}
+    model = create_model(
+        identity["model"],
+        mixer=identity.get("mixer"),
+        mixer_args=identity.get("mixer_args"),
+        num_classes=NUM_CLASSES,
+        img_size=size,
+        **args,
+    )
+    return count_macs(model, (3, size, size)).total
+
+
+def family_settings() -> Iterator[Setting]:
+    """Yield every model that takes a mixer with every mixer, at the model's own image size."""
+    for name in PLUGGABLE_MODELS:
+        for mixer in MIXERS.names():
+            yield {"model": name, "mixer": mixer}, default_img_size(name)
+
+
+def suite_settings(suite: str) -> Iterator[Setting]:
+    """Yield the setting of every row of every preset of a shipped suite.
+
+    Raises:
+        ConfigError: If the suite names what does not exist.
+    """
+    for preset in preset_names(suite):
+        for variant in load_suite(suite, preset=preset).variants:
+            yield variant.model_identity(), int(variant.dataset["img_size"])
+
+
+def write_catalog(macs: Mapping[str, int]) -> None:
+    """Write names and costs beside this file, and let this process see them."""
+    names = {
+        "pluggable": sorted(PLUGGABLE_MODELS),
+        "models": sorted({*PLUGGABLE_MODELS, *timm.list_models()}),
+    }
+    CATALOG.write_text(json.dumps({**names, "macs": macs}, indent=1) + "\n", encoding="utf-8")
+    read_catalog.cache_clear()
+
+
+def main() -> int:
+    """Write the catalog; takes minutes. What cannot be counted is named on stderr, and the code is 1."""
+    write_catalog(read_catalog()["macs"])  # a suite can name a new model only when its name is known
+    settings, problems = list(family_settings()), []
+    for suite in shipped_suites():
+        try:
+            settings += suite_settings(suite)
+        except ConfigError as error:
+            problems += error.problems
+    macs: dict[str, int] = {}
+    for key, setting in sorted({setting_key(setting): setting for setting in settings}.items()):
+        try:
+            macs[key] = measure_macs(setting)
+        except (ConfigError, RuntimeError) as error:
+            problems.append(f"{key}: {error}")
+    write_catalog(macs)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""The verbs `compare` and `verify`: two sets of results, or ours and the published ones, side by side."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lsbench.cli.options import RESULTS, ResultsOpt, suite_of_results
+from lsbench.cli.run import write_output
+from lsbench.core.errors import NothingMeasuredError
+
+
+class TextFormat(StrEnum):
+    """How a comparison is written."""
+
+    console = "console"
+    markdown = "markdown"
+    json = "json"
+
+
+FormatOpt = Annotated[TextFormat, typer.Option("--format", help="How it is written.")]
+OutputOpt = Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="Where to; - is stdout.")]
+SIDE = "A results folder, a suite with results, SUITE@COMMIT, or a commit."
+
+
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help=SIDE)],
+    b: Annotated[str, typer.Argument(metavar="B", help="The same of the other side.")],
+    format_name: FormatOpt = TextFormat.console,
+    output: OutputOpt = "-",
+    preset: Annotated[str | None, typer.Option(metavar="NAME", help="Preset of both sides.")] = None,
+    results: ResultsOpt = RESULTS,
+) -> None:
+    """Compare two suites, results folders or commits: each difference with its interval, and in words."""
+    from lsbench.rendering.side_by_side import HEADER, beside_json, beside_notes, beside_rows, table_text
+    from lsbench.tables.side_by_side import compare_sources, find_source
+
+    one, two = (find_source(asked, results, preset) for asked in (a, b))
+    found, names = compare_sources(one, two), (a, b)
+    if format_name is TextFormat.json:
+        text = beside_json(found, names)
+    else:
+        rows, notes = beside_rows(found), beside_notes(found, names)
+        text = table_text(format_name, f"{a} and {b}", HEADER, rows, notes)
+    _show(text, output)
+
+
+def verify(
+    suite: Annotated[
+        str | None, typer.Argument(metavar="[SUITE]", help="A suite with results; default: all.")
+    ] = None,
+    format_name: FormatOpt = TextFormat.console,
+    output: OutputOpt = "-",
+    results: ResultsOpt = RESULTS,
+) -> None:
+    """Compare results with the published numbers: each reproduces, differs, or cannot be told yet."""
+    from lsbench.rendering.side_by_side import table_text
+    from lsbench.store.results import find_results
+    from lsbench.tables.published.verification import HEADER, verification_counts, verification_rows
+    from lsbench.tables.published.verification import verify as verify_folder
+
+    name = None if suite is None else suite_of_results(suite, results)
+    found = [one for folder in find_results(results.absolute(), name) for one in verify_folder(folder)]
+    if not found:
+        raise NothingMeasuredError(
+            f"{results}: no results{f' of {name}' if name else ''} of a suite with published numbers; "
+            "start with e.g. `lsbench run paper/table1 --only '*/profile'`"
+        )
+    if format_name is TextFormat.json:
+        text = json.dumps([asdict(one) for one in found], indent=1, ensure_ascii=False) + "\n"
+    else:
+        rows, notes = list(verification_rows(found)), [f"{verification_counts(found)}."]
+        text = table_text(format_name, "published numbers", HEADER, rows, notes)
+    _show(text, output)
+
+
+def _show(text: str, output: str) -> None:
+    if output == "-":
+        typer.echo(text, nl=False)
+    else:
+        write_output(Path(output), text, "-o")

@@ -1,0 +1,176 @@
+"""The verbs of ``lsbench data``: look at a data set, and write one that is generated as plain folders."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lsbench.cli.options import DataOpt, JsonOpt
+from lsbench.core.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from lsbench.data.dataset import DatasetPlugin, DatasetSpec, ImageFolders
+    from lsbench.data.preflight import Report
+
+data_app = typer.Typer(help="Look at data sets, or write generated ones.", no_args_is_help=True)
+
+NameArg = Annotated[str, typer.Argument(metavar="NAME", help="A data set, see `lsbench list datasets`.")]
+SettingsOpt = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A setting of the data set, e.g. reader=wds."),
+]
+
+
+@data_app.command()
+def check(
+    name: NameArg,
+    path: Annotated[
+        Path | None,
+        typer.Argument(metavar="[PATH]", help="Its folder; default: below --data, or the cache."),
+    ] = None,
+    data: DataOpt = None,
+    settings: SettingsOpt = None,
+    is_complete: Annotated[
+        bool, typer.Option("--all", help="Decode and hash every image, not only a sample.")
+    ] = False,
+    as_json: JsonOpt = False,
+) -> None:
+    """Look at a data set: classes, images, sizes, modes, a hash to compare machines by, what is wrong.
+
+    Ends with 0 if it can be used, else with 2; without the data, it says how to get it.
+    """
+    report = _examine(name, path, data, settings or [], is_complete)
+    if as_json:
+        typer.echo(report.model_dump_json())
+    else:
+        for line in _lines(report):
+            typer.echo(line)
+    if not report.is_good:
+        raise typer.Exit(ExitCode.USAGE)
+
+
+@data_app.command()
+def write(
+    name: NameArg,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; new or empty.")],
+    settings: SettingsOpt = None,
+) -> None:
+    """Write a generated data set as plain class folders, to look at or to use elsewhere."""
+    from lsbench.data.cache import cache_root
+    from lsbench.data.loading.image_list import list_images
+
+    plugin, spec = _load(name, None, settings or [], is_generated=True)
+    folders = plugin.prepare(spec, None)
+    if not folders.root.resolve().is_relative_to(cache_root().resolve()):
+        raise UsageError(f"{name}: expected a generated data set, found one that lies in {folders.root}")
+    _copy(folders.root, folder.absolute())
+    counts = [f"{len(list_images(folders, split))} {split}" for split in folders.splits]
+    typer.echo(f"{name}: {', '.join(counts)} images in {folder}")
+
+
+def _examine(
+    name: str, path: Path | None, data_root: Path | None, settings: list[str], is_complete: bool
+) -> Report:
+    from lsbench.data.preflight import check_data, check_folders
+
+    plugin, spec = _load(name, path, settings)
+    if path is None or "root" in plugin.spec.model_fields:
+        root = None if data_root is None else data_root.absolute()
+        return check_data(plugin, spec, root, is_complete=is_complete)
+    copy = _moved(plugin.prepare(spec, None), path.absolute())
+    if absent := [place for place in copy.splits.values() if not place.is_dir()]:
+        raise UsageError(
+            f"expected {name} in {absent[0]}, found no such folder; write it with `lsbench data write {name} "
+            f"{path}`, or leave PATH out"
+        )
+    return check_folders(copy, name, is_complete=is_complete)
+
+
+def _load(
+    name: str, path: Path | None, settings: list[str], *, is_generated: bool = False
+) -> tuple[DatasetPlugin, DatasetSpec]:
+    """Return the plug-in and its settings.
+
+    Raises:
+        ConfigError: If the data set or a setting does not exist, or a value is wrong.
+        UsageError: If a data set is asked for that is not generated, or needs a folder.
+    """
+    import yaml
+    from pydantic import ValidationError
+
+    from lsbench.core.registry import DATASETS
+    from lsbench.suite.marked_yaml import MarkedDict
+    from lsbench.suite.problems import Problems
+
+    plugin: DatasetPlugin = DATASETS.load(name)
+    fields = plugin.spec.model_fields
+    if is_generated and "root" in fields:
+        raise UsageError(f"{name}: expected a data set that lsbench generates, found one of your own files")
+    values = MarkedDict(name=name)
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--set {text}: expected KEY=VALUE, e.g. img_size=64")
+        values[key] = yaml.safe_load(value)
+        values.lines[key] = 0  # what problems know the command line by
+    if path is not None and "root" in fields:
+        values["root"] = path.absolute()
+    if "root" in fields and fields["root"].is_required() and "root" not in values:
+        raise UsageError(f"{name}: expected the folder that it lies in: `lsbench data check {name} PATH`")
+    problems = Problems(name, values)
+    try:
+        return plugin, plugin.spec.model_validate(values)
+    except ValidationError as error:
+        problems.add_validation(error, plugin.spec)
+        problems.raise_if_any()
+        raise
+
+
+def _moved(folders: ImageFolders, root: Path) -> ImageFolders:
+    """Return the same folders below another root."""
+    splits = {name: root / place.relative_to(folders.root) for name, place in folders.splits.items()}
+    return replace(folders, root=root, splits=splits)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy what is not hidden; an interrupted copy leaves nothing under the name of the target.
+
+    Raises:
+        UsageError: If the target holds something, or cannot be written.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UsageError(f"expected a new or empty folder, found that {target} holds something; name another")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.part-") as part:
+            whole = shutil.copytree(source, Path(part) / target.name, ignore=shutil.ignore_patterns(".*"))
+            whole.replace(target)
+    except OSError as error:
+        raise UsageError(f"{target}: cannot be written ({error.strerror or error})") from error
+
+
+def _lines(report: Report) -> Iterator[str]:
+    """Yield a report for people."""
+    if report.root is not None:
+        masked = f" (models know {report.known_classes})" if report.classes < report.known_classes else ""
+        yield f"ok   {report.name}: {report.classes} classes{masked} in {report.root}"
+        yield f"ok   images: {', '.join(f'{split} {count}' for split, count in report.images.items())}"
+    if report.sizes is not None:
+        smallest, middle, largest = (
+            f"{width}x{height}"
+            for width, height in (report.sizes.smallest, report.sizes.median, report.sizes.largest)
+        )
+        modes = ", ".join(f"{count} {mode}" for mode, count in report.modes.items())
+        yield f"ok   looked at: {report.looked_at} images ({modes})"
+        yield f"ok   pixels: {smallest} to {largest}, median {middle}"
+        yield f"ok   sha256 of those: {report.sha256}"
+    for note in report.notes:
+        yield f"note {note}"
+    for problem in report.problems:
+        yield f"BAD  {problem}"

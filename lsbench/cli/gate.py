@@ -1,0 +1,221 @@
+"""The verb `gate`: measure what is missing, compare it with a baseline, and measure suspects once more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lsbench.cli.options import (
+    RESULTS,
+    AddressOpt,
+    DataOpt,
+    GateFormat,
+    LimitOpt,
+    MaxParallelOpt,
+    PresetOpt,
+    ResultsOpt,
+    Scheduler,
+    SchedulerOpt,
+    SetOpt,
+    SuiteArg,
+)
+from lsbench.cli.run import create_graph, create_stderr, run_jobs, write_output
+from lsbench.core.errors import (
+    ConfigError,
+    JobsFailedError,
+    NothingMeasuredError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from lsbench.gate.baseline import Baseline
+    from lsbench.gate.judge import Judgement
+    from lsbench.gate.measurement import GateRow
+    from lsbench.gate.verdict import Finding
+    from lsbench.store.results import ResultsFolder
+    from lsbench.suite.graph import JobGraph
+
+EXAMPLE = "e.g. `- {metric: top1, min_effect: 0.005}`"
+
+
+@dataclass(frozen=True)
+class _Runner:
+    """How jobs are run, if they are.
+
+    Attributes:
+        may_run: False with ``--no-run``.
+    """
+
+    graph: JobGraph
+    results: Path
+    scheduler: Scheduler
+    address: str | None
+    max_parallel: int | None
+    may_run: bool
+
+    def run(self, graph: JobGraph, only: Sequence[str] = ()) -> ResultsFolder:
+        """Run what is missing, unless nothing may be run; return the results folder."""
+        from lsbench.scheduler.run import RunOptions, results_folder
+
+        if self.may_run:
+            options = RunOptions(self.results, list(only), max_parallel=self.max_parallel)
+            run_jobs(graph, options, self.scheduler, self.address)
+        folder = results_folder(graph, self.results)
+        if folder.manifest() is None:
+            raise NothingMeasuredError(f"{folder.root}: no results to judge; leave --no-run out")
+        return folder
+
+
+def gate(
+    suite: SuiteArg,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What to compare with. Default: <results>/baselines/<suite>.json"),
+    ] = None,
+    update_baseline: Annotated[
+        bool, typer.Option("--update-baseline", help="Write the baseline instead of comparing with it.")
+    ] = False,
+    no_run: Annotated[bool, typer.Option("--no-run", help="Run nothing, judge what is there.")] = False,
+    format_name: Annotated[
+        GateFormat, typer.Option("--format", help="How the judgement is written.")
+    ] = GateFormat.console,
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="FILE", help="Where to; - is stdout.")
+    ] = "-",
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML there as well.")] = None,
+    history: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Parquet file of all nights. Default: in the results folder."),
+    ] = None,
+    preset: PresetOpt = "default",
+    results: ResultsOpt = RESULTS,
+    data: DataOpt = None,
+    limit: LimitOpt = None,
+    overrides: SetOpt = None,
+    address: AddressOpt = None,
+    scheduler: SchedulerOpt = Scheduler.ray,
+    max_parallel: MaxParallelOpt = None,
+) -> None:
+    """Compare a suite with a baseline: run what is missing, and alarm only if something got worse."""
+    from lsbench.gate.baseline import default_path, read_baseline
+    from lsbench.gate.verdict import exit_code
+
+    graph = create_graph(suite, preset, overrides, limit, data)
+    if not graph.suite.gate:
+        raise ConfigError(f"{suite}: no rules to judge by: give it a section `gate` with {EXAMPLE}")
+    if graph.suite.search is not None:
+        raise UsageError(f"{suite}: it searches settings; judge the tuned suite that it writes")
+    path = baseline or default_path(results, graph.suite.name, graph.suite.preset)
+    runner = _Runner(graph, results, scheduler, address, max_parallel, may_run=not no_run)
+    if update_baseline:
+        _update(runner, path)
+        return
+    before = read_baseline(path)
+    before.check_suite(path, graph.suite.name, graph.suite.preset)
+    folder = runner.run(graph)
+    judgement, not_done = _judge(runner, folder, before)
+    judgement = _remember(judgement, folder, history, is_written=not no_run)
+    _show(judgement, format_name, output, junit)
+    raise typer.Exit(exit_code(judgement.findings, jobs_failed=bool(not_done)))
+
+
+def _judge(runner: _Runner, folder: ResultsFolder, before: Baseline) -> tuple[Judgement, list[str]]:
+    """Return the judgement, suspects measured twice, and the labels of jobs without a result."""
+    from lsbench.gate.collect import collect_rows, jobs_not_done
+    from lsbench.gate.judge import Judgement, judge
+    from lsbench.gate.notes import commits, describe, mark_stale
+
+    suite = runner.graph.suite
+    rows = collect_rows(folder, suite.gate)
+    findings = judge(before.rows, rows, suite.gate)
+    if runner.may_run:
+        findings = mark_stale(findings, rows, _code_here())
+    not_done = jobs_not_done(folder)
+    notes = tuple(describe(before, rows, suite.gate, not_done))
+    first = Judgement(suite.name, suite.preset, commits(rows), tuple(findings), notes)
+    return replace(first, findings=tuple(_sure(runner, folder, before, rows, first))), not_done
+
+
+def _sure(
+    runner: _Runner, folder: ResultsFolder, before: Baseline, rows: list[GateRow], first: Judgement
+) -> list[Finding]:
+    """Return the findings of a judgement with every suspected regression measured once more."""
+    from lsbench.gate.collect import collect_rows
+    from lsbench.gate.judge import judge
+    from lsbench.gate.recheck import jobs_behind, lend_needs, recheck_graph, with_second, with_second_rows
+    from lsbench.gate.verdict import unalarmed
+    from lsbench.scheduler.run import results_folder
+
+    suspects, rules = first.suspects, runner.graph.suite.gate
+    if not suspects:
+        return list(first.findings)
+    if not runner.may_run:
+        return unalarmed(first.findings)
+    again = recheck_graph(runner.graph)
+    labels = jobs_behind(runner.graph, rows, suspects)
+    create_stderr().print(f"{len(suspects)} suspected regressions: measuring {len(labels)} jobs once more.")
+    lend_needs(runner.graph, labels, folder, results_folder(again, runner.results))
+    second = collect_rows(runner.run(again, labels), rules)
+    found = judge(before.rows, with_second_rows(rows, second), rules)
+    return with_second(first.findings, found, suspects, measured={row.key for row in second})
+
+
+def _code_here() -> str | None:
+    from lsbench.core.env import code_label, provenance
+
+    return code_label(provenance())
+
+
+def _update(runner: _Runner, path: Path) -> None:
+    """Write the baseline; whatever is wrong with the results leaves an old one as it was.
+
+    Raises:
+        JobsFailedError: If a job has no result.
+        InconclusiveError: If a number could not be measured, or was by other code.
+        UsageError: If no job measures the metric of a rule.
+    """
+    import lsbench
+    from lsbench.gate.baseline import create_baseline, write_baseline
+    from lsbench.gate.collect import collect_rows, jobs_not_done
+    from lsbench.gate.notes import check_complete
+
+    suite = runner.graph.suite
+    folder = runner.run(runner.graph)
+    kept = f"{path} is left as it was"
+    not_done = jobs_not_done(folder)
+    if not_done:
+        raise JobsFailedError(f"{len(not_done)} jobs have no result, e.g. {not_done[0]}; {kept}")
+    rows = collect_rows(folder, suite.gate)
+    check_complete(rows, suite.gate, code=_code_here() if runner.may_run else None, kept=kept)
+    write_baseline(create_baseline(suite.name, suite.preset, lsbench.__version__, suite.gate, rows), path)
+    create_stderr().print(f"{path}: baseline of {len(rows)} rows.", soft_wrap=True)
+
+
+def _remember(
+    judgement: Judgement, folder: ResultsFolder, history: Path | None, *, is_written: bool
+) -> Judgement:
+    """Return the judgement with the trends of its rows; a run is added to the history first."""
+    from lsbench.gate.history import add_night, trends
+    from lsbench.tables.nights import FILE, read_nights
+
+    path = history or folder.root / FILE
+    nights = add_night(path, judgement) if is_written else read_nights(path)
+    return replace(judgement, trends=trends(nights, judgement.suite, judgement.preset))
+
+
+def _show(judgement: Judgement, format_name: GateFormat, output: str, junit: Path | None) -> None:
+    """Write the judgement where it was asked for; what goes into a file is also told on the console."""
+    from lsbench.gate.renderers import RENDERERS
+
+    text = RENDERERS[format_name](judgement)
+    if output == "-":
+        typer.echo(text, nl=False)
+    else:
+        write_output(Path(output), text, "-o")
+        typer.echo(RENDERERS["console"](judgement), nl=False)
+    if junit is not None:
+        write_output(junit, RENDERERS["junit"](judgement), "--junit")

@@ -1,0 +1,118 @@
+"""The verb ``profile``: what one model costs, as a whole and module by module."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lsbench.cli.options import JsonOpt
+from lsbench.core.catalog import unknown_model
+from lsbench.core.errors import UsageError
+from lsbench.core.quantity import quantity
+from lsbench.core.registry import MIXERS
+
+if TYPE_CHECKING:
+    from lsbench.models.cost_tree import ModuleCost
+    from lsbench.models.macs import MacCount
+
+
+class By(StrEnum):
+    """Into what a cost can be broken down."""
+
+    module = "module"
+    operator = "operator"
+
+
+def profile(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="See `lsbench list models`.")],
+    by: Annotated[By | None, typer.Option(help="Break the FLOPs down.")] = None,
+    depth: Annotated[int, typer.Option(min=1, metavar="N", help="Levels of modules shown.")] = 2,
+    mixer: Annotated[str | None, typer.Option(metavar="NAME", help="Token mixer.")] = None,
+    img_size: Annotated[int, typer.Option(min=8, metavar="PX", help="Side of the image.")] = 224,
+    num_classes: Annotated[int, typer.Option(min=1, metavar="N", help="Classes.")] = 1000,
+    is_fused: Annotated[
+        bool, typer.Option("--fused", help="Parameters and parts of the fused model.")
+    ] = False,
+    as_json: JsonOpt = False,
+) -> None:
+    """Show what one model costs: parameters, FLOPs, and the operators that nobody could count.
+
+    Timings need a suite: `profile` is one of its jobs.
+    """
+    if message := unknown_model(model):
+        raise UsageError(message)
+    if mixer is not None and mixer not in MIXERS.names():
+        raise UsageError(f"--mixer: {MIXERS.unknown(mixer)}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of torch about itself
+        plain, paper, tree = _measure(model, mixer, img_size, num_classes, is_fused)
+    found: dict[str, Any] = {
+        "params": tree.params,
+        "macs": plain.total,
+        "macs_paper": paper.total,
+        "uncounted_ops": sum(plain.uncounted.values()),
+    }
+    operators = (paper if is_fused else plain).by_operator
+    if as_json:
+        line = {"model": model, "mixer": mixer, "img_size": img_size, "fused": is_fused, **found}
+        line |= {"uncounted": plain.uncounted}
+        line |= {"by_operator": operators} if by is By.operator else {}
+        line |= {"by_module": _nested(tree, depth)} if by is By.module else {}
+        typer.echo(json.dumps(line))
+        return
+    for name, value in found.items():
+        shown_as = quantity(name)
+        typer.echo(f"{shown_as.title}: {value * shown_as.scale:.{shown_as.digits}f}")
+    names = ", ".join(f"{name} {calls}x" for name, calls in sorted(plain.uncounted.items()))
+    typer.echo(f"  without a formula: {names or 'none'}")
+    if by is By.operator:
+        for name, macs in sorted(operators.items(), key=lambda pair: -pair[1]):
+            typer.echo(f"  {name:32s} {_cost(macs, tree.macs)}")
+    if by is By.module:
+        _print_tree(tree, depth)
+
+
+def _measure(
+    model: str, mixer: str | None, img_size: int, num_classes: int, is_fused: bool
+) -> tuple[MacCount, MacCount, ModuleCost]:
+    """Return the costs of a model as it is and fused, and the tree of one of the two."""
+    from lsbench.models.cost_tree import cost_tree
+    from lsbench.models.factory import create_model
+    from lsbench.models.fusion import fuse
+    from lsbench.models.macs import count_macs
+
+    built = create_model(model, mixer=mixer, num_classes=num_classes, img_size=img_size)
+    fused, size = fuse(built), (3, img_size, img_size)
+    plain, paper = count_macs(built, size), count_macs(fused, size)
+    return plain, paper, cost_tree(fused, paper) if is_fused else cost_tree(built, plain)
+
+
+def _cost(macs: int, total: int) -> str:
+    return f"{macs / 1e6:9.3f} M  {100 * macs / max(total, 1):5.1f} %"
+
+
+def _nested(cost: ModuleCost, depth: int) -> dict[str, Any]:
+    inside = [_nested(child, depth - 1) for child in cost.children] if depth > 0 else []
+    own: dict[str, Any] = {"name": cost.name, "kind": cost.kind, "macs": cost.macs, "params": cost.params}
+    return {**own, "children": inside} if inside else own
+
+
+def _print_tree(cost: ModuleCost, depth: int) -> None:
+    from rich.console import Console
+    from rich.text import Text
+    from rich.tree import Tree
+
+    def label(part: ModuleCost) -> Text:
+        share = f"{_cost(part.macs, cost.macs)}  {part.params / 1e6:7.3f} M params"
+        return Text(f"{part.name} ({part.kind})  {share}")
+
+    trees = {0: Tree(label(cost))}
+    for level, part in cost.walk(depth):
+        if level:
+            trees[level] = trees[level - 1].add(label(part))
+    Console(file=sys.stdout, highlight=False).print(trees[0])

@@ -1,0 +1,119 @@
+"""The verb report: tables of one or many suites, of the part that is asked for, in any format."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lsbench.cli.options import RESULTS, ResultsOpt, results_folders
+from lsbench.cli.run import write_output
+from lsbench.core.errors import NothingMeasuredError, UsageError
+
+if TYPE_CHECKING:
+    from lsbench.tables.summary import Summary
+
+
+def report(
+    suites: Annotated[
+        list[str] | None, typer.Argument(metavar="[SUITE]...", help="Names or files of suites; default: all.")
+    ] = None,
+    format_name: Annotated[
+        str, typer.Option("--format", metavar="NAME", help="See `lsbench list reports`.")
+    ] = "console",
+    preset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only this preset; default: all.")
+    ] = None,
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="FILE", help="Where to; - is stdout.")
+    ] = "-",
+    results: ResultsOpt = RESULTS,
+    rows: Annotated[
+        list[str] | None, typer.Option(metavar="GLOB", help="Only these variants, by name or title.")
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GLOB", help="Only these columns, by key or title, in this order; no sections."),
+    ] = None,
+    sort_by: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Sort by a column, best first, or by `variant`.")
+    ] = None,
+    descending: Annotated[
+        bool | None, typer.Option("--descending/--ascending", help="Direction of --sort-by.")
+    ] = None,
+    only_changed: Annotated[
+        bool, typer.Option("--only-changed", help="Only rows told apart from the baseline, and it.")
+    ] = False,
+    precision: Annotated[
+        int | None, typer.Option(min=0, max=12, metavar="N", help="Decimals; csv, json, parquet have all.")
+    ] = None,
+    pivot: Annotated[bool, typer.Option("--pivot", help="Variants as columns, metrics as rows.")] = False,
+    paper: Annotated[
+        int | None,
+        typer.Option(min=1, max=9, metavar="N", help="Table N of the paper, with what has been run."),
+    ] = None,
+) -> None:
+    """Print a table: one row per variant, the baseline first, holes shown as holes."""
+    from lsbench.core.registry import REPORTS
+    from lsbench.tables.view import View, apply_views
+
+    if descending is not None and sort_by is None:
+        raise UsageError("--descending, --ascending: there is no order without --sort-by KEY")
+    render = REPORTS.load(format_name)
+    if format_name == "console" and output == "-" and sys.stdout.isatty():
+        render = partial(render, is_styled=True)
+    found = _summaries(suites or [], preset, results) if paper is None else [_paper(paper, suites, results)]
+    view = View(tuple(rows or ()), tuple(columns or ()), sort_by, descending, only_changed, precision, pivot)
+    _write(render(apply_views(found, view)), output, format_name)
+
+
+def _summaries(suites: list[str], preset: str | None, results: Path) -> list[Summary]:
+    """Return the summaries of suites; of all but smoke tests where none is named.
+
+    Raises:
+        NothingMeasuredError: If there is none.
+    """
+    from lsbench.tables.summary import summarize
+
+    names: list[str | None] = [*suites] or [None]
+    folders = {folder.root: folder for name in names for folder in results_folders(name, preset, results)}
+    found = [summary for folder in folders.values() if (summary := summarize(folder))]
+    if not suites:
+        smoke = [summary.suite for summary in found if summary.is_smoke]
+        found = [summary for summary in found if not summary.is_smoke]
+        if smoke and not found:
+            raise NothingMeasuredError(f"{results}: only smoke tests; name one: `lsbench report {smoke[0]}`")
+    if not found:
+        suite = suites[0] if suites else "ablations"
+        raise NothingMeasuredError(f"{results}: no results to report; start with `lsbench run {suite}`")
+    return found
+
+
+def _paper(number: int, suites: list[str] | None, results: Path) -> Summary:
+    from lsbench.store.results import ResultsFolder
+    from lsbench.tables.paper import paper_summary, paper_table
+    from lsbench.tables.summary import summarize
+
+    if suites:
+        raise UsageError(f"--paper {number}: takes no suite; the table is of suite paper/table{number}")
+    return paper_summary(number, summarize(ResultsFolder(results / paper_table(number).suite / "default")))
+
+
+def _write(content: str | bytes, output: str, format_name: str) -> None:
+    """Write a report where it is wanted.
+
+    Raises:
+        UsageError: If it is binary and would go to a terminal.
+    """
+    if output != "-":
+        write_output(Path(output), content, "-o")
+    elif isinstance(content, str):
+        typer.echo(content, nl=False)
+    elif sys.stdout.isatty():
+        raise UsageError(f"{format_name} is binary and no text for a terminal; name a file with -o FILE")
+    else:
+        sys.stdout.buffer.write(content)
+        sys.stdout.flush()

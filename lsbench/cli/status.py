@@ -1,0 +1,51 @@
+"""The verb status: how far suites are, once on the terminal or all the time in the browser."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from lsbench.cli.options import RESULTS, JsonOpt, ResultsOpt, results_folders
+from lsbench.core.errors import UsageError
+
+
+def status(
+    suite: Annotated[
+        str | None, typer.Argument(metavar="[SUITE]", help="A suite's name or file; default: all.")
+    ] = None,
+    results: ResultsOpt = RESULTS,
+    as_json: JsonOpt = False,
+    is_served: Annotated[
+        bool, typer.Option("--serve", help="Show it in the browser, following the run; Ctrl-C ends it.")
+    ] = False,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, metavar="N", help="Port of --serve; 0: any that is free."),
+    ] = None,
+) -> None:
+    """Show how far suites and their trainings are, and the last errors."""
+    if is_served:
+        from lsbench.live.server import PORT, serve
+        from lsbench.live.snapshot import Snapshots
+
+        snapshots = Snapshots(lambda: results_folders(suite, None, results))
+        serve(snapshots, PORT if port is None else port, lambda line: typer.echo(line, err=as_json))
+        return
+    if port is not None:
+        raise UsageError("--port: only together with --serve")
+    from lsbench.tables.status import read_status, status_lines
+
+    for folder in results_folders(suite, None, results):
+        found = read_status(folder)
+        if found is None:
+            continue
+        if as_json:
+            fields = {"suite": found.suite, "preset": found.preset, "running": found.is_running}
+            epochs = {label: training._asdict() for label, training in found.trainings.items()}
+            fields |= {"jobs": found.counts, "epochs": epochs, "errors": found.errors}
+            typer.echo(json.dumps(fields))
+            continue
+        for line in status_lines(found):
+            typer.echo(line)

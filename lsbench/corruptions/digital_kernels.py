@@ -1,0 +1,97 @@
+"""Contrast, and an image read at displaced places, in one pass over the pixels.
+
+Sums are taken in numpy's and scipy's order: results are truncated to bytes, and an error in the last bit
+would change flat areas by one.
+"""
+
+# Numba infers the types.
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
+from __future__ import annotations
+
+import numpy as np
+
+from lsbench.corruptions.random_stream import compiled
+
+
+@compiled
+def lower_contrast(image, units, factor, out):
+    """Move each channel towards its mean: ``(x - mean) * factor + mean``.
+
+    A result depends on a channel and a byte alone: it is computed for 3 x 256 of them.
+
+    Args:
+        image: Pixels, uint8, ``(H, W, 3)``.
+        units: ``byte / 255`` of each byte, float64, ``(256,)``.
+        factor: What is left of the distance to the mean.
+        out: Where the result goes, as `image`.
+    """
+    height, width = image.shape[0], image.shape[1]
+    red = green = blue = 0.0
+    for row in range(height):
+        for column in range(width):
+            red += units[image[row, column, 0]]
+            green += units[image[row, column, 1]]
+            blue += units[image[row, column, 2]]
+    table = np.empty((3, 256), np.uint8)
+    for channel, total in enumerate((red, green, blue)):
+        mean = total / (height * width)
+        for byte in range(256):
+            level = (units[byte] - mean) * factor + mean
+            table[channel, byte] = np.uint8(min(max(level, 0.0), 1.0) * 255.0)
+    for row in range(height):
+        for column in range(width):
+            for channel in range(3):
+                out[row, column, channel] = table[channel, image[row, column, channel]]
+
+
+@compiled
+def displace(image, down, right, out):
+    """Read an image at displaced places, linearly interpolated, mirrored at its borders (``b a | a b c``).
+
+    The same as ``scipy.ndimage.map_coordinates(..., order=1, mode="reflect")``.
+
+    Args:
+        image: Pixels in [0, 1], float32, ``(H, W, 3)``.
+        down: How far below itself each pixel is read, float32, ``(H, W)``.
+        right: How far to its right, as `down`.
+        out: Where the bytes go, uint8, ``(H, W, 3)``.
+    """
+    height, width = image.shape[0], image.shape[1]
+    for row in range(height):
+        for column in range(width):
+            y = _mirrored(row + np.float64(down[row, column]), height)
+            x = _mirrored(column + np.float64(right[row, column]), width)
+            # Truncated, which is the floor but next to the border, where a place lies between -1 and 0.
+            top, left = int(y) if y >= 0.0 else -1, int(x) if x >= 0.0 else -1
+            y_near = 1.0 - (y - top)
+            y_far = 1.0 - y_near
+            x_near = 1.0 - (x - left)
+            x_far = 1.0 - x_near
+            # Beyond the border its pixel is met once more.
+            bottom, right_one = min(top + 1, height - 1), min(left + 1, width - 1)
+            top, left = max(top, 0), max(left, 0)
+            for channel in range(3):
+                level = image[top, left, channel] * y_near * x_near
+                level += image[top, right_one, channel] * y_near * x_far
+                level += image[bottom, left, channel] * y_far * x_near
+                level += image[bottom, right_one, channel] * y_far * x_far
+                out[row, column, channel] = np.uint8(_unit32(np.float32(level)) * np.float32(255.0))
+
+
+@compiled
+def _unit32(number):
+    return min(max(number, np.float32(0.0)), np.float32(1.0))
+
+
+@compiled
+def _mirrored(place, length):
+    """Return where a place outside [0, length - 1] is read, in [-1, length)."""
+    period = 2 * length
+    if place < 0.0:
+        if place < -period:
+            place += period * int(-place / period)
+        return place + period if place < -length else -place - 1.0
+    if place > length - 1:
+        place -= period * int(place / period)
+        return period - place - 1.0 if place >= length else place
+    return place

@@ -1,0 +1,57 @@
+"""Planes of random numbers: what a RandomState draws, and its state afterwards, in a fraction of the time."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+
+from lsbench.corruptions.draws_kernels import skip_pairs
+from lsbench.corruptions.random_stream import fill_doubles, fill_pairs, leading_normals, stream_of
+
+Plane = NDArray[np.float64]
+
+
+def draw_uniform(rng: RandomState, low: float, high: float, shape: tuple[int, ...]) -> Plane:
+    """Return ``rng.uniform(low, high, size=shape)``."""
+    numbers = np.empty(shape)
+    fill_doubles(stream_of(rng), numbers.ravel())
+    numbers *= high - low
+    numbers += low
+    return numbers
+
+
+def draw_normal(rng: RandomState, mean: float, deviation: float, shape: tuple[int, int]) -> Plane:
+    """Return ``rng.normal(mean, deviation, size=shape)``."""
+    return draw_normal_rows(rng, mean, deviation, shape, range(shape[0]))
+
+
+def draw_normal_rows(
+    rng: RandomState, mean: float, deviation: float, shape: tuple[int, int], rows: range
+) -> Plane:
+    """Return some rows of ``rng.normal(mean, deviation, size=shape)``; of the others only words are drawn.
+
+    Args:
+        rng: Draws for the whole plane.
+        mean: Of the numbers.
+        deviation: Standard deviation of the numbers.
+        shape: Of the whole plane.
+        rows: Rows that are returned, next to each other.
+    """
+    height, width = shape
+    numbers, words = np.empty(height * width), stream_of(rng)
+    leading = leading_normals(rng, words, numbers.size)
+    numbers[: leading.size] = leading
+    # The rest comes in pairs; those with a number in the rows are the ones from `first` to `last`.
+    pairs = (numbers.size - leading.size) // 2
+    first = max(rows.start * width - leading.size, 0) // 2
+    last = min((rows.stop * width - leading.size + 1) // 2, pairs)
+    skip_pairs(words, first)
+    fill_pairs(words, numbers[leading.size + 2 * first : leading.size + 2 * last])
+    skip_pairs(words, pairs - last)
+    if leading.size + 2 * pairs < numbers.size:
+        numbers[-1] = rng.standard_normal()
+    kept = numbers.reshape(shape)[rows.start : rows.stop]
+    kept *= deviation
+    kept += mean
+    return kept

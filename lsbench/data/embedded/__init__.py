@@ -1,1 +1,0 @@
-"""Data that ships inside the package: a subset of Fashion-MNIST (MIT, Zalando SE)."""

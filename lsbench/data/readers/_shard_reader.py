@@ -1,0 +1,67 @@
+"""timm's reader interface over indexed tar shards, with random access."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from timm.data.readers.reader import Reader
+
+from lsbench.data.readers._shard_index import Member
+
+MOST_OPEN = 64
+"""Shards that a process keeps open; a thousand would pass the usual limit of open files."""
+
+
+class ShardReader(Reader):
+    """Images of WebDataset shards by number.
+
+    timm's own ReaderWds streams: it reads shards from start to end and shuffles within a buffer. No
+    image can be asked for by number there, so the order would depend on the number of workers, a copy of
+    repeated augmentation could not follow its image into another batch, and a run could not go on in the
+    middle of an epoch. Its ReaderImageInTar takes each shard for a class. With the offset of each image
+    known beforehand, a shard is as good as a folder, and one read per image.
+    """
+
+    def __init__(self, shards: Sequence[Path], indices: Sequence[Sequence[Member]], targets: Sequence[int]):
+        """Take the shards, the images of each, and the class index of every image in that order."""
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._shards = tuple(str(shard) for shard in shards)
+        self._members = [(number, member) for number, members in enumerate(indices) for member in members]
+        self._targets = targets
+        self._files: dict[int, io.FileIO] = {}
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __getitem__(self, index: int) -> tuple[io.BytesIO, int]:
+        """Return the image's bytes as a file, and its class index.
+
+        Raises:
+            OSError: If the shard is gone or has become shorter.
+        """
+        number, member = self._members[index]
+        content = os.pread(self._open(number).fileno(), member.size, member.offset)
+        if len(content) != member.size:
+            raise OSError(f"shard {self._shards[number]} ended early")
+        return io.BytesIO(content), self._targets[index]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_files": {}}
+
+    def _open(self, number: int) -> io.FileIO:
+        # Positions are given with every read, so processes that share an opened file do not disturb it.
+        if number not in self._files:
+            if len(self._files) >= MOST_OPEN:
+                self._files.pop(next(iter(self._files))).close()
+            self._files[number] = io.FileIO(self._shards[number])
+        return self._files[number]
+
+    def _filename(self, index: int, basename: bool = False, absolute: bool = False) -> str:
+        number, member = self._members[index]
+        if basename:
+            return member.name
+        return f"{self._shards[number]}/{member.path}" if absolute else member.path

@@ -1,0 +1,223 @@
+"""Show a training to the loggers that its suite has chosen, without ever depending on one.
+
+A logger that is not installed ends a job in its first moments. Whatever else goes wrong with one, then
+or later, is said once: the training goes on, and what the logger missed is shown to it when it works
+again.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import random
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from textwrap import shorten
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+
+from lsbench.core.errors import ConfigError
+from lsbench.core.job import JobContext
+from lsbench.loggers import ChosenLogger, Logger, RunInfo, parse_logger
+
+Warn = Callable[[str], None]
+LONGEST_REASON = 200
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, stacklevel=2)
+
+
+class MultiLogger:
+    """All loggers of one training; nothing that it does can fail or change the training."""
+
+    def __init__(self, chosen: Sequence[ChosenLogger], run: RunInfo, *, warn: Warn = _warn) -> None:
+        """Open every logger.
+
+        Args:
+            chosen: The loggers; their packages are known to be there.
+            run: What they are told about the training.
+            warn: Receives one line per logger that has trouble.
+
+        Raises:
+            ConfigError: If a logger lacks a package that it needs.
+        """
+        self._deliveries = [_Delivery(choice, run, warn) for choice in chosen]
+        with _same_randomness_afterwards():
+            for delivery in self._deliveries:
+                delivery.open()
+
+    def __enter__(self) -> MultiLogger:
+        """Return these loggers, to be closed at the end of the block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close them: as failed if the block raised."""
+        self.close(ok=kind is None)
+
+    def log(self, epoch: int, metrics: Mapping[str, float | None]) -> None:
+        """Show one finished epoch.
+
+        Args:
+            epoch: Counted from 1; it may go back, where a training is taken up from an earlier epoch.
+            metrics: Name -> value; one that was not measured (None) is left out.
+        """
+        shown = {name: float(value) for name, value in metrics.items() if value is not None}
+        with _same_randomness_afterwards():
+            for delivery in self._deliveries:
+                delivery.log(epoch, shown)
+
+    def close(self, ok: bool) -> None:
+        """End every run, after a last try to deliver what a logger has missed."""
+        with _same_randomness_afterwards():
+            for delivery in self._deliveries:
+                delivery.close(ok)
+
+
+class _Delivery:
+    """The way to one logger: opens it, keeps what it missed, and tries again ever less often."""
+
+    def __init__(self, choice: ChosenLogger, run: RunInfo, warn: Warn) -> None:
+        self._choice, self._run, self._warn = choice, run, warn
+        self._logger: Logger | None = None
+        self._missed: list[tuple[int, dict[str, float]]] = []
+        self._failures = self._left_out = 0
+        self._has_warned = False
+
+    def open(self) -> None:
+        try:
+            self._deliver()
+        except ConfigError:
+            raise
+        except ImportError as error:
+            raise ConfigError(_not_importable(self._choice, error)) from error
+        except Exception as error:  # noqa: BLE001 - a logger may raise anything, and must not end a training
+            self._failed(error)
+
+    def log(self, epoch: int, metrics: dict[str, float]) -> None:
+        self._missed.append((epoch, metrics))
+        self._left_out += 1
+        if self._left_out < 2**self._failures:
+            return
+        try:
+            self._deliver()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed(error)
+
+    def close(self, ok: bool) -> None:
+        try:
+            self._deliver()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed(error)
+        if self._logger is None:
+            return
+        try:
+            self._logger.close(ok)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed(error)
+
+    def _deliver(self) -> None:
+        """Show the logger all that it has missed; what it has seen is not shown again."""
+        if self._logger is None:
+            self._logger = self._choice.kind.open(self._choice.options, self._run)
+        while self._missed:
+            self._logger.log(*self._missed[0])
+            self._missed.pop(0)
+        self._failures = self._left_out = 0
+
+    def _failed(self, error: Exception) -> None:
+        if not self._has_warned:
+            reason = shorten((str(error).strip().splitlines() or [""])[0], LONGEST_REASON, placeholder=" ...")
+            self._warn(
+                f"logger {self._choice.name}: {type(error).__name__}: {reason}; the training goes on and the "
+                "logger is tried again; every number is kept in the results"
+            )
+        self._has_warned = True
+        self._failures, self._left_out = self._failures + 1, 0
+
+
+def open_loggers(choices: Sequence[Any], run: RunInfo, *, warn: Warn = _warn) -> MultiLogger:
+    """Open the loggers of a training; to be called in its first moments, by its first rank alone.
+
+    Args:
+        choices: A recipe's `loggers`.
+        run: What they are told; with the epochs that are finished already, a run is continued.
+        warn: Receives one line per logger that has trouble.
+
+    Raises:
+        ConfigError: If a logger does not exist or is not installed; names all of those.
+    """
+    chosen = [parse_logger(choice) for choice in choices]
+    problems = []
+    with _same_randomness_afterwards():
+        for choice in chosen:
+            try:
+                importlib.import_module(choice.kind.package)
+            except ImportError as error:
+                problems.append(_not_importable(choice, error))
+    if problems:
+        raise ConfigError(problems)
+    return MultiLogger(chosen, run, warn=warn)
+
+
+def _not_importable(choice: ChosenLogger, error: ImportError) -> str:
+    return (
+        f"loggers: {choice.name}: cannot be imported here ({error}); "
+        f'install it with `pip install "{choice.kind.install}"`, or take it out of the suite'
+    )
+
+
+def run_info(context: JobContext, *, start_epoch: int) -> RunInfo:
+    """Return what loggers are told about a job.
+
+    Args:
+        context: The running job.
+        start_epoch: Epochs that are finished already; 0 in a new training.
+    """
+    job, folder = context.job, context.folder.absolute()
+    model = {name: value for name, value in job.variant.model_identity().items() if value is not None}
+    recipe = {name: value for name, value in job.spec.items() if name != "loggers"}
+    settings = {
+        "variant": job.variant.name,
+        **model,
+        "seed": job.seed,
+        "dataset": job.variant.dataset,
+        **recipe,
+    }
+    return RunInfo(
+        job_id=str(job.id),
+        label=job.label,
+        kind=job.kind,
+        suite=folder.parents[2].name,  # as in <results>/<suite>/<preset>/jobs/<job id>
+        preset=folder.parents[1].name,
+        folder=folder,
+        settings=dict(_flat(settings)),
+        start_epoch=start_epoch,
+    )
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str | float | bool]]:
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        elif value is not None:
+            is_plain = isinstance(value, (str, bool, int, float))
+            yield f"{prefix}{name}", value if is_plain else json.dumps(value, default=str)
+
+
+@contextmanager
+def _same_randomness_afterwards() -> Iterator[None]:
+    """Give the generators of the process back as they were: a logger that draws must change no result."""
+    of_python, of_numpy, of_torch = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    try:
+        yield
+    finally:
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)
+        torch.set_rng_state(of_torch)

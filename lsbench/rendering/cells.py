@@ -1,0 +1,99 @@
+"""Write the cells of a summary as text: the same words in every format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from lsbench.core.quantity import Quantity, published_text
+from lsbench.stats.seeds import Estimate
+from lsbench.tables.cells import Cell, Column, Row
+from lsbench.tables.columns import panels
+from lsbench.tables.summary import Summary
+
+RANKS = "Bold is the best value of a column, underlined the second; that is no test, see the intervals."
+T = TypeVar("T")
+
+
+def header(columns: Sequence[Column], row_kind: str = "variant") -> list[str]:
+    """Return the titles of a table with these columns."""
+    return [row_kind, *(column.title for column in columns)]
+
+
+def row_texts(row: Row, columns: Sequence[Column]) -> list[str]:
+    """Return the cells of one row."""
+    mark = " (baseline)" if row.is_baseline else " (published only)" if row.is_published_only else ""
+    name = f"{row.title}{mark}"
+    return [name, *(cell_text(row.cells[column.key], column) for column in columns)]
+
+
+def cell_text(cell: Cell, column: Column) -> str:
+    """Return one cell: value and interval, or the reason why there is none."""
+    column = cell.of or column
+    if cell.text:
+        return cell.text
+    if cell.estimate is None:
+        return cell.hole or "-"
+    if column.is_published:
+        return _published(cell.estimate.value, cell.gap, column.quantity)
+    text = _delta(cell.estimate, column) if column.is_delta else _value(cell, cell.estimate, column)
+    if cell.estimate.n < cell.expected:
+        text += f" ({cell.estimate.n} of {cell.expected} seeds)"
+    return text
+
+
+def _published(value: float, gap: float | None, shown: Quantity) -> str:
+    text = published_text(shown, value)
+    return text if gap is None else f"{text} (ours {gap * shown.scale:+.{shown.digits}f})"
+
+
+def _value(cell: Cell, found: Estimate, column: Column) -> str:
+    shown = column.quantity
+    text = f"{found.value * shown.scale:.{shown.digits}f}"
+    half = found.half_width
+    return text if half is None else f"{text} ± {half * shown.scale:.{_spread_digits(half, shown)}f}"
+
+
+def _spread_digits(half: float, shown: Quantity) -> int:
+    return shown.digits if half * shown.scale < 100 else 0
+
+
+def _delta(found: Estimate, column: Column) -> str:
+    shown = column.quantity
+    text = f"{found.value * shown.scale:+.{shown.digits}f}"
+    if found.low is None or found.high is None:
+        return text
+    low, high = (f"{end * shown.scale:+.{shown.digits}f}" for end in (found.low, found.high))
+    return f"{text} [{low}, {high}]"
+
+
+def heading(summary: Summary) -> str:
+    """Return the line above a table."""
+    return f"{summary.suite} ({summary.preset})"
+
+
+def notes_of(summary: Summary) -> list[str]:
+    """Return the notes below a table in which the best values are marked."""
+    is_marked = any(cell.rank for row in summary.rows for cell in row.cells.values())
+    return [*summary.notes, *([RANKS] if is_marked else [])]
+
+
+def tables(
+    summary: Summary, write: Callable[[str, int | None], T]
+) -> Iterator[tuple[str, list[str], list[list[T]]]]:
+    """Yield heading, titles and rows of the tables that a summary is shown as; most are one.
+
+    Args:
+        summary: What to show.
+        write: Makes a cell of the format of its text and its rank: 1 best of the column, 2 second.
+    """
+    for name, columns in panels(summary.columns).items():
+        if columns:
+            title = f"{heading(summary)}: {name}" if name else heading(summary)
+            rows = [_written(row, columns, write) for row in summary.rows]
+            yield title, header(columns, summary.row_kind), rows
+
+
+def _written(row: Row, columns: Sequence[Column], write: Callable[[str, int | None], T]) -> list[T]:
+    ranks = [None, *(row.cells[column.key].rank for column in columns)]
+    return list(map(write, row_texts(row, columns), ranks))

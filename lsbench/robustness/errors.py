@@ -1,0 +1,99 @@
+"""Corruption errors of a model from its errors per corruption and severity.
+
+All figures are means over whole sets: where a part was not measured they are None, never a mean of the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from lsbench.corruptions import BENCHMARK, SEVERITIES
+from lsbench.robustness.reference import Reference
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LEAST_EXCESS = 0.02
+"""A reference that is hardly worse on a corruption than on clean images is no measure of it: fraction."""
+
+Cell = tuple[str, int]
+"""A corruption and a severity."""
+
+Errors = TypeVar("Errors", float, "NDArray[np.float64]")
+"""A share of wrong images; or for each image whether it was wrong, and the same sums of that."""
+
+
+def whole_mean(values: Iterable[Errors | None]) -> Errors | None:
+    """Return the mean of `values`, or None if one of them is missing.
+
+    >>> whole_mean([0.25, 0.75]), whole_mean([0.25, None])
+    (0.5, None)
+    """
+    total: Errors | None = None
+    count = 0
+    for value in values:
+        if value is None:
+            return None
+        total = value if total is None else total + value
+        count += 1
+    return None if total is None else total / count
+
+
+@dataclass(frozen=True)
+class ErrorTable(Generic[Errors]):
+    """A model's top-1 errors: fractions; or of each image, which give the figures' share of each image.
+
+    Attributes:
+        errors: The error of each cell that was measured.
+        clean: The error on the images without corruption.
+        cells: All cells that were asked for.
+        reference: What errors are divided by; None: what needs one is not known.
+
+    Source:
+        Hendrycks and Dietterich, ICLR 2019, arXiv:1903.12261, section 4.
+    """
+
+    errors: Mapping[Cell, Errors]
+    clean: Errors
+    cells: Sequence[Cell]
+    reference: Reference | None = None
+
+    def mean_error(self, corruption: str | None = None) -> Errors | None:
+        """Return the mean error over the cells asked for, of one corruption or of all; not normalised."""
+        asked = [cell for cell in self.cells if corruption in (None, cell[0])]
+        return whole_mean(self.errors.get(cell) for cell in asked)
+
+    def ce(self, corruption: str) -> Errors | None:
+        """Return the corruption error: the error over all severities as a ratio to the reference's."""
+        error = self._benchmark_error(corruption)
+        if error is None or self.reference is None:
+            return None
+        return error / self.reference.errors[corruption]
+
+    def relative_ce(self, corruption: str) -> Errors | None:
+        """Return by how much the error exceeds the clean one, as a ratio to the same of the reference.
+
+        It is None as well where the corruption makes the reference worse by less than :data:`LEAST_EXCESS`.
+        """
+        error = self._benchmark_error(corruption)
+        if error is None or self.reference is None:
+            return None
+        excess = self.reference.errors[corruption] - self.reference.clean_error
+        return (error - self.clean) / excess if excess >= LEAST_EXCESS else None
+
+    def mce(self) -> Errors | None:
+        """Return the mean corruption error over the 15 corruptions of the benchmark."""
+        return whole_mean(self.ce(corruption) for corruption in BENCHMARK)
+
+    def relative_mce(self) -> Errors | None:
+        """Return the mean relative corruption error over the 15 corruptions of the benchmark."""
+        return whole_mean(self.relative_ce(corruption) for corruption in BENCHMARK)
+
+    def _benchmark_error(self, corruption: str) -> Errors | None:
+        """Return the mean error over all five severities, asked for or not: the reference has no other."""
+        if self.reference is None or corruption not in self.reference.errors:
+            return None
+        return whole_mean(self.errors.get((corruption, severity)) for severity in SEVERITIES)

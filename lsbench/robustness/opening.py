@@ -1,0 +1,130 @@
+"""Open the images of a robustness job: clean ones and how their variants are made, or files of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torchvision.transforms import InterpolationMode
+
+from lsbench.core.errors import ConfigError, DataError
+from lsbench.core.job import JobContext
+from lsbench.core.registry import DATASETS
+from lsbench.corruptions import LEAST_SIDE
+from lsbench.data.dataset import ImageFolders
+from lsbench.data.loading.image_list import ImageList, list_images
+from lsbench.engine.classify import data_root, dataset_of, prepare_folders
+from lsbench.robustness.errors import Cell
+from lsbench.robustness.spec import RobustnessSpec
+from lsbench.robustness.views import FileSource, LiveSource, Source, create_crop, resized_side
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a robustness job looks at.
+
+    Attributes:
+        folders: The variant's own data set.
+        images: The clean images, as many as are asked for.
+        source: Makes or reads all variants of one of them.
+        cells: The cell of each variant after the clean one.
+        missing: One line for each cell that was asked for and is not there.
+        views: How an image becomes the square that the model sees, for the protocol.
+    """
+
+    folders: ImageFolders
+    images: ImageList
+    source: Source
+    cells: tuple[Cell, ...]
+    missing: Mapping[Cell, str]
+    views: str
+
+
+def open_variants(context: JobContext) -> Opened:
+    """Return the images of a robustness job.
+
+    Raises:
+        DataError: If images are missing.
+        ConfigError: If they cannot be corrupted, or are not of the variant's classes or size.
+    """
+    spec: RobustnessSpec = context.spec
+    plugin, dataset = dataset_of(context)
+    folders = _evenly(prepare_folders(context), spec.subset)
+    images = list_images(folders, spec.split)
+    is_live = spec.protocol == "live"
+    # The published files were made by bilinear resizing; clean images beside them are evaluated as ever.
+    interpolation = InterpolationMode.BILINEAR if is_live else InterpolationMode.BICUBIC
+    size = int(dataset.img_size)
+    crop = create_crop(size, in_memory=plugin.in_memory, interpolation=interpolation)
+    if not is_live:
+        copies, missing = _copies(context, folders, images)
+        source = FileSource(images, crop, copies, img_size=size)
+        return Opened(folders, images, source, tuple(copies), missing, f"crop={size}")
+    if size < LEAST_SIDE:
+        raise ConfigError(
+            f"{context.job.label}: expected images of at least {LEAST_SIDE} pixels to corrupt, found "
+            f"img_size {size} of '{dataset.name}'; set a larger img_size"
+        )
+    live = LiveSource(images, crop, spec.cells, family=spec.family, jpeg_quality=spec.jpeg_quality)
+    views = f"res={size}" if plugin.in_memory else f"res={resized_side(size)}|crop={size}"
+    return Opened(folders, images, live, spec.cells, {}, views)
+
+
+def _evenly(folders: ImageFolders, subset: int | None) -> ImageFolders:
+    limits = [limit for limit in (folders.limit, subset) if limit is not None]
+    return replace(folders, limit=min(limits, default=None))
+
+
+def _copies(
+    context: JobContext, own: ImageFolders, images: ImageList
+) -> tuple[dict[Cell, ImageList], dict[Cell, str]]:
+    """Return the corrupted files of each cell that has them all, and one line for each that has not."""
+    spec: RobustnessSpec = context.spec
+    [settings] = spec.other_data()
+    plugin = DATASETS.load(settings["name"])
+    if not hasattr(plugin, "cells"):
+        raise ConfigError(f"{context.job.label}: expected corrupted files, '{settings['name']}' has none")
+    data = plugin.spec.model_validate(settings)
+    folders = _evenly(plugin.prepare(data, data_root(context)), spec.subset)
+    if folders.wnids != own.wnids:
+        raise ConfigError(
+            f"{context.job.label}: expected files of the {own.num_classes} classes of "
+            f"'{context.job.variant.dataset['name']}', found {folders.num_classes} others in {folders.root}"
+        )
+    names = {f"{name}/{severity}": (name, severity) for name, severity in spec.cells}
+    problems = plugin.cells(data, data_root(context)).problems(names)
+    missing = {names[cell]: str(problem) for cell, problem in problems.items()}
+    copies: dict[Cell, ImageList] = {}
+    for split, cell in names.items():
+        if cell not in missing:
+            found = list_images(folders, split)
+            if problem := _differs(found, images):
+                missing[cell] = problem
+            else:
+                copies[cell] = found
+    if not copies:
+        raise DataError(next(iter(missing.values())))
+    _check_size(context, next(iter(copies.values())))
+    return copies, missing
+
+
+def _differs(found: ImageList, images: ImageList) -> str | None:
+    """Return in one line why `found` cannot be copies of `images`, or None."""
+    if found.targets == images.targets:
+        return None
+    return (
+        f"expected copies of the {len(images)} images of {images.folder} in {found.folder}, found "
+        f"{len(found)} images of other classes or numbers; unpack its archive again"
+    )
+
+
+def _check_size(context: JobContext, copies: ImageList) -> None:
+    """Raise a ConfigError if files are smaller than what the model sees: a crop would add black borders."""
+    size: Any = context.job.variant.dataset["img_size"]
+    found = min(copies.decode(0).size)
+    if found < size:
+        raise ConfigError(
+            f"{context.job.label}: expected files of at least {size} pixels in {copies.folder}, "
+            f"found {found}; set img_size to theirs, or use `protocol: live`"
+        )

@@ -1,0 +1,134 @@
+"""The settings of a robustness job, and the protocol that its figures follow.
+
+The planning half reads this module, so it imports no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from lsbench.core.job import Variant
+from lsbench.corruptions import BENCHMARK, NAMES, SEVERITIES, check_variant
+from lsbench.engine.evaluation import EvaluationSpec
+from lsbench.robustness.errors import Cell
+from lsbench.robustness.reference import Reference
+
+#: Settings that say how images are corrupted, which files have behind them; and that say which files.
+LIVE_ALONE, FILES_ALONE = frozenset({"family", "jpeg_quality"}), frozenset({"files"})
+
+
+class RobustnessSpec(EvaluationSpec):
+    """Settings of a robustness job."""
+
+    data_fields: ClassVar[tuple[str, ...]] = ("files",)
+
+    protocol: Literal["live", "files"] = Field(
+        default="live", description="corrupt the variant's own images, or read published corrupted files"
+    )
+    corruptions: tuple[str, ...] = Field(
+        default=BENCHMARK, min_length=1, description="without one of the benchmark's 15 there is no mCE"
+    )
+    severities: tuple[int, ...] = Field(default=SEVERITIES, min_length=1)
+    family: Literal["original", "imagecorruptions"] = Field(
+        default="original", description="live: as the published files were made, or as the package does it"
+    )
+    jpeg_quality: int | None = Field(
+        default=85, ge=1, le=100, description="live: of the JPEG file that corrupted images go through"
+    )
+    subset: int | None = Field(
+        default=None, ge=1, description="so many images, evenly spaced so that each class keeps its share"
+    )
+    split: Literal["train", "val", "test"] = "test"
+    files: str | dict[str, Any] = Field(
+        default="imagenet_c",
+        description="files: the data set of the corrupted files, a name or a mapping with `name` and options",
+    )
+
+    @field_validator("corruptions")
+    @classmethod
+    def _are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            check_variant(name, SEVERITIES[0])
+        return _each_once(value)
+
+    @field_validator("severities")
+    @classmethod
+    def _are_severities(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        for severity in value:
+            check_variant(BENCHMARK[0], severity)
+        return _each_once(value)
+
+    @classmethod
+    def identity_of(cls, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the settings that can change the result: none of the other protocol's own."""
+        unused = FILES_ALONE if spec["protocol"] == "live" else LIVE_ALONE
+        return {name: value for name, value in super().identity_of(spec).items() if name not in unused}
+
+    def other_data(self) -> tuple[dict[str, Any], ...]:
+        """Return the settings of the data set that the corrupted files are read from, if they are."""
+        return () if self.protocol == "live" else super().other_data()
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """All cells to be measured, corruption by corruption."""
+        return tuple((name, severity) for name in self.corruptions for severity in self.severities)
+
+
+def _each_once(value: tuple[Any, ...]) -> tuple[Any, ...]:
+    if twice := [name for name in value if value.count(name) > 1]:
+        raise ValueError(f"expected each once, found {twice[0]!r} twice; leave one out")
+    return value
+
+
+def protocol_of(
+    spec: RobustnessSpec,
+    variant: Variant,
+    *,
+    views: str,
+    reference: Reference | None,
+    images: int,
+    version: int,
+) -> str:
+    """Return the protocol of the figures over all cells.
+
+    Args:
+        spec: The job's settings.
+        variant: Whose images are corrupted.
+        views: How an image becomes the square that the model sees, such as ``res=256|crop=224``.
+        reference: What errors are divided by.
+        images: Number of images of each cell.
+        version: Of the job kind.
+    """
+    [*published] = spec.other_data()
+    name = published[0]["name"].replace("_", "-") if published else f"{variant.dataset['name']}-c"
+    split = "" if spec.split == "test" else f"|{spec.split}"
+    parts = [
+        f"{name}-{spec.protocol}",
+        _corruptions_mark(spec.corruptions),
+        _severities_mark(spec.severities),
+    ]
+    parts.append(views)
+    if not published:
+        parts += [spec.family, "png" if spec.jpeg_quality is None else f"jpeg={spec.jpeg_quality}"]
+    parts += [f"ref={'none' if reference is None else reference.name}", f"n={images}"]
+    return "|".join(parts) + f"{split}{spec.weights_mark}|v{version}"
+
+
+def _corruptions_mark(corruptions: tuple[str, ...]) -> str:
+    """Return the number of corruptions if it says which, else their names.
+
+    >>> _corruptions_mark(BENCHMARK), _corruptions_mark(("fog", "snow"))
+    ('c15', 'c=snow+fog')
+    """
+    if set(corruptions) in (set(BENCHMARK), set(NAMES)):
+        return f"c{len(corruptions)}"
+    return "c=" + "+".join(name for name in NAMES if name in corruptions)
+
+
+def _severities_mark(severities: tuple[int, ...]) -> str:
+    if set(severities) == set(SEVERITIES):
+        return f"s{len(severities)}"
+    return "s=" + "+".join(map(str, sorted(severities)))

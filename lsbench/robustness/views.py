@@ -1,0 +1,175 @@
+"""All variants of one image, as a model sees them: clean, and corrupted or read from corrupted copies.
+
+Shapes: V variants of an image, the clean one first and then one per cell; H = W = img_size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch.utils.data import Dataset
+from torchvision import transforms as tv
+
+from lsbench import corruptions
+from lsbench.data.loading.image_list import ImageList, UnreadableImageError
+
+Pixels = NDArray[np.uint8]
+Crop = Callable[[Image.Image], Image.Image]
+Cell = tuple[str, int]
+
+CROP_PCT = 0.875
+
+
+def resized_side(img_size: int) -> int:
+    """Return what the shorter side is resized to before the centre crop.
+
+    >>> resized_side(224)
+    256
+    """
+    return math.floor(img_size / CROP_PCT)
+
+
+def create_crop(img_size: int, *, in_memory: bool, interpolation: tv.InterpolationMode) -> Crop:
+    """Return what makes the square that a model sees of an image.
+
+    Args:
+        img_size: Side of the square, pixels.
+        in_memory: Resize to the square, bicubic, as data sets kept in memory are; else resize the shorter
+            side and cut out the centre.
+        interpolation: Of that second way.
+    """
+    if in_memory:
+        size = (img_size, img_size)
+        return lambda image: image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
+    steps = [tv.Resize(resized_side(img_size), interpolation), tv.CenterCrop(img_size)]
+    crop: Crop = tv.Compose(steps)
+    return crop
+
+
+def jpeg_round_trip(image: Pixels, quality: int, out: Pixels) -> None:
+    """Write `image` into `out` as it comes back from a JPEG file with 4:2:0 chroma.
+
+    The pixels are those that Pillow's ``save`` and ``open`` give: both use libjpeg-turbo.
+
+    Args:
+        image: RGB, shape ``(H, W, 3)``, contiguous.
+        quality: 1 to 100.
+        out: Contiguous, of the same shape; may be `image` itself.
+    """
+    settings = [
+        cv2.IMWRITE_JPEG_QUALITY,
+        quality,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
+    ]
+    _, coded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), settings)
+    decoded: Any = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+    cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB, dst=out)
+
+
+class Source(Protocol):
+    """Where the variants of images come from.
+
+    Attributes:
+        num_variants: V.
+    """
+
+    @property
+    def num_variants(self) -> int:
+        """The number of variants of each image, the clean one among them."""
+
+    def variants(self, index: int) -> Pixels:
+        """Return all variants of an image, shape ``(V, H, W, 3)``.
+
+        Raises:
+            UnreadableImageError: If a file is not a readable image.
+        """
+
+
+class LiveSource:
+    """Corrupts images: each is decoded and cropped once for all of its variants.
+
+    The clean variant is no JPEG of its own; the corrupted ones go through a JPEG file in memory, as the
+    published ones have.
+
+    Source:
+        The order of steps is that of the published ImageNet-C: resize (bilinear), centre crop, corruption,
+        JPEG (Hendrycks and Dietterich, arXiv:1903.12261, and the code they published with it).
+    """
+
+    def __init__(
+        self, images: ImageList, crop: Crop, cells: Sequence[Cell], *, family: str, jpeg_quality: int | None
+    ) -> None:
+        self._images, self._crop, self._cells = images, crop, tuple(cells)
+        self._family, self._quality = family, jpeg_quality
+
+    @property
+    def num_variants(self) -> int:
+        """The number of variants of each image, the clean one among them."""
+        return 1 + len(self._cells)
+
+    def variants(self, index: int) -> Pixels:
+        """Return all variants of an image, shape ``(V, H, W, 3)``; they depend on nothing but the image."""
+        clean = np.array(self._crop(self._images.decode(index)))
+        found = np.empty((self.num_variants, *clean.shape), np.uint8)
+        found[0] = clean
+        for out, (name, severity) in zip(found[1:], self._cells, strict=True):
+            rng = corruptions.image_rng(self._images.paths[index], name, severity)
+            corrupted = corruptions.corrupt(clean, name, severity, rng=rng, family=self._family)
+            if self._quality is None:
+                out[:] = corrupted
+            else:
+                jpeg_round_trip(np.ascontiguousarray(corrupted), self._quality, out)
+        return found
+
+
+class FileSource:
+    """Reads clean images and their corrupted copies, each from its own file."""
+
+    def __init__(
+        self, images: ImageList, crop: Crop, copies: Mapping[Cell, ImageList], *, img_size: int
+    ) -> None:
+        """Read `images` through `crop`, and `copies` (lists in the same order) with a mere centre crop."""
+        self._images, self._crop, self._copies = images, crop, tuple(copies.values())
+        self._centre = tv.CenterCrop(img_size)
+        self._side = img_size
+
+    @property
+    def num_variants(self) -> int:
+        """The number of variants of each image, the clean one among them."""
+        return 1 + len(self._copies)
+
+    def variants(self, index: int) -> Pixels:
+        """Return all variants of an image, shape ``(V, H, W, 3)``."""
+        found = np.empty((self.num_variants, self._side, self._side, 3), np.uint8)
+        found[0] = np.asarray(self._crop(self._images.decode(index)))
+        for out, copies in zip(found[1:], self._copies, strict=True):
+            out[:] = np.asarray(self._centre(copies.decode(index)))
+        return found
+
+
+class VariantSamples(Dataset[tuple[int, Any, str]]):
+    """A source for loader processes: the image's index, its variants, and what could not be read.
+
+    An unreadable image comes as text: an error would not survive the way out of a loader process.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def __getitem__(self, index: int) -> tuple[int, Any, str]:
+        try:
+            return index, self._source.variants(index), ""
+        except UnreadableImageError as error:
+            return index, np.empty(0, np.uint8), str(error)
+
+
+def use_one_thread(_: int = 0) -> None:
+    """Keep OpenCV from starting threads of its own in a process that is one of many."""
+    cv2.setNumThreads(1)

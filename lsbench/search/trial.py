@@ -1,0 +1,186 @@
+"""Run one trial of a search on its node: an ordinary job in a child process, epoch by epoch.
+
+Runs inside a Ray worker and imports neither torch nor Ray: whoever calls it reports the epochs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lsbench.core.atomic import write_json, write_text
+from lsbench.core.job import Job, Resources
+from lsbench.core.registry import JOBS
+from lsbench.scheduler.driver import now
+from lsbench.scheduler.retry import one_line, should_retry
+from lsbench.store.results import RESULT, SPEC, ResultsFolder
+from lsbench.store.trials import FAILURE, add_takeover, history, read_epochs
+from lsbench.suite.space import Search
+from lsbench.suite.trials import Settings, trial_job
+
+CHECKPOINTS, SNAPSHOTS, KEPT_SNAPSHOTS = "checkpoints", "snapshots", 3
+
+#: Starts a request in a child and gives its events: (request, seconds until it is killed).
+Start = Callable[[dict[str, Any], float], Iterator[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class TrialWork:
+    """What a worker needs to know of a trial; all of it can be sent to another node.
+
+    Attributes:
+        template: The variant's job at the suite's settings, as JSON.
+        search: The search, as JSON values.
+        root: The results folder.
+        number: The trial.
+        settings: What it changes; in a population these change on the way.
+        is_over: Whether the trial was stopped before: then its epochs are told again, and no more.
+        num_gpus: GPUs of the trial.
+    """
+
+    template: str
+    search: dict[str, Any]
+    root: str
+    number: int
+    settings: Settings
+    is_over: bool = False
+    num_gpus: float = 0.0
+
+    def job(self) -> Job:
+        """Return the trial as a job."""
+        template = Job.model_validate_json(self.template)
+        job = trial_job(template, Search.model_validate(self.search), self.number, self.settings)
+        return job.model_copy(update={"resources": Resources(num_gpus=self.num_gpus).over(job.resources)})
+
+
+class TrialRun:
+    """One trial in its folder."""
+
+    def __init__(self, work: TrialWork) -> None:
+        """Find the trial's folder; nothing is started."""
+        self.work, self.job = work, work.job()
+        self.search = Search.model_validate(work.search)
+        self.folder = Path(work.root) / "jobs" / str(self.job.id)
+        self.metric_key = JOBS.load(self.job.kind).epoch_metrics[self.search.metric]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the trial was trained to its end."""
+        return (self.folder / RESULT).exists()
+
+    def epochs(self, start: Start, *, tells_past: bool = True) -> Iterator[dict[str, Any]]:
+        """Yield ``{"epoch", metric}`` of every finished epoch: first of those trained before, at once.
+
+        Of a population only the newest of them counts.
+
+        The last epoch is held back until the result is written: who stops the trial there loses nothing.
+        A trial that fails leaves ``failure.json`` in its folder and ends.
+
+        Args:
+            start: Runs a request in a child.
+            tells_past: Whether epochs trained before are told.
+        """
+        past = read_epochs(self.folder)[-1:] if self.search.shares_training else history(self.folder)
+        is_over = self.work.is_over or self.is_done
+        told = past if tells_past else []
+        yield from (self._figures(event) for event in told if is_over or not _is_last(event))
+        if is_over:
+            return
+        (self.folder / FAILURE).unlink(missing_ok=True)
+        write_text(self.folder / SPEC, self.job.model_dump_json(indent=1) + "\n")
+        last = past[-1] if past and _is_last(past[-1]) else None
+        with contextlib.closing(self._attempts(start)) as events:  # type: ignore[type-var]
+            for event in events:
+                if event["ev"] == "epoch" and not _is_last(event):
+                    yield self._figures(event)
+                elif event["ev"] == "epoch":
+                    last = event
+        if last is not None and self.is_done:
+            yield self._figures(last)
+
+    def _figures(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Return what a scheduler goes by; an epoch without the metric has only its number."""
+        value = event.get(self.metric_key)
+        is_known = value is not None and math.isfinite(value)
+        figures = {self.search.metric: value} if is_known else {}
+        return {"epoch": event["epoch"], **figures, "event": event}
+
+    def _attempts(self, start: Start) -> Iterator[dict[str, Any]]:
+        """Yield a child's events; a child that was lost is started again from its checkpoint."""
+        store = ResultsFolder(Path(self.work.root))
+        request = {
+            "action": "job",
+            "folder": str(self.folder),
+            "log": str(self.folder / "log.txt"),
+            "keeps_epochs": True,
+        }
+        timeout_s = float(self.job.resources.timeout_min or 0) * 60
+        failures: list[str] = []
+        while True:
+            end: dict[str, Any] = {}
+            with contextlib.closing(start(request, timeout_s)) as events:  # type: ignore[type-var]
+                for event in events:
+                    end = event
+                    yield event
+            if self.is_done:
+                return
+            if end.get("ok") or "error_class" not in end:
+                end = {"error_class": "worker_lost", "message": "the trial ended without a result"}
+            failures.append(end["error_class"])
+            retries = self.job.resources.max_retries or 0
+            if not should_retry(end["error_class"], failures=failures, max_retries=retries):
+                write_json(self.folder / FAILURE, {key: end.get(key) for key in ("error_class", "message")})
+                return
+            attempt = {**now(), "status": "failed", "error_class": end["error_class"]}
+            store.add_attempt(str(self.job.id), {**attempt, "message": one_line(end)})
+
+    def keep_snapshot(self, epoch: int) -> Path:
+        """Copy the checkpoints, so that another trial can take them over while this one goes on.
+
+        Returns:
+            The folder of the copy.
+        """
+        target = self.folder / SNAPSHOTS / f"epoch-{epoch:05d}"
+        if not target.exists():
+            partial = target.with_name(f".{target.name}")
+            shutil.rmtree(partial, ignore_errors=True)
+            _copy(self.folder / CHECKPOINTS, partial)
+            partial.replace(target)
+        kept = sorted((self.folder / SNAPSHOTS).glob("epoch-*"))
+        for old in kept[:-KEPT_SNAPSHOTS]:
+            shutil.rmtree(old, ignore_errors=True)
+        return target
+
+    def take_over(self, snapshot: Path, number: int, epoch: int) -> None:
+        """Go on from another trial's weights; its epochs become this one's past.
+
+        Args:
+            snapshot: Its copy of checkpoints.
+            number: That trial.
+            epoch: Its finished epochs then.
+        """
+        if self.is_done:
+            return
+        own = self.folder / CHECKPOINTS
+        shutil.rmtree(own, ignore_errors=True)
+        _copy(snapshot, own)
+        line = {"epoch": epoch, "from_trial": number, "settings": self.work.settings}
+        add_takeover(self.folder, line)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a folder in which files appear and disappear: a second look finds a state that stays."""
+    try:
+        shutil.copytree(source, target)
+    except shutil.Error:
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(source, target)
+
+
+def _is_last(event: dict[str, Any]) -> bool:
+    return bool(event["epoch"] >= event["epochs"])

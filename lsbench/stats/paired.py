@@ -1,0 +1,225 @@
+"""Differences of two models on the same images: exact tests and intervals that know seeds and images.
+
+S: seeds, N: images. ``docs/statistics.md`` says why each interval is what it is. scipy and statsmodels do the
+mathematics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from lsbench.core.ids import content_hash
+from lsbench.stats.seeds import LEVEL, mean_over_seeds
+
+RESAMPLES = 10_000
+TAIL = (1 - LEVEL) / 2
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+#: 1 where only the first model was right, -1 where only the second was, else 0; shape ``(S, N)``.
+PerImage = NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference of two models, with all that is known of its chance.
+
+    Attributes:
+        value: First minus second, a mean over seeds and images.
+        low: Lower end of the 95 % interval, None where nothing is known of the chance.
+        high: Upper end.
+        p_value: Two-sided, None where nothing is known of the chance.
+        error: Standard error, None where nothing is known of the chance.
+        freedom: Degrees of freedom of `error`; infinite where it comes from images alone.
+        seeds: Seeds that both have.
+        images: Images that both saw; 0 where seeds alone are compared.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    p_value: float | None
+    error: float | None
+    freedom: float
+    seeds: int
+    images: int
+
+
+def count_discordant(right: Bools, other: Bools) -> tuple[int, int]:
+    """Return on how many images only the first is right, and on how many only the second.
+
+    >>> count_discordant(np.array([True, True, False]), np.array([True, False, False]))
+    (1, 0)
+
+    Args:
+        right: Whether the first model was right on each image, any shape.
+        other: The same of the second.
+    """
+    return int(np.sum(right & ~other)), int(np.sum(~right & other))
+
+
+def mcnemar(gained: int, lost: int) -> float:
+    """Return the two-sided p value of the exact McNemar test.
+
+    >>> mcnemar(5, 0), mcnemar(0, 0)
+    (0.0625, 1.0)
+
+    Args:
+        gained: Images on which only the first model is right.
+        lost: Images on which only the second is.
+
+    Source:
+        McNemar, Psychometrika 12 (1947), with binomial probabilities; statsmodels.
+    """
+    from statsmodels.stats.contingency_tables import mcnemar as test
+
+    return 1.0 if gained == lost else float(test([[0, gained], [lost, 0]], exact=True).pvalue)
+
+
+def mcnemar_one_sided(gained: int, lost: int) -> tuple[float, float]:
+    """Return the exact chances of at least as many lost, and of at least as many gained, by luck alone.
+
+    Args:
+        gained: Images on which only the first model is right.
+        lost: Images on which only the second is.
+    """
+    if gained == lost == 0:
+        return 1.0, 1.0
+    from scipy import stats  # takes a second to import
+
+    differing = gained + lost
+    return (
+        float(stats.binomtest(lost, differing, alternative="greater").pvalue),
+        float(stats.binomtest(lost, differing, alternative="less").pvalue),
+    )
+
+
+def holm(p_values: list[float]) -> list[float]:
+    """Return p values that are adjusted for their number, in the same order (Holm's step-down procedure).
+
+    >>> holm([0.01, 0.04, 0.03]), holm([])
+    ([0.03, 0.06, 0.06], [])
+
+    Source:
+        Holm, A simple sequentially rejective multiple test procedure, 1979; statsmodels.
+    """
+    if len(p_values) < 2:
+        return list(p_values)
+    from statsmodels.stats.multitest import multipletests
+
+    return [float(p) for p in multipletests(p_values, method="holm")[1]]
+
+
+def over_images(per_image: NDArray[np.int8]) -> Difference:
+    """Return the difference of two trained models, as far as the choice of images leaves it open.
+
+    The p value is that of the exact McNemar test, the interval that of a paired bootstrap. It is drawn with
+    one more image on either side, so that few differing images, or none, are not taken for certainty.
+
+    Args:
+        per_image: Shape ``(N,)``.
+
+    Source:
+        Bonett & Price, Adjusted Wald confidence interval for a difference of binomial proportions based on
+        paired data, 2012 (the images added).
+    """
+    gained, lost = int(np.sum(per_image > 0)), int(np.sum(per_image < 0))
+    widened = np.append(per_image, np.array([1, -1], dtype=np.int8))
+    means = paired_bootstrap(widened[None])
+    low, high = np.quantile(means, [TAIL, 1 - TAIL])
+    error = float(widened.std() / np.sqrt(len(widened)))
+    value = float(per_image.mean())
+    p_value = mcnemar(gained, lost)
+    return Difference(value, float(low), float(high), p_value, error, np.inf, 1, len(per_image))
+
+
+def paired_bootstrap(per_image: PerImage, *, resamples: int = RESAMPLES) -> Floats:
+    """Return means of resampled differences, shape ``(resamples,)``, the same whenever they are asked for.
+
+    Clustered by seed: seeds are drawn, and images are drawn once for all of them, since they are the same.
+    With few seeds no interval can be read off it, for no mean leaves the range of the seeds'.
+
+    Args:
+        per_image: Shape ``(S, N)``.
+        resamples: How many.
+
+    Source:
+        Owen, The pigeonhole bootstrap, Annals of Applied Statistics 1 (2007).
+    """
+    seeds, images = per_image.shape
+    kinds, counts = np.unique(per_image.T, axis=0, return_counts=True)
+    rng = np.random.default_rng(int(content_hash([kinds.tolist(), counts.tolist()]), 16))
+    drawn = rng.multinomial(images, counts / images, size=resamples) @ kinds / images
+    weights = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples) / seeds
+    means: Floats = (drawn * weights).sum(axis=1)
+    return means
+
+
+def over_seeds(values: Sequence[float]) -> Difference:
+    """Return the mean of differences, one per seed, with its Student t interval.
+
+    Seeds that all differ by the same amount say nothing of chance, and neither does one.
+    """
+    found, count = mean_over_seeds(values), len(values)
+    spread = float(np.std(values, ddof=1)) if count > 1 else 0.0
+    if spread > 0:
+        return _student(found.value, spread / np.sqrt(count), count - 1, count, 0)
+    if count > 1 and found.value == 0:
+        return Difference(0.0, 0.0, 0.0, 1.0, 0.0, count - 1, count, 0)
+    return Difference(found.value, None, None, None, None, count - 1, count, 0)
+
+
+def over_seeds_and_images(per_image: PerImage) -> Difference:
+    """Return the difference of two methods, as far as the choice of seeds and of images leaves it open.
+
+    Seeds and images are crossed random effects, so the variance of the mean is that of the seeds' means and
+    what images add to it. Its degrees of freedom are those of the seeds, divided by their share of the
+    variance; with two seeds, whose share nobody can know, the wider interval of seeds alone and images alone
+    is taken.
+
+    Args:
+        per_image: Shape ``(S, N)``, two seeds and two images at least.
+
+    Source:
+        Cornfield & Tukey, Average values of mean squares in factorials, 1956; ``docs/statistics.md``.
+    """
+    seeds, images = per_image.shape
+    value = float(per_image.mean(dtype=np.float64))
+    of_seeds, of_images, rest = mean_squares(per_image)
+    if of_images == 0:
+        return Difference(value, value, value, float(value == 0), 0.0, np.inf, seeds, images)
+    of_seeds = of_seeds or rest  # seeds that agree by luck
+    added = max(of_images - rest, 0.0)
+    count = seeds * images
+    if seeds > 2:
+        variance = of_seeds + added
+        freedom = (seeds - 1) * variance / of_seeds if of_seeds > 0 else np.inf
+        return _student(value, np.sqrt(variance / count), freedom, seeds, images)
+    apart = _student(value, np.sqrt(of_seeds / count), seeds - 1, seeds, images)
+    alike = _student(value, np.sqrt(of_images / count), np.inf, seeds, images)
+    return max(apart, alike, key=lambda one: (one.high or 0) - (one.low or 0))
+
+
+def mean_squares(per_image: PerImage) -> tuple[float, float, float]:
+    """Return the mean squares of seeds, of images, and of what is left, in a table of seeds times images.
+
+    Args:
+        per_image: Shape ``(S, N)``, two seeds and two images at least.
+    """
+    seeds, images = per_image.shape
+    of_seeds = images * float(np.var(per_image.mean(axis=1), ddof=1))
+    of_images = seeds * float(np.var(per_image.mean(axis=0), ddof=1))
+    total = float(np.var(per_image, dtype=np.float64)) * seeds * images
+    left = total - of_seeds * (seeds - 1) - of_images * (images - 1)
+    return of_seeds, of_images, max(left, 0.0) / ((seeds - 1) * (images - 1))
+
+
+def _student(value: float, error: float, freedom: float, seeds: int, images: int) -> Difference:
+    half = float(special.stdtrit(freedom, 1 - TAIL)) * float(error)
+    p_value = 2 * float(special.stdtr(freedom, -abs(value) / error))
+    return Difference(value, value - half, value + half, p_value, float(error), float(freedom), seeds, images)

@@ -1,0 +1,203 @@
+"""Tests of whether something got worse, and by how much. scipy does the mathematics.
+
+Every test is one-sided in each direction: `p_worse` is the chance of a loss at least as clear as the one
+seen if nothing had changed, `p_better` that of a gain. A positive worsening is a loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from lsbench.stats.paired import mcnemar_one_sided
+
+#: Timings that follow each other are alike, so tests see the medians of at most this many stretches.
+STRETCHES = 32
+#: With fewer stretches on each side no test could be clear.
+FEWEST_STRETCHES = 6
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How much worse something got, and how clear that is.
+
+    Attributes:
+        worsening: The loss; negative is a gain.
+        low: Lower end of its interval, None where there is none.
+        high: Upper end.
+        p_worse: One-sided p value of a loss.
+        p_better: One-sided p value of a gain.
+    """
+
+    worsening: float
+    low: float | None
+    high: float | None
+    p_worse: float
+    p_better: float
+
+    def mirrored(self) -> Evidence:
+        """Return the evidence where a gain is a loss."""
+        low, high = (None if end is None else -end for end in (self.high, self.low))
+        return Evidence(-self.worsening, low, high, self.p_better, self.p_worse)
+
+
+def compare_images(lost: int, gained: int, images: int, *, alpha: float) -> Evidence:
+    """Return the evidence of an exact paired test (McNemar) on images that two models both saw.
+
+    Only images on which they differ tell anything: if nothing has changed, each was as likely lost as
+    gained. The interval is the exact one of the share of lost ones among them (Clopper and Pearson).
+
+    Args:
+        lost: Images that were right before and are wrong now.
+        gained: Images that were wrong before and are right now.
+        images: All images.
+        alpha: The interval leaves this much out on each side.
+
+    Raises:
+        ValueError: If more images differ than there are.
+
+    Source:
+        McNemar, Psychometrika 12 (1947); Fay, exact McNemar's test and matching intervals (2010).
+    """
+    differing = lost + gained
+    if differing > images:
+        raise ValueError(f"expected at most {images} images that differ, found {differing}")
+    if differing == 0:
+        return Evidence(0.0, 0.0, 0.0, 1.0, 1.0)
+    found = stats.binomtest(lost, differing)
+    share = found.proportion_ci(confidence_level=1 - 2 * alpha, method="exact")
+    low, high = ((2 * float(end) - 1) * differing / images for end in (share.low, share.high))
+    return Evidence((lost - gained) / images, low, high, *mcnemar_one_sided(gained, lost))
+
+
+def stretch_medians(values: Floats, most: int = STRETCHES) -> Floats:
+    """Return the medians of consecutive stretches of samples, as equal in length as they can be.
+
+    >>> stretch_medians(np.array([1.0, 2.0, 3.0, 10.0, 20.0, 30.0]), most=2)
+    array([ 2., 20.])
+    """
+    parts = np.array_split(values, min(most, len(values)))
+    return np.array([np.median(part) for part in parts])
+
+
+def compare_timings(before: Floats, after: Floats, *, alpha: float) -> Evidence | None:
+    """Return the evidence of a Mann-Whitney test on two series of ratios (slower is larger).
+
+    The worsening is relative: the Hodges-Lehmann estimate of by how much the ratio grew, with the interval
+    that belongs to the test.
+
+    Args:
+        before: Ratios in the order of time, shape ``(n,)``, all positive.
+        after: Ratios, shape ``(m,)``.
+        alpha: The interval leaves this much out on each side.
+
+    Returns:
+        None if there are too few samples.
+
+    Source:
+        Hodges & Lehmann, Annals of Mathematical Statistics 34 (1963); Moses' interval.
+    """
+    if min(len(before), len(after)) < FEWEST_STRETCHES:
+        return None
+    first, second = (stretch_medians(np.log(values)) for values in (before, after))
+    shift, low, high = hodges_lehmann(first, second, alpha=alpha)
+    return Evidence(
+        float(np.expm1(shift)),
+        float(np.expm1(low)),
+        float(np.expm1(high)),
+        float(stats.mannwhitneyu(second, first, alternative="greater").pvalue),
+        float(stats.mannwhitneyu(second, first, alternative="less").pvalue),
+    )
+
+
+def hodges_lehmann(before: Floats, after: Floats, *, alpha: float) -> tuple[float, float, float]:
+    """Return the median of all differences `after` - `before`, and the interval around it.
+
+    Args:
+        before: Shape ``(n,)``.
+        after: Shape ``(m,)``.
+        alpha: Left out on each side; the ranks of the ends are those of the normal approximation.
+    """
+    differences = np.sort(np.subtract.outer(after, before).ravel())
+    n, m = len(before), len(after)
+    spread = np.sqrt(n * m * (n + m + 1) / 12)
+    rank = int(np.floor(n * m / 2 + stats.norm.ppf(alpha) * spread))
+    rank = min(max(rank, 1), len(differences))
+    return float(np.median(differences)), float(differences[rank - 1]), float(differences[-rank])
+
+
+def compare_seeds(
+    before: Sequence[float], after: Sequence[float], spread: Spread, *, alpha: float
+) -> Evidence:
+    """Return the evidence of a t test on scores of models that were trained anew.
+
+    What one training gives differs from what the next gives by chance, so images are no measure here: the
+    seeds are.
+
+    Args:
+        before: Losses (larger is worse) of the seeds of the baseline.
+        after: Losses of the seeds now.
+        spread: How much single trainings scatter.
+        alpha: The interval leaves this much out on each side.
+    """
+    worsening = float(np.mean(after) - np.mean(before))
+    error = spread.error(len(before), len(after))
+    half = float(stats.t.ppf(1 - alpha, spread.freedom)) * error
+    statistic = worsening / error
+    return Evidence(
+        worsening,
+        worsening - half,
+        worsening + half,
+        float(stats.t.sf(statistic, spread.freedom)),
+        float(stats.t.cdf(statistic, spread.freedom)),
+    )
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How much trainings of the same setting scatter.
+
+    Attributes:
+        deviation: Standard deviation of one training, over 0.
+        freedom: Degrees of freedom behind it, at least 1.
+    """
+
+    deviation: float
+    freedom: int
+
+    def error(self, before: int, after: int) -> float:
+        """Return the standard error of the difference of two means over so many seeds."""
+        return float(self.deviation * np.sqrt(1 / before + 1 / after))
+
+    def power(self, effect: float, before: int, after: int, *, alpha: float, min_effect: float) -> float:
+        """Return how often a true loss of `effect` is clear and found to be `min_effect` at least."""
+        error = self.error(before, after)
+        needed = max(float(stats.t.ppf(1 - alpha, self.freedom)), min_effect / error)
+        return float(stats.nct.sf(needed, self.freedom, effect / error))
+
+    def detectable(self, seeds: int, *, alpha: float, min_effect: float, power: float) -> float:
+        """Return the true loss that is found in `power` of all cases with so many seeds on both sides."""
+        low, high = 0.0, min_effect + 100 * self.deviation
+        for _ in range(50):
+            middle = (low + high) / 2
+            found = self.power(middle, seeds, seeds, alpha=alpha, min_effect=min_effect)
+            low, high = (middle, high) if found < power else (low, middle)
+        return high
+
+
+def pool_spread(groups: Sequence[Sequence[float]]) -> Spread | None:
+    """Return the scatter within groups of trainings of one setting each, pooled over all groups.
+
+    Returns:
+        None if no group has two values, or none of them differ.
+    """
+    rich = [np.asarray(group, dtype=np.float64) for group in groups if len(group) > 1]
+    freedom = sum(len(group) - 1 for group in rich)
+    squares = sum(float(((group - group.mean()) ** 2).sum()) for group in rich)
+    return Spread(float(np.sqrt(squares / freedom)), freedom) if squares > 0 else None

@@ -1,0 +1,259 @@
+"""The records of a results folder in columns, kept in a file beside the journal and extended by what is new.
+
+The file, ``cache.parquet``, is derived: it may be deleted at any time, and one that is damaged, or of another
+version, is made anew. It says how far into the journal it reaches, with a checksum of what it was made from.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from enum import IntEnum
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lsbench.core.atomic import atomic_write
+from lsbench.core.errors import LsbenchError, StoreError
+from lsbench.core.record import split_corruption, split_epoch
+from lsbench.store.lines import Lines
+from lsbench.store.results import RECORDS, ResultsFolder
+from lsbench.tables.frames.grouping import group_numbers
+
+CACHE = "cache.parquet"
+VERSION = 1
+#: With so many times fewer new bytes than known ones the file is not worth writing again.
+WORTH_KEEPING = 100
+
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+#: Columns of the cache; what is not there is null.
+SCHEMA = pa.schema(
+    {
+        "job_id": _TEXT,
+        "metric": _TEXT,
+        "value": pa.float64(),
+        "unit": _TEXT,
+        "n": pa.int64(),
+        "ci_low": pa.float64(),
+        "ci_high": pa.float64(),
+        "ci_method": _TEXT,
+        "protocol": _TEXT,  # that of the whole job
+        "dataset": _TEXT,
+        "setting": _TEXT,  # JSON; null in figures of a part
+        "lr_scale": pa.float64(),
+        "epoch": pa.int64(),
+        "corruption": _TEXT,
+        "severity": pa.int64(),
+    }
+)
+_KEY = ["job_id", "metric", "dataset", "protocol", "epoch", "corruption", "severity"]
+_PLAIN = ("job_id", "metric", "value", "unit", "n", "ci_low", "ci_high", "ci_method", "dataset")
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException)
+_META = b"lsbench"
+
+
+class Part(IntEnum):
+    """What a record is of: its whole job, one epoch, or one corruption. Each is a row group of the file."""
+
+    WHOLE = 0
+    EPOCH = 1
+    CORRUPTION = 2
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far into the journal a cache reaches.
+
+    Attributes:
+        end: Bytes of the journal that are in it.
+        checksum: CRC-32 of those bytes.
+        stamp: Size, time of change and inode that the journal had; None if there was none.
+    """
+
+    end: int = 0
+    checksum: int = 0
+    stamp: tuple[int, int, int] | None = None
+    version: int = VERSION
+
+
+class Records:
+    """All records of a results folder in the order of the journal, one per job, metric, dataset, protocol."""
+
+    def __init__(self, folder: ResultsFolder) -> None:
+        """Bring the folder's cache up to date; one that cannot be written is done without.
+
+        Raises:
+            StoreError: If the journal is damaged.
+        """
+        self._folder = folder
+        self._tables: dict[Part, pa.Table] = {}
+        self._file = self._refreshed()
+
+    def part(self, part: Part, columns: Sequence[str]) -> pd.DataFrame:
+        """Return columns of the records of one kind of part as a frame."""
+        if part not in self._tables and self._file is not None:
+            try:
+                return _frame(_read(self._file, part, columns))
+            except _DAMAGED:
+                self._rebuild(Reach())
+        return _frame(self._tables[part].select(columns))
+
+    def _refreshed(self) -> pq.ParquetFile | None:
+        """Return the cache if it holds the whole journal; else fill `_tables` from both."""
+        path = self._folder.root / CACHE
+        file, reach = _open(path)
+        stamp = _stamp(self._folder.root / RECORDS)
+        if stamp is None:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        elif file is not None and reach.stamp == stamp and reach.end == stamp[0]:
+            return file
+        try:
+            is_continued = file is not None and reach.end > 0 and self._is_prefix(reach)
+            old = {part: _read(file, part) for part in Part} if is_continued else {}
+        except _DAMAGED:
+            old = {}
+        self._rebuild(reach if old else Reach(), old)
+        return None
+
+    def _is_prefix(self, reach: Reach) -> bool:
+        """Return whether the journal still begins with what the cache was made from."""
+        checksum, left = 0, reach.end
+        with (self._folder.root / RECORDS).open("rb") as journal:
+            while left and (block := journal.read(min(left, 2**22))):
+                checksum, left = zlib.crc32(block, checksum), left - len(block)
+        return not left and checksum == reach.checksum
+
+    def _rebuild(self, reach: Reach, old: Mapping[Part, pa.Table] | None = None) -> None:
+        """Fill `_tables` from `old`, which reaches so far, and from the journal after that; keep them."""
+        stamp = _stamp(self._folder.root / RECORDS)
+        chunks: dict[Part, list[pa.Table]] = {part: [old[part]] if old else [] for part in Part}
+        end, checksum = reach.end, reach.checksum
+        for lines in self._folder.record_blocks(reach.end):
+            for part, table in _tables_of(lines).items():
+                chunks[part].append(table)
+            end, checksum = lines.end, zlib.crc32(lines.content, checksum)
+        self._tables = {part: _joined(found) for part, found in chunks.items()}
+        if stamp is not None and (end - reach.end) * WORTH_KEEPING >= reach.end:
+            with suppress(OSError, LsbenchError):
+                _write(self._folder.root / CACHE, self._tables, Reach(end, checksum, stamp))
+
+
+def _open(path: Path) -> tuple[pq.ParquetFile | None, Reach]:
+    """Return a cache and how far it reaches; None if there is none that can be used."""
+    try:
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+        found = json.loads(file.schema_arrow.metadata[_META])
+        reach = replace(Reach(**found), stamp=tuple(found["stamp"]))
+        is_ours = file.schema_arrow.equals(SCHEMA) and file.num_row_groups == len(Part)
+        return (file, reach) if is_ours and reach.version == VERSION else (None, Reach())
+    except _DAMAGED:
+        return None, Reach()
+
+
+def _read(file: pq.ParquetFile, part: Part, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
+    return file.read_row_group(part, columns=list(columns)).select(columns).replace_schema_metadata(None)
+
+
+def _write(path: Path, tables: Mapping[Part, pa.Table], reach: Reach) -> None:
+    schema = SCHEMA.with_metadata({_META: json.dumps(asdict(reach)).encode()})
+    with (
+        atomic_write(path) as file,
+        pq.ParquetWriter(file, schema, compression="lz4", write_page_checksum=True) as writer,
+    ):
+        for part in Part:
+            table = tables[part].replace_schema_metadata(schema.metadata)
+            writer.write_table(table, row_group_size=max(len(table), 1))
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def _tables_of(lines: Lines) -> dict[Part, pa.Table]:
+    """Return lines of the journal as a table for each part.
+
+    Raises:
+        StoreError: If one is no record; the message says which.
+    """
+    try:
+        return _to_tables(lines.values)
+    except _DAMAGED:
+        for number, line in enumerate(lines.values):
+            try:
+                _to_tables([line])
+            except _DAMAGED as error:
+                reason = f"lacks {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
+                raise StoreError(
+                    f"{lines.place(number)}: no record ({reason}); restore the file from a copy, or remove "
+                    "it: it is rebuilt from the job folders at the next run"
+                ) from error
+        raise
+
+
+def _to_tables(values: Iterable[dict[str, Any]]) -> dict[Part, pa.Table]:
+    own: dict[Part, list[dict[str, Any]]] = {part: [] for part in Part}
+    places: dict[Part, list[tuple[str, int | None, str | None, int | None]]] = {part: [] for part in Part}
+    for record in values:
+        part, place = _place(record["protocol"])
+        own[part].append(record)
+        places[part].append(place)
+    return {part: _to_table(part, own[part], places[part]) for part in Part}
+
+
+@lru_cache(maxsize=100_000)
+def _place(protocol: str) -> tuple[Part, tuple[str, int | None, str | None, int | None]]:
+    """Return of what part a protocol is, and its whole protocol, epoch, corruption and severity."""
+    whole, epoch = split_epoch(protocol)
+    if epoch is not None:
+        return Part.EPOCH, (whole, epoch, None, None)
+    whole, corruption, severity = split_corruption(protocol)
+    return (Part.WHOLE if corruption is None else Part.CORRUPTION), (whole, None, corruption, severity)
+
+
+def _to_table(part: Part, records: list[dict[str, Any]], places: list[Any]) -> pa.Table:
+    columns: dict[str, Any] = {name: [record[name] for record in records] for name in _PLAIN}
+    settings = [record["setting"] for record in records]
+    columns["setting"] = [json.dumps(setting) if part is Part.WHOLE else None for setting in settings]
+    columns["lr_scale"] = [setting.get("lr_scale") for setting in settings]
+    names = ("protocol", "epoch", "corruption", "severity")
+    columns.update(zip(names, zip(*places, strict=True) if places else ((),) * len(names), strict=True))
+    return pa.table([_array(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA)
+
+
+def _array(values: Iterable[Any], kind: pa.DataType) -> pa.Array:
+    is_text = pa.types.is_dictionary(kind)
+    array = pa.array(values, pa.string() if is_text else kind)
+    return array.dictionary_encode().cast(kind) if is_text else array
+
+
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    """Return all rows in one table; of two with the same key the later one, in the place of the first."""
+    table = pa.concat_tables(tables or [SCHEMA.empty_table()]).unify_dictionaries().combine_chunks()
+    number = group_numbers(table.select(_KEY).to_pandas(), _KEY)
+    if number.max(initial=-1) + 1 == len(number):
+        return table
+    last = np.zeros(number.max() + 1, np.int64)
+    last[number] = np.arange(len(number))
+    return table.take(pa.array(last))
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """Return a table as a frame: texts as categories, what may be null in types that know it."""
+    nullable: dict[pa.DataType, Literal["Int64", "Float64"]] = {pa.int64(): "Int64", pa.float64(): "Float64"}
+    types = {kind: pd.api.types.pandas_dtype(name) for kind, name in nullable.items()}
+    frame: pd.DataFrame = table.to_pandas(types_mapper=types.get)
+    return frame

@@ -1,0 +1,119 @@
+"""Join manifest, jobs and records of results folders into one long pandas table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lsbench.core.quantity import quantity
+from lsbench.core.record import SCHEMA_VERSION
+from lsbench.store.results import ResultsFolder
+from lsbench.tables.frames.cache import Part
+from lsbench.tables.frames.parts import Reading, read_all, to_json
+
+#: Columns of the long table, with the pandas type of each. Unmeasured is null, never 0.
+LONG_COLUMNS = {
+    "schema_version": "int64",
+    "suite": "string",
+    "preset": "string",
+    "job_id": "string",
+    "kind": "string",
+    "variant": "string",
+    "title": "string",
+    "job": "string",
+    "mixer": "string",
+    "model": "string",
+    "seed": "Int64",
+    "dataset": "string",
+    "protocol": "string",
+    "metric": "string",
+    "value": "Float64",
+    "unit": "string",
+    "higher_is_better": "boolean",
+    "n": "Int64",
+    "ci_low": "Float64",
+    "ci_high": "Float64",
+    "ci_method": "string",
+    "status": "string",
+    "error": "string",
+    "attempt": "Int64",
+    "started_at": "string",
+    "wall_s": "Float64",
+    "setting": "string",
+    "provenance": "string",
+}
+_OF_RECORD = ("metric", "value", "unit", "n", "ci_low", "ci_high", "ci_method", "protocol")
+
+
+def load_table(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
+    """Return every record of `folders` as one row each, and one row without a metric per job that has none.
+
+    A job that two rows of the suite share appears once for each of them. Figures of single epochs are left
+    to :func:`lsbench.tables.curves.load_curves`, those of single corruptions to
+    :func:`lsbench.tables.robustness.load_corruptions`.
+
+    Returns:
+        A frame with the columns of :data:`LONG_COLUMNS`; `setting` and `provenance` are JSON.
+
+    Raises:
+        StoreError: If a file of a folder is damaged, or a newer lsbench wrote it.
+    """
+    return read_all(folders, LONG_COLUMNS, table_of)
+
+
+def table_of(reading: Reading, texts_of: Collection[str] | None = None) -> pd.DataFrame:
+    """Return the long table of one results folder.
+
+    Args:
+        reading: What was read of the folder.
+        texts_of: The metrics whose rows shall have `setting` and `provenance`, which take long to write where
+            there are many; default: all.
+    """
+    jobs, rows, records = reading.joined(Part.WHOLE, [*_OF_RECORD, "dataset", "setting"])
+    without = np.setdiff1d(np.arange(len(reading.jobs)), jobs)
+    order = np.argsort(np.concatenate([jobs, without]), kind="stable")
+    jobs = np.concatenate([jobs, without])[order]
+    rows = np.concatenate([rows, np.full(len(without), -1)])[order]
+    of_job = reading.jobs.iloc[jobs].reset_index(drop=True)
+    of_record = {name: records[name].array.take(rows, allow_fill=True) for name in _OF_RECORD}
+    own_dataset = pd.Series(records.dataset.array.take(rows, allow_fill=True), dtype="object")
+    directions = {name: quantity(name).higher_is_better for name in records.metric.cat.categories}
+    frame = pd.DataFrame(
+        {
+            "schema_version": SCHEMA_VERSION,
+            **reading.constants(),
+            **of_job.rename(columns={"name": "job", "id": "job_id"}).drop(columns="lines"),
+            **of_record,
+            "dataset": own_dataset.where(own_dataset.notna(), of_job.dataset),
+            "higher_is_better": pd.Series(of_record["metric"], dtype="object").map(directions),
+        }
+    )
+    is_wanted = np.full(len(rows), True)
+    if texts_of is not None:
+        is_wanted = frame.metric.isin(texts_of).to_numpy(bool, na_value=False)
+    own = records.setting.array.take(rows[is_wanted], allow_fill=True)
+    frame.loc[is_wanted, "setting"] = _settings(reading, jobs[is_wanted], own)
+    frame.loc[is_wanted, "provenance"] = _provenances(reading, jobs[is_wanted])
+    return frame[list(LONG_COLUMNS)].astype(LONG_COLUMNS)
+
+
+def _settings(reading: Reading, jobs: NDArray[np.int64], of_records: Iterable[Any]) -> list[str]:
+    """Return the setting of each row as JSON: that of its job, and over it what its record says."""
+    lines = reading.jobs.lines
+    of_jobs = {job: lines[job].get("setting", {}) for job in np.unique(jobs)}
+    plain = {job: to_json(setting) for job, setting in of_jobs.items()}
+    return [
+        to_json({**of_jobs[job], **json.loads(own)}) if isinstance(own, str) and own != "{}" else plain[job]
+        for job, own in zip(jobs, of_records, strict=True)
+    ]
+
+
+def _provenances(reading: Reading, jobs: NDArray[np.int64]) -> list[str]:
+    lines = reading.jobs.lines
+    texts = {job: to_json(lines[job].get("provenance", {})) for job in np.unique(jobs)}
+    return [texts[job] for job in jobs]

@@ -1,0 +1,115 @@
+"""Results as one typed pandas frame, for notebooks: what ``lsbench.load_table`` returns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from lsbench.core.errors import NothingMeasuredError, UsageError
+from lsbench.core.quantity import quantity
+from lsbench.core.registry import suggest
+from lsbench.store.results import ResultsFolder, find_results
+from lsbench.tables.frames import load
+
+#: What a row of the wide form is about.
+ROW = ["suite", "preset", "variant", "title", "mixer", "model", "seed"]
+FORMS = ("long", "wide")
+
+
+def load_table(
+    suite_or_path: str | Path, *, form: Literal["long", "wide"] = "long", results: str | Path = "results"
+) -> pd.DataFrame:
+    """Return the results of a suite as a typed pandas frame, in the units of the records.
+
+    Args:
+        suite_or_path: Name of a suite below `results`, or the path of a results folder: of one preset, or of
+            a suite with all its presets.
+        form: ``"long"``: one row per record, with the columns of
+            :data:`~lsbench.tables.frames.load.LONG_COLUMNS`, and one without a metric per job that has none.
+            ``"wide"``: one row per variant and seed, one column per metric; a number that has no seed (what a
+            model costs) stands in every row of its variant. A metric under several protocols or on several
+            data sets has one column for each: ``metric@dataset|protocol``.
+        results: Where results are kept.
+
+    Returns:
+        The frame. ``frame.attrs["units"]`` holds the unit of each metric (long) or column (wide), and
+        ``frame.attrs["protocols"]`` of the wide form what each column was measured under. Unmeasured is
+        ``<NA>``, never 0.
+
+    Raises:
+        NothingMeasuredError: If there is no result.
+        UsageError: If `form` is unknown, or no suite of that name is there.
+    """
+    if form not in FORMS:
+        raise UsageError(f"form '{form}' is unknown{suggest(form, FORMS) or '; there are: long, wide'}")
+    table = load.load_table(_folders(suite_or_path, Path(results)))
+    if form == "wide":
+        return _wide(table)
+    table.attrs["units"] = {name: quantity(name).unit for name in table.metric.dropna().unique()}
+    return table
+
+
+def _folders(suite_or_path: str | Path, results: Path) -> list[ResultsFolder]:
+    path = Path(suite_or_path)
+    for place in (path, results / path):
+        if (place / "manifest.json").is_file():
+            return [ResultsFolder(place)]
+        below = sorted(file.parent for file in place.glob("*/manifest.json"))
+        if below:
+            return [ResultsFolder(folder) for folder in below]
+    known = {folder.root.parent.name for folder in find_results(results.absolute())}
+    if not known:
+        raise NothingMeasuredError(f"{results}: no results; start with `lsbench run {path.name}`")
+    hint = suggest(path.name, known) or f"; there are: {', '.join(sorted(known))}"
+    raise UsageError(f"{suite_or_path}: no results of that name in {results}{hint}")
+
+
+def _wide(table: pd.DataFrame) -> pd.DataFrame:
+    measured = table[table.metric.notna()].copy()
+    measured["column"] = _column_names(measured)
+    ways = measured.drop_duplicates("column")
+    frame = _rows_of(table)
+    for name, part in measured.groupby("column", sort=False):
+        frame[name] = _values(frame, part)
+    frame.attrs["units"] = {
+        name: quantity(metric).unit for name, metric in zip(ways.column, ways.metric, strict=True)
+    }
+    frame.attrs["protocols"] = dict(zip(ways.column, ways.protocol, strict=True))
+    return frame
+
+
+def _column_names(measured: pd.DataFrame) -> list[str]:
+    """Return the column of each record: its metric, and the way it was measured where there are several."""
+    plain = list(zip(measured.metric, measured.dataset.fillna(""), measured.protocol, strict=True))
+    ways: dict[str, set[tuple[str, str]]] = {}
+    for metric, dataset, protocol in plain:
+        ways.setdefault(metric, set()).add((dataset, protocol))
+    return [m if len(ways[m]) == 1 else f"{m}@{dataset}|{protocol}" for m, dataset, protocol in plain]
+
+
+def _rows_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per variant and seed in the suite's order; one without a seed where none has one."""
+    rows = table[ROW].drop_duplicates().reset_index(drop=True)
+    has_seed = rows.groupby(ROW[:3]).seed.transform(lambda seeds: seeds.notna().any()).astype(bool)
+    rows = rows[rows.seed.notna() | ~has_seed]
+    return rows.drop_duplicates([*ROW[:3], "seed"]).reset_index(drop=True)
+
+
+def _values(frame: pd.DataFrame, part: pd.DataFrame) -> pd.Series[float]:
+    """Return a column's value in each row: that of its seed, else that of the variant as a whole."""
+    keys = [*ROW[:3], "seed"]
+    of_seed = {
+        key: value for *key_, value in part[[*keys, "value"]].itertuples(index=False) for key in [_key(key_)]
+    }
+    found = []
+    for names in frame[keys].itertuples(index=False):
+        key = _key(list(names))
+        found.append(of_seed.get(key, of_seed.get((*key[:3], None), pd.NA)))
+    return pd.Series(found, index=frame.index, dtype="Float64")
+
+
+def _key(names: list[object]) -> tuple[object, ...]:
+    *rest, seed = names
+    return (*rest, None if pd.isna(seed) else int(seed))  # type: ignore[call-overload]

@@ -1,0 +1,124 @@
+"""What a results folder says of each expected job, joined with what it measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lsbench.store.results import ResultsFolder
+from lsbench.tables.frames.cache import Part, Records
+
+_OF_JOB = ("id", "kind", "variant", "title", "mixer", "model", "seed", "dataset", "name")
+
+
+class Reading:
+    """One reading of a results folder: each of its files is read once, when it is needed.
+
+    Attributes:
+        manifest: Every expected job; without one, none is expected.
+    """
+
+    def __init__(self, folder: ResultsFolder, manifest: dict[str, Any] | None = None) -> None:
+        """Read the manifest.
+
+        Args:
+            folder: The results folder.
+            manifest: Its manifest, where that has been read already.
+        """
+        self._folder = folder
+        self.manifest = manifest or folder.manifest() or {"suite": "", "preset": "", "jobs": []}
+
+    @cached_property
+    def jobs(self) -> pd.DataFrame:
+        """One row per entry of the manifest, in order: what it says, and the last line of the journal."""
+        found = self._folder.jobs()
+        entries = self.manifest["jobs"]
+        lines = [found.get(entry["id"], {}) for entry in entries]
+        columns: dict[str, list[Any]] = {key: [entry[key] for entry in entries] for key in _OF_JOB}
+        columns["status"] = [line.get("status", "missing") for line in lines]
+        columns["attempt"] = [line.get("attempts", 1 if line else None) for line in lines]
+        columns |= {key: [line.get(key) for line in lines] for key in ("error", "started_at", "wall_s")}
+        columns["lines"] = lines
+        return pd.DataFrame(columns, dtype="object")
+
+    @cached_property
+    def records(self) -> Records:
+        """The records of the folder."""
+        return Records(self._folder)
+
+    def joined(
+        self, part: Part, columns: Sequence[str]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], pd.DataFrame]:
+        """Return which jobs have which records of a part, and these columns of the records.
+
+        Returns:
+            Positions in `jobs` and in the frame of records, one each for every record of a job that ended
+            well, in the order of the manifest; where rows of the suite share a job, each has its records. And
+            that frame.
+        """
+        records = self.records.part(part, list(dict.fromkeys(("job_id", *columns))))
+        codes = records.job_id.cat.codes.to_numpy()
+        order = np.argsort(codes, kind="stable")
+        starts = np.searchsorted(codes[order], np.arange(len(records.job_id.cat.categories) + 1))
+        known = records.job_id.cat.categories.get_indexer(pd.Index(self.jobs.id, dtype="object"))
+        is_read = (known >= 0) & (self.jobs.status == "ok").to_numpy(bool)
+        counts = np.where(is_read, np.diff(starts)[known] if len(starts) > 1 else 0, 0)
+        jobs = np.repeat(np.arange(len(counts)), counts)
+        within = np.arange(len(jobs)) - np.repeat(np.cumsum(counts) - counts, counts)
+        first = starts[known] if len(starts) else known
+        return jobs, order[np.repeat(first, counts) + within], records
+
+    def constants(self) -> dict[str, str]:
+        """Return the columns that are the same in every row."""
+        return {"suite": self.manifest["suite"], "preset": self.manifest["preset"]}
+
+
+def read_all(
+    folders: Iterable[ResultsFolder],
+    columns: Mapping[str, str],
+    frame_of: Callable[[Reading], pd.DataFrame],
+) -> pd.DataFrame:
+    """Return the frames of several results folders as one, with the given columns and pandas types."""
+    frames = [frame_of(Reading(folder)).astype(dict(columns)) for folder in folders]
+    frames = [frame for frame in frames if len(frame)]
+    if not frames:
+        return pd.DataFrame(columns=list(columns)).astype(dict(columns))
+    return pd.concat(frames, ignore_index=True)
+
+
+def part_frame(reading: Reading, part: Part, columns: Sequence[str], own: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the records of a part beside their jobs; texts are categories.
+
+    Args:
+        reading: What was read of the folder.
+        part: The kind of part.
+        columns: The frame's columns: of the suite, of the job, or of the record.
+        own: Columns that come from elsewhere, one value per job.
+    """
+    of_job = {*reading.constants(), *own, "seed", "variant", "title"}
+    jobs, rows, records = reading.joined(part, [name for name in columns if name not in of_job])
+    constants = reading.constants()
+    frame: dict[str, Any] = {}
+    for name in columns:
+        if name in constants:
+            frame[name] = pd.Categorical([constants[name]])[np.zeros(len(jobs), np.int64)]
+        elif name in own:
+            frame[name] = pd.array(own[name], dtype="Float64")[jobs]
+        elif name == "seed":
+            frame[name] = pd.array(reading.jobs.seed.tolist(), dtype="Int64")[jobs]
+        elif name in ("variant", "title"):
+            frame[name] = pd.Categorical(reading.jobs[name])[jobs]
+        else:
+            frame[name] = records[name].array[rows]
+    return pd.DataFrame(frame)
+
+
+def to_json(values: Mapping[str, Any]) -> str:
+    """Return a mapping as JSON, so that equal ones are equal texts."""
+    return json.dumps(values, sort_keys=True)

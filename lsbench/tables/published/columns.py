@@ -1,0 +1,111 @@
+"""Set published numbers beside ours: columns of their own, and rows that only the source has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from lsbench.core.quantity import quantity
+from lsbench.stats.seeds import Estimate
+from lsbench.tables.cells import Cell, Column, Row
+
+#: Parts of the protocol under which others publish a metric: under another one, ours is no comparison.
+USUAL = {
+    "mce": ("imagenet-c-files", "c15", "s5", "ref=alexnet-HD19", "n=50000"),
+    "imagenet_a_top1": ("classes=200",),
+    "imagenet_r_top1": ("classes=200",),
+}
+
+
+def add_published(
+    columns: Sequence[Column], rows: Sequence[Row], manifest: dict[str, Any]
+) -> tuple[list[Column], list[Row]]:
+    """Return columns and rows with what the suite's source published.
+
+    Each published metric has a column right of ours under the usual protocol, or at the end where no job of
+    the suite measures it. Rows that only the source has come last. Without published numbers nothing changes.
+    """
+    of_variant: dict[str, dict[str, float]] = manifest.get("published", {})
+    only: list[dict[str, Any]] = manifest.get("published_only", [])
+    added = {metric: _column(metric) for metric in _metrics(manifest)}
+    places = {metric: _place(metric, columns) for metric in added}
+    wide: list[Column] = []
+    for number, column in enumerate(columns):
+        wide += [column, *(added[metric] for metric, place in places.items() if place == number)]
+    wide += [added[metric] for metric, place in places.items() if place is None]
+    is_comparable = manifest["preset"] == manifest.get("published_preset", "default")
+    filled = [
+        _filled(row, of_variant.get(row.variant, {}), added.values(), columns if is_comparable else ())
+        for row in rows
+    ]
+    for entry in only:
+        holes = {column.key: Cell(None) for column in columns}
+        row = Row(entry["name"], entry["name"], False, holes, is_published_only=True)
+        filled.append(_filled(row, entry["published"], added.values(), ()))
+    return wide, filled
+
+
+def _metrics(manifest: dict[str, Any]) -> list[str]:
+    """Return every metric that the suite's source published of some row."""
+    rows = [*manifest.get("published", {}).values()]
+    rows += [row["published"] for row in manifest.get("published_only", [])]
+    return list(dict.fromkeys(metric for row in rows for metric in row))
+
+
+def _ours(metric: str, columns: Sequence[Column]) -> tuple[list[Column], list[Column]]:
+    """Return our columns of a published metric, and those of them that are under its usual protocol."""
+    ours = [column for column in columns if column.published_as == metric]
+    return ours, [c for c in ours if {*USUAL.get(metric, ())} <= {*c.protocol.split("|")}]
+
+
+def _place(metric: str, columns: Sequence[Column]) -> int | None:
+    """Return the column to the right of which a published metric stands, or None for the end."""
+    ours, usual = _ours(metric, columns)
+    return columns.index((usual or ours)[-1]) if ours else None
+
+
+def _column(metric: str) -> Column:
+    return Column(f"{metric}_published", quantity(metric), protocol="", is_published=True)
+
+
+def _filled(row: Row, values: dict[str, float], added: Any, comparable: Sequence[Column]) -> Row:
+    cells = dict(row.cells)
+    for column in added:
+        value = values.get(column.quantity.name)
+        found = None if value is None else Estimate(value, None, None, 1)
+        cells[column.key] = Cell(found, gap=_gap(row, column, value, comparable))
+    return replace(row, cells=cells)
+
+
+def _gap(row: Row, column: Column, value: float | None, comparable: Sequence[Column]) -> float | None:
+    """Return ours minus published, or None where ours is not there, or measured in another way."""
+    _, usual = _ours(column.quantity.name, [c for c in comparable if not c.is_delta])
+    if value is None or column.quantity.depends_on_machine or len(usual) != 1:
+        return None
+    found = row.cells[usual[0].key].estimate
+    return None if found is None else found.value - value
+
+
+def published_notes(columns: Sequence[Column], manifest: dict[str, Any]) -> list[str]:
+    """Return what a reader must know of the published numbers beside our columns."""
+    of_variant, only = manifest.get("published", {}), manifest.get("published_only", [])
+    if not of_variant and not only:
+        return []
+    source = f": {manifest['source']}" if manifest.get("source") else ""
+    notes = [
+        f"Published numbers are not measured here{source}. In parentheses stands ours minus published; it is "
+        "left out where the machine, a preset or an override makes the two no comparison."
+    ]
+    for metric in (metric for metric in _metrics(manifest) if metric in USUAL):
+        ours, usual = _ours(metric, [column for column in columns if column.protocol])
+        if ours and not usual:
+            notes.append(
+                f"{_column(metric).title}: no comparison, ours is under another protocol than "
+                f"{'|'.join(USUAL[metric])}."
+            )
+    reasons = dict.fromkeys(row["reason"] for row in only)
+    for reason in reasons:
+        names = ", ".join(row["name"] for row in only if row["reason"] == reason)
+        notes.append(f"Published only, not run here ({reason}): {names}.")
+    return notes

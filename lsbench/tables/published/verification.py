@@ -1,0 +1,207 @@
+"""Our numbers beside those that a suite's source printed: reproduced, different, or not to be told yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import pandas as pd
+
+from lsbench.core.quantity import Quantity, published_text, quantity
+from lsbench.stats.seeds import Estimate, mean_over_seeds
+from lsbench.store.results import ResultsFolder
+from lsbench.tables.frames.load import load_table
+from lsbench.tables.published.columns import USUAL
+
+#: Numbers that are counted: they reproduce if they round to what was printed.
+COUNTED = ("params", "macs", "macs_paper")
+#: By how much a number that was trained for may differ, in the unit of records, before rounding.
+TOLERANCE = {"mce": 0.01}
+USUAL_TOLERANCE = 0.005
+#: Weights that were published are evaluated, not trained: only pixels and rounding may differ.
+TOLERANCE_OF_WEIGHTS = 0.001
+
+
+class Verdict(StrEnum):
+    """What became of a published number here."""
+
+    REPRODUCES = "reproduces"
+    DIFFERS = "differs"
+    CANNOT_TELL = "cannot tell yet"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A published number, ours, and what they say together.
+
+    Attributes:
+        ours: None where we have none that could be compared.
+        reason: Why the verdict is this one, for people.
+    """
+
+    suite: str
+    preset: str
+    title: str
+    metric: str
+    published: float
+    ours: Estimate | None
+    protocol: str
+    verdict: Verdict
+    reason: str
+
+    @property
+    def quantity(self) -> Quantity:
+        """What was published."""
+        return quantity(self.metric)
+
+
+def verify(folder: ResultsFolder) -> list[Verification]:
+    """Return what a results folder says of each number that its suite's source published."""
+    manifest = folder.manifest() or {"jobs": []}
+    rows: dict[str, dict[str, float]] = manifest.get("published", {})
+    only: list[dict[str, Any]] = manifest.get("published_only", [])
+    if not rows and not only:
+        return []
+    table = load_table([folder])
+    titles = {entry["variant"]: entry["title"] for entry in manifest["jobs"]}
+    digits = _printed_digits([*rows.values(), *(row["published"] for row in only)])
+    found = []
+    for variant, values in rows.items():
+        own = table[table.variant == variant]
+        for metric, value in values.items():
+            what = (manifest["suite"], manifest["preset"], titles.get(variant, variant), metric, value)
+            found.append(Verification(*what, *_judge(own, manifest, metric, value, digits[metric])))
+    for row in only:
+        for metric, value in row["published"].items():
+            what = (manifest["suite"], manifest["preset"], row["name"], metric, value)
+            reason = f"cannot be run here: {row['reason']}"
+            found.append(Verification(*what, None, "", Verdict.CANNOT_TELL, reason))
+    return found
+
+
+def _printed_digits(rows: Iterable[dict[str, float]]) -> dict[str, int]:
+    """Return how many decimals the source prints of each metric: as many as its longest number has."""
+    found: dict[str, int] = {}
+    for row in rows:
+        for metric, value in row.items():
+            decimals = published_text(quantity(metric), value).partition(".")[2]
+            found[metric] = max(found.get(metric, 0), len(decimals))
+    return found
+
+
+_Judged = tuple[Estimate | None, str, Verdict, str]
+
+
+def _judge(table: pd.DataFrame, manifest: dict[str, Any], metric: str, value: float, digits: int) -> _Judged:
+    """Return our number, its protocol, the verdict and its reason."""
+    barrier = _barrier(manifest, metric)
+    if barrier:
+        return None, "", Verdict.CANNOT_TELL, barrier
+    rows, lacking = _ours(table, metric)
+    if lacking:
+        return None, "", Verdict.CANNOT_TELL, lacking
+    protocol = str(rows.protocol.iloc[0])
+    values = [float(one) for one in rows.value]
+    shown = quantity(metric)
+    if metric in COUNTED:
+        ours = Estimate(values[-1], values[-1], values[-1], 1)
+        return ours, protocol, *_counted(values[-1], value, shown, digits)
+    ours, has_trained = _estimate(rows, values), "pretrained" not in protocol.split("|")
+    half_unit = 0.5 * 10**-digits / shown.scale
+    tolerance = (TOLERANCE.get(metric, USUAL_TOLERANCE) if has_trained else TOLERANCE_OF_WEIGHTS) + half_unit
+    if not has_trained:
+        ours = Estimate(ours.value, ours.value, ours.value, ours.n)
+    return ours, protocol, *_within(ours, value, tolerance, shown)
+
+
+def _barrier(manifest: dict[str, Any], metric: str) -> str:
+    """Return why a metric of these results is no comparison whatever they hold, or an empty text."""
+    preset, *marks = str(manifest["preset"]).split("+")
+    published = manifest.get("published_preset", "default")
+    if quantity(metric).depends_on_machine:
+        return "a timing of another machine"
+    if preset != published:
+        return f"run as preset '{preset}'; the numbers are about '{published}'"
+    if metric in COUNTED and all(mark.startswith("limit=") for mark in marks):
+        return ""
+    return f"run with overrides ({', '.join(marks)})" if marks else ""
+
+
+def _ours(table: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, str]:
+    """Return our records of a published metric under the protocol that compares, or why there are none."""
+    name, dataset = _measured_as(metric)
+    rows = table[(table.metric == name).fillna(False)]
+    if dataset:
+        rows = rows[(rows.dataset == dataset).fillna(False)]
+    elif name == "top1":
+        rows = rows[rows.dataset.isin(["imagenet"]).fillna(False)]
+    found = rows[rows.value.notna()]
+    if found.empty:
+        return found, "failed" if "failed" in {*table.status} else "not run yet"
+    parts = {*USUAL.get(metric, ())}
+    fitting = [p for p in dict.fromkeys(found.protocol) if parts <= {*str(p).split("|")}]
+    if not fitting:
+        return found, f"under another protocol: {found.protocol.iloc[0]} instead of {'|'.join(USUAL[metric])}"
+    if len(fitting) > 1:
+        return found, f"under {len(fitting)} protocols: {', '.join(map(str, fitting))}"
+    return found[found.protocol == fitting[0]], ""
+
+
+def _measured_as(metric: str) -> tuple[str, str]:
+    """Return under which name, and on which other data set, we record a published metric."""
+    dataset, separator, name = metric.rpartition("_")
+    return (name, dataset) if separator and name == "top1" else (metric, "")
+
+
+def _estimate(rows: pd.DataFrame, values: list[float]) -> Estimate:
+    """Return the mean over the seeds; of one seed with the interval of its images."""
+    if len(values) > 1:
+        return mean_over_seeds(values)
+    low, high = (None if pd.isna(end) else float(end) for end in (rows.ci_low.iloc[0], rows.ci_high.iloc[0]))
+    return Estimate(values[0], low, high, 1)
+
+
+def _counted(ours: float, published: float, shown: Quantity, digits: int) -> tuple[Verdict, str]:
+    rounded, printed = (f"{number * shown.scale:.{digits}f}" for number in (ours, published))
+    if rounded == printed:
+        return Verdict.REPRODUCES, "rounds to the printed number"
+    return Verdict.DIFFERS, f"rounds to {rounded}, not {printed}"
+
+
+def _within(ours: Estimate, published: float, tolerance: float, shown: Quantity) -> tuple[Verdict, str]:
+    """Judge a measured number: its whole interval must lie within the tolerance, or outside."""
+    allowed = f"{tolerance * shown.scale:.2f}"
+    if ours.low is None or ours.high is None:
+        return Verdict.CANNOT_TELL, "our number has no interval"
+    low, high = ours.low - published, ours.high - published
+    if -tolerance <= low and high <= tolerance:
+        return Verdict.REPRODUCES, f"our whole interval lies within {allowed} of it"
+    if low > tolerance or high < -tolerance:
+        return Verdict.DIFFERS, f"our whole interval lies more than {allowed} from it"
+    return (
+        Verdict.CANNOT_TELL,
+        f"our interval lies neither within nor beyond {allowed} of it: more seeds tell",
+    )
+
+
+HEADER = ("suite", "row", "metric", "published", "ours", "verdict", "why")
+
+
+def verification_rows(found: Iterable[Verification]) -> Iterator[list[str]]:
+    """Yield the cells of each published number for people."""
+    for one in found:
+        shown = one.quantity
+        place = one.suite if one.preset == "default" else f"{one.suite} ({one.preset})"
+        title = shown.title.partition(",")[0]
+        ours = "-" if one.ours is None else f"{one.ours.value * shown.scale:.{shown.digits}f}"
+        if one.ours is not None and one.ours.half_width:
+            ours += f" ± {one.ours.half_width * shown.scale:.{shown.digits}f}"
+        yield [place, one.title, title, published_text(shown, one.published), ours, one.verdict, one.reason]
+
+
+def verification_counts(found: Iterable[Verification]) -> str:
+    """Return how many numbers have which verdict, in one line."""
+    verdicts = [one.verdict for one in found]
+    return ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in Verdict)

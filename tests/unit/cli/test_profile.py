@@ -1,0 +1,56 @@
+import json
+
+import pytest
+
+from lsbench.cli.main import run_command
+from lsbench.models.factory import create_model
+from lsbench.models.macs import count_macs, count_paper_macs
+
+NANO = ["profile", "lsnet_nano", "--img-size", "32", "--num-classes", "10"]
+
+
+@pytest.fixture(scope="module")
+def nano():
+    return create_model("lsnet_nano", num_classes=10, img_size=32)
+
+
+def test_one_model_is_counted_both_ways_and_module_by_module(nano, capsys):
+    assert run_command([*NANO, "--by", "module", "--depth", "1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    plain = count_macs(nano, (3, 32, 32))
+    assert found["macs"] == plain.total == found["by_module"]["macs"]
+    assert found["macs_paper"] == count_paper_macs(nano, (3, 32, 32)).total < plain.total
+    assert found["params"] == sum(parameter.numel() for parameter in nano.parameters())
+    assert found["uncounted"] == plain.uncounted
+    assert found["uncounted_ops"] == sum(plain.uncounted.values())
+    assert [part["name"] for part in found["by_module"]["children"]][-1] == "head"
+    assert "children" not in found["by_module"]["children"][0]
+
+
+def test_people_see_a_tree_with_shares(capsys):
+    assert run_command([*NANO, "--by", "module", "--mixer", "involution", "--fused"]) == 0
+    text = capsys.readouterr().out
+    assert "├── blocks1 (Sequential)" in text
+    assert "100.0 %" in text
+    assert "without a formula: " in text
+
+
+def test_operators_are_shown_with_the_dearest_first(capsys):
+    assert run_command([*NANO, "--by", "operator"]) == 0
+    rows = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.endswith("%")]
+    assert rows[:2] == ["conv", "batch_norm"]
+    assert "ska" in rows
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["profile", "lsnet_tt"], "unknown model 'lsnet_tt' (did you mean 'lsnet_t'?)"),
+        (["profile", "lsnet_t", "--mixer", "involuton"], "--mixer: unknown mixer 'involuton'"),
+    ],
+)
+def test_a_wrong_name_is_one_line(arguments, message, capsys):
+    assert run_command(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1

@@ -1,0 +1,124 @@
+import io
+import json
+import sys
+
+import pandas as pd
+import pytest
+
+from lsbench.cli.main import run_command
+
+
+@pytest.fixture
+def call(capsys):
+    """Run `lsbench report`; return exit code, stdout and stderr."""
+
+    def run(*arguments):
+        code = run_command(["report", *map(str, arguments)])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def results(tiny, make_graph, fill_store, records_of):
+    def records(job):
+        top1 = 0.7 if job.variant.name == "id" else 0.6
+        return records_of(job, top1=top1 * (1 + (job.seed or 0) / 1000))
+
+    fill_store(make_graph({**tiny, "name": "other"}), records)
+    return fill_store(make_graph(tiny), records).root.parents[1]
+
+
+def tables(out):
+    return json.loads(out)["tables"]
+
+
+def test_several_suites_by_name_each_once(call, results):
+    code, out, _ = call("tiny", "other", "tiny", "--results", results, "--format", "json")
+    assert (code, [table["suite"] for table in tables(out)]) == (0, ["tiny", "other"])
+    assert [table["suite"] for table in tables(call("--results", results, "--format", "json")[1])] == [
+        "other",
+        "tiny",
+    ]
+
+
+def test_a_view_of_a_suite_in_every_format(call, results):
+    view = ("--rows", "l*", "--rows", "id", "--columns", "params", "--columns", "top1", "--sort-by", "top1")
+    _, out, _ = call("tiny", "--results", results, "--format", "json", *view)
+    assert [row["variant"] for row in tables(out)[0]["rows"]] == ["id", "ls"]
+    assert [column["key"] for column in tables(out)[0]["columns"]] == ["params", "top1"]
+    _, out, _ = call("tiny", "--results", results, "--format", "json", *view, "--ascending")
+    assert [row["variant"] for row in tables(out)[0]["rows"]] == ["ls", "id"]
+    _, out, _ = call(
+        "tiny", "--results", results, "--format", "markdown", *view, "--precision", "0", "--pivot"
+    )
+    assert "| measured | id | ls (baseline) |" in out
+    assert "| top-1 (%) | **70 ± 0** | <u>60 ± 0</u> |" in out
+    _, out, _ = call("tiny", "--results", results, "--format", "csv", "--only-changed", "--rows", "*")
+    assert list(pd.read_csv(io.StringIO(out)).variant) == ["ls", "id"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--rows", "lss"), "--rows lss: there is none (did you mean 'ls'?)"),
+        (("--columns", "topp1"), "--columns topp1: there is none (did you mean 'top1'?)"),
+        (("--sort-by", "toop1"), "--sort-by toop1: there is none (did you mean 'top1'?)"),
+        (("--descending",), "there is no order without --sort-by"),
+        (("--paper", "3"), "--paper 3: takes no suite"),
+        (("--paper", "10"), "less than or equal to 9"),
+    ],
+)
+def test_a_wrong_wish_is_one_line_and_exit_2(call, results, arguments, message):
+    code, out, err = call("tiny", "--results", results, *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert message in err
+
+
+def test_a_binary_format_goes_to_a_file_or_a_pipe_and_not_to_a_terminal(call, results, tmp_path, monkeypatch):
+    file = tmp_path / "table.parquet"
+    assert call("tiny", "--results", results, "--format", "parquet", "-o", file) == (0, "", "")
+    assert list(pd.read_parquet(file).variant) == ["ls", "id"]
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    code, out, err = call("tiny", "--results", results, "--format", "parquet")
+    assert (code, out) == (2, "")
+    assert "parquet is binary" in err
+    assert "-o FILE" in err
+
+
+def test_a_table_of_the_paper_needs_no_results(call, tmp_path):
+    code, out, _ = call("--paper", "7", "--results", tmp_path / "none", "--format", "markdown")
+    assert code == 0
+    assert "| w/o LKP | missing | 0.31 | missing | 70.5 |" in out
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_terminal_is_shown_the_best_values(call, results, monkeypatch):
+    arguments = ("tiny", "--results", results, "--columns", "top1")
+    assert "\x1b" not in call(*arguments)[1]
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert "\x1b[1m70.0" in call(*arguments)[1]
+
+
+def test_a_folder_or_a_file_that_is_no_suite_is_one_line(call, results, tmp_path):
+    code, _, err = call(results / "tiny", "--results", results)
+    assert (code, len(err.strip().splitlines())) == (2, 1)
+    assert "no such suite file" in err
+    other = tmp_path / "other.yaml"
+    other.write_text("jobs: []\n")
+    code, _, err = call(other, "--results", results)
+    assert code == 2
+    assert "no suite, as it has no `name`" in err
+
+
+def test_a_preset_without_results_names_those_that_have_some(call, results):
+    code, _, err = call("tiny", "--preset", "nope", "--results", results)
+    assert code == 5
+    assert "no results of tiny by preset 'nope'; there are: default" in err
+
+
+def test_a_view_of_nothing_is_told(call, results):
+    code, _, err = call("--paper", 7, "--only-changed", "--results", results)
+    assert code == 2
+    assert "no row is left to show" in err

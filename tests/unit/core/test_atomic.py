@@ -1,0 +1,145 @@
+import errno
+import json
+import os
+import re
+
+import pytest
+
+from lsbench.core.atomic import append_line, atomic_write, write_json, write_text
+from lsbench.core.errors import DiskFullError, StoreError
+from lsbench.store.lines import read_lines
+
+LINES = [{"job_id": "a", "value": 1.5, "name": "ü|\n"}, {"job_id": "b", "value": None}, {"job_id": "c"}]
+
+
+@pytest.fixture
+def warnings():
+    return []
+
+
+@pytest.fixture
+def journal(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    append_line(path, LINES[:1])
+    append_line(path, LINES[1:])
+    return path
+
+
+def test_what_is_appended_is_read_back(journal, warnings):
+    assert read_lines(journal, warn=warnings.append) == LINES
+    assert warnings == []
+    assert read_lines(journal.with_name("absent"), warn=warnings.append) == []
+
+
+def test_a_torn_last_line_is_dropped_at_every_point_and_mended_by_the_next_append(journal, warnings):
+    content = journal.read_bytes()
+    ends = [index + 1 for index, byte in enumerate(content) if byte == ord("\n")]
+    for cut in range(len(content) + 1):
+        journal.write_bytes(content[:cut])
+        warnings.clear()
+        whole = sum(end <= cut for end in ends)
+        assert read_lines(journal, warn=warnings.append) == LINES[:whole]
+        assert len(warnings) == (cut not in (0, *ends))
+        append_line(journal, [{"job_id": "new"}])
+        warnings.clear()
+        assert read_lines(journal, warn=warnings.append) == [*LINES[:whole], {"job_id": "new"}]
+        assert warnings == []
+
+
+def test_a_last_line_of_garbage_is_dropped_and_mended_too(journal, warnings):
+    with journal.open("ab") as file:
+        file.write(b"\x00\x00\x00\n")
+    assert read_lines(journal, warn=warnings.append) == LINES
+    assert "torn last line dropped" in warnings[0]
+    append_line(journal, [{"job_id": "new"}])
+    assert read_lines(journal, warn=warnings.append) == [*LINES, {"job_id": "new"}]
+
+
+def test_a_damaged_middle_line_is_an_error_that_says_where_and_what_to_do(journal, warnings):
+    lines = journal.read_bytes().split(b"\n")
+    lines[1] = lines[1][:-3]
+    journal.write_bytes(b"\n".join(lines))
+    with pytest.raises(
+        StoreError, match=r"journal\.jsonl:2: damaged line .*restore it from a copy, or remove"
+    ):
+        read_lines(journal, warn=warnings.append)
+
+
+def test_a_number_that_is_none_never_reaches_a_journal(journal, warnings):
+    with pytest.raises(ValueError, match="JSON"):
+        append_line(journal, [{"value": float("nan")}])
+    assert read_lines(journal, warn=warnings.append) == LINES
+
+
+def test_an_error_while_writing_keeps_the_old_content_and_leaves_nothing_behind(tmp_path):
+    path = tmp_path / "folder" / "file"
+    write_text(path, "old")
+
+    def fail_midway():
+        with atomic_write(path) as file:
+            file.write(b"half of the n")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail_midway()
+    with pytest.raises(TypeError):
+        write_json(path, {"a": object()})
+    assert path.read_text() == "old"
+    assert [p.name for p in path.parent.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+@pytest.mark.parametrize("when", ["os.fsync", "os.replace", "tempfile.mkstemp"])
+def test_no_room_is_told_with_the_place_and_keeps_what_is_there(tmp_path, monkeypatch, number, when):
+    path = tmp_path / "folder" / "file"
+    write_text(path, "old")
+
+    def fail(*words, **more):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(when, fail)
+    with pytest.raises(DiskFullError) as caught:
+        write_text(path, "new")
+    monkeypatch.undo()
+    assert str(caught.value).startswith(f"{path}: no room to write it ({os.strerror(number)}, ")
+    assert re.search(r"\d MiB free\); make room and run again$", str(caught.value))
+    assert path.read_text() == "old"
+    assert [p.name for p in path.parent.iterdir()] == ["file"]
+
+
+def test_other_errors_of_the_system_stay_what_they_are(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileExistsError):
+        write_text(tmp_path / "file" / "below", "x")
+
+
+def test_no_room_for_a_line_is_told_too(journal, warnings, monkeypatch):
+    def fail(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(DiskFullError, match=r"journal.jsonl: no room"):
+        append_line(journal, LINES)
+
+
+def test_a_reader_sees_the_old_content_until_the_new_is_whole(tmp_path):
+    path = tmp_path / "file"
+    write_text(path, "old")
+    with atomic_write(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+
+
+def test_json_is_written_for_people_and_programs(tmp_path):
+    write_json(tmp_path / "x.json", {"a": ["ü", None]})
+    text = (tmp_path / "x.json").read_text(encoding="utf-8")
+    assert json.loads(text) == {"a": ["ü", None]}
+    assert "ü" in text
+
+
+def test_a_file_is_as_readable_as_any_other(tmp_path):
+    (tmp_path / "plain").write_text("x")
+    write_text(tmp_path / "atomic", "x")
+    assert (tmp_path / "atomic").stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -1,0 +1,69 @@
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from lsbench.core.errors import StoreError
+from lsbench.core.lock import is_held, locked
+
+
+def enter(path, **options):
+    with locked(path, what="results folder x", **options):
+        return True
+
+
+def test_a_second_holder_is_told_who_the_first_is(tmp_path):
+    path = tmp_path / "deep" / ".lock"
+    owner = f"process {os.getpid()} on {socket.gethostname()}"
+    with locked(path, what="it"):
+        with pytest.raises(StoreError, match=f"folder x is in use by {owner}"):
+            enter(path)
+        assert path.exists()
+
+
+def test_it_is_free_again_after_the_block_even_after_an_error(tmp_path):
+    def fail():
+        with locked(tmp_path / ".lock", what="it"):
+            raise ValueError("inside")
+
+    with pytest.raises(ValueError, match="inside"):
+        fail()
+    assert enter(tmp_path / ".lock")
+
+
+def test_an_unreadable_owner_is_another_process(tmp_path):
+    path = tmp_path / ".lock"
+    with locked(path, what="it"):
+        path.write_text("not json")
+        with pytest.raises(StoreError, match="in use by another process"):
+            enter(path)
+
+
+def test_a_killed_holder_releases_it(tmp_path):
+    path = tmp_path / ".lock"
+    code = (
+        "import sys, pathlib; from lsbench.core.lock import locked\n"
+        "with locked(pathlib.Path(sys.argv[1]), what='it'):\n"
+        "    print('held', flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(StoreError, match=f"process {holder.pid} "):
+            enter(path)
+        holder.kill()
+        holder.wait()
+    assert enter(path)
+
+
+def test_whether_it_is_held_can_be_asked_without_taking_or_making_it(tmp_path):
+    path = tmp_path / ".lock"
+    assert not is_held(path)
+    assert not path.exists()
+    with locked(path, what="it"):
+        assert is_held(path)
+    assert not is_held(path)

@@ -1,1 +1,0 @@
-"""Tests that mirror lsbench.data; a package, so that file names may repeat elsewhere."""

@@ -1,0 +1,58 @@
+import pytest
+
+from lsbench.core.quantity import quantity
+from lsbench.rendering.cells import cell_text, header, heading, row_texts, tables
+from lsbench.stats.seeds import Estimate
+from lsbench.tables.summary import Cell, Column, Row, Summary, summarize
+
+TOP1 = Column("top1", quantity("top1"), "p")
+DELTA = Column("top1_delta", quantity("top1"), "p", is_delta=True)
+
+
+def write(text, rank):
+    return text
+
+
+RATE = Column("throughput", quantity("throughput"), "p")
+
+
+@pytest.mark.parametrize(
+    ("cell", "column", "text"),
+    [
+        (Cell(Estimate(0.714, 0.704, 0.724, 3), expected=3), TOP1, "71.40 ± 1.00"),
+        (Cell(Estimate(0.714, None, None, 1)), TOP1, "71.40"),
+        (Cell(Estimate(0.714, 0.704, 0.724, 2), expected=3), TOP1, "71.40 ± 1.00 (2 of 3 seeds)"),
+        (Cell(None, "failed", 3), TOP1, "failed"),
+        (Cell(None, "missing"), TOP1, "missing"),
+        (Cell(None), DELTA, "-"),
+        (Cell(Estimate(-0.01, -0.02, 0.0, 3), expected=3), DELTA, "-1.00 [-2.00, +0.00]"),
+        (Cell(Estimate(0.01, None, None, 1)), DELTA, "+1.00"),
+        (Cell(Estimate(1234.5, 1000.0, 1469.0, 1)), RATE, "1234 ± 234"),
+        (Cell(Estimate(0.0, None, None, 1)), TOP1, "0.00"),
+    ],
+)
+def test_a_cell_in_words(cell, column, text):
+    assert cell_text(cell, column) == text
+
+
+def test_a_row_and_its_header_have_the_same_number_of_cells():
+    cells = {"top1": Cell(None, "missing"), "top1_delta": Cell(None)}
+    row = Row("v", "Title", True, cells)
+    summary = Summary("suite", "preset", "", "v", False, [TOP1, DELTA], [row])
+    assert header(summary.columns) == ["variant", "top-1 (%)", "Δ top-1 (%)"]
+    assert row_texts(row, summary.columns) == ["Title (baseline)", "missing", "-"]
+    assert heading(summary) == "suite (preset)"
+
+
+def test_most_summaries_are_one_table_and_robustness_has_its_own(tiny, make_graph, fill_store, tested):
+    graph = make_graph(tiny)
+    assert [title for title, _, _ in tables(summarize(fill_store(graph)), write)] == ["tiny (default)"]
+    found = list(tables(summarize(fill_store(tested(graph))), write))
+    assert [title for title, _, _ in found] == [
+        "tiny (default)",
+        "tiny (default): on corrupted images",
+        "tiny (default): on other data",
+    ]
+    for _, titles, rows in found:
+        assert [row[0] for row in rows] == ["ls (baseline)", "id"]
+        assert {len(row) for row in rows} == {len(titles)}

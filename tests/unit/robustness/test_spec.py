@@ -1,0 +1,90 @@
+import pytest
+from pydantic import ValidationError
+
+from lsbench.core.errors import ConfigError
+from lsbench.core.job import Variant
+from lsbench.corruptions import BENCHMARK, NAMES
+from lsbench.robustness.reference import ALEXNET
+from lsbench.robustness.spec import RobustnessSpec, protocol_of
+
+FILES = {"name": "image_folder", "root": "c"}
+
+
+def protocol(dataset="imagenet", *, views="res=256|crop=224", reference=ALEXNET, **settings):
+    variant = Variant(name="v", model="lsnet_t", dataset={"name": dataset})
+    spec = RobustnessSpec(**settings)
+    return protocol_of(spec, variant, views=views, reference=reference, images=50_000, version=1)
+
+
+def test_every_way_to_measure_has_a_protocol_of_its_own():
+    live = "imagenet-c-live|c15|s5|res=256|crop=224|original|jpeg=85|ref=alexnet-HD19|n=50000|v1"
+    assert protocol() == live
+    ways = [
+        protocol(),
+        protocol(family="imagecorruptions"),
+        protocol(jpeg_quality=None),
+        protocol(corruptions=NAMES),
+        protocol(corruptions=("fog", "snow")),
+        protocol(severities=(1, 3)),
+        protocol(split="val"),
+        protocol(weights="ema"),
+        protocol(reference=None),
+        protocol(protocol="files", files=FILES, views="crop=224"),
+        protocol("fashion", views="res=32"),
+    ]
+    assert len(set(ways)) == len(ways)
+    assert protocol(corruptions=("snow", "fog")) == protocol(corruptions=("fog", "snow"))
+    assert protocol(corruptions=BENCHMARK[::-1]) == live
+
+
+def test_files_are_named_after_their_data_set_and_say_nothing_of_how_they_were_made():
+    found = protocol(protocol="files", files=FILES, views="crop=224", family="imagecorruptions")
+    assert found == "image-folder-files|c15|s5|crop=224|ref=alexnet-HD19|n=50000|v1"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"corruptions": ["fogg"]}, r"unknown corruption 'fogg' \(did you mean 'fog'\?\)"),
+        ({"corruptions": ["fog", "fog"]}, "found 'fog' twice"),
+        ({"corruptions": []}, "at least 1"),
+        ({"severities": [6]}, "from 1 to 5, found 6"),
+        ({"severities": [1, 1]}, "found 1 twice"),
+        ({"jpeg_quality": 0}, "greater than or equal to 1"),
+        ({"subset": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_a_wrong_setting_is_told_in_one_line(settings, words):
+    with pytest.raises(ValidationError, match=words) as caught:
+        RobustnessSpec(**settings)
+    assert len(caught.value.errors()) == 1
+
+
+def test_files_are_other_data_and_live_images_are_not():
+    assert RobustnessSpec().other_data() == ()
+    assert RobustnessSpec(protocol="files").other_data() == ({"name": "imagenet_c"},)
+    assert RobustnessSpec(protocol="files", files=FILES).other_data() == (FILES,)
+
+
+def test_only_what_the_protocol_uses_is_part_of_a_jobs_id():
+    def identity(**settings):
+        return RobustnessSpec.identity_of(RobustnessSpec(**settings).model_dump(mode="json"))
+
+    assert identity() == identity(files=FILES) == identity(data_workers=3)
+    assert identity() != identity(family="imagecorruptions")
+    assert identity() != identity(subset=100)
+    files = identity(protocol="files", files=FILES)
+    assert files == identity(protocol="files", files=FILES, jpeg_quality=50)
+    assert files != identity(protocol="files", files="imagenet_c")
+
+
+def test_cells_are_every_severity_of_every_corruption():
+    assert len(RobustnessSpec().cells) == 75
+    found = RobustnessSpec(corruptions=("fog", "snow"), severities=(2, 4)).cells
+    assert found == (("fog", 2), ("fog", 4), ("snow", 2), ("snow", 4))
+
+
+def test_files_of_no_data_set_are_told_by_their_line(tiny, make_graph):
+    tiny["jobs"] = ["train", {"robustness": {"protocol": "files", "files": "imagenet_d"}}]
+    with pytest.raises(ConfigError, match=r"suite\.yaml:\d+: .*files: unknown data set 'imagenet_d'"):
+        make_graph(tiny)

@@ -1,0 +1,218 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from lsbench.core.atomic import write_json
+from lsbench.core.errors import ConfigError, InterruptedRunError, UsageError
+from lsbench.scheduler.protocol import Node
+from lsbench.scheduler.run import RunOptions, results_folder
+from lsbench.search.run import SearchParts, outcome_lines, require_packages, run_search
+from lsbench.store.results import RESULT
+from lsbench.store.trials import FAILURE, add_epoch
+from lsbench.suite.loader import load_suite
+
+SETTINGS = [{"lr": lr} for lr in (0.001, 0.002, 0.003, 0.004)]
+
+
+class FakeSearcher:
+    """Trains nothing: trial n reaches val_top1 (n + 1) / 10, and ends as `ends` says, else is stopped."""
+
+    def __init__(self, ends, settings):
+        self.ends, self.settings, self.ran = ends, settings, []
+
+    def draw(self, search):
+        return self.settings
+
+    def run(self, study):
+        for trial in study.book.left(study.variant):
+            settings = trial.settings or SETTINGS[trial.number]
+            end = self.ends.get((study.variant, trial.number), "stopped")
+            self.ran.append((study.variant, trial.number))
+            study.book.started(study.variant, trial.number, settings, {"node": "a"})
+            folder = study.book.folder.job_folder(str(trial.job.id))
+            folder.mkdir(parents=True, exist_ok=True)
+            value = (trial.number + 1) / 10
+            for epoch in range(1, 4 if end == "ok" else 2):
+                found = {"ev": "epoch", "epoch": epoch, "epochs": 3, "val_top1": value, "loss": 1.0}
+                add_epoch(folder, found)
+                study.book.progressed(study.variant, trial.number, found)
+            if end == "interrupt":
+                self.ends[study.variant, trial.number] = "ok"
+                raise KeyboardInterrupt
+            if end == "ok":
+                write_result(folder, trial.job, value)
+            elif end not in ("stopped", "lost"):
+                write_json(folder / FAILURE, {"error_class": end, "message": "as written down"})
+            study.book.ended(study.variant, trial.number, is_lost=end == "lost")
+
+
+def write_result(folder, job, value):
+    record = {"job_id": job.id, "metric": "val_top1", "value": value, "dataset": "fashion"}
+    records = [{**record, "protocol": p, "value": v} for p, v in (("train", value), ("train|epoch=1", 0.99))]
+    line = {"job_id": job.id, "status": "ok", "kind": "train", "label": job.label, "wall_s": 1.0}
+    write_json(folder / RESULT, {"job": line, "records": records})
+
+
+@pytest.fixture
+def graph(tiny, make_graph):
+    tiny["jobs"][0]["train"]["epochs"] = 3
+    tiny["search"] = {"space": {"lr": {"uniform": [0.001, 0.01]}}, "budget": {"trials": 4}}
+    return make_graph(tiny)
+
+
+@pytest.fixture
+def search(tmp_path, fake_executor, watcher):
+    def start(graph, ends=None, *, settings=SETTINGS, problems=(), **options):
+        def create():
+            executor = fake_executor([Node("a", 4)])
+            executor.token, executor.problems = "token", list(problems)
+            start.executors.append(executor)
+            return executor
+
+        start.searcher = FakeSearcher(ends or {}, settings)
+        parts = SearchParts(create, lambda plan, folder: watcher, lambda: start.searcher)
+        return run_search(graph, RunOptions(tmp_path / "results", **options), parts)
+
+    start.executors = []
+    return start
+
+
+BOTH = {("ls", 1): "ok", ("ls", 2): "ok", ("id", 0): "ok"}
+
+
+def test_a_search_leaves_records_journals_and_a_suite_that_runs(graph, search, tmp_path, watcher):
+    outcome, has_run = search(graph, BOTH)
+    assert has_run
+    assert {name: (found.number, found.value) for name, found in outcome.best.items()} == {
+        "ls": (2, 0.3),
+        "id": (0, 0.1),
+    }
+    assert (outcome.states, outcome.epochs) == ({"ok": 3, "stopped": 5}, (14, 24))
+    folder = results_folder(graph, tmp_path / "results")
+    assert sorted(line["status"] for line in folder.jobs().values()) == ["ok"] * 3 + ["stopped"] * 5
+    assert len(folder.records()) == 6
+    assert [entry["label"] for entry in folder.manifest()["jobs"]][:2] == [
+        "ls/train/trial0/seed0",
+        "ls/train/trial1/seed0",
+    ]
+    tuned = load_suite(str(outcome.tuned))
+    lrs = {v.name: tuned.jobs[0].spec_of[v.name]["lr"] for v in tuned.variants}
+    assert lrs == {"ls": 0.003, "id": 0.001}
+    assert watcher.ended.count(("ls/train/trial0/seed0", "stopped", "")) == 1
+    assert search.executors[0].events == ["start", "preflight", "close"]
+
+
+def test_the_same_settings_are_tried_on_each_variant(graph, search, tmp_path):
+    search(graph, BOTH)
+    lines = (tmp_path / "results/tiny/default/trials.jsonl").read_text().splitlines()
+    tried = {}
+    for line in map(json.loads, lines):
+        tried.setdefault(line["variant"], []).append(line["settings"])
+    assert tried["ls"] == tried["id"] == SETTINGS
+
+
+def test_a_search_that_is_over_starts_nothing_and_says_the_same(graph, search):
+    first, _ = search(graph, BOTH)
+    second, has_run = search(graph, BOTH)
+    assert not has_run
+    assert len(search.executors) == 1
+    assert second == first
+
+
+def test_an_interrupted_search_goes_on_with_what_has_not_ended(graph, search):
+    with pytest.raises(InterruptedRunError, match="same command continues the search"):
+        search(graph, {**BOTH, ("ls", 2): "interrupt"})
+    assert search.executors[0].events[-1] == "close"
+    outcome, _ = search(graph, BOTH)
+    assert search.searcher.ran[:2] == [("ls", 2), ("ls", 3)]
+    assert len(search.searcher.ran) == 6
+    assert outcome.best["ls"].number == 2
+
+
+def test_a_result_that_the_journals_missed_counts(graph, search, tmp_path):
+    search(graph, BOTH)
+    folder = results_folder(graph, tmp_path / "results")
+    for name in ("trials.jsonl", "jobs.jsonl", "records.jsonl"):
+        (folder.root / name).unlink()
+    search(graph, BOTH)
+    assert sorted(set(search.searcher.ran) & set(BOTH)) == []
+    assert len(folder.records()) == 6
+
+
+def test_another_search_begins_anew(tiny, graph, search, make_graph):
+    search(graph, BOTH)
+    tiny["search"]["seed"] = 1
+    search(make_graph(tiny), BOTH)
+    assert ("ls", 0) in search.searcher.ran
+    assert ("ls", 1) not in search.searcher.ran, "the same training needs no second run"
+
+
+def test_a_divergence_is_final_and_other_failures_are_tried_again(graph, search):
+    outcome, _ = search(graph, {**BOTH, ("ls", 0): "diverged", ("ls", 3): "ValueError"})
+    assert outcome.states["failed"] == 2
+    search(graph, {**BOTH, ("ls", 3): "ok"})
+    assert search.searcher.ran == [("ls", 3)]
+
+
+def test_a_lost_trial_is_taken_up_again_a_few_times(graph, search):
+    outcome, _ = search(graph, {**BOTH, ("ls", 0): "lost"})
+    assert search.searcher.ran.count(("ls", 0)) == 3
+    assert outcome.states["waiting"] == 1
+
+
+def test_a_variant_without_a_full_trial_is_named_and_left_out(graph, search):
+    outcome, _ = search(graph, {("id", 0): "ok"})
+    assert outcome.untuned == ["ls"]
+    assert "no trial trained to its end: ls" in "\n".join(lines_of(outcome))
+    assert [variant.name for variant in load_suite(str(outcome.tuned)).variants] == ["id"]
+
+
+def lines_of(outcome, **more):
+    return list(outcome_lines(outcome, **{"results": Path("results"), "data": None, "limit": None, **more}))
+
+
+def test_the_last_line_is_the_command_to_run(graph, search, tmp_path):
+    outcome, _ = search(graph, BOTH)
+    text = lines_of(outcome, results=tmp_path / "r", limit=2)[-1]
+    assert text == f"run them with: lsbench run {outcome.tuned} --results {tmp_path / 'r'} --limit 2"
+
+
+def test_flags_choose_the_variants(graph, search):
+    outcome, _ = search(graph, BOTH, only=["id"])
+    assert {variant for variant, _ in search.searcher.ran} == {"id"}
+    assert outcome.untuned == []
+
+
+def test_settings_that_follow_from_results_are_kept_when_a_trial_starts(tiny, make_graph, search):
+    tiny["jobs"][0]["train"]["epochs"] = 3
+    tiny["search"] = {"space": {"lr": {"uniform": [0.001, 0.01]}}, "budget": {"trials": 4}}
+    tiny["search"]["algorithm"] = "tpe"
+    graph = make_graph(tiny)
+    ends = {(variant, n): "ok" for variant in ("ls", "id") for n in range(4)}
+    with pytest.raises(InterruptedRunError):
+        search(graph, {**ends, ("ls", 1): "interrupt"}, settings=[])
+    outcome, _ = search(graph, ends, settings=[])
+    assert ("ls", 0) not in search.searcher.ran
+    assert search.searcher.ran[0] == ("ls", 1)
+    assert outcome.best["ls"].settings == SETTINGS[3]
+
+
+def test_problems_of_models_stop_it_before_any_trial(graph, search):
+    with pytest.raises(ConfigError, match="wrong"):
+        search(graph, problems=["variant 'ls': wrong"])
+    assert search.searcher.ran == []
+
+
+def test_a_suite_without_search_is_refused(tiny, make_graph, search):
+    with pytest.raises(UsageError, match="has no search"):
+        search(make_graph(tiny))
+
+
+def test_optuna_is_asked_for_only_by_tpe(tiny, make_graph, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    tiny["search"] = {"space": {"lr": {"uniform": [0.001, 0.01]}}, "budget": {"trials": 4}}
+    require_packages(make_graph(tiny).suite.search)
+    tiny["search"]["algorithm"] = "tpe"
+    with pytest.raises(ConfigError, match=r'pip install "lsbench\[search\]"'):
+        require_packages(make_graph(tiny).suite.search)

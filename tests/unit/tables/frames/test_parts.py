@@ -1,0 +1,78 @@
+import pandas as pd
+import pytest
+
+from lsbench.store.results import ResultsFolder
+from lsbench.tables.frames.cache import Part
+from lsbench.tables.frames.parts import Reading, part_frame, read_all
+
+
+@pytest.fixture
+def twins(tiny, make_graph, fill_store, with_epochs, records_of):
+    """A store in which two rows of the suite share their jobs, one training failed and one is missing."""
+    tiny["variants"].append({"name": "twin", "mixer": "identity"})
+
+    def records(job):
+        if job.label == "ls/train/seed1":
+            return None
+        return with_epochs(job, {"lr": [1.0, 0.5]}) if job.kind == "train" else records_of(job)
+
+    return fill_store(make_graph(tiny), records, failed=("twin/train/seed0",))
+
+
+def test_jobs_are_those_of_the_manifest_beside_their_last_lines(twins):
+    found = Reading(twins).jobs
+    assert found.name.tolist()[:3] == [entry["name"] for entry in twins.manifest()["jobs"]][:3]
+    trained = found[found.kind == "train"].set_index(["variant", "seed"]).sort_index()
+    states = {("id", 0): "failed", ("id", 1): "ok", ("ls", 0): "ok", ("ls", 1): "missing"}
+    states |= {("twin", 0): "failed", ("twin", 1): "ok"}
+    assert trained.status.to_dict() == states
+    assert trained.attempt.to_dict()["id", 0] == 2
+    assert pd.isna(trained.attempt.to_dict()["ls", 1])
+
+
+def test_rows_that_share_a_job_each_have_its_records_and_failed_jobs_have_none(twins):
+    reading = Reading(twins)
+    jobs, rows, records = reading.joined(Part.EPOCH, ["epoch"])
+    owners = reading.jobs.iloc[jobs]
+    assert list(zip(owners.variant, owners.seed, records.epoch.iloc[rows], strict=True)) == [
+        (variant, seed, epoch) for variant, seed in [("ls", 0), ("id", 1), ("twin", 1)] for epoch in (1, 2)
+    ]
+    assert owners.id.tolist() == records.job_id.iloc[rows].tolist()
+    assert sorted(jobs) == list(jobs)
+
+
+def test_a_frame_has_the_columns_of_suite_job_and_record(twins):
+    reading = Reading(twins)
+    given = range(len(reading.jobs))
+    frame = part_frame(
+        reading, Part.EPOCH, ["suite", "variant", "seed", "value", "number"], {"number": given}
+    )
+    assert frame.iloc[0].tolist() == ["tiny", "ls", 0, 1.0, 0.0]
+    assert len(frame) == 6
+
+
+def test_no_results_are_empty_and_several_come_together(twins, tmp_path):
+    columns = {"suite": "string", "value": "Float64"}
+
+    def frame_of(reading):
+        return part_frame(reading, Part.EPOCH, list(columns), {})
+
+    nowhere = ResultsFolder(tmp_path / "nowhere")
+    assert Reading(nowhere).jobs.empty
+    for folders, length in (([], 0), ([nowhere], 0), ([twins, nowhere, twins], 12)):
+        frame = read_all(folders, columns, frame_of)
+        assert len(frame) == length
+        assert {name: str(kind) for name, kind in frame.dtypes.items()} == columns
+
+
+def test_every_file_is_read_once(twins, monkeypatch):
+    calls = []
+    for name in ("manifest", "jobs", "record_blocks"):
+        read = getattr(ResultsFolder, name)
+        monkeypatch.setattr(
+            ResultsFolder, name, lambda self, *args, _n=name, _r=read: (calls.append(_n), _r(self, *args))[1]
+        )
+    reading = Reading(twins)
+    for part in Part:
+        reading.joined(part, ["value"])
+    assert sorted(calls) == ["jobs", "manifest", "record_blocks"]

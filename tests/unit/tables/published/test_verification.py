@@ -1,0 +1,111 @@
+import pytest
+
+from lsbench.tables.published.verification import Verdict, verification_counts, verification_rows, verify
+
+SUITE = {
+    "version": 1,
+    "name": "paper_tiny",
+    "source": "a paper",
+    "defaults": {"model": "lsnet_t", "dataset": {"name": "imagenet", "img_size": 224}},
+    "variants": [
+        {
+            "name": "ls",
+            "mixer": "ls_conv",
+            "published": {"params": 11.4e6, "macs": 0.31e9, "top1": 0.749, "throughput": 14708},
+        },
+        {"name": "id", "mixer": "identity", "published": {"macs": 0.3e9, "top1": 0.7}},
+    ],
+    "published_only": [{"name": "Peer", "published": {"top1": 0.726}, "reason": "not in timm"}],
+    "jobs": [{"train": {"epochs": 1}}, "evaluate", {"profile": {"probes": ["params", "macs"]}}],
+    "seeds": [0, 1, 2],
+}
+
+
+@pytest.fixture
+def check(make_graph, fill_store, records_of):
+    """Return verdict and reason by (row, metric), of results with the given figures."""
+
+    def run(figures, *, protocol="test|res=224|n=50000|v1", failed=(), **options):
+        graph = make_graph(SUITE, **options)
+        jobs = [
+            job.model_copy(update={"id": f"{job.kind}-{job.label.replace('/', '-')}", "needs": {}})
+            for job in graph.jobs
+        ]
+
+        def records(job):
+            values = figures.get(job.variant.name, {})
+            found = []
+            for record in records_of(job):
+                if record["metric"] not in values:
+                    continue
+                value = values[record["metric"]]
+                value = value[job.seed] if isinstance(value, list) else value
+                where = {"dataset": "imagenet", "protocol": protocol} if job.kind == "evaluate" else {}
+                found.append({**record, **where, "value": value})
+            return found or None
+
+        folder = fill_store(type(graph)(graph.suite, tuple(jobs), {}, frozenset(), ()), records, failed)
+        found = verify(folder)
+        return {(one.title, one.metric): one for one in found}
+
+    return run
+
+
+def test_what_is_counted_reproduces_if_it_rounds_to_what_was_printed(check):
+    found = check({"ls": {"params": 11_361_000.0, "macs": 305_100_000.0}, "id": {"macs": 294_000_000.0}})
+    assert found["ls", "params"].verdict == Verdict.REPRODUCES
+    assert found["ls", "macs"].verdict == Verdict.REPRODUCES
+    other = found["id", "macs"]
+    assert (other.verdict, other.reason) == (Verdict.DIFFERS, "rounds to 0.29, not 0.30")
+
+
+@pytest.mark.parametrize(
+    ("top1", "verdict"),
+    [
+        ([0.7490, 0.7492, 0.7488], Verdict.REPRODUCES),
+        ([0.7290, 0.7292, 0.7288], Verdict.DIFFERS),
+        ([0.7690, 0.7692, 0.7688], Verdict.DIFFERS),
+        ([0.7490, 0.7600, 0.7400], Verdict.CANNOT_TELL),
+        ([0.7435, 0.7437, 0.7433], Verdict.CANNOT_TELL),
+    ],
+)
+def test_what_was_trained_is_judged_by_its_whole_interval(check, top1, verdict):
+    assert check({"ls": {"top1": top1}})["ls", "top1"].verdict == verdict
+
+
+def test_published_weights_may_differ_by_pixels_alone(check):
+    protocol = "test|pretrained|res=224|n=50000|v1"
+    for value, verdict in ((0.7498, Verdict.REPRODUCES), (0.7445, Verdict.DIFFERS)):
+        found = check({"ls": {"top1": [value] * 3}}, protocol=protocol)
+        assert found["ls", "top1"].verdict == verdict
+
+
+def test_what_cannot_be_told_says_why(check):
+    found = check({}, failed=("id/evaluate/seed0",))
+    reasons = {key: one.reason for key, one in found.items()}
+    assert {one.verdict for one in found.values()} == {Verdict.CANNOT_TELL}
+    assert reasons["ls", "throughput"] == "a timing of another machine"
+    assert reasons["ls", "top1"] == "not run yet"
+    assert reasons["id", "top1"] == "failed"
+    assert reasons["Peer", "top1"] == "cannot be run here: not in timm"
+
+
+def test_under_overrides_only_what_a_limit_leaves_alone_is_judged(check):
+    figures = {"ls": {"params": 11.4e6, "top1": [0.749, 0.7491, 0.7489]}}
+    limited = check(figures, limit=2)
+    assert limited["ls", "params"].verdict == Verdict.REPRODUCES
+    assert limited["ls", "top1"].reason == "run with overrides (limit=2)"
+    other = check(figures, overrides=["jobs.train.epochs=2"])
+    assert other["ls", "params"].verdict == Verdict.CANNOT_TELL
+
+
+def test_rows_hold_both_numbers_and_all_verdicts_are_counted(check):
+    found = list(check({"ls": {"top1": [0.749, 0.7492, 0.7488]}}).values())
+    rows = list(verification_rows(found))
+    [row] = [row for row in rows if row[1:3] == ["ls", "top-1 (%)"]]
+    assert row[3:6] == ["74.9", "74.90 ± 0.05", "reproduces"]
+    assert verification_counts(found) == "1 reproduces, 0 differs, 6 cannot tell yet"
+
+
+def test_a_suite_without_published_numbers_has_nothing_to_verify(tiny, make_graph, fill_store):
+    assert verify(fill_store(make_graph(tiny))) == []
