@@ -68,12 +68,12 @@ def collect(path: Path, processes: int, seconds: float) -> None:
 def pairs_of(mixer: str, metric: str, seconds: float, *, threads: int) -> np.ndarray:
     """Return seconds of candidate and control and whether they were disturbed, shape ``(3, n)``."""
     from lsbench.timing.launch import run_apart
-    from lsbench.timing.request import Budget, Request, Setting, Subject
+    from lsbench.timing.request import Budget, Request, Setting, TimedModel
 
     reply = run_apart(
         Request(
-            subject=Subject(model="lsnet_nano", mixer=mixer),
-            control=Subject(model="lsnet_nano", mixer=CONTROL),
+            subject=TimedModel(model="lsnet_nano", mixer=mixer),
+            control=TimedModel(model="lsnet_nano", mixer=CONTROL),
             seed=0,
             num_classes=10,
             img_size=32,

@@ -30,7 +30,7 @@ from torch.utils import benchmark
 from lsbench.timing.host_load import HostLoad
 from lsbench.timing.launch import run_apart
 from lsbench.timing.passes import create_images, create_pass, create_subject
-from lsbench.timing.request import Budget, Reply, Request, Setting, Subject
+from lsbench.timing.request import Budget, Reply, Request, Setting, TimedModel
 from lsbench.timing.session import Session
 from lsbench.timing.watch import Watch
 
@@ -135,7 +135,7 @@ def main() -> None:
         answer(Request.model_validate_json(args.answer))
         return
     request = Request(
-        subject=Subject(model=args.model),
+        subject=TimedModel(model=args.model),
         seed=0,
         num_classes=1000,
         img_size=args.size,

@@ -21,7 +21,7 @@ LOW_DISK_BYTES = 5 * 2**30
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One line of the doctor: what, what was found, and whether it is good."""
 
     what: str
@@ -29,7 +29,7 @@ class Finding:
     is_good: bool = True
 
 
-def examine(results: Path, data_root: Path | None) -> Iterator[Finding]:
+def examine(results: Path, data_root: Path | None) -> Iterator[Diagnosis]:
     """Yield what there is on this machine.
 
     Args:
@@ -37,20 +37,20 @@ def examine(results: Path, data_root: Path | None) -> Iterator[Finding]:
         data_root: Folder under which large data sets lie, or None.
     """
     version = code_version()
-    yield Finding("lsbench", f"{version['lsbench']} ({version['git_sha'] or 'installed'})")
+    yield Diagnosis("lsbench", f"{version['lsbench']} ({version['git_sha'] or 'installed'})")
     for name in PACKAGES:
         installed = package_version(name)
-        yield Finding(name, installed or "not installed", installed is not None)
+        yield Diagnosis(name, installed or "not installed", installed is not None)
     yield from _imports()
     memory = psutil.virtual_memory()
-    yield Finding("CPU", f"{cpu_name()}, {usable_cpus()} usable cores, load {os.getloadavg()[0]:.1f}")
-    yield Finding("memory", f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free")
+    yield Diagnosis("CPU", f"{cpu_name()}, {usable_cpus()} usable cores, load {os.getloadavg()[0]:.1f}")
+    yield Diagnosis("memory", f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free")
     yield from _gpus()
     yield _disk(results)
     yield from _datasets(data_root)
 
 
-def _imports() -> Iterator[Finding]:
+def _imports() -> Iterator[Diagnosis]:
     """Import what breaks most often when versions do not match."""
     for name in ("torchvision", "ray", "imagecorruptions"):
         try:
@@ -58,31 +58,31 @@ def _imports() -> Iterator[Finding]:
                 warnings.simplefilter("ignore")
                 importlib.import_module(name)
         except Exception as error:  # noqa: BLE001 - a broken package may raise anything
-            yield Finding(f"import {name}", f"{type(error).__name__}: {error}", is_good=False)
+            yield Diagnosis(f"import {name}", f"{type(error).__name__}: {error}", is_good=False)
 
 
-def _gpus() -> Iterator[Finding]:
+def _gpus() -> Iterator[Diagnosis]:
     import torch
 
     if not torch.cuda.is_available():
-        yield Finding("GPU", "none that torch can use; jobs run on the CPU")
+        yield Diagnosis("GPU", "none that torch can use; jobs run on the CPU")
         return
     for index in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(index)
-        yield Finding(f"GPU {index}", f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB")
+        yield Diagnosis(f"GPU {index}", f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB")
 
 
-def _disk(results: Path) -> Finding:
+def _disk(results: Path) -> Diagnosis:
     folder = next(
         (path for path in [results.absolute(), *results.absolute().parents] if path.exists()), Path("/")
     )
     free = shutil.disk_usage(folder).free
     can_write = os.access(folder, os.W_OK)
     state = f"{free / 2**30:.1f} GiB free" + ("" if can_write else ", cannot be written")
-    return Finding(f"results in {results}", state, can_write and free > LOW_DISK_BYTES)
+    return Diagnosis(f"results in {results}", state, can_write and free > LOW_DISK_BYTES)
 
 
-def _datasets(data_root: Path | None) -> Iterator[Finding]:
+def _datasets(data_root: Path | None) -> Iterator[Diagnosis]:
     for name in DATASETS.names():
         plugin = DATASETS.load(name)
         try:
@@ -90,8 +90,8 @@ def _datasets(data_root: Path | None) -> Iterator[Finding]:
         except ValueError:
             continue  # it needs settings that only a suite can give
         try:
-            yield Finding(
+            yield Diagnosis(
                 f"data set {name}", f"ready, fingerprint {plugin.fingerprint(spec, data_root)[:12]}"
             )
         except DataError as error:
-            yield Finding(f"data set {name}", f"none here ({str(error).splitlines()[0]})")
+            yield Diagnosis(f"data set {name}", f"none here ({str(error).splitlines()[0]})")

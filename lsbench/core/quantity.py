@@ -17,6 +17,10 @@ class Quantity:
         scale: Factor from the stored value to the shown one (0.714 -> 71.4 %).
         digits: Decimals shown.
         depends_on_machine: Whether numbers from two machines are no comparison.
+        short_title: Column header of narrow tables; empty: the title.
+        is_headline: Whether it has a column in the main table, not only among the further measurements.
+        is_compared: Whether a column of differences to the baseline stands beside it.
+        is_per_image: Whether each single image has a value, so that two models are compared image by image.
     """
 
     name: str
@@ -26,6 +30,10 @@ class Quantity:
     scale: float = 1.0
     digits: int = 2
     depends_on_machine: bool = False
+    short_title: str = ""
+    is_headline: bool = False
+    is_compared: bool = False
+    is_per_image: bool = False
 
 
 def _percent(name: str, what: str) -> Quantity:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from lsbench.core.errors import UnknownNameError
@@ -61,10 +62,20 @@ class Registry:
         Raises:
             UnknownNameError: If there is no such plug-in; the message names the nearest one.
         """
-        if name in self._files():
-            return getattr(importlib.import_module(f"{self.package}.{name}"), self.attribute)
-        if name in _entry_points(self.group):
+        if name not in self._files() and name in _entry_points(self.group):
             return _entry_points(self.group)[name].load()
+        return getattr(self.module(name), self.attribute)
+
+    def module(self, name: str) -> ModuleType:
+        """Import the file of the plug-in `name` and return it as a module.
+
+        Raises:
+            UnknownNameError: If there is no such plug-in; the message names the nearest one.
+        """
+        if name in self._files():
+            return importlib.import_module(f"{self.package}.{name}")
+        if name in _entry_points(self.group):
+            return importlib.import_module(_entry_points(self.group)[name].module)
         raise UnknownNameError(self.unknown(name))
 
     def unknown(self, name: str) -> str:

@@ -154,7 +154,7 @@ def _check(folders: ImageFolders, places: dict[str, Path], name: str, is_complet
 
 def _find(folders: ImageFolders, places: dict[str, Path], name: str, is_complete: bool) -> Report:
     lists = {split: list_images(folders, split) for split in places}
-    sample = Sample()
+    sample = SeenImages()
     for images in lists.values():
         count = len(images) if is_complete else max(1, SAMPLED // len(lists))
         sample.add(images, _evenly(len(images), count))
@@ -221,7 +221,7 @@ def _named(names: Sequence[str]) -> str:
     return f"{len(names)} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
 
 
-class Sample:
+class SeenImages:
     """What the images looked at were like."""
 
     def __init__(self) -> None:

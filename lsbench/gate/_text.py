@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lsbench.core.quantity import quantity
-from lsbench.gate.compare import Comparison
+from lsbench.gate.compare import RowChange
 from lsbench.gate.judge import Judgement
 from lsbench.gate.verdict import Finding, Verdict
 
@@ -48,7 +48,7 @@ def row_texts(finding: Finding) -> list[str]:
     ]
 
 
-def _metric(compared: Comparison) -> str:
+def _metric(compared: RowChange) -> str:
     dataset = compared.key.dataset
     title = quantity(compared.key.metric).title
     return (
@@ -56,12 +56,12 @@ def _metric(compared: Comparison) -> str:
     )
 
 
-def _value(value: float | None, compared: Comparison) -> str:
+def _value(value: float | None, compared: RowChange) -> str:
     shown = quantity(compared.key.metric)
     return "-" if value is None else f"{value * shown.scale:.{shown.digits}f}"
 
 
-def _interval(compared: Comparison) -> str:
+def _interval(compared: RowChange) -> str:
     """Return the interval of the change, its ends ordered as numbers."""
     found = compared.evidence
     if found is None or found.low is None or found.high is None or compared.rule.is_exact:

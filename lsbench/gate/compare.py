@@ -25,7 +25,7 @@ POWER = 0.8
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RowChange:
     """A row, its two sides, and the evidence of a change.
 
     Attributes:
@@ -69,11 +69,11 @@ class Comparison:
         return f"{sign * self.evidence.worsening * shown.scale + 0.0:+.{shown.digits}f}"
 
 
-def compare_rows(rule: GateRule, matched: Sequence[tuple[GateRow, GateRow]]) -> list[Comparison]:
+def compare_rows(rule: GateRule, matched: Sequence[tuple[GateRow, GateRow]]) -> list[RowChange]:
     """Return the comparison of each pair (baseline, now) of rows of one rule."""
     found = []
     for before, after in matched:
-        empty = Comparison(before.key, after.title, rule, before.mean, after.mean)
+        empty = RowChange(before.key, after.title, rule, before.mean, after.mean)
         barrier = _barrier(before, after)
         if barrier is not None:
             found.append(replace(empty, barrier=barrier))
@@ -108,7 +108,7 @@ def _has_same_weights(before: GateRow, after: GateRow) -> bool:
     return all(one.weights is not None and one.weights == two.weights for one, two in _sides(before, after))
 
 
-def _by_value(empty: Comparison, before: GateRow, after: GateRow, test: str) -> Comparison:
+def _by_value(empty: RowChange, before: GateRow, after: GateRow, test: str) -> RowChange:
     """Compare numbers that come out the same whenever they are measured: any difference is a change."""
     rule, sides = empty.rule, zip(before.values(), after.values(), strict=True)
     worsenings = [rule.worsening(old, new) for old, new in sides]
@@ -118,7 +118,7 @@ def _by_value(empty: Comparison, before: GateRow, after: GateRow, test: str) -> 
     return replace(empty, evidence=evidence, test=test, detail=detail)
 
 
-def _by_pairs(empty: Comparison, before: GateRow, after: GateRow) -> Comparison:
+def _by_pairs(empty: RowChange, before: GateRow, after: GateRow) -> RowChange:
     """Compare the ratios to the control that was timed in turns."""
     [(old, new)] = _sides(before, after)
     if old.pairs is None or new.pairs is None:
@@ -152,7 +152,7 @@ def _listed(names: set[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def _by_images(empty: Comparison, before: GateRow, after: GateRow) -> Comparison:
+def _by_images(empty: RowChange, before: GateRow, after: GateRow) -> RowChange:
     """Compare the same models on the same images, image by image."""
     lost = gained = images = 0
     for old, new in _sides(before, after):
@@ -180,8 +180,8 @@ def _other_images(old: Images, new: Images) -> str:
 
 
 def _by_seeds(
-    empty: Comparison, before: GateRow, after: GateRow, matched: Sequence[tuple[GateRow, GateRow]]
-) -> Comparison:
+    empty: RowChange, before: GateRow, after: GateRow, matched: Sequence[tuple[GateRow, GateRow]]
+) -> RowChange:
     """Compare models that were trained anew: their seeds are the samples."""
     rule, seeds = empty.rule, len(before.measurements)
     sign = 1 if rule.direction == "lower" else -1

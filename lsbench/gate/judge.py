@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lsbench.core.errors import NothingMeasuredError
-from lsbench.gate.compare import Comparison, compare_rows
+from lsbench.gate.compare import RowChange, compare_rows
 from lsbench.gate.measurement import GateRow, RowKey
 from lsbench.gate.verdict import Finding, Verdict, decide
 from lsbench.stats.paired import holm
@@ -72,14 +72,14 @@ def judge(baseline: Iterable[GateRow], now: Iterable[GateRow], rules: Sequence[G
             if key not in old or key not in new:
                 row = old.get(key) or new[key]
                 barrier = _missing(key, old.keys(), new.keys())
-                empty = Comparison(key, row.title, rule, *_means(old.get(key), new.get(key)), barrier=barrier)
+                empty = RowChange(key, row.title, rule, *_means(old.get(key), new.get(key)), barrier=barrier)
                 findings.append(decide(empty, 1.0, 1.0))
         if not keys:
             findings.append(decide(_never_measured(rule), 1.0, 1.0))
     return findings
 
 
-def _verdicts(rule: GateRule, compared: Sequence[Comparison]) -> list[Finding]:
+def _verdicts(rule: GateRule, compared: Sequence[RowChange]) -> list[Finding]:
     """Judge the rows of one rule together: the more rows, the clearer each must be."""
     tested = [one.evidence for one in compared if one.evidence is not None]
     adjusted = iter(zip(*_adjusted(tested), strict=True))
@@ -107,9 +107,9 @@ def _missing(key: RowKey, old: Iterable[RowKey], new: Iterable[RowKey]) -> str:
     return f"{side} {has} it in another way: {others[0].protocol} instead of {key.protocol}"
 
 
-def _never_measured(rule: GateRule) -> Comparison:
+def _never_measured(rule: GateRule) -> RowChange:
     barrier = "neither the baseline nor the results hold this metric: no job of the suite measures it"
-    return Comparison(RowKey("all", rule.metric, "", None), "all", rule, barrier=barrier)
+    return RowChange(RowKey("all", rule.metric, "", None), "all", rule, barrier=barrier)
 
 
 def _nothing_matched(

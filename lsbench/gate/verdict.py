@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from lsbench.core.errors import ExitCode
-from lsbench.gate.compare import Comparison
+from lsbench.gate.compare import RowChange
 
 
 class Verdict(StrEnum):
@@ -30,14 +30,14 @@ class Finding:
         first: What a first measurement had said, where a second one has decided.
     """
 
-    compared: Comparison
+    compared: RowChange
     verdict: Verdict
     reason: str
     p_value: float | None = None
     first: Finding | None = None
 
 
-def decide(compared: Comparison, p_worse: float, p_better: float) -> Finding:
+def decide(compared: RowChange, p_worse: float, p_better: float) -> Finding:
     """Return the verdict on a row.
 
     Regressed: the loss is clear and as large as what matters, on the machine of the baseline. Inconclusive:

@@ -11,13 +11,13 @@ from lsbench.core.catalog import unknown_model
 from lsbench.core.job import JobContext, JobKind, JobSpec, Resources
 from lsbench.core.record import Record
 from lsbench.core.registry import MIXERS, PROBES
-from lsbench.timing.request import Budget, Precision, Setting, Subject
+from lsbench.timing.request import Budget, Precision, Setting, TimedModel
 
 USUAL_PASSES = {"latency": 500, "throughput": 40}
 USUAL_MAX = 256
 
 
-class Control(Subject):
+class Control(TimedModel):
     """The pinned model that takes turns with every variant."""
 
     @model_validator(mode="after")
@@ -91,7 +91,7 @@ class ProfileSpec(JobSpec):
             raise ValueError(f"min_s: expected at most max_s ({self.max_s:g}), found {self.min_s:g}")
         return self
 
-    def control_model(self) -> Subject | None:
+    def control_model(self) -> TimedModel | None:
         """Return the control as a model, however it was written."""
         if self.control is None or isinstance(self.control, Control):
             return self.control

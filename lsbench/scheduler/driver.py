@@ -11,7 +11,7 @@ from lsbench.core.atomic import write_text
 from lsbench.core.errors import ConfigError
 from lsbench.core.job import Job, Resources
 from lsbench.core.record import SCHEMA_VERSION
-from lsbench.scheduler.ledger import Ledger, Request
+from lsbench.scheduler.ledger import Ledger, ResourceRequest
 from lsbench.scheduler.protocol import Event, Executor, Placement
 from lsbench.scheduler.retry import needs_node_alone, one_line, should_retry
 from lsbench.store.results import LOG, SPEC, ResultsFolder
@@ -122,7 +122,7 @@ class Driver:
         ready = [job for job in self.waiting.values() if set(job.needs.values()) <= self.done]
         return sorted(ready, key=lambda job: (self._request(job).wants_node, -self.priority[str(job.id)]))
 
-    def _request(self, job: Job) -> Request:
+    def _request(self, job: Job) -> ResourceRequest:
         resources = job.resources
         if needs_node_alone(self.failures.get(str(job.id), [])):
             resources = Resources(exclusive="node").over(resources)

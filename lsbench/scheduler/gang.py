@@ -40,7 +40,7 @@ def part_requests(request: Mapping[str, Any], placement: Placement) -> list[dict
     ]
 
 
-class RunningJob:
+class RunningGang:
     """The parts of a running job; their events are made into those of one job."""
 
     def __init__(self, job_id: str, placement: Placement) -> None:

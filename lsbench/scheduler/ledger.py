@@ -20,7 +20,7 @@ SLACK = 1e-9
 
 
 @dataclass(frozen=True)
-class Request:
+class ResourceRequest:
     """What a job asks for, with ``auto`` settled: CPUs and GPUs of all its ranks together."""
 
     num_cpus: int
@@ -33,7 +33,7 @@ class Request:
         """Whether the job needs a node to itself: asked for, or exclusive on the CPU."""
         return self.exclusive == "node" or (self.exclusive == "device" and self.num_gpus == 0)
 
-    def for_ranks(self, count: int) -> Request:
+    def for_ranks(self, count: int) -> ResourceRequest:
         """Return what `count` of the ranks ask for; every rank gets the same, CPUs rounded up."""
         if self.num_ranks == 1:
             return self
@@ -77,17 +77,17 @@ class Ledger:
         """Return the ids of the nodes with an account."""
         return set(self._accounts)
 
-    def request(self, resources: Resources) -> Request:
+    def request(self, resources: Resources) -> ResourceRequest:
         """Return what `resources` means on this cluster: ``auto`` is a GPU a rank where there is any."""
         gpus, ranks = resources.num_gpus or 0.0, resources.num_ranks or 1
-        return Request(
+        return ResourceRequest(
             num_cpus=max(resources.num_cpus or 1, ranks),
             num_gpus=float(self._has_gpu * ranks) if gpus == "auto" else float(gpus),
             exclusive=resources.exclusive or "no",
             num_ranks=ranks,
         )
 
-    def check_fits(self, request: Request, label: str) -> None:
+    def check_fits(self, request: ResourceRequest, label: str) -> None:
         """Raise if no node, and for a gang not all nodes together, could ever hold the job, even when empty.
 
         Raises:
@@ -111,7 +111,7 @@ class Ledger:
             f"node has {largest.num_cpus} CPUs and {largest.num_gpus} GPUs; {advice}"
         )
 
-    def place(self, request: Request) -> Placement | None:
+    def place(self, request: ResourceRequest) -> Placement | None:
         """Take resources for a job and return where it may start, or None if it fits nowhere now.
 
         The fullest node that fits is taken, so that others can drain. A gang that fits on no single node is
@@ -127,7 +127,7 @@ class Ledger:
         parts = [_take(account, share) for account, share in self._shares(request)]
         return replace(parts[0], further=tuple(parts[1:])) if parts else None
 
-    def _shares(self, request: Request) -> list[tuple[_Account, Request]]:
+    def _shares(self, request: ResourceRequest) -> list[tuple[_Account, ResourceRequest]]:
         """Return how many ranks each node gets, nodes with most room first, or nothing if not all fit."""
         room = {name: self._ranks_that_fit(account, request) for name, account in self._accounts.items()}
         left, shares = request.num_ranks, []
@@ -138,7 +138,7 @@ class Ledger:
             left -= count
         return [] if left else shares
 
-    def _ranks_that_fit(self, account: _Account, request: Request) -> int:
+    def _ranks_that_fit(self, account: _Account, request: ResourceRequest) -> int:
         counts = range(request.num_ranks, 0, -1)
         return next((count for count in counts if self._fits(account, request.for_ranks(count))), 0)
 
@@ -155,7 +155,7 @@ class Ledger:
             account.closed = False
 
     @staticmethod
-    def _fits(account: _Account, request: Request) -> bool:
+    def _fits(account: _Account, request: ResourceRequest) -> bool:
         if account.closed or (request.wants_node and account.running):
             return False
         if account.free_cpus < request.num_cpus:
@@ -163,7 +163,7 @@ class Ledger:
         return _choose_devices(account.free_gpus, request) is not None
 
 
-def _take(account: _Account, request: Request) -> Placement:
+def _take(account: _Account, request: ResourceRequest) -> Placement:
     """Take what a request that fits a node asks for."""
     shares = _choose_devices(account.free_gpus, request) or {}
     cpus, taken = request.num_cpus, shares
@@ -177,7 +177,7 @@ def _take(account: _Account, request: Request) -> Placement:
     return Placement(account.node.id, cpus, taken, num_devices=len(shares), num_ranks=request.num_ranks)
 
 
-def _choose_devices(free: dict[int, float], request: Request) -> dict[int, float] | None:
+def _choose_devices(free: dict[int, float], request: ResourceRequest) -> dict[int, float] | None:
     """Return the share to take of each device, or None if they do not fit.
 
     A fraction goes to the fullest device that holds it; whole numbers take untouched devices. An

@@ -29,7 +29,7 @@ STATE_STYLE = {
 }
 
 
-class Estimate:
+class TimeLeft:
     """How long what is left may take, from how long jobs of the same kind took per MAC."""
 
     def __init__(self, plan: Plan, folder: ResultsFolder) -> None:
@@ -89,7 +89,7 @@ class PlainWatcher:
             console: Where lines go (stderr).
         """
         self.console, self.plan = console, plan
-        self.estimate = Estimate(plan, folder)
+        self.estimate = TimeLeft(plan, folder)
         self.total, self.ended = len(plan.todo), 0
         self.started_at: dict[str, float] = {}
         self.state: dict[str, dict[str, Any]] = {}

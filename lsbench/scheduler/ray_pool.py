@@ -24,7 +24,7 @@ from typing import Any
 from lsbench.core.env import code_version, usable_cpus
 from lsbench.core.errors import ClusterError
 from lsbench.core.job import Variant
-from lsbench.scheduler.gang import RunningJob, part_requests
+from lsbench.scheduler.gang import RunningGang, part_requests
 from lsbench.scheduler.local_ray import (
     check_reachable,
     end_processes,
@@ -99,7 +99,7 @@ class RayExecutor:
         self.address = address
         self.num_cpus = num_cpus or usable_cpus()
         self.token = secrets.token_hex(4)
-        self._running: dict[Any, tuple[RunningJob, int]] = {}
+        self._running: dict[Any, tuple[RunningGang, int]] = {}
         self._children_before: set[int] = set()
 
     def start(self) -> None:
@@ -180,7 +180,7 @@ class RayExecutor:
 
     def submit(self, job_id: str, folder: Path, placement: Placement, timeout_s: float) -> None:
         """Start a job on the node, or the nodes, that the ledger chose."""
-        job = RunningJob(job_id, placement)
+        job = RunningGang(job_id, placement)
         request = {"action": "job", "folder": str(folder), "log": str(folder / "log.txt")}
         endpoint = self._find_endpoint(placement) if placement.further else None
         for number, asked in enumerate(part_requests(request, placement)):

@@ -68,7 +68,7 @@ class Dimension(StrictModel):
         return min(max(float(f"{float(value):.4g}"), low), high)
 
 
-class Budget(StrictModel):
+class TrialBudget(StrictModel):
     """What the search of one variant may cost; the same for each, so that all are tuned fairly."""
 
     trials: int = Field(ge=1, description="trainings of each variant, at most `epochs` of the job long")
@@ -120,7 +120,7 @@ class SearchEntry(StrictModel):
     )
     metric: str = Field(default="val_top1", description="judges a trial after each epoch")
     mode: Mode | None = Field(default=None, description="default: the direction of the metric")
-    budget: Budget
+    budget: TrialBudget
     algorithm: str | dict[str, Any] = Field(
         default="asha", description="asha, pbt or tpe, or a mapping with `name` and its options"
     )

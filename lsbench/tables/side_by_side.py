@@ -25,7 +25,7 @@ _COUNTED = ("params", "macs", "macs_paper", "uncounted_ops")
 
 
 @dataclass(frozen=True)
-class Source:
+class ComparedResults:
     """One side: what was asked for, and the results that it is.
 
     Attributes:
@@ -71,7 +71,7 @@ class Beside:
     remark: str = ""
 
 
-def find_source(asked: str, results: Path, preset: str | None = None) -> Source:
+def find_source(asked: str, results: Path, preset: str | None = None) -> ComparedResults:
     """Return the results that a name means: a folder, a suite, ``SUITE@COMMIT`` or a commit.
 
     Args:
@@ -84,13 +84,13 @@ def find_source(asked: str, results: Path, preset: str | None = None) -> Source:
     """
     path = Path(asked)
     if path.is_dir():
-        return Source(asked, _below(path.absolute(), preset))
+        return ComparedResults(asked, _below(path.absolute(), preset))
     name, _, commit = asked.partition("@")
     if (results / name).is_dir() and name:
-        return Source(asked, _below(results.absolute() / name, preset), commit)
+        return ComparedResults(asked, _below(results.absolute() / name, preset), commit)
     if not commit and _COMMIT.fullmatch(asked):
         folders = tuple(find_results(results.absolute()))
-        return Source(asked, _of_preset(folders, preset), asked)
+        return ComparedResults(asked, _of_preset(folders, preset), asked)
     suites = {folder.root.parent.name for folder in find_results(results.absolute())}
     listed = ", ".join(sorted(suites)) or "none"
     raise UsageError(
@@ -126,7 +126,7 @@ def _commit(provenance: str) -> str:
     return str(json.loads(provenance).get("git_sha") or "")
 
 
-def compare_sources(a: Source, b: Source) -> list[Beside]:
+def compare_sources(a: ComparedResults, b: ComparedResults) -> list[Beside]:
     """Return every number that either side has, with the difference where both have it in the same way.
 
     Raises:
@@ -152,7 +152,7 @@ def compare_sources(a: Source, b: Source) -> list[Beside]:
     return [_with_other_protocol(row, found) for row in found]
 
 
-def _read(source: Source) -> Sides:
+def _read(source: ComparedResults) -> Sides:
     table = source.table()
     places = {(folder.root.parent.name, folder.root.name): folder for folder in source.folders}
     suites = {place[0] for place in places}

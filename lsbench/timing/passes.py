@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from lsbench.core.errors import ConfigError
 from lsbench.models.factory import create_model
 from lsbench.models.fusion import fuse
-from lsbench.timing.request import Request, Setting, Subject
+from lsbench.timing.request import Request, Setting, TimedModel
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def create_subject(subject: Subject, request: Request) -> nn.Module:
+def create_subject(subject: TimedModel, request: Request) -> nn.Module:
     """Return the model with weights drawn from the seed, in the form that is asked for."""
     torch.manual_seed(request.seed)
     model = create_model(

@@ -16,7 +16,7 @@ from lsbench.core.job import JobContext
 from lsbench.core.record import Record, measured
 from lsbench.core.registry import DATASETS
 from lsbench.timing.quantiles import quantile_intervals, samples_needed
-from lsbench.timing.request import Budget, Reply, Request, Subject
+from lsbench.timing.request import Budget, Reply, Request, TimedModel
 
 VERSION = 2
 """Version of the method in protocols. Version 1 timed a fixed number of passes in the job's own process."""
@@ -49,7 +49,7 @@ def create_request(
     num_classes = plugin.num_classes(plugin.spec.model_validate(job.variant.dataset), root)
     return Request(
         action=action,
-        subject=Subject(**job.variant.model_identity()),
+        subject=TimedModel(**job.variant.model_identity()),
         control=spec.control_model() if with_control else None,
         seed=job.seed or 0,
         num_classes=num_classes,
@@ -77,7 +77,7 @@ def protocol_of(request: Request, *, batch: int | str) -> str:
     return f"b={batch}|{request.setting.signature}|res={request.img_size}|{where}{control}|v{VERSION}"
 
 
-def _name_of(subject: Subject) -> str:
+def _name_of(subject: TimedModel) -> str:
     """Return a short name of a model, with a hash where it has arguments."""
     args = {**subject.mixer_args, **subject.model_args}
     parts = [subject.model, subject.mixer, content_hash(args, length=6) if args else None]

@@ -14,7 +14,7 @@ from lsbench.core.spec import StrictModel
 Precision = Literal["fp32", "bf16", "fp16"]
 
 
-class Subject(StrictModel):
+class TimedModel(StrictModel):
     """A model as a suite names it."""
 
     model: str
@@ -100,8 +100,8 @@ class Request(StrictModel):
     """
 
     action: Literal["time", "fit"] = "time"
-    subject: Subject
-    control: Subject | None = None
+    subject: TimedModel
+    control: TimedModel | None = None
     seed: int
     num_classes: int
     img_size: int

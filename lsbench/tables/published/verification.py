@@ -24,7 +24,7 @@ USUAL_TOLERANCE = 0.005
 TOLERANCE_OF_WEIGHTS = 0.001
 
 
-class Verdict(StrEnum):
+class Reproduction(StrEnum):
     """What became of a published number here."""
 
     REPRODUCES = "reproduces"
@@ -48,7 +48,7 @@ class Verification:
     published: float
     ours: Estimate | None
     protocol: str
-    verdict: Verdict
+    verdict: Reproduction
     reason: str
 
     @property
@@ -77,7 +77,7 @@ def verify(folder: ResultsFolder) -> list[Verification]:
         for metric, value in row["published"].items():
             what = (manifest["suite"], manifest["preset"], row["name"], metric, value)
             reason = f"cannot be run here: {row['reason']}"
-            found.append(Verification(*what, None, "", Verdict.CANNOT_TELL, reason))
+            found.append(Verification(*what, None, "", Reproduction.CANNOT_TELL, reason))
     return found
 
 
@@ -91,17 +91,17 @@ def _printed_digits(rows: Iterable[dict[str, float]]) -> dict[str, int]:
     return found
 
 
-_Judged = tuple[Estimate | None, str, Verdict, str]
+_Judged = tuple[Estimate | None, str, Reproduction, str]
 
 
 def _judge(table: pd.DataFrame, manifest: dict[str, Any], metric: str, value: float, digits: int) -> _Judged:
     """Return our number, its protocol, the verdict and its reason."""
     barrier = _barrier(manifest, metric)
     if barrier:
-        return None, "", Verdict.CANNOT_TELL, barrier
+        return None, "", Reproduction.CANNOT_TELL, barrier
     rows, lacking = _ours(table, metric)
     if lacking:
-        return None, "", Verdict.CANNOT_TELL, lacking
+        return None, "", Reproduction.CANNOT_TELL, lacking
     protocol = str(rows.protocol.iloc[0])
     values = [float(one) for one in rows.value]
     shown = quantity(metric)
@@ -163,25 +163,25 @@ def _estimate(rows: pd.DataFrame, values: list[float]) -> Estimate:
     return Estimate(values[0], low, high, 1)
 
 
-def _counted(ours: float, published: float, shown: Quantity, digits: int) -> tuple[Verdict, str]:
+def _counted(ours: float, published: float, shown: Quantity, digits: int) -> tuple[Reproduction, str]:
     rounded, printed = (f"{number * shown.scale:.{digits}f}" for number in (ours, published))
     if rounded == printed:
-        return Verdict.REPRODUCES, "rounds to the printed number"
-    return Verdict.DIFFERS, f"rounds to {rounded}, not {printed}"
+        return Reproduction.REPRODUCES, "rounds to the printed number"
+    return Reproduction.DIFFERS, f"rounds to {rounded}, not {printed}"
 
 
-def _within(ours: Estimate, published: float, tolerance: float, shown: Quantity) -> tuple[Verdict, str]:
+def _within(ours: Estimate, published: float, tolerance: float, shown: Quantity) -> tuple[Reproduction, str]:
     """Judge a measured number: its whole interval must lie within the tolerance, or outside."""
     allowed = f"{tolerance * shown.scale:.2f}"
     if ours.low is None or ours.high is None:
-        return Verdict.CANNOT_TELL, "our number has no interval"
+        return Reproduction.CANNOT_TELL, "our number has no interval"
     low, high = ours.low - published, ours.high - published
     if -tolerance <= low and high <= tolerance:
-        return Verdict.REPRODUCES, f"our whole interval lies within {allowed} of it"
+        return Reproduction.REPRODUCES, f"our whole interval lies within {allowed} of it"
     if low > tolerance or high < -tolerance:
-        return Verdict.DIFFERS, f"our whole interval lies more than {allowed} from it"
+        return Reproduction.DIFFERS, f"our whole interval lies more than {allowed} from it"
     return (
-        Verdict.CANNOT_TELL,
+        Reproduction.CANNOT_TELL,
         f"our interval lies neither within nor beyond {allowed} of it: more seeds tell",
     )
 
@@ -204,4 +204,4 @@ def verification_rows(found: Iterable[Verification]) -> Iterator[list[str]]:
 def verification_counts(found: Iterable[Verification]) -> str:
     """Return how many numbers have which verdict, in one line."""
     verdicts = [one.verdict for one in found]
-    return ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in Verdict)
+    return ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in Reproduction)

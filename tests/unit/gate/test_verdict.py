@@ -1,7 +1,7 @@
 import pytest
 
 from lsbench.core.errors import ExitCode
-from lsbench.gate.compare import Comparison
+from lsbench.gate.compare import RowChange
 from lsbench.gate.measurement import RowKey
 from lsbench.gate.verdict import Finding, Verdict, confirm, decide, exit_code, unalarmed
 from lsbench.stats.shifts import Evidence
@@ -15,7 +15,7 @@ def make(rules):
 
     def one(worsening, half=0.005, metric="latency_ratio", **more):
         evidence = Evidence(worsening, worsening - half, worsening + half, 0.5, 0.5)
-        return Comparison(KEY._replace(metric=metric), "ls", rules[metric], 1.0, 1.0, evidence, **more)
+        return RowChange(KEY._replace(metric=metric), "ls", rules[metric], 1.0, 1.0, evidence, **more)
 
     return one
 
@@ -55,7 +55,7 @@ def test_on_another_machine_no_timing_alarms(make):
 
 
 def test_what_cannot_be_compared_is_inconclusive(rules):
-    found = decide(Comparison(KEY, "ls", rules["latency_ratio"], barrier="no samples"), 1, 1)
+    found = decide(RowChange(KEY, "ls", rules["latency_ratio"], barrier="no samples"), 1, 1)
     assert (found.verdict, found.reason, found.p_value) == (Verdict.INCONCLUSIVE, "no samples", None)
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from lsbench.scheduler.gang import GIVE_UP_S, GRACE_S, RunningJob, part_requests
+from lsbench.scheduler.gang import GIVE_UP_S, GRACE_S, RunningGang, part_requests
 from lsbench.scheduler.protocol import Placement
 
 ALONE = Placement("a", 1)
@@ -39,7 +39,7 @@ def test_the_ranks_of_a_gang_are_asked_for_node_by_node():
 
 def test_a_single_part_is_the_job():
     events = take(
-        RunningJob("j", ALONE),
+        RunningGang("j", ALONE),
         (0, {"ev": "start", "gpus": ""}),
         (0, {"ev": "step", "step": 1}),
         (0, failed("oom", "too big")),
@@ -53,7 +53,7 @@ def test_a_single_part_is_the_job():
 
 def test_the_first_part_speaks_for_all_and_the_last_one_ends_the_job():
     events = take(
-        RunningJob("j", TWO_NODES),
+        RunningGang("j", TWO_NODES),
         (1, {"ev": "start"}),
         (0, {"ev": "start"}),
         (1, {"ev": "started", "pid": 1}),
@@ -78,7 +78,7 @@ def test_the_first_part_speaks_for_all_and_the_last_one_ends_the_job():
     ],
 )
 def test_the_end_that_explains_the_others_is_the_jobs(first, second, expected):
-    [(kind, data)] = take(RunningJob("j", TWO_NODES), (0, first), (1, second))
+    [(kind, data)] = take(RunningGang("j", TWO_NODES), (0, first), (1, second))
     assert (kind, data["ok"], data["error_class"]) == ("end", False, expected)
     assert data["lost_nodes"] == (["b"] if expected == "node_lost" else [])
 
@@ -87,12 +87,12 @@ def test_the_end_that_explains_the_others_is_the_jobs(first, second, expected):
 def test_of_lost_ranks_the_killed_one_explains_the_others(killed):
     ends = [failed("worker_lost", "it lost the other"), failed("worker_lost", "it lost the other")]
     ends[killed] |= {"message": "it was killed", "was_killed": True}
-    [(_, data)] = take(RunningJob("j", TWO_NODES), (0, ends[0]), (1, ends[1]))
+    [(_, data)] = take(RunningGang("j", TWO_NODES), (0, ends[0]), (1, ends[1]))
     assert data["message"] == "it was killed"
 
 
 def test_the_rest_of_a_broken_gang_is_stopped_once_after_a_moment():
-    job = RunningJob("j", TWO_NODES)
+    job = RunningGang("j", TWO_NODES)
     assert not job.must_stop(1000.0)
     assert job.take(1, failed("worker_lost"), 10.0) == []
     assert not job.must_stop(10.0)
@@ -102,7 +102,7 @@ def test_the_rest_of_a_broken_gang_is_stopped_once_after_a_moment():
 
 
 def test_a_part_that_does_not_obey_is_given_up():
-    job = RunningJob("j", TWO_NODES)
+    job = RunningGang("j", TWO_NODES)
     job.take(1, failed("node_lost", "gone"), 0.0)
     assert job.give_up(GIVE_UP_S - 1) == []
     [end] = job.give_up(GIVE_UP_S)

@@ -4,7 +4,7 @@ import pytest
 
 from lsbench.core.errors import ClusterError
 from lsbench.core.job import Resources
-from lsbench.scheduler.ledger import Ledger, Request
+from lsbench.scheduler.ledger import Ledger, ResourceRequest
 from lsbench.scheduler.protocol import Node
 
 
@@ -46,7 +46,7 @@ def random_gang(rng, nodes):
     room = [min(n.num_cpus // per_rank, n.num_gpus if on_gpu else 99) for n in nodes]
     ranks = rng.randint(2, sum(room)) if sum(room) > 1 else 1
     exclusive = rng.choice(["no", "no", "node"])
-    return Request(per_rank * ranks, ranks * on_gpu, exclusive, ranks) if ranks > 1 else None
+    return ResourceRequest(per_rank * ranks, ranks * on_gpu, exclusive, ranks) if ranks > 1 else None
 
 
 def random_request(rng, nodes):
@@ -55,7 +55,7 @@ def random_request(rng, nodes):
         return gang
     host = rng.choice(nodes)
     gpus = rng.choice([0, 0.125, 0.25, 0.5, *range(1, host.num_gpus + 1)]) if host.num_gpus else 0
-    return Request(rng.randint(1, host.num_cpus), gpus, rng.choice(["no", "no", "device", "node"]))
+    return ResourceRequest(rng.randint(1, host.num_cpus), gpus, rng.choice(["no", "no", "device", "node"]))
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -105,49 +105,49 @@ def test_nodes_come_and_go_without_overcommitting_the_others(seed):
 
 def test_a_known_node_that_joins_again_keeps_its_account():
     ledger = Ledger([Node("a", 1)])
-    assert ledger.place(Request(1, 0, "no")) is not None
+    assert ledger.place(ResourceRequest(1, 0, "no")) is not None
     ledger.add(Node("a", 1))
-    assert ledger.place(Request(1, 0, "no")) is None
+    assert ledger.place(ResourceRequest(1, 0, "no")) is None
 
 
 def test_fractions_fill_one_device_before_the_next():
     ledger = Ledger([Node("a", 16, 2)])
-    devices = [set(ledger.place(Request(1, 0.5, "no")).gpus) for _ in range(4)]
+    devices = [set(ledger.place(ResourceRequest(1, 0.5, "no")).gpus) for _ in range(4)]
     assert devices == [{0}, {0}, {1}, {1}]
-    assert ledger.place(Request(1, 0.125, "no")) is None
+    assert ledger.place(ResourceRequest(1, 0.125, "no")) is None
 
 
 def test_eight_eighths_fill_a_device_exactly():
     ledger = Ledger([Node("a", 16, 1)])
-    placements = [ledger.place(Request(1, 0.125, "no")) for _ in range(8)]
+    placements = [ledger.place(ResourceRequest(1, 0.125, "no")) for _ in range(8)]
     assert None not in placements
-    assert ledger.place(Request(1, 0.125, "no")) is None
+    assert ledger.place(ResourceRequest(1, 0.125, "no")) is None
     for placement in placements:
         ledger.release(placement)
-    assert ledger.place(Request(1, 1.0, "no")) is not None
+    assert ledger.place(ResourceRequest(1, 1.0, "no")) is not None
 
 
 def test_an_exclusive_job_takes_a_whole_device_and_sees_only_it():
     ledger = Ledger([Node("a", 4, 2)])
-    placement = ledger.place(Request(1, 0.25, "device"))
+    placement = ledger.place(ResourceRequest(1, 0.25, "device"))
     assert (placement.gpus, placement.num_devices, placement.num_cpus) == ({0: 1.0}, 1, 1)
-    assert ledger.place(Request(1, 1.0, "no")).gpus == {1: 1.0}
+    assert ledger.place(ResourceRequest(1, 1.0, "no")).gpus == {1: 1.0}
 
 
 def test_a_job_that_wants_the_node_takes_all_of_it_and_sees_what_it_asked_for():
     ledger = Ledger([Node("a", 4, 2)])
-    placement = ledger.place(Request(1, 1.0, "node"))
+    placement = ledger.place(ResourceRequest(1, 1.0, "node"))
     assert (placement.num_cpus, placement.gpus, placement.num_devices) == (4, {0: 1.0, 1: 1.0}, 1)
     assert placement.num_gpus == 2.0
-    assert ledger.place(Request(1, 0, "no")) is None
+    assert ledger.place(ResourceRequest(1, 0, "no")) is None
     ledger.release(placement)
-    assert ledger.place(Request(4, 0, "no")) is not None
+    assert ledger.place(ResourceRequest(4, 0, "no")) is not None
 
 
 def test_a_timing_on_the_cpu_waits_until_the_node_has_drained():
     ledger = Ledger([Node("a", 4)])
-    small = ledger.place(Request(1, 0, "no"))
-    timing = Request(1, 0, "device")
+    small = ledger.place(ResourceRequest(1, 0, "no"))
+    timing = ResourceRequest(1, 0, "device")
     assert timing.wants_node
     assert ledger.place(timing) is None
     ledger.release(small)
@@ -156,19 +156,19 @@ def test_a_timing_on_the_cpu_waits_until_the_node_has_drained():
 
 def test_the_fullest_node_is_taken_so_that_others_can_drain():
     ledger = Ledger([Node("a", 4), Node("b", 2)])
-    assert [ledger.place(Request(1, 0, "no")).node for _ in range(4)] == ["b", "b", "a", "a"]
+    assert [ledger.place(ResourceRequest(1, 0, "no")).node for _ in range(4)] == ["b", "b", "a", "a"]
 
 
 @pytest.mark.parametrize(
     ("nodes", "resources", "expected"),
     [
-        ([Node("a", 4, 1)], Resources(num_gpus="auto"), Request(1, 1.0, "no")),
-        ([Node("a", 4)], Resources(num_gpus="auto", num_cpus=3), Request(3, 0.0, "no")),
-        ([Node("a", 4), Node("b", 1, 1)], Resources(num_gpus="auto"), Request(1, 1.0, "no")),
-        ([Node("a", 4, 1)], Resources(num_gpus=0, exclusive="device"), Request(1, 0.0, "device")),
-        ([Node("a", 4, 1)], Resources(), Request(1, 0.0, "no")),
-        ([Node("a", 4, 2)], Resources(num_gpus="auto", num_ranks=2), Request(2, 2.0, "no", 2)),
-        ([Node("a", 4)], Resources(num_gpus="auto", num_ranks=2), Request(2, 0.0, "no", 2)),
+        ([Node("a", 4, 1)], Resources(num_gpus="auto"), ResourceRequest(1, 1.0, "no")),
+        ([Node("a", 4)], Resources(num_gpus="auto", num_cpus=3), ResourceRequest(3, 0.0, "no")),
+        ([Node("a", 4), Node("b", 1, 1)], Resources(num_gpus="auto"), ResourceRequest(1, 1.0, "no")),
+        ([Node("a", 4, 1)], Resources(num_gpus=0, exclusive="device"), ResourceRequest(1, 0.0, "device")),
+        ([Node("a", 4, 1)], Resources(), ResourceRequest(1, 0.0, "no")),
+        ([Node("a", 4, 2)], Resources(num_gpus="auto", num_ranks=2), ResourceRequest(2, 2.0, "no", 2)),
+        ([Node("a", 4)], Resources(num_gpus="auto", num_ranks=2), ResourceRequest(2, 0.0, "no", 2)),
     ],
 )
 def test_auto_is_one_gpu_where_there_is_any(nodes, resources, expected):
@@ -177,13 +177,13 @@ def test_auto_is_one_gpu_where_there_is_any(nodes, resources, expected):
 
 def test_a_job_that_fits_no_node_is_refused_with_what_there_is():
     ledger = Ledger([Node("a", 4), Node("b", 2, 1)])
-    ledger.check_fits(Request(2, 1.0, "no"), "v/train")
+    ledger.check_fits(ResourceRequest(2, 1.0, "no"), "v/train")
     with pytest.raises(
         ClusterError, match=r"v/train: asks for 3 CPUs and 1 GPUs; the largest node has 2 CPUs"
     ):
-        ledger.check_fits(Request(3, 1.0, "no"), "v/train")
+        ledger.check_fits(ResourceRequest(3, 1.0, "no"), "v/train")
     with pytest.raises(ClusterError, match="lower `resources`"):
-        Ledger([]).check_fits(Request(1, 0, "no"), "v/train")
+        Ledger([]).check_fits(ResourceRequest(1, 0, "no"), "v/train")
 
 
 def test_what_auto_means_is_settled_once():
@@ -201,36 +201,36 @@ def test_a_lost_node_stays_closed():
 
 def test_a_gang_prefers_one_node():
     ledger = Ledger([Node("a", 4, 2), Node("b", 8, 4)])
-    placement = ledger.place(Request(4, 4.0, "no", 4))
+    placement = ledger.place(ResourceRequest(4, 4.0, "no", 4))
     assert [(part.node, part.num_ranks) for part in placement.parts] == [("b", 4)]
     assert placement.is_gang
 
 
 def test_a_gang_that_fits_no_node_is_split_in_whole_ranks_and_gives_all_back():
     ledger = Ledger([Node("a", 4, 2), Node("b", 8, 4)])
-    placement = ledger.place(Request(10, 5.0, "no", 5))
+    placement = ledger.place(ResourceRequest(10, 5.0, "no", 5))
     assert [(p.node, p.num_ranks, p.num_cpus, set(p.gpus), p.num_devices) for p in placement.parts] == [
         ("b", 4, 8, {0, 1, 2, 3}, 4),
         ("a", 1, 2, {0}, 1),
     ]
-    assert ledger.place(Request(1, 2.0, "no", 2)) is None
+    assert ledger.place(ResourceRequest(1, 2.0, "no", 2)) is None
     ledger.release(placement)
-    assert ledger.place(Request(6, 6.0, "no", 6)) is not None
+    assert ledger.place(ResourceRequest(6, 6.0, "no", 6)) is not None
 
 
 def test_two_gangs_never_hold_half_of_what_they_need():
     ledger = Ledger([Node("a", 2), Node("b", 2)])
-    first = ledger.place(Request(3, 0, "no", 3))
-    assert ledger.place(Request(3, 0, "no", 3)) is None
-    assert ledger.place(Request(1, 0, "no")) is not None, "the one that waits holds nothing"
+    first = ledger.place(ResourceRequest(3, 0, "no", 3))
+    assert ledger.place(ResourceRequest(3, 0, "no", 3)) is None
+    assert ledger.place(ResourceRequest(1, 0, "no")) is not None, "the one that waits holds nothing"
     ledger.release(first)
-    assert ledger.place(Request(3, 0, "no", 3)) is not None
+    assert ledger.place(ResourceRequest(3, 0, "no", 3)) is not None
 
 
 def test_a_gang_that_wants_its_nodes_alone_takes_drained_ones_whole():
     ledger = Ledger([Node("a", 2), Node("b", 2), Node("c", 2)])
-    small = ledger.place(Request(1, 0, "no"))
-    placement = ledger.place(Request(3, 0, "node", 3))
+    small = ledger.place(ResourceRequest(1, 0, "no"))
+    placement = ledger.place(ResourceRequest(3, 0, "node", 3))
     assert {part.node for part in placement.parts} == {"a", "b", "c"} - {small.node}
     assert [part.num_cpus for part in placement.parts] == [2, 2]
     assert [part.num_ranks for part in placement.parts] == [2, 1]
@@ -238,8 +238,8 @@ def test_a_gang_that_wants_its_nodes_alone_takes_drained_ones_whole():
 
 def test_a_gang_that_all_nodes_together_cannot_hold_is_refused():
     ledger = Ledger([Node("a", 4, 2), Node("b", 2, 4)])
-    ledger.check_fits(Request(4, 4.0, "no", 4), "v/train")
+    ledger.check_fits(ResourceRequest(4, 4.0, "no", 4), "v/train")
     with pytest.raises(
         ClusterError, match=r"5 ranks with 1 CPUs and 1 GPUs each; all nodes together hold 4 of them"
     ):
-        ledger.check_fits(Request(5, 5.0, "no", 5), "v/train")
+        ledger.check_fits(ResourceRequest(5, 5.0, "no", 5), "v/train")

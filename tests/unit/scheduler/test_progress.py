@@ -4,7 +4,7 @@ import json
 import pytest
 from rich.console import Console
 
-from lsbench.scheduler.progress import Estimate, JsonWatcher, LiveWatcher, PlainWatcher, describe, share_done
+from lsbench.scheduler.progress import JsonWatcher, LiveWatcher, PlainWatcher, TimeLeft, describe, share_done
 from lsbench.store.results import ResultsFolder
 from lsbench.suite.planner import make_plan
 
@@ -28,11 +28,11 @@ EPOCH = {"ev": "epoch", "epoch": 1, "epochs": 4, "loss": 1.25, "val_top1": 0.5}
 
 
 def test_nothing_is_said_of_the_time_left_before_anything_is_known(plan, empty):
-    assert Estimate(plan, empty).seconds_left({}, 2) is None
+    assert TimeLeft(plan, empty).seconds_left({}, 2) is None
 
 
 def test_the_time_left_is_that_of_the_work_left_at_the_rate_seen(plan, empty):
-    estimate = Estimate(plan, empty)
+    estimate = TimeLeft(plan, empty)
     first = plan.todo[0]
     cost = plan.graph.cost
     estimate.learn(first.id, 10.0)
@@ -49,11 +49,11 @@ def test_finished_jobs_of_earlier_runs_are_learned_from(plan, fill_store, record
         return records_of(job) if job.id == plan.todo[0].id else None
 
     folder = fill_store(plan.graph, first_only)
-    assert Estimate(plan, folder).seconds_left({}, 1) > 0
+    assert TimeLeft(plan, folder).seconds_left({}, 1) > 0
 
 
 def test_the_time_left_falls_to_nothing(plan, empty):
-    estimate = Estimate(plan, empty)
+    estimate = TimeLeft(plan, empty)
     for job in plan.todo:
         estimate.learn(job.id, 1.0)
     assert estimate.seconds_left({}, 1) == 0.0
@@ -154,7 +154,7 @@ def test_a_state_in_words():
 
 
 def test_a_running_job_tells_the_time_left_before_the_first_has_ended(plan, empty):
-    estimate = Estimate(plan, empty)
+    estimate = TimeLeft(plan, empty)
     first = plan.todo[0]
     assert estimate.seconds_left({first.id: 0.01}, 1, {first.id: 1.0}) is None
     left = estimate.seconds_left({first.id: 0.5}, 1, {first.id: 10.0})

@@ -3,7 +3,7 @@
 import pytest
 
 from lsbench.timing.gpu_state import GpuReading
-from lsbench.timing.request import Budget, Request, Setting, Subject
+from lsbench.timing.request import Budget, Request, Setting, TimedModel
 
 
 class FakeClock:
@@ -64,7 +64,7 @@ def create_gpu():
 def small_request():
     """A request that takes well under a second: the smallest model on the smallest image."""
     return Request(
-        subject=Subject(model="lsnet_nano", mixer="identity"),
+        subject=TimedModel(model="lsnet_nano", mixer="identity"),
         seed=0,
         num_classes=3,
         img_size=32,

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lsbench.timing.measure import _most_other_cpus, answer, main, measure, peak_memory_mib
-from lsbench.timing.request import Budget, Reply, Subject
+from lsbench.timing.request import Budget, Reply, TimedModel
 
 pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
 
@@ -26,7 +26,7 @@ def test_a_model_is_timed_and_what_it_took_is_told(small_request):
 
 
 def test_a_control_takes_turns_with_it(small_request):
-    control = Subject(model="lsnet_nano", mixer="without_ska")
+    control = TimedModel(model="lsnet_nano", mixer="without_ska")
     reply = measure(small_request.model_copy(update={"control": control}))
     assert len(reply.seconds) == len(reply.control_seconds) == 6
     assert len(reply.warm_up) == 2
@@ -61,7 +61,7 @@ def test_the_largest_batch_is_looked_for(small_request, monkeypatch):
     [("no_such_model", {}, "ConfigError"), ("lsnet_nano", {"no_such_option": 1}, "ConfigError")],
 )
 def test_a_model_that_cannot_be_built_is_an_answer(model, args, expected, small_request):
-    subject = Subject(model=model, model_args=args)
+    subject = TimedModel(model=model, model_args=args)
     found = answer(small_request.model_copy(update={"subject": subject}))
     assert found["error"] == expected
     assert "no_such" in found["message"]

@@ -6,7 +6,7 @@ import pytest
 from lsbench.core.job import JobContext
 from lsbench.jobs.profile import ProfileSpec
 from lsbench.timing.records import Timed, create_request, protocol_of, save_samples
-from lsbench.timing.request import Reply, Subject
+from lsbench.timing.request import Reply, TimedModel
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def context(tiny, make_graph, tmp_path):
 
 def test_a_request_is_the_jobs_model_in_the_specs_setting(context):
     request = create_request(context, 32, batch_size=4, min_samples=50)
-    assert request.subject == Subject(model="lsnet_nano", mixer="identity")
+    assert request.subject == TimedModel(model="lsnet_nano", mixer="identity")
     assert (request.num_classes, request.img_size, request.batch_size) == (10, 32, 4)
     assert (request.setting.threads, request.setting.fused, request.device) == (3, True, "cpu")
     assert (request.budget.min_samples, request.budget.max_s) == (50, 8)
@@ -40,9 +40,9 @@ def test_protocols_tell_apart_whatever_must_not_be_compared(context):
     gpu = request.model_copy(update={"device": "cuda"})
     assert protocol_of(gpu, batch="max") == "b=max|fp32|nchw|fused|eager|res=32|cuda|v2"
     controls = [
-        Subject(model="lsnet_nano"),
-        Subject(model="lsnet_nano", mixer="swin"),
-        Subject(model="lsnet_nano", mixer="swin", mixer_args={"window": 7}),
+        TimedModel(model="lsnet_nano"),
+        TimedModel(model="lsnet_nano", mixer="swin"),
+        TimedModel(model="lsnet_nano", mixer="swin", mixer_args={"window": 7}),
     ]
     beside = [protocol_of(request.model_copy(update={"control": control}), batch=1) for control in controls]
     assert "|control=lsnet_nano|v2" in beside[0]

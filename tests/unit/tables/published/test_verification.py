@@ -1,6 +1,6 @@
 import pytest
 
-from lsbench.tables.published.verification import Verdict, verification_counts, verification_rows, verify
+from lsbench.tables.published.verification import Reproduction, verification_counts, verification_rows, verify
 
 SUITE = {
     "version": 1,
@@ -53,20 +53,20 @@ def check(make_graph, fill_store, records_of):
 
 def test_what_is_counted_reproduces_if_it_rounds_to_what_was_printed(check):
     found = check({"ls": {"params": 11_361_000.0, "macs": 305_100_000.0}, "id": {"macs": 294_000_000.0}})
-    assert found["ls", "params"].verdict == Verdict.REPRODUCES
-    assert found["ls", "macs"].verdict == Verdict.REPRODUCES
+    assert found["ls", "params"].verdict == Reproduction.REPRODUCES
+    assert found["ls", "macs"].verdict == Reproduction.REPRODUCES
     other = found["id", "macs"]
-    assert (other.verdict, other.reason) == (Verdict.DIFFERS, "rounds to 0.29, not 0.30")
+    assert (other.verdict, other.reason) == (Reproduction.DIFFERS, "rounds to 0.29, not 0.30")
 
 
 @pytest.mark.parametrize(
     ("top1", "verdict"),
     [
-        ([0.7490, 0.7492, 0.7488], Verdict.REPRODUCES),
-        ([0.7290, 0.7292, 0.7288], Verdict.DIFFERS),
-        ([0.7690, 0.7692, 0.7688], Verdict.DIFFERS),
-        ([0.7490, 0.7600, 0.7400], Verdict.CANNOT_TELL),
-        ([0.7435, 0.7437, 0.7433], Verdict.CANNOT_TELL),
+        ([0.7490, 0.7492, 0.7488], Reproduction.REPRODUCES),
+        ([0.7290, 0.7292, 0.7288], Reproduction.DIFFERS),
+        ([0.7690, 0.7692, 0.7688], Reproduction.DIFFERS),
+        ([0.7490, 0.7600, 0.7400], Reproduction.CANNOT_TELL),
+        ([0.7435, 0.7437, 0.7433], Reproduction.CANNOT_TELL),
     ],
 )
 def test_what_was_trained_is_judged_by_its_whole_interval(check, top1, verdict):
@@ -75,7 +75,7 @@ def test_what_was_trained_is_judged_by_its_whole_interval(check, top1, verdict):
 
 def test_published_weights_may_differ_by_pixels_alone(check):
     protocol = "test|pretrained|res=224|n=50000|v1"
-    for value, verdict in ((0.7498, Verdict.REPRODUCES), (0.7445, Verdict.DIFFERS)):
+    for value, verdict in ((0.7498, Reproduction.REPRODUCES), (0.7445, Reproduction.DIFFERS)):
         found = check({"ls": {"top1": [value] * 3}}, protocol=protocol)
         assert found["ls", "top1"].verdict == verdict
 
@@ -83,7 +83,7 @@ def test_published_weights_may_differ_by_pixels_alone(check):
 def test_what_cannot_be_told_says_why(check):
     found = check({}, failed=("id/evaluate/seed0",))
     reasons = {key: one.reason for key, one in found.items()}
-    assert {one.verdict for one in found.values()} == {Verdict.CANNOT_TELL}
+    assert {one.verdict for one in found.values()} == {Reproduction.CANNOT_TELL}
     assert reasons["ls", "throughput"] == "a timing of another machine"
     assert reasons["ls", "top1"] == "not run yet"
     assert reasons["id", "top1"] == "failed"
@@ -93,10 +93,10 @@ def test_what_cannot_be_told_says_why(check):
 def test_under_overrides_only_what_a_limit_leaves_alone_is_judged(check):
     figures = {"ls": {"params": 11.4e6, "top1": [0.749, 0.7491, 0.7489]}}
     limited = check(figures, limit=2)
-    assert limited["ls", "params"].verdict == Verdict.REPRODUCES
+    assert limited["ls", "params"].verdict == Reproduction.REPRODUCES
     assert limited["ls", "top1"].reason == "run with overrides (limit=2)"
     other = check(figures, overrides=["jobs.train.epochs=2"])
-    assert other["ls", "params"].verdict == Verdict.CANNOT_TELL
+    assert other["ls", "params"].verdict == Reproduction.CANNOT_TELL
 
 
 def test_rows_hold_both_numbers_and_all_verdicts_are_counted(check):
