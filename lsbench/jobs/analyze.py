@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from lsbench.core.facets import Facets
 from lsbench.core.job import Job, JobContext, JobKind, JobSpec, Resources
 from lsbench.core.record import Record, measured
 from lsbench.core.registry import ANALYSES
@@ -163,20 +164,24 @@ def _where(context: JobContext, analysis: Analysis, images: int) -> dict[str, An
 
     spec: AnalyzeSpec = context.spec
     _, dataset = dataset_of(context)
-    against = "" if spec.other is None else f"|other={spec.other}"
-    weights = "" if spec.weights == "last" else f"|{spec.weights}"
-    # The unbiased estimate of cka is of batches.
-    batch = f"|batch={spec.batch_size}" if spec.kind == "cka" else ""
-    size = f"|res={dataset.img_size}|n={images or spec.num_images}"
-    version = f"|v{JOB.version}.{analysis.version}"
-    protocol = f"{spec.kind}|{spec.split}{weights}{against}{batch}{size}{version}"
-    return {"protocol": protocol, "dataset": str(dataset.name)}
+    facets = Facets(
+        method=spec.kind,
+        split=spec.split,
+        weights=spec.weights,
+        other=spec.other,
+        # The unbiased estimate of cka is of batches.
+        batch_size=spec.batch_size if spec.kind == "cka" else None,
+        res=dataset.img_size,
+        n=images or spec.num_images,
+        version=f"{JOB.version}.{analysis.version}",
+    )
+    return {"facets": facets, "dataset": str(dataset.name)}
 
 
 def _records(found: Findings, where: Mapping[str, Any]) -> list[Record]:
     from lsbench.engine.intervals import interval_of
 
-    images = int(str(where["protocol"]).rpartition("|n=")[2].partition("|")[0])
+    images = where["facets"].n
     records = [measured(name, value, n=images, **where) for name, value in found.numbers.items()]
     for name, values in found.per_image.items():
         records.append(measured(name, float(values.mean()), n=images, **interval_of(values), **where))

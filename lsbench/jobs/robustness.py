@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lsbench.core.facets import Facets
 from lsbench.core.ids import content_hash
 from lsbench.core.job import JobContext, JobKind, Resources
 from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
-from lsbench.robustness.spec import RobustnessSpec, protocol_of
+from lsbench.robustness.spec import RobustnessSpec, corruption_facets
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,10 +51,11 @@ def run(context: JobContext) -> Sequence[Record]:
     setting: dict[str, Any] = {"weights_sha256": weights_sha256(model.state_dict()), **_versions()}
     predicted = _predict(context, model.to(context.device), opened, images, setting)
     _save(context, opened, predicted)
-    protocol = protocol_of(
+    facets = corruption_facets(
         spec,
         context.job.variant,
-        views=opened.views,
+        res=opened.res,
+        crop=opened.crop,
         reference=reference,
         images=images,
         version=JOB.version,
@@ -67,7 +69,7 @@ def run(context: JobContext) -> Sequence[Record]:
         dict(zip(opened.cells, corrupted, strict=True)),
         spec.cells,
         reference=reference,
-        protocol=protocol,
+        facets=facets,
         dataset=dataset,
         setting=setting,
     )
@@ -161,7 +163,9 @@ QUANTITIES = (
         short_title="mCE",
         is_compared=True,
         tolerance=0.01,
-        published_under=("imagenet-c-files", "c15", "s5", "ref=alexnet-HD19", "n=50000"),
+        published_under=Facets(
+            method="imagenet-c-files", corruptions=15, severities=5, reference="alexnet-HD19", n=50_000
+        ),
         **_WITHHELD,
     ),
     Quantity(
