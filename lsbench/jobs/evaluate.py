@@ -13,8 +13,7 @@ from lsbench.core.record import Record, measured
 from lsbench.core.registry import METRICS
 from lsbench.engine.evaluation import EvaluationSpec
 from lsbench.metrics import Metric, as_metric
-
-PREDICTIONS = "predictions.npz"
+from lsbench.store.job_files import PREDICTIONS
 
 
 class EvaluateSpec(EvaluationSpec):

@@ -10,6 +10,7 @@ from lsbench.core.ids import content_hash
 from lsbench.core.job import JobContext, JobKind, Resources
 from lsbench.core.record import Record
 from lsbench.robustness.spec import RobustnessSpec, protocol_of
+from lsbench.store.job_files import PREDICTIONS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from lsbench.robustness.opening import Opened
 
-PREDICTIONS = "predictions.npz"
 BLOCKS = "cells"
 
 

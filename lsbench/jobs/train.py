@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lsbench.core.job import JobContext, JobKind, Resources
 from lsbench.core.record import Record, epoch_protocol, measured
 from lsbench.engine.recipe import Recipe
+from lsbench.store.job_files import HISTORY
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from lsbench.engine.log_delivery import MultiLogger
     from lsbench.engine.trainer import Trainer
 
-HISTORY = "history.json"
 #: Metric of the records of each epoch -> its name in the history.
 CURVES = {
     "train_loss": "loss",
