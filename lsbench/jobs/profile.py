@@ -121,15 +121,16 @@ def run(context: JobContext) -> Sequence[Record]:
 
     This process leaves the GPU alone: it would hold memory that a timing may need.
     """
-    from lsbench.engine.classify import create_variant, dataset_of
+    from lsbench.engine.classify import create_variant
+    from lsbench.engine.open_data import open_data
 
-    _, dataset = dataset_of(context)
-    model = create_variant(context).eval()
+    data = open_data(context)
+    model = create_variant(context, data).eval()
     probes = context.spec.all_probes()
     records: list[Record] = []
     for number, name in enumerate(probes):
         context.emit({"ev": "step", "step": number, "steps": len(probes), "what": name})
-        records += PROBES.load(name)(model, dataset.img_size, context)
+        records += PROBES.load(name)(model, data.img_size, context)
     return records
 
 
