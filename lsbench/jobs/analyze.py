@@ -51,8 +51,10 @@ class AnalyzeSpec(JobSpec):
     def _has_two_trainings(self) -> Self:
         if self.other is not None and self.weights not in ("last", "ema"):
             raise ValueError("other: two variants are compared after their trainings; weights: last or ema")
-        if self.other is not None and self.kind != "cka":
-            raise ValueError(f"other: expected with kind cka, found {self.kind}, which looks at one model")
+        if self.other is not None and not ANALYSES.load(self.kind).is_of_two:
+            raise ValueError(
+                f"other: expected an analysis of two models, found {self.kind}, which looks at one model"
+            )
         return self
 
     @classmethod
@@ -168,8 +170,7 @@ def _where(context: JobContext, data: OpenData, analysis: Analysis, images: int)
     spec: AnalyzeSpec = context.spec
     against = "" if spec.other is None else f"|other={spec.other}"
     weights = "" if spec.weights == "last" else f"|{spec.weights}"
-    # The unbiased estimate of cka is of batches.
-    batch = f"|batch={spec.batch_size}" if spec.kind == "cka" else ""
+    batch = f"|batch={spec.batch_size}" if analysis.is_of_batches else ""
     size = f"|res={data.img_size}|n={images or spec.num_images}"
     version = f"|v{JOB.version}.{analysis.version}"
     protocol = f"{spec.kind}|{spec.split}{weights}{against}{batch}{size}{version}"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from lsbench.core.job import JobContext
 from lsbench.core.record import Record
+from lsbench.probes import Probe
+from lsbench.probes._expected import latency_images
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,4 +31,4 @@ def latency(model: nn.Module, img_size: int, context: JobContext) -> Sequence[Re
     return [*found, *timed.resource_records()]
 
 
-PROBE = latency
+PROBE = Probe(latency, latency_images, companion="latency_ratio")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from lsbench.core.job import JobContext
 from lsbench.core.record import Record
+from lsbench.probes import Probe
+from lsbench.probes._expected import latency_images
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,4 +21,4 @@ def latency_ratio(model: nn.Module, img_size: int, context: JobContext) -> Seque
     return [ratio_record(context, img_size, "latency_ratio", batch=1, is_rate=False)]
 
 
-PROBE = latency_ratio
+PROBE = Probe(latency_ratio, latency_images, has_control=True)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from lsbench.core.job import JobContext
 from lsbench.core.record import Record
+from lsbench.probes import Probe
+from lsbench.probes._expected import throughput_images
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,4 +28,4 @@ def throughput(model: nn.Module, img_size: int, context: JobContext) -> Sequence
     return [timed.to_record("throughput", values), *timed.resource_records()]
 
 
-PROBE = throughput
+PROBE = Probe(throughput, throughput_images, companion="throughput_ratio")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from lsbench.core.job import JobContext
 from lsbench.core.record import Record
+from lsbench.probes import Probe
+from lsbench.probes._expected import throughput_images
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,4 +22,4 @@ def throughput_ratio(model: nn.Module, img_size: int, context: JobContext) -> Se
     return [ratio_record(context, img_size, "throughput_ratio", batch=batch, is_rate=True)]
 
 
-PROBE = throughput_ratio
+PROBE = Probe(throughput_ratio, throughput_images, has_control=True)
