@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject
+from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject, finding
 from lsbench.analyses._maps import entropy
 
 if TYPE_CHECKING:
@@ -117,5 +117,22 @@ def draw(arrays: Mapping[str, NDArray[Any]], figure: Figure, title: str) -> None
             axes[row, index].set(xticks=[], yticks=[])
     figure.suptitle(f"{title}: accumulated aggregation weights")
 
+
+QUANTITIES = (
+    finding(
+        "aggregation_entropy", "ratio", "aggregation entropy / largest", digits=3, short_title="aggr. entropy"
+    ),
+    finding(
+        "aggregation_overlap",
+        "fraction",
+        "aggregation on the object (%)",
+        scale=100.0,
+        digits=1,
+        short_title="aggr. on object (%)",
+    ),
+    finding(
+        "object_area", "fraction", "area of the object (%)", scale=100.0, digits=1, short_title="object (%)"
+    ),
+)
 
 ANALYSIS = Analysis(analyse, draw, metrics=("aggregation_entropy", "aggregation_overlap", "object_area"))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject
+from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject, finding
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -96,5 +96,18 @@ def draw(arrays: Mapping[str, NDArray[Any]], figure: Figure, title: str) -> None
         axis.set_ticks(range(len(names)), names, fontsize=6, rotation=90 if axis is axes.xaxis else 0)
     figure.colorbar(image, label="CKA")
 
+
+QUANTITIES = (
+    finding(
+        "cka_mean",
+        "ratio",
+        "CKA, all pairs of layers",
+        digits=3,
+        short_title="CKA",
+    ),
+    finding(
+        "cka_same_depth", "ratio", "CKA, layers of the same depth", digits=3, short_title="CKA, same depth"
+    ),
+)
 
 ANALYSIS = Analysis(analyse, draw, metrics=("cka_mean", "cka_same_depth"), is_of_two=True, is_of_batches=True)

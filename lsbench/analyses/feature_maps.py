@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject
+from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject, finding
 from lsbench.analyses._maps import entropy
 
 if TYPE_CHECKING:
@@ -74,5 +74,10 @@ def draw(arrays: Mapping[str, NDArray[Any]], figure: Figure, title: str) -> None
         each.set(xticks=[], yticks=[])
     figure.suptitle(f"{title}: feature maps")
 
+
+QUANTITIES = (
+    finding("lkp_map_entropy", "ratio", "LKP map entropy / largest", digits=3, short_title="LKP entropy"),
+    finding("ska_map_entropy", "ratio", "SKA map entropy / largest", digits=3, short_title="SKA entropy"),
+)
 
 ANALYSIS = Analysis(analyse, draw, metrics=("lkp_map_entropy", "ska_map_entropy"))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject
+from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject, finding
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -103,5 +103,20 @@ def draw(arrays: Mapping[str, NDArray[Any]], figure: Figure, title: str) -> None
     )
     axes.legend(fontsize=7)
 
+
+QUANTITIES = (
+    finding(
+        "fourier_high_frequency",
+        "nat",
+        "log amplitude at the highest frequency",
+        short_title="high frequency",
+    ),
+    finding(
+        "fourier_gain",
+        "nat",
+        "mixers' gain at the highest frequency",
+        short_title="mixers' gain",
+    ),
+)
 
 ANALYSIS = Analysis(analyse, draw, metrics=("fourier_high_frequency", "fourier_gain"))

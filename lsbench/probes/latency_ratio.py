@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lsbench.core.job import JobContext
+from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
 from lsbench.probes import Probe
 from lsbench.probes._expected import latency_images
@@ -20,5 +21,17 @@ def latency_ratio(model: nn.Module, img_size: int, context: JobContext) -> Seque
 
     return [ratio_record(context, img_size, "latency_ratio", batch=1, is_rate=False)]
 
+
+QUANTITIES = (
+    Quantity(
+        "latency_ratio",
+        "ratio",
+        False,
+        "latency / control",
+        digits=3,
+        is_headline=True,
+        is_relative_timing=True,
+    ),
+)
 
 PROBE = Probe(latency_ratio, latency_images, has_control=True)

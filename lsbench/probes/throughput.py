@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lsbench.core.job import JobContext
+from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
 from lsbench.probes import Probe
 from lsbench.probes._expected import throughput_images
+from lsbench.probes._timing import RESOURCES
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,5 +29,18 @@ def throughput(model: nn.Module, img_size: int, context: JobContext) -> Sequence
     save_values(context, "throughput", values, timed)
     return [timed.to_record("throughput", values), *timed.resource_records()]
 
+
+QUANTITIES = (
+    Quantity(
+        "throughput",
+        "image/s",
+        True,
+        "throughput (img/s)",
+        digits=0,
+        depends_on_machine=True,
+        is_headline=True,
+    ),
+    *RESOURCES,
+)
 
 PROBE = Probe(throughput, throughput_images, companion="throughput_ratio")
