@@ -56,6 +56,10 @@ class Registry:
         """Return all names, sorted, without importing any plug-in."""
         return sorted({*self._files(), *_entry_points(self.group)})
 
+    def own_names(self) -> list[str]:
+        """Return the names of lsbench's own plug-ins, sorted."""
+        return sorted(self._files())
+
     def load(self, name: str) -> Any:
         """Import the plug-in `name` and return what its file offers.
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lsbench.rendering.sentences import sentence
+from lsbench.tables.columns import FURTHER
 from lsbench.tables.comparisons import to_row
 from lsbench.tables.curves import Curve
 from lsbench.tables.robustness import robustness_notes, to_record
@@ -34,6 +35,7 @@ def _table(summary: Summary) -> dict[str, Any]:
             "higher_is_better": column.quantity.higher_is_better,
             "protocol": column.protocol,
             "is_published": column.is_published,
+            "is_further": column.panel == FURTHER,
         }
         for column in summary.columns
     ]

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from lsbench.analyses import Analysis, Subject
-from lsbench.core.quantity import QUANTITIES
+from lsbench.core.quantity import declarations
 from lsbench.core.registry import ANALYSES
 from lsbench.jobs.analyze import write_findings
 from lsbench.models.factory import create_model
@@ -36,7 +36,7 @@ def test_it_gives_finite_numbers_with_units_and_the_same_ones_again(name, subjec
     assert numbers
     assert set(numbers) <= set(analysis.metrics)
     assert all(np.isfinite(value) for value in numbers.values())
-    assert set(analysis.metrics) <= set(QUANTITIES)
+    assert set(analysis.metrics) <= set(declarations())
     assert all(values.shape == (6,) for values in one.per_image.values())
     for key, values in one.arrays.items():
         assert np.array_equal(values, two.arrays[key])

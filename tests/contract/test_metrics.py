@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from lsbench.core.quantity import QUANTITIES
+from lsbench.core.quantity import declarations
 from lsbench.core.registry import METRICS
 from lsbench.data.dataset import IMAGENET_MEAN, IMAGENET_STD
 from lsbench.metrics import Metric, as_metric
@@ -40,7 +40,7 @@ def test_its_summary_is_a_number_with_a_unit_and_a_direction(name, metric, logit
     value = metric.aggregate(metric.per_image(logits, TARGETS).numpy())
     assert isinstance(value, float)
     assert math.isfinite(value)
-    assert QUANTITIES[name].higher_is_better is not None
+    assert declarations()[name].quantity.higher_is_better is not None
 
 
 def test_its_attack_keeps_the_shape_and_changes_no_weight(metric):
