@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from lsbench.core.facets import Facets
 from lsbench.core.job import Job, JobContext, JobKind, JobSpec, Resources
 from lsbench.core.record import Record, measured
 from lsbench.core.registry import ANALYSES
@@ -168,19 +169,23 @@ def write_findings(folder: Path, name: str, title: str, analysis: Analysis, foun
 
 def _where(context: JobContext, data: OpenData, analysis: Analysis, images: int) -> dict[str, Any]:
     spec: AnalyzeSpec = context.spec
-    against = "" if spec.other is None else f"|other={spec.other}"
-    weights = "" if spec.weights == "last" else f"|{spec.weights}"
-    batch = f"|batch={spec.batch_size}" if analysis.is_of_batches else ""
-    size = f"|res={data.img_size}|n={images or spec.num_images}"
-    version = f"|v{JOB.version}.{analysis.version}"
-    protocol = f"{spec.kind}|{spec.split}{weights}{against}{batch}{size}{version}"
-    return {"protocol": protocol, "dataset": data.name}
+    facets = Facets(
+        method=spec.kind,
+        split=spec.split,
+        weights=spec.weights,
+        other=spec.other,
+        batch_size=spec.batch_size if analysis.is_of_batches else None,
+        res=data.img_size,
+        n=images or spec.num_images,
+        version=f"{JOB.version}.{analysis.version}",
+    )
+    return {"facets": facets, "dataset": data.name}
 
 
 def _records(found: Findings, where: Mapping[str, Any]) -> list[Record]:
     from lsbench.engine.intervals import interval_of
 
-    images = int(str(where["protocol"]).rpartition("|n=")[2].partition("|")[0])
+    images = where["facets"].n
     records = [measured(name, value, n=images, **where) for name, value in found.numbers.items()]
     for name, values in found.per_image.items():
         records.append(measured(name, float(values.mean()), n=images, **interval_of(values), **where))

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from lsbench.core.facets import Facets
 from lsbench.core.ids import content_hash
 from lsbench.core.job import JobContext, JobKind, Resources
 from lsbench.core.record import Record, measured
@@ -73,10 +74,15 @@ def run(context: JobContext) -> Sequence[Record]:
     _save_predictions(context, found, list(batches.paths)[: found[0].num_images])
     records = []
     for head, of_head in zip(heads, found, strict=True):
-        classes = "" if folders.subset is None else f"|classes={len(head or folders.wnids)}"
-        size = f"|res={tested.img_size}{classes}|n={of_head.num_images}"
-        protocol = f"{spec.split}{spec.weights_mark}{size}|v{JOB.version}"
-        where = {"protocol": protocol, "dataset": tested.name, "setting": {"weights_sha256": sha256}}
+        facets = Facets(
+            split=spec.split,
+            weights=spec.weights,
+            res=tested.img_size,
+            classes=None if folders.subset is None else len(head or folders.wnids),
+            n=of_head.num_images,
+            version=str(JOB.version),
+        )
+        where = {"facets": facets, "dataset": tested.name, "setting": {"weights_sha256": sha256}}
         records += [_record(name, metric, of_head, **where) for name, metric in metrics.items()]
     return records
 

@@ -10,7 +10,7 @@ from lsbench.core.ids import content_hash
 from lsbench.core.job import JobContext, JobKind, Resources
 from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
-from lsbench.robustness.spec import RobustnessSpec, protocol_of
+from lsbench.robustness.spec import RobustnessSpec, corruption_facets
 from lsbench.store.job_files import PREDICTIONS
 
 if TYPE_CHECKING:
@@ -52,10 +52,11 @@ def run(context: JobContext) -> Sequence[Record]:
     setting: dict[str, Any] = {"weights_sha256": weights_sha256(model.state_dict()), **_versions()}
     predicted = _predict(context, model.to(context.device), opened, images, setting)
     _save(context, opened, predicted)
-    protocol = protocol_of(
+    facets = corruption_facets(
         spec,
         context.job.variant,
-        views=opened.views,
+        res=opened.res,
+        crop=opened.crop,
         reference=reference,
         images=images,
         version=JOB.version,
@@ -69,7 +70,7 @@ def run(context: JobContext) -> Sequence[Record]:
         dict(zip(opened.cells, corrupted, strict=True)),
         spec.cells,
         reference=reference,
-        protocol=protocol,
+        facets=facets,
         dataset=dataset,
         setting=setting,
     )

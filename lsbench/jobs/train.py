@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from lsbench.core.facets import Facets
 from lsbench.core.job import JobContext, JobKind, Resources
 from lsbench.core.quantity import Quantity, percentage
-from lsbench.core.record import Record, epoch_protocol, measured
+from lsbench.core.record import Record, measured
 from lsbench.engine.recipe import Recipe
 from lsbench.store.job_files import HISTORY
 
@@ -104,12 +105,18 @@ def _write_history(context: JobContext, history: list[dict[str, float]], **more:
 def _records(context: JobContext, history: list[dict[str, float]], sha256: str) -> list[Record]:
     """Return the training's records: of the end and the best epoch, then of each epoch."""
     recipe: Recipe = context.spec
-    protocol = f"train|{recipe.epochs}ep|bs={recipe.batch_size}|lr={recipe.lr:g}|v{JOB.version}"
+    facets = Facets(
+        method="train",
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        lr=recipe.lr,
+        version=str(JOB.version),
+    )
     dataset = str(context.job.variant.dataset["name"])
     setting: dict[str, Any] = {"weights_sha256": sha256}
     if "lr_scale" in history[-1]:
         setting["lr_scale"] = history[-1]["lr_scale"]
-    shared: dict[str, Any] = {"dataset": dataset, "protocol": protocol}
+    shared: dict[str, Any] = {"dataset": dataset, "facets": facets}
     last = history[-1]
     n = int(last["val_images"])
     found = [
@@ -124,9 +131,8 @@ def _records(context: JobContext, history: list[dict[str, float]], sha256: str) 
     for number, entry in enumerate(history, 1):
         for metric, key in CURVES.items():
             if key in entry:
-                at_epoch = epoch_protocol(protocol, number)
-                where = {"epoch": number}
-                found.append(measured(metric, entry[key], protocol=at_epoch, dataset=dataset, setting=where))
+                shared = {"dataset": dataset, "facets": facets.of_epoch(number)}
+                found.append(measured(metric, entry[key], setting={"epoch": number}, **shared))
     return found
 
 

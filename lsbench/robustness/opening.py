@@ -29,7 +29,8 @@ class Opened:
         source: Makes or reads all variants of one of them.
         cells: The cell of each variant after the clean one.
         missing: One line for each cell that was asked for and is not there.
-        views: How an image becomes the square that the model sees, for the protocol.
+        res: Side of the images, or to which their shorter side is resized, in pixels; None where it is not.
+        crop: Side of the square that is cut out for the model, in pixels; None where nothing is cut out.
     """
 
     folders: ImageFolders
@@ -37,7 +38,8 @@ class Opened:
     source: Source
     cells: tuple[Cell, ...]
     missing: Mapping[Cell, str]
-    views: str
+    res: int | None
+    crop: int | None
 
 
 def open_variants(context: JobContext, data: OpenData, files: OpenData | None) -> Opened:
@@ -62,15 +64,15 @@ def open_variants(context: JobContext, data: OpenData, files: OpenData | None) -
     if files is not None:
         copies, missing = _copies(context, files, folders, images)
         source = FileSource(images, crop, copies, img_size=size)
-        return Opened(folders, images, source, tuple(copies), missing, f"crop={size}")
+        return Opened(folders, images, source, tuple(copies), missing, None, size)
     if size < LEAST_SIDE:
         raise ConfigError(
             f"{context.job.label}: expected images of at least {LEAST_SIDE} pixels to corrupt, found "
             f"img_size {size} of '{data.name}'; set a larger img_size"
         )
     live = LiveSource(images, crop, spec.cells, family=spec.family, jpeg_quality=spec.jpeg_quality)
-    views = f"res={size}" if data.plugin.in_memory else f"res={resized_side(size)}|crop={size}"
-    return Opened(folders, images, live, spec.cells, {}, views)
+    res, cut = (size, None) if data.plugin.in_memory else (resized_side(size), size)
+    return Opened(folders, images, live, spec.cells, {}, res, cut)
 
 
 def _evenly(folders: ImageFolders, subset: int | None) -> ImageFolders:

@@ -6,7 +6,6 @@ import torch
 
 from lsbench import corruptions
 from lsbench.core.job import JobContext
-from lsbench.core.record import split_corruption
 from lsbench.engine import weights
 from lsbench.engine.classify import create_eval_batches, create_tested, create_variant
 from lsbench.engine.evaluator import evaluate
@@ -62,7 +61,7 @@ def create_context(tiny, make_graph, tmp_path, monkeypatch):
 
 
 def whole(records):
-    return {r.metric: r for r in records if split_corruption(r.protocol)[1] is None}
+    return {r.metric: r for r in records if not r.facets.is_of_a_part}
 
 
 def test_all_75_cells_are_measured_in_one_job(create_context):
@@ -139,7 +138,7 @@ def test_a_limit_of_batches_takes_whole_images(create_context):
     context = create_context(limit=2, corruptions=["fog"], batch_size=8)
     found = whole(JOB.run(context))
     assert found["clean_error"].n == 3  # 2 x 8 variants, of which each image has 6
-    assert "|n=3|" in found["clean_error"].protocol
+    assert found["clean_error"].facets.n == 3
 
 
 def test_a_choice_of_corruptions_has_no_mce(create_context):
@@ -155,7 +154,7 @@ def test_a_missing_severity_is_one_warning_and_costs_nothing_else(create_context
     records = JOB.run(create_context(protocol="files", files=data, corruptions=["fog", "snow"]))
     warnings = [event["message"] for event in create_context.events if event["ev"] == "warning"]
     assert warnings == [f"expected {root / 'snow/4'}; its error and mCE are left out"]
-    by_part = {(r.metric, *split_corruption(r.protocol)[1:]): r for r in records}
+    by_part = {(r.metric, r.facets.corruption, r.facets.severity): r for r in records}
     assert by_part["corruption_error", "fog", None].value is not None
     assert by_part["ce", "fog", None].value is not None
     assert by_part["corruption_error", "snow", 4].value is None

@@ -2,6 +2,7 @@ import json as standard
 
 import pytest
 
+from lsbench.core.facets import Facets
 from lsbench.core.record import measured
 from lsbench.core.registry import REPORTS
 from lsbench.reports import console, csv, json, markdown
@@ -158,7 +159,8 @@ def analysed(tiny, make_graph, fill_store):
         def records(job):
             if job.kind != "analyze" or not measures:
                 return []
-            where = {"protocol": "aggregation|test|n=6|v1.1", "dataset": "fashion", "n": 6}
+            facets = Facets(method="aggregation", split="test", n=6, version="1.1")
+            where = {"facets": facets, "dataset": "fashion", "n": 6}
             value = None if job.variant.name == "id" else 0.25
             found = measured("aggregation_overlap", value, ci_low=0.2, ci_high=0.3, **where)
             return [{"job_id": job.id, **found.model_dump(mode="json")}]

@@ -39,14 +39,14 @@ def test_live_images_are_the_variants_own(open_job):
     assert len(opened.images) == 20
     assert opened.cells == (("fog", 1), ("fog", 5), ("snow", 1), ("snow", 5))
     assert opened.missing == {}
-    assert opened.views == "res=32"
+    assert (opened.res, opened.crop) == (32, None)
     assert opened.source.variants(0).shape == (5, 32, 32, 3)
 
 
 def test_images_on_disk_are_resized_and_cropped(open_job, copies):
     root, _ = copies("fog/test", side=48)
     opened = open_job(dataset={"name": "image_folder", "root": str(root / "fog"), "img_size": 40})
-    assert opened.views == "res=45|crop=40"
+    assert (opened.res, opened.crop) == (45, 40)
     assert opened.source.variants(0).shape == (5, 40, 40, 3)
 
 
@@ -65,7 +65,7 @@ def test_files_are_read_cell_by_cell_and_missing_ones_named(open_job, copies):
     opened = open_job(**files(root))
     assert opened.cells == (("fog", 1), ("snow", 1), ("snow", 5))
     assert opened.missing == {("fog", 5): f"expected {root / 'fog/5'}"}
-    assert opened.views == "crop=32"
+    assert (opened.res, opened.crop) == (None, 32)
     found = opened.source.variants(3)
     assert found.shape == (4, 32, 32, 3)
     assert np.array_equal(found[1], found[2])
