@@ -11,6 +11,7 @@ from lsbench.core.job import JobContext, JobKind, Resources
 from lsbench.core.quantity import Quantity, percentage
 from lsbench.core.record import Record, measured
 from lsbench.engine.recipe import Recipe
+from lsbench.store.job_files import HISTORY
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from lsbench.engine.log_delivery import MultiLogger
     from lsbench.engine.trainer import Trainer
 
-HISTORY = "history.json"
 #: Metric of the records of each epoch -> its name in the history.
 CURVES = {
     "train_loss": "loss",
@@ -41,25 +41,25 @@ def run(context: JobContext) -> Sequence[Record]:
     )
     from lsbench.engine.evaluator import evaluate
     from lsbench.engine.log_delivery import open_loggers, run_info
+    from lsbench.engine.open_data import open_data
     from lsbench.engine.trainer import Trainer
     from lsbench.engine.weights import weights_sha256
     from lsbench.metrics.top1 import top1
 
     recipe: Recipe = context.spec
-    model = create_variant(context)
+    data = open_data(context)
+    model = create_variant(context, data)
     trainer = Trainer(
         model,
         recipe,
-        create_train_batches(context, recipe),
+        create_train_batches(context, recipe, data),
         checkpoints_of(context.folder, recipe.checkpoint_url),
-        create_objective(context, recipe, model),
+        create_objective(context, recipe, model, data),
         seed=context.job.seed or 0,
         device=context.device,
         limit=context.job.limit,
     )
-    batches = create_eval_batches(
-        context, "val", batch_size=recipe.batch_size * 4, workers=recipe.data_workers
-    )
+    batches = create_eval_batches(data, "val", batch_size=recipe.batch_size * 4, workers=recipe.data_workers)
 
     def validate(model: nn.Module) -> dict[str, float]:
         found = evaluate(

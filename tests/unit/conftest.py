@@ -37,15 +37,11 @@ class Copies:
 
     def prepare(self, spec: CopiesSpec, data_root: Path | None) -> ImageFolders:
         places = {f"{p.parent.name}/{p.name}": p for p in sorted(spec.root.glob("*/*"))}
-        return ImageFolders(spec.root, places, self.wnids)
-
-    def cells(self, spec: CopiesSpec, data_root: Path | None) -> Any:
-        there = self.prepare(spec, data_root).splits
 
         def problems(wanted: Iterable[str]) -> dict[str, str]:
-            return {cell: f"expected {spec.root / cell}" for cell in wanted if cell not in there}
+            return {cell: f"expected {spec.root / cell}" for cell in wanted if cell not in places}
 
-        return SimpleNamespace(problems=problems)
+        return ImageFolders(spec.root, places, self.wnids, problems=problems)
 
     def num_classes(self, spec: CopiesSpec, data_root: Path | None = None) -> int:
         return len(self.wnids)
@@ -55,7 +51,24 @@ class Copies:
 
 
 @pytest.fixture
-def copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Path, Copies]]:
+def add_dataset(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Any], None]:
+    """Make a data set known by a name, as one of another package is."""
+    own: dict[str, Any] = {}
+    known = registry._entry_points
+    monkeypatch.setattr(
+        registry,
+        "_entry_points",
+        lambda group: {**known(group), **(own if group == registry.DATASETS.group else {})},
+    )
+
+    def add(name: str, plugin: Any) -> None:
+        own[name] = SimpleNamespace(load=lambda: plugin, value="a test")
+
+    return add
+
+
+@pytest.fixture
+def copies(tmp_path: Path, add_dataset: Callable[[str, Any], None]) -> Callable[..., tuple[Path, Copies]]:
     """Write cells of the data set `copies` of 20 garments; return its root and the plug-in."""
 
     def write(*cells: str, side: int = 32) -> tuple[Path, Copies]:
@@ -67,14 +80,7 @@ def copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tup
                 target.parent.mkdir(parents=True, exist_ok=True)
                 Image.open(path).convert("RGB").resize((side, side)).save(target, quality=95)
         plugin = Copies(folders.wnids)
-        entry = SimpleNamespace(load=lambda: plugin, value="a test")
-        known = registry._entry_points
-        own = {"copies": entry}
-        monkeypatch.setattr(
-            registry,
-            "_entry_points",
-            lambda group: {**known(group), **(own if group == registry.DATASETS.group else {})},
-        )
+        add_dataset("copies", plugin)
         return root, plugin
 
     return write

@@ -9,6 +9,7 @@ from lsbench.core.job import JobContext
 from lsbench.engine import weights
 from lsbench.engine.classify import create_eval_batches, create_tested, create_variant
 from lsbench.engine.evaluator import evaluate
+from lsbench.engine.open_data import open_data
 from lsbench.jobs.robustness import JOB, RobustnessSpec
 from lsbench.metrics.top1 import top1
 from lsbench.robustness import reference as corruption_reference
@@ -24,12 +25,13 @@ def darken(image, name, severity, *, rng, family):
 
 def telling_apart(context):
     """A model that has learned nothing but the statistics of its features, so that classes differ."""
-    model = create_variant(context).train()
+    data = open_data(context)
+    model = create_variant(context, data).train()
     norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
     for norm in norms:
         norm.momentum = 1.0
     with torch.no_grad():
-        for images, _ in create_eval_batches(context, "test", batch_size=20, workers=0):
+        for images, _ in create_eval_batches(data, "test", batch_size=20, workers=0):
             model(images)
     return model
 
@@ -85,8 +87,9 @@ def test_all_75_cells_are_measured_in_one_job(create_context):
 def test_clean_images_are_those_of_an_evaluation(create_context):
     context = create_context(corruptions=["fog"])
     records = JOB.run(context)
-    batches = create_eval_batches(context, "test", batch_size=256, workers=0)
-    found = evaluate(create_tested(context, "last"), batches, {"top1": top1})
+    data = open_data(context)
+    batches = create_eval_batches(data, "test", batch_size=256, workers=0)
+    found = evaluate(create_tested(context, data, "last"), batches, {"top1": top1})
     saved = np.load(context.folder / "predictions.npz")
     assert np.array_equal(saved["clean"], found.predictions)
     assert saved["names"].tolist() == list(batches.paths)
@@ -123,7 +126,9 @@ def test_other_weights_start_anew(create_context, tmp_path):
     context = create_context(corruptions=["fog"])
     JOB.run(context)
     first = np.load(context.folder / "predictions.npz")["predictions"]
-    state = {name: value + 0.3 for name, value in create_variant(context).state_dict().items()}
+    state = {
+        name: value + 0.3 for name, value in create_variant(context, open_data(context)).state_dict().items()
+    }
     weights.save(tmp_path / "need" / weights.WEIGHTS, state)
     JOB.run(context)
     assert not np.array_equal(np.load(context.folder / "predictions.npz")["predictions"], first)

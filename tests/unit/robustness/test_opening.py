@@ -4,6 +4,7 @@ import pytest
 from lsbench import corruptions
 from lsbench.core.errors import ConfigError, DataError
 from lsbench.core.job import JobContext
+from lsbench.engine.open_data import open_data
 from lsbench.robustness.opening import open_variants
 from lsbench.robustness.spec import RobustnessSpec
 
@@ -22,7 +23,9 @@ def open_job(tiny, make_graph, tmp_path, monkeypatch):
         graph = make_graph({**tiny, "jobs": ["train", {"robustness": {**CELLS, **settings}}]})
         job = next(job for job in graph.jobs if job.label == "id/robustness/seed0")
         spec = RobustnessSpec.model_validate(job.spec)
-        return open_variants(JobContext(job, spec, tmp_path, {}, "cpu", print))
+        context = JobContext(job, spec, tmp_path, {}, "cpu", print)
+        files = [open_data(context, other) for other in spec.other_data()]
+        return open_variants(context, open_data(context), files[0] if files else None)
 
     return open_it
 
@@ -106,6 +109,6 @@ def test_files_smaller_than_the_models_images_are_refused(open_job, copies):
 
 
 def test_a_data_set_without_cells_has_no_corrupted_files(open_job, copies):
-    root, _ = copies("test/1")
+    root, _ = copies("plain/test")
     with pytest.raises(ConfigError, match="expected corrupted files, 'image_folder' has none"):
-        open_job(protocol="files", files={"name": "image_folder", "root": str(root / "test")})
+        open_job(protocol="files", files={"name": "image_folder", "root": str(root / "plain")})

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lsbench.core.errors import StoreError
+from lsbench.store.job_files import PREDICTIONS, read_arrays
 
-PREDICTIONS = "predictions.npz"
 #: Where an evaluation answers once among some classes and once among all, what belongs to the latter.
 HEADS = ("", "whole_")
 
@@ -66,24 +63,6 @@ def read_right(job_folder: Path, metric: str, value: float | None) -> RightImage
     if not fitting or any(not np.array_equal(fitting[0], other) for other in fitting[1:]):
         return None
     return RightImages.pack(fitting[0], str(found["images_sha256"]))
-
-
-def read_arrays(
-    path: Path, names: Sequence[str], *, optional: Iterable[str] = ()
-) -> dict[str, NDArray[Any]] | None:
-    """Return arrays of an ``.npz`` file, or None if the file or one of `names` does not exist.
-
-    Raises:
-        StoreError: If the file is damaged.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            wanted = [*names, *(name for name in optional if name in file)]
-            return {name: file[name] for name in wanted}
-    except (FileNotFoundError, KeyError):
-        return None
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise StoreError(f"{path}: damaged ({error}); remove the job's folder and run again") from error
 
 
 def differences(

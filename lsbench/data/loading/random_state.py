@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 
 
-def read_random_state(device: str) -> dict[str, Any]:
+def read_random_state(device: str = "cpu") -> dict[str, Any]:
     """Return the state of the streams of Python, NumPy and PyTorch.
 
     Args:
@@ -35,3 +37,13 @@ def put_random_state(state: dict[str, Any]) -> None:
     torch.set_rng_state(state["torch"].cpu())
     if "cuda" in state:
         torch.cuda.set_rng_state(state["cuda"].cpu())
+
+
+@contextmanager
+def same_randomness_afterwards() -> Iterator[None]:
+    """Put the streams of the CPU back after the block as they were before it."""
+    state = read_random_state()
+    try:
+        yield
+    finally:
+        put_random_state(state)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import psutil
 
-CHILD = "import sys; from lsbench.scheduler.lifeline import die_with_parent; die_with_parent({}); input()"
+from lsbench.core.lifeline import child_environment
+
+CHILD = "from lsbench.core.lifeline import die_with_parent; die_with_parent(); input()"
 #: Starts a child that waits for ever, tells its number, and waits.
 PARENT = f"""
-import os, subprocess, sys
-code = {CHILD!r}.format(os.getpid())
-child = subprocess.Popen([sys.executable, "-c", code], start_new_session=True, stdin=subprocess.PIPE)
+import subprocess, sys
+from lsbench.core.lifeline import child_environment
+child = subprocess.Popen(
+    [sys.executable, "-c", {CHILD!r}], start_new_session=True, stdin=subprocess.PIPE, env=child_environment()
+)
 print(child.pid, flush=True)
 input()
 """
@@ -30,5 +35,12 @@ def test_a_process_dies_with_a_parent_that_is_killed() -> None:
 
 
 def test_a_process_whose_parent_is_gone_already_dies_at_once() -> None:
-    orphan = subprocess.run([sys.executable, "-c", CHILD.format(-1)], stdin=subprocess.DEVNULL, check=False)
+    env = {**child_environment(), "LSBENCH_PARENT": "-1"}
+    orphan = subprocess.run([sys.executable, "-c", CHILD], stdin=subprocess.DEVNULL, env=env, check=False)
     assert orphan.returncode == -9
+
+
+def test_a_child_is_told_its_parent_and_what_it_needs_beside(monkeypatch) -> None:
+    monkeypatch.setenv("KEPT", "as it is")
+    env = child_environment(THREADS="3")
+    assert (env["KEPT"], env["THREADS"], env["LSBENCH_PARENT"]) == ("as it is", "3", str(os.getpid()))

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from lsbench.core.errors import StoreError
-from lsbench.tables.pairs import PREDICTIONS, RightImages, differences, read_right
+from lsbench.store.job_files import PREDICTIONS
+from lsbench.store.right_images import RightImages, differences, read_right
 
 
 @pytest.fixture
