@@ -95,7 +95,9 @@ def _types(kind: Any) -> list[Any]:
 
 
 def _meaning(kind: Any, info: ArgumentInfo | OptionInfo) -> str:
-    text = " ".join((info.help or "").split())
+    # Outside of code, <results> would be a tag of HTML.
+    parts = " ".join((info.help or "").split()).split("`")
+    text = "`".join(part.replace("<", "&lt;") if at % 2 == 0 else part for at, part in enumerate(parts))
     for choices in (one for one in _types(kind) if isinstance(one, type) and issubclass(one, Enum)):
         text += f" One of {', '.join(f'`{choice.value}`' for choice in choices)}."
     if info.envvar:

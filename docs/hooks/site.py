@@ -44,7 +44,9 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 def on_page_content(html: str, **_: Any) -> str:
     """Return a page with the names that docstrings refer to as plain code."""
-    return _ROLE.sub(lambda found: f"<code>{found[2].rpartition('.')[2] if found[1] else found[2]}</code>", html)
+    return _ROLE.sub(
+        lambda found: f"<code>{found[2].rpartition('.')[2] if found[1] else found[2]}</code>", html
+    )
 
 
 def _on_site(found: re.Match[str], folder: str) -> str:

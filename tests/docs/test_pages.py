@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import textwrap
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,9 @@ PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "benchmarks/README.md")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
+COMMAND = get_command(app)
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"(lsbench|tests|docs|suites|benchmarks|examples|ci|\.ci|\.github)/[\w./-]*")
 PART = re.compile(r"# part: (\w+)\n")
 #: Around a part of a suite: a suite that is valid with it.
 SKELETON = {
@@ -68,7 +71,7 @@ def commands(text):
 
 def parse(words):
     """Parse a command as the command line does, and run nothing."""
-    command, name = get_command(app), "lsbench"
+    command, name = COMMAND, "lsbench"
     while hasattr(command, "commands"):
         name, *words = words
         assert name in command.commands, f"no verb {name}"
@@ -95,9 +98,9 @@ def all_options(command):
 
 @pytest.mark.parametrize("path", PAGES, ids=id_of)
 def test_verbs_and_options_in_running_text_exist(path):
-    options = {*all_options(get_command(app)), "--help"}
+    options = {*all_options(COMMAND), "--help"}
     text = BLOCK.sub("", path.read_text(encoding="utf-8"))
-    verbs = set(get_command(app).commands)
+    verbs = set(COMMAND.commands)
     for code in re.findall(r"`([^`\n]+)`", text):
         words = code.replace("|", " ").split()
         if words[0] == "lsbench" and len(words) > 1 and words[1].isalpha() and words[1].islower():
@@ -107,6 +110,16 @@ def test_verbs_and_options_in_running_text_exist(path):
                 word for word in words if word.startswith("--") and word.partition("=")[0] not in options
             ]
             assert not unknown, code
+
+
+@pytest.mark.parametrize("path", PAGES, ids=id_of)
+def test_files_and_modules_in_running_text_exist(path):
+    text = BLOCK.sub("", path.read_text(encoding="utf-8"))
+    for code in re.findall(r"`([^`\n]+)`", text):
+        if FILE.fullmatch(code) and Path(code).stem not in ("NAME", *WRITTEN_BY_THE_READER):
+            assert (ROOT / code).exists(), code
+        if module := re.match(r"python -m (lsbench[\w.]*)", code):
+            assert find_spec(module[1]), code
 
 
 @pytest.fixture
