@@ -32,7 +32,9 @@ class RobustnessSpec(EvaluationSpec):
     corruptions: tuple[str, ...] = Field(
         default=BENCHMARK, min_length=1, description="without one of the benchmark's 15 there is no mCE"
     )
-    severities: tuple[int, ...] = Field(default=SEVERITIES, min_length=1)
+    severities: tuple[int, ...] = Field(
+        default=SEVERITIES, min_length=1, description="from 1 (weak) to 5 (strong)"
+    )
     family: Literal["original", "imagecorruptions"] = Field(
         default="original", description="live: as the published files were made, or as the package does it"
     )
@@ -42,7 +44,9 @@ class RobustnessSpec(EvaluationSpec):
     subset: int | None = Field(
         default=None, ge=1, description="so many images, evenly spaced so that each class keeps its share"
     )
-    split: Literal["train", "val", "test"] = "test"
+    split: Literal["train", "val", "test"] = Field(
+        default="test", description="images of the data set that are used"
+    )
     files: str | dict[str, Any] = Field(
         default="imagenet_c",
         description="files: the data set of the corrupted files, a name or a mapping with `name` and options",
