@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lsbench.core.quantity import quantity
-from lsbench.tables.robustness import ERROR, RobustnessRow, in_order, robustness_notes, robustness_rows
+from lsbench.corruptions import in_order
+from lsbench.tables.robustness import ERROR, RobustnessRow, robustness_notes, robustness_rows
 from lsbench.tables.summary import Summary
 
 DIGITS = 1

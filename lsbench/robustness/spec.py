@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from lsbench.core.job import Variant
-from lsbench.corruptions import BENCHMARK, NAMES, SEVERITIES, check_variant
+from lsbench.corruptions import BENCHMARK, NAMES, SEVERITIES, check_variant, in_order
 from lsbench.engine.evaluation import EvaluationSpec
 from lsbench.robustness.errors import Cell
 from lsbench.robustness.reference import Reference
@@ -118,14 +118,19 @@ def protocol_of(
 
 
 def _corruptions_mark(corruptions: tuple[str, ...]) -> str:
-    """Return the number of corruptions if it says which, else their names.
+    """Return the number of lsbench's own corruptions if it says which, else their names; others by name.
 
     >>> _corruptions_mark(BENCHMARK), _corruptions_mark(("fog", "snow"))
     ('c15', 'c=snow+fog')
+    >>> _corruptions_mark((*BENCHMARK, "acme_haze")), _corruptions_mark(("acme_haze", "fog"))
+    ('c15+acme_haze', 'c=fog+acme_haze')
     """
-    if set(corruptions) in (set(BENCHMARK), set(NAMES)):
-        return f"c{len(corruptions)}"
-    return "c=" + "+".join(name for name in NAMES if name in corruptions)
+    ordered = in_order(corruptions)
+    others = [name for name in ordered if name not in NAMES]
+    own = set(ordered) - set(others)
+    if own in (set(BENCHMARK), set(NAMES)):
+        return "+".join([f"c{len(own)}", *others])
+    return "c=" + "+".join(ordered)
 
 
 def _severities_mark(severities: tuple[int, ...]) -> str:
