@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lsbench.core.errors import ConfigError
+from lsbench.core.quantity import Quantity
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, NDArray[Any]]
 
-__all__ = ["Analysis", "Findings", "NotApplicableError", "Subject"]
+__all__ = ["Analysis", "Findings", "NotApplicableError", "Subject", "finding"]
+
+
+def finding(name: str, unit: str, title: str, **more: Any) -> Quantity:
+    """Return the quantity of a number that an analysis finds: neither end of it is better."""
+    return Quantity(name, unit, None, title, hole="does not apply", **more)
 
 
 class NotApplicableError(ConfigError):

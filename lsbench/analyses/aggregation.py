@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject
+from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject, finding
 from lsbench.analyses._maps import entropy
 from lsbench.models.observation import mixers_of, observed
 from lsbench.models.perception import LargeSmallConv
@@ -110,5 +110,22 @@ def draw(arrays: Mapping[str, NDArray[Any]], figure: Figure, title: str) -> None
             axes[row, index].set(xticks=[], yticks=[])
     figure.suptitle(f"{title}: accumulated aggregation weights")
 
+
+QUANTITIES = (
+    finding(
+        "aggregation_entropy", "ratio", "aggregation entropy / largest", digits=3, short_title="aggr. entropy"
+    ),
+    finding(
+        "aggregation_overlap",
+        "fraction",
+        "aggregation on the object (%)",
+        scale=100.0,
+        digits=1,
+        short_title="aggr. on object (%)",
+    ),
+    finding(
+        "object_area", "fraction", "area of the object (%)", scale=100.0, digits=1, short_title="object (%)"
+    ),
+)
 
 ANALYSIS = Analysis(analyse, draw, metrics=("aggregation_entropy", "aggregation_overlap", "object_area"))

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject
+from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject, finding
 from lsbench.models.observation import layers_of, observed
 
 if TYPE_CHECKING:
@@ -88,5 +88,18 @@ def draw(arrays: Mapping[str, NDArray[Any]], figure: Figure, title: str) -> None
         axis.set_ticks(range(len(names)), names, fontsize=6, rotation=90 if axis is axes.xaxis else 0)
     figure.colorbar(image, label="CKA")
 
+
+QUANTITIES = (
+    finding(
+        "cka_mean",
+        "ratio",
+        "CKA, all pairs of layers",
+        digits=3,
+        short_title="CKA",
+    ),
+    finding(
+        "cka_same_depth", "ratio", "CKA, layers of the same depth", digits=3, short_title="CKA, same depth"
+    ),
+)
 
 ANALYSIS = Analysis(analyse, draw, metrics=("cka_mean", "cka_same_depth"), compares=True, passes=2.0)

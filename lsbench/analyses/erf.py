@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from lsbench.analyses import Analysis, Findings, Subject
+from lsbench.analyses import Analysis, Findings, Subject, finding
 from lsbench.models.observation import final_map
 
 if TYPE_CHECKING:
@@ -86,6 +86,11 @@ def draw(arrays: Mapping[str, NDArray[Any]], figure: Figure, title: str) -> None
     sums = [f"{100 * share:.0f} %: {area_ratio(arrays['field'], share):.3f}" for share in arrays["shares"]]
     axes.set_xlabel("area ratio of " + ", ".join(sums), fontsize=8)
 
+
+QUANTITIES = tuple(
+    finding(f"erf_area_{percent}", "fraction", f"ERF area of {percent} % (%)", scale=100.0, digits=1)
+    for percent in (round(100 * share) for share in SHARES)
+)
 
 ANALYSIS = Analysis(
     analyse,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject
+from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject, finding
 from lsbench.analyses._maps import entropy
 from lsbench.models.observation import mixers_of, observed
 from lsbench.models.perception import LargeSmallConv
@@ -69,5 +69,10 @@ def draw(arrays: Mapping[str, NDArray[Any]], figure: Figure, title: str) -> None
         each.set(xticks=[], yticks=[])
     figure.suptitle(f"{title}: feature maps")
 
+
+QUANTITIES = (
+    finding("lkp_map_entropy", "ratio", "LKP map entropy / largest", digits=3, short_title="LKP entropy"),
+    finding("ska_map_entropy", "ratio", "SKA map entropy / largest", digits=3, short_title="SKA entropy"),
+)
 
 ANALYSIS = Analysis(analyse, draw, metrics=("lkp_map_entropy", "ska_map_entropy"))

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject
+from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject, finding
 from lsbench.models.observation import Seen, layers_of, mixers_of, observed, to_map
 
 if TYPE_CHECKING:
@@ -97,5 +97,20 @@ def draw(arrays: Mapping[str, NDArray[Any]], figure: Figure, title: str) -> None
     )
     axes.legend(fontsize=7)
 
+
+QUANTITIES = (
+    finding(
+        "fourier_high_frequency",
+        "nat",
+        "log amplitude at the highest frequency",
+        short_title="high frequency",
+    ),
+    finding(
+        "fourier_gain",
+        "nat",
+        "mixers' gain at the highest frequency",
+        short_title="mixers' gain",
+    ),
+)
 
 ANALYSIS = Analysis(analyse, draw, metrics=("fourier_high_frequency", "fourier_gain"))

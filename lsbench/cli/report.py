@@ -47,6 +47,10 @@ def report(
     only_changed: Annotated[
         bool, typer.Option("--only-changed", help="Only rows told apart from the baseline, and it.")
     ] = False,
+    all_columns: Annotated[
+        bool,
+        typer.Option("--all-columns", help="Show every measurement; csv, json, parquet, html always do."),
+    ] = False,
     precision: Annotated[
         int | None, typer.Option(min=0, max=12, metavar="N", help="Decimals; csv, json, parquet have all.")
     ] = None,
@@ -66,8 +70,22 @@ def report(
     if format_name == "console" and output == "-" and sys.stdout.isatty():
         render = partial(render, is_styled=True)
     found = _summaries(suites or [], preset, results) if paper is None else [_paper(paper, suites, results)]
-    view = View(tuple(rows or ()), tuple(columns or ()), sort_by, descending, only_changed, precision, pivot)
-    _write(render(apply_views(found, view)), output, format_name)
+    view = View(
+        rows=tuple(rows or ()),
+        columns=tuple(columns or ()),
+        sort_by=sort_by,
+        is_descending=descending,
+        only_changed=only_changed,
+        precision=precision,
+        is_pivoted=pivot,
+        all_columns=all_columns,
+    )
+    shown = apply_views(found, view)
+    content = render(shown)
+    for warning in dict.fromkeys(line for summary in shown for line in summary.warnings):
+        if isinstance(content, bytes) or warning not in content:
+            typer.echo(f"warning: {warning}", err=True)
+    _write(content, output, format_name)
 
 
 def _summaries(suites: list[str], preset: str | None, results: Path) -> list[Summary]:

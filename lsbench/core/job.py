@@ -260,6 +260,11 @@ class JobKind:
         epoch_metrics: Metric of its records -> its key in the events of finished epochs: what a search can go
             by. A kind that has any has a setting ``epochs``.
         adjustable: Settings that may change in the middle of the job, as population based training does.
+        usual: Metrics that have a column as soon as a suite asks for such a job, before any has ended; those
+            of all its settings, the first above all.
+        panel: Heading of the table in which its numbers stand; empty: the main one.
+        place: Where its columns stand among those of other kinds; the lowest first.
+        is_result: Whether its numbers are results to be tested against others, or notes on the way.
     """
 
     spec: type[JobSpec]
@@ -273,6 +278,10 @@ class JobKind:
     can_be_distributed: bool = False
     epoch_metrics: Mapping[str, str] = field(default_factory=dict)
     adjustable: tuple[str, ...] = ()
+    usual: tuple[str, ...] = ()
+    panel: str = ""
+    place: int = 60
+    is_result: bool = True
 
 
 def job_identity(job: Job, *, dataset: Any, settings: type[JobSpec] = JobSpec) -> dict[str, Any]:

@@ -1,8 +1,25 @@
-"""What each metric is called, measured in, and whether more of it is better."""
+"""Quantities: the name, unit and direction of whatever is measured, declared where it is measured.
+
+A module of a metric, probe, analysis, job kind or data set assigns the quantities that it measures, or under
+whose names others publish, to ``QUANTITIES``: in lsbench or in another package, without importing torch.
+"""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from lsbench.core.errors import PluginError
+from lsbench.core.registry import ANALYSES, DATASETS, JOBS, METRICS, PROBES, Registry
+
+#: The plug-ins that declare quantities, in the order in which a name that two of them declare is looked up.
+DECLARING = (METRICS, PROBES, JOBS, ANALYSES, DATASETS)
+#: Modules outside of plug-in folders that declare quantities.
+MODULES = ("lsbench.detection",)
 
 
 @dataclass(frozen=True)
@@ -20,7 +37,15 @@ class Quantity:
         short_title: Column header of narrow tables; empty: the title.
         is_headline: Whether it has a column in the main table, not only among the further measurements.
         is_compared: Whether a column of differences to the baseline stands beside it.
-        is_per_image: Whether each single image has a value, so that two models are compared image by image.
+        is_per_image: Whether it is the share of images that are right, so that two models are compared
+            image by image.
+        is_relative_timing: Whether it is a ratio to a control that was timed in turns, so that two nights or
+            machines can be compared.
+        hole: The word in a table where a job ended without a value; empty: that of a job not run.
+        tolerance: How far a trained model may lie from a published number that it reproduces.
+        published_under: Parts of the protocol under which others publish it; ours under another protocol is
+            no comparison.
+        note: Makes lines below the table from the settings of its records.
     """
 
     name: str
@@ -34,87 +59,78 @@ class Quantity:
     is_headline: bool = False
     is_compared: bool = False
     is_per_image: bool = False
+    is_relative_timing: bool = False
+    hole: str = ""
+    tolerance: float = 0.005
+    published_under: tuple[str, ...] = ()
+    note: Callable[[Iterable[Mapping[str, Any]]], list[str]] | None = None
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it is counted, not measured: any difference is one."""
+        return self.unit in ("count", "MAC")
 
 
-def _percent(name: str, what: str) -> Quantity:
-    return Quantity(name, "fraction", True, f"{what} (%)", 100.0)
+def percentage(name: str, what: str, **more: Any) -> Quantity:
+    """Return a share that is better when higher, shown in percent.
+
+    >>> percentage("top1", "top-1").title
+    'top-1 (%)'
+    """
+    return Quantity(name, "fraction", True, f"{what} (%)", 100.0, **more)
 
 
-def _area(percent: int) -> Quantity:
-    return Quantity(f"erf_area_{percent}", "fraction", None, f"ERF area of {percent} % (%)", 100.0, 1)
+@dataclass(frozen=True)
+class Declaration:
+    """A quantity, the module that declares it, and its place among the quantities of that module."""
+
+    quantity: Quantity
+    module: str
+    place: int
 
 
-_ALL = (
-    Quantity("top1", "fraction", True, "top-1 (%)", 100.0),
-    Quantity("top5", "fraction", True, "top-5 (%)", 100.0),
-    Quantity("loss", "nat", False, "loss", 1.0, 4),
-    Quantity("val_top1", "fraction", True, "val top-1 (%)", 100.0),
-    Quantity("train_loss", "nat", False, "train loss", 1.0, 4),
-    _percent("best_val_top1", "best val top-1"),
-    _percent("ema_val_top1", "EMA val top-1"),
-    Quantity("lr", "", None, "learning rate", 1.0, 6),
-    Quantity("epochs", "count", None, "epochs", 1.0, 0),
-    Quantity("data_wait_frac", "fraction", False, "waiting for data (%)", 100.0, 1, depends_on_machine=True),
-    Quantity("params", "count", False, "params (M)", 1e-6, 3),
-    Quantity("macs", "MAC", False, "FLOPs (G), 1 MAC = 1 FLOP", 1e-9, 4),
-    Quantity("macs_paper", "MAC", False, "FLOPs (G), as the paper counts: fused", 1e-9, 4),
-    Quantity("uncounted_ops", "count", False, "operator calls not counted", 1.0, 0),
-    Quantity("latency_ms", "ms", False, "latency (ms)", 1.0, 2, depends_on_machine=True),
-    Quantity("latency_p90_ms", "ms", False, "latency, 90th percentile (ms)", depends_on_machine=True),
-    Quantity("latency_p99_ms", "ms", False, "latency, 99th percentile (ms)", depends_on_machine=True),
-    Quantity("throughput", "image/s", True, "throughput (img/s)", 1.0, 0, depends_on_machine=True),
-    Quantity("latency_ratio", "ratio", False, "latency / control", 1.0, 3),
-    Quantity("throughput_ratio", "ratio", True, "throughput / control", 1.0, 3),
-    Quantity("peak_memory_mib", "MiB", False, "peak memory (MiB)", 1.0, 0, depends_on_machine=True),
-    Quantity(
-        "peak_device_memory_mib", "MiB", False, "peak GPU memory (MiB)", 1.0, 0, depends_on_machine=True
-    ),
-    Quantity("energy_per_image_j", "J", False, "energy per image (J)", 1.0, 4, depends_on_machine=True),
-    Quantity("mce", "ratio", False, "mCE (reference = 100)", 100.0),
-    Quantity("relative_mce", "ratio", False, "relative mCE (reference = 100)", 100.0),
-    Quantity("ce", "ratio", False, "CE (reference = 100)", 100.0),
-    Quantity("relative_ce", "ratio", False, "relative CE (reference = 100)", 100.0),
-    Quantity("corruption_error", "fraction", False, "mean corruption error (%)", 100.0),
-    Quantity("clean_error", "fraction", False, "clean error (%)", 100.0),
-    Quantity("ece", "fraction", False, "ECE (%)", 100.0),
-    _percent("fgsm_top1", "FGSM top-1"),
-    _percent("pgd_top1", "PGD top-1"),
-    _percent("imagenet_a_top1", "ImageNet-A top-1"),
-    _percent("imagenet_r_top1", "ImageNet-R top-1"),
-    _percent("imagenet_sketch_top1", "ImageNet-Sketch top-1"),
-    _percent("retinanet_ap", "RetinaNet AP"),
-    _percent("retinanet_ap50", "RetinaNet AP50"),
-    _percent("retinanet_ap75", "RetinaNet AP75"),
-    _percent("retinanet_ap_small", "RetinaNet AP small"),
-    _percent("retinanet_ap_medium", "RetinaNet AP medium"),
-    _percent("retinanet_ap_large", "RetinaNet AP large"),
-    _percent("maskrcnn_ap_box", "Mask R-CNN box AP"),
-    _percent("maskrcnn_ap50_box", "Mask R-CNN box AP50"),
-    _percent("maskrcnn_ap75_box", "Mask R-CNN box AP75"),
-    _percent("maskrcnn_ap_mask", "Mask R-CNN mask AP"),
-    _percent("maskrcnn_ap50_mask", "Mask R-CNN mask AP50"),
-    _percent("maskrcnn_ap75_mask", "Mask R-CNN mask AP75"),
-    _percent("miou", "mIoU"),
-    _area(20),
-    _area(30),
-    _area(50),
-    _area(99),
-    Quantity("aggregation_entropy", "ratio", None, "aggregation entropy / largest", 1.0, 3),
-    Quantity("aggregation_overlap", "fraction", None, "aggregation on the object (%)", 100.0, 1),
-    Quantity("object_area", "fraction", None, "area of the object (%)", 100.0, 1),
-    Quantity("lkp_map_entropy", "ratio", None, "LKP map entropy / largest", 1.0, 3),
-    Quantity("ska_map_entropy", "ratio", None, "SKA map entropy / largest", 1.0, 3),
-    Quantity("fourier_high_frequency", "nat", None, "log amplitude at the highest frequency", 1.0, 2),
-    Quantity("fourier_gain", "nat", None, "mixers' gain at the highest frequency", 1.0, 2),
-    Quantity("cka_mean", "ratio", None, "CKA, all pairs of layers", 1.0, 3),
-    Quantity("cka_same_depth", "ratio", None, "CKA, layers of the same depth", 1.0, 3),
-)
-QUANTITIES = {quantity.name: quantity for quantity in _ALL}
+@cache
+def declarations() -> Mapping[str, Declaration]:
+    """Return every declared quantity by its name; lsbench's own stand before those of other packages.
+
+    A plug-in of another package that cannot be imported is passed over with a warning.
+    """
+    found: dict[str, Declaration] = {}
+    for module in [*_own_modules(), *_outside_modules()]:
+        for place, one in enumerate(getattr(module, "QUANTITIES", ())):
+            found.setdefault(one.name, Declaration(one, module.__name__, place))
+    return found
+
+
+def _own_modules() -> Iterator[Any]:
+    for registry in DECLARING:
+        yield from (registry.module(name) for name in registry.own_names())
+    yield from map(import_module, MODULES)
+
+
+def _outside_modules() -> Iterator[Any]:
+    for registry in DECLARING:
+        for name in registry.names():
+            if name not in registry.own_names():
+                yield from _imported(registry, name)
+
+
+def _imported(registry: Registry, name: str) -> Iterator[Any]:
+    try:
+        yield registry.module(name)
+    except PluginError as error:
+        warnings.warn(f"{error}; its numbers are shown without titles", stacklevel=2)
 
 
 def quantity(name: str) -> Quantity:
-    """Return the quantity called `name`; an unknown name gives one without unit or direction."""
-    return QUANTITIES.get(name, Quantity(name, "", None, name))
+    """Return the quantity called `name`; one that nobody declares has no unit and no direction."""
+    found = declarations().get(name)
+    return Quantity(name, "", None, name, digits=4) if found is None else found.quantity
+
+
+def is_declared(name: str) -> bool:
+    """Return whether anybody declares a quantity of that name."""
+    return name in declarations()
 
 
 def published_text(shown: Quantity, value: float) -> str:

@@ -102,18 +102,18 @@ class Registry:
         return found
 
     def module(self, name: str) -> ModuleType:
-        """Import the file of the plug-in `name` and return it as a module.
+        """Import the file of the plug-in `name` and return it as a module; lsbench's own comes first.
 
         Raises:
             UnknownNameError: If there is no such plug-in; the message names the nearest one.
-            PluginError: As in :meth:`load`.
+            PluginError: If it cannot be imported, or several other packages offer it.
         """
-        entry = self._entry(name)
-        if entry is not None:
-            return import_module(entry, self.kind)
         if name in self._files():
             return importlib.import_module(f"{self.package}.{name}")
-        raise UnknownNameError(self.unknown(name))
+        entry = self._entry(name)
+        if entry is None:
+            raise UnknownNameError(self.unknown(name))
+        return import_module(entry, self.kind)
 
     def unknown(self, name: str) -> str:
         """Return the one-line message for a name that does not exist."""

@@ -195,4 +195,6 @@ JOB = JobKind(
     cost=cost,
     needs=("train",),
     resources=Resources(num_gpus="auto", timeout_min=60),
+    place=50,
+    is_result=False,
 )

@@ -143,4 +143,6 @@ JOB = JobKind(
     cost=cost,
     needs=("train",),
     resources=Resources(num_gpus="auto", timeout_min=24 * 60),
+    usual=("top1",),
+    place=10,
 )

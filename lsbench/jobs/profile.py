@@ -149,4 +149,6 @@ JOB = JobKind(
     per_seed=False,
     uses_data=False,
     resources=Resources(num_gpus="auto", exclusive="device", timeout_min=60),
+    usual=("params", "macs", "latency_ms", "throughput"),
+    place=20,
 )

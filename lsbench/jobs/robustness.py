@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsbench.core.ids import content_hash
 from lsbench.core.job import JobContext, JobKind, Resources
+from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
 from lsbench.robustness.spec import RobustnessSpec, protocol_of
 
@@ -148,6 +149,44 @@ def cost(spec: RobustnessSpec, macs: float, images: Callable[[str], int]) -> flo
     return macs * (1 + len(spec.cells)) * (found if spec.subset is None else min(found, spec.subset))
 
 
+#: A mean over corruptions is withheld when a part of it is missing.
+_WITHHELD: dict[str, Any] = {"is_headline": True, "hole": "withheld"}
+QUANTITIES = (
+    Quantity(
+        "mce",
+        "ratio",
+        False,
+        "mCE (reference = 100)",
+        100.0,
+        short_title="mCE",
+        is_compared=True,
+        tolerance=0.01,
+        published_under=("imagenet-c-files", "c15", "s5", "ref=alexnet-HD19", "n=50000"),
+        **_WITHHELD,
+    ),
+    Quantity(
+        "relative_mce",
+        "ratio",
+        False,
+        "relative mCE (reference = 100)",
+        100.0,
+        short_title="rel. mCE",
+        **_WITHHELD,
+    ),
+    Quantity(
+        "corruption_error",
+        "fraction",
+        False,
+        "mean corruption error (%)",
+        100.0,
+        short_title="corr. error (%)",
+        **_WITHHELD,
+    ),
+    Quantity("clean_error", "fraction", False, "clean error (%)", 100.0, **_WITHHELD),
+    Quantity("ce", "ratio", False, "CE (reference = 100)", 100.0, short_title="CE"),
+    Quantity("relative_ce", "ratio", False, "relative CE (reference = 100)", 100.0, short_title="rel. CE"),
+)
+
 JOB = JobKind(
     spec=RobustnessSpec,
     run=run,
@@ -156,4 +195,7 @@ JOB = JobKind(
     needs=("train",),
     resources=Resources(num_gpus="auto", timeout_min=7 * 24 * 60),
     can_be_distributed=True,
+    usual=("mce", "relative_mce", "corruption_error", "clean_error"),
+    panel="on corrupted images",
+    place=30,
 )

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lsbench.core.job import JobContext, JobKind, Resources
+from lsbench.core.quantity import Quantity, percentage
 from lsbench.core.record import Record, epoch_protocol, measured
 from lsbench.engine.recipe import Recipe
 
@@ -134,6 +135,24 @@ def cost(recipe: Recipe, macs: float, images: Callable[[str], int]) -> float:
     return BACKWARD_FACTOR * macs * recipe.epochs * images("train")
 
 
+QUANTITIES = (
+    percentage("val_top1", "val top-1"),
+    percentage("ema_val_top1", "EMA val top-1"),
+    percentage("best_val_top1", "best val top-1"),
+    Quantity("train_loss", "nat", False, "train loss", digits=4),
+    Quantity("lr", "", None, "learning rate", digits=6),
+    Quantity(
+        "data_wait_frac",
+        "fraction",
+        False,
+        "waiting for data (%)",
+        100.0,
+        1,
+        depends_on_machine=True,
+        short_title="data wait (%)",
+    ),
+)
+
 JOB = JobKind(
     spec=Recipe,
     run=run,
@@ -143,4 +162,6 @@ JOB = JobKind(
     can_be_distributed=True,
     epoch_metrics={"val_top1": "val_top1", "ema_val_top1": "ema_val_top1", "train_loss": "loss"},
     adjustable=("lr", "weight_decay", "smoothing", "mixup", "cutmix", "augment"),
+    place=40,
+    is_result=False,
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lsbench.core.quantity import Quantity
 from lsbench.metrics import Metric
 
 if TYPE_CHECKING:
@@ -50,5 +51,7 @@ def expected_calibration_error(values: NDArray[Any]) -> float:
     gaps = np.bincount(bins, weights=is_right - confidence, minlength=BINS)
     return float(np.abs(gaps).sum() / len(values))
 
+
+QUANTITIES = (Quantity("ece", "fraction", False, "ECE (%)", 100.0, is_headline=True),)
 
 METRIC = Metric(confidence_and_right, expected_calibration_error)

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from functools import partial
 
+from lsbench.core.quantity import percentage
 from lsbench.metrics import Metric
 from lsbench.metrics._attack import EPSILON, attack, is_still_right
+
+QUANTITIES = (percentage("fgsm_top1", "FGSM top-1", is_headline=True, is_per_image=True),)
 
 METRIC = Metric(
     is_still_right,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lsbench.core.quantity import percentage
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -20,5 +22,7 @@ def top1(logits: Tensor, targets: Tensor) -> Tensor:
     """
     return logits.argmax(dim=1) == targets
 
+
+QUANTITIES = (percentage("top1", "top-1", is_headline=True, is_compared=True, is_per_image=True),)
 
 METRIC = top1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lsbench.core.quantity import percentage
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -21,5 +23,7 @@ def top5(logits: Tensor, targets: Tensor) -> Tensor:
     best = logits.topk(min(5, logits.shape[1]), dim=1).indices
     return (best == targets[:, None]).any(dim=1)
 
+
+QUANTITIES = (percentage("top5", "top-5", is_per_image=True),)
 
 METRIC = top5

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lsbench.core.job import JobContext
+from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
 from lsbench.timing.launch import run_apart
 from lsbench.timing.records import Timed, create_request, protocol_of, save_samples
@@ -13,6 +14,38 @@ from lsbench.timing.request import Reply, Request, joined
 
 PAIRS = 60
 """Pairs that a comparison with a control takes at least, if there is time."""
+#: Measured with every timing of a model alone.
+RESOURCES = (
+    Quantity(
+        "peak_memory_mib",
+        "MiB",
+        False,
+        "peak memory (MiB)",
+        digits=0,
+        depends_on_machine=True,
+        short_title="memory (MiB)",
+    ),
+    Quantity(
+        "peak_device_memory_mib",
+        "MiB",
+        False,
+        "peak GPU memory (MiB)",
+        digits=0,
+        depends_on_machine=True,
+        short_title="GPU memory (MiB)",
+        hole="no GPU",
+    ),
+    Quantity(
+        "energy_per_image_j",
+        "J",
+        False,
+        "energy per image (J)",
+        digits=4,
+        depends_on_machine=True,
+        short_title="energy (J)",
+        hole="unknown",
+    ),
+)
 
 
 def time_alone(context: JobContext, img_size: int, *, batch: int | str, min_samples: int) -> Timed:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lsbench.core.job import JobContext
+from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
+from lsbench.probes._timing import RESOURCES
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,5 +30,26 @@ def latency(model: nn.Module, img_size: int, context: JobContext) -> Sequence[Re
     found = [timed.to_record(metric, values, share=share) for metric, share in SHARES.items()]
     return [*found, *timed.resource_records()]
 
+
+QUANTITIES = (
+    Quantity("latency_ms", "ms", False, "latency (ms)", depends_on_machine=True, is_headline=True),
+    Quantity(
+        "latency_p90_ms",
+        "ms",
+        False,
+        "latency, 90th percentile (ms)",
+        depends_on_machine=True,
+        short_title="latency p90 (ms)",
+    ),
+    Quantity(
+        "latency_p99_ms",
+        "ms",
+        False,
+        "latency, 99th percentile (ms)",
+        depends_on_machine=True,
+        short_title="latency p99 (ms)",
+    ),
+    *RESOURCES,
+)
 
 PROBE = latency

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lsbench.core.job import JobContext
+from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
 
 if TYPE_CHECKING:
@@ -18,5 +19,17 @@ def latency_ratio(model: nn.Module, img_size: int, context: JobContext) -> Seque
 
     return [ratio_record(context, img_size, "latency_ratio", batch=1, is_rate=False)]
 
+
+QUANTITIES = (
+    Quantity(
+        "latency_ratio",
+        "ratio",
+        False,
+        "latency / control",
+        digits=3,
+        is_headline=True,
+        is_relative_timing=True,
+    ),
+)
 
 PROBE = latency_ratio

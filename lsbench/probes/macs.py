@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lsbench.core.job import JobContext
+from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record, measured
 
 if TYPE_CHECKING:
@@ -48,5 +49,38 @@ def count(model: nn.Module, img_size: int, context: JobContext) -> Sequence[Reco
 def _setting(found: MacCount) -> dict[str, Any]:
     return {"by_operator": found.by_operator, "uncounted_ops": found.uncounted}
 
+
+def _name_uncounted(settings: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return one line with the operators that no count includes, or none."""
+    names = sorted({name for setting in settings for name in setting.get("uncounted_ops", {})})
+    return [f"FLOPs leave out operators without a formula: {', '.join(names)}."] if names else []
+
+
+QUANTITIES = (
+    Quantity(
+        "macs",
+        "MAC",
+        False,
+        "FLOPs (G), 1 MAC = 1 FLOP",
+        1e-9,
+        4,
+        short_title="FLOPs (G)",
+        is_headline=True,
+        note=_name_uncounted,
+    ),
+    Quantity(
+        "macs_paper",
+        "MAC",
+        False,
+        "FLOPs (G), as the paper counts: fused",
+        1e-9,
+        4,
+        short_title="paper FLOPs (G)",
+        is_headline=True,
+    ),
+    Quantity(
+        "uncounted_ops", "count", False, "operator calls not counted", digits=0, short_title="uncounted ops"
+    ),
+)
 
 PROBE = count

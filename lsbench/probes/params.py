@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lsbench.core.job import JobContext
+from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record, measured
 
 if TYPE_CHECKING:
@@ -17,5 +18,7 @@ def count_params(model: nn.Module, img_size: int, context: JobContext) -> Sequen
     total = sum(parameter.numel() for parameter in model.parameters())
     return [measured("params", float(total), protocol="params|unfused|v1")]
 
+
+QUANTITIES = (Quantity("params", "count", False, "params (M)", 1e-6, 3, is_headline=True),)
 
 PROBE = count_params

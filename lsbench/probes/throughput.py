@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lsbench.core.job import JobContext
+from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
+from lsbench.probes._timing import RESOURCES
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,5 +27,18 @@ def throughput(model: nn.Module, img_size: int, context: JobContext) -> Sequence
     save_values(context, "throughput", values, timed)
     return [timed.to_record("throughput", values), *timed.resource_records()]
 
+
+QUANTITIES = (
+    Quantity(
+        "throughput",
+        "image/s",
+        True,
+        "throughput (img/s)",
+        digits=0,
+        depends_on_machine=True,
+        is_headline=True,
+    ),
+    *RESOURCES,
+)
 
 PROBE = throughput

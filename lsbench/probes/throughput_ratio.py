@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lsbench.core.job import JobContext
+from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
 
 if TYPE_CHECKING:
@@ -19,5 +20,17 @@ def throughput_ratio(model: nn.Module, img_size: int, context: JobContext) -> Se
     batch = context.spec.batch_size
     return [ratio_record(context, img_size, "throughput_ratio", batch=batch, is_rate=True)]
 
+
+QUANTITIES = (
+    Quantity(
+        "throughput_ratio",
+        "ratio",
+        True,
+        "throughput / control",
+        digits=3,
+        is_headline=True,
+        is_relative_timing=True,
+    ),
+)
 
 PROBE = throughput_ratio

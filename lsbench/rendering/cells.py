@@ -8,10 +8,12 @@ from typing import TypeVar
 from lsbench.core.quantity import Quantity, published_text
 from lsbench.stats.seeds import Estimate
 from lsbench.tables.cells import Cell, Column, Row
-from lsbench.tables.columns import panels
+from lsbench.tables.columns import FURTHER, panels
 from lsbench.tables.summary import Summary
 
 RANKS = "Bold is the best value of a column, underlined the second; that is no test, see the intervals."
+#: Further measurements that a note names.
+MOST_NAMED = 6
 T = TypeVar("T")
 
 
@@ -72,10 +74,30 @@ def heading(summary: Summary) -> str:
     return f"{summary.suite} ({summary.preset})"
 
 
-def notes_of(summary: Summary) -> list[str]:
-    """Return the notes below a table in which the best values are marked."""
-    is_marked = any(cell.rank for row in summary.rows for cell in row.cells.values())
-    return [*summary.notes, *([RANKS] if is_marked else [])]
+def notes_of(summary: Summary, *, is_marked: bool = True) -> list[str]:
+    """Return the notes below a table.
+
+    Args:
+        summary: What is shown.
+        is_marked: Whether the format marks the best values.
+    """
+    has_ranks = is_marked and any(cell.rank for row in summary.rows for cell in row.cells.values())
+    further = summary.further_notes if summary.shows_further else []
+    return [*summary.notes, *further, *([RANKS] if has_ranks else [])]
+
+
+def left_out(summary: Summary) -> list[str]:
+    """Return a line that names the measurements which the tables leave out, or none."""
+    if summary.shows_further:
+        return []
+    names = [column.quantity.name for column in summary.columns if column.panel == FURTHER]
+    names += [row.variant for row in summary.rows if row.panel == FURTHER]
+    if not names:
+        return []
+    known = [*dict.fromkeys(names)]
+    first = ", ".join(known[:MOST_NAMED]) + (", ..." if len(known) > MOST_NAMED else "")
+    count = f"{len(names)} further measurement{'s' if len(names) > 1 else ''}"
+    return [f"{count}: {first}. Show all with --all-columns, some with --columns NAME."]
 
 
 def tables(
@@ -88,9 +110,10 @@ def tables(
         write: Makes a cell of the format of its text and its rank: 1 best of the column, 2 second.
     """
     for name, columns in panels(summary.columns).items():
-        if columns:
+        if columns and (name != FURTHER or summary.shows_further):
             title = f"{heading(summary)}: {name}" if name else heading(summary)
-            rows = [_written(row, columns, write) for row in summary.rows]
+            shown = [row for row in summary.rows if row.panel != FURTHER or summary.shows_further]
+            rows = [_written(row, columns, write) for row in shown]
             yield title, header(columns, summary.row_kind), rows
 
 

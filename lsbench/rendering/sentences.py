@@ -43,8 +43,8 @@ def unit(shown: Quantity) -> str:
     """Return the words behind a difference of a quantity.
 
     >>> from lsbench.core.quantity import quantity
-    >>> [unit(quantity(name)) for name in ("top1", "mce", "loss")]
-    ['points', 'points of mCE', 'of loss']
+    >>> [unit(quantity(name)) for name in ("top1", "mce", "train_loss")]
+    ['points', 'points of mCE', 'of train loss']
     """
     name = shown.title.partition(" (")[0]
     if shown.scale != 100:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from lsbench.rendering.cells import notes_of, tables
+from lsbench.rendering.cells import left_out, notes_of, tables
 from lsbench.rendering.console import add_table, terminal_width
 from lsbench.reports._sections import sections
 from lsbench.tables.summary import Summary
@@ -29,7 +29,7 @@ def render(summaries: Sequence[Summary], *, is_styled: bool = False) -> str:
     for summary in summaries:
         for title, titles, rows in tables(summary, _cell):
             add_table(console, title, titles, rows, justify="right")
-        for note in notes_of(summary) if is_styled else summary.notes:
+        for note in [*notes_of(summary, is_marked=is_styled), *left_out(summary)]:
             console.print(Text(note))
         for title, titles, texts, notes in sections(summary):
             console.print()

@@ -79,7 +79,7 @@ def _suite(summary: Summary, number: int) -> dict[str, Any]:
         "details": packed(_compact(details)),
         "charts": packed(_compact(charts)),
         "has_details": bool(details["jobs"]),
-        "notes": [*summary.notes, *charts["notes"], *details["notes"]],
+        "notes": [*summary.notes, *summary.further_notes, *charts["notes"], *details["notes"]],
         "sections": list(_sections(summary)),
         "pictures": pictures,
         "gallery_notes": gallery_notes,

@@ -8,6 +8,7 @@ from typing import Any
 
 from lsbench.core.record import SCHEMA_VERSION
 from lsbench.rendering.sentences import sentence
+from lsbench.tables.columns import FURTHER
 from lsbench.tables.comparisons import to_row
 from lsbench.tables.curves import Curve
 from lsbench.tables.robustness import robustness_notes, to_record
@@ -32,6 +33,7 @@ def _table(summary: Summary) -> dict[str, Any]:
             "higher_is_better": column.quantity.higher_is_better,
             "protocol": column.protocol,
             "is_published": column.is_published,
+            "is_further": column.panel == FURTHER,
         }
         for column in summary.columns
     ]

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from lsbench.rendering.cells import heading, notes_of, tables
+from lsbench.rendering.cells import heading, left_out, notes_of, tables
 from lsbench.reports._robustness import robustness_table
 from lsbench.tables.summary import Summary
 
@@ -54,7 +54,8 @@ def render(summaries: Sequence[Summary]) -> str:
 
 def _summary(summary: Summary) -> str:
     parts = [part for title, titles, rows in tables(summary, Ranked) for part in _parts(title, titles, rows)]
-    text = "".join(_table(*part, notes_of(summary) if part is parts[-1] else []) for part in parts)
+    text = "".join(f"% {line}\n" for line in left_out(summary))
+    text += "".join(_table(*part, notes_of(summary) if part is parts[-1] else []) for part in parts)
     found = robustness_table(summary)
     if found is None:
         return text

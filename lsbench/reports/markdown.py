@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lsbench.rendering.cells import notes_of, tables
+from lsbench.rendering.cells import left_out, notes_of, tables
 from lsbench.rendering.markdown import escape, row_line, table_lines
 from lsbench.reports._sections import sections
 from lsbench.tables.summary import Summary
@@ -22,7 +22,7 @@ def _summary(summary: Summary) -> str:
     for title, titles, rows in tables(summary, _cell):
         lines += [f"### {escape(title)}", "", row_line(map(escape, titles))]
         lines += [row_line(["---", *("---:" for _ in titles[1:])]), *map(row_line, rows), ""]
-    lines += [f"- {escape(note)}" for note in notes_of(summary)]
+    lines += [f"- {escape(note)}" for note in [*notes_of(summary), *left_out(summary)]]
     for section in sections(summary):
         lines += ["", *table_lines(*section)]
     return "\n".join(lines) + "\n"

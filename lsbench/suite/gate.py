@@ -6,15 +6,10 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from lsbench.core.quantity import QUANTITIES, quantity
+from lsbench.core.quantity import declarations, is_declared, quantity
 from lsbench.core.registry import suggest
 from lsbench.core.spec import StrictModel
 from lsbench.suite.problems import Problems
-
-#: Timings that are compared: relative to a control in the same process.
-RATIOS = ("latency_ratio", "throughput_ratio")
-#: Units of what is counted, not measured: any difference is one.
-COUNTED = ("count", "MAC")
 
 Direction = Literal["higher", "lower"]
 
@@ -48,12 +43,12 @@ class GateRule(StrictModel):
     @property
     def is_timing(self) -> bool:
         """Whether samples of a candidate and a control are compared."""
-        return self.metric in RATIOS
+        return quantity(self.metric).is_relative_timing
 
     @property
     def is_exact(self) -> bool:
         """Whether any difference at all counts."""
-        return quantity(self.metric).unit in COUNTED
+        return quantity(self.metric).is_counted
 
     def worsening(self, before: float, after: float) -> float:
         """Return by how much `after` is worse: relative for timings, else the difference.
@@ -100,7 +95,7 @@ def _rule(asked: GateEntry, where: tuple[str | int, ...], problems: Problems) ->
         problems.add(
             (*where, "metric"),
             f"'{asked.metric}' is another number on another machine or night; "
-            f"compare what is relative to a control: {' or '.join(RATIOS)}",
+            f"compare what is relative to a control: {' or '.join(_relative_timings())}",
         )
         return None
     own = _own_direction(metric.higher_is_better)
@@ -108,12 +103,12 @@ def _rule(asked: GateEntry, where: tuple[str | int, ...], problems: Problems) ->
     if own is not None and asked.direction not in (None, own):
         problems.add((*where, "direction"), f"of '{asked.metric}' {own} is better: leave it out")
     if direction is None:
-        hint = "" if asked.metric in QUANTITIES else suggest(asked.metric, QUANTITIES)
+        hint = "" if is_declared(asked.metric) else suggest(asked.metric, declarations())
         problems.add(
             (*where, "metric"), f"'{asked.metric}' has no better end{hint}: give direction, higher or lower"
         )
         return None
-    is_exact = metric.unit in COUNTED
+    is_exact = metric.is_counted
     if is_exact and asked.min_effect:
         problems.add(
             (*where, "min_effect"), f"'{asked.metric}' is counted and compared exactly: leave it out"
@@ -123,6 +118,10 @@ def _rule(asked: GateEntry, where: tuple[str | int, ...], problems: Problems) ->
     return GateRule(
         metric=asked.metric, direction=direction, min_effect=asked.min_effect or 0.0, alpha=asked.alpha
     )
+
+
+def _relative_timings() -> list[str]:
+    return [name for name, one in declarations().items() if one.quantity.is_relative_timing]
 
 
 def _own_direction(higher_is_better: bool | None) -> Direction | None:

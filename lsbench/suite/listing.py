@@ -19,9 +19,6 @@ from lsbench.suite.planner import Plan
 from lsbench.suite.schema import Suite
 from lsbench.suite.trials import search_lines, search_rows
 
-#: Published metrics that a plan shows; a report shows all.
-IN_PLAN = ("macs_paper", "top1", "mce", "miou", "retinanet_ap", "maskrcnn_ap_box")
-
 REGISTRIES = {
     "mixers": registry.MIXERS,
     "datasets": registry.DATASETS,
@@ -131,7 +128,8 @@ def _published_lines(suite: Suite) -> Iterator[str]:
     """Yield what the suite's source published of each row, beside the FLOPs that were counted here."""
     rows = [(v.title, _counted(v), v.published, "") for v in suite.variants]
     rows += [(row.name, None, row.published, f"not run: {row.reason}") for row in suite.published_only]
-    metrics = [metric for metric in IN_PLAN if any(metric in published for _, _, published, _ in rows)]
+    named = dict.fromkeys(metric for _, _, published, _ in rows for metric in published)
+    metrics = [name for name in named if (q := quantity(name)).is_headline and not q.depends_on_machine]
     if not metrics:
         return
     yield f"  published in {suite.source or 'an unnamed source'}:"

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from lsbench.core.quantity import QUANTITIES, quantity
+from lsbench.core.quantity import declarations, quantity
 from lsbench.core.registry import METRICS, suggest
 from lsbench.suite.problems import Location, Problems
 from lsbench.suite.schema import PublishedRow
@@ -22,7 +22,7 @@ def check_published(values: Any, where: Location, problems: Problems) -> None:
     """
     if not isinstance(values, dict):
         return
-    known = {*QUANTITIES, *METRICS.names()}
+    known = {*declarations(), *METRICS.names()}
     for name, value in values.items():
         if name not in known:
             hint = suggest(name, known) or f"; there are: {', '.join(sorted(known))}"

@@ -22,6 +22,9 @@ class Column:
         is_delta: Whether it is the difference to the baseline.
         remark: What ends the title where other columns show the same metric in another way.
         is_published: Whether it holds what the suite's source published, and by how much ours differ.
+        kind: The kind of job that measures it; empty where none does.
+        panel: Which of the tables it stands in, by what is written behind the heading; empty: the main one.
+        method: How it was measured, in a word, where the protocol says so.
     """
 
     key: str
@@ -33,6 +36,9 @@ class Column:
     is_delta: bool = False
     remark: str = ""
     is_published: bool = False
+    kind: str = ""
+    panel: str = ""
+    method: str | None = None
 
     @property
     def title(self) -> str:
@@ -85,3 +91,5 @@ class Row:
     is_baseline: bool
     cells: dict[str, Cell]
     is_published_only: bool = False
+    #: In pivoted tables, the panel of the column that the row was.
+    panel: str = ""

@@ -1,174 +1,256 @@
 """Choose the columns of a summary: one per metric, protocol and data set; two of them never share one.
 
-First come the variants' own data sets, then each other one that the suite tests them on.
+First come the variants' own data sets, kind by kind of job, then each other one that the suite tests them on.
+Every metric that has a record gets a column: headlines in the main tables, all others in a last one.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
-from lsbench.core.quantity import quantity
+from lsbench.core.errors import LsbenchError
+from lsbench.core.job import JobKind
+from lsbench.core.quantity import Quantity, declarations, is_declared, quantity
+from lsbench.core.registry import JOBS
 from lsbench.tables.cells import Column
+
+#: Headings of the tables of what was measured on other data sets, and of all that is no headline.
+OTHER_DATA, FURTHER = "on other data", "further measurements"
+ALL_CLASSES = ", all classes"
 
 
 @dataclass(frozen=True)
-class Shown:
-    """How a metric is shown.
+class _Kind:
+    """A kind of job of a suite, and the names of the jobs that it tests the variants' own data with."""
 
-    Attributes:
-        kind: The kind of job that measures it.
-        is_compared: Whether a column of differences to the baseline stands beside it; on corrupted images
-            and other data, only where there are several seeds.
-        is_optional: Whether it has a column only where some job has measured it.
-    """
+    name: str
+    names: frozenset[str]
+    offered: JobKind | None
 
-    kind: str
-    is_compared: bool = False
-    is_optional: bool = False
+    @property
+    def usual(self) -> tuple[str, ...]:
+        return self.offered.usual if self.offered else ()
 
+    @property
+    def panel(self) -> str:
+        return self.offered.panel if self.offered else ""
 
-#: Metrics shown, in this order.
-SHOWN = {
-    "top1": Shown("evaluate", is_compared=True),
-    "ece": Shown("evaluate", is_optional=True),
-    "fgsm_top1": Shown("evaluate", is_optional=True),
-    "pgd_top1": Shown("evaluate", is_optional=True),
-    "params": Shown("profile"),
-    "macs": Shown("profile"),
-    "macs_paper": Shown("profile", is_optional=True),
-    "latency_ms": Shown("profile"),
-    "throughput": Shown("profile"),
-    "latency_ratio": Shown("profile", is_optional=True),
-    "throughput_ratio": Shown("profile", is_optional=True),
-    "mce": Shown("robustness", is_compared=True),
-    "relative_mce": Shown("robustness"),
-    "corruption_error": Shown("robustness"),
-    "clean_error": Shown("robustness"),
-}
-ALL_CLASSES = ", all classes"
-_CLASSES = re.compile(r"\|classes=(\d+)(?=\||$)")
+    @property
+    def place(self) -> tuple[int, str]:
+        return (self.offered.place if self.offered else 100), self.name
 
-Ways = dict[tuple[str, str | None], set[str]]
+    @property
+    def uses_data(self) -> bool:
+        return self.offered is None or self.offered.uses_data
 
 
-def create_columns(table: pd.DataFrame, jobs: Sequence[dict[str, Any]]) -> list[Column]:
+def job_kind(name: str) -> JobKind | None:
+    """Return the kind of job called `name`, or None if its package is not installed here or broken."""
+    try:
+        found: JobKind = JOBS.load(name)
+    except (LsbenchError, ImportError):
+        return None
+    return found
+
+
+def create_columns(table: pd.DataFrame, jobs: Sequence[Mapping[str, Any]]) -> list[Column]:
     """Return the columns of a suite's summary.
 
-    A metric that no job kind of the suite measures has no column; one that nobody has measured yet has one
-    without a protocol.
+    A usual metric of a kind of job has a column before any such job has ended. One that no job was asked for
+    has none.
 
     Args:
         table: The suite's long table.
         jobs: Every expected job, as the manifest lists them.
     """
+    if "method" not in table:  # SHIM
+        import re
+
+        def cl(p):
+            f = re.search(r"\|classes=(\d+)", str(p))
+            return int(f[1]) if f else None
+
+        table = table.assign(
+            method=[str(p).split("|")[0] for p in table.protocol], classes=[cl(p) for p in table.protocol]
+        )
     own = {entry["dataset"] for entry in jobs}
     on = {entry["name"]: entry["on"] for entry in jobs if entry.get("on") not in {None, *own}}
-    names = {kind: _names(jobs, kind) - on.keys() for kind in {entry["kind"] for entry in jobs}}
-    is_other = ((table.kind == "evaluate") & table.dataset.isin(on.values())).fillna(False)
-    # A profile that has ended without a metric was not asked for it: a column of holes would say otherwise.
-    has_profiles = bool(((table.kind == "profile") & (table.status == "ok")).any())
+    measured = table[table.metric.notna()]
+    is_other = (measured.job.isin(on.keys()) & measured.dataset.isin(on.values())).fillna(False)
+    has_ended = {*table.kind[(table.status == "ok").fillna(False)]}
     found: list[Column] = []
-    for metric, shown in SHOWN.items():
-        if names.get(shown.kind):
-            is_asked = not shown.is_optional and not (shown.kind == "profile" and has_profiles)
-            found += _own(metric, _ways(table[~is_other], metric), names[shown.kind], is_asked=is_asked)
+    kinds = _kinds(jobs, on.keys())
+    for kind in kinds:
+        rows = measured[~is_other & (measured.kind == kind.name)]
+        for metric in _metrics(kind, rows) if kind.names else ():
+            is_asked = metric in kind.usual and kind.name not in has_ended
+            taken = {column.key for column in found}
+            found += _own(kind, metric, rows[rows.metric == metric], is_asked, taken)
     for dataset in dict.fromkeys(on.values()):
-        rows = table[is_other & (table.dataset == dataset)]
-        found += _other(dataset, rows, frozenset(name for name, tested in on.items() if tested == dataset))
+        names = frozenset(name for name, tested in on.items() if tested == dataset)
+        rows = measured[is_other & measured.job.isin(names) & (measured.dataset == dataset)]
+        found += _other(dataset, rows, kinds, names)
     has_seeds = len({entry["seed"] for entry in jobs} - {None}) > 1
-    return [wide for column in found for wide in _with_delta(column, has_seeds)]
+    wide = [wide for column in found for wide in _with_delta(column, has_seeds)]
+    return sorted(wide, key=lambda column: column.panel == FURTHER)
 
 
-def _names(jobs: Sequence[dict[str, Any]], kind: str) -> set[str]:
-    return {entry["name"] for entry in jobs if entry["kind"] == kind}
+def _kinds(jobs: Sequence[Mapping[str, Any]], on: Iterable[str]) -> list[_Kind]:
+    """Return the kinds of job of a suite in the order of their columns."""
+    names = {kind: {e["name"] for e in jobs if e["kind"] == kind} for kind in {e["kind"] for e in jobs}}
+    kinds = [_Kind(kind, frozenset(found - {*on}), job_kind(kind)) for kind, found in names.items()]
+    return sorted(kinds, key=lambda kind: kind.place)
 
 
-def _ways(table: pd.DataFrame, metric: str) -> Ways:
-    """Return the ways in which a metric was measured, (protocol, data set), each with the jobs that did."""
-    rows = table[(table.metric == metric).fillna(False)]
-    datasets: Iterable[str | None] = rows.dataset
-    if SHOWN[metric].kind == "profile":
-        datasets = [None] * len(rows)
-    ways: Ways = {}
-    for protocol, dataset, job in zip(rows.protocol, datasets, rows.job, strict=True):
-        ways.setdefault((protocol, dataset), set()).add(job)
-    return ways
+def _metrics(kind: _Kind, rows: pd.DataFrame) -> list[str]:
+    """Return the metrics of a kind in order.
+
+    Usual ones come first, each before what else its module declares; then the others, module by module.
+    """
+    declared = declarations()
+    modules = [declared[name].module for name in kind.usual if name in declared]
+
+    def order(name: str) -> tuple[Any, ...]:
+        one = declared.get(name)
+        if one is None:
+            return len(modules) + 1, "", 0, name
+        is_usual = one.module in modules
+        return modules.index(one.module) if is_usual else len(modules), one.module, one.place, name
+
+    return sorted({*kind.usual, *rows.metric.astype(str)}, key=order)
 
 
-def _own(metric: str, ways: Ways, jobs: set[str], *, is_asked: bool) -> list[Column]:
-    """Return the columns of a metric on the variants' own data sets, which `jobs` measure."""
-    if not ways:
-        return [Column(metric, quantity(metric), "")] if is_asked else []
-    plain = [
-        Column(metric, quantity(metric), protocol, dataset, frozenset(names))
-        for (protocol, dataset), names in ways.items()
-    ]
+def _shown(metric: str, rows: pd.DataFrame) -> Quantity:
+    """Return what is shown of a metric; of one that nobody declares, its records know the unit."""
+    shown = quantity(metric)
+    units = [unit for unit in rows.unit.dropna().unique() if unit]
+    if is_declared(metric) or not units:
+        return shown
+    return replace(shown, unit=units[0], title=f"{metric} ({units[0]})")
+
+
+def _own(
+    kind: _Kind, metric: str, rows: pd.DataFrame, is_asked: bool, taken: Collection[str]
+) -> list[Column]:
+    """Return the columns of a metric on the variants' own data sets, out of its records."""
+    shown = _shown(metric, rows)
+    panel = kind.panel if shown.is_headline else FURTHER
+    empty = Column(shown.name, shown, "", kind=kind.name, panel=panel)
+    if rows.empty:
+        return [empty] if is_asked else []
+    plain = _plain(empty, rows if kind.uses_data else rows.assign(dataset=None))
     found = []
     for number, (column, remark) in enumerate(zip(plain, _remarks(plain), strict=True)):
-        key = metric if number == 0 else f"{metric}@{column.way}"
-        found.append(replace(column, key=key, remark=remark))
-    for name in sorted(jobs - set().union(*ways.values())) if metric == "mce" else ():
-        hole = Column(f"{metric}@{name}", quantity(metric), "", None, frozenset({name}), remark=f" [{name}]")
-        found.append(hole)
+        is_plain = number == 0 and shown.name not in taken
+        found.append(
+            replace(column, key=shown.name if is_plain else f"{shown.name}@{column.way}", remark=remark)
+        )
+    if kind.usual[:1] == (shown.name,) and kind.offered is not None and kind.offered.per_seed:
+        lacking = sorted(kind.names - {*rows.job})
+        found += [
+            replace(empty, key=f"{shown.name}@{name}", jobs=frozenset({name}), remark=f" [{name}]")
+            for name in lacking
+        ]
     return found
 
 
+def _plain(empty: Column, rows: pd.DataFrame) -> list[Column]:
+    """Return a column for each way in which a metric was measured: each protocol and data set."""
+    names = ["protocol", "dataset", "job", "method"]
+    found: dict[tuple[str, str | None], Column] = {}
+    for protocol, dataset, job, method in rows[names].astype("object").itertuples(index=False):
+        key = protocol, None if pd.isna(dataset) else dataset
+        known = found.get(key) or replace(
+            empty, protocol=protocol, dataset=key[1], method=None if pd.isna(method) else method
+        )
+        found[key] = known if job in known.jobs else replace(known, jobs=known.jobs | {job})
+    return list(found.values())
+
+
 def _remarks(columns: Sequence[Column]) -> list[str]:
-    """Return what tells columns of one metric apart; of robustness, the name of the protocol is enough."""
+    """Return what tells columns of one metric apart; where their methods differ, their names are enough."""
     if len(columns) < 2:
         return [""] * len(columns)
-    ways = [column.way for column in columns]
-    names = [column.protocol.split("|", 1)[0] for column in columns]
-    is_robustness = SHOWN[columns[0].quantity.name].kind == "robustness"
-    return [f" [{way}]" for way in (names if is_robustness and len({*names}) == len(names) else ways)]
+    methods = [column.method for column in columns]
+    is_enough = None not in methods and len({*methods}) == len(methods)
+    return [f" [{column.method if is_enough else column.way}]" for column in columns]
 
 
-def _other(dataset: str, rows: pd.DataFrame, jobs: frozenset[str]) -> list[Column]:
+def _other(dataset: str, rows: pd.DataFrame, kinds: Sequence[_Kind], jobs: frozenset[str]) -> list[Column]:
     """Return the columns of another data set than the variants' own, on which `jobs` test."""
     found: list[Column] = []
-    for metric in (metric for metric, shown in SHOWN.items() if shown.kind == "evaluate"):
-        plain = Column(f"{dataset}_{metric}", quantity(metric), "", dataset, jobs, is_on_other_data=True)
-        ways = _ways(rows, metric)
-        by_protocol = {protocol: frozenset(names) for (protocol, _), names in ways.items()}
-        found += [
-            replace(
-                plain, key=f"{plain.key}{mark}", protocol=protocol, jobs=by_protocol[protocol], remark=remark
+    for kind in kinds:
+        own = rows[rows.kind == kind.name]
+        for metric in _metrics(kind, own) if len(own) else ():
+            records = own[own.metric == metric]
+            shown = _shown(metric, records)
+            panel = OTHER_DATA if shown.is_headline else FURTHER
+            plain = Column(
+                f"{dataset}_{metric}",
+                shown,
+                "",
+                dataset,
+                jobs,
+                is_on_other_data=True,
+                kind=kind.name,
+                panel=panel,
             )
-            for protocol, mark, remark in _told_apart(by_protocol)
-        ]
-    top1 = Column(f"{dataset}_top1", quantity("top1"), "", dataset, jobs, is_on_other_data=True)
-    return found or [top1]
+            found += _told_apart(plain, records)
+    if found:
+        return found
+    tests = next(
+        (kind for kind in kinds if kind.usual and kind.offered and kind.offered.spec.data_fields), None
+    )
+    names = tests.usual[:1] if tests else ()
+    return [
+        Column(
+            f"{dataset}_{name}",
+            quantity(name),
+            "",
+            dataset,
+            jobs,
+            is_on_other_data=True,
+            kind=tests.name if tests else "",
+            panel=OTHER_DATA,
+        )
+        for name in names
+    ]
 
 
-def _told_apart(protocols: Iterable[str]) -> list[tuple[str, str, str]]:
-    """Return each protocol of a metric on one other data set, with the ends of its column's key and title.
+def _told_apart(plain: Column, rows: pd.DataFrame) -> list[Column]:
+    """Return a column for each protocol of a metric on one other data set.
 
     Where the model answers once among the classes of the data set and once among all of its own, the
     former comes first, and the latter says so.
     """
-    ordered = sorted(protocols, key=_num_classes)
-    if len(ordered) < 2:
-        return [(protocol, "", "") for protocol in ordered]
-    if len(ordered) == 2 and len({_CLASSES.sub("", protocol) for protocol in ordered}) == 1:
-        return [(ordered[0], "", ""), (ordered[1], "_all_classes", ALL_CLASSES)]
-    marks = ("", *(f"@{protocol}" for protocol in ordered[1:]))
-    return [(protocol, mark, f" [{protocol}]") for protocol, mark in zip(ordered, marks, strict=True)]
-
-
-def _num_classes(protocol: str) -> int:
-    found = _CLASSES.search(protocol)
-    return int(found.group(1)) if found else 0
+    ways = rows.groupby("protocol", sort=False, observed=True).agg({"job": set, "classes": "first"})
+    ways["classes"] = ways.classes.fillna(0)
+    ordered = ways.sort_values("classes", kind="stable")
+    protocols = [str(protocol) for protocol in ordered.index]
+    marks, remarks = [""], [""]
+    if len(protocols) == 2 and 0 < ordered.classes.iloc[0] < ordered.classes.iloc[1]:
+        marks, remarks = ["", "_all_classes"], ["", ALL_CLASSES]
+    elif len(protocols) > 1:
+        marks = ["", *(f"@{protocol}" for protocol in protocols[1:])]
+        remarks = [f" [{protocol}]" for protocol in protocols]
+    return [
+        replace(plain, key=f"{plain.key}{mark}", protocol=protocol, jobs=frozenset(names), remark=remark)
+        for protocol, names, mark, remark in zip(protocols, ordered.job, marks, remarks, strict=True)
+    ]
 
 
 def _with_delta(column: Column, has_seeds: bool) -> list[Column]:
-    """Return the column, and that of its differences to the baseline where they are wanted."""
-    is_plain = not column.is_on_other_data and SHOWN[column.quantity.name].kind != "robustness"
-    is_wanted = SHOWN[column.quantity.name].is_compared and column.remark != ALL_CLASSES
+    """Return the column, and that of its differences to the baseline where they are wanted.
+
+    On other data, and where single images are not told of, only several seeds say anything of a difference.
+    """
+    shown = column.quantity
+    is_plain = shown.is_per_image and not column.is_on_other_data
+    is_wanted = shown.is_compared and column.remark != ALL_CLASSES
     if not is_wanted or not (is_plain or (has_seeds and column.protocol)):
         return [column]
     return [column, replace(column, key=f"{column.key}_delta", is_delta=True)]
@@ -182,13 +264,7 @@ def panels(columns: Sequence[Column]) -> dict[str, list[Column]]:
     found: dict[str, list[Column]] = {"": []}
     of_metric: dict[str, str] = {}
     for column in columns:
-        if column.is_on_other_data:
-            name = "on other data"
-        elif column.is_published:
-            name = of_metric.get(column.quantity.name, "")
-        else:
-            shown = SHOWN.get(column.quantity.name)
-            name = "on corrupted images" if shown and shown.kind == "robustness" else ""
+        name = of_metric.get(column.quantity.name, "") if column.is_published else column.panel
         of_metric.setdefault(column.published_as, name)
         found.setdefault(name, []).append(column)
     return found

@@ -14,14 +14,13 @@ from lsbench.stats.paired import Difference, holm, over_images, over_seeds, over
 from lsbench.stats.seeds import LEVEL, Estimate, detectable_effect
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.cells import Cell, Column, Row
+from lsbench.tables.columns import job_kind
 from lsbench.tables.frames.kept import kept_frame
 from lsbench.tables.pairs import RightImages, differences, read_right
 
 LEVEL_OF_TEST = 1 - LEVEL
 #: Raised in its name whenever the same results would give other numbers: an old file is then not read.
 CACHE = "comparisons_v1.parquet"
-#: Metrics of which evaluations keep every image.
-OF_IMAGES = ("top1", "top5", "fgsm_top1", "pgd_top1")
 NO_SEED = -1
 
 
@@ -135,12 +134,13 @@ def read_sides(
     row: Any
     for row in rows.itertuples():
         key = str(row.metric), _known(row.dataset), str(row.protocol)
-        if row.kind == "profile":
+        kind = job_kind(str(row.kind))
+        if kind is not None and not kind.uses_data:
             key = key[0], None, key[2]
         side = found.setdefault(key, {}).setdefault(str(row.variant), Side())
         seed = NO_SEED if pd.isna(row.seed) else int(row.seed)
         side.values[seed] = float(row.value)
-        if row.metric in OF_IMAGES:
+        if quantity(key[0]).is_per_image:
             folder = folders[str(row.suite), str(row.preset)]
             side.images[seed] = read_right(folder.job_folder(str(row.job_id)), key[0], float(row.value))
     return found

@@ -8,12 +8,7 @@ import pandas as pd
 
 from lsbench.stats.seeds import Estimate
 from lsbench.tables.cells import Column
-from lsbench.tables.columns import SHOWN
-
-#: Job kinds whose failure leaves a hole in the numbers of another kind.
-BEFORE = {"evaluate": ("train",), "robustness": ("train",)}
-#: Means over corruptions; a job that lacks a part of one finishes without it.
-INCOMPLETE = ("mce", "relative_mce", "corruption_error", "clean_error")
+from lsbench.tables.columns import job_kind
 
 
 class _Row(NamedTuple):
@@ -72,18 +67,19 @@ class Measured:
         """Return why a variant has no number in a column."""
         rows = self._rows.get(variant, ())
         jobs = self._of_jobs(variant, column)
-        if column.quantity.name in INCOMPLETE and any(row.is_shown(column) for row in jobs):
-            return "withheld"
-        before = BEFORE.get(SHOWN[column.quantity.name].kind, ())
+        shown = column.quantity
+        if shown.hole and any(row.is_shown(column) for row in jobs):
+            return shown.hole
+        kind = job_kind(column.kind)
+        before = kind.needs if kind else ()
         if any(row.status == "failed" for row in (*jobs, *(row for row in rows if row.kind in before))):
             return "failed"
-        is_inconclusive = column.quantity.depends_on_machine and any(
-            row.metric == column.quantity.name and row.value is None for row in rows
+        is_inconclusive = shown.depends_on_machine and any(
+            row.metric == shown.name and row.value is None for row in rows
         )
         return "inconclusive" if is_inconclusive else "missing"
 
     def _of_jobs(self, variant: str, column: Column) -> list[_Row]:
         """Return the rows of the jobs that measure, or should have measured, a column for a variant."""
-        kind = SHOWN[column.quantity.name].kind
-        jobs = [row for row in self._rows.get(variant, ()) if row.kind == kind]
+        jobs = [row for row in self._rows.get(variant, ()) if row.kind == column.kind]
         return [row for row in jobs if row.job in column.jobs] or jobs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,13 +15,11 @@ from lsbench.core.quantity import quantity
 from lsbench.core.registry import suggest
 from lsbench.stats.seeds import mean_over_seeds
 from lsbench.store.results import ResultsFolder, find_results
+from lsbench.tables.columns import job_kind
 from lsbench.tables.comparisons import Comparison, Side, Sides, judged, measure, read_sides
 from lsbench.tables.frames.load import load_table
 
-#: Kinds of jobs whose numbers are compared; what a training notes on its way is not.
-KINDS = ("evaluate", "robustness", "profile")
 _COMMIT = re.compile(r"[0-9a-f]{4,40}")
-_COUNTED = ("params", "macs", "macs_paper", "uncounted_ops")
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class ComparedResults:
             NothingMeasuredError: If no job of it has measured anything.
         """
         table = load_table(self.folders)
-        table = table[table.value.notna() & table.kind.isin(KINDS)]
+        table = table[table.value.notna()]
         if self.commit:
             table = table[[_commit(text).startswith(self.commit) for text in table.provenance]]
         if table.empty:
@@ -132,9 +130,11 @@ def compare_sources(a: ComparedResults, b: ComparedResults) -> list[Beside]:
     Raises:
         NothingMeasuredError: If the sides have no row in common.
     """
-    one, two = _read(a), _read(b)
+    tables = [a.table(), b.table()]
+    one, two = _read(a, tables[0]), _read(b, tables[1])
+    noted = _noted(tables)
     found = [
-        _beside(key, variant, one.get(key, {}).get(variant), two.get(key, {}).get(variant))
+        _beside(key, variant, one.get(key, {}).get(variant), two.get(key, {}).get(variant), noted)
         for key in dict.fromkeys([*one, *two])
         for variant in dict.fromkeys([*one.get(key, {}), *two.get(key, {})])
     ]
@@ -152,8 +152,13 @@ def compare_sources(a: ComparedResults, b: ComparedResults) -> list[Beside]:
     return [_with_other_protocol(row, found) for row in found]
 
 
-def _read(source: ComparedResults) -> Sides:
-    table = source.table()
+def _noted(tables: Iterable[pd.DataFrame]) -> dict[str, str]:
+    """Return the metrics that jobs note on their way, each with their kind: they are shown and not tested."""
+    kinds = {(str(m), str(k)) for table in tables for m, k in zip(table.metric, table.kind, strict=True)}
+    return {metric: kind for metric, kind in kinds if (found := job_kind(kind)) and not found.is_result}
+
+
+def _read(source: ComparedResults, table: pd.DataFrame) -> Sides:
     places = {(folder.root.parent.name, folder.root.name): folder for folder in source.folders}
     suites = {place[0] for place in places}
     if len(suites) > 1:  # several suites may have variants of the same name
@@ -161,15 +166,24 @@ def _read(source: ComparedResults) -> Sides:
     return read_sides(table, places, dict.fromkeys(table.metric.dropna()))
 
 
-def _beside(key: tuple[str, str | None, str], variant: str, a: Side | None, b: Side | None) -> Beside:
+def _beside(
+    key: tuple[str, str | None, str],
+    variant: str,
+    a: Side | None,
+    b: Side | None,
+    noted: Mapping[str, str],
+) -> Beside:
     metric, dataset, protocol = key
     row = Beside(variant, metric, dataset, protocol, _mean(a), _mean(b))
     if a is None or b is None:
         return replace(row, remark=f"only {'A' if b is None else 'B'}")
     if quantity(metric).depends_on_machine:
         return replace(row, remark="timings of two runs are no pairs; `lsbench gate` times both in turns")
-    if metric in _COUNTED:
+    if quantity(metric).is_counted:
         return replace(row, remark="equal" if row.a == row.b else "counted: differs")
+    if metric in noted:
+        remark = "equal" if row.a == row.b else f"a note of job kind {noted[metric]}: not tested"
+        return replace(row, remark=remark)
     difference, reason = measure(b, a)
     if difference is None:
         return replace(row, remark=reason)

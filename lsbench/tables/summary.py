@@ -13,11 +13,12 @@ from typing import Any
 
 import pandas as pd
 
+from lsbench.core.quantity import declarations, is_declared
 from lsbench.stats.seeds import mean_over_seeds, paired_difference
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.analyses import AnalysisFigure, analysis_figures
 from lsbench.tables.cells import Cell, Column, Row
-from lsbench.tables.columns import ALL_CLASSES, create_columns
+from lsbench.tables.columns import ALL_CLASSES, FURTHER, create_columns
 from lsbench.tables.comparisons import Comparison, compare_with_baseline, with_differences
 from lsbench.tables.curves import Curve, curves_frame, curves_of
 from lsbench.tables.frames.load import table_of
@@ -29,8 +30,6 @@ from lsbench.tables.ranking import ranked
 from lsbench.tables.robustness import CorruptionFigure, corruptions_frame, figures_of
 from lsbench.tables.search import trial_table
 
-#: Metrics of which a note says what was left out, and on what they were measured.
-UNCOUNTED_IN, TIMED = "macs", ("latency_ms", "throughput")
 MACHINES = "Timings come from different machines"
 
 
@@ -55,6 +54,12 @@ class Summary:
     folder: ResultsFolder | None = field(default=None, compare=False, repr=False)
     comparisons: list[Comparison] = field(default_factory=list)
     analyses: list[AnalysisFigure] = field(default_factory=list)
+    #: Whether tables for people show the further measurements, not headlines alone.
+    shows_further: bool = False
+    #: How the further measurements were made.
+    further_notes: list[str] = field(default_factory=list)
+    #: Those of the notes that whoever reads numbers without notes must be told.
+    warnings: list[str] = field(default_factory=list)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the summary as a pandas frame in SI units, with interval and seeds beside each value."""
@@ -92,7 +97,10 @@ def summarize(folder: ResultsFolder) -> Summary | None:
     if trials is not None:
         return replace(_summary(manifest, *trials), folder=folder)
     reading = Reading(folder, manifest)
-    table = table_of(reading, texts_of=(UNCOUNTED_IN, *TIMED))
+    declared = [one.quantity for one in declarations().values()]
+    noted = {one.name for one in declared if one.note is not None}
+    timed = {one.name for one in declared if one.is_headline and one.depends_on_machine}
+    table = table_of(reading, texts_of=noted | timed)
     columns = create_columns(table, manifest["jobs"])
     measured = Measured(table)
     titles = {entry["variant"]: entry["title"] for entry in reversed(manifest["jobs"])}
@@ -104,7 +112,10 @@ def summarize(folder: ResultsFolder) -> Summary | None:
         columns,
         compared,
     )
-    notes = [*_notes(manifest, table, measured, columns, rows), *published_notes(columns, manifest)]
+    machines = _machines(table[table.metric.isin(timed)])
+    warnings = _undeclared(columns)
+    notes = [*_notes(manifest, table, columns, rows), *warnings, *machines]
+    notes += published_notes(columns, manifest)
     columns, rows = add_published(columns, rows, manifest)
     if "smoke" not in manifest["tags"]:
         rows = ranked(columns, rows, on_one_machine=not any(note.startswith(MACHINES) for note in notes))
@@ -116,6 +127,8 @@ def summarize(folder: ResultsFolder) -> Summary | None:
         folder=folder,
         comparisons=compared,
         analyses=analysis_figures(table),
+        warnings=warnings,
+        further_notes=_ways([c for c in columns if c.panel == FURTHER], is_short=True),
     )
 
 
@@ -164,7 +177,6 @@ def _cell(values: dict[int, float], measured: Measured, variant: str, column: Co
 def _notes(
     manifest: dict[str, Any],
     table: pd.DataFrame,
-    measured: Measured,
     columns: list[Column],
     rows: list[Row],
 ) -> list[str]:
@@ -173,7 +185,7 @@ def _notes(
         notes.append("Smoke test: these numbers only prove that the machinery works.")
     if "+" in manifest["preset"]:
         notes.append(f"Run with overrides ({manifest['preset']}): not comparable with other tables.")
-    notes += _ways(columns)
+    notes += _ways([column for column in columns if column.panel != FURTHER])
     if any(cell.hole == "withheld" for row in rows for cell in row.cells.values()):
         notes.append(
             "withheld: a part of the corruptions or the reference's errors are missing, and a mean over the "
@@ -181,25 +193,36 @@ def _notes(
         )
     if any(cell.hole == "inconclusive" for row in rows for cell in row.cells.values()):
         notes.append("inconclusive: others used the machine during too many samples for a number.")
-    uncounted = _uncounted(table)
-    if uncounted:
-        notes.append(f"FLOPs leave out operators without a formula: {', '.join(uncounted)}.")
+    for shown in dict.fromkeys(column.quantity for column in columns):
+        if shown.note is not None:
+            settings = table[(table.metric == shown.name).fillna(False)].setting.dropna()
+            notes += shown.note([json.loads(text) for text in settings])
     known = table.dropna(subset="job_id")
     status = dict(zip(known.job_id, known.status, strict=True))
     counts = Counter(status.get(entry["id"], "missing") for entry in manifest["jobs"])
     holes = [f"{counts[state]} {state}" for state in ("failed", "missing") if counts[state]]
     if holes:
         notes.append(f"Of {len(manifest['jobs'])} jobs: {', '.join(holes)}.")
-    notes += _machines(table)
     return notes
 
 
-def _ways(columns: list[Column]) -> list[str]:
-    """Say how each column was measured; those of images that were measured in the same way share a line."""
+def _undeclared(columns: list[Column]) -> list[str]:
+    """Say which numbers have no unit, since neither a plug-in nor a record names one."""
+    names = [c.quantity.name for c in columns if not c.quantity.unit and not is_declared(c.quantity.name)]
+    return [f"{name}: nobody declares its unit, so it is shown as stored." for name in dict.fromkeys(names)]
+
+
+def _ways(columns: list[Column], *, is_short: bool = False) -> list[str]:
+    """Say how each column was measured; those of images that were measured in the same way share a line.
+
+    Args:
+        columns: All or some columns of a summary.
+        is_short: Whether others share lines, too.
+    """
     shown = [column for column in columns if column.protocol and not column.is_delta]
     titles: dict[tuple[str, str], list[str]] = {}
     for column in shown:
-        titles.setdefault((column.way, "" if column.dataset else column.key), []).append(
+        titles.setdefault((column.way, "" if column.dataset or is_short else column.key), []).append(
             column.quantity.title
         )
     notes = [f"{', '.join(names)}: {way}." for (way, _), names in titles.items()]
@@ -211,15 +234,8 @@ def _ways(columns: list[Column]) -> list[str]:
     return notes
 
 
-def _uncounted(table: pd.DataFrame) -> list[str]:
-    rows = table[table.metric == UNCOUNTED_IN]
-    names = {name for text in rows.setting.dropna() for name in json.loads(text).get("uncounted_ops", {})}
-    return sorted(names)
-
-
-def _machines(table: pd.DataFrame) -> list[str]:
-    """Say on what the numbers were measured, and warn if timings come from more than one machine."""
-    rows = table[table.metric.isin(TIMED)]
+def _machines(rows: pd.DataFrame) -> list[str]:
+    """Say on what timings were measured, and warn if they come from more than one machine."""
     found: dict[str, None] = {}
     for text in rows.provenance.dropna().unique():
         where = json.loads(text)

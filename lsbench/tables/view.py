@@ -27,6 +27,7 @@ class View:
         only_changed: Whether to leave out rows that are not told apart from the baseline by any column shown.
         precision: Decimals of every number; None: those of its quantity.
         is_pivoted: Whether variants are the columns, and what was measured the rows.
+        all_columns: Whether tables for people show the further measurements too.
     """
 
     rows: tuple[str, ...] = ()
@@ -36,6 +37,7 @@ class View:
     only_changed: bool = False
     precision: int | None = None
     is_pivoted: bool = False
+    all_columns: bool = False
 
 
 def apply_views(summaries: Sequence[Summary], view: View) -> list[Summary]:
@@ -60,7 +62,7 @@ def apply_views(summaries: Sequence[Summary], view: View) -> list[Summary]:
 
 def apply_view(summary: Summary, view: View) -> Summary:
     """Return what a view shows of one summary."""
-    found = summary
+    found = replace(summary, shows_further=view.all_columns or bool(view.columns))
     if view.rows:
         found = _with_rows(found, [row for row in found.rows if _matches(_row_names(row), view.rows)])
     if view.sort_by is not None:
@@ -164,7 +166,7 @@ def _with_digits(column: Column, digits: int) -> Column:
 
 def _pivoted(summary: Summary) -> Summary:
     columns = [Column(row.variant, Quantity(row.variant, "", None, _titled(row)), "") for row in summary.rows]
-    rows = [Row(c.key, c.title, False, _cells_of(c, summary.rows)) for c in summary.columns]
+    rows = [Row(c.key, c.title, False, _cells_of(c, summary.rows), panel=c.panel) for c in summary.columns]
     return replace(summary, columns=columns, rows=rows, row_kind="measured")
 
 

@@ -29,7 +29,7 @@ def same_torch_afterwards() -> Iterator[None]:
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)  # type: ignore[no-untyped-call]
+    torch.use_deterministic_algorithms(False)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from PIL import Image
 
 from lsbench.core import registry
 from lsbench.core.entry_points import outside_plugins
+from lsbench.core.quantity import declarations
 from lsbench.data.dataset import DatasetSpec, ImageFolders
 from lsbench.data.datasets.fashion import DATASET as FASHION
 from lsbench.data.datasets.fashion import FashionSpec
@@ -88,10 +89,12 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         path_of_children = [str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path_of_children))
         outside_plugins.cache_clear()
+        declarations.cache_clear()
         return site
 
     yield add
     outside_plugins.cache_clear()
+    declarations.cache_clear()
     for module in found:
         sys.modules.pop(module, None)
 

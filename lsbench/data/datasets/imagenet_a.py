@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from lsbench.core.quantity import percentage
 from lsbench.data.imagenet.test_sets import ImageNetVariant, VariantSpec
 
 
@@ -23,6 +24,13 @@ class ImageNetASpec(VariantSpec):
 
     name: Literal["imagenet_a"] = "imagenet_a"
 
+
+#: Accuracy as others publish it.
+QUANTITIES = (
+    percentage(
+        "imagenet_a_top1", "ImageNet-A top-1", short_title="IN-A (%)", published_under=("classes=200",)
+    ),
+)
 
 DATASET = ImageNetVariant(
     spec=ImageNetASpec,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from lsbench.core.quantity import percentage
 from lsbench.data.imagenet.test_sets import ImageNetVariant, VariantSpec
 
 
@@ -23,6 +24,13 @@ class ImageNetRSpec(VariantSpec):
 
     name: Literal["imagenet_r"] = "imagenet_r"
 
+
+#: Accuracy as others publish it.
+QUANTITIES = (
+    percentage(
+        "imagenet_r_top1", "ImageNet-R top-1", short_title="IN-R (%)", published_under=("classes=200",)
+    ),
+)
 
 DATASET = ImageNetVariant(
     spec=ImageNetRSpec,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from lsbench.core.quantity import percentage
 from lsbench.data.imagenet.test_sets import ImageNetVariant, VariantSpec
 
 
@@ -23,6 +24,9 @@ class ImageNetSketchSpec(VariantSpec):
 
     name: Literal["imagenet_sketch"] = "imagenet_sketch"
 
+
+#: Accuracy as others publish it.
+QUANTITIES = (percentage("imagenet_sketch_top1", "ImageNet-Sketch top-1", short_title="IN-Sketch (%)"),)
 
 DATASET = ImageNetVariant(
     spec=ImageNetSketchSpec,

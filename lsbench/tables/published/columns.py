@@ -9,13 +9,7 @@ from typing import Any
 from lsbench.core.quantity import quantity
 from lsbench.stats.seeds import Estimate
 from lsbench.tables.cells import Cell, Column, Row
-
-#: Parts of the protocol under which others publish a metric: under another one, ours is no comparison.
-USUAL = {
-    "mce": ("imagenet-c-files", "c15", "s5", "ref=alexnet-HD19", "n=50000"),
-    "imagenet_a_top1": ("classes=200",),
-    "imagenet_r_top1": ("classes=200",),
-}
+from lsbench.tables.columns import FURTHER
 
 
 def add_published(
@@ -23,17 +17,18 @@ def add_published(
 ) -> tuple[list[Column], list[Row]]:
     """Return columns and rows with what the suite's source published.
 
-    Each published metric has a column right of ours under the usual protocol, or at the end where no job of
-    the suite measures it. Rows that only the source has come last. Without published numbers nothing changes.
+    Each published metric has a column right of ours under the usual protocol, or behind all headlines where
+    no job of the suite measures it. Rows that only the source has come last.
     """
     of_variant: dict[str, dict[str, float]] = manifest.get("published", {})
     only: list[dict[str, Any]] = manifest.get("published_only", [])
     added = {metric: _column(metric) for metric in _metrics(manifest)}
-    places = {metric: _place(metric, columns) for metric in added}
-    wide: list[Column] = []
+    headlines = [number for number, column in enumerate(columns) if column.panel != FURTHER]
+    end = headlines[-1] if headlines else -1
+    places = {metric: _place(metric, columns, end) for metric in added}
+    wide = [added[metric] for metric, place in places.items() if place == -1]
     for number, column in enumerate(columns):
         wide += [column, *(added[metric] for metric, place in places.items() if place == number)]
-    wide += [added[metric] for metric, place in places.items() if place is None]
     is_comparable = manifest["preset"] == manifest.get("published_preset", "default")
     filled = [
         _filled(row, of_variant.get(row.variant, {}), added.values(), columns if is_comparable else ())
@@ -56,13 +51,13 @@ def _metrics(manifest: dict[str, Any]) -> list[str]:
 def _ours(metric: str, columns: Sequence[Column]) -> tuple[list[Column], list[Column]]:
     """Return our columns of a published metric, and those of them that are under its usual protocol."""
     ours = [column for column in columns if column.published_as == metric]
-    return ours, [c for c in ours if {*USUAL.get(metric, ())} <= {*c.protocol.split("|")}]
+    return ours, [c for c in ours if {*quantity(metric).published_under} <= {*c.protocol.split("|")}]
 
 
-def _place(metric: str, columns: Sequence[Column]) -> int | None:
-    """Return the column to the right of which a published metric stands, or None for the end."""
+def _place(metric: str, columns: Sequence[Column], end: int) -> int:
+    """Return the column to the right of which a published metric stands; where ours has none, `end`."""
     ours, usual = _ours(metric, columns)
-    return columns.index((usual or ours)[-1]) if ours else None
+    return columns.index((usual or ours)[-1]) if ours else end
 
 
 def _column(metric: str) -> Column:
@@ -97,12 +92,12 @@ def published_notes(columns: Sequence[Column], manifest: dict[str, Any]) -> list
         f"Published numbers are not measured here{source}. In parentheses stands ours minus published; it is "
         "left out where the machine, a preset or an override makes the two no comparison."
     ]
-    for metric in (metric for metric in _metrics(manifest) if metric in USUAL):
+    for metric in (metric for metric in _metrics(manifest) if quantity(metric).published_under):
         ours, usual = _ours(metric, [column for column in columns if column.protocol])
         if ours and not usual:
             notes.append(
                 f"{_column(metric).title}: no comparison, ours is under another protocol than "
-                f"{'|'.join(USUAL[metric])}."
+                f"{'|'.join(quantity(metric).published_under)}."
             )
     reasons = dict.fromkeys(row["reason"] for row in only)
     for reason in reasons:

@@ -13,13 +13,7 @@ from lsbench.core.quantity import Quantity, published_text, quantity
 from lsbench.stats.seeds import Estimate, mean_over_seeds
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.frames.load import load_table
-from lsbench.tables.published.columns import USUAL
 
-#: Numbers that are counted: they reproduce if they round to what was printed.
-COUNTED = ("params", "macs", "macs_paper")
-#: By how much a number that was trained for may differ, in the unit of records, before rounding.
-TOLERANCE = {"mce": 0.01}
-USUAL_TOLERANCE = 0.005
 #: Weights that were published are evaluated, not trained: only pixels and rounding may differ.
 TOLERANCE_OF_WEIGHTS = 0.001
 
@@ -105,12 +99,12 @@ def _judge(table: pd.DataFrame, manifest: dict[str, Any], metric: str, value: fl
     protocol = str(rows.protocol.iloc[0])
     values = [float(one) for one in rows.value]
     shown = quantity(metric)
-    if metric in COUNTED:
+    if shown.is_counted:
         ours = Estimate(values[-1], values[-1], values[-1], 1)
         return ours, protocol, *_counted(values[-1], value, shown, digits)
     ours, has_trained = _estimate(rows, values), "pretrained" not in protocol.split("|")
     half_unit = 0.5 * 10**-digits / shown.scale
-    tolerance = (TOLERANCE.get(metric, USUAL_TOLERANCE) if has_trained else TOLERANCE_OF_WEIGHTS) + half_unit
+    tolerance = (shown.tolerance if has_trained else TOLERANCE_OF_WEIGHTS) + half_unit
     if not has_trained:
         ours = Estimate(ours.value, ours.value, ours.value, ours.n)
     return ours, protocol, *_within(ours, value, tolerance, shown)
@@ -124,7 +118,7 @@ def _barrier(manifest: dict[str, Any], metric: str) -> str:
         return "a timing of another machine"
     if preset != published:
         return f"run as preset '{preset}'; the numbers are about '{published}'"
-    if metric in COUNTED and all(mark.startswith("limit=") for mark in marks):
+    if quantity(metric).is_counted and all(mark.startswith("limit=") for mark in marks):
         return ""
     return f"run with overrides ({', '.join(marks)})" if marks else ""
 
@@ -140,10 +134,11 @@ def _ours(table: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, str]:
     found = rows[rows.value.notna()]
     if found.empty:
         return found, "failed" if "failed" in {*table.status} else "not run yet"
-    parts = {*USUAL.get(metric, ())}
+    usual = quantity(metric).published_under
+    parts = {*usual}
     fitting = [p for p in dict.fromkeys(found.protocol) if parts <= {*str(p).split("|")}]
     if not fitting:
-        return found, f"under another protocol: {found.protocol.iloc[0]} instead of {'|'.join(USUAL[metric])}"
+        return found, f"under another protocol: {found.protocol.iloc[0]} instead of {'|'.join(usual)}"
     if len(fitting) > 1:
         return found, f"under {len(fitting)} protocols: {', '.join(map(str, fitting))}"
     return found[found.protocol == fitting[0]], ""

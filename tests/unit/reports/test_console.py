@@ -1,4 +1,5 @@
-from lsbench.reports.console import MIN_WIDTH, render
+from lsbench.rendering.console import MIN_WIDTH
+from lsbench.reports.console import render
 from lsbench.tables.summary import summarize
 
 

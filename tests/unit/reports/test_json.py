@@ -16,6 +16,7 @@ def test_columns_say_unit_direction_and_protocol(tiny, make_graph, fill_store):
         "higher_is_better": False,
         "protocol": "b=1|v1",
         "is_published": False,
+        "is_further": False,
     }
     assert table["notes"] == summary.notes
 

@@ -4,7 +4,7 @@ import pytest
 
 from lsbench.core.quantity import quantity
 from lsbench.tables.cells import Column
-from lsbench.tables.columns import create_columns, panels
+from lsbench.tables.columns import FURTHER, create_columns, panels
 from lsbench.tables.frames.load import load_table
 
 
@@ -19,13 +19,28 @@ def columns_of(tiny, make_graph, fill_store, records_of):
     return columns
 
 
-def test_a_metric_has_a_column_where_a_kind_of_job_measures_it(columns_of):
+def test_every_metric_that_has_a_record_has_a_column_and_no_headline_comes_last(columns_of):
     found = columns_of(["train", "evaluate"])
-    assert [(c.key, c.title, c.protocol, c.dataset, c.jobs) for c in found] == [
-        ("top1", "top-1 (%)", "test|n=20|v1", "fashion", {"evaluate"}),
-        ("top1_delta", "Δ top-1 (%)", "test|n=20|v1", "fashion", {"evaluate"}),
+    assert [(c.key, c.title, c.protocol, c.dataset, c.jobs, c.panel) for c in found] == [
+        ("top1", "top-1 (%)", "test|n=20|v1", "fashion", {"evaluate"}, ""),
+        ("top1_delta", "Δ top-1 (%)", "test|n=20|v1", "fashion", {"evaluate"}, ""),
+        ("top5", "top-5 (%)", "test|n=20|v1", "fashion", {"evaluate"}, FURTHER),
+        ("train_loss", "train loss", "train|v1", "fashion", {"train"}, FURTHER),
     ]
-    assert columns_of(["train"]) == []
+    assert [column.key for column in columns_of(["train"])] == ["train_loss"]
+
+
+def test_a_metric_that_nobody_declares_has_the_unit_of_its_records(columns_of, records_of):
+    def strange(job):
+        [first, *_] = records_of(job)
+        return [
+            {**first, "metric": "strangeness", "unit": "kelvin"},
+            {**first, "metric": "charm", "unit": ""},
+        ]
+
+    found = {column.key: column for column in columns_of(["train", "evaluate"], strange)}
+    assert (found["strangeness"].title, found["strangeness"].panel) == ("strangeness (kelvin)", FURTHER)
+    assert (found["charm"].title, found["charm"].quantity.unit) == ("charm", "")
 
 
 def test_what_nobody_has_measured_has_a_column_too(columns_of):
@@ -52,7 +67,8 @@ def tested_columns(tiny, make_graph, fill_store, records_of, tested):
 
     def columns(records=records_of):
         folder = fill_store(tested(make_graph(tiny)), records)
-        return [c for c in create_columns(load_table([folder]), folder.manifest()["jobs"]) if not c.is_delta]
+        found = create_columns(load_table([folder]), folder.manifest()["jobs"])
+        return [column for column in found if not column.is_delta and column.panel != FURTHER]
 
     return columns
 

@@ -5,8 +5,8 @@ from lsbench.tables.cells import Column
 from lsbench.tables.frames.load import load_table
 from lsbench.tables.measured import Measured
 
-TOP1 = Column("top1", quantity("top1"), "test|n=20|v1", "fashion", frozenset({"evaluate"}))
-LATENCY = Column("latency_ms", quantity("latency_ms"), "b=1|v1", None, frozenset({"profile"}))
+TOP1 = Column("top1", quantity("top1"), "test|n=20|v1", "fashion", frozenset({"evaluate"}), kind="evaluate")
+LATENCY = Column("latency_ms", quantity("latency_ms"), "b=1|v1", None, frozenset({"profile"}), kind="profile")
 
 
 @pytest.fixture
@@ -45,4 +45,4 @@ def test_a_single_number_has_the_interval_that_was_measured_with_it(measured):
 def test_a_hole_says_why(measured):
     assert measured.hole("id", TOP1) == "failed"
     assert measured.hole("id", LATENCY) == "inconclusive"
-    assert measured.hole("ls", Column("mce", quantity("mce"), "c|v1")) == "missing"
+    assert measured.hole("ls", Column("mce", quantity("mce"), "c|v1", kind="robustness")) == "missing"

@@ -15,7 +15,7 @@ def ranks(column, values, **options):
     return [row.cells[column.key].rank for row in ranked([column], rows_of(column, values), **options)]
 
 
-TOP1, LOSS = (Column(name, quantity(name), "p") for name in ("top1", "loss"))
+TOP1, LOSS = (Column(name, quantity(name), "p") for name in ("top1", "train_loss"))
 
 
 @pytest.mark.parametrize(
