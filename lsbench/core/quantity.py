@@ -13,6 +13,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from lsbench.core.errors import PluginError
 from lsbench.core.facets import Facets
 from lsbench.core.registry import ANALYSES, DATASETS, JOBS, METRICS, PROBES, Registry
 
@@ -117,12 +118,8 @@ def _outside_modules() -> Iterator[Any]:
 def _imported(registry: Registry, name: str) -> Iterator[Any]:
     try:
         yield registry.module(name)
-    except Exception as error:  # noqa: BLE001 - a foreign file may raise anything, and reports go on without it
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        warnings.warn(
-            f"{registry.kind} '{name}' cannot be imported ({reason}): its numbers are shown without titles",
-            stacklevel=2,
-        )
+    except PluginError as error:
+        warnings.warn(f"{error}; its numbers are shown without titles", stacklevel=2)
 
 
 def quantity(name: str) -> Quantity:
