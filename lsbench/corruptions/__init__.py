@@ -83,7 +83,7 @@ def corrupt(
     """
     import numpy as np
 
-    check_variant(name, severity)
+    check_condition(name, severity)
     if family not in FAMILIES:
         raise ValueError(
             f"unknown family '{family}'{suggest(family, FAMILIES)}; there are: {', '.join(FAMILIES)}"
@@ -97,7 +97,7 @@ def corrupt(
 
 
 def image_rng(image_id: str, name: str, severity: int) -> RandomState:
-    """Return the generator of one variant of one image: a pure function of the three.
+    """Return the generator of one view of one image: a pure function of the three.
 
     Results so depend neither on the order of images nor on batches or workers.
 
@@ -110,12 +110,12 @@ def image_rng(image_id: str, name: str, severity: int) -> RandomState:
     """
     from numpy.random import RandomState
 
-    check_variant(name, severity)
+    check_condition(name, severity)
     digest = hashlib.sha256(f"{name}/{int(severity)}/{image_id}".encode()).digest()
     return RandomState([int.from_bytes(digest[at : at + 4], "little") for at in range(0, 32, 4)])
 
 
-def check_variant(name: str, severity: int) -> None:
+def check_condition(name: str, severity: int) -> None:
     """Raise ValueError unless there is a corruption `name` and it has a `severity`."""
     if name not in _FILES:
         hint = suggest(str(name), NAMES) or f"; there are: {', '.join(NAMES)}"

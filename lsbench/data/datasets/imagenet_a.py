@@ -12,10 +12,10 @@ from __future__ import annotations
 from typing import Literal
 
 from lsbench.core.quantity import percentage
-from lsbench.data.imagenet.test_sets import ImageNetVariant, VariantSpec
+from lsbench.data.imagenet.test_sets import ImageNetTestSet, ImageNetTestSetSpec
 
 
-class ImageNetASpec(VariantSpec):
+class ImageNetASpec(ImageNetTestSetSpec):
     """ImageNet-A.
 
     Attributes:
@@ -32,7 +32,7 @@ QUANTITIES = (
     ),
 )
 
-DATASET = ImageNetVariant(
+DATASET = ImageNetTestSet(
     spec=ImageNetASpec,
     title="ImageNet-A",
     folders=("imagenet-a",),
