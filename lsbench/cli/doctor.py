@@ -1,8 +1,9 @@
-"""Look at this machine: what lsbench finds on it, and what is wrong."""
+"""The verb ``doctor``: what lsbench finds on this machine, and what is wrong with it."""
 
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import shutil
 import warnings
@@ -11,12 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import typer
 
+from lsbench.cli.options import RESULTS, DataOpt, JsonOpt, ResultsOpt
 from lsbench.core.env import code_version, cpu_name, package_version, usable_cpus
-from lsbench.core.errors import DataError
-from lsbench.core.registry import DATASETS
+from lsbench.core.errors import DataError, ExitCode
+from lsbench.core.registry import ANALYSES, DATASETS, JOBS, LOGGERS, METRICS, PROBES, REPORTS
 
 PACKAGES = ("torch", "torchvision", "timm", "ray", "pandas", "pyarrow", "fvcore", "imagecorruptions", "scipy")
+#: Kinds of plug-ins that can be imported without torch.
+LIGHT = (JOBS, DATASETS, METRICS, PROBES, ANALYSES, LOGGERS, REPORTS)
 LOW_DISK_BYTES = 5 * 2**30
 
 
@@ -27,6 +32,19 @@ class Diagnosis:
     what: str
     found: str
     is_good: bool = True
+
+
+def doctor(results: ResultsOpt = RESULTS, data: DataOpt = None, as_json: JsonOpt = False) -> None:
+    """Show what this machine has, and what is wrong with it."""
+    bad = 0
+    for finding in examine(results, data):
+        bad += not finding.is_good
+        if as_json:
+            typer.echo(json.dumps({"what": finding.what, "found": finding.found, "good": finding.is_good}))
+        else:
+            typer.echo(f"{'ok ' if finding.is_good else 'BAD'}  {finding.what}: {finding.found}")
+    if bad:
+        raise typer.Exit(ExitCode.USAGE)
 
 
 def examine(results: Path, data_root: Path | None) -> Iterator[Diagnosis]:
@@ -48,6 +66,7 @@ def examine(results: Path, data_root: Path | None) -> Iterator[Diagnosis]:
     yield from _gpus()
     yield _disk(results)
     yield from _datasets(data_root)
+    yield from _outside_plugins()
 
 
 def _imports() -> Iterator[Diagnosis]:
@@ -83,7 +102,7 @@ def _disk(results: Path) -> Diagnosis:
 
 
 def _datasets(data_root: Path | None) -> Iterator[Diagnosis]:
-    for name in DATASETS.names():
+    for name in DATASETS.usable_names():
         plugin = DATASETS.load(name)
         try:
             spec = plugin.spec.model_validate({"name": name})
@@ -95,3 +114,13 @@ def _datasets(data_root: Path | None) -> Iterator[Diagnosis]:
             )
         except DataError as error:
             yield Diagnosis(f"data set {name}", f"none here ({str(error).splitlines()[0]})")
+
+
+def _outside_plugins() -> Iterator[Diagnosis]:
+    """Yield each plug-in of another package: where it comes from, or why it cannot be used."""
+    for plugins in LIGHT:
+        for name in plugins.outside_names():
+            problem = plugins.problem(name)
+            yield Diagnosis(
+                f"{plugins.kind} {name}", problem or f"of {plugins.package_of(name)}", not problem
+            )

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 
 class ExitCode(IntEnum):
-    """What the process tells its caller; documented in the README and never reused."""
+    """What the process tells its caller; documented in ``docs/reading_results.md`` and never reused."""
 
     OK = 0
     REGRESSION = 1
@@ -45,6 +45,10 @@ class ConfigError(LsbenchError):
 
 class UnknownNameError(ConfigError):
     """A plug-in (mixer, data set, job kind, ...) of this name does not exist."""
+
+
+class PluginError(ConfigError):
+    """A plug-in of another package cannot be imported, or is not what its kind promises."""
 
 
 class DataError(LsbenchError):

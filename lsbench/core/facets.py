@@ -32,6 +32,7 @@ class Facets(StrictModel):
         compiled: Whether the model is compiled.
         cuda_graphs: Whether passes are replayed as one CUDA graph.
         corruptions: Their number where it says which, else their names.
+        outside_corruptions: Names of those that come from other packages.
         severities: Their number where it says which, else the severities.
         res: Height and width of the images, or to which they were resized, in pixels.
         crop: Height and width of what was cut out of the resized images, in pixels.
@@ -63,6 +64,7 @@ class Facets(StrictModel):
     compiled: bool | None = None
     cuda_graphs: bool | None = None
     corruptions: int | tuple[str, ...] | None = None
+    outside_corruptions: tuple[str, ...] = ()
     severities: int | tuple[int, ...] | None = None
     res: int | None = None
     crop: int | None = None
@@ -89,7 +91,7 @@ class Facets(StrictModel):
     @model_serializer(mode="wrap")
     def _only_what_is_told(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         told: dict[str, Any] = serialize(self)
-        return {name: value for name, value in told.items() if value is not None and value != {}}
+        return {name: value for name, value in told.items() if value is not None and value not in ({}, ())}
 
     def __hash__(self) -> int:
         """Return equal numbers for equal facets."""
@@ -170,7 +172,7 @@ def _parts(facets: Facets) -> Iterator[str]:
     yield from _told(f"{_batch_word(facets)}={{}}", facets.batch_size)
     yield from _told("lr={:g}", facets.lr)
     yield from _form(facets)
-    yield from _group("c", facets.corruptions)
+    yield from _corruptions(facets)
     yield from _group("s", facets.severities)
     yield from _told("res={}", facets.res)
     yield from _told("crop={}", facets.crop)
@@ -214,6 +216,15 @@ def _form(facets: Facets) -> Iterator[str]:
         yield "fused" if facets.fused else "unfused"
     if facets.compiled is not None:
         yield ("compiled" if facets.compiled else "eager") + ("+graph" if facets.cuda_graphs else "")
+
+
+def _corruptions(facets: Facets) -> Iterator[str]:
+    """Yield which corruptions, those of other packages last."""
+    outside = facets.outside_corruptions
+    if isinstance(facets.corruptions, int):
+        yield "+".join([f"c{facets.corruptions}", *outside])
+    elif facets.corruptions is not None:
+        yield f"c={'+'.join([*facets.corruptions, *outside])}"
 
 
 def _group(mark: str, values: int | tuple[Any, ...] | None) -> Iterator[str]:

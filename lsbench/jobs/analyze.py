@@ -31,7 +31,9 @@ class AnalyzeSpec(JobSpec):
 
     kind: str = Field(default="erf", description="see `lsbench list analyses`")
     num_images: int = Field(default=50, ge=1, description="evenly spaced over the split")
-    split: Literal["train", "val", "test"] = "test"
+    split: Literal["train", "val", "test"] = Field(
+        default="test", description="images of the data set that are used"
+    )
     batch_size: int = Field(default=10, ge=1, description="images that go through the model at a time")
     weights: Literal["last", "ema", "pretrained", "fresh"] = Field(
         default="last",

@@ -23,8 +23,12 @@ class EvaluateSpec(EvaluationSpec):
     data_fields: ClassVar[tuple[str, ...]] = ("on",)
     later_fields: ClassVar[frozenset[str]] = EvaluationSpec.later_fields | {"on"}
 
-    split: Literal["train", "val", "test"] = "test"
-    metrics: tuple[str, ...] = Field(default=("top1", "top5"), min_length=1)
+    split: Literal["train", "val", "test"] = Field(
+        default="test", description="images of the data set that are used"
+    )
+    metrics: tuple[str, ...] = Field(
+        default=("top1", "top5"), min_length=1, description="see `lsbench list metrics`"
+    )
     on: str | dict[str, Any] | None = Field(
         default=None,
         description="another data set with the variant's classes to test on: its name, or a mapping with "

@@ -35,14 +35,18 @@ class ProfileSpec(JobSpec):
 
     later_fields: ClassVar[frozenset[str]] = JobSpec.later_fields | {"processes"}
 
-    probes: tuple[str, ...] = Field(default=("params", "macs", "latency", "throughput"), min_length=1)
+    probes: tuple[str, ...] = Field(
+        default=("params", "macs", "latency", "throughput"),
+        min_length=1,
+        description="see `lsbench list probes`",
+    )
     batch_size: Annotated[int, Field(ge=1)] | Literal["max"] = Field(
         default=64,
         description="images per batch of throughput; max: the largest power of two that fits",
     )
-    precision: Precision = "fp32"
+    precision: Precision = Field(default="fp32", description="of weights and activations while timed")
     fused: bool = Field(default=False, description="time the model fused for evaluation")
-    channels_last: bool = False
+    channels_last: bool = Field(default=False, description="memory layout of images and weights")
     compiled: bool = Field(default=False, description="time the model after torch.compile")
     cuda_graphs: bool = Field(default=False, description="replay one CUDA graph per pass; only on a GPU")
     control: str | Control | None = Field(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lsbench.core.facets import Facets
 from lsbench.core.ids import content_hash
 from lsbench.core.job import JobContext, JobKind, Resources
 from lsbench.core.quantity import Quantity
@@ -162,7 +163,9 @@ QUANTITIES = (
         short_title="mCE",
         is_compared=True,
         tolerance=0.01,
-        published_under=("imagenet-c-files", "c15", "s5", "ref=alexnet-HD19", "n=50000"),
+        published_under=Facets(
+            method="imagenet-c-files", corruptions=15, severities=5, reference="alexnet-HD19", n=50_000
+        ),
         **_WITHHELD,
     ),
     Quantity(

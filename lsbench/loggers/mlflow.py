@@ -36,7 +36,7 @@ class MlflowSpec(StrictModel):
         description="tracking URI; default: MLFLOW_TRACKING_URI, or mlflow.db in the suite's results folder",
     )
     project: str | None = Field(default=None, description="the experiment; default: the suite's name")
-    tags: dict[str, str] = Field(default_factory=dict)
+    tags: dict[str, str] = Field(default_factory=dict, description="tags of every run")
 
 
 class MlflowRun:

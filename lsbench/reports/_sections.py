@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from lsbench.core.quantity import Quantity, quantity
+from lsbench.corruptions import in_order as corruptions_in_order
 from lsbench.rendering.cells import heading
 from lsbench.rendering.sentences import base, comparison_notes, p_text, sentence
 from lsbench.rendering.sparkline import sparkline
-from lsbench.tables import analyses, robustness
+from lsbench.tables import analyses
 from lsbench.tables.analyses import AnalysisFigure
 from lsbench.tables.curves import Curve
 from lsbench.tables.nights import NightCurve
@@ -57,7 +58,7 @@ def robustness_table(summary: Summary) -> Section | None:
     rows = robustness_rows(summary.corruptions)
     if not rows:
         return None
-    names = robustness.in_order(name for row in rows for name in row.errors)
+    names = corruptions_in_order(name for row in rows for name in row.errors)
     header = ["error (%)", *(name.replace("_", " ") for name in names)]
     return (
         header,

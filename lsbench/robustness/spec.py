@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 
 from lsbench.core.facets import Facets
 from lsbench.core.job import Variant
-from lsbench.corruptions import BENCHMARK, NAMES, SEVERITIES, check_condition
+from lsbench.corruptions import BENCHMARK, NAMES, SEVERITIES, check_condition, in_order
 from lsbench.engine.evaluation import EvaluationSpec
 from lsbench.robustness.errors import Condition
 from lsbench.robustness.reference import Reference
@@ -32,7 +32,9 @@ class RobustnessSpec(EvaluationSpec):
     corruptions: tuple[str, ...] = Field(
         default=BENCHMARK, min_length=1, description="without one of the benchmark's 15 there is no mCE"
     )
-    severities: tuple[int, ...] = Field(default=SEVERITIES, min_length=1)
+    severities: tuple[int, ...] = Field(
+        default=SEVERITIES, min_length=1, description="from 1 (weak) to 5 (strong)"
+    )
     family: Literal["original", "imagecorruptions"] = Field(
         default="original", description="live: as the published files were made, or as the package does it"
     )
@@ -42,7 +44,9 @@ class RobustnessSpec(EvaluationSpec):
     subset: int | None = Field(
         default=None, ge=1, description="so many images, evenly spaced so that each class keeps its share"
     )
-    split: Literal["train", "val", "test"] = "test"
+    split: Literal["train", "val", "test"] = Field(
+        default="test", description="images of the data set that are used"
+    )
     files: str | dict[str, Any] = Field(
         default="imagenet_c",
         description="files: the data set of the corrupted files, a name or a mapping with `name` and options",
@@ -110,7 +114,7 @@ def corruption_facets(
     made = {} if published else {"family": spec.family, "jpeg_quality": spec.jpeg_quality}
     return Facets(
         method=f"{name}-{spec.protocol}",
-        corruptions=_number_or_names(spec.corruptions),
+        **_which(spec.corruptions),
         severities=_number_or_each(spec.severities),
         res=res,
         crop=crop,
@@ -123,15 +127,19 @@ def corruption_facets(
     )
 
 
-def _number_or_names(corruptions: tuple[str, ...]) -> int | tuple[str, ...]:
-    """Return the number of corruptions if it says which, else their names in the order of the benchmark.
+def _which(corruptions: tuple[str, ...]) -> dict[str, Any]:
+    """Return the facets that say which corruptions: of lsbench's own their number where it says which.
 
-    >>> _number_or_names(BENCHMARK), _number_or_names(("fog", "snow"))
-    (15, ('snow', 'fog'))
+    >>> _which(BENCHMARK)
+    {'corruptions': 15, 'outside_corruptions': ()}
+    >>> _which(("acme_haze", "snow", "fog"))
+    {'corruptions': ('snow', 'fog'), 'outside_corruptions': ('acme_haze',)}
     """
-    if set(corruptions) in (set(BENCHMARK), set(NAMES)):
-        return len(corruptions)
-    return tuple(name for name in NAMES if name in corruptions)
+    ordered = in_order(corruptions)
+    own = tuple(name for name in ordered if name in NAMES)
+    is_whole = set(own) in (set(BENCHMARK), set(NAMES))
+    outside = tuple(name for name in ordered if name not in NAMES)
+    return {"corruptions": len(own) if is_whole else own, "outside_corruptions": outside}
 
 
 def _number_or_each(severities: tuple[int, ...]) -> int | tuple[int, ...]:

@@ -11,7 +11,7 @@ from typing import Any, overload
 import numpy as np
 import pandas as pd
 
-from lsbench.corruptions import NAMES
+from lsbench.corruptions import in_order
 from lsbench.stats.seeds import Estimate, mean_over_seeds
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.frames.grouping import group_numbers
@@ -49,7 +49,7 @@ class CorruptionFigure:
         seed: Of the training; None where it has none.
         dataset: Whose images were corrupted.
         protocol: That of the whole job.
-        corruption: One of :data:`lsbench.corruptions.NAMES`.
+        corruption: One of :func:`lsbench.corruptions.all_names`.
         severity: 1 to 5, or None for a figure over all severities of the protocol.
         metric: What was measured, in the unit of records.
         value: None where it could not be measured, or would be of an incomplete set.
@@ -180,16 +180,6 @@ def robustness_rows(figures: Sequence[CorruptionFigure]) -> list[RobustnessRow]:
         errors = {name: mean_over_seeds(values[name]) if values[name] else None for name in in_order(values)}
         rows.append(RobustnessRow(f"{own[0].title}{way}", protocol, len(own), errors))
     return rows
-
-
-def in_order(corruptions: Iterable[str]) -> list[str]:
-    """Return each corruption once, in the order of the benchmark.
-
-    >>> in_order(["fog", "snow", "fog"])
-    ['snow', 'fog']
-    """
-    found = set(corruptions)
-    return [name for name in NAMES if name in found]
 
 
 def robustness_notes(figures: Sequence[CorruptionFigure]) -> list[str]:

@@ -17,10 +17,10 @@ Precision = Literal["fp32", "bf16", "fp16"]
 class TimedModel(StrictModel):
     """A model as a suite names it."""
 
-    model: str
-    mixer: str | None = None
-    mixer_args: dict[str, Any] = Field(default_factory=dict)
-    model_args: dict[str, Any] = Field(default_factory=dict)
+    model: str = Field(description="see `lsbench list models`")
+    mixer: str | None = Field(default=None, description="token mixer, for models that take one")
+    mixer_args: dict[str, Any] = Field(default_factory=dict, description="arguments of the mixer")
+    model_args: dict[str, Any] = Field(default_factory=dict, description="arguments of the model")
 
 
 class Setting(StrictModel):

@@ -1,17 +1,23 @@
-"""A small data set of corrupted files, laid out as the published ones are."""
+"""A small data set of corrupted files, laid out as the published ones are; and packages from outside."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from lsbench.core import registry
+from lsbench.core.entry_points import outside_plugins
+from lsbench.core.quantity import declarations
 from lsbench.data.dataset import DatasetSpec, ImageFolders
 from lsbench.data.datasets.fashion import DATASET as FASHION
 from lsbench.data.datasets.fashion import FashionSpec
@@ -54,19 +60,62 @@ class Copies:
         return None
 
 
+Install = Callable[..., Path]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Install a package as far as Python can tell: its modules by name, and its entry points by group."""
+    found: list[str] = []
+
+    def add(
+        modules: Mapping[str, str], entries: Mapping[str, Mapping[str, str]], *, name: str = "acme-plugin"
+    ) -> Path:
+        site = tmp_path / "site" / name
+        info = site / f"{name.replace('-', '_')}-0.1.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1\n")
+        groups = [
+            f"[{group}]\n" + "".join(f"{key} = {value}\n" for key, value in named.items())
+            for group, named in entries.items()
+        ]
+        (info / "entry_points.txt").write_text("\n".join(groups))
+        for module, text in modules.items():
+            path = site.joinpath(*module.split(".")).with_suffix(".py")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            found.extend([module, module.partition(".")[0]])
+        monkeypatch.syspath_prepend(site)
+        # Processes that a test starts find it too.
+        path_of_children = [str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path_of_children))
+        outside_plugins.cache_clear()
+        declarations.cache_clear()
+        return site
+
+    yield add
+    outside_plugins.cache_clear()
+    declarations.cache_clear()
+    for module in found:
+        sys.modules.pop(module, None)
+
+
 @pytest.fixture
 def add_dataset(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Any], None]:
     """Make a data set known by a name, as one of another package is."""
-    own: dict[str, Any] = {}
-    known = registry._entry_points
+    own: dict[str, tuple[EntryPoint, ...]] = {}
+    known, group_of_data = registry.outside_plugins, registry.DATASETS.group
     monkeypatch.setattr(
         registry,
-        "_entry_points",
-        lambda group: {**known(group), **(own if group == registry.DATASETS.group else {})},
+        "outside_plugins",
+        lambda group: {**known(group), **(own if group == group_of_data else {})},
     )
 
     def add(name: str, plugin: Any) -> None:
-        own[name] = SimpleNamespace(load=lambda: plugin, value="a test")
+        module = ModuleType(f"{name}_of_a_test")
+        module.DATASET = plugin
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        own[name] = (EntryPoint(name, module.__name__, group_of_data),)
 
     return add
 
@@ -88,3 +137,25 @@ def copies(tmp_path: Path, add_dataset: Callable[[str, Any], None]) -> Callable[
         return root, plugin
 
     return write
+
+
+@pytest.fixture(scope="session")
+def garments(tmp_path_factory: pytest.TempPathFactory) -> ImageFolders:
+    """Fashion with 200/50/100 images, written once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LSBENCH_CACHE", str(tmp_path_factory.mktemp("garments")))
+        return FASHION.prepare(FashionSpec(train_images=200, val_images=50, test_images=100), None)
+
+
+@pytest.fixture
+def colours(tmp_path: Path) -> ImageFolders:
+    """Twelve colour photos of 20x30 pixels in three classes, train and val."""
+    rng = np.random.default_rng(0)
+    root = tmp_path / "colours"
+    for split in ("train", "val"):
+        for wnid in ("n1", "n2", "n3"):
+            (root / split / wnid).mkdir(parents=True)
+            for i in range(4):
+                pixels = rng.integers(0, 256, (20, 30, 3)).astype(np.uint8)
+                Image.fromarray(pixels).save(root / split / wnid / f"{i}.png")
+    return ImageFolders(root, {s: root / s for s in ("train", "val")}, ("n1", "n2", "n3"))
