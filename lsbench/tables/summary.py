@@ -22,7 +22,7 @@ from lsbench.tables.columns import ALL_CLASSES, FURTHER, create_columns
 from lsbench.tables.comparisons import Comparison, compare_with_baseline, with_differences
 from lsbench.tables.curves import Curve, curves_frame, curves_of
 from lsbench.tables.frames.load import table_of
-from lsbench.tables.frames.parts import Reading
+from lsbench.tables.frames.parts import OpenResults
 from lsbench.tables.measured import Measured
 from lsbench.tables.nights import FILE, NightCurve, night_curves, read_nights
 from lsbench.tables.published.columns import add_published, published_notes
@@ -99,11 +99,11 @@ def summarize(folder: ResultsFolder) -> Summary | None:
     trials = trial_table(folder, manifest)
     if trials is not None:
         return replace(_summary(manifest, *trials), folder=folder)
-    reading = Reading(folder, manifest)
+    opened = OpenResults(folder, manifest)
     declared = [one.quantity for one in declarations().values()]
     noted = {one.name for one in declared if one.note is not None}
     timed = {one.name for one in declared if one.is_headline and one.depends_on_machine}
-    table = table_of(reading, texts_of=noted | timed)
+    table = table_of(opened, texts_of=noted | timed)
     columns = create_columns(table, manifest["jobs"])
     measured = Measured(table)
     titles = {entry["variant"]: entry["title"] for entry in reversed(manifest["jobs"])}
@@ -124,8 +124,8 @@ def summarize(folder: ResultsFolder) -> Summary | None:
         rows = ranked(columns, rows, on_one_machine=not any(note.startswith(MACHINES) for note in notes))
     return replace(
         _summary(manifest, columns, rows, notes),
-        curves=curves_of(curves_frame(reading)),
-        corruptions=figures_of(corruptions_frame(reading)),
+        curves=curves_of(curves_frame(opened)),
+        corruptions=figures_of(corruptions_frame(opened)),
         nights=_nights(folder),
         folder=folder,
         comparisons=compared,
