@@ -76,14 +76,14 @@ def analyze(
 
 
 def _check_names(kind: str, model: str, mixer: str | None, dataset: str) -> None:
-    if kind not in ANALYSES.names():
-        raise UsageError(ANALYSES.unknown(kind))
+    if message := ANALYSES.problem(kind):
+        raise UsageError(message)
     if message := unknown_model(model):
         raise UsageError(message)
-    if mixer is not None and mixer not in MIXERS.names():
-        raise UsageError(f"--mixer: {MIXERS.unknown(mixer)}")
-    if dataset not in DATASETS.names():
-        raise UsageError(f"--dataset: {DATASETS.unknown(dataset)}")
+    if mixer is not None and (message := MIXERS.problem(mixer)):
+        raise UsageError(f"--mixer: {message}")
+    if message := DATASETS.problem(dataset):
+        raise UsageError(f"--dataset: {message}")
 
 
 def _data(name: str, img_size: int, images: int) -> dict[str, Any]:

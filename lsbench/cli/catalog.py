@@ -61,7 +61,7 @@ def measure_macs(setting: Setting) -> int:
 def family_settings() -> Iterator[Setting]:
     """Yield every model that takes a mixer with every mixer, at the model's own image size."""
     for name in PLUGGABLE_MODELS:
-        for mixer in MIXERS.names():
+        for mixer in MIXERS.own_names():
             yield {"model": name, "mixer": mixer}, default_img_size(name)
 
 
@@ -79,6 +79,7 @@ def suite_settings(suite: str) -> Iterator[Setting]:
 def write_catalog(macs: Mapping[str, int]) -> None:
     """Write names and costs beside this file, and let this process see them."""
     names = {
+        "timm": timm.__version__,
         "pluggable": sorted(PLUGGABLE_MODELS),
         "models": sorted({*PLUGGABLE_MODELS, *timm.list_models()}),
     }

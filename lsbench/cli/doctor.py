@@ -14,9 +14,11 @@ import psutil
 
 from lsbench.core.env import code_version, cpu_name, package_version, usable_cpus
 from lsbench.core.errors import DataError
-from lsbench.core.registry import DATASETS
+from lsbench.core.registry import ANALYSES, DATASETS, JOBS, LOGGERS, METRICS, PROBES, REPORTS
 
 PACKAGES = ("torch", "torchvision", "timm", "ray", "pandas", "pyarrow", "fvcore", "imagecorruptions", "scipy")
+#: Kinds of plug-ins that can be imported without torch.
+LIGHT = (JOBS, DATASETS, METRICS, PROBES, ANALYSES, LOGGERS, REPORTS)
 LOW_DISK_BYTES = 5 * 2**30
 
 
@@ -48,6 +50,7 @@ def examine(results: Path, data_root: Path | None) -> Iterator[Diagnosis]:
     yield from _gpus()
     yield _disk(results)
     yield from _datasets(data_root)
+    yield from _outside_plugins()
 
 
 def _imports() -> Iterator[Diagnosis]:
@@ -83,7 +86,7 @@ def _disk(results: Path) -> Diagnosis:
 
 
 def _datasets(data_root: Path | None) -> Iterator[Diagnosis]:
-    for name in DATASETS.names():
+    for name in DATASETS.usable_names():
         plugin = DATASETS.load(name)
         try:
             spec = plugin.spec.model_validate({"name": name})
@@ -95,3 +98,13 @@ def _datasets(data_root: Path | None) -> Iterator[Diagnosis]:
             )
         except DataError as error:
             yield Diagnosis(f"data set {name}", f"none here ({str(error).splitlines()[0]})")
+
+
+def _outside_plugins() -> Iterator[Diagnosis]:
+    """Yield each plug-in of another package: where it comes from, or why it cannot be used."""
+    for plugins in LIGHT:
+        for name in plugins.outside_names():
+            problem = plugins.problem(name)
+            yield Diagnosis(
+                f"{plugins.kind} {name}", problem or f"of {plugins.package_of(name)}", not problem
+            )

@@ -38,6 +38,7 @@ from lsbench.cli.profile import profile
 from lsbench.cli.report import report
 from lsbench.cli.run import create_graph, create_stderr, create_watcher, parse_seeds, run_jobs
 from lsbench.cli.status import status
+from lsbench.cli.validate import validate
 from lsbench.cli.why import why
 from lsbench.core.errors import ExitCode, LsbenchError, UsageError
 
@@ -75,17 +76,7 @@ def _top(
         raise typer.Exit
 
 
-@app.command()
-def validate(suite: SuiteArg, data: DataOpt = None) -> None:
-    """Check a suite file and all its presets; nothing is run."""
-    from lsbench.suite.loader import load_suite, preset_names
-
-    for preset in preset_names(suite):
-        resolved = load_suite(suite, preset=preset)
-        jobs = (
-            f"{len(resolved.variants)} variants, {len(resolved.jobs)} jobs each, {len(resolved.seeds)} seeds"
-        )
-        typer.echo(f"{resolved.name} ({preset}): ok: {jobs}")
+app.command()(validate)
 
 
 @app.command()

@@ -34,6 +34,7 @@ class Listing(StrEnum):
     """What can be listed."""
 
     models = "models"
+    families = "families"
     mixers = "mixers"
     datasets = "datasets"
     corruptions = "corruptions"

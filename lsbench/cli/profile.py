@@ -46,8 +46,8 @@ def profile(
     """
     if message := unknown_model(model):
         raise UsageError(message)
-    if mixer is not None and mixer not in MIXERS.names():
-        raise UsageError(f"--mixer: {MIXERS.unknown(mixer)}")
+    if mixer is not None and (message := MIXERS.problem(mixer)):
+        raise UsageError(f"--mixer: {message}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of torch about itself
         plain, paper, tree = _measure(model, mixer, img_size, num_classes, is_fused)

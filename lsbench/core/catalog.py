@@ -1,17 +1,26 @@
 """What is known of models without importing them: their names, and what some of them cost.
 
-Both come from ``lsbench/core/catalog.json``, which ``python -m lsbench.cli.catalog`` rewrites.
+Both come from ``lsbench/core/catalog.json``, which ``python -m lsbench.cli.catalog`` rewrites. Where another
+version of timm is installed than the catalog was written with, its names are read from its source files.
+Other packages declare the names of theirs by entry points: ``lsbench.models`` for single models,
+``lsbench.families`` for families that take a token mixer.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
+from lsbench.core.entry_points import describe_entry, literal_constant, outside_plugins
+from lsbench.core.errors import PluginError
 from lsbench.core.ids import canonical_json
-from lsbench.core.registry import PACKAGE_ROOT, suggest
+from lsbench.core.registry import FAMILIES, MODELS, PACKAGE_ROOT, suggest
 
 #: The mixer of a model that takes one where none is named.
 DEFAULT_MIXER = "ls_conv"
@@ -24,8 +33,8 @@ def read_catalog() -> dict[str, Any]:
     """Return the catalog as shipped.
 
     Returns:
-        ``models``: every name, sorted; ``pluggable``: those that take a token mixer; ``macs``: MACs of one
-        image by :func:`macs_key`.
+        ``timm``: the version of timm whose names they are; ``models``: every name, sorted; ``pluggable``:
+        those that take a token mixer; ``macs``: MACs of one image by :func:`macs_key`.
     """
     text = (PACKAGE_ROOT / "core" / "catalog.json").read_text(encoding="utf-8")
     content: dict[str, Any] = json.loads(text)
@@ -33,21 +42,101 @@ def read_catalog() -> dict[str, Any]:
 
 
 def model_names() -> list[str]:
-    """Return the names of all models: those that take a token mixer first, then timm's."""
+    """Return the names of all models: first those that take a token mixer, then timm's and others'."""
     pluggable = pluggable_models()
-    return [*pluggable, *(name for name in read_catalog()["models"] if name not in pluggable)]
+    others = {*read_catalog()["models"], *timm_models(), *MODELS.names()} - set(pluggable)
+    return [*pluggable, *sorted(others)]
 
 
 def pluggable_models() -> list[str]:
-    """Return the names of the models that take a token mixer."""
-    return list(read_catalog()["pluggable"])
+    """Return the names of the models that take a token mixer, lsbench's own first."""
+    own = list(read_catalog()["pluggable"])
+    return [*own, *(name for name in outside_family_models() if name not in own)]
 
 
 def unknown_model(name: str) -> str | None:
-    """Return a one-line message if there is no model `name`, else None."""
-    if name in read_catalog()["models"]:
+    """Return a one-line message if a suite cannot use a model `name`, else None."""
+    try:
+        return None if is_model(name) else _unknown(name)
+    except PluginError as error:
+        return str(error)
+
+
+def is_model(name: str) -> bool:
+    """Return whether lsbench, timm or another package has a model `name`.
+
+    Raises:
+        PluginError: If two of them have, or a family cannot be read.
+    """
+    outside = MODELS.problem(name) if name in MODELS.names() else None
+    if outside is not None:
+        raise PluginError(outside)
+    is_ours = name in read_catalog()["models"] or name in timm_models()
+    owners = ["lsbench or timm"] if is_ours else []
+    owners += [describe_entry(entry) for entry in outside_plugins(MODELS.group).get(name, ())]
+    family = outside_family_models().get(name)
+    owners += [] if family is None else [describe_entry(outside_plugins(FAMILIES.group)[family][0])]
+    if len(owners) > 1:
+        raise PluginError(f"model '{name}' is offered twice: by {' and by '.join(owners)}; rename one")
+    return bool(owners)
+
+
+def _unknown(name: str) -> str:
+    broken = [problem for problem in map(_family_problem, FAMILIES.outside_names()) if problem]
+    hint = suggest(name, model_names()) or "; see `lsbench list models`"
+    return "; ".join([f"unknown model '{name}'{hint}", *broken])
+
+
+def outside_family_models() -> dict[str, str]:
+    """Return the models of other packages' families, each with its family, read without importing them."""
+    return {
+        model: family
+        for family in FAMILIES.outside_names()
+        if _family_problem(family) is None
+        for model in _family_models(family)
+    }
+
+
+def _family_models(family: str) -> tuple[str, ...]:
+    return tuple(literal_constant(outside_plugins(FAMILIES.group)[family][0], FAMILIES.attribute) or ())
+
+
+def _family_problem(family: str) -> str | None:
+    """Return in one line why the models of an outside family are not known, or None."""
+    if problem := FAMILIES.problem(family):
+        return problem
+    entry = outside_plugins(FAMILIES.group)[family][0]
+    broken = FAMILIES.promise.broken_by(literal_constant(entry, FAMILIES.attribute))
+    if broken is None:
         return None
-    return f"unknown model '{name}'{suggest(name, model_names()) or '; see `lsbench list models`'}"
+    return (
+        f"model family '{family}' ({describe_entry(entry)}): expected its module to assign "
+        f"{FAMILIES.attribute}, a tuple of names written out, as it is read without being imported"
+    )
+
+
+@cache
+def timm_models() -> frozenset[str]:
+    """Return the names that the installed timm registers and the catalog was written without.
+
+    The catalog holds those of the version that it was written with; the source files of another version are
+    read, not imported.
+    """
+    try:
+        if version("timm") == read_catalog().get("timm"):
+            return frozenset()
+    except PackageNotFoundError:
+        return frozenset()
+    spec = find_spec("timm")
+    places = spec.submodule_search_locations if spec else None
+    return registered_models(Path(next(iter(places))) / "models") if places else frozenset()
+
+
+def registered_models(folder: Path) -> frozenset[str]:
+    """Return the names of the functions below `folder` that are decorated with ``@register_model``."""
+    pattern = re.compile(r"^@register_model\b.*\n(?:@.*\n)*def (\w+)", re.MULTILINE)
+    texts = (path.read_text(encoding="utf-8", errors="replace") for path in folder.rglob("*.py"))
+    return frozenset(name for text in texts for name in pattern.findall(text))
 
 
 def macs_key(identity: Mapping[str, Any], img_size: int, *, is_pluggable: bool) -> str:

@@ -47,6 +47,10 @@ class UnknownNameError(ConfigError):
     """A plug-in (mixer, data set, job kind, ...) of this name does not exist."""
 
 
+class PluginError(ConfigError):
+    """A plug-in of another package cannot be imported, or is not what its kind promises."""
+
+
 class DataError(LsbenchError):
     """A data set is missing, incomplete or not what it should be."""
 

@@ -2,7 +2,9 @@
 
 A plug-in is one Python file in the folder of its kind. The file name is the name in YAML, and the
 file assigns what it offers to one constant named after the kind, e.g. ``MIXER = LSConv``. Packages
-outside lsbench add plug-ins through the entry point group of the same name (``lsbench.mixers``).
+outside lsbench add plug-ins through the entry point group of the same name (``lsbench.mixers``): an
+entry point names such a module, or the object itself. What comes from outside is checked when it is
+loaded, and refused in one line.
 """
 
 from __future__ import annotations
@@ -12,13 +14,21 @@ import importlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lsbench.core.errors import UnknownNameError
+from lsbench.core import promises
+from lsbench.core.entry_points import (
+    describe_entry,
+    first_docstring_line,
+    import_module,
+    load_object,
+    outside_plugins,
+    package_of,
+)
+from lsbench.core.errors import ConfigError, PluginError, UnknownNameError
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[1]
 
@@ -41,11 +51,19 @@ class Registry:
         kind: Singular name for messages, e.g. ``"mixer"``.
         package: Dotted path of the folder that holds the files.
         attribute: The constant that a plug-in file assigns.
+        promise: What that constant has to be.
+        is_light: Whether the files can be imported without torch, and so be checked with a suite.
+        measures: Whether the files declare ``QUANTITIES``.
+        own: The names that lsbench has itself, where they are not those of the folder's files.
     """
 
     kind: str
     package: str
     attribute: str
+    promise: promises.Promise
+    is_light: bool = True
+    measures: bool = False
+    own: tuple[str, ...] | None = None
 
     @property
     def group(self) -> str:
@@ -54,33 +72,48 @@ class Registry:
 
     def names(self) -> list[str]:
         """Return all names, sorted, without importing any plug-in."""
-        return sorted({*self._files(), *_entry_points(self.group)})
+        return sorted({*self.own_names(), *outside_plugins(self.group)})
 
     def own_names(self) -> list[str]:
-        """Return the names of lsbench's own plug-ins, sorted."""
-        return sorted(self._files())
+        """Return the names of the plug-ins that come with lsbench, sorted."""
+        return sorted(self._files() if self.own is None else self.own)
+
+    def outside_names(self) -> list[str]:
+        """Return the names that other packages offer, sorted."""
+        return sorted(outside_plugins(self.group))
 
     def load(self, name: str) -> Any:
         """Import the plug-in `name` and return what its file offers.
 
         Raises:
             UnknownNameError: If there is no such plug-in; the message names the nearest one.
+            PluginError: If it is another package's and cannot be imported, is not what its kind promises, or
+                has the name of another plug-in.
         """
-        if name not in self._files() and name in _entry_points(self.group):
-            return _entry_points(self.group)[name].load()
-        return getattr(self.module(name), self.attribute)
+        entry = self._entry(name)
+        if entry is None:
+            return getattr(self.module(name), self.attribute)
+        found = load_object(entry, self.kind, self.attribute)
+        broken = self.promise.broken_by(found)
+        if broken is None and self.measures:
+            broken = promises.broken_quantities(self.module(name))
+        if broken is not None:
+            raise PluginError(f"{self.kind} '{name}' ({describe_entry(entry)}): {broken}")
+        return found
 
     def module(self, name: str) -> ModuleType:
-        """Import the file of the plug-in `name` and return it as a module.
+        """Import the file of the plug-in `name` and return it as a module; lsbench's own comes first.
 
         Raises:
             UnknownNameError: If there is no such plug-in; the message names the nearest one.
+            PluginError: If it cannot be imported, or several other packages offer it.
         """
         if name in self._files():
             return importlib.import_module(f"{self.package}.{name}")
-        if name in _entry_points(self.group):
-            return importlib.import_module(_entry_points(self.group)[name].module)
-        raise UnknownNameError(self.unknown(name))
+        entry = self._entry(name)
+        if entry is None:
+            raise UnknownNameError(self.unknown(name))
+        return import_module(entry, self.kind)
 
     def unknown(self, name: str) -> str:
         """Return the one-line message for a name that does not exist."""
@@ -88,36 +121,74 @@ class Registry:
         hint = suggest(name, names) or f"; there are: {', '.join(names)}"
         return f"unknown {self.kind} '{name}'{hint}"
 
+    def problem(self, name: str) -> str | None:
+        """Return in one line why a suite cannot use `name`, or None if it can.
+
+        What imports torch is not imported here, so that planning stays quick; its own check is
+        :func:`lsbench.suite.outside.check_torch_plugins`.
+        """
+        try:
+            if name not in self.names():
+                return self.unknown(name)
+            if self._entry(name) is not None and self.is_light:
+                self.load(name)
+        except ConfigError as error:
+            return str(error)
+        return None
+
+    def usable_names(self) -> list[str]:
+        """Return the names of all plug-ins but those of other packages that cannot be used, sorted."""
+        return [name for name in self.names() if self.problem(name) is None]
+
     def check(self, names: Iterable[str]) -> None:
-        """Raise ValueError with a suggestion if one of `names` does not exist; for validators."""
-        known = self.names()
+        """Raise ValueError with the reason if one of `names` cannot be used; for validators."""
         for name in names:
-            if name not in known:
-                raise ValueError(self.unknown(name))
+            if message := self.problem(name):
+                raise ValueError(message)
 
     def title(self, name: str) -> str:
         """Return the first line of the plug-in's docstring, read without importing it."""
         if name not in self._files():
-            return f"from {_entry_points(self.group)[name].value}"
+            return first_docstring_line(outside_plugins(self.group)[name][0])
         text = self._files()[name].read_text(encoding="utf-8")
         found = re.match(r'\s*"""(.+?)(?:"""|\n)', text)
         return found.group(1).strip() if found else ""
 
+    def package_of(self, name: str) -> str | None:
+        """Return the package that a plug-in from outside belongs to, with its version; None for lsbench's."""
+        outside = outside_plugins(self.group)
+        return package_of(outside[name][0]) if name in outside and name not in self.own_names() else None
+
+    def _entry(self, name: str) -> EntryPoint | None:
+        """Return the entry point that alone offers `name`, or None if it is lsbench's own, or nobody's."""
+        entries = outside_plugins(self.group).get(name, ())
+        if not entries:
+            return None
+        owners = [describe_entry(entry) for entry in entries]
+        if name in self.own_names():
+            owners.insert(0, "lsbench itself")
+        if len(owners) > 1:
+            raise PluginError(
+                f"{self.kind} '{name}' is offered twice: by {' and by '.join(owners)}; "
+                "rename one, or uninstall its package"
+            )
+        return entries[0]
+
     def _files(self) -> dict[str, Path]:
+        if self.own is not None:
+            return {}
         folder = PACKAGE_ROOT.joinpath(*self.package.split(".")[1:])
         return {p.stem: p for p in folder.glob("*.py") if not p.stem.startswith("_")}
 
 
-@cache
-def _entry_points(group: str) -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=group)}
-
-
-MIXERS = Registry("mixer", "lsbench.models.mixers", "MIXER")
-JOBS = Registry("job kind", "lsbench.jobs", "JOB")
-DATASETS = Registry("data set", "lsbench.data.datasets", "DATASET")
-METRICS = Registry("metric", "lsbench.metrics", "METRIC")
-PROBES = Registry("probe", "lsbench.probes", "PROBE")
-ANALYSES = Registry("analysis", "lsbench.analyses", "ANALYSIS")
-LOGGERS = Registry("logger", "lsbench.loggers", "LOGGER")
-REPORTS = Registry("report format", "lsbench.reports", "REPORT")
+MIXERS = Registry("mixer", "lsbench.models.mixers", "MIXER", promises.MIXER, is_light=False)
+FAMILIES = Registry("model family", "lsbench.models.families", "MODELS", promises.FAMILY, is_light=False)
+JOBS = Registry("job kind", "lsbench.jobs", "JOB", promises.JOB, measures=True)
+DATASETS = Registry("data set", "lsbench.data.datasets", "DATASET", promises.DATASET, measures=True)
+METRICS = Registry("metric", "lsbench.metrics", "METRIC", promises.METRIC, measures=True)
+PROBES = Registry("probe", "lsbench.probes", "PROBE", promises.PROBE, measures=True)
+ANALYSES = Registry("analysis", "lsbench.analyses", "ANALYSIS", promises.ANALYSIS, measures=True)
+LOGGERS = Registry("logger", "lsbench.loggers", "LOGGER", promises.LOGGER)
+REPORTS = Registry("report format", "lsbench.reports", "REPORT", promises.REPORT)
+#: Names that other packages register with timm, and corruptions beside lsbench's own: from outside alone.
+MODELS = Registry("model", "lsbench.models", "MODEL", promises.MODEL, is_light=False, own=())

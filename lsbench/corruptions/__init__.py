@@ -7,6 +7,9 @@ published files went through.
 
     corrupt(image, "fog", 3, rng=image_rng("val/ILSVRC2012_val_00000001", "fog", 3))
 
+Other packages add kinds of their own by the entry point group ``lsbench.corruptions``: a function of the
+image, the severity and the generator, assigned to ``CORRUPTION``.
+
 One file per family of kinds; a file is imported, and its loops compiled or read from numba's cache, when one
 of its kinds is used for the first time. Names and constants are here, free of heavy imports.
 
@@ -17,11 +20,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from lsbench.core import promises
 from lsbench.core.errors import DataError
-from lsbench.core.registry import suggest
+from lsbench.core.registry import Registry, suggest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,29 +35,30 @@ if TYPE_CHECKING:
     #: What a file offers per kind; the image is contiguous, the result another array.
     Corruption = Callable[[NDArray[np.uint8], int, RandomState], NDArray[np.uint8]]
 
-#: The file of each kind, in the benchmark's order. Every file assigns ``CORRUPTIONS``, a mapping from names.
-_FILES = {
-    "gaussian_noise": "noise",
-    "shot_noise": "noise",
-    "impulse_noise": "noise",
-    "defocus_blur": "blur",
-    "glass_blur": "blur",
-    "motion_blur": "blur",
-    "zoom_blur": "blur",
-    "snow": "weather",
-    "frost": "weather",
-    "fog": "weather",
-    "brightness": "weather",
-    "contrast": "digital",
-    "elastic_transform": "digital",
-    "pixelate": "digital",
-    "jpeg_compression": "digital",
-    "speckle_noise": "noise",
-    "gaussian_blur": "blur",
-    "spatter": "weather",
-    "saturate": "digital",
+#: The file of each kind and what it does to an image, in the benchmark's order. Every file assigns
+#: ``CORRUPTIONS``, a mapping from names.
+_OWN = {
+    "gaussian_noise": ("noise", "noise as of a sensor in low light"),
+    "shot_noise": ("noise", "noise of the few photons of each pixel"),
+    "impulse_noise": ("noise", "single pixels black or white"),
+    "defocus_blur": ("blur", "out of focus"),
+    "glass_blur": ("blur", "seen through frosted glass"),
+    "motion_blur": ("blur", "the camera has moved"),
+    "zoom_blur": ("blur", "the camera has moved towards the object"),
+    "snow": ("weather", "falling snow in the way"),
+    "frost": ("weather", "ice on the lens"),
+    "fog": ("weather", "fog in front of the object"),
+    "brightness": ("weather", "too bright"),
+    "contrast": ("digital", "too little contrast"),
+    "elastic_transform": ("digital", "small regions stretched and shifted"),
+    "pixelate": ("digital", "few pixels, enlarged"),
+    "jpeg_compression": ("digital", "blocks of a strongly compressed JPEG"),
+    "speckle_noise": ("noise", "noise that grows with the brightness"),
+    "gaussian_blur": ("blur", "a smooth blur"),
+    "spatter": ("weather", "drops of water or mud on the lens"),
+    "saturate": ("digital", "colours too weak or too strong"),
 }
-NAMES = tuple(_FILES)
+NAMES = tuple(_OWN)
 #: The kinds that mCE is made of, and those kept for validation.
 BENCHMARK, VALIDATION = NAMES[:15], NAMES[15:]
 SEVERITIES = (1, 2, 3, 4, 5)
@@ -62,6 +67,32 @@ FAMILIES = ("imagecorruptions", "original")
 ORIGINALS = ("elastic_transform", "frost", "motion_blur", "snow")
 #: The least height and width of an image.
 LEAST_SIDE = 32
+#: The kinds of other packages, beside lsbench's own.
+KINDS = Registry("corruption", "lsbench.corruptions", "CORRUPTION", promises.CORRUPTION, own=NAMES)
+
+
+def all_names() -> tuple[str, ...]:
+    """Return the names of all kinds: lsbench's own in the benchmark's order, then other packages', sorted."""
+    return (*NAMES, *(name for name in KINDS.outside_names() if name not in NAMES))
+
+
+def title(name: str) -> str:
+    """Return in a few words what a kind does to an image.
+
+    >>> title("fog")
+    'fog in front of the object'
+    """
+    return _OWN[name][1] if name in _OWN else KINDS.title(name)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return each kind once: lsbench's own in the benchmark's order, then others, sorted.
+
+    >>> in_order(["acme_haze", "fog", "snow", "fog"])
+    ['snow', 'fog', 'acme_haze']
+    """
+    found = set(names)
+    return [*(name for name in NAMES if name in found), *sorted(found - set(NAMES))]
 
 
 def corrupt(
@@ -71,7 +102,7 @@ def corrupt(
 
     Args:
         image: RGB, uint8, shape ``(H, W, 3)``, both sides at least 32 pixels.
-        name: One of :data:`NAMES`.
+        name: One of :func:`all_names`.
         severity: 1 (weak) to 5 (strong).
         rng: Where every random number comes from, in the order of the package. It must be a RandomState as
             ``RandomState(seed)`` makes it, and no other thread may draw from it meanwhile.
@@ -90,10 +121,32 @@ def corrupt(
         )
     _check_rng(rng)
     check_image(image)
-    file = "original" if family == "original" and name in ORIGINALS else _FILES[name]
-    kind: Corruption = importlib.import_module(f"{__name__}.{file}").CORRUPTIONS[name]
     # Writable: for numba a read-only array, as Pillow's are, is another type and would be compiled for anew.
-    return kind(np.require(image, requirements=["C", "W"]), int(severity), rng)
+    pixels = np.require(image, requirements=["C", "W"])
+    if name not in _OWN:
+        return _corrupt_outside(pixels, name, int(severity), rng)
+    file = "original" if family == "original" and name in ORIGINALS else _OWN[name][0]
+    kind: Corruption = importlib.import_module(f"{__name__}.{file}").CORRUPTIONS[name]
+    return kind(pixels, int(severity), rng)
+
+
+def _corrupt_outside(
+    image: NDArray[np.uint8], name: str, severity: int, rng: RandomState
+) -> NDArray[np.uint8]:
+    """Return what another package's kind makes of a copy of `image`; raise a DataError if it is no image."""
+    import numpy as np
+
+    kind: Corruption = KINDS.load(name)
+    found: Any = kind(image.copy(), severity, rng)
+    if not isinstance(found, np.ndarray) or found.dtype != np.uint8 or found.shape != image.shape:
+        told = (
+            f"shape {found.shape} of {found.dtype}" if isinstance(found, np.ndarray) else type(found).__name__
+        )
+        raise DataError(
+            f"corruption '{name}' of {KINDS.package_of(name)}: expected an image of uint8 and of the shape "
+            f"{image.shape} that it was given, found {told}"
+        )
+    return found
 
 
 def image_rng(image_id: str, name: str, severity: int) -> RandomState:
@@ -117,11 +170,18 @@ def image_rng(image_id: str, name: str, severity: int) -> RandomState:
 
 def check_variant(name: str, severity: int) -> None:
     """Raise ValueError unless there is a corruption `name` and it has a `severity`."""
-    if name not in _FILES:
-        hint = suggest(str(name), NAMES) or f"; there are: {', '.join(NAMES)}"
-        raise ValueError(f"unknown corruption '{name}'{hint}")
+    if message := None if name in _OWN and name not in KINDS.outside_names() else _problem(str(name)):
+        raise ValueError(message)
     if severity not in SEVERITIES or isinstance(severity, float | bool):
         raise ValueError(f"severity must be an integer from 1 to 5, found {severity!r}")
+
+
+def _problem(name: str) -> str | None:
+    if name in all_names():
+        return KINDS.problem(name)
+    return f"unknown corruption '{name}'" + (
+        suggest(name, all_names()) or f"; there are: {', '.join(all_names())}"
+    )
 
 
 def check_image(image: Any) -> None:

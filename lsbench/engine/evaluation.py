@@ -39,8 +39,3 @@ class EvaluationSpec(JobSpec):
         """Raise a ValueError if the moving average is to be tested of a training that keeps none."""
         if self.weights == "ema" and getattr(need, "ema_decay", 0.0) is None:
             raise ValueError("the training keeps no moving average: set its ema_decay")
-
-    @property
-    def weights_mark(self) -> str:
-        """What the protocol says of the weights: nothing for the last ones."""
-        return "" if self.weights == "last" else f"|{self.weights}"

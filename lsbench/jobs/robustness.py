@@ -6,11 +6,13 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lsbench.core.facets import Facets
 from lsbench.core.ids import content_hash
 from lsbench.core.job import JobContext, JobKind, Resources
 from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
-from lsbench.robustness.spec import RobustnessSpec, protocol_of
+from lsbench.robustness.spec import RobustnessSpec, corruption_facets
+from lsbench.store.job_files import PREDICTIONS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
     from lsbench.robustness.opening import Opened
 
-PREDICTIONS = "predictions.npz"
 BLOCKS = "cells"
 
 
@@ -29,8 +30,8 @@ def run(context: JobContext) -> Sequence[Record]:
     """
     import numpy as np
 
-    from lsbench.data.preflight import check_data
-    from lsbench.engine.classify import create_tested, data_root, dataset_of
+    from lsbench.engine.classify import create_tested
+    from lsbench.engine.open_data import open_data
     from lsbench.engine.weights import weights_sha256
     from lsbench.robustness.opening import open_variants
     from lsbench.robustness.records import corruption_records
@@ -39,21 +40,24 @@ def run(context: JobContext) -> Sequence[Record]:
     spec: RobustnessSpec = context.spec
     dataset = str(context.job.variant.dataset["name"])
     reference = reference_of(dataset)
-    for other in (None, *spec.other_data()):
-        splits = [spec.split] if other is None else None
-        check_data(*dataset_of(context, other), data_root(context), splits=splits).require()
-    opened = open_variants(context)
+    data = open_data(context)
+    data.require([spec.split])
+    files = next((open_data(context, other) for other in spec.other_data()), None)
+    if files is not None:
+        files.require()
+    opened = open_variants(context, data, files)
     for line in opened.missing.values():
         context.emit({"ev": "warning", "message": f"{line}; its error and mCE are left out"})
     images = _number_of_images(context, opened)
-    model = create_tested(context, spec.weights)
+    model = create_tested(context, data, spec.weights)
     setting: dict[str, Any] = {"weights_sha256": weights_sha256(model.state_dict()), **_versions()}
     predicted = _predict(context, model.to(context.device), opened, images, setting)
     _save(context, opened, predicted)
-    protocol = protocol_of(
+    facets = corruption_facets(
         spec,
         context.job.variant,
-        views=opened.views,
+        res=opened.res,
+        crop=opened.crop,
         reference=reference,
         images=images,
         version=JOB.version,
@@ -67,7 +71,7 @@ def run(context: JobContext) -> Sequence[Record]:
         dict(zip(opened.cells, corrupted, strict=True)),
         spec.cells,
         reference=reference,
-        protocol=protocol,
+        facets=facets,
         dataset=dataset,
         setting=setting,
     )
@@ -161,7 +165,9 @@ QUANTITIES = (
         short_title="mCE",
         is_compared=True,
         tolerance=0.01,
-        published_under=("imagenet-c-files", "c15", "s5", "ref=alexnet-HD19", "n=50000"),
+        published_under=Facets(
+            method="imagenet-c-files", corruptions=15, severities=5, reference="alexnet-HD19", n=50_000
+        ),
         **_WITHHELD,
     ),
     Quantity(

@@ -151,7 +151,7 @@ class _ChoiceSchema:
     def __get_pydantic_json_schema__(
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        names = LOGGERS.names()
+        names = LOGGERS.usable_names()
         return {"anyOf": [{"enum": names}, *(_with_options(name) for name in names)]}
 
 

@@ -1,4 +1,4 @@
-"""Create any model by name: the LSNet family with a token mixer of choice, or any model of timm.
+"""Create any model by name: the LSNet family with a token mixer of choice, any model of timm, or another's.
 
 Importing this module registers lsbench's families with timm, so that ``timm.create_model`` knows them too.
 """
@@ -14,10 +14,12 @@ from typing import Any
 import timm
 from torch import nn
 
+from lsbench.core.catalog import pluggable_models
 from lsbench.core.errors import ConfigError
 from lsbench.core.registry import suggest
 from lsbench.models import families
 from lsbench.models.checkpoints import load_checkpoint
+from lsbench.models.outside import register_outside_model
 
 
 def _pluggable_models() -> tuple[str, ...]:
@@ -45,7 +47,7 @@ def create_model(
     """Return a model, with random weights from torch's current random state unless others are asked for.
 
     Args:
-        name: A model of the LSNet family, or of timm.
+        name: A model of the LSNet family, of timm, or that another package declares.
         mixer: Token mixer, for models that have a place for one; None keeps the model's own.
         mixer_args: Options of the token mixer.
         num_classes: Classes.
@@ -91,11 +93,12 @@ def _create(name: str, arguments: dict[str, Any]) -> nn.Module:
 
 
 def _check_name(name: str, *, takes_mixer: bool) -> None:
+    is_outside = register_outside_model(name)
     if not timm.is_model(name):
         raise ConfigError(f"unknown model '{name}'{suggest(name, [*PLUGGABLE_MODELS, *timm.list_models()])}")
-    if takes_mixer and name not in PLUGGABLE_MODELS:
+    if takes_mixer and name not in (pluggable_models() if is_outside else PLUGGABLE_MODELS):
         raise ConfigError(
-            f"model '{name}' has no pluggable token mixer; these have: {', '.join(PLUGGABLE_MODELS)}"
+            f"model '{name}' has no pluggable token mixer; these have: {', '.join(pluggable_models())}"
         )
 
 

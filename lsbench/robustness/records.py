@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lsbench.core.record import Record, corruption_protocol, measured
+from lsbench.core.facets import Facets
+from lsbench.core.record import Record, measured
 from lsbench.engine.intervals import interval_of
 from lsbench.robustness.errors import Cell, ErrorTable
 from lsbench.robustness.reference import Reference
@@ -23,7 +24,7 @@ def corruption_records(
     cells: Sequence[Cell],
     *,
     reference: Reference | None,
-    protocol: str,
+    facets: Facets,
     dataset: str,
     setting: dict[str, Any],
 ) -> list[Record]:
@@ -34,13 +35,13 @@ def corruption_records(
         wrong: Of each cell that was measured, the same images in the same order.
         cells: All cells that were asked for.
         reference: What errors are divided by.
-        protocol: Of the figures over all cells; those of parts have it and their part's name.
+        facets: Of the figures over all cells; those of parts have them and their part.
         dataset: Name of the variant's data set.
         setting: Kept with the figures over all cells.
     """
 
-    def record(metric: str, values: NDArray[Any] | None, protocol: str, setting: dict[str, Any]) -> Record:
-        where: dict[str, Any] = {"protocol": protocol, "dataset": dataset, "setting": setting}
+    def record(metric: str, values: NDArray[Any] | None, facets: Facets, setting: dict[str, Any]) -> Record:
+        where: dict[str, Any] = {"facets": facets, "dataset": dataset, "setting": setting}
         if values is None:
             return measured(metric, None, **where)
         return measured(metric, float(values.mean()), n=len(values), **interval_of(values), **where)
@@ -53,9 +54,9 @@ def corruption_records(
         "corruption_error": table.mean_error(),
         "clean_error": clean,
     }
-    found = [record(metric, values, protocol, setting) for metric, values in whole.items()]
+    found = [record(metric, values, facets, setting) for metric, values in whole.items()]
     for corruption in dict.fromkeys(name for name, _ in cells):
-        where = corruption_protocol(protocol, corruption)
+        where = facets.of_corruption(corruption)
         of_one = {
             "ce": table.ce(corruption),
             "relative_ce": table.relative_ce(corruption),
@@ -63,6 +64,6 @@ def corruption_records(
         }
         found += [record(metric, values, where, {}) for metric, values in of_one.items()]
     for corruption, severity in cells:
-        where = corruption_protocol(protocol, corruption, severity)
+        where = facets.of_corruption(corruption, severity)
         found.append(record("corruption_error", wrong.get((corruption, severity)), where, {}))
     return found

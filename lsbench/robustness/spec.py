@@ -1,4 +1,4 @@
-"""The settings of a robustness job, and the protocol that its figures follow.
+"""The settings of a robustness job, and the facets that its figures share.
 
 The planning half reads this module, so it imports no torch.
 """
@@ -10,8 +10,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from lsbench.core.facets import Facets
 from lsbench.core.job import Variant
-from lsbench.corruptions import BENCHMARK, NAMES, SEVERITIES, check_variant
+from lsbench.corruptions import BENCHMARK, NAMES, SEVERITIES, check_variant, in_order
 from lsbench.engine.evaluation import EvaluationSpec
 from lsbench.robustness.errors import Cell
 from lsbench.robustness.reference import Reference
@@ -87,52 +88,59 @@ def _each_once(value: tuple[Any, ...]) -> tuple[Any, ...]:
     return value
 
 
-def protocol_of(
+def corruption_facets(
     spec: RobustnessSpec,
     variant: Variant,
     *,
-    views: str,
+    res: int | None,
+    crop: int | None,
     reference: Reference | None,
     images: int,
     version: int,
-) -> str:
-    """Return the protocol of the figures over all cells.
+) -> Facets:
+    """Return the facets of the figures over all cells.
 
     Args:
         spec: The job's settings.
         variant: Whose images are corrupted.
-        views: How an image becomes the square that the model sees, such as ``res=256|crop=224``.
+        res: Side of the images, or to which their shorter side is resized, in pixels; None where it is not.
+        crop: Side of the square that is cut out for the model, in pixels; None where nothing is cut out.
         reference: What errors are divided by.
         images: Number of images of each cell.
         version: Of the job kind.
     """
     [*published] = spec.other_data()
     name = published[0]["name"].replace("_", "-") if published else f"{variant.dataset['name']}-c"
-    split = "" if spec.split == "test" else f"|{spec.split}"
-    parts = [
-        f"{name}-{spec.protocol}",
-        _corruptions_mark(spec.corruptions),
-        _severities_mark(spec.severities),
-    ]
-    parts.append(views)
-    if not published:
-        parts += [spec.family, "png" if spec.jpeg_quality is None else f"jpeg={spec.jpeg_quality}"]
-    parts += [f"ref={'none' if reference is None else reference.name}", f"n={images}"]
-    return "|".join(parts) + f"{split}{spec.weights_mark}|v{version}"
+    made = {} if published else {"family": spec.family, "jpeg_quality": spec.jpeg_quality}
+    return Facets(
+        method=f"{name}-{spec.protocol}",
+        **_which(spec.corruptions),
+        severities=_number_or_each(spec.severities),
+        res=res,
+        crop=crop,
+        **made,
+        reference="none" if reference is None else reference.name,
+        n=images,
+        split=spec.split,
+        weights=spec.weights,
+        version=str(version),
+    )
 
 
-def _corruptions_mark(corruptions: tuple[str, ...]) -> str:
-    """Return the number of corruptions if it says which, else their names.
+def _which(corruptions: tuple[str, ...]) -> dict[str, Any]:
+    """Return the facets that say which corruptions: of lsbench's own their number where it says which.
 
-    >>> _corruptions_mark(BENCHMARK), _corruptions_mark(("fog", "snow"))
-    ('c15', 'c=snow+fog')
+    >>> _which(BENCHMARK)
+    {'corruptions': 15, 'outside_corruptions': ()}
+    >>> _which(("acme_haze", "snow", "fog"))
+    {'corruptions': ('snow', 'fog'), 'outside_corruptions': ('acme_haze',)}
     """
-    if set(corruptions) in (set(BENCHMARK), set(NAMES)):
-        return f"c{len(corruptions)}"
-    return "c=" + "+".join(name for name in NAMES if name in corruptions)
+    ordered = in_order(corruptions)
+    own = tuple(name for name in ordered if name in NAMES)
+    is_whole = set(own) in (set(BENCHMARK), set(NAMES))
+    outside = tuple(name for name in ordered if name not in NAMES)
+    return {"corruptions": len(own) if is_whole else own, "outside_corruptions": outside}
 
 
-def _severities_mark(severities: tuple[int, ...]) -> str:
-    if set(severities) == set(SEVERITIES):
-        return f"s{len(severities)}"
-    return "s=" + "+".join(map(str, sorted(severities)))
+def _number_or_each(severities: tuple[int, ...]) -> int | tuple[int, ...]:
+    return len(severities) if set(severities) == set(SEVERITIES) else tuple(sorted(severities))

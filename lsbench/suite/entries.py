@@ -57,7 +57,7 @@ def name_of(kind: Any, settings: dict[str, Any]) -> Any:
 
 def _short_field(kind: Any) -> str | None:
     """Return the setting that a text in place of a kind's settings stands for."""
-    if kind not in JOBS.names():
+    if not isinstance(kind, str) or JOBS.problem(kind):
         return None
     field: str | None = JOBS.load(kind).spec.short_field
     return field

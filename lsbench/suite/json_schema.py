@@ -20,11 +20,10 @@ def suite_json_schema() -> dict[str, Any]:
     schema["required"] = ["version", "name"]
     schema["anyOf"] = [{"required": complete}, {"required": ["extends"]}]
     definitions = schema["$defs"]
-    definitions["Job"] = {
-        "anyOf": [{"enum": JOBS.names()}, *(_job(name, definitions) for name in JOBS.names())]
-    }
+    jobs, datasets = JOBS.usable_names(), DATASETS.usable_names()
+    definitions["Job"] = {"anyOf": [{"enum": jobs}, *(_job(name, definitions) for name in jobs)]}
     definitions["Dataset"] = {
-        "anyOf": [{"enum": DATASETS.names()}, *(_dataset(name, definitions) for name in DATASETS.names())]
+        "anyOf": [{"enum": datasets}, *(_dataset(name, definitions) for name in datasets)]
     }
     for owner in (schema, definitions["Overlay"]):
         owner["properties"]["jobs"] = {"type": "array", "items": {"$ref": "#/$defs/Job"}}

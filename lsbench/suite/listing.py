@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from lsbench.core import registry
-from lsbench.core.catalog import counted_macs, model_names, pluggable_models
+from lsbench.core.catalog import counted_macs, model_names, outside_family_models, read_catalog
 from lsbench.core.job import Variant
 from lsbench.core.quantity import published_text, quantity
-from lsbench.corruptions import BENCHMARK, NAMES
+from lsbench.core.registry import FAMILIES, MODELS
+from lsbench.corruptions import BENCHMARK, KINDS, NAMES, all_names
+from lsbench.corruptions import title as corruption_title
 from lsbench.engine.named_recipes import NAMED_RECIPES
 from lsbench.suite.loader import shipped_suites
 from lsbench.suite.overlay import read_suite
@@ -26,40 +28,17 @@ REGISTRIES = {
     "analyses": registry.ANALYSES,
     "loggers": registry.LOGGERS,
     "reports": registry.REPORTS,
-}
-
-#: What each corruption does to an image.
-CORRUPTIONS = {
-    "gaussian_noise": "noise as of a sensor in low light",
-    "shot_noise": "noise of the few photons of each pixel",
-    "impulse_noise": "single pixels black or white",
-    "defocus_blur": "out of focus",
-    "glass_blur": "seen through frosted glass",
-    "motion_blur": "the camera has moved",
-    "zoom_blur": "the camera has moved towards the object",
-    "snow": "falling snow in the way",
-    "frost": "ice on the lens",
-    "fog": "fog in front of the object",
-    "brightness": "too bright",
-    "contrast": "too little contrast",
-    "elastic_transform": "small regions stretched and shifted",
-    "pixelate": "few pixels, enlarged",
-    "jpeg_compression": "blocks of a strongly compressed JPEG",
-    "speckle_noise": "noise that grows with the brightness",
-    "gaussian_blur": "a smooth blur",
-    "spatter": "drops of water or mud on the lens",
-    "saturate": "colours too weak or too strong",
+    "families": registry.FAMILIES,
 }
 
 
 def named_things(what: str) -> Iterator[tuple[str, str]]:
     """Yield name and one-line title of everything of one kind."""
     if what == "models":
-        ours = pluggable_models()
-        yield from ((name, "takes a token mixer" if name in ours else "timm") for name in model_names())
+        yield from ((name, _model_title(name)) for name in model_names())
     elif what == "corruptions":
-        for name in NAMES:
-            yield name, f"{'benchmark' if name in BENCHMARK else 'validation'}: {CORRUPTIONS[name]}"
+        for name in all_names():
+            yield name, _corruption_title(name)
     elif what == "recipes":
         for name, recipe in NAMED_RECIPES.items():
             yield name, _recipe_title(recipe)
@@ -68,7 +47,33 @@ def named_things(what: str) -> Iterator[tuple[str, str]]:
             yield name, str(read_suite(path).get("description", "")).strip()
     else:
         plugins = REGISTRIES[what]
-        yield from ((name, plugins.title(name)) for name in plugins.names())
+        for name in plugins.names():
+            yield name, _outside_title(plugins.title(name), plugins.package_of(name))
+
+
+def _model_title(name: str) -> str:
+    """Return who a model is of, and whether it takes a token mixer."""
+    if name in MODELS.outside_names():
+        return _outside_title(MODELS.title(name), MODELS.package_of(name))
+    family = outside_family_models().get(name)
+    if family is not None:
+        return _outside_title("takes a token mixer", FAMILIES.package_of(family))
+    return "takes a token mixer" if name in read_catalog()["pluggable"] else "timm"
+
+
+def _corruption_title(name: str) -> str:
+    if name in NAMES:
+        return f"{'benchmark' if name in BENCHMARK else 'validation'}: {corruption_title(name)}"
+    return _outside_title(corruption_title(name), KINDS.package_of(name))
+
+
+def _outside_title(title: str, package: str | None) -> str:
+    """Return a title with the package that the plug-in is from, if it is not lsbench's own.
+
+    >>> _outside_title("A metric.", "acme-plugin 0.1"), _outside_title("Top-1 accuracy.", None)
+    ('A metric. [acme-plugin 0.1]', 'Top-1 accuracy.')
+    """
+    return title if package is None else f"{title} [{package}]".strip()
 
 
 def _recipe_title(recipe: dict[str, Any]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import graphlib
 import re
 from typing import Any
 
 from pydantic import ValidationError
 
 from lsbench.core.catalog import unknown_model
-from lsbench.core.errors import UnknownNameError
+from lsbench.core.errors import ConfigError
 from lsbench.core.job import DEFAULT_RESOURCES, JobKind, Resources, Variant
 from lsbench.core.registry import DATASETS, JOBS, MIXERS, suggest
 from lsbench.suite.entries import job_name, kind_and_settings, name_of
@@ -100,8 +101,8 @@ def _variant(
             problems.add(where, f"no {key}: give it here or under defaults")
     if isinstance(model, str) and (message := unknown_model(model)):
         problems.add(place["model"], message)
-    if isinstance(mixer, str) and mixer not in MIXERS.names():
-        problems.add(place["mixer"], MIXERS.unknown(mixer))
+    if isinstance(mixer, str) and (message := MIXERS.problem(mixer)):
+        problems.add(place["mixer"], message)
     dataset = _dataset(merged["dataset"], place["dataset"], problems)
     values = {
         "name": _variant_name(entry, defaults),
@@ -157,7 +158,7 @@ def _dataset(value: Any, where: tuple[str | int, ...], problems: Problems) -> di
         return None
     try:
         spec = DATASETS.load(name).spec
-    except UnknownNameError as error:
+    except ConfigError as error:
         problems.add((*where, "name") if isinstance(value, dict) else where, str(error))
         return None
     try:
@@ -177,8 +178,8 @@ def _jobs(data: dict[str, Any], problems: Problems) -> list[JobEntry]:
         if kind_name is None:
             problems.add(where, "expected a job kind, or a mapping of one job kind to its settings")
             continue
-        if kind_name not in JOBS.names():
-            problems.add((*where, kind_name) if isinstance(entry, dict) else where, JOBS.unknown(kind_name))
+        if message := JOBS.problem(kind_name):
+            problems.add((*where, kind_name) if isinstance(entry, dict) else where, message)
             continue
         place = (*where, kind_name) if isinstance(entry, dict) else where
         job = _job(kind_name, settings, suite_resources, place, problems)
@@ -363,22 +364,13 @@ def _has_need(job: JobEntry, kind: str, by_name: dict[str, JobEntry]) -> bool:
 
 
 def _cycle(needs: dict[str, tuple[str, ...]]) -> list[str]:
-    done: set[str] = set()
-
-    def visit(name: str, trail: list[str]) -> list[str]:
-        if name in trail:
-            return [*trail[trail.index(name) :], name]
-        if name in done or name not in needs:
-            return []
-        for need in needs[name]:
-            if found := visit(need, [*trail, name]):
-                return found
-        done.add(name)
-        return []
-
-    for start in needs:
-        if found := visit(start, []):
-            return found
+    """Return jobs of which each needs the next, from the one that the suite names first back to itself."""
+    try:
+        graphlib.TopologicalSorter(needs).prepare()
+    except graphlib.CycleError as error:
+        circle = error.args[1][:0:-1]  # told from the needed to who needs it, its first again at the end
+        start = circle.index(next(name for name in needs if name in circle))
+        return [*circle[start:], *circle[: start + 1]]
     return []
 
 

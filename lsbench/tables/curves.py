@@ -11,9 +11,9 @@ import pandas as pd
 
 from lsbench.core.quantity import quantity
 from lsbench.store.results import ResultsFolder
-from lsbench.tables.frames.cache import Part
 from lsbench.tables.frames.grouping import group_numbers
 from lsbench.tables.frames.parts import Reading, part_frame, read_all
+from lsbench.tables.frames.ways import Part
 
 #: Columns of the frame of curves, with the pandas type of each.
 CURVE_COLUMNS = {

@@ -33,18 +33,6 @@ class Setting(StrictModel):
     cuda_graphs: bool = False
     threads: int = Field(default=1, ge=1)
 
-    @property
-    def signature(self) -> str:
-        """The setting in a protocol.
-
-        >>> Setting(fused=True, precision="bf16").signature
-        'bf16|nchw|fused|eager'
-        """
-        layout = "nhwc" if self.channels_last else "nchw"
-        how = "compiled" if self.compiled else "eager"
-        graph = "+graph" if self.cuda_graphs else ""
-        return f"{self.precision}|{layout}|{'fused' if self.fused else 'unfused'}|{how}{graph}"
-
 
 class Budget(StrictModel):
     """How well a timing has to be known, and how long it may take.

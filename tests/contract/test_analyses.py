@@ -1,73 +1,11 @@
-"""Every registered analysis keeps the promises of its kind; a new one is covered at once."""
+"""Every analysis of lsbench keeps the promises of its kind; a new one is covered at once."""
 
-import numpy as np
 import pytest
-import torch
-from PIL import Image
 
-from lsbench.analyses import Analysis, Subject
-from lsbench.core.quantity import declarations
 from lsbench.core.registry import ANALYSES
-from lsbench.jobs.analyze import write_findings
-from lsbench.models.factory import create_model
+from lsbench.testing.test_analysis import *  # noqa: F403 - every promise is tested here
 
 
-@pytest.fixture(params=ANALYSES.names())
+@pytest.fixture(params=ANALYSES.own_names())
 def name(request):
     return request.param
-
-
-@pytest.fixture(scope="module")
-def subject():
-    torch.manual_seed(0)
-    model = create_model("lsnet_nano", num_classes=3, img_size=48).eval()
-    rng = np.random.default_rng(0)
-    pictures = rng.random((6, 48, 48, 3)).astype(np.float32)
-    images = torch.from_numpy(pictures).permute(0, 3, 1, 2) - 0.5
-    return Subject(model, images, pictures, rng.random((6, 48, 48)) > 0.5, batch_size=4)
-
-
-def test_it_gives_finite_numbers_with_units_and_the_same_ones_again(name, subject):
-    analysis = ANALYSES.load(name)
-    assert isinstance(analysis, Analysis)
-    before = {key: value.clone() for key, value in subject.model.state_dict().items()}
-    one, two = analysis.analyse(subject), analysis.analyse(subject)
-    numbers = {**one.numbers, **{key: values.mean() for key, values in one.per_image.items()}}
-    assert numbers
-    assert set(numbers) <= set(analysis.metrics)
-    assert all(np.isfinite(value) for value in numbers.values())
-    assert set(analysis.metrics) <= set(declarations())
-    assert all(values.shape == (6,) for values in one.per_image.values())
-    for key, values in one.arrays.items():
-        assert np.array_equal(values, two.arrays[key])
-        assert values.dtype.kind != "f" or np.isfinite(values).all()
-    assert all(torch.equal(value, subject.model.state_dict()[key]) for key, value in before.items())
-    assert all(parameter.grad is None for parameter in subject.model.parameters())
-
-
-def test_it_reports_its_progress_to_the_last_image(name, subject):
-    steps = []
-    heard = Subject(
-        subject.model,
-        subject.images,
-        subject.pictures,
-        subject.masks,
-        batch_size=6,
-        on_step=lambda *step: steps.append(step),
-    )
-    ANALYSES.load(name).analyse(heard)
-    assert steps == [(6, 6)]
-
-
-def test_its_files_are_an_array_and_two_pictures_that_say_what_they_show(name, subject, tmp_path):
-    analysis = ANALYSES.load(name)
-    found = analysis.analyse(subject)
-    write_findings(tmp_path, name, "<b> & model", analysis, found)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        f"{name}.{end}" for end in ("npz", "png", "svg")
-    ]
-    saved = np.load(tmp_path / f"{name}.npz")
-    assert set(saved.files) == set(found.arrays)
-    pixels = np.asarray(Image.open(tmp_path / f"{name}.png").convert("RGB"))
-    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 20
-    assert b"<b> &" not in (tmp_path / f"{name}.svg").read_bytes()

@@ -4,10 +4,8 @@ A new data set is covered at once if it needs nothing but its defaults. One that
 is listed in `ON_DISK` with what writes a tiny copy of it, and is run with every reader that it can be in.
 """
 
-import hashlib
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -16,9 +14,8 @@ from PIL import Image
 
 from lsbench.core.errors import DataError
 from lsbench.core.registry import DATASETS
-from lsbench.data.dataset import DatasetPlugin, DatasetSpec
 from lsbench.data.imagenet.ilsvrc import class_list, ilsvrc_wnids
-from lsbench.data.loading.image_list import list_images
+from lsbench.testing.test_dataset import *  # noqa: F403 - every promise is tested here
 
 SMALL = {"train_images": 20, "val_images": 10, "test_images": 10, "images_per_class": 10}
 
@@ -71,13 +68,8 @@ def readers_of(name: str) -> tuple[str | None, ...]:
     return READERS if has_choice and name != "imagenet_real" else (None,)
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("LSBENCH_CACHE", str(tmp_path / "cache"))
-
-
 def cases():
-    for name in DATASETS.names():
+    for name in DATASETS.own_names():
         for reader in readers_of(name):
             yield pytest.param((name, reader), id=name if reader is None else f"{name}-{reader}")
 
@@ -103,67 +95,6 @@ def case(request, tmp_path, sources, store_images):
         options["reader"] = reader
         options["root"] = store_images(sources[name], tmp_path / "data" / "own", reader)
     return plugin, plugin.spec(**options), tmp_path / "data"
-
-
-def test_it_is_a_plugin_named_after_its_file(case):
-    plugin, spec, _ = case
-    assert isinstance(plugin, DatasetPlugin)
-    assert issubclass(plugin.spec, DatasetSpec)
-    assert DATASETS.load(spec.name) is plugin
-    assert DATASETS.title(spec.name)
-
-
-def test_its_spec_survives_json(case):
-    plugin, spec, _ = case
-    assert plugin.spec.model_validate_json(spec.model_dump_json()) == spec
-
-
-def test_its_fingerprint_is_stable_and_fast(case):
-    plugin, spec, data_root = case
-    first = plugin.fingerprint(spec, data_root)
-    start = time.perf_counter()
-    assert plugin.fingerprint(spec, data_root) == first
-    if plugin.in_memory:
-        assert time.perf_counter() - start < 0.1
-    assert len(first) == 64
-    assert int(first, 16) >= 0
-    if "train_images" in plugin.spec.model_fields:
-        assert plugin.fingerprint(spec.model_copy(update={"train_images": 30}), data_root) != first
-
-
-def test_its_folders_are_sorted_classes_with_readable_images(case):
-    plugin, spec, data_root = case
-    folders = plugin.prepare(spec, data_root)
-    assert list(folders.wnids) == sorted(set(folders.wnids))
-    assert folders.num_classes == plugin.num_classes(spec, data_root)
-    assert plugin.prepare(spec, data_root) == folders
-    # A set that models are only tested on may know fewer classes than they.
-    assert folders.splits
-    rows = range(folders.num_classes) if folders.subset is None else folders.subset
-    assert list(rows) == sorted(set(rows))
-    pictured = {folders.wnids[row] for row in rows}
-    for split in folders.splits:
-        images = list_images(folders, split)
-        assert {path.split("/")[0] for path in images.paths} == pictured
-        assert [folders.wnids[target] for target in images.targets] == [p.split("/")[0] for p in images.paths]
-        assert images.decode(len(images) - 1).mode == "RGB"
-        assert len(images.labels) == len(images)
-        if folders.reader == "folder" and folders.numbered is None:
-            present = {path.name for path in folders.split(split).iterdir() if path.is_dir()}
-            assert present == pictured
-        if plugin.in_memory:
-            assert len(images) == plugin.num_images(spec, split)
-
-
-def test_its_splits_share_no_picture(case):
-    plugin, spec, data_root = case
-    folders = plugin.prepare(spec, data_root)
-    seen: dict[str, Path] = {}
-    for split in folders.splits:
-        images, place = list_images(folders, split), folders.split(split)
-        for index in range(len(images)):
-            pixels = hashlib.sha256(images.decode(index).tobytes()).hexdigest()
-            assert seen.setdefault(pixels, place) == place
 
 
 @pytest.mark.parametrize(("name", "reader"), [(name, r) for name in ON_DISK for r in readers_of(name)])

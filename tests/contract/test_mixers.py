@@ -9,16 +9,11 @@ import importlib
 import math
 
 import pytest
-import torch
-from torch import nn
 
 from lsbench.core.registry import MIXERS
-from lsbench.models.factory import create_model
 from lsbench.models.macs import count_macs
-from lsbench.models.token_mixer import create_mixer
-
-DIM = 32
-SIZES = [(8, 8), (7, 5), (1, 1)]
+from lsbench.testing.test_mixer import *  # noqa: F403 - every promise is tested here
+from lsbench.testing.test_mixer import DIM, SIZES, build, images
 
 
 def perception_macs(c, p, *, out, large):
@@ -71,97 +66,12 @@ MACS = {
     ),
 }
 
-mixers = pytest.mark.parametrize("name", MIXERS.names())
-sizes = pytest.mark.parametrize("size", SIZES, ids=str)
+
+@pytest.fixture(params=MIXERS.own_names())
+def name(request):
+    return request.param
 
 
-def build(name):
-    torch.manual_seed(0)
-    module = create_mixer(name, DIM)
-    for (
-        layer
-    ) in module.modules():  # statistics away from 0 and 1, so that evaluation mode is not a special case
-        if isinstance(layer, nn.BatchNorm2d):
-            nn.init.uniform_(layer.running_mean, -0.2, 0.2)
-            nn.init.uniform_(layer.running_var, 0.5, 1.5)
-    return module
-
-
-def images(size, batch=3):
-    return torch.randn(batch, DIM, *size, generator=torch.Generator().manual_seed(1))
-
-
-@mixers
-@sizes
-def test_shape_and_dtype_are_kept(name, size):
-    module, x = build(name), images(size)
-    assert module.train()(x).shape == x.shape
-    with torch.no_grad():
-        y = module.eval()(x)
-    assert y.shape == x.shape
-    assert y.dtype == x.dtype
-    assert y.isfinite().all()
-
-
-@mixers
-@pytest.mark.parametrize("size", SIZES[:2], ids=str)
-@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-def test_gradient_reaches_input_and_every_parameter(name, size, training):
-    module, x = build(name).train(training), images(size).requires_grad_()
-    weigh = torch.randn(x.shape, generator=torch.Generator().manual_seed(2))
-    (module(x) * weigh).sum().backward()
-    assert x.grad.isfinite().all()
-    assert x.grad.any()
-    dead = [key for key, p in module.named_parameters() if p.grad is None or not p.grad.any()]
-    assert dead == []
-
-
-@mixers
-@sizes
-def test_evaluation_is_deterministic_and_images_are_independent(name, size):
-    module, x = build(name).eval(), images(size)
-    with torch.no_grad():
-        together = module(x)
-        assert torch.equal(module(x), together)
-        alone = torch.cat([module(image[None]) for image in x])
-    torch.testing.assert_close(alone, together, rtol=1e-4, atol=1e-5)
-
-
-@mixers
-def test_channels_last_gives_the_same(name):
-    module, x = build(name).eval(), images((6, 5))
-    with torch.no_grad():
-        expected = module(x)
-        found = module.to(memory_format=torch.channels_last)(x.to(memory_format=torch.channels_last))
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
-
-
-@mixers
-def test_weights_survive_saving_and_loading(name):
-    module, x = build(name).eval(), images((4, 4))
-    other = create_mixer(name, DIM).eval()
-    other.load_state_dict(module.state_dict())
-    with torch.no_grad():
-        assert torch.equal(other(x), module(x))
-
-
-@mixers
-def test_a_network_with_it_learns_a_batch_by_heart(name):
-    torch.manual_seed(0)
-    model = create_model("lsnet_nano", mixer=name, num_classes=4, img_size=32).train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3)
-    x, targets = torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(1)), torch.arange(8) % 4
-    losses = []
-    for _ in range(8):
-        loss = nn.functional.cross_entropy(model(x), targets)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    assert losses[-1] < losses[0] / 2
-
-
-@mixers
 @pytest.mark.parametrize("size", SIZES[:2], ids=str)
 def test_macs_equal_the_formula(name, size):
     if name not in MACS:
@@ -169,7 +79,6 @@ def test_macs_equal_the_formula(name, size):
     assert count_macs(build(name), (DIM, *size)).total == MACS[name](DIM, size[0] * size[1])
 
 
-@mixers
 def test_the_file_says_where_it_comes_from(name):
     text = importlib.import_module(f"{MIXERS.package}.{name}").__doc__ or ""
     assert len(MIXERS.title(name)) <= 80

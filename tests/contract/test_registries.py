@@ -5,29 +5,28 @@ import ast
 import pytest
 
 from lsbench.core import registry
-from lsbench.core.registry import ANALYSES, DATASETS, JOBS, LOGGERS, METRICS, MIXERS, PROBES, REPORTS
+from lsbench.testing.options import KINDS, registry_of
+from lsbench.testing.test_every_kind import *  # noqa: F403 - every promise is tested here
 
-ALL = [
-    (plugins, name)
-    for plugins in (MIXERS, JOBS, DATASETS, METRICS, PROBES, ANALYSES, LOGGERS, REPORTS)
-    for name in plugins.names()
-]
-TORCH_FREE = {JOBS, DATASETS, METRICS, PROBES, LOGGERS, REPORTS}
-HEAVY = {"torch", "torchvision", "timm", "ray"}
+#: Kinds that lie in folders of lsbench: the others come from other packages alone, or are a library.
+FOLDERS = [kind for kind in KINDS if kind not in ("model", "corruption")]
+ALL = [(registry_of(kind), name) for kind in FOLDERS for name in registry_of(kind).own_names()]
 
 
-def source(plugins, name):
-    path = registry.PACKAGE_ROOT.joinpath(*plugins.package.split(".")[1:], f"{name}.py")
+@pytest.fixture(params=FOLDERS)
+def plugins(request):
+    return request.param, registry_of(request.param).own_names()
+
+
+def source(kind, name):
+    path = registry.PACKAGE_ROOT.joinpath(*kind.package.split(".")[1:], f"{name}.py")
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize(("plugins", "name"), ALL, ids=lambda value: getattr(value, "kind", value))
+@pytest.mark.parametrize(("kind", "name"), ALL, ids=lambda value: getattr(value, "kind", value))
 class TestPlugin:
-    def test_it_loads(self, plugins, name):
-        assert plugins.load(name) is not None
-
-    def test_its_file_assigns_one_constant_and_says_what_it_is(self, plugins, name):
-        tree = source(plugins, name)
+    def test_its_file_assigns_one_constant_and_says_what_it_is(self, kind, name):
+        tree = source(kind, name)
         assigned = [
             target.id
             for node in tree.body
@@ -35,27 +34,16 @@ class TestPlugin:
             for target in node.targets
             if isinstance(target, ast.Name)
         ]
-        assert assigned.count(plugins.attribute) == 1
-        title = plugins.title(name)
+        assert assigned.count(kind.attribute) == 1
+        title = kind.title(name)
         assert title == (ast.get_docstring(tree) or "").splitlines()[0]
         assert title.endswith((".", ":", ")")) or title[0].isupper()
 
-    def test_it_imports_no_other_plugin_of_its_kind(self, plugins, name):
+    def test_it_imports_no_other_plugin_of_its_kind(self, kind, name):
         imported = {
             node.module
-            for node in ast.walk(source(plugins, name))
+            for node in ast.walk(source(kind, name))
             if isinstance(node, ast.ImportFrom) and node.module
         }
-        others = {f"{plugins.package}.{other}" for other in plugins.names() if other != name}
+        others = {f"{kind.package}.{other}" for other in kind.names() if other != name}
         assert not imported & others
-
-    def test_it_imports_nothing_heavy_at_the_top_unless_it_is_torch_code(self, plugins, name):
-        if plugins not in TORCH_FREE:
-            return
-        heads = set()
-        for node in source(plugins, name).body:
-            if isinstance(node, ast.Import):
-                heads |= {alias.name.split(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
-                heads.add((node.module or "").split(".")[0])
-        assert not heads & HEAVY

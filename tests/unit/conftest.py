@@ -1,17 +1,22 @@
-"""A small data set of corrupted files, laid out as the published ones are."""
+"""A small data set of corrupted files, laid out as the published ones are; and packages from outside."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import pytest
 from PIL import Image
 
 from lsbench.core import registry
+from lsbench.core.entry_points import outside_plugins
+from lsbench.core.quantity import declarations
 from lsbench.data.dataset import DatasetSpec, ImageFolders
 from lsbench.data.datasets.fashion import DATASET as FASHION
 from lsbench.data.datasets.fashion import FashionSpec
@@ -37,15 +42,11 @@ class Copies:
 
     def prepare(self, spec: CopiesSpec, data_root: Path | None) -> ImageFolders:
         places = {f"{p.parent.name}/{p.name}": p for p in sorted(spec.root.glob("*/*"))}
-        return ImageFolders(spec.root, places, self.wnids)
-
-    def cells(self, spec: CopiesSpec, data_root: Path | None) -> Any:
-        there = self.prepare(spec, data_root).splits
 
         def problems(wanted: Iterable[str]) -> dict[str, str]:
-            return {cell: f"expected {spec.root / cell}" for cell in wanted if cell not in there}
+            return {cell: f"expected {spec.root / cell}" for cell in wanted if cell not in places}
 
-        return SimpleNamespace(problems=problems)
+        return ImageFolders(spec.root, places, self.wnids, problems=problems)
 
     def num_classes(self, spec: CopiesSpec, data_root: Path | None = None) -> int:
         return len(self.wnids)
@@ -54,8 +55,68 @@ class Copies:
         return None
 
 
+Install = Callable[..., Path]
+
+
 @pytest.fixture
-def copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Path, Copies]]:
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Install a package as far as Python can tell: its modules by name, and its entry points by group."""
+    found: list[str] = []
+
+    def add(
+        modules: Mapping[str, str], entries: Mapping[str, Mapping[str, str]], *, name: str = "acme-plugin"
+    ) -> Path:
+        site = tmp_path / "site" / name
+        info = site / f"{name.replace('-', '_')}-0.1.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1\n")
+        groups = [
+            f"[{group}]\n" + "".join(f"{key} = {value}\n" for key, value in named.items())
+            for group, named in entries.items()
+        ]
+        (info / "entry_points.txt").write_text("\n".join(groups))
+        for module, text in modules.items():
+            path = site.joinpath(*module.split(".")).with_suffix(".py")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            found.extend([module, module.partition(".")[0]])
+        monkeypatch.syspath_prepend(site)
+        # Processes that a test starts find it too.
+        path_of_children = [str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path_of_children))
+        outside_plugins.cache_clear()
+        declarations.cache_clear()
+        return site
+
+    yield add
+    outside_plugins.cache_clear()
+    declarations.cache_clear()
+    for module in found:
+        sys.modules.pop(module, None)
+
+
+@pytest.fixture
+def add_dataset(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Any], None]:
+    """Make a data set known by a name, as one of another package is."""
+    own: dict[str, tuple[EntryPoint, ...]] = {}
+    known, group_of_data = registry.outside_plugins, registry.DATASETS.group
+    monkeypatch.setattr(
+        registry,
+        "outside_plugins",
+        lambda group: {**known(group), **(own if group == group_of_data else {})},
+    )
+
+    def add(name: str, plugin: Any) -> None:
+        module = ModuleType(f"{name}_of_a_test")
+        module.DATASET = plugin
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        own[name] = (EntryPoint(name, module.__name__, group_of_data),)
+
+    return add
+
+
+@pytest.fixture
+def copies(tmp_path: Path, add_dataset: Callable[[str, Any], None]) -> Callable[..., tuple[Path, Copies]]:
     """Write cells of the data set `copies` of 20 garments; return its root and the plug-in."""
 
     def write(*cells: str, side: int = 32) -> tuple[Path, Copies]:
@@ -67,14 +128,7 @@ def copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tup
                 target.parent.mkdir(parents=True, exist_ok=True)
                 Image.open(path).convert("RGB").resize((side, side)).save(target, quality=95)
         plugin = Copies(folders.wnids)
-        entry = SimpleNamespace(load=lambda: plugin, value="a test")
-        known = registry._entry_points
-        own = {"copies": entry}
-        monkeypatch.setattr(
-            registry,
-            "_entry_points",
-            lambda group: {**known(group), **(own if group == registry.DATASETS.group else {})},
-        )
+        add_dataset("copies", plugin)
         return root, plugin
 
     return write

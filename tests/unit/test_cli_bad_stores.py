@@ -56,10 +56,10 @@ def is_one_line(answer, *words):
 @pytest.mark.parametrize("verb", READERS)
 def test_results_of_a_newer_lsbench_are_left_to_it(verb, call, folder):
     def newer(manifest):
-        manifest["schema_version"] = 2
+        manifest["schema_version"] = 3
 
     change_manifest(folder, newer)
-    said = "written by a newer lsbench (schema 2, this one reads up to 1); upgrade lsbench"
+    said = "written by a newer lsbench (schema 3, this one reads up to 2); upgrade lsbench"
     assert is_one_line(call(verb), f"{MANIFEST}: {said}")
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from lsbench.core.facets import Facets
 from lsbench.core.quantity import percentage
 from lsbench.data.imagenet.test_sets import ImageNetVariant, VariantSpec
 
@@ -28,7 +29,7 @@ class ImageNetASpec(VariantSpec):
 #: Accuracy as others publish it.
 QUANTITIES = (
     percentage(
-        "imagenet_a_top1", "ImageNet-A top-1", short_title="IN-A (%)", published_under=("classes=200",)
+        "imagenet_a_top1", "ImageNet-A top-1", short_title="IN-A (%)", published_under=Facets(classes=200)
     ),
 )
 

@@ -53,7 +53,7 @@ class ImageNetCDataset:
         found = self.cells(spec, data_root)
         if not found.places:
             raise DataError(next(iter(found.broken.values())))
-        return ImageFolders(found.root, found.places, ilsvrc_wnids())
+        return ImageFolders(found.root, found.places, ilsvrc_wnids(), problems=found.problems)
 
     def cells(self, spec: ImageNetCSpec, data_root: Path | None) -> Cells:
         """Return what is there of the cells, and what is wrong with the others."""

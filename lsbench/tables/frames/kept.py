@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from lsbench.core.atomic import atomic_write
+from lsbench.core.errors import DiskFullError
 from lsbench.core.record import SCHEMA_VERSION
 from lsbench.store.results import ResultsFolder
 
@@ -46,7 +47,7 @@ def kept_frame(
         pass
     frame = _typed(list(rows(folder)), columns)
     frame.attrs["stamp"] = stamp
-    with suppress(OSError):
+    with suppress(OSError, DiskFullError):
         _keep(frame, path)
     return frame
 
@@ -55,9 +56,8 @@ def _keep(frame: pd.DataFrame, path: Path) -> None:
     if frame.empty:
         path.unlink(missing_ok=True)
         return
-    partial = path.with_suffix(f".{os.getpid()}")
-    frame.to_parquet(partial)
-    partial.replace(path)
+    with atomic_write(path) as file:
+        frame.to_parquet(file)
 
 
 def _stamp(root: Path, columns: Mapping[str, str]) -> list[list[Any]]:

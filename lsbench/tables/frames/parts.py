@@ -12,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lsbench.store.results import ResultsFolder
-from lsbench.tables.frames.cache import Part, Records
+from lsbench.tables.frames.cache import Records
+from lsbench.tables.frames.ways import Part
 
 _OF_JOB = ("id", "kind", "variant", "title", "mixer", "model", "seed", "dataset", "name")
 

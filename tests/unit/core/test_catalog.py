@@ -1,13 +1,19 @@
+from pathlib import Path
+
 import pytest
 import timm
 
+from lsbench.core import catalog
 from lsbench.core.catalog import (
     counted_macs,
     known_macs,
     macs_key,
     model_names,
+    outside_family_models,
     pluggable_models,
     read_catalog,
+    registered_models,
+    timm_models,
     unknown_model,
 )
 
@@ -82,3 +88,59 @@ def test_macs_that_nobody_counted_are_none():
     assert known_macs({"model": "resnet18d"}, 224) is None
     assert known_macs({**LSNET_T, "mixer": "no_such_mixer"}, 224) is None
     assert known_macs({**LSNET_T, "model_args": {"depths": [1, 1, 1, 1]}}, 224) is None
+
+
+def test_names_of_timm_are_read_from_its_source_as_timm_itself_lists_them():
+    folder = Path(timm.__file__).parent / "models"
+    # Other tests of this process may have registered more.
+    assert registered_models(folder) == {
+        name for name in timm.list_models() if timm.model_entrypoint(name).__module__.startswith("timm.")
+    }
+
+
+def test_another_version_of_timm_than_the_catalogs_is_read(monkeypatch):
+    assert timm_models() == frozenset()
+    known = read_catalog()
+    older = {**known, "timm": "0.1", "models": [name for name in known["models"] if name != "resnet18"]}
+    monkeypatch.setattr(catalog, "read_catalog", lambda: older)
+    timm_models.cache_clear()
+    assert unknown_model("resnet18") is None
+    assert "resnet18" in model_names()
+    monkeypatch.undo()
+    timm_models.cache_clear()
+
+
+NET = "raise RuntimeError('imported')"
+
+
+def test_models_of_another_package_are_known_by_name_without_being_imported(install):
+    install(
+        {"acme.net": NET, "acme.family": 'MODELS = ("acme_t", "acme_s")\n' + NET},
+        {"lsbench.models": {"acme_net": "acme.net"}, "lsbench.families": {"acme": "acme.family"}},
+    )
+    assert [unknown_model(name) for name in ("acme_net", "acme_t", "acme_s")] == [None, None, None]
+    assert unknown_model("acme_nett") == "unknown model 'acme_nett' (did you mean 'acme_net'?)"
+    assert outside_family_models() == {"acme_t": "acme", "acme_s": "acme"}
+    assert pluggable_models()[-2:] == ["acme_t", "acme_s"]
+    assert "acme_net" in model_names()
+    assert "acme_net" not in pluggable_models()
+
+
+def test_a_model_of_two_packages_is_refused_and_both_are_named(install):
+    install({"acme.net": NET}, {"lsbench.models": {"resnet18": "acme.net", "lsnet_t": "acme.net"}})
+    assert unknown_model("resnet18").startswith(
+        "model 'resnet18' is offered twice: by lsbench or timm and by "
+    )
+    assert "acme-plugin 0.1" in unknown_model("lsnet_t")
+
+
+def test_a_family_whose_names_cannot_be_read_is_told_where_a_name_is_not_known(install):
+    install({"acme.family": "MODELS = tuple('ab')"}, {"lsbench.families": {"acme": "acme.family"}})
+    assert outside_family_models() == {}
+    assert unknown_model("resnet18") is None
+    message = unknown_model("acme_t")
+    assert message.startswith("unknown model 'acme_t'")
+    assert (
+        "model family 'acme' (entry point lsbench.families: acme = acme.family of acme-plugin 0.1)" in message
+    )
+    assert "a tuple of names written out" in message

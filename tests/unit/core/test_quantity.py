@@ -1,10 +1,5 @@
-import sys
-from importlib.metadata import EntryPoint
-
 import pytest
 
-from lsbench.core import quantity as module
-from lsbench.core import registry
 from lsbench.core.quantity import declarations, from_duration, is_declared, quantity
 
 ALL = [one.quantity for one in declarations().values()]
@@ -44,40 +39,22 @@ def test_flops_say_how_they_are_counted():
     assert quantity("macs").scale == 1e-9
 
 
-@pytest.fixture
-def outside(tmp_path, monkeypatch):
-    """Return what makes a file of another package a metric of the group `lsbench.metrics`."""
-
-    def install(name, text):
-        (tmp_path / f"{name}_file.py").write_text(text)
-        monkeypatch.syspath_prepend(str(tmp_path))
-        entry = EntryPoint(name, f"{name}_file:METRIC", "lsbench.metrics")
-        known = registry._entry_points("lsbench.metrics")
-        monkeypatch.setattr(
-            registry, "_entry_points", lambda g: {**known, name: entry} if g == "lsbench.metrics" else {}
-        )
-        module.declarations.cache_clear()
-
-    yield install
-    module.declarations.cache_clear()
-    for name in [name for name in sys.modules if name.endswith("_file")]:
-        del sys.modules[name]
-
-
-def test_another_package_declares_quantities_too(outside):
-    outside(
-        "brier",
+def test_another_package_declares_quantities_too(install):
+    text = (
         "from lsbench.core.quantity import Quantity\n"
         "QUANTITIES = (Quantity('brier', 'ratio', False, 'Brier score', digits=3),\n"
-        "              Quantity('top1', 'apples', None, 'stolen'))\nMETRIC = None\n",
+        "              Quantity('top1', 'apples', None, 'stolen'))\nMETRIC = None\n"
     )
+    install({"acme.brier": text}, {"lsbench.metrics": {"brier": "acme.brier"}})
     assert quantity("brier").title == "Brier score"
     assert quantity("top1").unit == "fraction", "lsbench's own stand first"
 
 
-def test_a_package_that_cannot_be_imported_is_passed_over_with_a_warning(outside):
-    outside("broken", "raise OSError('no such library\\nat all')")
-    with pytest.warns(UserWarning, match=r"metric 'broken' cannot be imported \(OSError: no such library\)"):
+def test_a_package_that_cannot_be_imported_is_passed_over_with_a_warning(install):
+    text = "raise OSError('no such library\\nat all')"
+    install({"acme.broken": text}, {"lsbench.metrics": {"broken": "acme.broken"}})
+    expected = r"^metric 'broken' \(entry point .* cannot be imported: OSError: no such library at all; its"
+    with pytest.warns(UserWarning, match=expected):
         assert quantity("top1").unit == "fraction"
 
 

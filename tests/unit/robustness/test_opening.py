@@ -4,6 +4,7 @@ import pytest
 from lsbench import corruptions
 from lsbench.core.errors import ConfigError, DataError
 from lsbench.core.job import JobContext
+from lsbench.engine.open_data import open_data
 from lsbench.robustness.opening import open_variants
 from lsbench.robustness.spec import RobustnessSpec
 
@@ -22,7 +23,9 @@ def open_job(tiny, make_graph, tmp_path, monkeypatch):
         graph = make_graph({**tiny, "jobs": ["train", {"robustness": {**CELLS, **settings}}]})
         job = next(job for job in graph.jobs if job.label == "id/robustness/seed0")
         spec = RobustnessSpec.model_validate(job.spec)
-        return open_variants(JobContext(job, spec, tmp_path, {}, "cpu", print))
+        context = JobContext(job, spec, tmp_path, {}, "cpu", print)
+        files = [open_data(context, other) for other in spec.other_data()]
+        return open_variants(context, open_data(context), files[0] if files else None)
 
     return open_it
 
@@ -36,14 +39,14 @@ def test_live_images_are_the_variants_own(open_job):
     assert len(opened.images) == 20
     assert opened.cells == (("fog", 1), ("fog", 5), ("snow", 1), ("snow", 5))
     assert opened.missing == {}
-    assert opened.views == "res=32"
+    assert (opened.res, opened.crop) == (32, None)
     assert opened.source.variants(0).shape == (5, 32, 32, 3)
 
 
 def test_images_on_disk_are_resized_and_cropped(open_job, copies):
     root, _ = copies("fog/test", side=48)
     opened = open_job(dataset={"name": "image_folder", "root": str(root / "fog"), "img_size": 40})
-    assert opened.views == "res=45|crop=40"
+    assert (opened.res, opened.crop) == (45, 40)
     assert opened.source.variants(0).shape == (5, 40, 40, 3)
 
 
@@ -62,7 +65,7 @@ def test_files_are_read_cell_by_cell_and_missing_ones_named(open_job, copies):
     opened = open_job(**files(root))
     assert opened.cells == (("fog", 1), ("snow", 1), ("snow", 5))
     assert opened.missing == {("fog", 5): f"expected {root / 'fog/5'}"}
-    assert opened.views == "crop=32"
+    assert (opened.res, opened.crop) == (None, 32)
     found = opened.source.variants(3)
     assert found.shape == (4, 32, 32, 3)
     assert np.array_equal(found[1], found[2])
@@ -106,6 +109,6 @@ def test_files_smaller_than_the_models_images_are_refused(open_job, copies):
 
 
 def test_a_data_set_without_cells_has_no_corrupted_files(open_job, copies):
-    root, _ = copies("test/1")
+    root, _ = copies("plain/test")
     with pytest.raises(ConfigError, match="expected corrupted files, 'image_folder' has none"):
-        open_job(protocol="files", files={"name": "image_folder", "root": str(root / "test")})
+        open_job(protocol="files", files={"name": "image_folder", "root": str(root / "plain")})

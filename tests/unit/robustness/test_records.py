@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from lsbench.core.facets import Facets
 from lsbench.corruptions import BENCHMARK, SEVERITIES
 from lsbench.robustness.records import corruption_records
 from lsbench.robustness.reference import ALEXNET
@@ -13,8 +14,9 @@ WRONG = {cell: RNG.random(200) < 0.3 + cell[1] / 10 for cell in CELLS}
 
 
 def records(wrong=WRONG, reference=ALEXNET):
+    facets = Facets(method="p", version="1")
     found = corruption_records(
-        CLEAN, wrong, CELLS, reference=reference, protocol="p|v1", dataset="imagenet", setting={"numpy": "2"}
+        CLEAN, wrong, CELLS, reference=reference, facets=facets, dataset="imagenet", setting={"numpy": "2"}
     )
     by_place = {(record.metric, record.protocol): record for record in found}
     assert len(by_place) == len(found)

@@ -20,7 +20,14 @@ def graph(tiny, make_graph, tested):
 
 
 def figure(value, corruption="fog", severity=None, **changes):
-    fields = {"variant": "ls", "title": "LS", "seed": 0, "dataset": "fashion", "protocol": "live|v1"}
+    fields = {
+        "variant": "ls",
+        "title": "LS",
+        "seed": 0,
+        "dataset": "fashion",
+        "protocol": "live|v1",
+        "method": "live",
+    }
     fields |= {"metric": "corruption_error", "n": None if value is None else 20, **changes}
     return CorruptionFigure(corruption=corruption, severity=severity, value=value, **fields)
 
@@ -101,7 +108,7 @@ def test_a_seed_without_all_severities_is_left_out_and_counted():
 
 def test_each_protocol_has_a_row_of_its_own():
     rows = robustness_rows(
-        [figure(0.2), figure(0.3, protocol="files|v1"), figure(0.4, variant="id", title="id")]
+        [figure(0.2), figure(0.3, protocol="files|v1", method="files"), figure(0.4, variant="id", title="id")]
     )
     assert [row.title for row in rows] == ["LS [live]", "LS [files]", "id"]
 

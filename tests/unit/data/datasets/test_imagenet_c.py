@@ -12,7 +12,7 @@ def test_its_splits_are_the_whole_cells(write_classes):
     folders = DATASET.prepare(ImageNetCSpec(), root)
     assert folders.splits == {"fog/3": root / "imagenet-c" / "fog" / "3"}
     assert list_images(folders, "fog/3").targets == tuple(range(1000))
-    problems = DATASET.cells(ImageNetCSpec(), root).problems(["fog/3", "snow/1", "snow/2"])
+    problems = folders.problems(["fog/3", "snow/1", "snow/2"])
     assert list(problems) == ["snow/1", "snow/2"]
     assert DATASET.num_images(ImageNetCSpec(), "test") == 50_000
 

@@ -2,8 +2,8 @@ import pandas as pd
 import pytest
 
 from lsbench.store.results import ResultsFolder
-from lsbench.tables.frames.cache import Part
 from lsbench.tables.frames.parts import Reading, part_frame, read_all
+from lsbench.tables.frames.ways import Part
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Plug-ins for lsbench: one of each kind."""

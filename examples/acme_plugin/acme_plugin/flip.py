@@ -1,0 +1,55 @@
+"""Flip: on how many images a trained model answers the mirrored image as it answers the image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from lsbench.core.job import JobContext, JobKind, Resources
+from lsbench.core.quantity import Quantity
+from lsbench.core.record import Record, measured
+from lsbench.engine.evaluation import EvaluationSpec
+
+QUANTITIES = (Quantity("flip_agreement", "fraction", True, "flip agreement (%)", 100.0, 1),)
+
+
+class FlipSpec(EvaluationSpec):
+    """Settings of the comparison."""
+
+    split: Literal["train", "val", "test"] = "test"
+
+
+def run(context: JobContext) -> Sequence[Record]:
+    """Return the share of images whose predicted class stays the same when they are mirrored."""
+    import torch
+
+    from lsbench.engine.classify import create_eval_batches, create_tested, dataset_of
+
+    spec: FlipSpec = context.spec
+    model = create_tested(context, spec.weights).to(context.device).eval()
+    batches = create_eval_batches(context, spec.split, batch_size=spec.batch_size, workers=spec.data_workers)
+    same, seen = 0, 0
+    with torch.no_grad():
+        for images, _ in batches:
+            shown = images.to(context.device)
+            answers = model(shown).argmax(dim=1), model(shown.flip(-1)).argmax(dim=1)
+            same, seen = same + int((answers[0] == answers[1]).sum()), seen + len(shown)
+            context.emit({"ev": "step", "step": seen})
+    _, dataset = dataset_of(context)
+    protocol = f"{spec.split}{spec.weights_mark}|flip|n={seen}|v{JOB.version}"
+    return [measured("flip_agreement", same / seen, protocol=protocol, dataset=dataset.name, n=seen)]
+
+
+def cost(spec: FlipSpec, macs: float, images: Callable[[str], int]) -> float:
+    """Return the estimated MACs: two passes over the images."""
+    return 2 * macs * images(spec.split)
+
+
+JOB = JobKind(
+    spec=FlipSpec,
+    run=run,
+    version=1,
+    cost=cost,
+    needs=("train",),
+    resources=Resources(num_gpus="auto", timeout_min=60),
+)

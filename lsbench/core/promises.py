@@ -1,0 +1,150 @@
+"""What a plug-in of a kind promises to be, checked when one from another package is loaded.
+
+The types are named by their path and imported when there is something to check: this module stays below the
+rooms that define them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What the object of a plug-in has to be.
+
+    Attributes:
+        words: The same for people, after "expected".
+        type: Path of a class, ``module:Class``, that the object may be an instance of; empty: of none.
+        arguments: Number of arguments that the object may be called with instead; None: it is no function.
+        subclasses: Attribute of the object -> path of the class that it has to be a subclass of.
+        functions: Attributes of the object that have to be functions.
+        literal: Whether the object is a tuple of names.
+    """
+
+    words: str
+    type: str = ""
+    arguments: int | None = None
+    subclasses: tuple[tuple[str, str], ...] = ()
+    functions: tuple[str, ...] = ()
+    literal: bool = False
+
+    def broken_by(self, found: Any) -> str | None:
+        """Return ``"expected ..., found ..."`` if `found` does not keep the promise, else None."""
+        if self.literal:
+            is_kept = (
+                isinstance(found, tuple | list) and bool(found) and all(isinstance(n, str) for n in found)
+            )
+            return None if is_kept else f"expected {self.words}, found {describe(found)}"
+        if self.arguments is not None and callable(found):
+            return self._broken_call(found)
+        expected = class_at(self.type) if self.type else None
+        if expected is None or not isinstance(found, expected):
+            return f"expected {self.words}, found {describe(found)}{_lacking(found, expected)}"
+        return self._broken_part(found)
+
+    def _broken_call(self, found: Callable[..., Any]) -> str | None:
+        try:
+            inspect.signature(found).bind(*range(self.arguments or 0))
+        except TypeError:
+            return f"expected {self.words}, found {describe(found)} with the arguments {_arguments(found)}"
+        except ValueError:  # a function without a signature, such as one written in C
+            return None
+        return None
+
+    def _broken_part(self, found: Any) -> str | None:
+        for name, path in self.subclasses:
+            part, base = getattr(found, name), class_at(path)
+            if not (isinstance(part, type) and issubclass(part, base)):
+                return f"expected its {name} to be a subclass of {base.__name__}, found {describe(part)}"
+        for name in self.functions:
+            if not callable(getattr(found, name)):
+                return f"expected its {name} to be a function, found {describe(getattr(found, name))}"
+        return None
+
+
+def broken_quantities(module: ModuleType) -> str | None:
+    """Return what is wrong with the ``QUANTITIES`` that a module declares, or None; none at all is fine."""
+    declared, expected = getattr(module, "QUANTITIES", ()), class_at("lsbench.core.quantity:Quantity")
+    if isinstance(declared, tuple | list) and all(isinstance(one, expected) for one in declared):
+        return None
+    return f"expected QUANTITIES to be a tuple of Quantity, found {describe(declared)}"
+
+
+def class_at(path: str) -> type:
+    """Import and return the class at ``module:Class``."""
+    module, _, name = path.partition(":")
+    found: type = getattr(importlib.import_module(module), name)
+    return found
+
+
+def describe(found: Any) -> str:
+    """Return what an object is, for messages.
+
+    >>> describe("brier"), describe(len), describe(int)
+    ("the text 'brier'", 'the function len', 'the class int')
+    """
+    if isinstance(found, str):
+        return f"the text {found[:40]!r}"
+    if isinstance(found, type):
+        return f"the class {found.__name__}"
+    if inspect.isroutine(found):
+        return f"the function {found.__name__}"
+    if isinstance(found, ModuleType):
+        return f"the module {found.__name__}"
+    return f"an object of {type(found).__name__}"
+
+
+def _arguments(found: Callable[..., Any]) -> str:
+    return f"({', '.join(inspect.signature(found).parameters)})"
+
+
+def _lacking(found: Any, expected: type | None) -> str:
+    """Return which parts of a protocol an object lacks, to be put behind what it is."""
+    parts = getattr(expected, "__protocol_attrs__", None) or _protocol_members(expected)
+    missing = sorted(name for name in parts if not hasattr(found, name))
+    return f" without {', '.join(missing)}" if missing and not isinstance(found, str) else ""
+
+
+def _protocol_members(expected: type | None) -> set[str]:
+    if expected is None or not getattr(expected, "_is_protocol", False):
+        return set()
+    return {name for name in vars(expected) if not name.startswith("_")}
+
+
+MIXER = Promise("a class or function of the number of channels", arguments=1)
+FAMILY = Promise("a tuple of the names of its models", literal=True)
+JOB = Promise(
+    "a lsbench.core.job.JobKind",
+    "lsbench.core.job:JobKind",
+    subclasses=(("spec", "lsbench.core.job:JobSpec"),),
+    functions=("run", "cost"),
+)
+DATASET = Promise(
+    "an object with the methods of lsbench.data.dataset.DatasetPlugin",
+    "lsbench.data.dataset:DatasetPlugin",
+    subclasses=(("spec", "lsbench.data.dataset:DatasetSpec"),),
+    functions=("fingerprint", "prepare", "num_classes", "num_images"),
+)
+METRIC = Promise(
+    "a function of (logits, targets), or a lsbench.metrics.Metric",
+    "lsbench.metrics:Metric",
+    arguments=2,
+    functions=("per_image", "aggregate"),
+)
+PROBE = Promise("a function of (model, img_size, context)", arguments=3)
+ANALYSIS = Promise("a lsbench.analyses.Analysis", "lsbench.analyses:Analysis", functions=("analyse", "draw"))
+LOGGER = Promise(
+    "a lsbench.loggers.LoggerKind",
+    "lsbench.loggers:LoggerKind",
+    subclasses=(("spec", "lsbench.core.spec:StrictModel"),),
+    functions=("open",),
+)
+REPORT = Promise("a function of the list of summaries", arguments=1)
+CORRUPTION = Promise("a function of (image, severity, rng)", arguments=3)
+MODEL = Promise("a function that timm.models.register_model has registered", arguments=0)

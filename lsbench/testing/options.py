@@ -1,0 +1,117 @@
+"""The options of pytest that choose which plug-ins are tested: ``--mixer NAME`` and one for each other kind.
+
+pytest loads this file whenever lsbench is installed, so it imports nothing of lsbench at the top.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from lsbench.core.registry import Registry
+
+HERE = Path(__file__).resolve().parent
+#: Option -> what follows it, for the help.
+KINDS = {
+    "mixer": "a token mixer",
+    "family": "a model family",
+    "model": "a model",
+    "dataset": "a data set",
+    "metric": "a metric",
+    "probe": "a probe",
+    "analysis": "an analysis",
+    "job": "a job kind",
+    "logger": "a logger",
+    "report": "a report format",
+    "corruption": "a corruption",
+}
+#: The file of the tests that every kind has to pass.
+EVERY_KIND = "test_every_kind.py"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add an option for each kind of plug-in, and one for settings of what is tested."""
+    group = parser.getgroup("lsbench", "plug-ins of lsbench to be tested with --pyargs lsbench.testing")
+    for kind, words in KINDS.items():
+        group.addoption(
+            f"--{kind}",
+            action="append",
+            default=[],
+            dest=f"lsbench_{kind}",
+            metavar="NAME",
+            help=f"test {words}",
+        )
+    group.addoption(
+        "--settings",
+        default="{}",
+        dest="lsbench_settings",
+        metavar="JSON",
+        help="settings of the tested data set or job, where its defaults do not do",
+    )
+
+
+def chosen(config: pytest.Config, kind: str) -> list[str]:
+    """Return the names that an option was given."""
+    names: list[str] = config.getoption(f"lsbench_{kind}", [])
+    return names
+
+
+def registry_of(kind: str) -> Registry:
+    """Return the plug-ins of the kind that an option names."""
+    from lsbench import corruptions
+    from lsbench.core import registry
+
+    kinds = {
+        "mixer": registry.MIXERS,
+        "family": registry.FAMILIES,
+        "model": registry.MODELS,
+        "dataset": registry.DATASETS,
+        "metric": registry.METRICS,
+        "probe": registry.PROBES,
+        "analysis": registry.ANALYSES,
+        "job": registry.JOBS,
+        "logger": registry.LOGGERS,
+        "report": registry.REPORTS,
+        "corruption": corruptions.KINDS,
+    }
+    return kinds[kind]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the tests of kinds of which no plug-in was chosen."""
+    if collection_path.parent != HERE or not collection_path.name.startswith("test_"):
+        return None
+    kinds = [kind for kind in KINDS if chosen(config, kind)]
+    if collection_path.name == EVERY_KIND:
+        return None if kinds else True
+    return None if collection_path.stem.removeprefix("test_") in kinds else True
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test of this folder once for each plug-in that was chosen."""
+    file = Path(str(metafunc.module.__file__)).resolve()
+    if file.parent != HERE:
+        return
+    if "name" in metafunc.fixturenames:
+        metafunc.parametrize("name", chosen(metafunc.config, file.stem.removeprefix("test_")), scope="module")
+    if "plugins" in metafunc.fixturenames:
+        found = list(_all_chosen(metafunc.config))
+        metafunc.parametrize("plugins", found, ids=[kind for kind, _ in found])
+
+
+def _all_chosen(config: pytest.Config) -> Iterator[tuple[str, list[str]]]:
+    for kind in KINDS:
+        if names := chosen(config, kind):
+            yield kind, names
+
+
+@pytest.fixture(scope="session")
+def lsbench_settings(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Return the settings that ``--settings`` gives."""
+    found: dict[str, Any] = json.loads(request.config.getoption("lsbench_settings"))
+    return found

@@ -1,0 +1,79 @@
+"""What every analysis promises: the same finite numbers again, a picture, and a model left as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lsbench.analyses import Analysis, Subject
+from lsbench.core.registry import ANALYSES
+from lsbench.jobs.analyze import write_findings
+from lsbench.models.factory import create_model
+
+
+@pytest.fixture
+def analysis(name: str) -> Analysis:
+    found: Analysis = ANALYSES.load(name)
+    return found
+
+
+@pytest.fixture(scope="module")
+def subject() -> Subject:
+    """A model with random weights and six random images."""
+    torch.manual_seed(0)
+    model = create_model("lsnet_nano", num_classes=3, img_size=48).eval()
+    rng = np.random.default_rng(0)
+    pictures = rng.random((6, 48, 48, 3)).astype(np.float32)
+    images = torch.from_numpy(pictures).permute(0, 3, 1, 2) - 0.5
+    return Subject(model, images, pictures, rng.random((6, 48, 48)) > 0.5, batch_size=4)
+
+
+def test_it_gives_finite_numbers_that_it_declares_and_the_same_ones_again(
+    name: str, analysis: Analysis, subject: Subject
+) -> None:
+    before = {key: value.clone() for key, value in subject.model.state_dict().items()}
+    one, two = analysis.analyse(subject), analysis.analyse(subject)
+    numbers = {**one.numbers, **{key: float(values.mean()) for key, values in one.per_image.items()}}
+    assert numbers
+    assert set(numbers) <= set(analysis.metrics)
+    assert all(np.isfinite(value) for value in numbers.values())
+    assert set(analysis.metrics) <= {quantity.name for quantity in ANALYSES.module(name).QUANTITIES}
+    assert all(values.shape == (6,) for values in one.per_image.values())
+    for key, values in one.arrays.items():
+        assert np.array_equal(values, two.arrays[key])
+        assert values.dtype.kind != "f" or np.isfinite(values).all()
+    assert all(torch.equal(value, subject.model.state_dict()[key]) for key, value in before.items())
+    assert all(parameter.grad is None for parameter in subject.model.parameters())
+
+
+def test_it_reports_its_progress_to_the_last_image(analysis: Analysis, subject: Subject) -> None:
+    steps: list[tuple[int, int]] = []
+    heard = Subject(
+        subject.model,
+        subject.images,
+        subject.pictures,
+        subject.masks,
+        batch_size=6,
+        on_step=lambda *step: steps.append(step),
+    )
+    analysis.analyse(heard)
+    assert steps == [(6, 6)], "go through the images with subject.batches(), which reports each batch"
+
+
+def test_its_files_are_an_array_and_two_pictures_that_say_what_they_show(
+    name: str, analysis: Analysis, subject: Subject, tmp_path: Path
+) -> None:
+    found = analysis.analyse(subject)
+    write_findings(tmp_path, name, "<b> & model", analysis, found)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"{name}.{end}" for end in ("npz", "png", "svg")
+    ]
+    saved = np.load(tmp_path / f"{name}.npz")
+    assert set(saved.files) == set(found.arrays)
+    pixels = np.asarray(Image.open(tmp_path / f"{name}.png").convert("RGB"))
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 20
+    assert b"<b> &" not in (tmp_path / f"{name}.svg").read_bytes()

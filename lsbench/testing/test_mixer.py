@@ -1,0 +1,97 @@
+"""What every token mixer promises: it keeps the map's shape, learns, and treats images one by one."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lsbench.models.factory import create_model
+from lsbench.models.token_mixer import create_mixer
+
+DIM = 32
+SIZES = [(8, 8), (7, 5), (1, 1)]
+Size = tuple[int, int]
+
+sizes = pytest.mark.parametrize("size", SIZES, ids=str)
+
+
+def build(name: str) -> nn.Module:
+    """Return the mixer, its statistics away from 0 and 1, so that evaluation is no special case."""
+    torch.manual_seed(0)
+    module = create_mixer(name, DIM)
+    for layer in module.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.uniform_(layer.get_buffer("running_mean"), -0.2, 0.2)
+            nn.init.uniform_(layer.get_buffer("running_var"), 0.5, 1.5)
+    return module
+
+
+def images(size: Size, batch: int = 3) -> Tensor:
+    """Return maps of random numbers, always the same ones."""
+    return torch.randn(batch, DIM, *size, generator=torch.Generator().manual_seed(1))
+
+
+@sizes
+def test_shape_and_dtype_are_kept(name: str, size: Size) -> None:
+    module, x = build(name), images(size)
+    assert module.train()(x).shape == x.shape
+    with torch.no_grad():
+        y = module.eval()(x)
+    assert y.shape == x.shape
+    assert y.dtype == x.dtype
+    assert y.isfinite().all()
+
+
+@pytest.mark.parametrize("size", SIZES[:2], ids=str)
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+def test_gradient_reaches_input_and_every_parameter(name: str, size: Size, training: bool) -> None:
+    module, x = build(name).train(training), images(size).requires_grad_()
+    weigh = torch.randn(x.shape, generator=torch.Generator().manual_seed(2))
+    (module(x) * weigh).sum().backward()
+    assert x.grad is not None
+    assert x.grad.isfinite().all()
+    assert x.grad.any()
+    dead = [key for key, p in module.named_parameters() if p.grad is None or not p.grad.any()]
+    assert dead == []
+
+
+@sizes
+def test_evaluation_is_deterministic_and_images_are_independent(name: str, size: Size) -> None:
+    module, x = build(name).eval(), images(size)
+    with torch.no_grad():
+        together = module(x)
+        assert torch.equal(module(x), together)
+        alone = torch.cat([module(image[None]) for image in x])
+    torch.testing.assert_close(alone, together, rtol=1e-4, atol=1e-5)
+
+
+def test_channels_last_gives_the_same(name: str) -> None:
+    module, x = build(name).eval(), images((6, 5))
+    with torch.no_grad():
+        expected = module(x)
+        found = module.to(memory_format=torch.channels_last)(x.to(memory_format=torch.channels_last))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_weights_survive_saving_and_loading(name: str) -> None:
+    module, x = build(name).eval(), images((4, 4))
+    other = create_mixer(name, DIM).eval()
+    other.load_state_dict(module.state_dict())
+    with torch.no_grad():
+        assert torch.equal(other(x), module(x))
+
+
+def test_a_network_with_it_learns_a_batch_by_heart(name: str) -> None:
+    torch.manual_seed(0)
+    model = create_model("lsnet_nano", mixer=name, num_classes=4, img_size=32).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3)
+    x, targets = torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(1)), torch.arange(8) % 4
+    losses = []
+    for _ in range(8):
+        loss = nn.functional.cross_entropy(model(x), targets)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] / 2

@@ -1,0 +1,23 @@
+"""A watcher of runs that shows nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lsbench.core.job import Job
+
+
+class Silent:
+    """Is told how a run goes, and keeps it to itself."""
+
+    def job_started(self, job: Job, event: dict[str, Any]) -> None:
+        """A job has started."""
+
+    def job_progressed(self, job: Job, event: dict[str, Any]) -> None:
+        """A job has sent an event."""
+
+    def job_ended(self, job: Job, state: str, message: str) -> None:
+        """A job has ended."""
+
+    def tick(self) -> None:
+        """Some time has passed."""
