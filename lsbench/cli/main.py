@@ -16,6 +16,7 @@ from lsbench.cli.analyze import analyze
 from lsbench.cli.compare import compare, verify
 from lsbench.cli.data import data_app
 from lsbench.cli.gate import gate
+from lsbench.cli.new import new
 from lsbench.cli.options import (
     RESULTS,
     AddressOpt,
@@ -237,6 +238,7 @@ app.command()(compare)
 app.command()(verify)
 app.command()(why)
 app.command()(analyze)
+app.command()(new)
 
 
 @app.command()
