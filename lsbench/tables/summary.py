@@ -56,10 +56,13 @@ class Summary:
     analyses: list[AnalysisFigure] = field(default_factory=list)
     #: Whether tables for people show the further measurements, not headlines alone.
     shows_further: bool = False
-    #: How the further measurements were made.
-    further_notes: list[str] = field(default_factory=list)
     #: Those of the notes that whoever reads numbers without notes must be told.
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def further_notes(self) -> list[str]:
+        """How the further measurements among its columns were made."""
+        return _ways([column for column in self.columns if column.panel == FURTHER], is_short=True)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the summary as a pandas frame in SI units, with interval and seeds beside each value."""
@@ -128,7 +131,6 @@ def summarize(folder: ResultsFolder) -> Summary | None:
         comparisons=compared,
         analyses=analysis_figures(table),
         warnings=warnings,
-        further_notes=_ways([c for c in columns if c.panel == FURTHER], is_short=True),
     )
 
 
