@@ -103,7 +103,7 @@ class Analysis:
     Attributes:
         analyse: Looks; raises :class:`NotApplicableError` where there is nothing to look at.
         draw: Draws the arrays, with a title, into an empty figure.
-        metrics: Names of all numbers that it may give.
+        quantities: All numbers that it may give; the file's ``QUANTITIES``.
         version: Raised whenever the same model and images would give another number.
         is_of_two: Whether it looks at a second model too where one is given.
         is_of_batches: Whether its numbers depend on how many images go through the model at a time.
@@ -111,7 +111,7 @@ class Analysis:
 
     analyse: Callable[[Subject], Findings]
     draw: Callable[[Arrays, Figure, str], None]
-    metrics: tuple[str, ...]
+    quantities: tuple[Quantity, ...]
     version: int = 1
     is_of_two: bool = False
     is_of_batches: bool = False

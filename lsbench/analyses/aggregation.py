@@ -135,4 +135,4 @@ QUANTITIES = (
     ),
 )
 
-ANALYSIS = Analysis(analyse, draw, metrics=("aggregation_entropy", "aggregation_overlap", "object_area"))
+ANALYSIS = Analysis(analyse, draw, QUANTITIES)

@@ -110,4 +110,4 @@ QUANTITIES = (
     ),
 )
 
-ANALYSIS = Analysis(analyse, draw, metrics=("cka_mean", "cka_same_depth"), is_of_two=True, is_of_batches=True)
+ANALYSIS = Analysis(analyse, draw, QUANTITIES, is_of_two=True, is_of_batches=True)

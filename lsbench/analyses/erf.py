@@ -100,5 +100,5 @@ QUANTITIES = tuple(
 ANALYSIS = Analysis(
     analyse,
     draw,
-    metrics=tuple(f"erf_area_{round(100 * share)}" for share in SHARES),
+    QUANTITIES,
 )

@@ -80,4 +80,4 @@ QUANTITIES = (
     finding("ska_map_entropy", "ratio", "SKA map entropy / largest", digits=3, short_title="SKA entropy"),
 )
 
-ANALYSIS = Analysis(analyse, draw, metrics=("lkp_map_entropy", "ska_map_entropy"))
+ANALYSIS = Analysis(analyse, draw, QUANTITIES)

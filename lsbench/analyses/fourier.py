@@ -119,4 +119,4 @@ QUANTITIES = (
     ),
 )
 
-ANALYSIS = Analysis(analyse, draw, metrics=("fourier_high_frequency", "fourier_gain"))
+ANALYSIS = Analysis(analyse, draw, QUANTITIES)

@@ -17,6 +17,7 @@ from lsbench.cli.data import data_app
 from lsbench.cli.doctor import doctor
 from lsbench.cli.gate import gate
 from lsbench.cli.listing import list_names
+from lsbench.cli.new import new
 from lsbench.cli.plan import plan
 from lsbench.cli.profile import profile
 from lsbench.cli.report import report
@@ -33,6 +34,7 @@ VERBS: dict[str, dict[str, Callable[..., Any]]] = {
     "Judge its results": {"compare": compare, "verify": verify, "why": why, "gate": gate},
     "Look at one model": {"profile": profile, "analyze": analyze},
     "Write a suite": {"list": list_names, "validate": validate, "schema": schema},
+    "Add something of your own": {"new": new},
     "Look at data and this machine": {"doctor": doctor},
 }
 

@@ -93,7 +93,7 @@ def run(context: JobContext) -> Sequence[Record]:
             raise
         context.emit({"ev": "warning", "message": str(error)})
         where = {**_where(context, data, analysis, 0), "setting": {"missing": str(error)}}
-        return [measured(name, None, n=0, **where) for name in analysis.metrics]
+        return [measured(one.name, None, n=0, **where) for one in analysis.quantities]
     write_findings(context.folder, context.spec.kind, subject.title, analysis, found)
     return _records(found, _where(context, data, analysis, len(subject.images)))
 

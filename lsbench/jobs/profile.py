@@ -137,7 +137,7 @@ def run(context: JobContext) -> Sequence[Record]:
     records: list[Record] = []
     for number, name in enumerate(probes):
         context.emit({"ev": "step", "step": number, "steps": len(probes), "what": name})
-        records += _probe(name).measure(model, data.img_size, context)
+        records += _probe(name)(model, data.img_size, context)
     return records
 
 

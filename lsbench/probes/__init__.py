@@ -42,6 +42,10 @@ class Probe:
     has_control: bool = False
     companion: str | None = None
 
+    def __call__(self, model: nn.Module, img_size: int, context: JobContext) -> Sequence[Record]:
+        """Measure a model, as a probe that is a mere function does."""
+        return self.measure(model, img_size, context)
+
 
 def as_probe(offered: Probe | Measure) -> Probe:
     """Return what a file offers as a :class:`Probe`."""

@@ -1,4 +1,4 @@
-"""Open the images of a robustness job: clean ones and how their variants are made, or files of them."""
+"""Open the images of a robustness job: clean ones and how their views are made, or files of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lsbench.corruptions import LEAST_SIDE
 from lsbench.data.dataset import ImageFolders
 from lsbench.data.loading.image_list import ImageList, list_images
 from lsbench.engine.open_data import OpenData
-from lsbench.robustness.errors import Cell
+from lsbench.robustness.errors import Condition
 from lsbench.robustness.spec import RobustnessSpec
 from lsbench.robustness.views import FileSource, LiveSource, Source, create_crop, resized_side
 
@@ -26,9 +26,9 @@ class Opened:
     Attributes:
         folders: The variant's own data set.
         images: The clean images, as many as are asked for.
-        source: Makes or reads all variants of one of them.
-        cells: The cell of each variant after the clean one.
-        missing: One line for each cell that was asked for and is not there.
+        source: Makes or reads all views of one of them.
+        conditions: The condition of each view after the clean one.
+        missing: One line for each condition that was asked for and is not there.
         res: Side of the images, or to which their shorter side is resized, in pixels; None where it is not.
         crop: Side of the square that is cut out for the model, in pixels; None where nothing is cut out.
     """
@@ -36,13 +36,13 @@ class Opened:
     folders: ImageFolders
     images: ImageList
     source: Source
-    cells: tuple[Cell, ...]
-    missing: Mapping[Cell, str]
+    conditions: tuple[Condition, ...]
+    missing: Mapping[Condition, str]
     res: int | None
     crop: int | None
 
 
-def open_variants(context: JobContext, data: OpenData, files: OpenData | None) -> Opened:
+def open_views(context: JobContext, data: OpenData, files: OpenData | None) -> Opened:
     """Return the images of a robustness job.
 
     Args:
@@ -70,9 +70,9 @@ def open_variants(context: JobContext, data: OpenData, files: OpenData | None) -
             f"{context.job.label}: expected images of at least {LEAST_SIDE} pixels to corrupt, found "
             f"img_size {size} of '{data.name}'; set a larger img_size"
         )
-    live = LiveSource(images, crop, spec.cells, family=spec.family, jpeg_quality=spec.jpeg_quality)
+    live = LiveSource(images, crop, spec.conditions, family=spec.family, jpeg_quality=spec.jpeg_quality)
     res, cut = (size, None) if data.plugin.in_memory else (resized_side(size), size)
-    return Opened(folders, images, live, spec.cells, {}, res, cut)
+    return Opened(folders, images, live, spec.conditions, {}, res, cut)
 
 
 def _evenly(folders: ImageFolders, subset: int | None) -> ImageFolders:
@@ -82,8 +82,8 @@ def _evenly(folders: ImageFolders, subset: int | None) -> ImageFolders:
 
 def _copies(
     context: JobContext, files: OpenData, own: ImageFolders, images: ImageList
-) -> tuple[dict[Cell, ImageList], dict[Cell, str]]:
-    """Return the corrupted files of each cell that has them all, and one line for each that has not."""
+) -> tuple[dict[Condition, ImageList], dict[Condition, str]]:
+    """Return the corrupted files of each condition that has them all, and one line for each that has not."""
     spec: RobustnessSpec = context.spec
     if files.folders.problems is None:
         raise ConfigError(f"{context.job.label}: expected corrupted files, '{files.name}' has none")
@@ -93,17 +93,17 @@ def _copies(
             f"{context.job.label}: expected files of the {own.num_classes} classes of "
             f"'{context.job.variant.dataset['name']}', found {folders.num_classes} others in {folders.root}"
         )
-    names = {f"{name}/{severity}": (name, severity) for name, severity in spec.cells}
+    names = {f"{name}/{severity}": (name, severity) for name, severity in spec.conditions}
     problems = files.folders.problems(names)
-    missing = {names[cell]: str(problem) for cell, problem in problems.items()}
-    copies: dict[Cell, ImageList] = {}
-    for split, cell in names.items():
-        if cell not in missing:
+    missing = {names[condition]: str(problem) for condition, problem in problems.items()}
+    copies: dict[Condition, ImageList] = {}
+    for split, condition in names.items():
+        if condition not in missing:
             found = list_images(folders, split)
             if problem := _differs(found, images):
-                missing[cell] = problem
+                missing[condition] = problem
             else:
-                copies[cell] = found
+                copies[condition] = found
     if not copies:
         raise DataError(next(iter(missing.values())))
     _check_size(context, next(iter(copies.values())))

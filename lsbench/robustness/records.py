@@ -1,4 +1,4 @@
-"""The records of a robustness job: over all cells, over each corruption, and of each cell."""
+"""The records of a robustness job: over all conditions, over each corruption, and of each condition."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lsbench.core.facets import Facets
 from lsbench.core.record import Record, measured
 from lsbench.engine.intervals import interval_of
-from lsbench.robustness.errors import Cell, ErrorTable
+from lsbench.robustness.errors import Condition, ErrorTable
 from lsbench.robustness.reference import Reference
 
 Wrong = NDArray[np.bool_]
@@ -20,24 +20,24 @@ Wrong = NDArray[np.bool_]
 
 def corruption_records(
     clean: Wrong,
-    wrong: Mapping[Cell, Wrong],
-    cells: Sequence[Cell],
+    wrong: Mapping[Condition, Wrong],
+    conditions: Sequence[Condition],
     *,
     reference: Reference | None,
     facets: Facets,
     dataset: str,
     setting: dict[str, Any],
 ) -> list[Record]:
-    """Return all records; what a missing cell would be part of has no value.
+    """Return all records; what a missing condition would be part of has no value.
 
     Args:
         clean: Of the images without corruption.
-        wrong: Of each cell that was measured, the same images in the same order.
-        cells: All cells that were asked for.
+        wrong: Of each condition that was measured, the same images in the same order.
+        conditions: All conditions that were asked for.
         reference: What errors are divided by.
-        facets: Of the figures over all cells; those of parts have them and their part.
+        facets: Of the figures over all conditions; those of parts have them and their part.
         dataset: Name of the variant's data set.
-        setting: Kept with the figures over all cells.
+        setting: Kept with the figures over all conditions.
     """
 
     def record(metric: str, values: NDArray[Any] | None, facets: Facets, setting: dict[str, Any]) -> Record:
@@ -46,8 +46,8 @@ def corruption_records(
             return measured(metric, None, **where)
         return measured(metric, float(values.mean()), n=len(values), **interval_of(values), **where)
 
-    shares = {cell: of_cell.astype(np.float64) for cell, of_cell in wrong.items()}
-    table = ErrorTable(shares, clean.astype(np.float64), cells, reference)
+    shares = {condition: of_condition.astype(np.float64) for condition, of_condition in wrong.items()}
+    table = ErrorTable(shares, clean.astype(np.float64), conditions, reference)
     whole = {
         "mce": table.mce(),
         "relative_mce": table.relative_mce(),
@@ -55,7 +55,7 @@ def corruption_records(
         "clean_error": clean,
     }
     found = [record(metric, values, facets, setting) for metric, values in whole.items()]
-    for corruption in dict.fromkeys(name for name, _ in cells):
+    for corruption in dict.fromkeys(name for name, _ in conditions):
         where = facets.of_corruption(corruption)
         of_one = {
             "ce": table.ce(corruption),
@@ -63,7 +63,7 @@ def corruption_records(
             "corruption_error": table.mean_error(corruption),
         }
         found += [record(metric, values, where, {}) for metric, values in of_one.items()]
-    for corruption, severity in cells:
+    for corruption, severity in conditions:
         where = facets.of_corruption(corruption, severity)
         found.append(record("corruption_error", wrong.get((corruption, severity)), where, {}))
     return found

@@ -12,9 +12,9 @@ from pydantic import Field, field_validator
 
 from lsbench.core.facets import Facets
 from lsbench.core.job import Variant
-from lsbench.corruptions import BENCHMARK, NAMES, SEVERITIES, check_variant, in_order
+from lsbench.corruptions import BENCHMARK, NAMES, SEVERITIES, check_condition, in_order
 from lsbench.engine.evaluation import EvaluationSpec
-from lsbench.robustness.errors import Cell
+from lsbench.robustness.errors import Condition
 from lsbench.robustness.reference import Reference
 
 #: Settings that say how images are corrupted, which files have behind them; and that say which files.
@@ -56,14 +56,14 @@ class RobustnessSpec(EvaluationSpec):
     @classmethod
     def _are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for name in value:
-            check_variant(name, SEVERITIES[0])
+            check_condition(name, SEVERITIES[0])
         return _each_once(value)
 
     @field_validator("severities")
     @classmethod
     def _are_severities(cls, value: tuple[int, ...]) -> tuple[int, ...]:
         for severity in value:
-            check_variant(BENCHMARK[0], severity)
+            check_condition(BENCHMARK[0], severity)
         return _each_once(value)
 
     @classmethod
@@ -77,8 +77,8 @@ class RobustnessSpec(EvaluationSpec):
         return () if self.protocol == "live" else super().other_data()
 
     @property
-    def cells(self) -> tuple[Cell, ...]:
-        """All cells to be measured, corruption by corruption."""
+    def conditions(self) -> tuple[Condition, ...]:
+        """All conditions to be measured, corruption by corruption."""
         return tuple((name, severity) for name in self.corruptions for severity in self.severities)
 
 
@@ -98,7 +98,7 @@ def corruption_facets(
     images: int,
     version: int,
 ) -> Facets:
-    """Return the facets of the figures over all cells.
+    """Return the facets of the figures over all conditions.
 
     Args:
         spec: The job's settings.
@@ -106,7 +106,7 @@ def corruption_facets(
         res: Side of the images, or to which their shorter side is resized, in pixels; None where it is not.
         crop: Side of the square that is cut out for the model, in pixels; None where nothing is cut out.
         reference: What errors are divided by.
-        images: Number of images of each cell.
+        images: Number of images of each condition.
         version: Of the job kind.
     """
     [*published] = spec.other_data()

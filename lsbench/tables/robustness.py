@@ -15,7 +15,7 @@ from lsbench.corruptions import in_order
 from lsbench.stats.seeds import Estimate, mean_over_seeds
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.frames.grouping import group_numbers
-from lsbench.tables.frames.parts import Reading, part_frame, read_all
+from lsbench.tables.frames.parts import OpenResults, part_frame, read_all
 from lsbench.tables.frames.ways import Part
 
 #: Columns of the frame of corruptions, with the pandas type of each.
@@ -106,9 +106,9 @@ def load_corruptions(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
     return read_all(folders, CORRUPTION_COLUMNS, corruptions_frame)
 
 
-def corruptions_frame(reading: Reading) -> pd.DataFrame:
+def corruptions_frame(opened: OpenResults) -> pd.DataFrame:
     """Return the frame of corruptions of one results folder; its texts are categories."""
-    return part_frame(reading, Part.CORRUPTION, list(CORRUPTION_COLUMNS), {})
+    return part_frame(opened, Part.CORRUPTION, list(CORRUPTION_COLUMNS), {})
 
 
 class CorruptionFigures(Sequence[CorruptionFigure]):
@@ -183,14 +183,14 @@ def robustness_rows(figures: Sequence[CorruptionFigure]) -> list[RobustnessRow]:
 
 
 def robustness_notes(figures: Sequence[CorruptionFigure]) -> list[str]:
-    """Return which cells are missing of each model: the mean over the others of a corruption is withheld."""
+    """Return the conditions that each model lacks: a corruption's mean over the others is withheld."""
     frame = _frame_of(figures)
-    cells = frame[(frame.metric == ERROR) & frame.severity.notna()]
-    number = group_numbers(cells, ["title", "seed", "protocol"])
+    conditions = frame[(frame.metric == ERROR) & frame.severity.notna()]
+    number = group_numbers(conditions, ["title", "seed", "protocol"])
     sizes = np.bincount(number)
-    is_missing = cells.value.isna().to_numpy(bool)
+    is_missing = conditions.value.isna().to_numpy(bool)
     lacking: dict[int, list[CorruptionFigure]] = {}
-    for group, figure in zip(number[is_missing].tolist(), figures_of(cells[is_missing]), strict=True):
+    for group, figure in zip(number[is_missing].tolist(), figures_of(conditions[is_missing]), strict=True):
         lacking.setdefault(group, []).append(figure)
     notes = []
     for group in sorted(lacking):
@@ -199,7 +199,7 @@ def robustness_notes(figures: Sequence[CorruptionFigure]) -> list[str]:
         which = first.title if first.seed is None else f"{first.title}, seed {first.seed}"
         more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
         notes.append(
-            f"{which}: {len(missing)} of {sizes[group]} cells of {first.way} are missing: "
+            f"{which}: {len(missing)} of {sizes[group]} conditions of {first.way} are missing: "
             f"{', '.join(missing[:MOST_NAMED])}{more}. Means over the others are withheld."
         )
     return notes

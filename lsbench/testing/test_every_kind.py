@@ -9,7 +9,7 @@ from lsbench.testing.options import registry_of
 
 HEAVY = ("torch", "torchvision", "timm", "ray")
 #: Kinds that have to declare what they measure.
-MEASURING = ("metric", "probe", "analysis", "job")
+MEASURING = ("metric", "probe", "analysis")
 
 Plugins = tuple[str, list[str]]
 

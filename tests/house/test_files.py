@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,21 @@ def test_no_file_is_too_long(path):
 def test_no_module_has_a_vague_name():
     names = [path for path in PACKAGE.rglob("*") if path.suffix in ("", ".py")]
     assert [id_of(path) for path in names if path.stem.strip("_") in VAGUE] == []
+
+
+def test_no_two_files_are_named_by_two_words_for_one_idea():
+    found = {path.stem.strip("_") for path in MODULES}
+    for pair in (("paired", "pairs"), ("cache", "kept"), ("load", "reading")):
+        assert len(found & set(pair)) < 2, f"one word per idea: {pair}"
+
+
+def test_no_class_name_stands_for_two_ideas():
+    places = defaultdict(list)
+    for path in PACKAGE.rglob("*.py"):
+        for name in re.findall(r"(?m)^class (\w+)", path.read_text(encoding="utf-8")):
+            if not name.startswith("_"):
+                places[name].append(id_of(path))
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=id_of)

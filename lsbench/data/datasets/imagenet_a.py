@@ -13,10 +13,10 @@ from typing import Literal
 
 from lsbench.core.facets import Facets
 from lsbench.core.quantity import percentage
-from lsbench.data.imagenet.test_sets import ImageNetVariant, VariantSpec
+from lsbench.data.imagenet.test_sets import ImageNetTestSet, ImageNetTestSetSpec
 
 
-class ImageNetASpec(VariantSpec):
+class ImageNetASpec(ImageNetTestSetSpec):
     """ImageNet-A.
 
     Attributes:
@@ -33,7 +33,7 @@ QUANTITIES = (
     ),
 )
 
-DATASET = ImageNetVariant(
+DATASET = ImageNetTestSet(
     spec=ImageNetASpec,
     title="ImageNet-A",
     folders=("imagenet-a",),

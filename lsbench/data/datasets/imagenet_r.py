@@ -13,10 +13,10 @@ from typing import Literal
 
 from lsbench.core.facets import Facets
 from lsbench.core.quantity import percentage
-from lsbench.data.imagenet.test_sets import ImageNetVariant, VariantSpec
+from lsbench.data.imagenet.test_sets import ImageNetTestSet, ImageNetTestSetSpec
 
 
-class ImageNetRSpec(VariantSpec):
+class ImageNetRSpec(ImageNetTestSetSpec):
     """ImageNet-R.
 
     Attributes:
@@ -33,7 +33,7 @@ QUANTITIES = (
     ),
 )
 
-DATASET = ImageNetVariant(
+DATASET = ImageNetTestSet(
     spec=ImageNetRSpec,
     title="ImageNet-R",
     folders=("imagenet-r",),

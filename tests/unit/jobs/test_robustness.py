@@ -64,7 +64,7 @@ def whole(records):
     return {r.metric: r for r in records if not r.facets.is_of_a_part}
 
 
-def test_all_75_cells_are_measured_in_one_job(create_context):
+def test_all_75_conditions_are_measured_in_one_job(create_context):
     context = create_context(subset=10)
     records = JOB.run(context)
     assert len(records) == 4 + 45 + 75
@@ -137,7 +137,7 @@ def test_other_weights_start_anew(create_context, tmp_path):
 def test_a_limit_of_batches_takes_whole_images(create_context):
     context = create_context(limit=2, corruptions=["fog"], batch_size=8)
     found = whole(JOB.run(context))
-    assert found["clean_error"].n == 3  # 2 x 8 variants, of which each image has 6
+    assert found["clean_error"].n == 3  # 2 x 8 views, of which each image has 6
     assert found["clean_error"].facets.n == 3
 
 
@@ -148,8 +148,8 @@ def test_a_choice_of_corruptions_has_no_mce(create_context):
 
 
 def test_a_missing_severity_is_one_warning_and_costs_nothing_else(create_context, copies):
-    cells = [f"{name}/{severity}" for name in ("fog", "snow") for severity in range(1, 6)]
-    root, _ = copies(*(cell for cell in cells if cell != "snow/4"))
+    conditions = [f"{name}/{severity}" for name in ("fog", "snow") for severity in range(1, 6)]
+    root, _ = copies(*(condition for condition in conditions if condition != "snow/4"))
     data = {"name": "copies", "root": str(root)}
     records = JOB.run(create_context(protocol="files", files=data, corruptions=["fog", "snow"]))
     warnings = [event["message"] for event in create_context.events if event["ev"] == "warning"]

@@ -5,7 +5,7 @@ from lsbench.timing.quantiles import samples_needed
 
 
 def test_percentiles_are_those_of_the_stored_samples_of_single_images(context_of, asked, tmp_path):
-    records = {record.metric: record for record in PROBE.measure(None, 32, context_of(batch_size=7))}
+    records = {record.metric: record for record in PROBE(None, 32, context_of(batch_size=7))}
     assert list(records) == [
         *("latency_ms", "latency_p90_ms", "latency_p99_ms"),
         *("peak_memory_mib", "peak_device_memory_mib", "energy_per_image_j"),

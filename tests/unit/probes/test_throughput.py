@@ -5,7 +5,7 @@ from lsbench.probes.throughput import PROBE
 
 
 def test_the_rate_is_that_of_the_stored_samples_of_full_batches(context_of, asked, tmp_path):
-    record, *held = PROBE.measure(None, 32, context_of(batch_size=6))
+    record, *held = PROBE(None, 32, context_of(batch_size=6))
     with np.load(tmp_path / "samples_throughput.npz") as found:
         clean = found["samples"][~found["is_disturbed"]]
     assert record.value == np.median(clean) == pytest.approx(6 / 3e-3)
@@ -16,6 +16,6 @@ def test_the_rate_is_that_of_the_stored_samples_of_full_batches(context_of, aske
 
 
 def test_the_largest_batch_that_fits_is_found_first(context_of, asked):
-    record, *_ = PROBE.measure(None, 32, context_of(batch_size="max"))
+    record, *_ = PROBE(None, 32, context_of(batch_size="max"))
     assert [(request.action, request.batch_size) for request in asked] == [("fit", 1), ("time", 32)]
     assert record.value == pytest.approx(32 / 3e-3)

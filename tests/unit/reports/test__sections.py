@@ -29,8 +29,8 @@ ROBUSTNESS_IN_MARKDOWN = """
 | id | 50.0 | withheld |
 
 - Mean top-1 error over the severities and 2 seeds: fashion-c-live\\|c2\\|s2\\|res=32\\|ref=knn5\\|n=20\\|v1.
-- id, seed 0: 1 of 4 cells of fashion-c-live are missing: fog/2. Means over the others are withheld.
-- id, seed 1: 1 of 4 cells of fashion-c-live are missing: fog/2. Means over the others are withheld.
+- id, seed 0: 1 of 4 conditions of fashion-c-live are missing: fog/2. Means over the others are withheld.
+- id, seed 1: 1 of 4 conditions of fashion-c-live are missing: fog/2. Means over the others are withheld.
 """
 FIGURES = {
     "ls": {"val_top1": [0.1, 0.5, 0.4], "train_loss": [3.0, 2.0, 1.0], "data_wait_frac": [0.3, 0.2, 0.1]},
@@ -90,7 +90,7 @@ def test_smoke_tests_and_overrides_compare_nothing(tiny, make_graph, fill_store,
 
 @pytest.fixture
 def with_corruptions(tiny, make_graph, fill_store, records_of, tested):
-    """A summary in which one cell of one variant is missing, and with it what that cell is part of."""
+    """A summary that lacks one condition of one variant, and what that condition is part of."""
 
     def records(job):
         found = records_of(job)
@@ -107,17 +107,17 @@ def test_robustness_in_markdown_in_full(with_corruptions):
     assert text[text.index("\n#### tiny (default): robustness") :] == ROBUSTNESS_IN_MARKDOWN
 
 
-def test_the_console_shows_the_same_cells_of_robustness(with_corruptions):
+def test_the_console_shows_the_same_conditions_of_robustness(with_corruptions):
     text = console.render([with_corruptions])
     for words in ("tiny (default): robustness", "fashion-c-live|c2|s2", "fog/2", "withheld", "30.0"):
         assert words in text
 
 
-def test_json_holds_every_cell_as_data(with_corruptions):
+def test_json_holds_every_condition_as_data(with_corruptions):
     table = standard.loads(json.render([with_corruptions]))["tables"][0]
-    cells = [figure for figure in table["corruptions"] if figure["severity"] is not None]
-    assert len(cells) == 2 * 2 * 4
-    assert {(figure["variant"], figure["seed"]) for figure in cells if figure["value"] is None} == {
+    conditions = [figure for figure in table["corruptions"] if figure["severity"] is not None]
+    assert len(conditions) == 2 * 2 * 4
+    assert {(figure["variant"], figure["seed"]) for figure in conditions if figure["value"] is None} == {
         ("id", 0),
         ("id", 1),
     }
@@ -211,7 +211,7 @@ def test_trainings_in_markdown_in_full(trained):
     assert text[text.index("\n#### tiny (default): training") :] == TRAININGS_IN_MARKDOWN
 
 
-def test_the_console_shows_the_same_cells_of_trainings(trained):
+def test_the_console_shows_the_same_conditions_of_trainings(trained):
     text = console.render([trained()])
     assert "tiny (default): training" in text
     for words in (

@@ -12,10 +12,10 @@ FILES = {"name": "image_folder", "root": "c"}
 
 
 def protocol(dataset="imagenet", *, res=256, crop=224, reference=ALEXNET, **settings):
-    variant = Variant(name="v", model="lsnet_t", dataset={"name": dataset})
+    view = Variant(name="v", model="lsnet_t", dataset={"name": dataset})
     spec = RobustnessSpec(**settings)
     where = {"res": res, "crop": crop, "reference": reference, "images": 50_000, "version": 1}
-    return render_protocol(corruption_facets(spec, variant, **where))
+    return render_protocol(corruption_facets(spec, view, **where))
 
 
 def test_every_way_to_measure_has_a_protocol_of_its_own():
@@ -80,9 +80,9 @@ def test_only_what_the_protocol_uses_is_part_of_a_jobs_id():
     assert files != identity(protocol="files", files="imagenet_c")
 
 
-def test_cells_are_every_severity_of_every_corruption():
-    assert len(RobustnessSpec().cells) == 75
-    found = RobustnessSpec(corruptions=("fog", "snow"), severities=(2, 4)).cells
+def test_conditions_are_every_severity_of_every_corruption():
+    assert len(RobustnessSpec().conditions) == 75
+    found = RobustnessSpec(corruptions=("fog", "snow"), severities=(2, 4)).conditions
     assert found == (("fog", 2), ("fog", 4), ("snow", 2), ("snow", 4))
 
 

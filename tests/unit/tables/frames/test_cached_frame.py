@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from lsbench.store.results import ResultsFolder
-from lsbench.tables.frames.kept import kept_frame
+from lsbench.tables.frames.cached_frame import cached_frame
 
 COLUMNS = {"name": "string", "value": "Float64"}
 
@@ -21,28 +21,28 @@ def rows_then_none():
 
 def test_rows_are_read_again_only_after_a_change(folder):
     read = rows_then_none()
-    first = kept_frame(folder, "c.parquet", COLUMNS, read)
-    pd.testing.assert_frame_equal(kept_frame(folder, "c.parquet", COLUMNS, read), first)
+    first = cached_frame(folder, "c.parquet", COLUMNS, read)
+    pd.testing.assert_frame_equal(cached_frame(folder, "c.parquet", COLUMNS, read), first)
     assert first.value.isna().tolist() == [False, True]
     (folder.root / "records.jsonl").write_text("one\ntwo\n")
-    assert kept_frame(folder, "c.parquet", COLUMNS, read).empty
+    assert cached_frame(folder, "c.parquet", COLUMNS, read).empty
 
 
 def test_other_columns_are_another_frame(folder):
     read = rows_then_none()
-    kept_frame(folder, "c.parquet", COLUMNS, read)
-    assert kept_frame(folder, "c.parquet", {**COLUMNS, "more": "Int64"}, read).empty
+    cached_frame(folder, "c.parquet", COLUMNS, read)
+    assert cached_frame(folder, "c.parquet", {**COLUMNS, "more": "Int64"}, read).empty
 
 
 def test_no_rows_leave_no_file(folder):
     read = rows_then_none()
-    kept_frame(folder, "c.parquet", COLUMNS, read)
+    cached_frame(folder, "c.parquet", COLUMNS, read)
     assert (folder.root / "c.parquet").exists()
     (folder.root / "records.jsonl").unlink()
-    kept_frame(folder, "c.parquet", COLUMNS, read)
+    cached_frame(folder, "c.parquet", COLUMNS, read)
     assert sorted(path.name for path in folder.root.iterdir()) == []
 
 
 def test_a_folder_that_is_not_there_is_read_all_the_same(tmp_path):
-    found = kept_frame(ResultsFolder(tmp_path / "gone"), "c.parquet", COLUMNS, rows_then_none())
+    found = cached_frame(ResultsFolder(tmp_path / "gone"), "c.parquet", COLUMNS, rows_then_none())
     assert list(found.name) == ["a", "b"]

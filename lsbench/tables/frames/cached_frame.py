@@ -20,7 +20,7 @@ def _typed(rows: list[dict[str, Any]], columns: Mapping[str, str]) -> pd.DataFra
     return pd.DataFrame(rows, columns=list(columns)).astype(dict(columns))
 
 
-def kept_frame(
+def cached_frame(
     folder: ResultsFolder,
     name: str,
     columns: Mapping[str, str],

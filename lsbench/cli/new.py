@@ -1,0 +1,219 @@
+"""The verb ``new``: write a working plug-in and its test, into a package or into this checkout."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from string import Template
+from typing import Annotated, Any
+
+import typer
+
+from lsbench.core.errors import UsageError
+from lsbench.core.registry import (
+    ANALYSES,
+    DATASETS,
+    FAMILIES,
+    JOBS,
+    LOGGERS,
+    METRICS,
+    MIXERS,
+    MODELS,
+    PACKAGE_ROOT,
+    PROBES,
+    REPORTS,
+    Registry,
+)
+from lsbench.corruptions import KINDS as CORRUPTIONS
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+PYPROJECT = """\
+[build-system]
+requires = ["setuptools>=68"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "{project}"
+version = "0.1"
+description = "Plug-ins for lsbench"
+requires-python = ">=3.11"
+dependencies = ["lsbench"]
+
+[tool.setuptools]
+packages = ["{module}"]
+"""
+
+
+class Kind(StrEnum):
+    """The kinds of plug-ins that can be written from a template."""
+
+    mixer = "mixer"
+    metric = "metric"
+    probe = "probe"
+    dataset = "dataset"
+    job = "job"
+    analysis = "analysis"
+    report = "report"
+    logger = "logger"
+    corruption = "corruption"
+    model = "model"
+    family = "family"
+
+
+REGISTRIES: dict[Kind, Registry] = {
+    Kind.mixer: MIXERS,
+    Kind.metric: METRICS,
+    Kind.probe: PROBES,
+    Kind.dataset: DATASETS,
+    Kind.job: JOBS,
+    Kind.analysis: ANALYSES,
+    Kind.report: REPORTS,
+    Kind.logger: LOGGERS,
+    Kind.corruption: CORRUPTIONS,
+    Kind.model: MODELS,
+    Kind.family: FAMILIES,
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a plug-in goes: the import path of its module, its file, and the file of its test."""
+
+    module: str
+    file: Path
+    test: Path
+
+
+def new(
+    kind: Annotated[Kind, typer.Argument(help="What to write.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name in suites and of its file.")],
+    package: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of a package, created if needed; without: this checkout."),
+    ] = None,
+) -> None:
+    """Write a working plug-in and its test from a template, to be changed into yours."""
+    target = create_plugin(kind, name, package)
+    typer.echo(f"written: {target.file}\nwritten: {target.test}")
+    if package is None:
+        typer.echo(f"test it: pytest {target.test} tests/contract -k {name}")
+        if kind in (Kind.mixer, Kind.family):
+            typer.echo("then count what it costs: python -m lsbench.cli.catalog")
+    else:
+        typer.echo(f"install it: pip install -e {package}")
+        typer.echo(f"test it: pytest {target.test} && pytest --pyargs lsbench.testing --{kind} {name}")
+
+
+def create_plugin(kind: Kind, name: str, package: Path | None) -> Target:
+    """Write a plug-in and its test, and with a package its entry point; return where they are.
+
+    Args:
+        kind: What to write.
+        name: Its name in suites.
+        package: Folder of a package, created if needed; None: the checkout that lsbench runs from.
+
+    Raises:
+        UsageError: If the name is taken or no name for a file, or there is no place to write to.
+    """
+    plugins = REGISTRIES[kind]
+    if not NAME.fullmatch(name):
+        raise UsageError(f"{name}: expected a name of lower-case letters, digits and underscores")
+    if name in plugins.names():
+        raise UsageError(f"{name}: there is a {plugins.kind} of this name; choose another one")
+    target = _in_checkout(plugins, name) if package is None else _in_package(package, name)
+    for path in (target.file, target.test):
+        if path.exists():
+            raise UsageError(f"{path}: there is such a file already; choose another name, or remove it")
+    if package is not None:
+        add_entry_point(package / "pyproject.toml", plugins.group, name, target.module)
+    words = name.replace("_", " ")
+    values = {
+        "name": name,
+        "words": words,
+        "Title": words.capitalize(),
+        "Class": "".join(part.capitalize() for part in name.split("_")),
+        "module": target.module,
+    }
+    for path, template in ((target.file, f"{kind}.py.txt"), (target.test, f"{kind}_test.py.txt")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = Template((TEMPLATES / template).read_text(encoding="utf-8")).substitute(values)
+        path.write_text(text, encoding="utf-8")
+    return target
+
+
+def _in_checkout(plugins: Registry, name: str) -> Target:
+    checkout = PACKAGE_ROOT.parent
+    if plugins.own is not None:
+        raise UsageError(f"a {plugins.kind} comes from a package of its own: give --package DIR")
+    if not (checkout / "tests" / "unit").is_dir():
+        raise UsageError("lsbench is installed here and no checkout: give --package DIR, a folder of yours")
+    inside = Path(*plugins.package.split(".")[1:])
+    test = checkout / "tests" / "unit" / inside / f"test_{name}.py"
+    return Target(f"{plugins.package}.{name}", PACKAGE_ROOT / inside / f"{name}.py", test)
+
+
+def _in_package(folder: Path, name: str) -> Target:
+    """Return where a plug-in goes in a package; a folder that is none yet becomes one."""
+    file = folder / "pyproject.toml"
+    if not file.exists():
+        project = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")
+        module = project.replace("-", "_")
+        if not NAME.fullmatch(module):
+            raise UsageError(f"{folder}: expected a folder whose name starts with a letter")
+        (folder / module).mkdir(parents=True, exist_ok=True)
+        (folder / module / "__init__.py").write_text('"""Plug-ins for lsbench."""\n', encoding="utf-8")
+        file.write_text(PYPROJECT.format(project=project, module=module), encoding="utf-8")
+    module_folder = find_package(folder, _read(file))
+    return Target(
+        f"{module_folder.name}.{name}", module_folder / f"{name}.py", folder / "tests" / f"test_{name}.py"
+    )
+
+
+def find_package(folder: Path, pyproject: dict[str, Any]) -> Path:
+    """Return the folder of the package that a project consists of: below it, or below its ``src``.
+
+    Raises:
+        UsageError: If there is none, or several and none is called after the project.
+    """
+    found = [
+        init.parent for place in (folder, folder / "src") for init in sorted(place.glob("*/__init__.py"))
+    ]
+    found = [path for path in found if path.name not in ("tests", "docs")]
+    project = re.sub(r"[-.]+", "_", str(pyproject.get("project", {}).get("name", "")).lower())
+    named = [path for path in found if path.name == project]
+    if len(named or found) != 1:
+        there = ", ".join(str(path) for path in found) or "none"
+        raise UsageError(f"{folder}: expected one package called '{project}' here or in src, found {there}")
+    return (named or found)[0]
+
+
+def add_entry_point(file: Path, group: str, name: str, module: str) -> None:
+    """Add an entry point to a ``pyproject.toml``; what else is in it stays as it is written.
+
+    Raises:
+        UsageError: If the file cannot be understood, or has the entry point already.
+    """
+    known = _read(file).get("project", {}).get("entry-points", {}).get(group)
+    if known is not None and name in known:
+        raise UsageError(f"{file}: there is an entry point {group}: {name} already; choose another name")
+    text, line = file.read_text(encoding="utf-8"), f'{name} = "{module}"\n'
+    header = re.compile(rf'^\[project\.entry-points\.(["\']){re.escape(group)}\1\][^\n]*\n', re.MULTILINE)
+    if found := header.search(text):
+        text = text[: found.end()] + line + text[found.end() :]
+    elif known is None:
+        text = f'{text.rstrip()}\n\n[project.entry-points."{group}"]\n{line}'
+    else:
+        raise UsageError(f'{file}: write `{name} = "{module}"` into the entry points of {group} yourself')
+    file.write_text(text, encoding="utf-8")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file}: cannot be read as TOML ({error})") from error
