@@ -30,6 +30,7 @@ from lsbench.gate.verdict import Finding
 from lsbench.jobs.profile import ProfileSpec
 from lsbench.stats.paired import holm
 from lsbench.stats.shifts import Spread
+from lsbench.store.right_images import RightImages
 from lsbench.suite.loader import load_suite
 
 MIXERS = ("ls_conv", "without_ska", "involution", "rep_mixer")
@@ -216,7 +217,7 @@ def _doubled_nights(
 def image_row(right: np.ndarray, weights: str = "w") -> GateRow:
     """Return a row of one model's answers."""
     where = {"job_id": "e", "machine": "this one", "code": None, "commit": None}
-    images = Images.pack(right, "images")
+    images = Images.pack(RightImages.pack(right, "images"))
     one = Measurement(seed=0, value=float(right.mean()), images=images, weights=weights, **where)
     return GateRow(key=RowKey("a", "top1", "test", "fashion"), title="a", measurements=(one,))
 

@@ -26,8 +26,9 @@ from typing import Any
 import yaml
 
 from lsbench.core.env import package_version, provenance
+from lsbench.core.facets import Facets
 from lsbench.core.job import Job
-from lsbench.core.record import SCHEMA_VERSION, corruption_protocol, epoch_protocol, measured
+from lsbench.core.record import SCHEMA_VERSION, measured
 from lsbench.corruptions import BENCHMARK, SEVERITIES
 from lsbench.scheduler.run import write_manifest
 from lsbench.store.results import ResultsFolder
@@ -45,11 +46,21 @@ WHOLE = {
     "profile": ("params", "macs", "latency_ms", "latency_p90_ms", "throughput", "peak_memory_mib"),
     "robustness": ("mce", "relative_mce", "corruption_error", "clean_error"),
 }
-PROTOCOLS = {
-    "train": "train|{epochs}ep|bs=64|lr=0.004|v1",
-    "evaluate": "test|res=32|n=10000|v1",
-    "profile": "b=1|threads=1|v2",
-    "robustness": "fashion-c-live|c15|s5|res=32|original|jpeg=85|ref=knn5|n=1000|v1",
+TESTED = {"split": "test", "weights": "last", "res": 32, "version": "1"}
+FACETS = {
+    "train": Facets(method="train", batch_size=64, lr=0.004, version="1"),
+    "evaluate": Facets(**TESTED, n=10_000),
+    "profile": Facets(batch_size=1, precision="fp32", device="cpu", threads=1, version="2"),
+    "robustness": Facets(
+        **TESTED,
+        method="fashion-c-live",
+        corruptions=len(BENCHMARK),
+        severities=len(SEVERITIES),
+        family="original",
+        jpeg_quality=85,
+        reference="knn5",
+        n=1000,
+    ),
 }
 CORRUPTED = ("ce", "relative_ce", "corruption_error")
 PARTS_OF_ROBUSTNESS = len(BENCHMARK) * (len(CORRUPTED) + len(SEVERITIES))
@@ -136,29 +147,31 @@ def _job_line(job: Job, where: dict[str, Any]) -> dict[str, Any]:
 
 def _records(job: Job, epochs: int, rng: random.Random) -> Iterator[dict[str, Any]]:
     """Yield a job's records with made-up values: those of the whole job, then those of its parts."""
-    whole = PROTOCOLS[job.kind].format(epochs=epochs)
+    whole = FACETS[job.kind]
+    if job.kind == "train":
+        whole = whole.model_copy(update={"epochs": epochs})
     dataset = None if job.kind == "profile" else "fashion"
     has_weights = job.kind in ("train", "robustness")
     setting = {"weights_sha256": f"{rng.getrandbits(256):064x}"} if has_weights else {}
 
-    def line(metric: str, protocol: str, **more: Any) -> dict[str, Any]:
+    def line(metric: str, facets: Facets, **more: Any) -> dict[str, Any]:
         value = rng.uniform(0.2, 0.9)
-        found = measured(metric, value, protocol=protocol, dataset=dataset, **more)
+        found = measured(metric, value, facets=facets, dataset=dataset, **more)
         return {"job_id": job.id, **found.model_dump(mode="json")}
 
     for metric in WHOLE[job.kind]:
         yield line(metric, whole, n=1000, setting=setting)
     if job.kind == "train":
         for epoch in range(1, epochs + 1):
-            protocol = epoch_protocol(whole, epoch)
-            yield from (line(metric, protocol, setting={"epoch": epoch}) for metric in TRAINED)
+            facets = whole.of_epoch(epoch)
+            yield from (line(metric, facets, setting={"epoch": epoch}) for metric in TRAINED)
     if job.kind == "robustness":
         ends = {"ci_low": 0.1, "ci_high": 0.95, "ci_method": "normal 95%, over images", "n": 1000}
         for name in BENCHMARK:
-            protocol = corruption_protocol(whole, name)
-            yield from (line(metric, protocol, **ends) for metric in CORRUPTED)
+            facets = whole.of_corruption(name)
+            yield from (line(metric, facets, **ends) for metric in CORRUPTED)
             for severity in SEVERITIES:
-                yield line("corruption_error", corruption_protocol(whole, name, severity), **ends)
+                yield line("corruption_error", whole.of_corruption(name, severity), **ends)
 
 
 def run(arguments: Sequence[str]) -> Reading:

@@ -123,7 +123,7 @@ def measure(asked: argparse.Namespace, folder: Path) -> Clock:
     layout = torch.channels_last if asked.channels_last else torch.contiguous_format
     model = create_model(asked.model, num_classes=1000, img_size=asked.img_size)
     run = {"model": model.eval().to(memory_format=layout), "feed": feed}
-    run["kept"] = PredictionBlocks(folder / "cells", "benchmark", source.num_variants)
+    run["kept"] = PredictionBlocks(folder / "cells", "benchmark", source.num_views)
     blocks = [range(asked.images, asked.images + 1), *blocks_of(asked.images)]
     clock = Clock()
     for number, block in enumerate(blocks):

@@ -14,8 +14,9 @@ import pytest
 import yaml
 
 from lsbench.core.atomic import write_json
+from lsbench.core.facets import Facets
 from lsbench.core.job import Job
-from lsbench.core.record import corruption_protocol, measured
+from lsbench.core.record import measured
 from lsbench.scheduler.protocol import Event, Node, Placement
 from lsbench.scheduler.run import write_manifest
 from lsbench.store.results import RESULT, SPEC, ResultsFolder
@@ -127,7 +128,18 @@ def tiny_records(job: Job, top1: float = 0.5) -> list[dict[str, Any]]:
     ]
 
 
-CORRUPTED = "fashion-c-live|c2|s2|res=32|ref=knn5|n=20|v1"
+CORRUPTED = Facets(
+    method="fashion-c-live",
+    corruptions=2,
+    severities=2,
+    res=32,
+    reference="knn5",
+    n=20,
+    split="test",
+    weights="last",
+    version="1",
+)
+MASKED = Facets(split="test", weights="last", classes=6, n=20, version="1")
 
 
 def tested_records(job: Job, **values: float | None) -> list[dict[str, Any]]:
@@ -138,20 +150,18 @@ def tested_records(job: Job, **values: float | None) -> list[dict[str, Any]]:
     """
     if job.kind == "evaluate":
         dataset = job.spec["on"]
-        figures = [("top1", 0.2, "test|classes=6|n=20|v1"), ("top1", 0.1, "test|classes=10|n=20|v1")]
+        figures = [("top1", 0.2, MASKED), ("top1", 0.1, MASKED.model_copy(update={"classes": 10}))]
     else:
         dataset = job.variant.dataset["name"]
         usual = {"mce": 0.8, "relative_mce": 1.1, "corruption_error": 0.4, "clean_error": 0.25}
         figures = [(metric, value, CORRUPTED) for metric, value in {**usual, **values}.items()]
         for number, corruption in enumerate(("fog", "snow")):
-            where = corruption_protocol(CORRUPTED, corruption)
+            where = CORRUPTED.of_corruption(corruption)
             figures += [("ce", 0.8, where), ("corruption_error", 0.3 + number / 5, where)]
             for severity in (1, 2):
-                cell = corruption_protocol(CORRUPTED, corruption, severity)
+                cell = CORRUPTED.of_corruption(corruption, severity)
                 figures.append(("corruption_error", 0.1 + severity / 10 + number / 5, cell))
-    found = [
-        measured(name, value, protocol=protocol, dataset=dataset, n=20) for name, value, protocol in figures
-    ]
+    found = [measured(name, value, facets=facets, dataset=dataset, n=20) for name, value, facets in figures]
     return [{"job_id": job.id, **record.model_dump(mode="json")} for record in found]
 
 

@@ -1,6 +1,7 @@
 """Analyses give insight: one file each, with its arrays, its numbers and its picture.
 
-A file offers as ``ANALYSIS`` an :class:`Analysis`.
+A file offers as ``ANALYSIS`` an :class:`Analysis`. Plans and reports import it to learn what there is, so it
+imports torch only inside functions.
 
 Shapes: N images, H, W plane.
 """
@@ -102,15 +103,15 @@ class Analysis:
     Attributes:
         analyse: Looks; raises :class:`NotApplicableError` where there is nothing to look at.
         draw: Draws the arrays, with a title, into an empty figure.
-        metrics: Names of all numbers that it may give.
+        quantities: All numbers that it may give; the file's ``QUANTITIES``.
         version: Raised whenever the same model and images would give another number.
-        compares: Whether it can look at two models.
-        passes: Its work in forward passes per image.
+        is_of_two: Whether it looks at a second model too where one is given.
+        is_of_batches: Whether its numbers depend on how many images go through the model at a time.
     """
 
     analyse: Callable[[Subject], Findings]
     draw: Callable[[Arrays, Figure, str], None]
-    metrics: tuple[str, ...]
+    quantities: tuple[Quantity, ...]
     version: int = 1
-    compares: bool = False
-    passes: float = 1.0
+    is_of_two: bool = False
+    is_of_batches: bool = False

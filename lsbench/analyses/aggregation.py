@@ -17,18 +17,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject, finding
 from lsbench.analyses._maps import entropy
-from lsbench.models.observation import mixers_of, observed
-from lsbench.models.perception import LargeSmallConv
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
+    from torch import Tensor, nn
 
 STAGE = 3
 SHOWN = 4
@@ -36,6 +32,10 @@ SHOWN = 4
 
 def analyse(subject: Subject) -> Findings:
     """Return the accumulated weights of each image, shape (N, h, w), and what they tell."""
+    import torch
+
+    from lsbench.models.observation import observed
+
     name, module, groups = _source(subject.model)
     parts = []
     with observed({name: module}) as seen, torch.no_grad():
@@ -54,6 +54,11 @@ def analyse(subject: Subject) -> Findings:
 
 def _source(model: nn.Module) -> tuple[str, nn.Module, int]:
     """Return name and module of what predicts the weights, and the groups that it predicts them for."""
+    from torch import nn
+
+    from lsbench.models.observation import mixers_of
+    from lsbench.models.perception import LargeSmallConv
+
     mixers = {name: mixer for name, (stage, mixer) in mixers_of(model).items() if stage == STAGE}
     if not mixers:
         raise NotApplicableError("aggregation: the model has no token mixer in stage 3; take an LSNet")
@@ -80,6 +85,8 @@ def accumulate(weights: Tensor, groups: int) -> Tensor:
     Returns:
         Shape (B, H, W); what falls outside the plane is lost.
     """
+    from torch.nn import functional as F
+
     batch, _, height, width = weights.shape
     by_tap = weights.abs().reshape(batch, groups, -1, height * width).sum(dim=1)
     kernel = math.isqrt(by_tap.shape[1])
@@ -128,4 +135,4 @@ QUANTITIES = (
     ),
 )
 
-ANALYSIS = Analysis(analyse, draw, metrics=("aggregation_entropy", "aggregation_overlap", "object_area"))
+ANALYSIS = Analysis(analyse, draw, QUANTITIES)

@@ -15,15 +15,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject, finding
-from lsbench.models.observation import layers_of, observed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
+    from torch import Tensor, nn
 
 LEAST_IMAGES = 4
 """The unbiased HSIC divides by n - 3."""
@@ -31,6 +29,10 @@ LEAST_IMAGES = 4
 
 def analyse(subject: Subject) -> Findings:
     """Return the alignment of each pair of layers, shape (layers, other layers), and means over pairs."""
+    import torch
+
+    from lsbench.models.observation import layers_of
+
     if min(len(subject.images), subject.batch_size) < LEAST_IMAGES:
         raise NotApplicableError(f"cka: expected batches of at least {LEAST_IMAGES} images, found fewer")
     other = subject.other
@@ -57,6 +59,10 @@ def analyse(subject: Subject) -> Findings:
 
 def _grams(model: nn.Module, layers: Mapping[str, nn.Module], images: Tensor) -> Tensor:
     """Return the inner products of the images' features in each layer, float64, shape (layers, n, n)."""
+    import torch
+
+    from lsbench.models.observation import observed
+
     with observed(layers) as seen, torch.no_grad():
         model(images)
     flat = (seen[name].returned.flatten(1).double() for name in layers)
@@ -70,6 +76,8 @@ def hsic(gram: Tensor, other: Tensor) -> Tensor:
         gram: Shape (..., n, n), n at least 4.
         other: Of the same images, a shape that broadcasts with it.
     """
+    import torch
+
     n = gram.shape[-1]
     off = 1 - torch.eye(n, dtype=gram.dtype, device=gram.device)
     first, second = gram * off, other * off
@@ -102,4 +110,4 @@ QUANTITIES = (
     ),
 )
 
-ANALYSIS = Analysis(analyse, draw, metrics=("cka_mean", "cka_same_depth"), compares=True, passes=2.0)
+ANALYSIS = Analysis(analyse, draw, QUANTITIES, is_of_two=True, is_of_batches=True)

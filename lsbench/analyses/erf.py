@@ -21,20 +21,21 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from lsbench.analyses import Analysis, Findings, Subject, finding
-from lsbench.models.observation import final_map
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
+    from torch import Tensor, nn
 
 SHARES = (0.2, 0.3, 0.5, 0.99)
 
 
 def analyse(subject: Subject) -> Findings:
     """Return the field, shape (H, W), summing to 1, and its area ratios."""
+    import torch
+
     total = torch.zeros(subject.images.shape[2:], dtype=torch.float64)
     for images in subject.batches():
         total += contribution(subject.model, images)
@@ -45,8 +46,12 @@ def analyse(subject: Subject) -> Findings:
     )
 
 
-def contribution(model: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
+def contribution(model: nn.Module, images: Tensor) -> Tensor:
     """Return the sum over images (N, 3, H, W) of the centre's absolute gradients, float64, shape (H, W)."""
+    import torch
+
+    from lsbench.models.observation import final_map
+
     images = images.detach().requires_grad_(True)
     with torch.enable_grad():
         features = final_map(model, images)
@@ -95,6 +100,5 @@ QUANTITIES = tuple(
 ANALYSIS = Analysis(
     analyse,
     draw,
-    metrics=tuple(f"erf_area_{round(100 * share)}" for share in SHARES),
-    passes=3.0,
+    QUANTITIES,
 )

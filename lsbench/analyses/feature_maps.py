@@ -13,23 +13,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
-
 from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject, finding
 from lsbench.analyses._maps import entropy
-from lsbench.models.observation import mixers_of, observed
-from lsbench.models.perception import LargeSmallConv
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
+    from torch import nn
+
+    from lsbench.models.perception import LargeSmallConv
 
 SHOWN = 4
 
 
 def analyse(subject: Subject) -> Findings:
     """Return both maps of each image, shape (N, h, w), and how evenly they are spread."""
+    import torch
+
+    from lsbench.models.observation import observed
+
     mixer = _first_mixer(subject.model)
     lkp, ska = [], []
     # What the aggregation returns is what its normalisation is given.
@@ -46,6 +48,9 @@ def analyse(subject: Subject) -> Findings:
 
 
 def _first_mixer(model: nn.Module) -> LargeSmallConv:
+    from lsbench.models.observation import mixers_of
+    from lsbench.models.perception import LargeSmallConv
+
     for _, mixer in mixers_of(model).values():
         if isinstance(mixer, LargeSmallConv):
             return mixer
@@ -75,4 +80,4 @@ QUANTITIES = (
     finding("ska_map_entropy", "ratio", "SKA map entropy / largest", digits=3, short_title="SKA entropy"),
 )
 
-ANALYSIS = Analysis(analyse, draw, metrics=("lkp_map_entropy", "ska_map_entropy"))
+ANALYSIS = Analysis(analyse, draw, QUANTITIES)

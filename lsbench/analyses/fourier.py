@@ -16,15 +16,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject, finding
-from lsbench.models.observation import Seen, layers_of, mixers_of, observed, to_map
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
+    from torch import Tensor
+
+    from lsbench.models.observation import Seen
 
 #: Amplitudes below this count as this.
 LEAST = 1e-12
@@ -32,6 +32,10 @@ LEAST = 1e-12
 
 def analyse(subject: Subject) -> Findings:
     """Return per layer, and per mixer's input and output, the relative log amplitude at each frequency."""
+    import torch
+
+    from lsbench.models.observation import layers_of, mixers_of, observed, to_map
+
     layers, mixers = layers_of(subject.model), mixers_of(subject.model)
     watched = {**layers, **{name: mixer for name, (_, mixer) in mixers.items()}}
     sums: dict[str, Tensor] = {}
@@ -71,6 +75,8 @@ def log_amplitude(maps: Tensor) -> Tensor:
     Returns:
         Mean over channels, float64, shape (B, min(H, W) // 2 + 1).
     """
+    import torch
+
     spectrum = torch.fft.fft2(maps.double()).abs().clamp_min(LEAST).log().mean(dim=1)
     side = min(maps.shape[2:]) // 2 + 1
     steps = torch.arange(side, device=maps.device)
@@ -113,4 +119,4 @@ QUANTITIES = (
     ),
 )
 
-ANALYSIS = Analysis(analyse, draw, metrics=("fourier_high_frequency", "fourier_gain"))
+ANALYSIS = Analysis(analyse, draw, QUANTITIES)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from lsbench.cli.options import RESULTS, ResultsOpt, suite_of_results
-from lsbench.cli.run import write_output
+from lsbench.cli.running import write_output
 from lsbench.core.errors import NothingMeasuredError
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lsbench.cli.options import DataOpt, JsonOpt
+from lsbench.core.atomic import atomic_folder
 from lsbench.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -147,10 +147,8 @@ def _copy(source: Path, target: Path) -> None:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"expected a new or empty folder, found that {target} holds something; name another")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.part-") as part:
-            whole = shutil.copytree(source, Path(part) / target.name, ignore=shutil.ignore_patterns(".*"))
-            whole.replace(target)
+        with atomic_folder(target) as part:
+            shutil.copytree(source, part, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
     except OSError as error:
         raise UsageError(f"{target}: cannot be written ({error.strerror or error})") from error
 

@@ -1,8 +1,9 @@
-"""Look at this machine: what lsbench finds on it, and what is wrong."""
+"""The verb ``doctor``: what lsbench finds on this machine, and what is wrong with it."""
 
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import shutil
 import warnings
@@ -11,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import typer
 
+from lsbench.cli.options import RESULTS, DataOpt, JsonOpt, ResultsOpt
 from lsbench.core.env import code_version, cpu_name, package_version, usable_cpus
-from lsbench.core.errors import DataError
+from lsbench.core.errors import DataError, ExitCode
 from lsbench.core.registry import ANALYSES, DATASETS, JOBS, LOGGERS, METRICS, PROBES, REPORTS
 
 PACKAGES = ("torch", "torchvision", "timm", "ray", "pandas", "pyarrow", "fvcore", "imagecorruptions", "scipy")
@@ -29,6 +32,19 @@ class Diagnosis:
     what: str
     found: str
     is_good: bool = True
+
+
+def doctor(results: ResultsOpt = RESULTS, data: DataOpt = None, as_json: JsonOpt = False) -> None:
+    """Show what this machine has, and what is wrong with it."""
+    bad = 0
+    for finding in examine(results, data):
+        bad += not finding.is_good
+        if as_json:
+            typer.echo(json.dumps({"what": finding.what, "found": finding.found, "good": finding.is_good}))
+        else:
+            typer.echo(f"{'ok ' if finding.is_good else 'BAD'}  {finding.what}: {finding.found}")
+    if bad:
+        raise typer.Exit(ExitCode.USAGE)
 
 
 def examine(results: Path, data_root: Path | None) -> Iterator[Diagnosis]:

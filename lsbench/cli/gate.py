@@ -23,7 +23,7 @@ from lsbench.cli.options import (
     SetOpt,
     SuiteArg,
 )
-from lsbench.cli.run import create_graph, create_stderr, run_jobs, write_output
+from lsbench.cli.running import create_graph, create_stderr, run_jobs, write_output
 from lsbench.core.errors import (
     ConfigError,
     JobsFailedError,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lsbench.cli.options import RESULTS, ResultsOpt, results_folders
-from lsbench.cli.run import write_output
+from lsbench.cli.running import write_output
 from lsbench.core.errors import NothingMeasuredError, UsageError
 
 if TYPE_CHECKING:

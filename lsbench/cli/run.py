@@ -1,113 +1,133 @@
-"""What verbs need that start jobs: the graph of a suite, who runs it, and who shows it."""
+"""The verb ``run``: run a suite, or go on with it."""
 
 from __future__ import annotations
 
-import sys
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from lsbench.cli.options import Scheduler
-from lsbench.core.errors import UsageError
+import typer
+
+from lsbench.cli.options import (
+    RESULTS,
+    AddressOpt,
+    DataOpt,
+    JsonOpt,
+    LimitOpt,
+    MaxParallelOpt,
+    OnlyOpt,
+    PresetOpt,
+    ResultsOpt,
+    Scheduler,
+    SchedulerOpt,
+    SeedsOpt,
+    SetOpt,
+    SkipOpt,
+    SuiteArg,
+)
+from lsbench.cli.plan import plan
+from lsbench.cli.running import create_graph, create_stderr, create_watcher, parse_seeds, run_jobs
+from lsbench.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from lsbench.scheduler.driver import Outcome
-    from lsbench.scheduler.progress import PlainWatcher
-    from lsbench.scheduler.protocol import Executor
     from lsbench.scheduler.run import RunOptions
-    from lsbench.store.results import ResultsFolder
+    from lsbench.search.study import Searcher
     from lsbench.suite.graph import JobGraph
-    from lsbench.suite.planner import Plan
 
 
-def create_stderr() -> Console:
-    """Return the console for people."""
-    from rich.console import Console
+def run(
+    suite: SuiteArg,
+    preset: PresetOpt = "default",
+    results: ResultsOpt = RESULTS,
+    data: DataOpt = None,
+    only: OnlyOpt = None,
+    skip: SkipOpt = None,
+    seeds: SeedsOpt = None,
+    limit: LimitOpt = None,
+    overrides: SetOpt = None,
+    address: AddressOpt = None,
+    scheduler: SchedulerOpt = Scheduler.ray,
+    max_parallel: MaxParallelOpt = None,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Start nothing more after a failed job.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("-n", "--dry-run", help="Show the plan and do nothing.")] = False,
+    as_json: JsonOpt = False,
+) -> None:
+    """Run a suite; a suite that has results is continued."""
+    from lsbench.scheduler.run import RunOptions
 
-    return Console(stderr=True, highlight=False)
+    if dry_run:
+        plan(suite, preset, results, data, only, skip, seeds, limit, overrides, as_json)
+        return
+    graph = create_graph(suite, preset, overrides, limit, data)
+    options = RunOptions(results, only or [], skip or [], parse_seeds(seeds), max_parallel, fail_fast)
+    if graph.suite.search is not None:
+        _search(graph, options, scheduler, address, data, as_json)
+        return
+    outcome = run_jobs(graph, options, scheduler, address, as_json=as_json)
+    _conclude(graph, outcome, results, as_json)
 
 
-def create_graph(
-    suite: str, preset: str, overrides: list[str] | None, limit: int | None, data: Path | None
-) -> JobGraph:
-    """Return the jobs of a suite as the flags of a verb change it."""
-    from lsbench.suite.graph import build_graph
-    from lsbench.suite.loader import load_suite
-
-    resolved = load_suite(suite, preset=preset, overrides=overrides, limit=limit)
-    return build_graph(resolved, data_root=None if data is None else data.absolute())
-
-
-def parse_seeds(text: str | None) -> list[int] | None:
-    """Return the seeds that ``--seeds`` names, or None for all.
-
-    Raises:
-        UsageError: If they are no whole numbers.
-    """
-    if text is None:
-        return None
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError as error:
-        raise UsageError(f"--seeds {text}: expected whole numbers with commas, e.g. 0,1,2") from error
-
-
-def create_executor(scheduler: Scheduler, address: str | None) -> Executor:
-    """Return who runs the jobs."""
-    if scheduler is Scheduler.inline:
-        from lsbench.scheduler.inline import InlineExecutor
-
-        return InlineExecutor()
+def _search(
+    graph: JobGraph,
+    options: RunOptions,
+    scheduler: Scheduler,
+    address: str | None,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Search settings, print the trials, and say how to run what was found."""
     from lsbench.scheduler.ray_pool import RayExecutor
+    from lsbench.search.run import SearchParts, outcome_lines, run_search
 
-    return RayExecutor(address)
-
-
-def create_watcher(made: Plan, folder: ResultsFolder, as_json: bool) -> PlainWatcher:
-    """Return who shows a run: lines for machines, a live view on a terminal, or plain lines."""
-    from lsbench.scheduler.progress import JsonWatcher, LiveWatcher, PlainWatcher
-
+    if scheduler is Scheduler.inline:
+        raise UsageError("--scheduler inline: a search needs Ray; leave the option out")
+    parts = SearchParts(
+        create_executor=lambda: RayExecutor(address),
+        create_watcher=lambda made, folder: create_watcher(made, folder, as_json),
+        create_searcher=_create_searcher,
+    )
+    outcome, has_run = run_search(graph, options, parts)
     console = create_stderr()
-    if as_json:
-        return JsonWatcher(made, folder, console, sys.stdout)
-    return (LiveWatcher if console.is_terminal else PlainWatcher)(made, folder, console)
+    if has_run:
+        _print_table(graph, options.results, as_json)
+    else:
+        console.print(f"{graph.suite.name} ({graph.suite.preset}): nothing left to search.")
+    for line in outcome_lines(outcome, results=options.results, data=data, limit=graph.suite.limit):
+        console.print(line, soft_wrap=True)
+    if outcome.untuned:
+        raise typer.Exit(ExitCode.JOBS_FAILED)
 
 
-def run_jobs(
-    graph: JobGraph, options: RunOptions, scheduler: Scheduler, address: str | None, *, as_json: bool = False
-) -> Outcome | None:
-    """Run what is left to do and show it; return how it ended, or None if there was nothing to do."""
-    from lsbench.scheduler.run import run_suite
+def _create_searcher() -> Searcher:
+    from lsbench.search.ray_tune import TuneSearcher  # only once there is something to search
 
-    watchers: list[PlainWatcher] = []
-
-    def watch(made: Plan, folder: ResultsFolder) -> PlainWatcher:
-        watchers.append(create_watcher(made, folder, as_json))
-        return watchers[0]
-
-    try:
-        return run_suite(
-            graph,
-            options,
-            create_executor=lambda: create_executor(scheduler, address),
-            create_watcher=watch,
-        )
-    finally:
-        for watcher in watchers:
-            watcher.close()
+    return TuneSearcher()
 
 
-def write_output(path: Path, content: str | bytes, flag: str) -> None:
-    """Write what a verb gives into a file.
+def _conclude(graph: JobGraph, outcome: Outcome | None, results: Path, as_json: bool) -> None:
+    """Print the table and leave with the exit code that the outcome deserves."""
+    console = create_stderr()
+    if outcome is None:
+        name = graph.suite.name
+        console.print(f"{name} ({graph.suite.preset}): nothing left to do, every job is done.")
+        console.print(f"See `lsbench report {name}`.")
+        return
+    _print_table(graph, results, as_json)
+    if outcome.failed or outcome.skipped:
+        counts = f"{len(outcome.ok)} ok, {len(outcome.failed)} failed, {len(outcome.skipped)} skipped"
+        console.print(f"{counts}; the same command tries them again.", style="bold red")
+        raise typer.Exit(ExitCode.JOBS_FAILED)
 
-    Raises:
-        UsageError: If it cannot be written; the message names the flag that asked for it.
-    """
-    from lsbench.core.atomic import atomic_write
 
-    try:
-        with atomic_write(path.absolute()) as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-    except OSError as error:
-        raise UsageError(f"{flag} {path}: cannot be written ({error.strerror})") from error
+def _print_table(graph: JobGraph, results: Path, as_json: bool) -> None:
+    from lsbench.core.registry import REPORTS
+    from lsbench.scheduler.run import results_folder
+    from lsbench.tables.summary import summarize
+
+    summary = summarize(results_folder(graph, results))
+    if summary is not None:
+        text = REPORTS.load("json" if as_json else "console")([summary])
+        typer.echo(json.dumps({"event": "report", **json.loads(text)}) if as_json else text, nl=as_json)

@@ -65,6 +65,31 @@ def _existing(path: Path) -> Path:
     return next(folder for folder in path.absolute().parents if folder.is_dir())
 
 
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder that becomes `path` when the block ends without an error.
+
+    An older folder of that name is replaced. On an error the new one is removed, and `path` stays as it was.
+    Only one process at a time may write the same folder: what a killed one has left is removed.
+
+    Raises:
+        DiskFullError: If there is no room.
+    """
+    with _explaining_no_room(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for stale in path.parent.glob(f".{path.name}.part-*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        part = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.part-"))
+        try:
+            yield part
+            part.chmod(0o777 & ~_UMASK)  # as any folder, not private as temporary ones are
+            if path.exists():
+                shutil.rmtree(path)
+            part.rename(path)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the entries of `folder` durable."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 
 class ExitCode(IntEnum):
-    """What the process tells its caller; documented in the README and never reused."""
+    """What the process tells its caller; documented in ``docs/reading_results.md`` and never reused."""
 
     OK = 0
     REGRESSION = 1

@@ -21,7 +21,7 @@ def locked(path: Path, *, what: str, wait_s: float = 0.0) -> Iterator[None]:
     Args:
         path: The lock file; it is created, and stays.
         what: What is locked, for the message.
-        wait_s: Seconds to wait for another holder to leave.
+        wait_s: Seconds to wait for another holder to leave; infinity waits as long as it takes.
 
     Raises:
         StoreError: If another process holds it; the message says which.

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from typing import Any
 
 from lsbench.core.errors import PluginError
+from lsbench.core.facets import Facets
 from lsbench.core.registry import ANALYSES, DATASETS, JOBS, METRICS, PROBES, Registry
 
 #: The plug-ins that declare quantities, in the order in which a name that two of them declare is looked up.
@@ -43,8 +44,7 @@ class Quantity:
             machines can be compared.
         hole: The word in a table where a job ended without a value; empty: that of a job not run.
         tolerance: How far a trained model may lie from a published number that it reproduces.
-        published_under: Parts of the protocol under which others publish it; ours under another protocol is
-            no comparison.
+        published_under: Facets under which others publish it; ours under others is no comparison.
         note: Makes lines below the table from the settings of its records.
     """
 
@@ -62,7 +62,7 @@ class Quantity:
     is_relative_timing: bool = False
     hole: str = ""
     tolerance: float = 0.005
-    published_under: tuple[str, ...] = ()
+    published_under: Facets = field(default_factory=Facets)
     note: Callable[[Iterable[Mapping[str, Any]]], list[str]] | None = None
 
     @property

@@ -1,4 +1,4 @@
-"""A record: one measured number with its unit, protocol and uncertainty."""
+"""A record: one measured number with its unit, how it was measured, and its uncertainty."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Any
 
 from pydantic import Field
 
+from lsbench.core.facets import Facets, render_part, render_protocol
 from lsbench.core.quantity import quantity
 from lsbench.core.spec import StrictModel
 
-SCHEMA_VERSION = 1
-_EPOCH = "|epoch="
-_CORRUPTION = "|corruption="
+SCHEMA_VERSION = 2
+"""Version of what is stored. A record of version 1 has no facets, only the text that people see."""
 
 
 class Record(StrictModel):
@@ -27,67 +27,39 @@ class Record(StrictModel):
     ci_low: float | None = None
     ci_high: float | None = None
     ci_method: str | None = None
-    protocol: str
+    facets: Facets = Field(default_factory=Facets, description="how it was measured")
+    protocol: str = Field(description="the same as a short text for people")
     dataset: str | None = None
     setting: dict[str, Any] = Field(default_factory=dict)
 
 
-def measured(metric: str, value: float | None, *, protocol: str, **more: Any) -> Record:
+def measured(
+    metric: str,
+    value: float | None,
+    *,
+    facets: Facets | None = None,
+    protocol: str | None = None,
+    **more: Any,
+) -> Record:
     """Return a record of `metric` in the unit that belongs to it.
 
-    >>> measured("top1", 0.714, protocol="val|n=10", n=10).unit
-    'fraction'
+    Args:
+        metric: Name of the metric.
+        value: What was measured; None where it could not be.
+        facets: How it was measured. A number of one epoch, or of one corruption, says so here.
+        protocol: Text that says how the whole job measures, in place of the one that its facets give.
+        **more: Further fields of the record.
+
+    Raises:
+        TypeError: If neither facets nor a protocol say how it was measured.
+
+    >>> measured("top1", 0.714, facets=Facets(split="val", n=10), n=10).protocol
+    'val|n=10'
+    >>> measured("val_top1", 0.714, protocol="mine|v2", facets=Facets(epoch=3)).protocol
+    'mine|v2|epoch=3'
     """
-    return Record(metric=metric, value=value, unit=quantity(metric).unit, protocol=protocol, **more)
-
-
-def epoch_protocol(protocol: str, epoch: int) -> str:
-    """Return the protocol of a figure of one epoch of a training that follows `protocol`.
-
-    >>> epoch_protocol("train|300ep|v1", 12)
-    'train|300ep|v1|epoch=12'
-    """
-    return f"{protocol}{_EPOCH}{epoch}"
-
-
-def split_epoch(protocol: str) -> tuple[str, int | None]:
-    """Return the protocol of the whole training and the epoch, or None where it is no figure of an epoch.
-
-    >>> split_epoch("train|300ep|v1|epoch=12"), split_epoch("test|n=10")
-    (('train|300ep|v1', 12), ('test|n=10', None))
-    """
-    whole, mark, number = protocol.rpartition(_EPOCH)
-    return (whole, int(number)) if mark and number.isdecimal() else (protocol, None)
-
-
-def corruption_protocol(protocol: str, corruption: str, severity: int | None = None) -> str:
-    """Return the protocol of a figure of one corruption, at one severity or over all, of `protocol`.
-
-    >>> corruption_protocol("imagenet-c-live|n=10|v1", "fog", 3)
-    'imagenet-c-live|n=10|v1|corruption=fog/3'
-    """
-    return f"{protocol}{_CORRUPTION}{corruption}" + ("" if severity is None else f"/{severity}")
-
-
-def split_corruption(protocol: str) -> tuple[str, str | None, int | None]:
-    """Return the whole protocol, the corruption and the severity, or None where the figure is of neither.
-
-    >>> split_corruption("c|v1|corruption=fog/3"), split_corruption("c|v1|corruption=fog")
-    (('c|v1', 'fog', 3), ('c|v1', 'fog', None))
-    >>> split_corruption("test|n=10")
-    ('test|n=10', None, None)
-    """
-    whole, mark, cell = protocol.rpartition(_CORRUPTION)
-    if not mark:
-        return protocol, None, None
-    corruption, _, severity = cell.partition("/")
-    return whole, corruption, int(severity) if severity else None
-
-
-def is_of_a_part(protocol: str) -> bool:
-    """Return whether a figure is of a part of its job alone: an epoch, or a corruption.
-
-    >>> [is_of_a_part(protocol) for protocol in ("test|n=10", "t|epoch=3", "c|corruption=fog/3")]
-    [False, True, True]
-    """
-    return split_epoch(protocol)[1] is not None or split_corruption(protocol)[1] is not None
+    if facets is None and protocol is None:
+        raise TypeError(f"{metric}: expected facets, a protocol or both, found neither")
+    told = facets or Facets()
+    text = render_protocol(told) if protocol is None else protocol + render_part(told)
+    return Record(metric=metric, value=value, unit=quantity(metric).unit, facets=told, protocol=text, **more)

@@ -114,7 +114,7 @@ def corrupt(
     """
     import numpy as np
 
-    check_variant(name, severity)
+    check_condition(name, severity)
     if family not in FAMILIES:
         raise ValueError(
             f"unknown family '{family}'{suggest(family, FAMILIES)}; there are: {', '.join(FAMILIES)}"
@@ -150,7 +150,7 @@ def _corrupt_outside(
 
 
 def image_rng(image_id: str, name: str, severity: int) -> RandomState:
-    """Return the generator of one variant of one image: a pure function of the three.
+    """Return the generator of one view of one image: a pure function of the three.
 
     Results so depend neither on the order of images nor on batches or workers.
 
@@ -163,12 +163,12 @@ def image_rng(image_id: str, name: str, severity: int) -> RandomState:
     """
     from numpy.random import RandomState
 
-    check_variant(name, severity)
+    check_condition(name, severity)
     digest = hashlib.sha256(f"{name}/{int(severity)}/{image_id}".encode()).digest()
     return RandomState([int.from_bytes(digest[at : at + 4], "little") for at in range(0, 32, 4)])
 
 
-def check_variant(name: str, severity: int) -> None:
+def check_condition(name: str, severity: int) -> None:
     """Raise ValueError unless there is a corruption `name` and it has a `severity`."""
     if message := None if name in _OWN and name not in KINDS.outside_names() else _problem(str(name)):
         raise ValueError(message)

@@ -1,19 +1,26 @@
-"""The kinds of blur: gaussian, glass and motion here; defocus and zoom have files of their own."""
+"""The kinds of blur; zoom has a file of its own.
+
+Bytes become shares of white and back as the package rounds them: divided by 255, and cut, not rounded.
+"""
 
 # Numba infers the types.
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
 from __future__ import annotations
 
 import math
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
+from numpy.typing import NDArray
 
 from lsbench.corruptions.correlate import Floats, gaussian, weighted_rows
-from lsbench.corruptions.defocus import defocus_blur
-from lsbench.corruptions.grey import Image, to_bytes, to_shares
+from lsbench.corruptions.opencv import cv2
 from lsbench.corruptions.random_stream import U64, compiled, fill_below, stream_of
 from lsbench.corruptions.zoom import zoom_blur
+
+Image = NDArray[np.uint8]
 
 
 def gaussian_blur(image: Image, severity: int, rng: RandomState) -> Image:
@@ -21,6 +28,26 @@ def gaussian_blur(image: Image, severity: int, rng: RandomState) -> Image:
     del rng
     sigma = float((1, 2, 3, 4, 6)[severity - 1])
     return to_bytes(_blurred(to_shares(image), sigma), image.shape)
+
+
+def defocus_blur(image: Image, severity: int, rng: RandomState) -> Image:
+    """Blur with a disk of 3 to 10 pixels; draws nothing."""
+    del rng
+    kernel = disk(*((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5))[severity - 1])
+    # All channels at once, and in float64: for kernels of this size OpenCV takes a Fourier transform.
+    blurred = cv2.filter2D(to_shares(image).reshape(image.shape), -1, kernel)
+    return to_bytes(np.asarray(blurred), image.shape)
+
+
+@cache
+def disk(radius: int, alias_blur: float) -> NDArray[np.float32]:
+    """Return the package's disk of `radius` pixels, its rim softened by a Gaussian of `alias_blur`."""
+    reach, size = (8, (3, 3)) if radius <= 8 else (radius, (5, 5))
+    steps = np.arange(-reach, reach + 1)
+    inside = (steps[:, None] ** 2 + steps[None, :] ** 2 <= radius**2).astype(np.float32)
+    inside /= np.sum(inside)
+    softened: Any = cv2.GaussianBlur(inside, ksize=size, sigmaX=alias_blur)
+    return np.asarray(softened)
 
 
 def glass_blur(image: Image, severity: int, rng: RandomState) -> Image:
@@ -160,6 +187,40 @@ def _shuffle(words, pixels, reach, times):
             for i in range(0, len(steps), 2):
                 flat[at] = flat[at + (steps[i + 1] - reach) * width + (steps[i] - reach)]
                 at -= 1
+
+
+def to_shares(image: Image) -> Floats:
+    """Return ``image / 255`` as float64 ``(H, W * C)``.
+
+    >>> to_shares(np.full((1, 1, 3), 51, np.uint8)).tolist()
+    [[0.2, 0.2, 0.2]]
+    """
+    shares = np.empty((len(image), image.size // len(image)))
+    _divide(image.reshape(-1), shares.reshape(-1))
+    return shares
+
+
+def to_bytes(shares: Floats, shape: tuple[int, ...], *, white: float = 1.0) -> Image:
+    """Return `shares` as an image of `shape`: kept between 0 and `white`, which becomes 255, then cut.
+
+    >>> to_bytes(np.array([[-0.5, 0.999, 2.0]]), (1, 1, 3)).tolist()
+    [[[0, 254, 255]]]
+    """
+    out = np.empty(shape, np.uint8)
+    _cut(shares.reshape(-1), white, 255.0 / white, out.reshape(-1))
+    return out
+
+
+@compiled
+def _divide(values, out):
+    for i in range(U64(0), U64(len(out))):
+        out[i] = values[i] / 255.0
+
+
+@compiled
+def _cut(shares, white, scale, out):
+    for i in range(U64(0), U64(len(out))):
+        out[i] = np.uint8(np.int32(min(max(shares[i], 0.0), white) * scale))
 
 
 CORRUPTIONS = {

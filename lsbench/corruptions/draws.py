@@ -1,13 +1,22 @@
 """Planes of random numbers: what a RandomState draws, and its state afterwards, in a fraction of the time."""
 
+# Numba infers the types.
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
 from __future__ import annotations
 
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from lsbench.corruptions.draws_kernels import skip_pairs
-from lsbench.corruptions.random_stream import fill_doubles, fill_pairs, leading_normals, stream_of
+from lsbench.corruptions.random_stream import (
+    CHUNK,
+    compiled,
+    fill_doubles,
+    fill_pairs,
+    fill_points,
+    leading_normals,
+    stream_of,
+)
 
 Plane = NDArray[np.float64]
 
@@ -55,3 +64,13 @@ def draw_normal_rows(
     kept *= deviation
     kept += mean
     return kept
+
+
+@compiled
+def skip_pairs(words, count):
+    """Leave the stream where drawing `count` pairs of normals leaves it."""
+    x, y, squares = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK)
+    while count > 0:
+        points = min(CHUNK, count)
+        fill_points(words, x[:points], y[:points], squares[:points])
+        count -= points

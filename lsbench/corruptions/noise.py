@@ -18,8 +18,8 @@ import math
 
 import numpy as np
 from numpy.random import RandomState
+from numpy.typing import NDArray
 
-from lsbench.corruptions.grey import Image
 from lsbench.corruptions.poisson import fill_poisson, means_of_greys
 from lsbench.corruptions.random_stream import (
     CHUNK,
@@ -32,6 +32,7 @@ from lsbench.corruptions.random_stream import (
     stream_of,
 )
 
+Image = NDArray[np.uint8]
 #: Values this close to an integer, in grey levels, are computed again: 100,000 times the error made before.
 GUARD = 1e-6
 

@@ -25,13 +25,12 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from lsbench.corruptions.blur import motion_blurred
-from lsbench.corruptions.correlate import gaussian, half_gaussian
+from lsbench.corruptions.correlate import gaussian, gaussian_mirrored, half_gaussian
 from lsbench.corruptions.digital import displaced
 from lsbench.corruptions.draws import draw_uniform
 from lsbench.corruptions.frost_textures import TEXTURES, read_texture, resize_texture
 from lsbench.corruptions.opencv import cv2
 from lsbench.corruptions.weather import SNOW, draw_flakes, to_levels, under_frost, under_snow
-from lsbench.corruptions.wide_blur import gaussian_mirrored
 
 Image = NDArray[np.uint8]
 #: Per severity, as shares of the size: displacement, width of its Gaussian, how far the affine map reaches.

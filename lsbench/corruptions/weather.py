@@ -17,14 +17,13 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from lsbench.corruptions.blur import motion_blurred
-from lsbench.corruptions.correlate import gaussian
+from lsbench.corruptions.correlate import gaussian, gaussian_single
 from lsbench.corruptions.draws import draw_normal, draw_normal_rows, draw_uniform
 from lsbench.corruptions.frost_textures import TEXTURES, read_texture, resize_texture
 from lsbench.corruptions.hsv_kernels import adjust
 from lsbench.corruptions.opencv import cv2
 from lsbench.corruptions.snow_kernels import enlarge, lay_mud, lay_snow, lay_water
 from lsbench.corruptions.weather_kernels import grow_plasma, lay_fog, mix
-from lsbench.corruptions.wide_blur import gaussian_single
 
 Image = NDArray[np.uint8]
 Plane = NDArray[np.float64]

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from lsbench.corruptions.grey import Image
 from lsbench.corruptions.random_stream import U64, compiled
 
+Image = NDArray[np.uint8]
 #: Exclusive ends and steps of the enlargements, which start at 1.
 FACTORS = ((1.11, 0.01), (1.16, 0.01), (1.21, 0.02), (1.26, 0.02), (1.31, 0.03))
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
+import math
 import os
-import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
+from lsbench.core.atomic import atomic_folder
 from lsbench.core.errors import DataError
+from lsbench.core.lock import locked
 
 MARKER = ".complete"
 
@@ -59,21 +59,12 @@ def materialise(name: str, fingerprint: str, write: Callable[[Path], None]) -> P
     target = parent / f"{name}-{fingerprint[:12]}"
     if _is_complete(target, fingerprint):
         return target
-    with file_lock(parent / f".{target.name}.lock"):
+    with locked(parent / f".{target.name}.lock", what=str(target), wait_s=math.inf):
         if not _is_complete(target, fingerprint):
-            _write_and_rename(target, fingerprint, write)
+            with atomic_folder(target) as part:
+                write(part)
+                (part / MARKER).write_text(fingerprint + "\n", encoding="ascii")
     return target
-
-
-@contextmanager
-def file_lock(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `path` (created if needed) until the block ends."""
-    with path.open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(handle, fcntl.LOCK_UN)
 
 
 def _is_complete(folder: Path, fingerprint: str) -> bool:
@@ -81,21 +72,6 @@ def _is_complete(folder: Path, fingerprint: str) -> bool:
         return (folder / MARKER).read_text(encoding="ascii").strip() == fingerprint
     except FileNotFoundError:
         return False
-
-
-def _write_and_rename(target: Path, fingerprint: str, write: Callable[[Path], None]) -> None:
-    for stale in target.parent.glob(f".{target.name}.part-*"):  # left by a killed process: we hold the lock
-        shutil.rmtree(stale, ignore_errors=True)
-    part = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.part-"))
-    try:
-        write(part)
-        (part / MARKER).write_text(fingerprint + "\n", encoding="ascii")
-        part.chmod(0o755)
-        if target.exists():
-            shutil.rmtree(target)
-        part.rename(target)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _is_writable(folder: Path) -> bool:

@@ -7,15 +7,19 @@ they nor this module import torch, and they import numpy or Pillow only inside f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from pydantic import Field
 
 from lsbench.core.errors import DataError
 from lsbench.core.spec import StrictModel
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 SPLITS = ("train", "val", "test")
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
@@ -63,6 +67,10 @@ class ImageFolders:
         answers: Gives for the path ``<class>/<file name>`` of an image all class indices that are right; an
             image for which it gives none is left out. ``None`` where each image has the one class that it is
             stored under.
+        masks: Gives for a split and the paths of some of its images the pixels of the object in each, shape
+            ``(N, H, W)``; ``None`` where nobody knows them.
+        problems: Gives one line for each wanted split that cannot be used; only data sets whose splits are
+            conditions of corrupted images, of which any may be missing, have it.
     """
 
     root: Path
@@ -75,6 +83,8 @@ class ImageFolders:
     numbered: tuple[str, ...] | None = None
     subset: tuple[int, ...] | None = None
     answers: Callable[[str], tuple[int, ...]] | None = None
+    masks: Callable[[str, Sequence[str]], NDArray[np.bool_]] | None = field(default=None, compare=False)
+    problems: Callable[[Iterable[str]], Mapping[str, str]] | None = field(default=None, compare=False)
 
     @property
     def num_classes(self) -> int:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lsbench.core.atomic import write_text
 from lsbench.data.cache import cache_root
 
 SETTLED_NS = 2_000_000_000
@@ -39,7 +39,7 @@ def remember(
         return known["answer"]
     answer = find()
     if is_final(answer) and time.time_ns() - newest_ns > SETTLED_NS:
-        _write(path, {"state": state, "answer": answer})
+        write_text(path, json.dumps({"state": state, "answer": answer}))
     return answer
 
 
@@ -49,10 +49,3 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) and "answer" in found else {}
-
-
-def _write(path: Path, memo: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}")
-    part.write_text(json.dumps(memo), encoding="utf-8")
-    part.replace(path)

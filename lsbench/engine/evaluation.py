@@ -26,8 +26,8 @@ class EvaluationSpec(JobSpec):
         description="of the training: those after the last update, or their moving average; pretrained: no "
         "training, those that the variant's model_args name (checkpoint, or pretrained: true)",
     )
-    batch_size: int = Field(default=256, ge=1)
-    channels_last: bool = False
+    batch_size: int = Field(default=256, ge=1, description="images that go through the model at a time")
+    channels_last: bool = Field(default=False, description="memory layout of images and weights")
     data_workers: int = Field(default=0, ge=0, description="loader processes; changes no result")
 
     @classmethod
@@ -39,8 +39,3 @@ class EvaluationSpec(JobSpec):
         """Raise a ValueError if the moving average is to be tested of a training that keeps none."""
         if self.weights == "ema" and getattr(need, "ema_decay", 0.0) is None:
             raise ValueError("the training keeps no moving average: set its ema_decay")
-
-    @property
-    def weights_mark(self) -> str:
-        """What the protocol says of the weights: nothing for the last ones."""
-        return "" if self.weights == "last" else f"|{self.weights}"

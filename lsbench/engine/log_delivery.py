@@ -9,19 +9,15 @@ from __future__ import annotations
 
 import importlib
 import json
-import random
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from textwrap import shorten
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-import torch
-
 from lsbench.core.errors import ConfigError
 from lsbench.core.job import JobContext
+from lsbench.data.loading.random_state import same_randomness_afterwards
 from lsbench.loggers import ChosenLogger, Logger, RunInfo, parse_logger
 
 Warn = Callable[[str], None]
@@ -47,7 +43,7 @@ class MultiLogger:
             ConfigError: If a logger lacks a package that it needs.
         """
         self._deliveries = [_Delivery(choice, run, warn) for choice in chosen]
-        with _same_randomness_afterwards():
+        with same_randomness_afterwards():
             for delivery in self._deliveries:
                 delivery.open()
 
@@ -69,13 +65,13 @@ class MultiLogger:
             metrics: Name -> value; one that was not measured (None) is left out.
         """
         shown = {name: float(value) for name, value in metrics.items() if value is not None}
-        with _same_randomness_afterwards():
+        with same_randomness_afterwards():
             for delivery in self._deliveries:
                 delivery.log(epoch, shown)
 
     def close(self, ok: bool) -> None:
         """End every run, after a last try to deliver what a logger has missed."""
-        with _same_randomness_afterwards():
+        with same_randomness_afterwards():
             for delivery in self._deliveries:
                 delivery.close(ok)
 
@@ -155,7 +151,7 @@ def open_loggers(choices: Sequence[Any], run: RunInfo, *, warn: Warn = _warn) ->
     """
     chosen = [parse_logger(choice) for choice in choices]
     problems = []
-    with _same_randomness_afterwards():
+    with same_randomness_afterwards():
         for choice in chosen:
             try:
                 importlib.import_module(choice.kind.package)
@@ -209,15 +205,3 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
         elif value is not None:
             is_plain = isinstance(value, (str, bool, int, float))
             yield f"{prefix}{name}", value if is_plain else json.dumps(value, default=str)
-
-
-@contextmanager
-def _same_randomness_afterwards() -> Iterator[None]:
-    """Give the generators of the process back as they were: a logger that draws must change no result."""
-    of_python, of_numpy, of_torch = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    try:
-        yield
-    finally:
-        random.setstate(of_python)
-        np.random.set_state(of_numpy)
-        torch.set_rng_state(of_torch)

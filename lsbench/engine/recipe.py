@@ -75,7 +75,7 @@ class Recipe(JobSpec):
     )
 
     recipe: str | None = Field(default=None, description="a named recipe, for what is not said here")
-    epochs: int = Field(default=10, ge=1)
+    epochs: int = Field(default=10, ge=1, description="passes over the training images")
     batch_size: int = Field(default=64, ge=1, description="images of one update, on all devices together")
     device_batch_size: int | None = Field(
         default=None, ge=1, description="most images that a device takes at once; an update accumulates more"
@@ -85,9 +85,9 @@ class Recipe(JobSpec):
     lr_reference_batch: int | None = Field(
         default=None, ge=1, description="the batch that `lr` is meant for: scaled linearly to batch_size"
     )
-    min_lr: float = Field(default=1e-5, ge=0)
-    warmup_epochs: float = Field(default=1.0, ge=0)
-    warmup_lr: float = Field(default=1e-6, ge=0)
+    min_lr: float = Field(default=1e-5, ge=0, description="learning rate at the end of the cosine")
+    warmup_epochs: float = Field(default=1.0, ge=0, description="epochs in which the rate rises linearly")
+    warmup_lr: float = Field(default=1e-6, ge=0, description="learning rate at the start of the warmup")
     lr_step: Literal["update", "epoch", "epoch_late"] = Field(
         default="update", description="when the rate changes; epoch_late: each epoch has the one before's"
     )
@@ -96,19 +96,24 @@ class Recipe(JobSpec):
     mixup: float = Field(default=0.0, ge=0, description="alpha of mixup; 0: none")
     cutmix: float = Field(default=0.0, ge=0, description="alpha of CutMix; 0: none")
     repeats: int = Field(default=1, ge=1, description="repeated augmentation: copies of an image in a batch")
-    clip: Clip | None = None
+    clip: Clip | None = Field(default=None, description="clipping of gradients; default: none")
     ema_decay: float | None = Field(default=None, gt=0, lt=1, description="moving average of the weights")
-    distill: Distill | None = None
-    augment: Augment = Augment()
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    channels_last: bool = False
+    distill: Distill | None = Field(default=None, description="a teacher to learn from; default: none")
+    augment: Augment = Field(default=Augment(), description="how training images are varied")
+    precision: Literal["fp32", "bf16", "fp16"] = Field(
+        default="fp32", description="bf16 and fp16: mixed precision, by autocast"
+    )
+    channels_last: bool = Field(default=False, description="memory layout of images and weights")
     compile: bool = Field(default=False, description="torch.compile; needs a C++ compiler on the CPU")
     validate_every: int = Field(default=1, ge=0, description="epochs between validations; 0: only at the end")
     max_unreadable: int = Field(default=0, ge=0, description="unreadable images to skip before giving up")
     max_loss: float | None = Field(
         default=None, gt=0, description="a loss above it has diverged; default: ten times the first one"
     )
-    on_divergence: Literal["fail", "retry_lower_lr"] = "fail"
+    on_divergence: Literal["fail", "retry_lower_lr"] = Field(
+        default="fail",
+        description="retry_lower_lr: go on from the last good checkpoint at half the rate, up to three times",
+    )
     data_workers: int = Field(default=0, ge=0, description="loader processes; changes no result")
     checkpoint_minutes: float = Field(default=15.0, ge=0, description="between checkpoints within an epoch")
     checkpoint_url: str | None = Field(

@@ -9,10 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lsbench.core.job import JobContext
 from lsbench.data.loading.loader import create_eval_loader
-from lsbench.data.preflight import check_data
-from lsbench.engine.classify import data_root, dataset_of, prepare_folders
+from lsbench.engine.open_data import OpenData
 
 
 @dataclass(frozen=True)
@@ -32,22 +30,24 @@ class Sample:
     paths: tuple[str, ...]
 
 
-def read_sample(context: JobContext, split: str, num_images: int) -> Sample:
+def read_sample(data: OpenData, split: str, num_images: int) -> Sample:
     """Return `num_images` of a split, or all where it has fewer, evenly spaced over its sorted list.
 
     Raises:
         DataError: If the data is not there.
     """
-    plugin, spec = dataset_of(context)
-    check_data(plugin, spec, data_root(context), splits=[split]).require()
-    folders = prepare_folders(context)
-    folders = replace(folders, limit=min(num_images, folders.limit or num_images))
+    data.require([split])
+    folders = replace(data.folders, limit=min(num_images, data.folders.limit or num_images))
     batches = create_eval_loader(
-        folders, split=split, img_size=spec.img_size, batch_size=num_images, in_memory=plugin.in_memory
+        folders,
+        split=split,
+        img_size=data.img_size,
+        batch_size=num_images,
+        in_memory=data.plugin.in_memory,
     )
     images = torch.cat([found for found, _ in batches])
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (folders.mean, folders.std))
     pictures = (images * std + mean).clamp(0, 1).permute(0, 2, 3, 1).numpy()
     paths = tuple(batches.paths)
-    masks = plugin.object_masks(spec, split, paths) if hasattr(plugin, "object_masks") else None
+    masks = None if folders.masks is None else folders.masks(split, paths)
     return Sample(images, pictures, masks, paths)

@@ -17,6 +17,7 @@ from timm.utils import dispatch_clip_grad
 from torch import Tensor, nn
 
 from lsbench.core.errors import ConfigError, DataError, DivergedError
+from lsbench.data.loading.random_state import put_random_state, read_random_state
 from lsbench.data.loading.sample_rng import derive_seed
 from lsbench.engine import weights
 from lsbench.engine.checkpoints import Checkpoints
@@ -32,7 +33,6 @@ from lsbench.engine.distributed import (
 from lsbench.engine.loss_watch import LOOK_EVERY, LossWatch
 from lsbench.engine.objective import Objective
 from lsbench.engine.process import seed_everything
-from lsbench.engine.random_state import put_random_state, read_random_state
 from lsbench.engine.recipe import Recipe
 from lsbench.engine.schedule import Schedule
 from lsbench.engine.training_state import Progress, TrainingState

@@ -11,10 +11,11 @@ import pandas as pd
 
 from lsbench.core.env import code_label
 from lsbench.gate.measurement import GateRow, Images, Measurement, Pairs, RowKey
+from lsbench.store.job_files import read_arrays
 from lsbench.store.results import ResultsFolder
+from lsbench.store.right_images import read_right
 from lsbench.suite.gate import GateRule
 from lsbench.tables.frames.load import load_table
-from lsbench.tables.pairs import read_arrays, read_right
 
 UNMEASURED = "nothing could be measured"
 
@@ -80,7 +81,7 @@ def _commit(where: dict[str, Any]) -> str | None:
 def _images(job_folder: Path, metric: str, value: float | None) -> Images | None:
     """Return the per-image bits that a value is the mean of, or None if there are none."""
     found = read_right(job_folder, metric, value)
-    return None if found is None else Images.pack(found.right(), found.sha256)
+    return None if found is None else Images.pack(found)
 
 
 def _pairs(path: Path) -> Pairs | None:

@@ -11,7 +11,8 @@ from lsbench.core.atomic import atomic_write
 from lsbench.core.lock import locked
 from lsbench.gate.judge import Judgement
 from lsbench.gate.measurement import RowKey
-from lsbench.gate.render_json import to_row
+from lsbench.gate.renderers import to_row
+from lsbench.rendering.sparkline import sparkline
 from lsbench.tables.nights import COLUMNS, night_curves, read_nights
 
 
@@ -44,4 +45,6 @@ def add_night(path: Path, judgement: Judgement) -> pd.DataFrame:
 def trends(history: pd.DataFrame, suite: str, preset: str) -> dict[RowKey, str]:
     """Return a small chart of the last nights of each row."""
     curves = night_curves(history, suite, preset)
-    return {RowKey(one.variant, one.metric, one.protocol, one.dataset): one.chart for one in curves}
+    return {
+        RowKey(one.variant, one.metric, one.protocol, one.dataset): sparkline(one.values) for one in curves
+    }

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lsbench.core.spec import StrictModel
+from lsbench.store.right_images import RightImages
 
 
 class RowKey(NamedTuple):
@@ -38,14 +39,14 @@ class Images(StrictModel):
     bits: str
 
     @classmethod
-    def pack(cls, right: NDArray[np.bool_], sha256: str) -> Images:
-        """Return what `right`, shape ``(count,)``, says.
+    def pack(cls, images: RightImages) -> Images:
+        """Return `images` in a form that JSON holds.
 
-        >>> Images.pack(np.array([True, False, True]), "0").right()
+        >>> Images.pack(RightImages.pack(np.array([True, False, True]), "0")).right()
         array([ True, False,  True])
         """
-        bits = base64.b64encode(np.packbits(right).tobytes()).decode()
-        return cls(count=len(right), sha256=sha256, bits=bits)
+        bits = base64.b64encode(images.packed.tobytes()).decode()
+        return cls(count=images.count, sha256=images.sha256, bits=bits)
 
     def right(self) -> NDArray[np.bool_]:
         """Return whether each image was right, shape ``(count,)``.
@@ -56,7 +57,7 @@ class Images(StrictModel):
         packed = np.frombuffer(base64.b64decode(self.bits, validate=True), dtype=np.uint8)
         if len(packed) != -(-self.count // 8):
             raise ValueError(f"expected the bits of {self.count} images, found {8 * len(packed)}")
-        return np.unpackbits(packed, count=self.count).astype(bool)
+        return RightImages(packed, self.count, self.sha256).right()
 
 
 class Pairs(StrictModel):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from lsbench.core.facets import Facets
 from lsbench.core.job import Job, JobContext, JobKind, JobSpec, Resources
 from lsbench.core.record import Record, measured
 from lsbench.core.registry import ANALYSES
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from lsbench.analyses import Analysis, Findings, Subject
+    from lsbench.engine.open_data import OpenData
 
 #: Costly analyses go through the model forwards and backwards.
 USUAL_PASSES = 3
@@ -29,7 +31,9 @@ class AnalyzeSpec(JobSpec):
 
     kind: str = Field(default="erf", description="see `lsbench list analyses`")
     num_images: int = Field(default=50, ge=1, description="evenly spaced over the split")
-    split: Literal["train", "val", "test"] = "test"
+    split: Literal["train", "val", "test"] = Field(
+        default="test", description="images of the data set that are used"
+    )
     batch_size: int = Field(default=10, ge=1, description="images that go through the model at a time")
     weights: Literal["last", "ema", "pretrained", "fresh"] = Field(
         default="last",
@@ -50,8 +54,10 @@ class AnalyzeSpec(JobSpec):
     def _has_two_trainings(self) -> Self:
         if self.other is not None and self.weights not in ("last", "ema"):
             raise ValueError("other: two variants are compared after their trainings; weights: last or ema")
-        if self.other is not None and self.kind != "cka":
-            raise ValueError(f"other: expected with kind cka, found {self.kind}, which looks at one model")
+        if self.other is not None and not ANALYSES.load(self.kind).is_of_two:
+            raise ValueError(
+                f"other: expected an analysis of two models, found {self.kind}, which looks at one model"
+            )
         return self
 
     @classmethod
@@ -75,30 +81,32 @@ def run(context: JobContext) -> Sequence[Record]:
     A model that lacks what the analysis looks at gets no files, and records without a value that say why.
     """
     from lsbench.analyses import NotApplicableError
+    from lsbench.engine.open_data import open_data
 
     analysis: Analysis = ANALYSES.load(context.spec.kind)
-    subject = _subject(context)
+    data = open_data(context)
+    subject = _subject(context, data)
     try:
         found = analysis.analyse(subject)
     except NotApplicableError as error:
         if context.job.id is None:
             raise
         context.emit({"ev": "warning", "message": str(error)})
-        where = {**_where(context, analysis, 0), "setting": {"missing": str(error)}}
-        return [measured(name, None, n=0, **where) for name in analysis.metrics]
+        where = {**_where(context, data, analysis, 0), "setting": {"missing": str(error)}}
+        return [measured(one.name, None, n=0, **where) for one in analysis.quantities]
     write_findings(context.folder, context.spec.kind, subject.title, analysis, found)
-    return _records(found, _where(context, analysis, len(subject.images)))
+    return _records(found, _where(context, data, analysis, len(subject.images)))
 
 
-def _subject(context: JobContext) -> Subject:
+def _subject(context: JobContext, data: OpenData) -> Subject:
     from lsbench.analyses import Subject
     from lsbench.engine.sample import read_sample
 
     spec: AnalyzeSpec = context.spec
-    sample = read_sample(context, spec.split, spec.num_images)
+    sample = read_sample(data, spec.split, spec.num_images)
     other = _other_job(context)
     return Subject(
-        model=_model(context),
+        model=_model(context, data),
         images=sample.images.to(context.device),
         pictures=sample.pictures,
         masks=sample.masks,
@@ -110,11 +118,11 @@ def _subject(context: JobContext) -> Subject:
     )
 
 
-def _model(context: JobContext) -> nn.Module:
+def _model(context: JobContext, data: OpenData) -> nn.Module:
     from lsbench.engine.classify import create_tested, create_variant
 
     which = context.spec.weights
-    model = create_variant(context) if which == "fresh" else create_tested(context, which)
+    model = create_variant(context, data) if which == "fresh" else create_tested(context, data, which)
     return model.to(context.device).eval()
 
 
@@ -130,7 +138,10 @@ def _other_job(context: JobContext) -> tuple[Job, Path] | None:
 def _other_model(context: JobContext, job: Job, folder: Path) -> nn.Module:
     from dataclasses import replace
 
-    return _model(replace(context, job=job, needs={job.name: folder}))
+    from lsbench.engine.open_data import open_data
+
+    of_other = replace(context, job=job, needs={job.name: folder})
+    return _model(of_other, open_data(of_other))
 
 
 def _progress(context: JobContext) -> Callable[[int, int], None]:
@@ -158,25 +169,25 @@ def write_findings(folder: Path, name: str, title: str, analysis: Analysis, foun
                 figure.savefig(file, format=kind, dpi=150, metadata=metadata)
 
 
-def _where(context: JobContext, analysis: Analysis, images: int) -> dict[str, Any]:
-    from lsbench.engine.classify import dataset_of
-
+def _where(context: JobContext, data: OpenData, analysis: Analysis, images: int) -> dict[str, Any]:
     spec: AnalyzeSpec = context.spec
-    _, dataset = dataset_of(context)
-    against = "" if spec.other is None else f"|other={spec.other}"
-    weights = "" if spec.weights == "last" else f"|{spec.weights}"
-    # The unbiased estimate of cka is of batches.
-    batch = f"|batch={spec.batch_size}" if spec.kind == "cka" else ""
-    size = f"|res={dataset.img_size}|n={images or spec.num_images}"
-    version = f"|v{JOB.version}.{analysis.version}"
-    protocol = f"{spec.kind}|{spec.split}{weights}{against}{batch}{size}{version}"
-    return {"protocol": protocol, "dataset": str(dataset.name)}
+    facets = Facets(
+        method=spec.kind,
+        split=spec.split,
+        weights=spec.weights,
+        other=spec.other,
+        batch_size=spec.batch_size if analysis.is_of_batches else None,
+        res=data.img_size,
+        n=images or spec.num_images,
+        version=f"{JOB.version}.{analysis.version}",
+    )
+    return {"facets": facets, "dataset": data.name}
 
 
 def _records(found: Findings, where: Mapping[str, Any]) -> list[Record]:
     from lsbench.engine.intervals import interval_of
 
-    images = int(str(where["protocol"]).rpartition("|n=")[2].partition("|")[0])
+    images = where["facets"].n
     records = [measured(name, value, n=images, **where) for name, value in found.numbers.items()]
     for name, values in found.per_image.items():
         records.append(measured(name, float(values.mean()), n=images, **interval_of(values), **where))

@@ -7,14 +7,14 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from lsbench.core.facets import Facets
 from lsbench.core.ids import content_hash
 from lsbench.core.job import JobContext, JobKind, Resources
 from lsbench.core.record import Record, measured
 from lsbench.core.registry import METRICS
 from lsbench.engine.evaluation import EvaluationSpec
 from lsbench.metrics import Metric, as_metric
-
-PREDICTIONS = "predictions.npz"
+from lsbench.store.job_files import PREDICTIONS
 
 
 class EvaluateSpec(EvaluationSpec):
@@ -23,8 +23,12 @@ class EvaluateSpec(EvaluationSpec):
     data_fields: ClassVar[tuple[str, ...]] = ("on",)
     later_fields: ClassVar[frozenset[str]] = EvaluationSpec.later_fields | {"on"}
 
-    split: Literal["train", "val", "test"] = "test"
-    metrics: tuple[str, ...] = Field(default=("top1", "top5"), min_length=1)
+    split: Literal["train", "val", "test"] = Field(
+        default="test", description="images of the data set that are used"
+    )
+    metrics: tuple[str, ...] = Field(
+        default=("top1", "top5"), min_length=1, description="see `lsbench list metrics`"
+    )
     on: str | dict[str, Any] | None = Field(
         default=None,
         description="another data set with the variant's classes to test on: its name, or a mapping with "
@@ -44,26 +48,21 @@ def run(context: JobContext) -> Sequence[Record]:
     Where the data set has images of some classes only, the answer is looked for among these first, and then
     among all: two protocols, from one pass over the images.
     """
-    from lsbench.data.preflight import check_data
-    from lsbench.engine.classify import (
-        create_eval_batches,
-        create_tested,
-        data_root,
-        dataset_of,
-        prepare_folders,
-    )
+    from lsbench.engine.classify import create_eval_batches, create_tested
     from lsbench.engine.evaluator import evaluate_heads
+    from lsbench.engine.open_data import open_tested
     from lsbench.engine.weights import weights_sha256
 
     spec: EvaluateSpec = context.spec
     other = next(iter(spec.other_data()), None)
-    folders = prepare_folders(context, other)
-    check_data(*dataset_of(context, other), data_root(context), splits=[spec.split]).require()
+    own, tested = open_tested(context, other)
+    tested.require([spec.split])
+    folders = tested.folders
     batches: Any = create_eval_batches(
-        context, spec.split, batch_size=spec.batch_size, workers=spec.data_workers, other=other
+        tested, spec.split, batch_size=spec.batch_size, workers=spec.data_workers
     )
     metrics = {name: as_metric(METRICS.load(name)) for name in spec.metrics}
-    model = create_tested(context, spec.weights)
+    model = create_tested(context, own, spec.weights)
     sha256 = weights_sha256(model.state_dict())
     heads = (None,) if folders.subset is None else (folders.subset, None)
     found = evaluate_heads(
@@ -77,13 +76,17 @@ def run(context: JobContext) -> Sequence[Record]:
         on_batch=_progress(context, len(batches.paths)),
     )
     _save_predictions(context, found, list(batches.paths)[: found[0].num_images])
-    _, dataset = dataset_of(context, other)
     records = []
     for head, of_head in zip(heads, found, strict=True):
-        classes = "" if folders.subset is None else f"|classes={len(head or folders.wnids)}"
-        size = f"|res={dataset.img_size}{classes}|n={of_head.num_images}"
-        protocol = f"{spec.split}{spec.weights_mark}{size}|v{JOB.version}"
-        where = {"protocol": protocol, "dataset": str(dataset.name), "setting": {"weights_sha256": sha256}}
+        facets = Facets(
+            split=spec.split,
+            weights=spec.weights,
+            res=tested.img_size,
+            classes=None if folders.subset is None else len(head or folders.wnids),
+            n=of_head.num_images,
+            version=str(JOB.version),
+        )
+        where = {"facets": facets, "dataset": tested.name, "setting": {"weights_sha256": sha256}}
         records += [_record(name, metric, of_head, **where) for name, metric in metrics.items()]
     return records
 

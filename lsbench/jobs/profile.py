@@ -11,10 +11,8 @@ from lsbench.core.catalog import unknown_model
 from lsbench.core.job import JobContext, JobKind, JobSpec, Resources
 from lsbench.core.record import Record
 from lsbench.core.registry import MIXERS, PROBES
+from lsbench.probes import Probe, as_probe
 from lsbench.timing.request import Budget, Precision, Setting, TimedModel
-
-USUAL_PASSES = {"latency": 500, "throughput": 40}
-USUAL_MAX = 256
 
 
 class Control(TimedModel):
@@ -37,14 +35,18 @@ class ProfileSpec(JobSpec):
 
     later_fields: ClassVar[frozenset[str]] = JobSpec.later_fields | {"processes"}
 
-    probes: tuple[str, ...] = Field(default=("params", "macs", "latency", "throughput"), min_length=1)
+    probes: tuple[str, ...] = Field(
+        default=("params", "macs", "latency", "throughput"),
+        min_length=1,
+        description="see `lsbench list probes`",
+    )
     batch_size: Annotated[int, Field(ge=1)] | Literal["max"] = Field(
         default=64,
         description="images per batch of throughput; max: the largest power of two that fits",
     )
-    precision: Precision = "fp32"
+    precision: Precision = Field(default="fp32", description="of weights and activations while timed")
     fused: bool = Field(default=False, description="time the model fused for evaluation")
-    channels_last: bool = False
+    channels_last: bool = Field(default=False, description="memory layout of images and weights")
     compiled: bool = Field(default=False, description="time the model after torch.compile")
     cuda_graphs: bool = Field(default=False, description="replay one CUDA graph per pass; only on a GPU")
     control: str | Control | None = Field(
@@ -84,7 +86,7 @@ class ProfileSpec(JobSpec):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        ratios = [name for name in self.probes if name.endswith("_ratio")]
+        ratios = [name for name in self.probes if _probe(name).has_control]
         if ratios and self.control is None:
             raise ValueError(f"probe '{ratios[0]}' compares with a control model: give `control`")
         if self.min_s > self.max_s:
@@ -111,9 +113,14 @@ class ProfileSpec(JobSpec):
         found: dict[str, None] = {}
         for name in self.probes:
             found[name] = None
-            if self.control is not None and name in USUAL_PASSES:
-                found[f"{name}_ratio"] = None
+            companion = _probe(name).companion
+            if self.control is not None and companion is not None:
+                found[companion] = None
         return tuple(found)
+
+
+def _probe(name: str) -> Probe:
+    return as_probe(PROBES.load(name))
 
 
 def run(context: JobContext) -> Sequence[Record]:
@@ -121,24 +128,22 @@ def run(context: JobContext) -> Sequence[Record]:
 
     This process leaves the GPU alone: it would hold memory that a timing may need.
     """
-    from lsbench.engine.classify import create_variant, dataset_of
+    from lsbench.engine.classify import create_variant
+    from lsbench.engine.open_data import open_data
 
-    _, dataset = dataset_of(context)
-    model = create_variant(context).eval()
+    data = open_data(context)
+    model = create_variant(context, data).eval()
     probes = context.spec.all_probes()
     records: list[Record] = []
     for number, name in enumerate(probes):
         context.emit({"ev": "step", "step": number, "steps": len(probes), "what": name})
-        records += PROBES.load(name)(model, dataset.img_size, context)
+        records += _probe(name)(model, data.img_size, context)
     return records
 
 
 def cost(spec: ProfileSpec, macs: float, images: Callable[[str], int]) -> float:
     """Return about how many MACs a profile takes; what a timing takes depends on how noisy the machine is."""
-    batch = USUAL_MAX if spec.batch_size == "max" else spec.batch_size
-    sizes = {"latency": 1, "throughput": batch}
-    asked = [name.removesuffix("_ratio") for name in spec.all_probes()]
-    return macs * (1 + sum(USUAL_PASSES[name] * sizes[name] for name in asked if name in sizes))
+    return macs * (1 + sum(_probe(name).images(spec) for name in spec.all_probes()))
 
 
 JOB = JobKind(

@@ -6,11 +6,13 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lsbench.core.facets import Facets
 from lsbench.core.ids import content_hash
 from lsbench.core.job import JobContext, JobKind, Resources
 from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
-from lsbench.robustness.spec import RobustnessSpec, protocol_of
+from lsbench.robustness.spec import RobustnessSpec, corruption_facets
+from lsbench.store.job_files import PREDICTIONS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,56 +20,58 @@ if TYPE_CHECKING:
 
     from lsbench.robustness.opening import Opened
 
-PREDICTIONS = "predictions.npz"
 BLOCKS = "cells"
 
 
 def run(context: JobContext) -> Sequence[Record]:
-    """Predict every variant of every image in one pass; return errors over all cells and of each.
+    """Predict every view of every image in one pass; return errors over all conditions and of each.
 
-    A limit of N batches takes as many of the first images as have their variants in N batches.
+    A limit of N batches takes as many of the first images as have their views in N batches.
     """
     import numpy as np
 
-    from lsbench.data.preflight import check_data
-    from lsbench.engine.classify import create_tested, data_root, dataset_of
+    from lsbench.engine.classify import create_tested
+    from lsbench.engine.open_data import open_data
     from lsbench.engine.weights import weights_sha256
-    from lsbench.robustness.opening import open_variants
+    from lsbench.robustness.opening import open_views
     from lsbench.robustness.records import corruption_records
     from lsbench.robustness.reference import reference_of
 
     spec: RobustnessSpec = context.spec
     dataset = str(context.job.variant.dataset["name"])
     reference = reference_of(dataset)
-    for other in (None, *spec.other_data()):
-        splits = [spec.split] if other is None else None
-        check_data(*dataset_of(context, other), data_root(context), splits=splits).require()
-    opened = open_variants(context)
+    data = open_data(context)
+    data.require([spec.split])
+    files = next((open_data(context, other) for other in spec.other_data()), None)
+    if files is not None:
+        files.require()
+    opened = open_views(context, data, files)
     for line in opened.missing.values():
         context.emit({"ev": "warning", "message": f"{line}; its error and mCE are left out"})
     images = _number_of_images(context, opened)
-    model = create_tested(context, spec.weights)
+    model = create_tested(context, data, spec.weights)
     setting: dict[str, Any] = {"weights_sha256": weights_sha256(model.state_dict()), **_versions()}
     predicted = _predict(context, model.to(context.device), opened, images, setting)
     _save(context, opened, predicted)
-    protocol = protocol_of(
+    facets = corruption_facets(
         spec,
         context.job.variant,
-        views=opened.views,
+        res=opened.res,
+        crop=opened.crop,
         reference=reference,
         images=images,
         version=JOB.version,
     )
     if opened.missing:
-        setting["missing"] = ["/".join(map(str, cell)) for cell in opened.missing]
+        setting["missing"] = ["/".join(map(str, condition)) for condition in opened.missing]
     wrong = predicted != np.array(opened.images.targets[:images])
     clean, *corrupted = wrong
     return corruption_records(
         clean,
-        dict(zip(opened.cells, corrupted, strict=True)),
-        spec.cells,
+        dict(zip(opened.conditions, corrupted, strict=True)),
+        spec.conditions,
         reference=reference,
-        protocol=protocol,
+        facets=facets,
         dataset=dataset,
         setting=setting,
     )
@@ -77,7 +81,7 @@ def _number_of_images(context: JobContext, opened: Opened) -> int:
     spec: RobustnessSpec = context.spec
     if context.job.limit is None:
         return len(opened.images)
-    most = math.ceil(context.job.limit * spec.batch_size / opened.source.num_variants)
+    most = math.ceil(context.job.limit * spec.batch_size / opened.source.num_views)
     return min(len(opened.images), most)
 
 
@@ -94,16 +98,14 @@ def _versions() -> dict[str, str]:
 def _predict(
     context: JobContext, model: Any, opened: Opened, images: int, setting: dict[str, Any]
 ) -> NDArray[np.int16]:
-    """Return the predictions of all variants, shape ``(1 + cells, N)``; finished blocks are read."""
+    """Return the predictions of all views, shape ``(1 + conditions, N)``; finished blocks are read."""
     from lsbench.engine.classify import usable_workers
     from lsbench.robustness.blocks import PredictionBlocks, blocks_of
-    from lsbench.robustness.predict import Feed, predict_variants
+    from lsbench.robustness.predict import Feed, predict_views
 
     spec: RobustnessSpec = context.spec
-    source = [context.job.id, setting, opened.cells, opened.images.paths]
-    kept = PredictionBlocks(
-        context.folder / BLOCKS, content_hash(source, length=64), opened.source.num_variants
-    )
+    source = [context.job.id, setting, opened.conditions, opened.images.paths]
+    kept = PredictionBlocks(context.folder / BLOCKS, content_hash(source, length=64), opened.source.num_views)
     feed = Feed(
         batch_size=spec.batch_size,
         mean=opened.folders.mean,
@@ -116,7 +118,7 @@ def _predict(
     def on_image(seen: int, rate: float) -> None:
         context.emit({"ev": "step", "step": seen, "steps": images, "images_per_s": round(rate, 1)})
 
-    return predict_variants(model, opened.source, blocks_of(images), kept, feed, on_image)
+    return predict_views(model, opened.source, blocks_of(images), kept, feed, on_image)
 
 
 def _save(context: JobContext, opened: Opened, predicted: NDArray[np.int16]) -> None:
@@ -136,17 +138,17 @@ def _save(context: JobContext, opened: Opened, predicted: NDArray[np.int16]) -> 
             targets=np.array(opened.images.targets[:images]),
             clean=predicted[0],
             predictions=predicted[1:],
-            cells=np.array([f"{name}/{severity}" for name, severity in opened.cells]),
+            cells=np.array([f"{name}/{severity}" for name, severity in opened.conditions]),
             names=np.array(names),
             images_sha256=np.array(content_hash(names, length=64)),
         )
 
 
 def cost(spec: RobustnessSpec, macs: float, images: Callable[[str], int]) -> float:
-    """Return the estimated MACs: one pass over the images and all their variants."""
-    name, severity = spec.cells[0]
+    """Return the estimated MACs: one pass over the images and all their views."""
+    name, severity = spec.conditions[0]
     found = images(spec.split if spec.protocol == "live" else f"{name}/{severity}")
-    return macs * (1 + len(spec.cells)) * (found if spec.subset is None else min(found, spec.subset))
+    return macs * (1 + len(spec.conditions)) * (found if spec.subset is None else min(found, spec.subset))
 
 
 #: A mean over corruptions is withheld when a part of it is missing.
@@ -161,7 +163,9 @@ QUANTITIES = (
         short_title="mCE",
         is_compared=True,
         tolerance=0.01,
-        published_under=("imagenet-c-files", "c15", "s5", "ref=alexnet-HD19", "n=50000"),
+        published_under=Facets(
+            method="imagenet-c-files", corruptions=15, severities=5, reference="alexnet-HD19", n=50_000
+        ),
         **_WITHHELD,
     ),
     Quantity(

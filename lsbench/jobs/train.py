@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from lsbench.core.facets import Facets
 from lsbench.core.job import JobContext, JobKind, Resources
 from lsbench.core.quantity import Quantity, percentage
-from lsbench.core.record import Record, epoch_protocol, measured
+from lsbench.core.record import Record, measured
 from lsbench.engine.recipe import Recipe
+from lsbench.store.job_files import HISTORY
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from lsbench.engine.log_delivery import MultiLogger
     from lsbench.engine.trainer import Trainer
 
-HISTORY = "history.json"
 #: Metric of the records of each epoch -> its name in the history.
 CURVES = {
     "train_loss": "loss",
@@ -40,25 +41,25 @@ def run(context: JobContext) -> Sequence[Record]:
     )
     from lsbench.engine.evaluator import evaluate
     from lsbench.engine.log_delivery import open_loggers, run_info
+    from lsbench.engine.open_data import open_data
     from lsbench.engine.trainer import Trainer
     from lsbench.engine.weights import weights_sha256
     from lsbench.metrics.top1 import top1
 
     recipe: Recipe = context.spec
-    model = create_variant(context)
+    data = open_data(context)
+    model = create_variant(context, data)
     trainer = Trainer(
         model,
         recipe,
-        create_train_batches(context, recipe),
+        create_train_batches(context, recipe, data),
         checkpoints_of(context.folder, recipe.checkpoint_url),
-        create_objective(context, recipe, model),
+        create_objective(context, recipe, model, data),
         seed=context.job.seed or 0,
         device=context.device,
         limit=context.job.limit,
     )
-    batches = create_eval_batches(
-        context, "val", batch_size=recipe.batch_size * 4, workers=recipe.data_workers
-    )
+    batches = create_eval_batches(data, "val", batch_size=recipe.batch_size * 4, workers=recipe.data_workers)
 
     def validate(model: nn.Module) -> dict[str, float]:
         found = evaluate(
@@ -104,12 +105,18 @@ def _write_history(context: JobContext, history: list[dict[str, float]], **more:
 def _records(context: JobContext, history: list[dict[str, float]], sha256: str) -> list[Record]:
     """Return the training's records: of the end and the best epoch, then of each epoch."""
     recipe: Recipe = context.spec
-    protocol = f"train|{recipe.epochs}ep|bs={recipe.batch_size}|lr={recipe.lr:g}|v{JOB.version}"
+    facets = Facets(
+        method="train",
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        lr=recipe.lr,
+        version=str(JOB.version),
+    )
     dataset = str(context.job.variant.dataset["name"])
     setting: dict[str, Any] = {"weights_sha256": sha256}
     if "lr_scale" in history[-1]:
         setting["lr_scale"] = history[-1]["lr_scale"]
-    shared: dict[str, Any] = {"dataset": dataset, "protocol": protocol}
+    shared: dict[str, Any] = {"dataset": dataset, "facets": facets}
     last = history[-1]
     n = int(last["val_images"])
     found = [
@@ -124,9 +131,8 @@ def _records(context: JobContext, history: list[dict[str, float]], sha256: str) 
     for number, entry in enumerate(history, 1):
         for metric, key in CURVES.items():
             if key in entry:
-                at_epoch = epoch_protocol(protocol, number)
-                where = {"epoch": number}
-                found.append(measured(metric, entry[key], protocol=at_epoch, dataset=dataset, setting=where))
+                shared = {"dataset": dataset, "facets": facets.of_epoch(number)}
+                found.append(measured(metric, entry[key], setting={"epoch": number}, **shared))
     return found
 
 

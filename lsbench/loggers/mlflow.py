@@ -6,16 +6,15 @@ one run. An epoch that is trained again adds a second point at its step.
 
 from __future__ import annotations
 
-import fcntl
+import math
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from lsbench.core.lock import locked
 from lsbench.core.spec import StrictModel
 from lsbench.loggers import Logger, LoggerKind, RunInfo
 
@@ -37,7 +36,7 @@ class MlflowSpec(StrictModel):
         description="tracking URI; default: MLFLOW_TRACKING_URI, or mlflow.db in the suite's results folder",
     )
     project: str | None = Field(default=None, description="the experiment; default: the suite's name")
-    tags: dict[str, str] = Field(default_factory=dict)
+    tags: dict[str, str] = Field(default_factory=dict, description="tags of every run")
 
 
 class MlflowRun:
@@ -70,15 +69,11 @@ def open_run(spec: MlflowSpec, run: RunInfo) -> Logger:
     if url is not None:
         return _continued_or_new(MlflowClient(tracking_uri=url), spec, run)
     beside = run.folder.absolute().parents[1] / "mlflow.db"
-    with _alone(beside.with_name(".mlflow.lock")):  # two jobs that create its tables at once spoil the file
+    lock = beside.with_name(".mlflow.lock")
+    with locked(
+        lock, what=str(beside), wait_s=math.inf
+    ):  # two jobs that create its tables at once spoil the file
         return _continued_or_new(MlflowClient(tracking_uri=f"sqlite:///{beside}"), spec, run)
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    with path.open("wb") as file:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX)
-        yield
 
 
 def _continued_or_new(client: MlflowClient, spec: MlflowSpec, run: RunInfo) -> MlflowRun:

@@ -24,7 +24,7 @@ class WandbSpec(StrictModel):
     project: str | None = Field(default=None, description="default: the suite's name")
     entity: str | None = Field(default=None, description="user or team; default: that of the login")
     group: str | None = Field(default=None, description="default: suite/preset")
-    tags: tuple[str, ...] = ()
+    tags: tuple[str, ...] = Field(default=(), description="tags of every run")
     url: str | None = Field(default=None, description="a server of one's own; default: W&B's")
     mode: Literal["online", "offline"] | None = Field(
         default=None, description="offline: files for `wandb sync`; default: WANDB_MODE, or online"

@@ -1,1 +1,52 @@
-"""Probes measure cost: one file each."""
+"""Probes measure cost: one file each.
+
+A file offers as ``PROBE`` a function of the model, the image size and the job, which returns records, or a
+:class:`Probe`, which says more about itself. Plans import it, so it imports torch only inside functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from lsbench.core.job import JobContext
+    from lsbench.core.record import Record
+
+    Measure = Callable[[nn.Module, int, JobContext], Sequence[Record]]
+
+__all__ = ["Probe", "as_probe"]
+
+
+def _no_images(spec: Any) -> int:
+    """Return 0."""
+    return 0
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One way to measure what a model costs.
+
+    Attributes:
+        measure: Measures a model: a function of the model, the height and width of its images, and the job.
+        images: Number of images that go through the model, about, under the settings of the job; for plans.
+        has_control: Whether it compares the model with the control that the job's settings name.
+        companion: The probe that follows this one wherever a control is named.
+    """
+
+    measure: Measure
+    images: Callable[[Any], int] = _no_images
+    has_control: bool = False
+    companion: str | None = None
+
+    def __call__(self, model: nn.Module, img_size: int, context: JobContext) -> Sequence[Record]:
+        """Measure a model, as a probe that is a mere function does."""
+        return self.measure(model, img_size, context)
+
+
+def as_probe(offered: Probe | Measure) -> Probe:
+    """Return what a file offers as a :class:`Probe`."""
+    return offered if isinstance(offered, Probe) else Probe(offered)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +11,7 @@ from lsbench.core.job import JobContext
 from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
 from lsbench.timing.launch import run_apart
-from lsbench.timing.records import Timed, create_request, protocol_of, save_samples
+from lsbench.timing.records import Timed, create_request, save_samples, timing_facets
 from lsbench.timing.request import Reply, Request, joined
 
 PAIRS = 60
@@ -48,7 +50,7 @@ RESOURCES = (
 )
 
 
-def time_alone(context: JobContext, img_size: int, *, batch: int | str, min_samples: int) -> Timed:
+def time_alone(context: JobContext, img_size: int, *, batch: int | Literal["max"], min_samples: int) -> Timed:
     """Return the timing of the job's model alone in a fresh process.
 
     Args:
@@ -59,7 +61,7 @@ def time_alone(context: JobContext, img_size: int, *, batch: int | str, min_samp
     """
     size = batch_size_of(context, img_size, batch)
     request = create_request(context, img_size, batch_size=size, min_samples=min_samples)
-    return Timed(request, measure(request), protocol_of(request, batch=batch))
+    return Timed(request, measure(request), timing_facets(request, batch=batch))
 
 
 def measure(request: Request) -> Reply:
@@ -68,7 +70,7 @@ def measure(request: Request) -> Reply:
     return joined([run_apart(part) for _ in range(request.budget.processes)])
 
 
-def batch_size_of(context: JobContext, img_size: int, batch: int | str) -> int:
+def batch_size_of(context: JobContext, img_size: int, batch: int | Literal["max"]) -> int:
     """Return the number of images; what ``"max"`` means is found in a process of its own."""
     if isinstance(batch, int):
         return batch
@@ -81,7 +83,7 @@ def save_values(context: JobContext, metric: str, values: NDArray[np.float64], t
 
 
 def ratio_record(
-    context: JobContext, img_size: int, metric: str, *, batch: int | str, is_rate: bool
+    context: JobContext, img_size: int, metric: str, *, batch: int | Literal["max"], is_rate: bool
 ) -> Record:
     """Return the median ratio of the model to the control over pairs that were timed in turns.
 
@@ -96,7 +98,7 @@ def ratio_record(
     """
     size = batch_size_of(context, img_size, batch)
     request = create_request(context, img_size, batch_size=size, min_samples=PAIRS, with_control=True)
-    timed = Timed(request, measure(request), protocol_of(request, batch=batch))
+    timed = Timed(request, measure(request), timing_facets(request, batch=batch))
     candidate, control = np.array(timed.reply.seconds), np.array(timed.reply.control_seconds)
     is_disturbed = np.array(timed.reply.is_disturbed)
     save_samples(context, metric, {"candidate": candidate, "control": control, "is_disturbed": is_disturbed})

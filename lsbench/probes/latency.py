@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from lsbench.core.job import JobContext
 from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
+from lsbench.probes import Probe
+from lsbench.probes._expected import latency_images
 from lsbench.probes._timing import RESOURCES
 
 if TYPE_CHECKING:
@@ -52,4 +54,4 @@ QUANTITIES = (
     *RESOURCES,
 )
 
-PROBE = latency
+PROBE = Probe(latency, latency_images, companion="latency_ratio")

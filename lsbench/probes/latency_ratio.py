@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from lsbench.core.job import JobContext
 from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
+from lsbench.probes import Probe
+from lsbench.probes._expected import latency_images
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,4 +34,4 @@ QUANTITIES = (
     ),
 )
 
-PROBE = latency_ratio
+PROBE = Probe(latency_ratio, latency_images, has_control=True)

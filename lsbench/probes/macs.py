@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lsbench.core.facets import Facets
 from lsbench.core.job import JobContext
 from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record, measured
@@ -26,21 +27,19 @@ def count(model: nn.Module, img_size: int, context: JobContext) -> Sequence[Reco
     size = (3, img_size, img_size)
     found, paper = count_macs(model, size), count_paper_macs(model, size)
     parts = {name: macs for name, macs in found.by_module.items() if name and "." not in name}
-    protocol = f"fvcore|unfused|res={img_size}|v1"
+    facets = Facets(method="fvcore", fused=False, res=img_size, version="1")
     return [
-        measured(
-            "macs", float(found.total), protocol=protocol, setting={**_setting(found), "by_module": parts}
-        ),
+        measured("macs", float(found.total), facets=facets, setting={**_setting(found), "by_module": parts}),
         measured(
             "macs_paper",
             float(paper.total),
-            protocol=f"fvcore|fused|res={img_size}|v1",
+            facets=facets.model_copy(update={"fused": True}),
             setting=_setting(paper),
         ),
         measured(
             "uncounted_ops",
             float(sum(found.uncounted.values())),
-            protocol=protocol,
+            facets=facets,
             setting={"uncounted_ops": found.uncounted},
         ),
     ]

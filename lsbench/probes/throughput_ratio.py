@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from lsbench.core.job import JobContext
 from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
+from lsbench.probes import Probe
+from lsbench.probes._expected import throughput_images
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,4 +35,4 @@ QUANTITIES = (
     ),
 )
 
-PROBE = throughput_ratio
+PROBE = Probe(throughput_ratio, throughput_images, has_control=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from rich.console import Console
@@ -19,18 +19,32 @@ def terminal_width() -> int:
     return max(shutil.get_terminal_size((160, 24)).columns, MIN_WIDTH)
 
 
-def print_table(
-    stream: io.StringIO,
+def table_text(
     title: str,
     titles: Sequence[str],
     rows: Sequence[Sequence[str]],
     notes: Sequence[str],
-) -> None:
-    """Print one table with its notes, as wide as the terminal."""
-    console = Console(file=stream, width=terminal_width(), highlight=False)
-    add_table(console, title, titles, [list(map(Text, row)) for row in rows], justify="left")
+    *,
+    numbers: Collection[str] = (),
+    min_width: int = MIN_WIDTH,
+) -> str:
+    """Return one table with its notes as text, as wide as the terminal.
+
+    Args:
+        title: Stands above the table.
+        titles: Of the columns.
+        rows: The cells of each row.
+        notes: Lines below the table.
+        numbers: Titles of the columns that are aligned right.
+        min_width: Columns of text that are used even where the terminal has fewer.
+    """
+    stream = io.StringIO()
+    console = Console(file=stream, width=max(terminal_width(), min_width), highlight=False)
+    cells = [list(map(Text, row)) for row in rows]
+    add_table(console, title, titles, cells, justify="left", numbers=numbers)
     for note in notes:
         console.print(Text(note))
+    return stream.getvalue()
 
 
 def add_table(
@@ -40,11 +54,22 @@ def add_table(
     rows: Sequence[Sequence[Text]],
     *,
     justify: Literal["left", "right"],
+    numbers: Collection[str] = (),
 ) -> None:
-    """Print a table; `justify` is that of all columns but the first."""
+    """Print a table.
+
+    Args:
+        console: Where to.
+        title: Stands above the table.
+        titles: Of the columns.
+        rows: The cells of each row.
+        justify: How all columns but the first are aligned.
+        numbers: Titles of the columns that are aligned right whatever `justify` says.
+    """
     table = Table(title=Text(title), title_justify="left")
     for number, column in enumerate(titles):
-        table.add_column(Text(column), justify="left" if number == 0 else justify, overflow="fold")
+        side = "right" if column in numbers else "left" if number == 0 else justify
+        table.add_column(Text(column), justify=side, overflow="fold")
     for row in rows:
         table.add_row(*row)
     console.print(table)

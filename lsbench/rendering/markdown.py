@@ -9,13 +9,19 @@ def table_lines(
     title: str, titles: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str]
 ) -> list[str]:
     """Return one table of words with its notes as lines of Markdown."""
-    head = [f"#### {escape(title)}", "", row_line(map(escape, titles)), row_line(["---"] * len(titles))]
+    cells = [list(map(escape, row)) for row in rows]
     return [
-        *head,
-        *(row_line(map(escape, row)) for row in rows),
+        f"#### {escape(title)}",
+        "",
+        *grid_lines(list(map(escape, titles)), cells),
         "",
         *(f"- {escape(note)}" for note in notes),
     ]
+
+
+def grid_lines(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return titles and rows, whose cells are Markdown already, as the lines of a table."""
+    return list(map(row_line, [titles, ["---"] * len(titles), *rows]))
 
 
 def row_line(cells: Iterable[str]) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Sequence
 
 from lsbench.core.quantity import quantity
-from lsbench.rendering.console import print_table
+from lsbench.rendering import console
 from lsbench.rendering.markdown import table_lines
 from lsbench.rendering.sentences import comparison_notes, p_text, sentence
 from lsbench.tables.comparisons import to_row
@@ -69,6 +68,4 @@ def table_text(
     """Return a table with notes for the terminal, or as Markdown."""
     if format_name == "markdown":
         return "\n".join(table_lines(title, header, rows, notes)) + "\n"
-    stream = io.StringIO()
-    print_table(stream, title, header, rows, notes)
-    return stream.getvalue()
+    return console.table_text(title, header, rows, notes)

@@ -1,24 +1,28 @@
-"""The sections that follow the table of a summary in reports for people, in order."""
+"""The sections that follow the table of a summary in reports for people: the same words in every format."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from lsbench.core.quantity import Quantity, quantity
+from lsbench.corruptions import in_order as corruptions_in_order
 from lsbench.rendering.cells import heading
-from lsbench.reports._analyses import analyses_table
-from lsbench.reports._comparisons import comparison_table
-from lsbench.reports._nights import nights_table
-from lsbench.reports._robustness import robustness_table
-from lsbench.reports._training import training_table
+from lsbench.rendering.sentences import base, comparison_notes, p_text, sentence
+from lsbench.rendering.sparkline import sparkline
+from lsbench.tables import analyses
+from lsbench.tables.analyses import AnalysisFigure
+from lsbench.tables.curves import Curve
+from lsbench.tables.nights import NightCurve
+from lsbench.tables.robustness import ERROR, RobustnessRow, robustness_notes, robustness_rows
 from lsbench.tables.summary import Summary
+from lsbench.tables.training import SHOWN, WAITING, TrainingRow, training_notes, training_rows
 
-SECTIONS = {
-    "comparisons": comparison_table,
-    "robustness": robustness_table,
-    "analyses": analyses_table,
-    "training": training_table,
-    "gate": nights_table,
-}
+IN_WORDS = ("in words", "p (Holm)", "over")
+OF_NIGHTS = ["metric", "variant", "nights", "last", "baseline", "verdict", "alarms"]
+ERROR_DIGITS = 1
+
+#: Titles of the columns, rows, and notes below them.
+Section = tuple[list[str], list[list[str]], list[str]]
 
 
 def sections(summary: Summary) -> Iterator[tuple[str, list[str], list[list[str]], list[str]]]:
@@ -27,3 +31,181 @@ def sections(summary: Summary) -> Iterator[tuple[str, list[str], list[list[str]]
         found = table(summary)
         if found is not None:
             yield f"{heading(summary)}: {name}", *found
+
+
+def _number(value: float | None, shown: Quantity) -> str:
+    return "-" if value is None else f"{value * shown.scale:.{shown.digits}f}"
+
+
+def comparison_table(summary: Summary) -> Section | None:
+    """Return header, rows and notes of the section on differences to the baseline.
+
+    Returns:
+        None for a smoke test, under overrides, and where no variant can be compared.
+    """
+    if summary.is_smoke or "+" in summary.preset or not summary.comparisons:
+        return None
+    rows = [[sentence(one), p_text(one.p_adjusted), base(one)] for one in summary.comparisons]
+    return list(IN_WORDS), rows, comparison_notes(summary.comparisons)
+
+
+def robustness_table(summary: Summary) -> Section | None:
+    """Return header, rows and notes of the section on corruptions.
+
+    Returns:
+        None where no job has tested on corrupted images.
+    """
+    rows = robustness_rows(summary.corruptions)
+    if not rows:
+        return None
+    names = corruptions_in_order(name for row in rows for name in row.errors)
+    header = ["error (%)", *(name.replace("_", " ") for name in names)]
+    return (
+        header,
+        [[row.title, *(_error(row, name) for name in names)] for row in rows],
+        [*_error_legend(rows), *robustness_notes(summary.corruptions)],
+    )
+
+
+def _error(row: RobustnessRow, name: str) -> str:
+    if name not in row.errors:
+        return "-"
+    found = row.errors[name]
+    if found is None:
+        return "withheld"
+    text = f"{found.value * quantity(ERROR).scale:.{ERROR_DIGITS}f}"
+    return text if found.n == row.seeds else f"{text} ({found.n} of {row.seeds} seeds)"
+
+
+def _error_legend(rows: Sequence[RobustnessRow]) -> list[str]:
+    seeds = max(row.seeds for row in rows)
+    over = "the severities" if seeds == 1 else f"the severities and {seeds} seeds"
+    protocols = dict.fromkeys(row.protocol for row in rows)
+    return [f"Mean top-1 error over {over}: {protocol}." for protocol in protocols]
+
+
+def analyses_table(summary: Summary) -> Section | None:
+    """Return header, rows and notes of the section on analyses.
+
+    Returns:
+        None where nothing has been analysed.
+    """
+    figures = summary.analyses
+    metrics = analyses.in_order(figures)
+    if not metrics:
+        return None
+    found: dict[str, dict[str, list[AnalysisFigure]]] = {}
+    for figure in figures:
+        found.setdefault(figure.title, {}).setdefault(figure.metric, []).append(figure)
+    rows = [
+        [title, *("; ".join(map(_figure, of_title.get(metric, []))) or "-" for metric in metrics)]
+        for title, of_title in found.items()
+    ]
+    return ["analysis", *(quantity(metric).title for metric in metrics)], rows, _analysis_notes(figures)
+
+
+def _figure(figure: AnalysisFigure) -> str:
+    shown, estimate = quantity(figure.metric), figure.estimate
+    if estimate is None:
+        return "-"
+
+    def text(value: float) -> str:
+        return f"{value * shown.scale:.{shown.digits}f}"
+
+    low, high = (estimate.low, estimate.high) if estimate.low is not None else (figure.ci_low, figure.ci_high)
+    interval = "" if low is None or high is None else f" [{text(low)}, {text(high)}]"
+    seeds = "" if estimate.n == figure.seeds else f" ({estimate.n} of {figure.seeds} seeds)"
+    return f"{text(estimate.value)}{interval}{seeds}"
+
+
+def _analysis_notes(figures: list[AnalysisFigure]) -> list[str]:
+    seeds = max(figure.seeds for figure in figures)
+    over = f"the mean over {seeds} seeds" if seeds > 1 else "the mean over the images"
+    protocols = dict.fromkeys(figure.protocol for figure in figures if figure.estimate is not None)
+    notes = [f"In brackets 95 % intervals of {over}. Protocols: {'; '.join(protocols)}."]
+    missing: dict[str, dict[str, None]] = {}
+    for figure in figures:
+        if figure.estimate is None:
+            missing.setdefault(figure.title, {})[figure.analysis] = None
+    notes += [
+        f"{title}: no {', '.join(names)}: the model has not what is looked at."
+        for title, names in missing.items()
+    ]
+    return notes
+
+
+def training_table(summary: Summary) -> Section | None:
+    """Return header, rows and notes of the section on trainings.
+
+    Returns:
+        None for a smoke test, and where no training has more than one epoch.
+    """
+    rows = [] if summary.is_smoke else training_rows(summary.curves)
+    if not rows:
+        return None
+    metrics = [metric for metric in SHOWN if any(metric in row.curves for row in rows)]
+    has_waiting = any(row.waiting is not None for row in rows)
+    header = ["training", *(quantity(metric).title for metric in metrics)]
+    header += [quantity(WAITING).title] if has_waiting else []
+    return (
+        header,
+        [_training_row(row, metrics, has_waiting) for row in rows],
+        [_curve_legend(rows), *training_notes(summary.curves)],
+    )
+
+
+def _training_row(row: TrainingRow, metrics: Sequence[str], has_waiting: bool) -> list[str]:
+    cells = [curve_text(row.curves[metric]) if metric in row.curves else "-" for metric in metrics]
+    shown = quantity(WAITING)
+    return [row.title, *cells, *([_number(row.waiting, shown)] if has_waiting else [])]
+
+
+def curve_text(curve: Curve) -> str:
+    """Return a curve in words: its shape, then first, last and best value, each with its epoch."""
+    shown = quantity(curve.metric)
+    ends = " → ".join(_at(point, shown) for point in dict.fromkeys((curve.first, curve.last)))
+    best = curve.best
+    return f"{sparkline(curve.values)} {ends}" + (f", best {_at(best, shown)}" if best else "")
+
+
+def _at(point: tuple[int, float], shown: Quantity) -> str:
+    epoch, value = point
+    return f"{_number(value, shown)} ({epoch})"
+
+
+def _curve_legend(rows: Sequence[TrainingRow]) -> str:
+    seeds = sorted({row.seeds for row in rows})
+    count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    what = "one training" if seeds == [1] else f"the mean over {count} seeds"
+    return f"Each curve is {what}, drawn from its least to its largest value; epochs in parentheses."
+
+
+def nights_table(summary: Summary) -> Section | None:
+    """Return header, rows and notes of the section on a suite's gate, or None if it never had one."""
+    if not summary.nights:
+        return None
+    most = max(len(curve.values) for curve in summary.nights)
+    note = f"The last {most} nights, oldest left, each drawn from its least to its largest value."
+    return OF_NIGHTS, [_night_row(curve) for curve in summary.nights], [note]
+
+
+def _night_row(curve: NightCurve) -> list[str]:
+    alarms = curve.verdicts.count("regressed")
+    return [
+        quantity(curve.metric).title,
+        curve.title,
+        sparkline(curve.values),
+        _number(curve.values[-1], quantity(curve.metric)),
+        _number(curve.baseline, quantity(curve.metric)),
+        curve.verdicts[-1],
+        f"{alarms} of {len(curve.verdicts)}",
+    ]
+
+
+SECTIONS = {
+    "comparisons": comparison_table,
+    "robustness": robustness_table,
+    "analyses": analyses_table,
+    "training": training_table,
+    "gate": nights_table,
+}

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from lsbench.core.record import SCHEMA_VERSION
 from lsbench.rendering.sentences import sentence
 from lsbench.tables.columns import FURTHER
 from lsbench.tables.comparisons import to_row
@@ -15,10 +14,13 @@ from lsbench.tables.robustness import robustness_notes, to_record
 from lsbench.tables.summary import Summary
 from lsbench.tables.training import training_notes
 
+SCHEMA = 1
+"""Version of the document."""
+
 
 def render(summaries: Sequence[Summary]) -> str:
     """Return all summaries as one JSON document; a number that was not measured is null."""
-    content = {"schema_version": SCHEMA_VERSION, "tables": [_table(summary) for summary in summaries]}
+    content = {"schema_version": SCHEMA, "tables": [_table(summary) for summary in summaries]}
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 

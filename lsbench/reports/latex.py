@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from lsbench.rendering.cells import heading, left_out, notes_of, tables
-from lsbench.reports._robustness import robustness_table
+from lsbench.reports._sections import robustness_table
 from lsbench.tables.summary import Summary
 
 PREAMBLE = "% In the preamble: \\usepackage{booktabs}\n"

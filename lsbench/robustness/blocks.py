@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lsbench.core.atomic import atomic_write
 
 Predicted = NDArray[np.int16]
-"""Most likely classes, shape ``(V, n)`` for V variants of n images."""
+"""Most likely classes, shape ``(V, n)`` for V views of n images."""
 
 MOST_IMAGES = 64
 FEWEST_BLOCKS = 64
@@ -41,15 +41,15 @@ def blocks_of(num_images: int) -> list[range]:
 class PredictionBlocks:
     """The finished blocks in a folder, one file each."""
 
-    def __init__(self, folder: Path, stamp: str, num_variants: int) -> None:
+    def __init__(self, folder: Path, stamp: str, num_views: int) -> None:
         """Look for blocks in `folder`.
 
         Args:
             folder: Made when the first block is written.
             stamp: Names everything that the predictions follow from; blocks with another are passed over.
-            num_variants: Variants of each image.
+            num_views: Views of each image.
         """
-        self._folder, self._stamp, self._num_variants = folder, stamp, num_variants
+        self._folder, self._stamp, self._num_views = folder, stamp, num_views
 
     def read(self, block: range) -> Predicted | None:
         """Return a finished block, or None if it is not there, damaged, or from something else."""
@@ -58,7 +58,7 @@ class PredictionBlocks:
                 stamp, found = str(file["stamp"]), file["predictions"]
         except DAMAGED:
             return None
-        is_whole = found.dtype == np.int16 and found.shape == (self._num_variants, len(block))
+        is_whole = found.dtype == np.int16 and found.shape == (self._num_views, len(block))
         return found if is_whole and stamp == self._stamp else None
 
     def write(self, block: range, predictions: Predicted) -> None:

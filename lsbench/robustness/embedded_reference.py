@@ -1,6 +1,6 @@
 """Measure the reference errors that corruption errors of the embedded garments are divided by.
 
-``python -m lsbench.robustness.embedded_reference`` makes every corrupted variant of 1,000 test photos of
+``python -m lsbench.robustness.embedded_reference`` makes every corrupted view of 1,000 test photos of
 ``fashion`` just as a robustness job does, lets the frozen nearest-neighbour reference guess, and rewrites
 ``corruption_reference.json`` (minutes). With ``--check`` nothing is written and the exit code tells whether
 the shipped figures are reproduced; ``--only`` leaves it at some corruptions.
@@ -74,25 +74,25 @@ def reference_photos(num_images: int = 10_000, limit: int = IMAGES) -> ImageList
     )
 
 
-def measure_errors(images: ImageList, cells: Sequence[tuple[str, int]]) -> tuple[float, list[float]]:
-    """Return the reference's error on clean images, and on each cell: a corruption at a severity.
+def measure_errors(images: ImageList, conditions: Sequence[tuple[str, int]]) -> tuple[float, list[float]]:
+    """Return the reference's error on clean images, and on each condition: a corruption at a severity.
 
     Args:
         images: Photos of ``fashion``.
-        cells: Corruptions, each with a severity.
+        conditions: Corruptions, each with a severity.
     """
     crop = create_crop(IMG_SIZE, in_memory=True, interpolation=None)
-    source = LiveSource(images, crop, cells, family=FAMILY, jpeg_quality=JPEG_QUALITY)
-    variants = np.stack([_grey(source.variants(index)) for index in range(len(images))], axis=1)
+    source = LiveSource(images, crop, conditions, family=FAMILY, jpeg_quality=JPEG_QUALITY)
+    views = np.stack([_grey(source.views(index)) for index in range(len(images))], axis=1)
     wnids = sorted(pack.wnids())
     labels = np.array([pack.wnids().index(wnids[target]) for target in images.targets])
-    clean, *corrupted = (float(np.mean(neighbours.predict(seen) != labels)) for seen in variants)
+    clean, *corrupted = (float(np.mean(neighbours.predict(seen) != labels)) for seen in views)
     return clean, corrupted
 
 
-def _grey(variants: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _grey(views: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return RGB images as Pillow's luma, shape ``(V, H, W)``."""
-    return np.stack([np.asarray(Image.fromarray(variant).convert("L")) for variant in variants])
+    return np.stack([np.asarray(Image.fromarray(view).convert("L")) for view in views])
 
 
 def read_reference() -> dict[str, Any]:
@@ -131,8 +131,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--only needs --check: a file holds all corruptions")
     use_one_thread()
     corruptions = options.only or BENCHMARK
-    cells = [(name, severity) for severity in SEVERITIES for name in corruptions]
-    clean_error, found = measure_errors(reference_photos(), cells)
+    conditions = [(name, severity) for severity in SEVERITIES for name in corruptions]
+    clean_error, found = measure_errors(reference_photos(), conditions)
     errors = {name: found[row :: len(corruptions)] for row, name in enumerate(corruptions)}
     if not options.check:
         REFERENCE.write_text(_to_json(clean_error, errors), encoding="utf-8")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LEAST_EXCESS = 0.02
 """A reference that is hardly worse on a corruption than on clean images is no measure of it: fraction."""
 
-Cell = tuple[str, int]
+Condition = tuple[str, int]
 """A corruption and a severity."""
 
 Errors = TypeVar("Errors", float, "NDArray[np.float64]")
@@ -47,24 +47,24 @@ class ErrorTable(Generic[Errors]):
     """A model's top-1 errors: fractions; or of each image, which give the figures' share of each image.
 
     Attributes:
-        errors: The error of each cell that was measured.
+        errors: The error of each condition that was measured.
         clean: The error on the images without corruption.
-        cells: All cells that were asked for.
+        conditions: All conditions that were asked for.
         reference: What errors are divided by; None: what needs one is not known.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019, arXiv:1903.12261, section 4.
     """
 
-    errors: Mapping[Cell, Errors]
+    errors: Mapping[Condition, Errors]
     clean: Errors
-    cells: Sequence[Cell]
+    conditions: Sequence[Condition]
     reference: Reference | None = None
 
     def mean_error(self, corruption: str | None = None) -> Errors | None:
-        """Return the mean error over the cells asked for, of one corruption or of all; not normalised."""
-        asked = [cell for cell in self.cells if corruption in (None, cell[0])]
-        return whole_mean(self.errors.get(cell) for cell in asked)
+        """Return the mean error over the conditions of one corruption or of all; not normalised."""
+        asked = [condition for condition in self.conditions if corruption in (None, condition[0])]
+        return whole_mean(self.errors.get(condition) for condition in asked)
 
     def ce(self, corruption: str) -> Errors | None:
         """Return the corruption error: the error over all severities as a ratio to the reference's."""

@@ -1,4 +1,4 @@
-"""Open the images of a robustness job: clean ones and how their variants are made, or files of them."""
+"""Open the images of a robustness job: clean ones and how their views are made, or files of them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from torchvision.transforms import InterpolationMode
 
 from lsbench.core.errors import ConfigError, DataError
 from lsbench.core.job import JobContext
-from lsbench.core.registry import DATASETS
 from lsbench.corruptions import LEAST_SIDE
 from lsbench.data.dataset import ImageFolders
 from lsbench.data.loading.image_list import ImageList, list_images
-from lsbench.engine.classify import data_root, dataset_of, prepare_folders
-from lsbench.robustness.errors import Cell
+from lsbench.engine.open_data import OpenData
+from lsbench.robustness.errors import Condition
 from lsbench.robustness.spec import RobustnessSpec
 from lsbench.robustness.views import FileSource, LiveSource, Source, create_crop, resized_side
 
@@ -27,48 +26,53 @@ class Opened:
     Attributes:
         folders: The variant's own data set.
         images: The clean images, as many as are asked for.
-        source: Makes or reads all variants of one of them.
-        cells: The cell of each variant after the clean one.
-        missing: One line for each cell that was asked for and is not there.
-        views: How an image becomes the square that the model sees, for the protocol.
+        source: Makes or reads all views of one of them.
+        conditions: The condition of each view after the clean one.
+        missing: One line for each condition that was asked for and is not there.
+        res: Side of the images, or to which their shorter side is resized, in pixels; None where it is not.
+        crop: Side of the square that is cut out for the model, in pixels; None where nothing is cut out.
     """
 
     folders: ImageFolders
     images: ImageList
     source: Source
-    cells: tuple[Cell, ...]
-    missing: Mapping[Cell, str]
-    views: str
+    conditions: tuple[Condition, ...]
+    missing: Mapping[Condition, str]
+    res: int | None
+    crop: int | None
 
 
-def open_variants(context: JobContext) -> Opened:
+def open_views(context: JobContext, data: OpenData, files: OpenData | None) -> Opened:
     """Return the images of a robustness job.
+
+    Args:
+        context: The job.
+        data: The variant's own data set.
+        files: The corrupted files; None where images are corrupted as they are read.
 
     Raises:
         DataError: If images are missing.
         ConfigError: If they cannot be corrupted, or are not of the variant's classes or size.
     """
     spec: RobustnessSpec = context.spec
-    plugin, dataset = dataset_of(context)
-    folders = _evenly(prepare_folders(context), spec.subset)
+    folders = _evenly(data.folders, spec.subset)
     images = list_images(folders, spec.split)
-    is_live = spec.protocol == "live"
     # The published files were made by bilinear resizing; clean images beside them are evaluated as ever.
-    interpolation = InterpolationMode.BILINEAR if is_live else InterpolationMode.BICUBIC
-    size = int(dataset.img_size)
-    crop = create_crop(size, in_memory=plugin.in_memory, interpolation=interpolation)
-    if not is_live:
-        copies, missing = _copies(context, folders, images)
+    interpolation = InterpolationMode.BILINEAR if files is None else InterpolationMode.BICUBIC
+    size = data.img_size
+    crop = create_crop(size, in_memory=data.plugin.in_memory, interpolation=interpolation)
+    if files is not None:
+        copies, missing = _copies(context, files, folders, images)
         source = FileSource(images, crop, copies, img_size=size)
-        return Opened(folders, images, source, tuple(copies), missing, f"crop={size}")
+        return Opened(folders, images, source, tuple(copies), missing, None, size)
     if size < LEAST_SIDE:
         raise ConfigError(
             f"{context.job.label}: expected images of at least {LEAST_SIDE} pixels to corrupt, found "
-            f"img_size {size} of '{dataset.name}'; set a larger img_size"
+            f"img_size {size} of '{data.name}'; set a larger img_size"
         )
-    live = LiveSource(images, crop, spec.cells, family=spec.family, jpeg_quality=spec.jpeg_quality)
-    views = f"res={size}" if plugin.in_memory else f"res={resized_side(size)}|crop={size}"
-    return Opened(folders, images, live, spec.cells, {}, views)
+    live = LiveSource(images, crop, spec.conditions, family=spec.family, jpeg_quality=spec.jpeg_quality)
+    res, cut = (size, None) if data.plugin.in_memory else (resized_side(size), size)
+    return Opened(folders, images, live, spec.conditions, {}, res, cut)
 
 
 def _evenly(folders: ImageFolders, subset: int | None) -> ImageFolders:
@@ -77,32 +81,29 @@ def _evenly(folders: ImageFolders, subset: int | None) -> ImageFolders:
 
 
 def _copies(
-    context: JobContext, own: ImageFolders, images: ImageList
-) -> tuple[dict[Cell, ImageList], dict[Cell, str]]:
-    """Return the corrupted files of each cell that has them all, and one line for each that has not."""
+    context: JobContext, files: OpenData, own: ImageFolders, images: ImageList
+) -> tuple[dict[Condition, ImageList], dict[Condition, str]]:
+    """Return the corrupted files of each condition that has them all, and one line for each that has not."""
     spec: RobustnessSpec = context.spec
-    [settings] = spec.other_data()
-    plugin = DATASETS.load(settings["name"])
-    if not hasattr(plugin, "cells"):
-        raise ConfigError(f"{context.job.label}: expected corrupted files, '{settings['name']}' has none")
-    data = plugin.spec.model_validate(settings)
-    folders = _evenly(plugin.prepare(data, data_root(context)), spec.subset)
+    if files.folders.problems is None:
+        raise ConfigError(f"{context.job.label}: expected corrupted files, '{files.name}' has none")
+    folders = _evenly(files.folders, spec.subset)
     if folders.wnids != own.wnids:
         raise ConfigError(
             f"{context.job.label}: expected files of the {own.num_classes} classes of "
             f"'{context.job.variant.dataset['name']}', found {folders.num_classes} others in {folders.root}"
         )
-    names = {f"{name}/{severity}": (name, severity) for name, severity in spec.cells}
-    problems = plugin.cells(data, data_root(context)).problems(names)
-    missing = {names[cell]: str(problem) for cell, problem in problems.items()}
-    copies: dict[Cell, ImageList] = {}
-    for split, cell in names.items():
-        if cell not in missing:
+    names = {f"{name}/{severity}": (name, severity) for name, severity in spec.conditions}
+    problems = files.folders.problems(names)
+    missing = {names[condition]: str(problem) for condition, problem in problems.items()}
+    copies: dict[Condition, ImageList] = {}
+    for split, condition in names.items():
+        if condition not in missing:
             found = list_images(folders, split)
             if problem := _differs(found, images):
-                missing[cell] = problem
+                missing[condition] = problem
             else:
-                copies[cell] = found
+                copies[condition] = found
     if not copies:
         raise DataError(next(iter(missing.values())))
     _check_size(context, next(iter(copies.values())))

@@ -1,9 +1,9 @@
-"""One pass over all variants of many images: each image is read once, and the model sees full batches.
+"""One pass over all views of many images: each image is read once, and the model sees full batches.
 
 Several ranks share the pass: whoever is free takes the next block of images. Batches never reach across
 blocks, so that a block's predictions are the same to the last bit whoever computes it, and whenever.
 
-Shapes: V variants of an image, n images of a block, B images of a batch.
+Shapes: V views of an image, n images of a block, B images of a batch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lsbench.data.dataset import Rgb
 from lsbench.data.loading.transforms import scale_and_offset
 from lsbench.engine.distributed import current_world, from_first_rank, gather_over_ranks, shared_counter
 from lsbench.robustness.blocks import Predicted, PredictionBlocks
-from lsbench.robustness.views import Source, VariantSamples, use_one_thread
+from lsbench.robustness.views import Source, ViewSamples, use_one_thread
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Feed:
         std: Per-channel standard deviation.
         device: Where the model is.
         channels_last: Memory format of the images.
-        num_workers: Processes that make the variants; 0 makes them in this one.
+        num_workers: Processes that make the views; 0 makes them in this one.
     """
 
     batch_size: int
@@ -48,7 +48,7 @@ class Feed:
 
 
 class Batches:
-    """Collects variants until a batch is full, and keeps what the model says about each."""
+    """Collects views until a batch is full, and keeps what the model says about each."""
 
     def __init__(self, model: nn.Module, feed: Feed) -> None:
         self._model, self._feed = model, feed
@@ -58,7 +58,7 @@ class Batches:
         self._said: list[Tensor] = []
 
     def add(self, pixels_VHWC: Tensor) -> None:  # noqa: N803 - the shape
-        """Add the variants of one image, uint8; the model runs whenever a batch is full."""
+        """Add the views of one image, uint8; the model runs whenever a batch is full."""
         batch = self._buffer(pixels_VHWC)
         moved = pixels_VHWC.to(self._feed.device, non_blocking=True).permute(0, 3, 1, 2)
         start = 0
@@ -72,7 +72,7 @@ class Batches:
                 self._run()
 
     def finish(self) -> Tensor:
-        """Return the most likely classes of all variants since the last time, int64, on the CPU."""
+        """Return the most likely classes of all views since the last time, int64, on the CPU."""
         if self._filled:
             self._run()
         said, self._said = self._said, []
@@ -106,7 +106,7 @@ class ClaimedImages(Sampler[int]):
 
 
 @torch.inference_mode()
-def predict_variants(
+def predict_views(
     model: nn.Module,
     source: Source,
     blocks: Sequence[range],
@@ -114,16 +114,16 @@ def predict_variants(
     feed: Feed,
     on_image: Callable[[int, float], None] = lambda seen, rate: None,
 ) -> Predicted:
-    """Return the most likely class of every variant of every image, int16, shape ``(V, N)``.
+    """Return the most likely class of every view of every image, int16, shape ``(V, N)``.
 
     Args:
         model: Maps images to logits; it is put into eval mode.
-        source: Makes the variants of an image.
+        source: Makes the views of an image.
         blocks: All images, in order.
         kept: Finished blocks: they are read, not computed; new ones are added.
         feed: How images are fed to the model.
         on_image: Called after each image with how many are done, as far as this rank knows, and with its own
-            variants per second.
+            views per second.
 
     Raises:
         DataError: If an image cannot be read.
@@ -143,10 +143,10 @@ def predict_variants(
         batches.add(pixels)
         seen = images_before.get(index, seen) + 1
         if block := ends.get(index):
-            said = batches.finish().reshape(len(block), source.num_variants)
+            said = batches.finish().reshape(len(block), source.num_views)
             done[block] = said.T.numpy().astype(np.int16)
             kept.write(block, done[block])
-        on_image(seen, own * source.num_variants / (time.monotonic() - started))
+        on_image(seen, own * source.num_views / (time.monotonic() - started))
     for share in gather_over_ranks(done):
         done |= share
     return np.concatenate([done[block] for block in blocks], axis=1)
@@ -160,10 +160,10 @@ def _starts(blocks: Sequence[range], start: int) -> Iterator[int]:
 
 
 def _loader(source: Source, images: Sampler[int], feed: Feed) -> DataLoader[Any]:
-    """Return a loader of one image's variants after the other, in the sampler's order."""
+    """Return a loader of one image's views after the other, in the sampler's order."""
     use_one_thread()
     return DataLoader(
-        VariantSamples(source),
+        ViewSamples(source),
         sampler=images,
         batch_size=None,
         num_workers=feed.num_workers,

@@ -1,4 +1,4 @@
-"""The records of a robustness job: over all cells, over each corruption, and of each cell."""
+"""The records of a robustness job: over all conditions, over each corruption, and of each condition."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lsbench.core.record import Record, corruption_protocol, measured
+from lsbench.core.facets import Facets
+from lsbench.core.record import Record, measured
 from lsbench.engine.intervals import interval_of
-from lsbench.robustness.errors import Cell, ErrorTable
+from lsbench.robustness.errors import Condition, ErrorTable
 from lsbench.robustness.reference import Reference
 
 Wrong = NDArray[np.bool_]
@@ -19,50 +20,50 @@ Wrong = NDArray[np.bool_]
 
 def corruption_records(
     clean: Wrong,
-    wrong: Mapping[Cell, Wrong],
-    cells: Sequence[Cell],
+    wrong: Mapping[Condition, Wrong],
+    conditions: Sequence[Condition],
     *,
     reference: Reference | None,
-    protocol: str,
+    facets: Facets,
     dataset: str,
     setting: dict[str, Any],
 ) -> list[Record]:
-    """Return all records; what a missing cell would be part of has no value.
+    """Return all records; what a missing condition would be part of has no value.
 
     Args:
         clean: Of the images without corruption.
-        wrong: Of each cell that was measured, the same images in the same order.
-        cells: All cells that were asked for.
+        wrong: Of each condition that was measured, the same images in the same order.
+        conditions: All conditions that were asked for.
         reference: What errors are divided by.
-        protocol: Of the figures over all cells; those of parts have it and their part's name.
+        facets: Of the figures over all conditions; those of parts have them and their part.
         dataset: Name of the variant's data set.
-        setting: Kept with the figures over all cells.
+        setting: Kept with the figures over all conditions.
     """
 
-    def record(metric: str, values: NDArray[Any] | None, protocol: str, setting: dict[str, Any]) -> Record:
-        where: dict[str, Any] = {"protocol": protocol, "dataset": dataset, "setting": setting}
+    def record(metric: str, values: NDArray[Any] | None, facets: Facets, setting: dict[str, Any]) -> Record:
+        where: dict[str, Any] = {"facets": facets, "dataset": dataset, "setting": setting}
         if values is None:
             return measured(metric, None, **where)
         return measured(metric, float(values.mean()), n=len(values), **interval_of(values), **where)
 
-    shares = {cell: of_cell.astype(np.float64) for cell, of_cell in wrong.items()}
-    table = ErrorTable(shares, clean.astype(np.float64), cells, reference)
+    shares = {condition: of_condition.astype(np.float64) for condition, of_condition in wrong.items()}
+    table = ErrorTable(shares, clean.astype(np.float64), conditions, reference)
     whole = {
         "mce": table.mce(),
         "relative_mce": table.relative_mce(),
         "corruption_error": table.mean_error(),
         "clean_error": clean,
     }
-    found = [record(metric, values, protocol, setting) for metric, values in whole.items()]
-    for corruption in dict.fromkeys(name for name, _ in cells):
-        where = corruption_protocol(protocol, corruption)
+    found = [record(metric, values, facets, setting) for metric, values in whole.items()]
+    for corruption in dict.fromkeys(name for name, _ in conditions):
+        where = facets.of_corruption(corruption)
         of_one = {
             "ce": table.ce(corruption),
             "relative_ce": table.relative_ce(corruption),
             "corruption_error": table.mean_error(corruption),
         }
         found += [record(metric, values, where, {}) for metric, values in of_one.items()]
-    for corruption, severity in cells:
-        where = corruption_protocol(protocol, corruption, severity)
+    for corruption, severity in conditions:
+        where = facets.of_corruption(corruption, severity)
         found.append(record("corruption_error", wrong.get((corruption, severity)), where, {}))
     return found

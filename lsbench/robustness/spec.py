@@ -1,4 +1,4 @@
-"""The settings of a robustness job, and the protocol that its figures follow.
+"""The settings of a robustness job, and the facets that its figures share.
 
 The planning half reads this module, so it imports no torch.
 """
@@ -10,10 +10,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from lsbench.core.facets import Facets
 from lsbench.core.job import Variant
-from lsbench.corruptions import BENCHMARK, NAMES, SEVERITIES, check_variant, in_order
+from lsbench.corruptions import BENCHMARK, NAMES, SEVERITIES, check_condition, in_order
 from lsbench.engine.evaluation import EvaluationSpec
-from lsbench.robustness.errors import Cell
+from lsbench.robustness.errors import Condition
 from lsbench.robustness.reference import Reference
 
 #: Settings that say how images are corrupted, which files have behind them; and that say which files.
@@ -31,7 +32,9 @@ class RobustnessSpec(EvaluationSpec):
     corruptions: tuple[str, ...] = Field(
         default=BENCHMARK, min_length=1, description="without one of the benchmark's 15 there is no mCE"
     )
-    severities: tuple[int, ...] = Field(default=SEVERITIES, min_length=1)
+    severities: tuple[int, ...] = Field(
+        default=SEVERITIES, min_length=1, description="from 1 (weak) to 5 (strong)"
+    )
     family: Literal["original", "imagecorruptions"] = Field(
         default="original", description="live: as the published files were made, or as the package does it"
     )
@@ -41,7 +44,9 @@ class RobustnessSpec(EvaluationSpec):
     subset: int | None = Field(
         default=None, ge=1, description="so many images, evenly spaced so that each class keeps its share"
     )
-    split: Literal["train", "val", "test"] = "test"
+    split: Literal["train", "val", "test"] = Field(
+        default="test", description="images of the data set that are used"
+    )
     files: str | dict[str, Any] = Field(
         default="imagenet_c",
         description="files: the data set of the corrupted files, a name or a mapping with `name` and options",
@@ -51,14 +56,14 @@ class RobustnessSpec(EvaluationSpec):
     @classmethod
     def _are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for name in value:
-            check_variant(name, SEVERITIES[0])
+            check_condition(name, SEVERITIES[0])
         return _each_once(value)
 
     @field_validator("severities")
     @classmethod
     def _are_severities(cls, value: tuple[int, ...]) -> tuple[int, ...]:
         for severity in value:
-            check_variant(BENCHMARK[0], severity)
+            check_condition(BENCHMARK[0], severity)
         return _each_once(value)
 
     @classmethod
@@ -72,8 +77,8 @@ class RobustnessSpec(EvaluationSpec):
         return () if self.protocol == "live" else super().other_data()
 
     @property
-    def cells(self) -> tuple[Cell, ...]:
-        """All cells to be measured, corruption by corruption."""
+    def conditions(self) -> tuple[Condition, ...]:
+        """All conditions to be measured, corruption by corruption."""
         return tuple((name, severity) for name in self.corruptions for severity in self.severities)
 
 
@@ -83,57 +88,59 @@ def _each_once(value: tuple[Any, ...]) -> tuple[Any, ...]:
     return value
 
 
-def protocol_of(
+def corruption_facets(
     spec: RobustnessSpec,
     variant: Variant,
     *,
-    views: str,
+    res: int | None,
+    crop: int | None,
     reference: Reference | None,
     images: int,
     version: int,
-) -> str:
-    """Return the protocol of the figures over all cells.
+) -> Facets:
+    """Return the facets of the figures over all conditions.
 
     Args:
         spec: The job's settings.
         variant: Whose images are corrupted.
-        views: How an image becomes the square that the model sees, such as ``res=256|crop=224``.
+        res: Side of the images, or to which their shorter side is resized, in pixels; None where it is not.
+        crop: Side of the square that is cut out for the model, in pixels; None where nothing is cut out.
         reference: What errors are divided by.
-        images: Number of images of each cell.
+        images: Number of images of each condition.
         version: Of the job kind.
     """
     [*published] = spec.other_data()
     name = published[0]["name"].replace("_", "-") if published else f"{variant.dataset['name']}-c"
-    split = "" if spec.split == "test" else f"|{spec.split}"
-    parts = [
-        f"{name}-{spec.protocol}",
-        _corruptions_mark(spec.corruptions),
-        _severities_mark(spec.severities),
-    ]
-    parts.append(views)
-    if not published:
-        parts += [spec.family, "png" if spec.jpeg_quality is None else f"jpeg={spec.jpeg_quality}"]
-    parts += [f"ref={'none' if reference is None else reference.name}", f"n={images}"]
-    return "|".join(parts) + f"{split}{spec.weights_mark}|v{version}"
+    made = {} if published else {"family": spec.family, "jpeg_quality": spec.jpeg_quality}
+    return Facets(
+        method=f"{name}-{spec.protocol}",
+        **_which(spec.corruptions),
+        severities=_number_or_each(spec.severities),
+        res=res,
+        crop=crop,
+        **made,
+        reference="none" if reference is None else reference.name,
+        n=images,
+        split=spec.split,
+        weights=spec.weights,
+        version=str(version),
+    )
 
 
-def _corruptions_mark(corruptions: tuple[str, ...]) -> str:
-    """Return the number of lsbench's own corruptions if it says which, else their names; others by name.
+def _which(corruptions: tuple[str, ...]) -> dict[str, Any]:
+    """Return the facets that say which corruptions: of lsbench's own their number where it says which.
 
-    >>> _corruptions_mark(BENCHMARK), _corruptions_mark(("fog", "snow"))
-    ('c15', 'c=snow+fog')
-    >>> _corruptions_mark((*BENCHMARK, "acme_haze")), _corruptions_mark(("acme_haze", "fog"))
-    ('c15+acme_haze', 'c=fog+acme_haze')
+    >>> _which(BENCHMARK)
+    {'corruptions': 15, 'outside_corruptions': ()}
+    >>> _which(("acme_haze", "snow", "fog"))
+    {'corruptions': ('snow', 'fog'), 'outside_corruptions': ('acme_haze',)}
     """
     ordered = in_order(corruptions)
-    others = [name for name in ordered if name not in NAMES]
-    own = set(ordered) - set(others)
-    if own in (set(BENCHMARK), set(NAMES)):
-        return "+".join([f"c{len(own)}", *others])
-    return "c=" + "+".join(ordered)
+    own = tuple(name for name in ordered if name in NAMES)
+    is_whole = set(own) in (set(BENCHMARK), set(NAMES))
+    outside = tuple(name for name in ordered if name not in NAMES)
+    return {"corruptions": len(own) if is_whole else own, "outside_corruptions": outside}
 
 
-def _severities_mark(severities: tuple[int, ...]) -> str:
-    if set(severities) == set(SEVERITIES):
-        return f"s{len(severities)}"
-    return "s=" + "+".join(map(str, sorted(severities)))
+def _number_or_each(severities: tuple[int, ...]) -> int | tuple[int, ...]:
+    return len(severities) if set(severities) == set(SEVERITIES) else tuple(sorted(severities))

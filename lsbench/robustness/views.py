@@ -1,6 +1,6 @@
-"""All variants of one image, as a model sees them: clean, and corrupted or read from corrupted copies.
+"""All views of one image, as a model sees them: clean, and corrupted or read from corrupted copies.
 
-Shapes: V variants of an image, the clean one first and then one per cell; H = W = img_size.
+Shapes: V views of an image, the clean one first and then one per condition; H = W = img_size.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from torchvision import transforms as tv
 
 from lsbench import corruptions
 from lsbench.data.loading.image_list import ImageList, UnreadableImageError
+from lsbench.robustness.errors import Condition
 
 Pixels = NDArray[np.uint8]
 Crop = Callable[[Image.Image], Image.Image]
-Cell = tuple[str, int]
 
 CROP_PCT = 0.875
 
@@ -74,18 +74,18 @@ def jpeg_round_trip(image: Pixels, quality: int, out: Pixels) -> None:
 
 
 class Source(Protocol):
-    """Where the variants of images come from.
+    """Where the views of images come from.
 
     Attributes:
-        num_variants: V.
+        num_views: V.
     """
 
     @property
-    def num_variants(self) -> int:
-        """The number of variants of each image, the clean one among them."""
+    def num_views(self) -> int:
+        """The number of views of each image, the clean one among them."""
 
-    def variants(self, index: int) -> Pixels:
-        """Return all variants of an image, shape ``(V, H, W, 3)``.
+    def views(self, index: int) -> Pixels:
+        """Return all views of an image, shape ``(V, H, W, 3)``.
 
         Raises:
             UnreadableImageError: If a file is not a readable image.
@@ -93,9 +93,9 @@ class Source(Protocol):
 
 
 class LiveSource:
-    """Corrupts images: each is decoded and cropped once for all of its variants.
+    """Corrupts images: each is decoded and cropped once for all of its views.
 
-    The clean variant is no JPEG of its own; the corrupted ones go through a JPEG file in memory, as the
+    The clean view is no JPEG of its own; the corrupted ones go through a JPEG file in memory, as the
     published ones have.
 
     Source:
@@ -104,22 +104,28 @@ class LiveSource:
     """
 
     def __init__(
-        self, images: ImageList, crop: Crop, cells: Sequence[Cell], *, family: str, jpeg_quality: int | None
+        self,
+        images: ImageList,
+        crop: Crop,
+        conditions: Sequence[Condition],
+        *,
+        family: str,
+        jpeg_quality: int | None,
     ) -> None:
-        self._images, self._crop, self._cells = images, crop, tuple(cells)
+        self._images, self._crop, self._conditions = images, crop, tuple(conditions)
         self._family, self._quality = family, jpeg_quality
 
     @property
-    def num_variants(self) -> int:
-        """The number of variants of each image, the clean one among them."""
-        return 1 + len(self._cells)
+    def num_views(self) -> int:
+        """The number of views of each image, the clean one among them."""
+        return 1 + len(self._conditions)
 
-    def variants(self, index: int) -> Pixels:
-        """Return all variants of an image, shape ``(V, H, W, 3)``; they depend on nothing but the image."""
+    def views(self, index: int) -> Pixels:
+        """Return all views of an image, shape ``(V, H, W, 3)``; they depend on nothing but the image."""
         clean = np.array(self._crop(self._images.decode(index)))
-        found = np.empty((self.num_variants, *clean.shape), np.uint8)
+        found = np.empty((self.num_views, *clean.shape), np.uint8)
         found[0] = clean
-        for out, (name, severity) in zip(found[1:], self._cells, strict=True):
+        for out, (name, severity) in zip(found[1:], self._conditions, strict=True):
             rng = corruptions.image_rng(self._images.paths[index], name, severity)
             corrupted = corruptions.corrupt(clean, name, severity, rng=rng, family=self._family)
             if self._quality is None:
@@ -133,7 +139,7 @@ class FileSource:
     """Reads clean images and their corrupted copies, each from its own file."""
 
     def __init__(
-        self, images: ImageList, crop: Crop, copies: Mapping[Cell, ImageList], *, img_size: int
+        self, images: ImageList, crop: Crop, copies: Mapping[Condition, ImageList], *, img_size: int
     ) -> None:
         """Read `images` through `crop`, and `copies` (lists in the same order) with a mere centre crop."""
         self._images, self._crop, self._copies = images, crop, tuple(copies.values())
@@ -141,21 +147,21 @@ class FileSource:
         self._side = img_size
 
     @property
-    def num_variants(self) -> int:
-        """The number of variants of each image, the clean one among them."""
+    def num_views(self) -> int:
+        """The number of views of each image, the clean one among them."""
         return 1 + len(self._copies)
 
-    def variants(self, index: int) -> Pixels:
-        """Return all variants of an image, shape ``(V, H, W, 3)``."""
-        found = np.empty((self.num_variants, self._side, self._side, 3), np.uint8)
+    def views(self, index: int) -> Pixels:
+        """Return all views of an image, shape ``(V, H, W, 3)``."""
+        found = np.empty((self.num_views, self._side, self._side, 3), np.uint8)
         found[0] = np.asarray(self._crop(self._images.decode(index)))
         for out, copies in zip(found[1:], self._copies, strict=True):
             out[:] = np.asarray(self._centre(copies.decode(index)))
         return found
 
 
-class VariantSamples(Dataset[tuple[int, Any, str]]):
-    """A source for loader processes: the image's index, its variants, and what could not be read.
+class ViewSamples(Dataset[tuple[int, Any, str]]):
+    """A source for loader processes: the image's index, its views, and what could not be read.
 
     An unreadable image comes as text: an error would not survive the way out of a loader process.
     """
@@ -165,7 +171,7 @@ class VariantSamples(Dataset[tuple[int, Any, str]]):
 
     def __getitem__(self, index: int) -> tuple[int, Any, str]:
         try:
-            return index, self._source.variants(index), ""
+            return index, self._source.views(index), ""
         except UnreadableImageError as error:
             return index, np.empty(0, np.uint8), str(error)
 

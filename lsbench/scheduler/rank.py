@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 
-from lsbench.scheduler.lifeline import die_with_parent
-from lsbench.scheduler.torchrun import EVENTS, PARENT
+from lsbench.core.lifeline import die_with_parent
+from lsbench.scheduler.torchrun import EVENTS
 
 if __name__ == "__main__":
-    die_with_parent(int(os.environ[PARENT]))  # before the seconds that importing torch takes
+    die_with_parent()  # before the seconds that importing torch takes
 
 import socket
 import traceback

@@ -22,12 +22,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lsbench.scheduler.lifeline import die_with_parent
+from lsbench.core.lifeline import child_environment, die_with_parent
 
 Emit = Callable[[dict[str, Any]], None]
 
-#: Environment of a rank: where its events go, and the process with which it dies.
-EVENTS, PARENT = "LSBENCH_RANK_EVENTS", "LSBENCH_RANK_PARENT"
+#: Environment of a rank: where its events go.
+EVENTS = "LSBENCH_RANK_EVENTS"
 POLL_S = 0.1
 ALONE = {"node_rank": 0, "num_nodes": 1, "endpoint": None}
 
@@ -44,7 +44,7 @@ def run_ranks(request: Mapping[str, Any], emit: Emit) -> int:
     try:
         with Listener(scratch / "events", emit) as listener:
             os.environ.setdefault("OMP_NUM_THREADS", "1")  # a job sets its threads itself
-            os.environ.update({EVENTS: str(scratch / "events"), PARENT: str(os.getpid())})
+            os.environ.update(child_environment(**{EVENTS: str(scratch / "events")}))
             lost = _torchrun({**ALONE, **request["part"]}, request["folder"], scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -182,11 +182,10 @@ def run_apart(request: Mapping[str, Any], emit: Emit) -> int:
     """Do what :func:`run_ranks` does in a process of its own, which dies with this one."""
     read, write = os.pipe()
     command = [sys.executable, "-P", "-m", "lsbench.scheduler.torchrun", json.dumps(request), str(write)]
-    env = {**os.environ, PARENT: str(os.getpid())}
     with Path(request["log"]).open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - our own module
             command,
-            env=env,
+            env=child_environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -218,7 +217,7 @@ def _line_writer(descriptor: int) -> Iterator[Emit]:
 
 def main() -> None:
     """Run ranks: ``python -m lsbench.scheduler.torchrun REQUEST DESCRIPTOR``."""
-    die_with_parent(int(os.environ[PARENT]))
+    die_with_parent()
     with _line_writer(int(sys.argv[2])) as emit:
         status = run_ranks(json.loads(sys.argv[1]), emit)
     sys.exit(status)

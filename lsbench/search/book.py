@@ -15,7 +15,7 @@ from lsbench.core.record import SCHEMA_VERSION
 from lsbench.core.registry import JOBS
 from lsbench.scheduler.driver import Watcher, now
 from lsbench.scheduler.retry import one_line
-from lsbench.store.results import ResultsFolder, read_json
+from lsbench.store.results import ResultsFolder, facets_of, read_json
 from lsbench.store.trials import (
     FAILURE,
     add_trial,
@@ -242,7 +242,7 @@ class TrialBook:
         """Return the metric of a trial that was trained to its end, or None."""
         result = self.folder.result(str(job.id)) or {"records": []}
         records = [r for r in result["records"] if r["metric"] == self.search.metric]
-        found = [r["value"] for r in records if "|epoch=" not in r["protocol"] and r["value"] is not None]
+        found = [r["value"] for r in records if r["value"] is not None and not facets_of(r).is_of_a_part]
         return found[-1] if found else None
 
     def best(self) -> dict[str, Found]:

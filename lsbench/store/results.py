@@ -18,13 +18,17 @@ from typing import Any
 
 from lsbench.core.atomic import append_line, write_json, write_text
 from lsbench.core.errors import StoreError
+from lsbench.core.facets import Facets
 from lsbench.core.record import SCHEMA_VERSION
 from lsbench.store.lines import Lines, Parser, line_blocks, parsed, read_lines, unreadable
+from lsbench.store.version1 import facets_of_text
 
 RESULT, SPEC, ATTEMPTS, LOG = "result.json", "spec.json", "attempts.jsonl", "log.txt"
 MANIFEST, JOBS, RECORDS = "manifest.json", "jobs.jsonl", "records.jsonl"
 #: How the line of a job that ended well begins, as :meth:`ResultsFolder.add_job` writes it, and how it ends.
-_OK_LINE = re.compile(rb'\{"schema_version": %d, "job_id": "([\w-]+)", "status": "ok", .*\}' % SCHEMA_VERSION)
+_OK_LINE = re.compile(rb'\{"schema_version": ([12]), "job_id": "([\w-]+)", "status": "ok", .*\}')
+#: Schema versions that are read.
+READ_VERSIONS = (1, 2)
 #: What a manifest says of the suite, and of each job.
 OF_SUITE = ("suite", "preset", "description", "tags", "baseline", "jobs")
 OF_JOB = ("id", "label", "kind", "name", "variant", "title", "model", "mixer", "dataset", "seed")
@@ -143,7 +147,7 @@ class ResultsFolder:
         found: dict[str, dict[str, Any]] = {}
         for lines in line_blocks(self.root / JOBS, warn=self.warn, parse=parse):
             for number, line in enumerate(lines.values):
-                if not {"job_id", "status"} <= line.keys() or line.get("schema_version") != SCHEMA_VERSION:
+                if not {"job_id", "status"} <= line.keys() or line.get("schema_version") not in READ_VERSIONS:
                     check_schema(line, lines.place(number))
                     _check_keys(line, ("job_id", "status"), lines.place(number))
                 found[line["job_id"]] = line
@@ -190,8 +194,8 @@ def _parsed_states(content: bytes) -> list[dict[str, Any]] | None:
     found: list[dict[str, Any]] = []
     for line in content.split(b"\n"):
         if ended_well := _OK_LINE.fullmatch(line):
-            name = ended_well[1].decode()
-            found.append({"schema_version": SCHEMA_VERSION, "job_id": name, "status": "ok"})
+            name = ended_well[2].decode()
+            found.append({"schema_version": int(ended_well[1]), "job_id": name, "status": "ok"})
             continue
         values = parsed(line + b"\n")
         if values is None:
@@ -203,6 +207,16 @@ def _parsed_states(content: bytes) -> list[dict[str, Any]] | None:
 def record_key(record: dict[str, Any]) -> tuple[Any, ...]:
     """Return what makes a record unique."""
     return record["job_id"], record["metric"], record["dataset"], record["protocol"]
+
+
+def facets_of(record: Mapping[str, Any]) -> Facets:
+    """Return how the number of a stored record was measured, whichever version of lsbench wrote it.
+
+    Raises:
+        ValueError: If its facets are none that this version knows.
+    """
+    told = record.get("facets")
+    return facets_of_text(record["protocol"]) if told is None else Facets.model_validate(told)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ Direction = Literal["higher", "lower"]
 class GateEntry(StrictModel):
     """One rule of the gate as a file writes it."""
 
-    metric: str = Field(min_length=1)
+    metric: str = Field(min_length=1, description="name of the metric that is compared")
     direction: Direction | None = Field(
         default=None, description="which is better; default: the metric's own"
     )

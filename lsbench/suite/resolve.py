@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import graphlib
 import re
 from typing import Any
 
@@ -363,22 +364,13 @@ def _has_need(job: JobEntry, kind: str, by_name: dict[str, JobEntry]) -> bool:
 
 
 def _cycle(needs: dict[str, tuple[str, ...]]) -> list[str]:
-    done: set[str] = set()
-
-    def visit(name: str, trail: list[str]) -> list[str]:
-        if name in trail:
-            return [*trail[trail.index(name) :], name]
-        if name in done or name not in needs:
-            return []
-        for need in needs[name]:
-            if found := visit(need, [*trail, name]):
-                return found
-        done.add(name)
-        return []
-
-    for start in needs:
-        if found := visit(start, []):
-            return found
+    """Return jobs of which each needs the next, from the one that the suite names first back to itself."""
+    try:
+        graphlib.TopologicalSorter(needs).prepare()
+    except graphlib.CycleError as error:
+        circle = error.args[1][:0:-1]  # told from the needed to who needs it, its first again at the end
+        start = circle.index(next(name for name in needs if name in circle))
+        return [*circle[start:], *circle[: start + 1]]
     return []
 
 

@@ -20,10 +20,10 @@ Seed = Annotated[int, Field(ge=0)]
 class Defaults(StrictModel):
     """What a variant takes where it says nothing itself."""
 
-    model: str | None = None
-    mixer: str | None = None
-    mixer_args: dict[str, Any] = Field(default_factory=dict)
-    model_args: dict[str, Any] = Field(default_factory=dict)
+    model: str | None = Field(default=None, description="see `lsbench list models`")
+    mixer: str | None = Field(default=None, description="token mixer, for models that take one")
+    mixer_args: dict[str, Any] = Field(default_factory=dict, description="arguments of the mixer")
+    model_args: dict[str, Any] = Field(default_factory=dict, description="arguments of the model")
     dataset: str | dict[str, Any] | None = Field(
         default=None, description="a data set's name, or a mapping with `name` and its options"
     )
@@ -35,7 +35,7 @@ class VariantEntry(StrictModel):
     name: str | None = Field(
         default=None, description="with a matrix: a template such as '{mixer}-k{kernel_large}'"
     )
-    label: str | None = None
+    label: str | None = Field(default=None, description="title of the row in reports; default: the name")
     model: str | None = None
     mixer: str | None = None
     mixer_args: dict[str, Any] = Field(default_factory=dict)
@@ -54,8 +54,8 @@ class VariantEntry(StrictModel):
 class PublishedRow(StrictModel):
     """A row of a published table that lsbench cannot run: shown, with holes where ours would stand."""
 
-    name: str = Field(min_length=1, max_length=80)
-    published: Published
+    name: str = Field(min_length=1, max_length=80, description="title of the row")
+    published: Published = Field(description="metric -> published value, in SI units")
     reason: str = Field(min_length=1, description="why it cannot be run here")
 
 
@@ -91,16 +91,22 @@ class SuiteFile(StrictModel):
     extends: str | None = Field(
         default=None, description="a file beside this one over which this one is laid, as a preset is"
     )
-    name: str = Field(pattern=NAME, max_length=NAME_LENGTH)
-    description: str = ""
+    name: str = Field(
+        pattern=NAME, max_length=NAME_LENGTH, description="name of the suite, and of its folder of results"
+    )
+    description: str = Field(default="", description="a sentence for people, shown by `plan`")
     source: str = Field(default="", description="where the published numbers are from")
     tags: list[str] = Field(
         default_factory=list, description="`smoke`: reports leave it out unless it is named"
     )
     baseline: str | None = Field(default=None, description="the variant that the others are compared with")
-    defaults: Defaults = Defaults()
-    variants: list[VariantEntry] = Field(min_length=1)
-    published_only: list[PublishedRow] = Field(default_factory=list)
+    defaults: Defaults = Field(
+        default=Defaults(), description="settings that variants take where they have none"
+    )
+    variants: list[VariantEntry] = Field(min_length=1, description="rows of the table")
+    published_only: list[PublishedRow] = Field(
+        default_factory=list, description="rows of a published table that cannot be run"
+    )
     jobs: list[str | dict[str, Any]] = Field(
         min_length=1,
         description="job kinds, each a name or `{kind: {its settings, name, needs, resources}}`",
@@ -111,9 +117,13 @@ class SuiteFile(StrictModel):
     gate: list[GateEntry] = Field(
         default_factory=list, description="rules by which `lsbench gate` compares results with a baseline"
     )
-    seeds: list[Seed] = Field(default=[0], min_length=1)
-    resources: Resources = Resources()
-    presets: dict[Annotated[str, Field(pattern=NAME)], Overlay] = Field(default_factory=dict)
+    seeds: list[Seed] = Field(
+        default=[0], min_length=1, description="each job runs once per seed, profiles once in all"
+    )
+    resources: Resources = Field(default=Resources(), description="resources of every job that names none")
+    presets: dict[Annotated[str, Field(pattern=NAME)], Overlay] = Field(
+        default_factory=dict, description="name -> changes to the suite, chosen with `--preset NAME`"
+    )
 
 
 class JobEntry(StrictModel):

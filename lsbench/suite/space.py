@@ -120,7 +120,7 @@ class SearchEntry(StrictModel):
     )
     metric: str = Field(default="val_top1", description="judges a trial after each epoch")
     mode: Mode | None = Field(default=None, description="default: the direction of the metric")
-    budget: TrialBudget
+    budget: TrialBudget = Field(description="how much each variant may be trained")
     algorithm: str | dict[str, Any] = Field(
         default="asha", description="asha, pbt or tpe, or a mapping with `name` and its options"
     )

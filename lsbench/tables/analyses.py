@@ -22,12 +22,13 @@ class AnalysisFigure:
         variant: Name of the variant.
         title: What reports call it.
         metric: What was measured, in the unit of records.
-        protocol: Under which it was measured; its first part is the analysis.
+        protocol: Under which it was measured.
         estimate: Mean over the seeds that have a value; None where none has.
         seeds: Number of seeds that were analysed.
         ci_low: Lower end of the one seed's own interval, over images; None where there is none.
         ci_high: Its upper end.
         reason: Why there is no value; empty where there is one.
+        analysis: Name of the analysis; the whole protocol where it is not told.
     """
 
     variant: str
@@ -39,11 +40,7 @@ class AnalysisFigure:
     ci_low: float | None = None
     ci_high: float | None = None
     reason: str = ""
-
-    @property
-    def analysis(self) -> str:
-        """Name of the analysis."""
-        return self.protocol.split("|", 1)[0]
+    analysis: str = ""
 
 
 def load_analyses(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
@@ -73,7 +70,9 @@ def _figure(key: tuple[str, str, str, str], own: pd.DataFrame) -> AnalysisFigure
         low, high = float(own.ci_low.iloc[0]), float(own.ci_high.iloc[0])
     reason = "" if values else "the model has not what it looks at"
     estimate = mean_over_seeds(values) if values else None
-    return AnalysisFigure(*key, estimate, len(own), low, high, reason)
+    method = own.method.iloc[0]
+    analysis = key[-1] if pd.isna(method) else str(method)
+    return AnalysisFigure(*key, estimate, len(own), low, high, reason, analysis)
 
 
 def in_order(figures: Sequence[AnalysisFigure]) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from lsbench.core.facets import Facets
 from lsbench.core.quantity import Quantity
 from lsbench.stats.seeds import Estimate
 
@@ -24,7 +25,7 @@ class Column:
         is_published: Whether it holds what the suite's source published, and by how much ours differ.
         kind: The kind of job that measures it; empty where none does.
         panel: Which of the tables it stands in, by what is written behind the heading; empty: the main one.
-        method: How it was measured, in a word, where the protocol says so.
+        facets: How it was measured, field by field.
     """
 
     key: str
@@ -38,7 +39,7 @@ class Column:
     is_published: bool = False
     kind: str = ""
     panel: str = ""
-    method: str | None = None
+    facets: Facets = field(default_factory=Facets)
 
     @property
     def title(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from lsbench.core.errors import LsbenchError
+from lsbench.core.facets import Facets
 from lsbench.core.job import JobKind
 from lsbench.core.quantity import Quantity, declarations, is_declared, quantity
 from lsbench.core.registry import JOBS
@@ -67,16 +68,6 @@ def create_columns(table: pd.DataFrame, jobs: Sequence[Mapping[str, Any]]) -> li
         table: The suite's long table.
         jobs: Every expected job, as the manifest lists them.
     """
-    if "method" not in table:  # SHIM
-        import re
-
-        def cl(p):
-            f = re.search(r"\|classes=(\d+)", str(p))
-            return int(f[1]) if f else None
-
-        table = table.assign(
-            method=[str(p).split("|")[0] for p in table.protocol], classes=[cl(p) for p in table.protocol]
-        )
     own = {entry["dataset"] for entry in jobs}
     on = {entry["name"]: entry["on"] for entry in jobs if entry.get("on") not in {None, *own}}
     measured = table[table.metric.notna()]
@@ -160,12 +151,12 @@ def _own(
 
 def _plain(empty: Column, rows: pd.DataFrame) -> list[Column]:
     """Return a column for each way in which a metric was measured: each protocol and data set."""
-    names = ["protocol", "dataset", "job", "method"]
+    names = ["protocol", "dataset", "job", "facets"]
     found: dict[tuple[str, str | None], Column] = {}
-    for protocol, dataset, job, method in rows[names].astype("object").itertuples(index=False):
+    for protocol, dataset, job, facets in rows[names].astype("object").itertuples(index=False):
         key = protocol, None if pd.isna(dataset) else dataset
         known = found.get(key) or replace(
-            empty, protocol=protocol, dataset=key[1], method=None if pd.isna(method) else method
+            empty, protocol=protocol, dataset=key[1], facets=Facets.model_validate_json(facets)
         )
         found[key] = known if job in known.jobs else replace(known, jobs=known.jobs | {job})
     return list(found.values())
@@ -175,9 +166,9 @@ def _remarks(columns: Sequence[Column]) -> list[str]:
     """Return what tells columns of one metric apart; where their methods differ, their names are enough."""
     if len(columns) < 2:
         return [""] * len(columns)
-    methods = [column.method for column in columns]
+    methods = [column.facets.method for column in columns]
     is_enough = None not in methods and len({*methods}) == len(methods)
-    return [f" [{column.method if is_enough else column.way}]" for column in columns]
+    return [f" [{column.facets.method if is_enough else column.way}]" for column in columns]
 
 
 def _other(dataset: str, rows: pd.DataFrame, kinds: Sequence[_Kind], jobs: frozenset[str]) -> list[Column]:
@@ -227,19 +218,17 @@ def _told_apart(plain: Column, rows: pd.DataFrame) -> list[Column]:
     Where the model answers once among the classes of the data set and once among all of its own, the
     former comes first, and the latter says so.
     """
-    ways = rows.groupby("protocol", sort=False, observed=True).agg({"job": set, "classes": "first"})
-    ways["classes"] = ways.classes.fillna(0)
-    ordered = ways.sort_values("classes", kind="stable")
-    protocols = [str(protocol) for protocol in ordered.index]
+    ways = sorted(_plain(plain, rows), key=lambda column: column.facets.classes or 0)
+    protocols = [column.protocol for column in ways]
     marks, remarks = [""], [""]
-    if len(protocols) == 2 and 0 < ordered.classes.iloc[0] < ordered.classes.iloc[1]:
+    if len(ways) == 2 and len({column.facets.without("classes") for column in ways}) == 1:
         marks, remarks = ["", "_all_classes"], ["", ALL_CLASSES]
-    elif len(protocols) > 1:
+    elif len(ways) > 1:
         marks = ["", *(f"@{protocol}" for protocol in protocols[1:])]
         remarks = [f" [{protocol}]" for protocol in protocols]
     return [
-        replace(plain, key=f"{plain.key}{mark}", protocol=protocol, jobs=frozenset(names), remark=remark)
-        for protocol, names, mark, remark in zip(protocols, ordered.job, marks, remarks, strict=True)
+        replace(column, key=f"{plain.key}{mark}", remark=remark)
+        for column, mark, remark in zip(ways, marks, remarks, strict=True)
     ]
 
 

@@ -13,10 +13,10 @@ from lsbench.core.quantity import Quantity, quantity
 from lsbench.stats.paired import Difference, holm, over_images, over_seeds, over_seeds_and_images
 from lsbench.stats.seeds import LEVEL, Estimate, detectable_effect
 from lsbench.store.results import ResultsFolder
+from lsbench.store.right_images import RightImages, differences, read_right
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.columns import job_kind
-from lsbench.tables.frames.kept import kept_frame
-from lsbench.tables.pairs import RightImages, differences, read_right
+from lsbench.tables.frames.cached_frame import cached_frame
 
 LEVEL_OF_TEST = 1 - LEVEL
 #: Raised in its name whenever the same results would give other numbers: an old file is then not read.
@@ -165,7 +165,7 @@ def compare_with_baseline(
     def rows(_: ResultsFolder) -> Iterable[dict[str, Any]]:
         return map(to_row, judged(list(_compared(folder, manifest, table, columns))))
 
-    frame = kept_frame(folder, CACHE, COLUMNS, rows)
+    frame = cached_frame(folder, CACHE, COLUMNS, rows)
     return [from_row({str(key): value for key, value in row.items()}) for row in frame.to_dict("records")]
 
 

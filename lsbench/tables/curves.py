@@ -11,9 +11,9 @@ import pandas as pd
 
 from lsbench.core.quantity import quantity
 from lsbench.store.results import ResultsFolder
-from lsbench.tables.frames.cache import Part
 from lsbench.tables.frames.grouping import group_numbers
-from lsbench.tables.frames.parts import Reading, part_frame, read_all
+from lsbench.tables.frames.parts import OpenResults, part_frame, read_all
+from lsbench.tables.frames.ways import Part
 
 #: Columns of the frame of curves, with the pandas type of each.
 CURVE_COLUMNS = {
@@ -88,13 +88,13 @@ def load_curves(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
     return read_all(folders, CURVE_COLUMNS, curves_frame)
 
 
-def curves_frame(reading: Reading) -> pd.DataFrame:
+def curves_frame(opened: OpenResults) -> pd.DataFrame:
     """Return the frame of curves of one results folder; its texts are categories."""
-    lowered = [reading.records.part(part, ["job_id", "lr_scale"]) for part in (Part.WHOLE, Part.EPOCH)]
+    lowered = [opened.records.part(part, ["job_id", "lr_scale"]) for part in (Part.WHOLE, Part.EPOCH)]
     known = pd.concat([frame.dropna().astype({"job_id": "object"}) for frame in lowered])
     scales = known.groupby("job_id").lr_scale.min()
-    of_jobs = [scales.get(name) for name in reading.jobs.id]
-    return part_frame(reading, Part.EPOCH, list(CURVE_COLUMNS), {"lr_scale": of_jobs})
+    of_jobs = [scales.get(name) for name in opened.jobs.id]
+    return part_frame(opened, Part.EPOCH, list(CURVE_COLUMNS), {"lr_scale": of_jobs})
 
 
 def curves_of(frame: pd.DataFrame) -> list[Curve]:

@@ -30,7 +30,6 @@ COLUMNS = {
     "p_value": "Float64",
 }
 KEY = ["metric", "variant", "protocol", "dataset"]
-BARS = "▁▂▃▄▅▆▇█"
 NIGHTS = 14
 
 
@@ -54,11 +53,6 @@ class NightCurve:
     verdicts: list[str]
     baseline: float | None
     when: list[str] = field(default_factory=list)
-
-    @property
-    def chart(self) -> str:
-        """One character per night."""
-        return bars(self.values)
 
 
 def read_nights(path: Path) -> pd.DataFrame:
@@ -101,20 +95,3 @@ def _curve(rows: pd.DataFrame) -> NightCurve:
 
 def _known(value: Any) -> Any:
     return None if pd.isna(value) else value
-
-
-def bars(values: list[float | None]) -> str:
-    """Return one character per value, from the lowest to the highest of them; none is a gap.
-
-    >>> bars([1.0, 2.0, None, 3.0]), bars([5.0, 5.0])
-    ('▁▅ █', '▄▄')
-    """
-    known = [value for value in values if value is not None]
-    low, high = min(known, default=0.0), max(known, default=0.0)
-
-    def bar(value: float | None) -> str:
-        if value is None:
-            return " "
-        return BARS[3] if high == low else BARS[round((value - low) / (high - low) * (len(BARS) - 1))]
-
-    return "".join(map(bar, values))

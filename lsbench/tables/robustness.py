@@ -14,9 +14,9 @@ import pandas as pd
 from lsbench.corruptions import in_order
 from lsbench.stats.seeds import Estimate, mean_over_seeds
 from lsbench.store.results import ResultsFolder
-from lsbench.tables.frames.cache import Part
 from lsbench.tables.frames.grouping import group_numbers
-from lsbench.tables.frames.parts import Reading, part_frame, read_all
+from lsbench.tables.frames.parts import OpenResults, part_frame, read_all
+from lsbench.tables.frames.ways import Part
 
 #: Columns of the frame of corruptions, with the pandas type of each.
 CORRUPTION_COLUMNS = {
@@ -33,6 +33,7 @@ CORRUPTION_COLUMNS = {
     "metric": "string",
     "value": "Float64",
     "n": "Int64",
+    "method": "string",
 }
 ERROR = "corruption_error"
 MOST_NAMED = 5
@@ -53,6 +54,7 @@ class CorruptionFigure:
         metric: What was measured, in the unit of records.
         value: None where it could not be measured, or would be of an incomplete set.
         n: Number of images; None where there is no value.
+        method: Name of the corrupted images, such as ``imagenet-c-files``; None where it is not told.
     """
 
     variant: str
@@ -65,6 +67,12 @@ class CorruptionFigure:
     metric: str
     value: float | None
     n: int | None
+    method: str | None = None
+
+    @property
+    def way(self) -> str:
+        """A short name of how it was measured: the corrupted images, or else the whole protocol."""
+        return self.method or self.protocol
 
 
 _NAMES = [field.name for field in fields(CorruptionFigure)]
@@ -98,9 +106,9 @@ def load_corruptions(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
     return read_all(folders, CORRUPTION_COLUMNS, corruptions_frame)
 
 
-def corruptions_frame(reading: Reading) -> pd.DataFrame:
+def corruptions_frame(opened: OpenResults) -> pd.DataFrame:
     """Return the frame of corruptions of one results folder; its texts are categories."""
-    return part_frame(reading, Part.CORRUPTION, list(CORRUPTION_COLUMNS), {})
+    return part_frame(opened, Part.CORRUPTION, list(CORRUPTION_COLUMNS), {})
 
 
 class CorruptionFigures(Sequence[CorruptionFigure]):
@@ -167,7 +175,7 @@ def robustness_rows(figures: Sequence[CorruptionFigure]) -> list[RobustnessRow]:
     tested = Counter(variant for variant, _ in groups)
     rows = []
     for (variant, protocol), own in groups.items():
-        way = f" [{protocol.split('|', 1)[0]}]" if tested[variant] > 1 else ""
+        way = f" [{own[0].way}]" if tested[variant] > 1 else ""
         values = means.get((variant, protocol), {})
         errors = {name: mean_over_seeds(values[name]) if values[name] else None for name in in_order(values)}
         rows.append(RobustnessRow(f"{own[0].title}{way}", protocol, len(own), errors))
@@ -175,28 +183,28 @@ def robustness_rows(figures: Sequence[CorruptionFigure]) -> list[RobustnessRow]:
 
 
 def robustness_notes(figures: Sequence[CorruptionFigure]) -> list[str]:
-    """Return which cells are missing of each model: the mean over the others of a corruption is withheld."""
+    """Return the conditions that each model lacks: a corruption's mean over the others is withheld."""
     frame = _frame_of(figures)
-    cells = frame[(frame.metric == ERROR) & frame.severity.notna()]
-    number = group_numbers(cells, ["title", "seed", "protocol"])
+    conditions = frame[(frame.metric == ERROR) & frame.severity.notna()]
+    number = group_numbers(conditions, ["title", "seed", "protocol"])
     sizes = np.bincount(number)
-    is_missing = cells.value.isna().to_numpy(bool)
+    is_missing = conditions.value.isna().to_numpy(bool)
     lacking: dict[int, list[CorruptionFigure]] = {}
-    for group, figure in zip(number[is_missing].tolist(), figures_of(cells[is_missing]), strict=True):
+    for group, figure in zip(number[is_missing].tolist(), figures_of(conditions[is_missing]), strict=True):
         lacking.setdefault(group, []).append(figure)
     notes = []
     for group in sorted(lacking):
-        title, seed, protocol = lacking[group][0].title, lacking[group][0].seed, lacking[group][0].protocol
+        first = lacking[group][0]
         missing = [f"{figure.corruption}/{figure.severity}" for figure in lacking[group]]
-        which = title if seed is None else f"{title}, seed {seed}"
+        which = first.title if first.seed is None else f"{first.title}, seed {first.seed}"
         more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
         notes.append(
-            f"{which}: {len(missing)} of {sizes[group]} cells of {protocol.split('|', 1)[0]} are missing: "
+            f"{which}: {len(missing)} of {sizes[group]} conditions of {first.way} are missing: "
             f"{', '.join(missing[:MOST_NAMED])}{more}. Means over the others are withheld."
         )
     return notes
 
 
 def to_record(figure: CorruptionFigure) -> dict[str, Any]:
-    """Return a figure as plain values, without its title."""
-    return {name: value for name, value in asdict(figure).items() if name != "title"}
+    """Return a figure as plain values, without its title and what its protocol tells as well."""
+    return {name: value for name, value in asdict(figure).items() if name not in {"title", "method"}}

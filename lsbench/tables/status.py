@@ -10,11 +10,10 @@ from typing import NamedTuple
 
 from lsbench.core.errors import StoreError
 from lsbench.core.lock import is_held
+from lsbench.store.job_files import HISTORY
 from lsbench.store.results import ResultsFolder, read_json
 
 STATES = ("ok", "stopped", "failed", "missing")
-#: What a training writes into its job's folder after every epoch.
-HISTORY = "history.json"
 
 
 class Epochs(NamedTuple):

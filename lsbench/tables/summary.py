@@ -22,7 +22,7 @@ from lsbench.tables.columns import ALL_CLASSES, FURTHER, create_columns
 from lsbench.tables.comparisons import Comparison, compare_with_baseline, with_differences
 from lsbench.tables.curves import Curve, curves_frame, curves_of
 from lsbench.tables.frames.load import table_of
-from lsbench.tables.frames.parts import Reading
+from lsbench.tables.frames.parts import OpenResults
 from lsbench.tables.measured import Measured
 from lsbench.tables.nights import FILE, NightCurve, night_curves, read_nights
 from lsbench.tables.published.columns import add_published, published_notes
@@ -56,10 +56,13 @@ class Summary:
     analyses: list[AnalysisFigure] = field(default_factory=list)
     #: Whether tables for people show the further measurements, not headlines alone.
     shows_further: bool = False
-    #: How the further measurements were made.
-    further_notes: list[str] = field(default_factory=list)
     #: Those of the notes that whoever reads numbers without notes must be told.
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def further_notes(self) -> list[str]:
+        """How the further measurements among its columns were made."""
+        return _ways([column for column in self.columns if column.panel == FURTHER], is_short=True)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the summary as a pandas frame in SI units, with interval and seeds beside each value."""
@@ -96,11 +99,11 @@ def summarize(folder: ResultsFolder) -> Summary | None:
     trials = trial_table(folder, manifest)
     if trials is not None:
         return replace(_summary(manifest, *trials), folder=folder)
-    reading = Reading(folder, manifest)
+    opened = OpenResults(folder, manifest)
     declared = [one.quantity for one in declarations().values()]
     noted = {one.name for one in declared if one.note is not None}
     timed = {one.name for one in declared if one.is_headline and one.depends_on_machine}
-    table = table_of(reading, texts_of=noted | timed)
+    table = table_of(opened, texts_of=noted | timed)
     columns = create_columns(table, manifest["jobs"])
     measured = Measured(table)
     titles = {entry["variant"]: entry["title"] for entry in reversed(manifest["jobs"])}
@@ -121,14 +124,13 @@ def summarize(folder: ResultsFolder) -> Summary | None:
         rows = ranked(columns, rows, on_one_machine=not any(note.startswith(MACHINES) for note in notes))
     return replace(
         _summary(manifest, columns, rows, notes),
-        curves=curves_of(curves_frame(reading)),
-        corruptions=figures_of(corruptions_frame(reading)),
+        curves=curves_of(curves_frame(opened)),
+        corruptions=figures_of(corruptions_frame(opened)),
         nights=_nights(folder),
         folder=folder,
         comparisons=compared,
         analyses=analysis_figures(table),
         warnings=warnings,
-        further_notes=_ways([c for c in columns if c.panel == FURTHER], is_short=True),
     )
 
 

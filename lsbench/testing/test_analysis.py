@@ -39,9 +39,9 @@ def test_it_gives_finite_numbers_that_it_declares_and_the_same_ones_again(
     one, two = analysis.analyse(subject), analysis.analyse(subject)
     numbers = {**one.numbers, **{key: float(values.mean()) for key, values in one.per_image.items()}}
     assert numbers
-    assert set(numbers) <= set(analysis.metrics)
+    assert set(numbers) <= {quantity.name for quantity in analysis.quantities}
     assert all(np.isfinite(value) for value in numbers.values())
-    assert set(analysis.metrics) <= {quantity.name for quantity in ANALYSES.module(name).QUANTITIES}
+    assert analysis.quantities == ANALYSES.module(name).QUANTITIES
     assert all(values.shape == (6,) for values in one.per_image.values())
     for key, values in one.arrays.items():
         assert np.array_equal(values, two.arrays[key])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lsbench.core.errors import MeasurementError
+from lsbench.core.lifeline import child_environment
 from lsbench.timing.request import Reply, Request
 
 COMMAND = (sys.executable, "-P", "-m", "lsbench.timing.measure")
@@ -37,12 +36,13 @@ def run_apart(request: Request, *, command: Sequence[str] = COMMAND) -> Reply:
     with tempfile.TemporaryDirectory(prefix="lsbench-") as folder:
         file = Path(folder) / "reply.json"
         with subprocess.Popen(  # noqa: S603 - our own module
-            [*command, str(file)], stdin=subprocess.PIPE, bufsize=0, env={**os.environ, **threads}
+            [*command, str(file)], stdin=subprocess.PIPE, env=child_environment(**threads)
         ) as process:
             try:
-                status = _talk(process, request)
+                process.communicate(request.model_dump_json().encode() + b"\n")
             finally:
                 process.kill()
+        status = process.wait()
         if status != 0 or not file.exists():
             raise MeasurementError(_death(status, request))
         reply = json.loads(file.read_text(encoding="utf-8"))
@@ -51,15 +51,6 @@ def run_apart(request: Request, *, command: Sequence[str] = COMMAND) -> Reply:
             raise MemoryError(reply["message"])
         raise MeasurementError(f"{request.subject.model}: {reply['error']}: {reply['message']}")
     return Reply.model_validate(reply)
-
-
-def _talk(process: subprocess.Popen[bytes], request: Request) -> int:
-    """Send the request and return the exit status; standard input stays open until then."""
-    if process.stdin is None:
-        raise ValueError("expected a process with an open standard input")
-    with contextlib.suppress(BrokenPipeError):  # it died before it read anything; its status says so
-        process.stdin.write(request.model_dump_json().encode() + b"\n")
-    return process.wait()
 
 
 def _death(status: int, request: Request) -> str:

@@ -1,8 +1,7 @@
 """The process of one timing: ``python -m lsbench.timing.measure``, a request on stdin, the reply into a file.
 
 It does nothing else before or after, so nothing that another measurement left in memory, in a cache or on
-the device is in its way. Standard input stays open as long as whoever asked is alive: at its end, so
-is this process.
+the device is in its way. It dies with whoever asked.
 """
 
 from __future__ import annotations
@@ -12,13 +11,13 @@ import json
 import os
 import resource
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from lsbench.core.lifeline import die_with_parent
 from lsbench.timing.request import Reply, Request
 
 MOST_IMAGES = 4096
@@ -108,20 +107,10 @@ def answer(request: Request) -> dict[str, Any]:
         return {"error": "oom" if is_oom else type(error).__name__, "message": lines[0]}
 
 
-def _end_with_stdin() -> None:
-    """Leave as soon as nobody holds the other end of standard input.
-
-    It is read below Python's own buffer, whose lock a thread must not hold when the interpreter ends.
-    """
-    while os.read(0, 4096):
-        pass
-    os._exit(1)
-
-
 def main() -> None:
     """Answer the request on stdin into the file that is named as first argument."""
+    die_with_parent()
     request = Request.model_validate_json(sys.stdin.buffer.readline())
-    threading.Thread(target=_end_with_stdin, daemon=True).start()
     text = json.dumps(answer(request))
     Path(sys.argv[1]).write_text(text, encoding="utf-8")
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lsbench.core.atomic import atomic_write
+from lsbench.core.facets import Facets
 from lsbench.core.ids import content_hash
 from lsbench.core.job import JobContext
 from lsbench.core.record import Record, measured
@@ -70,11 +71,19 @@ def _limited(budget: Budget, limit: int | None) -> Budget:
     return budget.model_copy(update={**less, "max_s": min(budget.max_s, LIMITED_S)})
 
 
-def protocol_of(request: Request, *, batch: int | str) -> str:
+def timing_facets(request: Request, *, batch: int | Literal["max"]) -> Facets:
     """Return what numbers of a request must share to be compared."""
-    where = "cuda" if request.device == "cuda" else f"cpu|threads={request.setting.threads}"
-    control = "" if request.control is None else f"|control={_name_of(request.control)}"
-    return f"b={batch}|{request.setting.signature}|res={request.img_size}|{where}{control}|v{VERSION}"
+    form = request.setting.model_dump()
+    if request.device == "cuda":
+        form["threads"] = None
+    return Facets(
+        batch_size=batch,
+        **form,
+        res=request.img_size,
+        device=request.device,
+        control=None if request.control is None else _name_of(request.control),
+        version=str(VERSION),
+    )
 
 
 def _name_of(subject: TimedModel) -> str:
@@ -91,12 +100,12 @@ class Timed:
     Attributes:
         request: What was asked.
         reply: What was found.
-        protocol: As :func:`protocol_of` gives it.
+        facets: As :func:`timing_facets` gives them.
     """
 
     request: Request
     reply: Reply
-    protocol: str
+    facets: Facets
 
     @property
     def disturbed_share(self) -> float:
@@ -129,7 +138,7 @@ class Timed:
         what = "median" if share == 0.5 else f"{share:.0%} quantile"
         if why is not None:
             unknown = {**self.setting(), "verdict": "inconclusive", "inconclusive": why}
-            return measured(metric, None, protocol=self.protocol, n=len(clean), setting=unknown)
+            return measured(metric, None, facets=self.facets, n=len(clean), setting=unknown)
         value = float(np.quantile(clean, share))
         [(low, high)] = quantile_intervals(clean, [share])
         spread = {"p25": float(np.quantile(clean, 0.25)), "p75": float(np.quantile(clean, 0.75))}
@@ -137,7 +146,7 @@ class Timed:
         return measured(
             metric,
             value,
-            protocol=self.protocol,
+            facets=self.facets,
             n=len(clean),
             ci_low=low,
             ci_high=high,
@@ -166,9 +175,9 @@ class Timed:
         energy = None if reply.energy_j is None or self.inconclusive() else reply.energy_j / images
         held = {"batch_size": self.request.batch_size, "base_memory_mib": reply.base_memory_mib}
         return [
-            measured("peak_memory_mib", reply.peak_memory_mib, protocol=self.protocol, setting=held),
-            measured("peak_device_memory_mib", reply.peak_device_memory_mib, protocol=self.protocol),
-            measured("energy_per_image_j", energy, protocol=self.protocol, n=images),
+            measured("peak_memory_mib", reply.peak_memory_mib, facets=self.facets, setting=held),
+            measured("peak_device_memory_mib", reply.peak_device_memory_mib, facets=self.facets),
+            measured("energy_per_image_j", energy, facets=self.facets, n=images),
         ]
 
 

@@ -17,10 +17,10 @@ Precision = Literal["fp32", "bf16", "fp16"]
 class TimedModel(StrictModel):
     """A model as a suite names it."""
 
-    model: str
-    mixer: str | None = None
-    mixer_args: dict[str, Any] = Field(default_factory=dict)
-    model_args: dict[str, Any] = Field(default_factory=dict)
+    model: str = Field(description="see `lsbench list models`")
+    mixer: str | None = Field(default=None, description="token mixer, for models that take one")
+    mixer_args: dict[str, Any] = Field(default_factory=dict, description="arguments of the mixer")
+    model_args: dict[str, Any] = Field(default_factory=dict, description="arguments of the model")
 
 
 class Setting(StrictModel):
@@ -32,18 +32,6 @@ class Setting(StrictModel):
     compiled: bool = False
     cuda_graphs: bool = False
     threads: int = Field(default=1, ge=1)
-
-    @property
-    def signature(self) -> str:
-        """The setting in a protocol.
-
-        >>> Setting(fused=True, precision="bf16").signature
-        'bf16|nchw|fused|eager'
-        """
-        layout = "nhwc" if self.channels_last else "nchw"
-        how = "compiled" if self.compiled else "eager"
-        graph = "+graph" if self.cuda_graphs else ""
-        return f"{self.precision}|{layout}|{'fused' if self.fused else 'unfused'}|{how}{graph}"
 
 
 class Budget(StrictModel):

@@ -41,7 +41,7 @@ def write_validation(root: Path) -> None:
     write_classes(root / "val", ilsvrc_wnids(), 5, "ILSVRC2012_val_00000002.JPEG")
 
 
-def write_cells(root: Path) -> None:
+def write_conditions(root: Path) -> None:
     for severity in (1, 2):
         write_classes(root / "fog" / str(severity), ilsvrc_wnids(), severity, "0.JPEG")
 
@@ -50,7 +50,7 @@ ON_DISK: dict[str, Callable[[Path], None]] = {
     "image_folder": write_own,
     "imagenet": write_imagenet,
     "imagenet_a": lambda root: write_classes(root, class_list("imagenet_a_synsets.txt"), 1, "0.jpg"),
-    "imagenet_c": write_cells,
+    "imagenet_c": write_conditions,
     "imagenet_r": lambda root: write_classes(root, class_list("imagenet_r_synsets.txt"), 1, "0.jpg"),
     "imagenet_real": write_validation,
     "imagenet_sketch": lambda root: write_classes(root, ilsvrc_wnids(), 1, "0.JPEG"),

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from lsbench.core.atomic import append_line, write_json
+from lsbench.core.facets import Facets
 from lsbench.core.quantity import quantity
-from lsbench.core.record import corruption_protocol, measured
+from lsbench.core.record import measured
 from lsbench.corruptions import NAMES
 from lsbench.stats.seeds import Estimate
 from lsbench.store.results import SPEC
@@ -19,7 +20,9 @@ from lsbench.tables.nights import NightCurve
 from lsbench.tables.summary import Summary, summarize
 
 EVIL = "</script><script>alert(1)</script>"
-PROTOCOL = "fashion-c-live|c15|s5|res=32|ref=knn5|n=20|v1"
+FACETS = Facets(
+    method="fashion-c-live", corruptions=15, severities=5, res=32, reference="knn5", n=20, version="1"
+)
 
 
 @dataclass
@@ -149,15 +152,14 @@ def _value(record, place, rng):
 
 
 def _corruptions(job, rng, place):
-    figures = [("mce", 0.8 + 0.02 * place, PROTOCOL)]
+    figures = [("mce", 0.8 + 0.02 * place, FACETS)]
     for number, name in enumerate(NAMES[:15]):
         cells = [0.1 + 0.02 * number + 0.08 * s + 0.01 * place + rng.normal(0, 0.01) for s in range(5)]
         figures += [
-            ("corruption_error", value, corruption_protocol(PROTOCOL, name, s + 1))
-            for s, value in enumerate(cells)
+            ("corruption_error", value, FACETS.of_corruption(name, s + 1)) for s, value in enumerate(cells)
         ]
-        figures.append(("corruption_error", float(np.mean(cells)), corruption_protocol(PROTOCOL, name)))
-    found = [measured(name, value, protocol=where, dataset="fashion", n=20) for name, value, where in figures]
+        figures.append(("corruption_error", float(np.mean(cells)), FACETS.of_corruption(name)))
+    found = [measured(name, value, facets=where, dataset="fashion", n=20) for name, value, where in figures]
     return [{"job_id": job.id, **record.model_dump(mode="json")} for record in found]
 
 
@@ -185,9 +187,9 @@ def _add_analysis(folder):
         "kind": "analyze",
         "label": entry["label"],
     }
-    record = measured("erf_area_50", 0.25, protocol="erf|n=50|v1", dataset="fashion", n=50).model_dump(
-        mode="json"
-    )
+    record = measured(
+        "erf_area_50", 0.25, facets=Facets(method="erf", n=50, version="1"), dataset="fashion", n=50
+    ).model_dump(mode="json")
     append_line(folder.root / "records.jsonl", [{**record, "job_id": entry["id"]}])
     append_line(folder.root / "jobs.jsonl", [line])
 

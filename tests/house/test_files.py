@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -9,13 +10,18 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE, TESTS = ROOT / "lsbench", ROOT / "tests"
 SOURCES = sorted([*PACKAGE.rglob("*.py"), *TESTS.rglob("*.py")])
-MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name not in ("__init__.py", "__main__.py"))
+#: Those of `testing` are tests themselves: tests/contract runs them on every plug-in that ships.
+MODULES = sorted(
+    path
+    for path in PACKAGE.rglob("*.py")
+    if path.name not in ("__init__.py", "__main__.py") and path.parent != PACKAGE / "testing"
+)
 MOST_LINES = 500
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "tools", "stuff"}
 
 #: Modules without a unit test file of their own, and why.
 UNMIRRORED = {
-    "cli/options.py": "declarations only; test_main.py uses them",
+    "cli/options.py": "declarations only; every verb uses them",
     "scheduler/protocol.py": "types without behaviour; every executor's tests use them",
 }
 
@@ -32,6 +38,21 @@ def test_no_file_is_too_long(path):
 def test_no_module_has_a_vague_name():
     names = [path for path in PACKAGE.rglob("*") if path.suffix in ("", ".py")]
     assert [id_of(path) for path in names if path.stem.strip("_") in VAGUE] == []
+
+
+def test_no_two_files_are_named_by_two_words_for_one_idea():
+    found = {path.stem.strip("_") for path in MODULES}
+    for pair in (("paired", "pairs"), ("cache", "kept"), ("load", "reading")):
+        assert len(found & set(pair)) < 2, f"one word per idea: {pair}"
+
+
+def test_no_class_name_stands_for_two_ideas():
+    places = defaultdict(list)
+    for path in PACKAGE.rglob("*.py"):
+        for name in re.findall(r"(?m)^class (\w+)", path.read_text(encoding="utf-8")):
+            if not name.startswith("_"):
+                places[name].append(id_of(path))
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=id_of)

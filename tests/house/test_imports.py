@@ -38,6 +38,17 @@ def test_ray_is_imported_in_files_called_ray_alone():
     assert [name for name in importers if not name.rpartition(".")[2].startswith("ray_")] == []
 
 
+@pytest.mark.parametrize("folder", ["metrics", "probes", "analyses", "jobs"])
+def test_whatever_declares_quantities_is_read_without_torch(folder):
+    names = sorted(path.stem for path in (ROOT / "lsbench" / folder).glob("*.py"))
+    code = (
+        f"import importlib, sys; [importlib.import_module('lsbench.{folder}.' + n) for n in {names!r}]\n"
+        f"print(*({HEAVY!r} & set(sys.modules)), end='')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
 @pytest.mark.parametrize("arguments", QUICK, ids=" ".join)
 def test_what_answers_at_once_imports_nothing_heavy(arguments, tiny, make_graph, fill_store):
     results = fill_store(make_graph(tiny)).root.parents[1]

@@ -45,7 +45,7 @@ def root(cli: Cli) -> Path:
 
 
 def final_values(root: Path, metric: str) -> dict[str, float]:
-    found = [r for r in read_lines(root / "records.jsonl") if "|epoch=" not in r["protocol"]]
+    found = [r for r in read_lines(root / "records.jsonl") if "epoch" not in r["facets"]]
     return {r["job_id"]: r["value"] for r in found if r["metric"] == metric}
 
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -30,7 +31,7 @@ class CopiesSpec(DatasetSpec):
 
 @dataclass
 class Copies:
-    """A plug-in whose cells are the folders below its root; `lines` says what is wrong with others."""
+    """A plug-in whose conditions are the folders below its root; `lines` says what is wrong with others."""
 
     wnids: tuple[str, ...]
     lines: dict[str, str] = field(default_factory=dict)
@@ -42,15 +43,15 @@ class Copies:
 
     def prepare(self, spec: CopiesSpec, data_root: Path | None) -> ImageFolders:
         places = {f"{p.parent.name}/{p.name}": p for p in sorted(spec.root.glob("*/*"))}
-        return ImageFolders(spec.root, places, self.wnids)
-
-    def cells(self, spec: CopiesSpec, data_root: Path | None) -> Any:
-        there = self.prepare(spec, data_root).splits
 
         def problems(wanted: Iterable[str]) -> dict[str, str]:
-            return {cell: f"expected {spec.root / cell}" for cell in wanted if cell not in there}
+            return {
+                condition: f"expected {spec.root / condition}"
+                for condition in wanted
+                if condition not in places
+            }
 
-        return SimpleNamespace(problems=problems)
+        return ImageFolders(spec.root, places, self.wnids, problems=problems)
 
     def num_classes(self, spec: CopiesSpec, data_root: Path | None = None) -> int:
         return len(self.wnids)
@@ -100,28 +101,61 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
 
 @pytest.fixture
-def copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Path, Copies]]:
-    """Write cells of the data set `copies` of 20 garments; return its root and the plug-in."""
+def add_dataset(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Any], None]:
+    """Make a data set known by a name, as one of another package is."""
+    own: dict[str, tuple[EntryPoint, ...]] = {}
+    known, group_of_data = registry.outside_plugins, registry.DATASETS.group
+    monkeypatch.setattr(
+        registry,
+        "outside_plugins",
+        lambda group: {**known(group), **(own if group == group_of_data else {})},
+    )
 
-    def write(*cells: str, side: int = 32) -> tuple[Path, Copies]:
+    def add(name: str, plugin: Any) -> None:
+        module = ModuleType(f"{name}_of_a_test")
+        module.DATASET = plugin
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        own[name] = (EntryPoint(name, module.__name__, group_of_data),)
+
+    return add
+
+
+@pytest.fixture
+def copies(tmp_path: Path, add_dataset: Callable[[str, Any], None]) -> Callable[..., tuple[Path, Copies]]:
+    """Write conditions of the data set `copies` of 20 garments; return its root and the plug-in."""
+
+    def write(*conditions: str, side: int = 32) -> tuple[Path, Copies]:
         folders = FASHION.prepare(FashionSpec(train_images=40, val_images=20, test_images=20), None)
         root = tmp_path / "copies"
-        for cell in cells:
+        for condition in conditions:
             for path in sorted(folders.splits["test"].glob("*/*.png")):
-                target = root / cell / path.parent.name / f"{path.stem}.jpg"
+                target = root / condition / path.parent.name / f"{path.stem}.jpg"
                 target.parent.mkdir(parents=True, exist_ok=True)
                 Image.open(path).convert("RGB").resize((side, side)).save(target, quality=95)
         plugin = Copies(folders.wnids)
-        module = ModuleType("copies_of_a_test")
-        module.DATASET = plugin
-        monkeypatch.setitem(sys.modules, module.__name__, module)
-        known, group_of_data = registry.outside_plugins, registry.DATASETS.group
-        own = {"copies": (EntryPoint("copies", module.__name__, group_of_data),)}
-        monkeypatch.setattr(
-            registry,
-            "outside_plugins",
-            lambda group: {**known(group), **(own if group == group_of_data else {})},
-        )
+        add_dataset("copies", plugin)
         return root, plugin
 
     return write
+
+
+@pytest.fixture(scope="session")
+def garments(tmp_path_factory: pytest.TempPathFactory) -> ImageFolders:
+    """Fashion with 200/50/100 images, written once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LSBENCH_CACHE", str(tmp_path_factory.mktemp("garments")))
+        return FASHION.prepare(FashionSpec(train_images=200, val_images=50, test_images=100), None)
+
+
+@pytest.fixture
+def colours(tmp_path: Path) -> ImageFolders:
+    """Twelve colour photos of 20x30 pixels in three classes, train and val."""
+    rng = np.random.default_rng(0)
+    root = tmp_path / "colours"
+    for split in ("train", "val"):
+        for wnid in ("n1", "n2", "n3"):
+            (root / split / wnid).mkdir(parents=True)
+            for i in range(4):
+                pixels = rng.integers(0, 256, (20, 30, 3)).astype(np.uint8)
+                Image.fromarray(pixels).save(root / split / wnid / f"{i}.png")
+    return ImageFolders(root, {s: root / s for s in ("train", "val")}, ("n1", "n2", "n3"))

@@ -32,4 +32,4 @@ def draw(arrays: Mapping[str, NDArray[Any]], figure: Figure, title: str) -> None
     axes.set(title=f"{title}: confidence", xlabel="probability of the answer", ylabel="images")
 
 
-ANALYSIS = Analysis(analyse, draw, metrics=("mean_confidence",))
+ANALYSIS = Analysis(analyse, draw, QUANTITIES)

@@ -8,6 +8,7 @@ about the class, the background is busy, and pieces of other garments mislead.
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
@@ -84,23 +85,8 @@ class FashionScenesDataset:
 
         root = materialise(spec.name, self.fingerprint(spec, data_root), write)
         splits = {split: root / split for split in SPLITS}
-        return ImageFolders(root, splits, tuple(sorted(pack.wnids())), MEAN, STD)
-
-    def object_masks(self, spec: FashionScenesSpec, split: str, paths: Sequence[str]) -> NDArray[np.bool_]:
-        """Return the pixels of the garment in each scene, shape ``(N, H, W)``; the scenes are composed anew.
-
-        Args:
-            spec: The data set.
-            split: One of its splits.
-            paths: ``<class>/<source index>.png`` of each scene.
-        """
-        import numpy as np
-
-        indices = [int(PurePosixPath(path).stem) for path in paths]
-        photos = pack.read_pack()[split]
-        scenes = _composed(spec, split, photos, self.num_images(spec, split), frozenset(indices))
-        masks = {index: scene.masks.any(axis=0) for scene, _, index in scenes}
-        return np.stack([masks[index] for index in indices])
+        masks = partial(_object_masks, spec)
+        return ImageFolders(root, splits, tuple(sorted(pack.wnids())), MEAN, STD, masks=masks)
 
     def num_classes(self, spec: FashionScenesSpec, data_root: Path | None = None) -> int:
         """Return 10."""
@@ -111,6 +97,23 @@ class FashionScenesDataset:
         if split not in SPLITS:
             raise DataError(f"expected one of the splits {', '.join(SPLITS)} of {spec.name}, found '{split}'")
         return int(getattr(spec, f"{split}_images"))
+
+
+def _object_masks(spec: FashionScenesSpec, split: str, paths: Sequence[str]) -> NDArray[np.bool_]:
+    """Return the pixels of the garment in each scene, shape ``(N, H, W)``; the scenes are composed anew.
+
+    Args:
+        spec: The data set.
+        split: One of its splits.
+        paths: ``<class>/<source index>.png`` of each scene.
+    """
+    import numpy as np
+
+    indices = [int(PurePosixPath(path).stem) for path in paths]
+    photos = pack.read_pack()[split]
+    scenes = _composed(spec, split, photos, DATASET.num_images(spec, split), frozenset(indices))
+    masks = {index: scene.masks.any(axis=0) for scene, _, index in scenes}
+    return np.stack([masks[index] for index in indices])
 
 
 def _scenes(

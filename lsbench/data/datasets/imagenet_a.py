@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+from lsbench.core.facets import Facets
 from lsbench.core.quantity import percentage
-from lsbench.data.imagenet.test_sets import ImageNetVariant, VariantSpec
+from lsbench.data.imagenet.test_sets import ImageNetTestSet, ImageNetTestSetSpec
 
 
-class ImageNetASpec(VariantSpec):
+class ImageNetASpec(ImageNetTestSetSpec):
     """ImageNet-A.
 
     Attributes:
@@ -28,11 +29,11 @@ class ImageNetASpec(VariantSpec):
 #: Accuracy as others publish it.
 QUANTITIES = (
     percentage(
-        "imagenet_a_top1", "ImageNet-A top-1", short_title="IN-A (%)", published_under=("classes=200",)
+        "imagenet_a_top1", "ImageNet-A top-1", short_title="IN-A (%)", published_under=Facets(classes=200)
     ),
 )
 
-DATASET = ImageNetVariant(
+DATASET = ImageNetTestSet(
     spec=ImageNetASpec,
     title="ImageNet-A",
     folders=("imagenet-a",),

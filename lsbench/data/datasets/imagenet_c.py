@@ -1,8 +1,8 @@
 """ImageNet-C: the published corrupted JPEGs of ImageNet's validation set, 224 pixels wide and high.
 
-Its splits are its cells, one for each corruption and severity (``fog/3``), each with all 50,000 images in
-class folders under WordNet ids. Any part of the cells may be there; those that are not, or lack a class, are
-no split.
+Its splits are its conditions, one for each corruption and severity (``fog/3``), each with all 50,000 images
+in class folders under WordNet ids. Some of the conditions may be missing; one that lacks a class counts as
+missing.
 
 Source:
     Hendrycks and Dietterich, ICLR 2019, arXiv:1903.12261.
@@ -16,14 +16,14 @@ from typing import Literal
 from lsbench.core.errors import DataError
 from lsbench.core.ids import content_hash
 from lsbench.data.dataset import ImageFolders
-from lsbench.data.imagenet.c_conditions import Cells, find_cells
+from lsbench.data.imagenet.c_conditions import Conditions, find_conditions
 from lsbench.data.imagenet.ilsvrc import ilsvrc_wnids
-from lsbench.data.imagenet.test_sets import VariantSpec, first_folder
+from lsbench.data.imagenet.test_sets import ImageNetTestSetSpec, first_folder
 
-IMAGES_OF_A_CELL = 50_000
+IMAGES_OF_A_CONDITION = 50_000
 
 
-class ImageNetCSpec(VariantSpec):
+class ImageNetCSpec(ImageNetTestSetSpec):
     """ImageNet-C.
 
     Attributes:
@@ -41,31 +41,31 @@ class ImageNetCDataset:
     in_memory = False
 
     def fingerprint(self, spec: ImageNetCSpec, data_root: Path | None) -> str:
-        """Return the hash over all images of the cells that are there; fast from the second call on."""
-        return content_hash(self.cells(spec, data_root).fingerprints, length=64)
+        """Return the hash over all images of the conditions that are there; fast from the second call on."""
+        return content_hash(self.conditions(spec, data_root).fingerprints, length=64)
 
     def prepare(self, spec: ImageNetCSpec, data_root: Path | None) -> ImageFolders:
-        """Return a split for each cell that holds every class.
+        """Return a split for each condition that holds every class.
 
         Raises:
             DataError: If there is none.
         """
-        found = self.cells(spec, data_root)
+        found = self.conditions(spec, data_root)
         if not found.places:
             raise DataError(next(iter(found.broken.values())))
-        return ImageFolders(found.root, found.places, ilsvrc_wnids())
+        return ImageFolders(found.root, found.places, ilsvrc_wnids(), problems=found.problems)
 
-    def cells(self, spec: ImageNetCSpec, data_root: Path | None) -> Cells:
-        """Return what is there of the cells, and what is wrong with the others."""
-        return find_cells(first_folder(spec.root, data_root, ("imagenet-c", "ImageNet-C")))
+    def conditions(self, spec: ImageNetCSpec, data_root: Path | None) -> Conditions:
+        """Return what is there of the conditions, and what is wrong with the others."""
+        return find_conditions(first_folder(spec.root, data_root, ("imagenet-c", "ImageNet-C")))
 
     def num_classes(self, spec: ImageNetCSpec, data_root: Path | None = None) -> int:
         """Return 1000."""
         return 1000
 
     def num_images(self, spec: ImageNetCSpec, split: str) -> int:
-        """Return the published number of images of a cell, whichever it is."""
-        return IMAGES_OF_A_CELL
+        """Return the published number of images of a condition, whichever it is."""
+        return IMAGES_OF_A_CONDITION
 
 
 DATASET = ImageNetCDataset()

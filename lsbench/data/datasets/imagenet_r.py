@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+from lsbench.core.facets import Facets
 from lsbench.core.quantity import percentage
-from lsbench.data.imagenet.test_sets import ImageNetVariant, VariantSpec
+from lsbench.data.imagenet.test_sets import ImageNetTestSet, ImageNetTestSetSpec
 
 
-class ImageNetRSpec(VariantSpec):
+class ImageNetRSpec(ImageNetTestSetSpec):
     """ImageNet-R.
 
     Attributes:
@@ -28,11 +29,11 @@ class ImageNetRSpec(VariantSpec):
 #: Accuracy as others publish it.
 QUANTITIES = (
     percentage(
-        "imagenet_r_top1", "ImageNet-R top-1", short_title="IN-R (%)", published_under=("classes=200",)
+        "imagenet_r_top1", "ImageNet-R top-1", short_title="IN-R (%)", published_under=Facets(classes=200)
     ),
 )
 
-DATASET = ImageNetVariant(
+DATASET = ImageNetTestSet(
     spec=ImageNetRSpec,
     title="ImageNet-R",
     folders=("imagenet-r",),

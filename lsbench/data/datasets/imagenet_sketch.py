@@ -12,10 +12,10 @@ from __future__ import annotations
 from typing import Literal
 
 from lsbench.core.quantity import percentage
-from lsbench.data.imagenet.test_sets import ImageNetVariant, VariantSpec
+from lsbench.data.imagenet.test_sets import ImageNetTestSet, ImageNetTestSetSpec
 
 
-class ImageNetSketchSpec(VariantSpec):
+class ImageNetSketchSpec(ImageNetTestSetSpec):
     """ImageNet-Sketch.
 
     Attributes:
@@ -28,7 +28,7 @@ class ImageNetSketchSpec(VariantSpec):
 #: Accuracy as others publish it.
 QUANTITIES = (percentage("imagenet_sketch_top1", "ImageNet-Sketch top-1", short_title="IN-Sketch (%)"),)
 
-DATASET = ImageNetVariant(
+DATASET = ImageNetTestSet(
     spec=ImageNetSketchSpec,
     title="ImageNet-Sketch",
     folders=("imagenet-sketch", "sketch"),

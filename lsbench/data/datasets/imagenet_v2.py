@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lsbench.data.imagenet.ilsvrc import check_classes, ilsvrc_wnids
-from lsbench.data.imagenet.test_sets import ImageNetVariant, VariantSpec
+from lsbench.data.imagenet.test_sets import ImageNetTestSet, ImageNetTestSetSpec
 
 
-class ImageNetV2Spec(VariantSpec):
+class ImageNetV2Spec(ImageNetTestSetSpec):
     """ImageNetV2.
 
     Attributes:
@@ -29,7 +29,7 @@ class ImageNetV2Spec(VariantSpec):
     selection: Literal["matched-frequency", "threshold0.7", "top-images"] = "matched-frequency"
 
 
-class ImageNetV2Dataset(ImageNetVariant):
+class ImageNetV2Dataset(ImageNetTestSet):
     """ImageNetV2, in either naming of its folders."""
 
     def default_folders(self, spec: Any) -> tuple[str, ...]:

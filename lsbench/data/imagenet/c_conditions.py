@@ -1,8 +1,8 @@
-"""The cells of the published ImageNet-C on disk: one folder per corruption and severity.
+"""The conditions of the published ImageNet-C on disk: one folder per corruption and severity.
 
-A cell lies in ``<root>/<corruption>/<severity>/<wnid>/``, or one folder further down where the archives were
-unpacked into folders of their own (``<root>/noise/gaussian_noise/...``). What is wrong with one cell never
-keeps the others from being used.
+A condition lies in ``<root>/<corruption>/<severity>/<wnid>/``, or one folder further down where the archives
+were unpacked into folders of their own (``<root>/noise/gaussian_noise/...``). What is wrong with one
+condition never keeps the others from being used.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ HOW_TO_GET = (
 
 
 @dataclass(frozen=True)
-class Cells:
+class Conditions:
     """What was found of ImageNet-C.
 
     Attributes:
         root: Where it was looked for.
-        places: Cell, as :func:`cell_name` writes it, to its folder, for those that hold every class.
-        broken: Cell to one line on what is wrong with it, for those whose folder is there.
-        fingerprints: Cell to the hash of its images, for those in `places`.
+        places: Condition, as :func:`condition_name` writes it, to its folder; only those with every class.
+        broken: Condition to one line on what is wrong with it, for those whose folder is there.
+        fingerprints: Condition to the hash of its images, for those in `places`.
     """
 
     root: Path
@@ -39,25 +39,27 @@ class Cells:
     fingerprints: dict[str, str]
 
     def problems(self, wanted: Iterable[str]) -> dict[str, str]:
-        """Return for each wanted cell that cannot be used one line on why, in the order of `wanted`."""
-        return {cell: self._problem(cell) for cell in wanted if cell not in self.places}
+        """Return for each wanted condition that cannot be used one line on why, in the order of `wanted`."""
+        return {condition: self._problem(condition) for condition in wanted if condition not in self.places}
 
-    def _problem(self, cell: str) -> str:
-        missing = f"expected ImageNet-C's images of {cell} in {self.root / cell}, found no such folder"
-        return self.broken.get(cell, f"{missing}; {HOW_TO_GET}")
+    def _problem(self, condition: str) -> str:
+        missing = (
+            f"expected ImageNet-C's images of {condition} in {self.root / condition}, found no such folder"
+        )
+        return self.broken.get(condition, f"{missing}; {HOW_TO_GET}")
 
 
-def cell_name(corruption: str, severity: int) -> str:
-    """Return the name of a cell, which is also its path below the root.
+def condition_name(corruption: str, severity: int) -> str:
+    """Return the name of a condition, which is also its path below the root.
 
-    >>> cell_name("fog", 3)
+    >>> condition_name("fog", 3)
     'fog/3'
     """
     return f"{corruption}/{severity}"
 
 
-def find_cells(root: Path) -> Cells:
-    """Return the cells below `root`; fast from the second call on.
+def find_conditions(root: Path) -> Conditions:
+    """Return the conditions below `root`; fast from the second call on.
 
     Raises:
         DataError: If there is none at all.
@@ -66,26 +68,26 @@ def find_cells(root: Path) -> Cells:
     places: dict[str, Path] = {}
     broken: dict[str, str] = {}
     fingerprints: dict[str, str] = {}
-    for cell, place in found.items():
+    for condition, place in found.items():
         try:
             check_classes(
                 place, class_folders(place), ilsvrc_wnids(), what="ILSVRC class folders", how=HOW_TO_GET
             )
-            fingerprints[cell] = fingerprint_folders({cell: place})
+            fingerprints[condition] = fingerprint_folders({condition: place})
         except DataError as error:
-            broken[cell] = str(error)
+            broken[condition] = str(error)
         else:
-            places[cell] = place
+            places[condition] = place
     if not found:
         raise DataError(
             f"expected ImageNet-C in {root}/<corruption>/<severity>/<wnid>/*.JPEG, found no such folder; "
             f"{HOW_TO_GET}"
         )
-    return Cells(root, places, broken, fingerprints)
+    return Conditions(root, places, broken, fingerprints)
 
 
 def _folders(root: Path) -> dict[str, Path]:
-    """Return the folder of each cell, sorted by the cell's name."""
+    """Return the folder of each condition, sorted by the condition's name."""
     found: dict[str, Path] = {}
     for pattern in ("*/*/[1-5]", "*/[1-5]"):
         for place in root.glob(pattern):

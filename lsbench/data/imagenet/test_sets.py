@@ -1,6 +1,6 @@
 """Test sets of other photos or drawings of ImageNet's classes: class folders, and nothing to train on.
 
-Each is an instance of :class:`ImageNetVariant` in a file of its own in ``lsbench/data/datasets/``.
+Each is an instance of :class:`ImageNetTestSet` in a file of its own in ``lsbench/data/datasets/``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lsbench.data.imagenet.ilsvrc import check_classes, class_indices, class_lis
 from lsbench.data.readers._folder_scan import class_folders, fingerprint_folders, resolve_root
 
 
-class VariantSpec(DatasetSpec):
+class ImageNetTestSetSpec(DatasetSpec):
     """What all these data sets can be told.
 
     Attributes:
@@ -32,7 +32,7 @@ class VariantSpec(DatasetSpec):
 
 
 @dataclass(frozen=True)
-class ImageNetVariant:
+class ImageNetTestSet:
     """A test set of class folders under ImageNet's WordNet ids.
 
     Attributes:
@@ -46,33 +46,33 @@ class ImageNetVariant:
 
     in_memory: ClassVar[bool] = False
 
-    spec: type[VariantSpec]
+    spec: type[ImageNetTestSetSpec]
     title: str
     folders: tuple[str, ...]
     how_to_get: str
     images: int
     classes: str | None = None
 
-    def fingerprint(self, spec: VariantSpec, data_root: Path | None) -> str:
+    def fingerprint(self, spec: ImageNetTestSetSpec, data_root: Path | None) -> str:
         """Return the hash over class, file name and size of all images; fast from the second call on."""
         return fingerprint_folders({"test": self.find(spec, data_root)})
 
-    def prepare(self, spec: VariantSpec, data_root: Path | None) -> ImageFolders:
+    def prepare(self, spec: ImageNetTestSetSpec, data_root: Path | None) -> ImageFolders:
         """Return the class folders after checking that they are exactly those of the published set."""
         place = self.find(spec, data_root)
         wnids = ilsvrc_wnids()
         subset = None if self.classes is None else class_indices(class_list(self.classes))
         return ImageFolders(place, {"test": place}, wnids, subset=subset, numbered=wnids)
 
-    def num_classes(self, spec: VariantSpec, data_root: Path | None = None) -> int:
+    def num_classes(self, spec: ImageNetTestSetSpec, data_root: Path | None = None) -> int:
         """Return 1000: the images are of ImageNet's classes, if only of some of them."""
         return 1000
 
-    def num_images(self, spec: VariantSpec, split: str) -> int | None:
+    def num_images(self, spec: ImageNetTestSetSpec, split: str) -> int | None:
         """Return the published number of images of the test split."""
         return self.images if split == "test" else None
 
-    def find(self, spec: VariantSpec, data_root: Path | None) -> Path:
+    def find(self, spec: ImageNetTestSetSpec, data_root: Path | None) -> Path:
         """Return the folder with the class folders.
 
         Raises:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
+
+from lsbench.data.loading.random_state import same_randomness_afterwards
 
 
 def derive_seed(*parts: int) -> int:
@@ -32,14 +34,8 @@ def seeded_rng(seed: int, *, restore: bool) -> Iterator[None]:
         restore: Put the former states back afterwards. Needed in the training process, where they
             belong to others (dropout, mixup); a data worker has no other use for them.
     """
-    states = (random.getstate(), np.random.get_state(), torch.get_rng_state()) if restore else None
-    random.seed(seed)
-    np.random.seed(seed & 0xFFFFFFFF)
-    torch.default_generator.manual_seed(seed)
-    try:
+    with same_randomness_afterwards() if restore else nullcontext():
+        random.seed(seed)
+        np.random.seed(seed & 0xFFFFFFFF)
+        torch.default_generator.manual_seed(seed)
         yield
-    finally:
-        if states is not None:
-            random.setstate(states[0])
-            np.random.set_state(states[1])
-            torch.set_rng_state(states[2])

@@ -6,7 +6,7 @@ from typing import Any
 
 from lsbench.rendering.cells import cell_text
 from lsbench.tables.cells import Cell, Column, Row
-from lsbench.tables.columns import panels
+from lsbench.tables.columns import job_kind, panels
 from lsbench.tables.summary import Summary
 
 #: What a cell is beside its numbers: best, second best, a hole.
@@ -49,8 +49,21 @@ def _column(column: Column) -> dict[str, Any]:
         "better": {True: 1, False: -1, None: 0}[shown.higher_is_better],
         "protocol": column.protocol,
         "dataset": column.dataset,
+        "is_cost": is_cost(column),
+        "is_timed": shown.depends_on_machine,
         "role": "delta" if column.is_delta else "published" if column.is_published else "value",
     }
+
+
+def is_cost(column: Column) -> bool:
+    """Return whether a column says what a model costs, not how good it is: its kind of job looks at no image.
+
+    Of published numbers that no job measures, the unit tells.
+    """
+    kind = job_kind(column.kind)
+    if kind is None:
+        return column.quantity.unit not in ("fraction", "ratio")
+    return not kind.uses_data
 
 
 def _mark(row: Row) -> str:

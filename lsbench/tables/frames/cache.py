@@ -12,8 +12,6 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from enum import IntEnum
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,13 +22,13 @@ import pyarrow.parquet as pq
 
 from lsbench.core.atomic import atomic_write
 from lsbench.core.errors import LsbenchError, StoreError
-from lsbench.core.record import split_corruption, split_epoch
 from lsbench.store.lines import Lines
 from lsbench.store.results import RECORDS, ResultsFolder
 from lsbench.tables.frames.grouping import group_numbers
+from lsbench.tables.frames.ways import Part, Way, zip_ways
 
 CACHE = "cache.parquet"
-VERSION = 1
+VERSION = 2
 #: With so many times fewer new bytes than known ones the file is not worth writing again.
 WORTH_KEEPING = 100
 
@@ -53,20 +51,14 @@ SCHEMA = pa.schema(
         "epoch": pa.int64(),
         "corruption": _TEXT,
         "severity": pa.int64(),
+        "method": _TEXT,
+        "facets": _TEXT,  # JSON; those of the whole job
     }
 )
 _KEY = ["job_id", "metric", "dataset", "protocol", "epoch", "corruption", "severity"]
 _PLAIN = ("job_id", "metric", "value", "unit", "n", "ci_low", "ci_high", "ci_method", "dataset")
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException)
 _META = b"lsbench"
-
-
-class Part(IntEnum):
-    """What a record is of: its whole job, one epoch, or one corruption. Each is a row group of the file."""
-
-    WHOLE = 0
-    EPOCH = 1
-    CORRUPTION = 2
 
 
 @dataclass(frozen=True)
@@ -206,31 +198,19 @@ def _tables_of(lines: Lines) -> dict[Part, pa.Table]:
 
 def _to_tables(values: Iterable[dict[str, Any]]) -> dict[Part, pa.Table]:
     own: dict[Part, list[dict[str, Any]]] = {part: [] for part in Part}
-    places: dict[Part, list[tuple[str, int | None, str | None, int | None]]] = {part: [] for part in Part}
-    for record in values:
-        part, place = _place(record["protocol"])
-        own[part].append(record)
-        places[part].append(place)
-    return {part: _to_table(part, own[part], places[part]) for part in Part}
+    ways: dict[Part, list[Way]] = {part: [] for part in Part}
+    for record, way in zip_ways(values):
+        own[way.part].append(record)
+        ways[way.part].append(way)
+    return {part: _to_table(part, own[part], ways[part]) for part in Part}
 
 
-@lru_cache(maxsize=100_000)
-def _place(protocol: str) -> tuple[Part, tuple[str, int | None, str | None, int | None]]:
-    """Return of what part a protocol is, and its whole protocol, epoch, corruption and severity."""
-    whole, epoch = split_epoch(protocol)
-    if epoch is not None:
-        return Part.EPOCH, (whole, epoch, None, None)
-    whole, corruption, severity = split_corruption(protocol)
-    return (Part.WHOLE if corruption is None else Part.CORRUPTION), (whole, None, corruption, severity)
-
-
-def _to_table(part: Part, records: list[dict[str, Any]], places: list[Any]) -> pa.Table:
+def _to_table(part: Part, records: list[dict[str, Any]], ways: list[Way]) -> pa.Table:
     columns: dict[str, Any] = {name: [record[name] for record in records] for name in _PLAIN}
     settings = [record["setting"] for record in records]
     columns["setting"] = [json.dumps(setting) if part is Part.WHOLE else None for setting in settings]
     columns["lr_scale"] = [setting.get("lr_scale") for setting in settings]
-    names = ("protocol", "epoch", "corruption", "severity")
-    columns.update(zip(names, zip(*places, strict=True) if places else ((),) * len(names), strict=True))
+    columns |= {name: [getattr(way, name) for way in ways] for name in Way._fields if name != "part"}
     return pa.table([_array(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA)
 
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from lsbench.core.quantity import quantity
 from lsbench.core.record import SCHEMA_VERSION
 from lsbench.store.results import ResultsFolder
-from lsbench.tables.frames.cache import Part
-from lsbench.tables.frames.parts import Reading, read_all, to_json
+from lsbench.tables.frames.parts import OpenResults, read_all, to_json
+from lsbench.tables.frames.ways import Part
 
 #: Columns of the long table, with the pandas type of each. Unmeasured is null, never 0.
 LONG_COLUMNS = {
@@ -46,7 +46,18 @@ LONG_COLUMNS = {
     "wall_s": "Float64",
     "setting": "string",
     "provenance": "string",
+    "facets": "string",
+    "method": "string",
+    "split": "string",
+    "weights": "string",
+    "classes": "Int64",
+    "reference": "string",
+    "epoch": "Int64",
+    "corruption": "string",
+    "severity": "Int64",
 }
+#: Those of them that are facets of the record; all facets are in `facets`.
+FACET_COLUMNS = ("method", "split", "weights", "classes", "reference", "epoch", "corruption", "severity")
 _OF_RECORD = ("metric", "value", "unit", "n", "ci_low", "ci_high", "ci_method", "protocol")
 
 
@@ -58,7 +69,8 @@ def load_table(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
     :func:`lsbench.tables.robustness.load_corruptions`.
 
     Returns:
-        A frame with the columns of :data:`LONG_COLUMNS`; `setting` and `provenance` are JSON.
+        A frame with the columns of :data:`LONG_COLUMNS`; `setting`, `provenance` and `facets` are JSON. Each
+        of :data:`FACET_COLUMNS` is the facet of that name, null where a record does not tell it.
 
     Raises:
         StoreError: If a file of a folder is damaged, or a newer lsbench wrote it.
@@ -66,29 +78,30 @@ def load_table(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
     return read_all(folders, LONG_COLUMNS, table_of)
 
 
-def table_of(reading: Reading, texts_of: Collection[str] | None = None) -> pd.DataFrame:
+def table_of(opened: OpenResults, texts_of: Collection[str] | None = None) -> pd.DataFrame:
     """Return the long table of one results folder.
 
     Args:
-        reading: What was read of the folder.
+        opened: What was read of the folder.
         texts_of: The metrics whose rows shall have `setting` and `provenance`, which take long to write where
             there are many; default: all.
     """
-    jobs, rows, records = reading.joined(Part.WHOLE, [*_OF_RECORD, "dataset", "setting"])
-    without = np.setdiff1d(np.arange(len(reading.jobs)), jobs)
+    jobs, rows, records = opened.joined(Part.WHOLE, [*_OF_RECORD, "dataset", "setting", "facets"])
+    without = np.setdiff1d(np.arange(len(opened.jobs)), jobs)
     order = np.argsort(np.concatenate([jobs, without]), kind="stable")
     jobs = np.concatenate([jobs, without])[order]
     rows = np.concatenate([rows, np.full(len(without), -1)])[order]
-    of_job = reading.jobs.iloc[jobs].reset_index(drop=True)
+    of_job = opened.jobs.iloc[jobs].reset_index(drop=True)
     of_record = {name: records[name].array.take(rows, allow_fill=True) for name in _OF_RECORD}
     own_dataset = pd.Series(records.dataset.array.take(rows, allow_fill=True), dtype="object")
     directions = {name: quantity(name).higher_is_better for name in records.metric.cat.categories}
     frame = pd.DataFrame(
         {
-            "schema_version": SCHEMA_VERSION,
-            **reading.constants(),
+            "schema_version": _versions(opened)[jobs],
+            **opened.constants(),
             **of_job.rename(columns={"name": "job", "id": "job_id"}).drop(columns="lines"),
             **of_record,
+            **_facet_columns(records.facets.array.take(rows, allow_fill=True)),
             "dataset": own_dataset.where(own_dataset.notna(), of_job.dataset),
             "higher_is_better": pd.Series(of_record["metric"], dtype="object").map(directions),
         }
@@ -97,14 +110,31 @@ def table_of(reading: Reading, texts_of: Collection[str] | None = None) -> pd.Da
     if texts_of is not None:
         is_wanted = frame.metric.isin(texts_of).to_numpy(bool, na_value=False)
     own = records.setting.array.take(rows[is_wanted], allow_fill=True)
-    frame.loc[is_wanted, "setting"] = _settings(reading, jobs[is_wanted], own)
-    frame.loc[is_wanted, "provenance"] = _provenances(reading, jobs[is_wanted])
+    frame.loc[is_wanted, "setting"] = _settings(opened, jobs[is_wanted], own)
+    frame.loc[is_wanted, "provenance"] = _provenances(opened, jobs[is_wanted])
     return frame[list(LONG_COLUMNS)].astype(LONG_COLUMNS)
 
 
-def _settings(reading: Reading, jobs: NDArray[np.int64], of_records: Iterable[Any]) -> list[str]:
+def _versions(opened: OpenResults) -> NDArray[np.int64]:
+    """Return the schema version of what is stored of each job."""
+    usual = opened.manifest.get("schema_version", SCHEMA_VERSION)
+    return np.array([line.get("schema_version", usual) for line in opened.jobs.lines], np.int64)
+
+
+def _facet_columns(facets: pd.Categorical) -> dict[str, Any]:
+    """Return the facets of each row as JSON and one by one; each distinct text is read once."""
+    told = [json.loads(text) for text in facets.categories]
+    # A row without facets has the code -1, which takes the None at the end.
+    columns = {
+        name: np.array([*(one.get(name) for one in told), None], dtype="object")[facets.codes]
+        for name in FACET_COLUMNS
+    }
+    return {"facets": facets, **columns}
+
+
+def _settings(opened: OpenResults, jobs: NDArray[np.int64], of_records: Iterable[Any]) -> list[str]:
     """Return the setting of each row as JSON: that of its job, and over it what its record says."""
-    lines = reading.jobs.lines
+    lines = opened.jobs.lines
     of_jobs = {job: lines[job].get("setting", {}) for job in np.unique(jobs)}
     plain = {job: to_json(setting) for job, setting in of_jobs.items()}
     return [
@@ -113,7 +143,7 @@ def _settings(reading: Reading, jobs: NDArray[np.int64], of_records: Iterable[An
     ]
 
 
-def _provenances(reading: Reading, jobs: NDArray[np.int64]) -> list[str]:
-    lines = reading.jobs.lines
+def _provenances(opened: OpenResults, jobs: NDArray[np.int64]) -> list[str]:
+    lines = opened.jobs.lines
     texts = {job: to_json(lines[job].get("provenance", {})) for job in np.unique(jobs)}
     return [texts[job] for job in jobs]

@@ -12,13 +12,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lsbench.store.results import ResultsFolder
-from lsbench.tables.frames.cache import Part, Records
+from lsbench.tables.frames.cache import Records
+from lsbench.tables.frames.ways import Part
 
 _OF_JOB = ("id", "kind", "variant", "title", "mixer", "model", "seed", "dataset", "name")
 
 
-class Reading:
-    """One reading of a results folder: each of its files is read once, when it is needed.
+class OpenResults:
+    """A results folder each of whose files is read once, when it is needed.
 
     Attributes:
         manifest: Every expected job; without one, none is expected.
@@ -82,28 +83,30 @@ class Reading:
 def read_all(
     folders: Iterable[ResultsFolder],
     columns: Mapping[str, str],
-    frame_of: Callable[[Reading], pd.DataFrame],
+    frame_of: Callable[[OpenResults], pd.DataFrame],
 ) -> pd.DataFrame:
     """Return the frames of several results folders as one, with the given columns and pandas types."""
-    frames = [frame_of(Reading(folder)).astype(dict(columns)) for folder in folders]
+    frames = [frame_of(OpenResults(folder)).astype(dict(columns)) for folder in folders]
     frames = [frame for frame in frames if len(frame)]
     if not frames:
         return pd.DataFrame(columns=list(columns)).astype(dict(columns))
     return pd.concat(frames, ignore_index=True)
 
 
-def part_frame(reading: Reading, part: Part, columns: Sequence[str], own: Mapping[str, Any]) -> pd.DataFrame:
+def part_frame(
+    opened: OpenResults, part: Part, columns: Sequence[str], own: Mapping[str, Any]
+) -> pd.DataFrame:
     """Return the records of a part beside their jobs; texts are categories.
 
     Args:
-        reading: What was read of the folder.
+        opened: What was read of the folder.
         part: The kind of part.
         columns: The frame's columns: of the suite, of the job, or of the record.
         own: Columns that come from elsewhere, one value per job.
     """
-    of_job = {*reading.constants(), *own, "seed", "variant", "title"}
-    jobs, rows, records = reading.joined(part, [name for name in columns if name not in of_job])
-    constants = reading.constants()
+    of_job = {*opened.constants(), *own, "seed", "variant", "title"}
+    jobs, rows, records = opened.joined(part, [name for name in columns if name not in of_job])
+    constants = opened.constants()
     frame: dict[str, Any] = {}
     for name in columns:
         if name in constants:
@@ -111,9 +114,9 @@ def part_frame(reading: Reading, part: Part, columns: Sequence[str], own: Mappin
         elif name in own:
             frame[name] = pd.array(own[name], dtype="Float64")[jobs]
         elif name == "seed":
-            frame[name] = pd.array(reading.jobs.seed.tolist(), dtype="Int64")[jobs]
+            frame[name] = pd.array(opened.jobs.seed.tolist(), dtype="Int64")[jobs]
         elif name in ("variant", "title"):
-            frame[name] = pd.Categorical(reading.jobs[name])[jobs]
+            frame[name] = pd.Categorical(opened.jobs[name])[jobs]
         else:
             frame[name] = records[name].array[rows]
     return pd.DataFrame(frame)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from lsbench.core.facets import Facets, render_protocol
 from lsbench.core.quantity import quantity
 from lsbench.stats.seeds import Estimate
 from lsbench.tables.cells import Cell, Column, Row
@@ -51,7 +52,7 @@ def _metrics(manifest: dict[str, Any]) -> list[str]:
 def _ours(metric: str, columns: Sequence[Column]) -> tuple[list[Column], list[Column]]:
     """Return our columns of a published metric, and those of them that are under its usual protocol."""
     ours = [column for column in columns if column.published_as == metric]
-    return ours, [c for c in ours if {*quantity(metric).published_under} <= {*c.protocol.split("|")}]
+    return ours, [c for c in ours if c.facets.has_all_of(quantity(metric).published_under)]
 
 
 def _place(metric: str, columns: Sequence[Column], end: int) -> int:
@@ -92,12 +93,12 @@ def published_notes(columns: Sequence[Column], manifest: dict[str, Any]) -> list
         f"Published numbers are not measured here{source}. In parentheses stands ours minus published; it is "
         "left out where the machine, a preset or an override makes the two no comparison."
     ]
-    for metric in (metric for metric in _metrics(manifest) if quantity(metric).published_under):
+    for metric in (metric for metric in _metrics(manifest) if quantity(metric).published_under != Facets()):
         ours, usual = _ours(metric, [column for column in columns if column.protocol])
         if ours and not usual:
             notes.append(
                 f"{_column(metric).title}: no comparison, ours is under another protocol than "
-                f"{'|'.join(quantity(metric).published_under)}."
+                f"{render_protocol(quantity(metric).published_under)}."
             )
     reasons = dict.fromkeys(row["reason"] for row in only)
     for reason in reasons:

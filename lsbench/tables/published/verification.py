@@ -9,7 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from lsbench.core.facets import Facets, render_protocol
 from lsbench.core.quantity import Quantity, published_text, quantity
+from lsbench.core.registry import DATASETS
 from lsbench.stats.seeds import Estimate, mean_over_seeds
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.frames.load import load_table
@@ -93,7 +95,7 @@ def _judge(table: pd.DataFrame, manifest: dict[str, Any], metric: str, value: fl
     barrier = _barrier(manifest, metric)
     if barrier:
         return None, "", Reproduction.CANNOT_TELL, barrier
-    rows, lacking = _ours(table, metric)
+    rows, lacking = _ours(table, manifest, metric)
     if lacking:
         return None, "", Reproduction.CANNOT_TELL, lacking
     protocol = str(rows.protocol.iloc[0])
@@ -102,7 +104,7 @@ def _judge(table: pd.DataFrame, manifest: dict[str, Any], metric: str, value: fl
     if shown.is_counted:
         ours = Estimate(values[-1], values[-1], values[-1], 1)
         return ours, protocol, *_counted(values[-1], value, shown, digits)
-    ours, has_trained = _estimate(rows, values), "pretrained" not in protocol.split("|")
+    ours, has_trained = _estimate(rows, values), rows.weights.iloc[0] != "pretrained"
     half_unit = 0.5 * 10**-digits / shown.scale
     tolerance = (shown.tolerance if has_trained else TOLERANCE_OF_WEIGHTS) + half_unit
     if not has_trained:
@@ -123,22 +125,29 @@ def _barrier(manifest: dict[str, Any], metric: str) -> str:
     return f"run with overrides ({', '.join(marks)})" if marks else ""
 
 
-def _ours(table: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, str]:
+def _ours(table: pd.DataFrame, manifest: dict[str, Any], metric: str) -> tuple[pd.DataFrame, str]:
     """Return our records of a published metric under the protocol that compares, or why there are none."""
     name, dataset = _measured_as(metric)
     rows = table[(table.metric == name).fillna(False)]
     if dataset:
         rows = rows[(rows.dataset == dataset).fillna(False)]
-    elif name == "top1":
-        rows = rows[rows.dataset.isin(["imagenet"]).fillna(False)]
+    elif quantity(name).is_per_image:
+        variants = {*rows.variant}
+        own = {entry["dataset"] for entry in manifest["jobs"] if entry["variant"] in variants}
+        rows = rows[rows.dataset.isin(own).fillna(False)]
     found = rows[rows.value.notna()]
     if found.empty:
         return found, "failed" if "failed" in {*table.status} else "not run yet"
     usual = quantity(metric).published_under
-    parts = {*usual}
-    fitting = [p for p in dict.fromkeys(found.protocol) if parts <= {*str(p).split("|")}]
+    ways = found.drop_duplicates("protocol")
+    fitting = [
+        protocol
+        for protocol, facets in zip(ways.protocol, ways.facets, strict=True)
+        if Facets.model_validate_json(facets).has_all_of(usual)
+    ]
     if not fitting:
-        return found, f"under another protocol: {found.protocol.iloc[0]} instead of {'|'.join(usual)}"
+        wanted = render_protocol(usual)
+        return found, f"under another protocol: {found.protocol.iloc[0]} instead of {wanted}"
     if len(fitting) > 1:
         return found, f"under {len(fitting)} protocols: {', '.join(map(str, fitting))}"
     return found[found.protocol == fitting[0]], ""
@@ -146,8 +155,9 @@ def _ours(table: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, str]:
 
 def _measured_as(metric: str) -> tuple[str, str]:
     """Return under which name, and on which other data set, we record a published metric."""
-    dataset, separator, name = metric.rpartition("_")
-    return (name, dataset) if separator and name == "top1" else (metric, "")
+    names = [name for name in DATASETS.names() if metric.startswith(f"{name}_")]
+    dataset = max(names, key=len, default="")
+    return metric.removeprefix(f"{dataset}_"), dataset
 
 
 def _estimate(rows: pd.DataFrame, values: list[float]) -> Estimate:

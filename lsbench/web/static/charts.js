@@ -23,10 +23,10 @@ const quoted = (count, whole, what) => (count < whole ? ` ${count} of ${whole} $
 
 /** Draw quality against cost with published peers as faint points, and the front that no other row beats. */
 function drawPareto(figure, table) {
-  const cost = axisColumns(table, (column) => column.unit !== "fraction" && column.better !== 0 && !["mce", "relative_mce", "ce"].includes(column.metric));
+  const cost = axisColumns(table, (column) => column.is_cost && column.better !== 0);
   const quality = axisColumns(table, (column) => !cost.includes(table.data.columns.indexOf(column)) && column.better !== 0);
   if (!cost.length || !quality.length) return null;
-  const state = { x: cost.find((n) => table.data.columns[n].metric === "latency_ms") ?? cost[0], y: quality[0] };
+  const state = { x: cost.find((n) => table.data.columns[n].is_timed) ?? cost[0], y: quality[0] };
   const chart = new Chart(figure, (width) => paretoSpec(table, state, width));
   const options = (numbers) => numbers.map((n) => [String(n), table.data.columns[n].title]);
   const choose = (name) => (value) => { state[name] = Number(value); chart.draw(); };

@@ -64,7 +64,7 @@ class ResultTable {
 
   wireGroups(place) {
     if (this.groups.length < 2) return;
-    const names = [...this.groups.map((name) => [name, name || "on clean images"]), [null, "all"]];
+    const names = [...this.groups.map((name) => [name, name || "main"]), [null, "all"]];
     for (const [name, text] of names) {
       const button = make("button", { type: "button", "aria-pressed": String(name === this.group) }, text);
       button.addEventListener("click", () => {

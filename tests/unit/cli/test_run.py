@@ -1,32 +1,94 @@
+import json
+
 import pytest
 
-from lsbench.cli.options import Scheduler
-from lsbench.cli.run import create_executor, create_graph, parse_seeds, run_jobs, write_output
-from lsbench.core.errors import UsageError
-from lsbench.scheduler.inline import InlineExecutor
-from lsbench.scheduler.run import RunOptions
+pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
 
 
-def test_seeds_are_whole_numbers():
-    assert parse_seeds(None) is None
-    assert parse_seeds("0,2") == [0, 2]
-    with pytest.raises(UsageError, match="--seeds 0,x: expected whole numbers"):
-        parse_seeds("0,x")
+def inline(suite, results, *more):
+    return "run", suite, "--scheduler", "inline", "--results", results, *more
 
 
-def test_what_is_written_names_the_flag_that_asked_for_it(tmp_path):
-    write_output(tmp_path / "deep" / "file", "text", "-o")
-    assert (tmp_path / "deep" / "file").read_text() == "text"
-    with pytest.raises(UsageError, match=r"--junit .*: cannot be written"):
-        write_output(tmp_path, "text", "--junit")
+def test_a_suite_runs_once_and_a_new_variant_runs_only_its_own_jobs(call, quick, write_suite, results):
+    suite = write_suite(quick)
+    code, out, err = call(*inline(suite, results))
+    assert code == 0
+    assert "tiny (default)" in out
+    assert "id (baseline)" in out
+    assert "[3/3]" in err
+    code, out, err = call(*inline(suite, results))
+    assert (code, out) == (0, "")
+    assert "nothing left to do, every job is done" in err
+
+    quick["variants"].append({"name": "new", "mixer": "large_small_static"})
+    write_suite(quick)
+    code, out, _ = call("plan", suite, "--results", results, "--json")
+    states = {row["job"]: row["state"] for row in map(json.loads, out.splitlines())}
+    assert {name.split("/")[0] for name, state in states.items() if state == "to run"} == {"new"}
+    code, _, err = call(*inline(suite, results))
+    assert code == 0
+    assert "3 jobs to run, 3 done before" in err
+
+    code, out, _ = call("status", "tiny", "--results", results)
+    assert (code, out.splitlines()[0]) == (0, "tiny (default): complete")
+    code, out, _ = call("status", "--results", results, "--json")
+    status = json.loads(out)
+    assert status["jobs"] == {"train": {"ok": 2}, "evaluate": {"ok": 2}, "profile": {"ok": 2}}
 
 
-def test_inline_needs_no_ray(tiny, write_suite):
-    assert isinstance(create_executor(Scheduler.inline, None), InlineExecutor)
-    assert len(create_graph(write_suite(tiny), "default", None, 2, None).jobs) == 10
+def test_a_run_for_machines_keeps_stdout_to_json(call, quick, write_suite, results):
+    code, out, err = call(*inline(write_suite(quick), results, "--json", "--only", "profile"))
+    assert code == 0
+    events = [json.loads(line) for line in out.splitlines()]
+    assert [event["event"] for event in events] == ["start", "progress", "progress", "end", "report"]
+    assert events[-1]["tables"][0]["suite"] == "tiny"
+    assert "jobs to run" in err
 
 
-def test_nothing_left_to_do_starts_nobody(tiny, make_graph, fill_store, tmp_path):
-    graph = make_graph(tiny)
-    fill_store(graph)
-    assert run_jobs(graph, RunOptions(tmp_path / "results"), Scheduler.ray, "nowhere:1") is None
+def test_a_failing_job_is_exit_three_and_the_others_go_on(call, quick, write_suite, results):
+    quick["jobs"][0]["train"]["batch_size"] = 100
+    code, out, err = call(*inline(write_suite(quick), results))
+    assert code == 3
+    assert "1 ok, 1 failed, 1 skipped; the same command tries them again." in err
+    assert "expected at least one batch of 100 images" in err
+    assert "failed" in out
+    code, out, _ = call("status", "--results", results)
+    assert (code, out.splitlines()[0]) == (0, "tiny (default): failed jobs")
+    assert "id/train/seed0: ConfigError: expected at least one batch" in out
+    assert call("report", "tiny", "--results", results)[0] == 0
+
+
+def test_results_that_cannot_be_written_are_exit_two(call, quick, write_suite, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    code, _, err = call(*inline(write_suite(quick), tmp_path / "file"))
+    assert code == 2
+    assert "choose another with --results DIR" in err
+
+
+def test_data_that_is_missing_is_exit_two(call, tiny, write_suite, results, tmp_path):
+    tiny["defaults"]["dataset"] = "imagenet"
+    code, _, err = call(*inline(write_suite(tiny), results, "--data", tmp_path / "data"))
+    assert code == 2
+    assert str(tmp_path / "data") in err
+
+
+def test_an_interrupted_run_is_exit_130(call, quick, write_suite, results, monkeypatch):
+    def interrupt(self, timeout_s):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lsbench.scheduler.inline.InlineExecutor.poll", interrupt)
+    code, _, err = call(*inline(write_suite(quick), results, "--only", "profile"))
+    assert code == 130
+    assert "interrupted; finished jobs are kept" in err
+
+
+def test_a_search_needs_ray_and_says_what_it_would_take(tiny, write_suite, call, results):
+    tiny["search"] = {"space": {"lr": {"uniform": [0.001, 0.01]}}, "budget": {"trials": 4}}
+    suite = write_suite(tiny)
+    code, _, err = call(*inline(suite, results))
+    assert (code, err) == (2, "lsbench: --scheduler inline: a search needs Ray; leave the option out\n")
+    code, out, _ = call("plan", suite)
+    assert code == 0
+    assert "4 trials x at most 1 epochs x 2 variants = at most 8 epochs" in out
+    code, out, _ = call("plan", suite, "--json")
+    assert [json.loads(line)["most_epochs"] for line in out.splitlines()] == [4, 4]

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from lsbench.core.atomic import append_line, atomic_write, write_json, write_text
+from lsbench.core.atomic import append_line, atomic_folder, atomic_write, write_json, write_text
 from lsbench.core.errors import DiskFullError, StoreError
 from lsbench.store.lines import read_lines
 
@@ -143,3 +143,32 @@ def test_a_file_is_as_readable_as_any_other(tmp_path):
     (tmp_path / "plain").write_text("x")
     write_text(tmp_path / "atomic", "x")
     assert (tmp_path / "atomic").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_folder_appears_whole_and_takes_the_place_of_an_older_one(tmp_path):
+    path = tmp_path / "deep" / "folder"
+    for content in ("old", "new"):
+        with atomic_folder(path) as part:
+            (part / content).write_text(content)
+            assert part.parent == path.parent
+            assert not (path / content).exists()
+    assert [child.name for child in path.iterdir()] == ["new"]
+    assert path.stat().st_mode & 0o777 == (tmp_path / "deep").stat().st_mode & 0o777
+    assert [child.name for child in path.parent.iterdir()] == ["folder"]
+
+
+def test_a_folder_that_fails_leaves_the_older_one_and_what_a_killed_process_left_goes(tmp_path):
+    path, left = tmp_path / "folder", tmp_path / ".folder.part-killed"
+    with atomic_folder(path) as part:
+        (part / "old").write_text("old")
+    left.mkdir()
+
+    def fail_midway():
+        with atomic_folder(path) as part:
+            (part / "half").write_text("")
+            raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        fail_midway()
+    assert [child.name for child in path.iterdir()] == ["old"]
+    assert [child.name for child in tmp_path.iterdir()] == ["folder"]

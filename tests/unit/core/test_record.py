@@ -1,7 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from lsbench.core.record import Record, epoch_protocol, measured, split_epoch
+from lsbench.core.facets import Facets
+from lsbench.core.record import Record, measured
 
 
 def test_a_metric_brings_its_unit():
@@ -28,7 +29,19 @@ def test_a_typo_is_refused():
         measured("top1", 0.5, protocol="p", ci_lo=0.1)
 
 
-@pytest.mark.parametrize("protocol", ["train|300ep|v1", "", "odd|epoch=|v", "odd|epoch=x"])
-def test_the_protocol_of_an_epoch_gives_both_back(protocol):
-    assert split_epoch(protocol) == (protocol, None)
-    assert split_epoch(epoch_protocol(protocol, 12)) == (protocol, 12)
+def test_facets_give_the_protocol():
+    found = measured("top1", 0.5, facets=Facets(split="test", weights="ema", n=10, version="1"))
+    assert found.protocol == "test|ema|n=10|v1"
+    assert found.facets.n == 10
+
+
+def test_a_text_of_ones_own_says_how_and_facets_say_of_what():
+    found = measured("box_ap", 0.5, protocol="acme|boxes|v3", facets=Facets(classes=80).of_epoch(2))
+    assert found.protocol == "acme|boxes|v3|epoch=2"
+    assert (found.facets.classes, found.facets.epoch) == (80, 2)
+    assert measured("box_ap", 0.5, protocol="acme|boxes|v3").facets == Facets()
+
+
+def test_a_number_must_say_how_it_was_measured():
+    with pytest.raises(TypeError, match="top1: expected facets, a protocol or both"):
+        measured("top1", 0.5)

@@ -30,7 +30,7 @@ def test_names_are_those_of_the_benchmark():
 
 def test_names_come_without_heavy_imports():
     code = (
-        "import sys; from lsbench.corruptions import NAMES, check_variant; check_variant('fog', 1); "
+        "import sys; from lsbench.corruptions import NAMES, check_condition; check_condition('fog', 1); "
         "print([name for name in ('numba', 'cv2', 'numpy', 'scipy', 'torch') if name in sys.modules])"
     )
     assert (

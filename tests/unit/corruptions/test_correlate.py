@@ -1,8 +1,16 @@
 import numpy as np
 import pytest
 from scipy import ndimage
+from skimage import filters
 
-from lsbench.corruptions.correlate import border_indices, gaussian, half_gaussian, weighted_rows
+from lsbench.corruptions.correlate import (
+    border_indices,
+    gaussian,
+    gaussian_mirrored,
+    gaussian_single,
+    half_gaussian,
+    weighted_rows,
+)
 
 
 @pytest.mark.parametrize("border", ["nearest", "reflect"])
@@ -37,3 +45,20 @@ def test_rows_are_added_one_after_the_other(taps):
     found = np.empty(37)
     weighted_rows(source, offsets, weights, found)
     assert np.array_equal(found, expected)
+
+
+@pytest.fixture
+def noise():
+    return np.random.RandomState(0).normal(size=(41, 67))
+
+
+def test_a_plane_in_single_precision_is_rounded_as_scikit_image_rounds_it(noise):
+    smoothed = gaussian_single(noise.astype(np.float32), 1.5)
+    assert smoothed.dtype == np.float32
+    assert np.array_equal(smoothed, filters.gaussian(noise.astype(np.float32), 1.5))
+
+
+@pytest.mark.parametrize("sigma", [0.5, 8.0, 40.0])
+def test_cosines_give_what_the_sum_gives(noise, sigma):
+    expected = ndimage.gaussian_filter(noise, sigma, mode="reflect", truncate=3.0)
+    assert np.abs(gaussian_mirrored(noise, sigma, 3.0) - expected).max() < 2e-15

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from lsbench.corruptions.draws import draw_normal, draw_normal_rows, draw_uniform
+from lsbench.corruptions.draws import draw_normal, draw_normal_rows, draw_uniform, skip_pairs
+from lsbench.corruptions.random_stream import stream_of
 
 
 def generators(kept):
@@ -41,3 +42,11 @@ def test_rows_are_those_of_the_whole_plane_and_the_rest_is_drawn_too(shape, rows
     expected = other.normal(0.1, 0.3, size=shape)[rows.start : rows.stop]
     assert np.array_equal(draw_normal_rows(rng, 0.1, 0.3, shape, rows), expected)
     assert are_at_the_same_place(rng, other)
+
+
+@pytest.mark.parametrize("pairs", [0, 1, 1500])
+def test_skipped_pairs_leave_the_stream_where_numpy_leaves_it(pairs):
+    rng, other = np.random.RandomState(0), np.random.RandomState(0)
+    skip_pairs(stream_of(rng), pairs)
+    other.standard_normal(2 * pairs)
+    assert np.array_equal(rng.standard_normal(3), other.standard_normal(3))

@@ -5,6 +5,7 @@ import pytest
 
 from lsbench.gate.judge import Judgement, judge
 from lsbench.gate.measurement import GateRow, Images, Measurement, Pairs, RowKey
+from lsbench.store.right_images import RightImages
 from lsbench.suite.gate import GateRule
 
 RULES = {
@@ -45,7 +46,7 @@ def make_images(make_row):
     def make(right=7000, count=10_000, *, wrong=(), sha256="images", weights="w", **more):
         bits = np.arange(count) < right
         bits[list(wrong)] = False
-        images = Images.pack(bits, sha256)
+        images = Images.pack(RightImages.pack(bits, sha256))
         return make_row("top1", [float(bits.mean())], images=images, weights=weights, **more)
 
     return make

@@ -3,6 +3,7 @@ import pytest
 
 from lsbench.gate.compare import compare_rows
 from lsbench.gate.measurement import Images
+from lsbench.store.right_images import RightImages
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def test_images_of_the_same_model_are_compared_one_by_one(compare, make_images):
 def test_of_a_metric_that_should_be_low_more_right_bits_are_a_loss(make_row, rules):
     def row(right):
         bits = np.arange(100) < right
-        more = {"images": Images.pack(bits, "i"), "weights": "w"}
+        more = {"images": Images.pack(RightImages.pack(bits, "i")), "weights": "w"}
         return make_row("loss", [float(bits.mean())], **more)
 
     [found] = compare_rows(rules["loss"], [(row(20), row(40))])

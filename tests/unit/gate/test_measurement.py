@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 
 from lsbench.gate.measurement import GateRow, Images, Pairs, RowKey
+from lsbench.store.right_images import RightImages
 
 
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 10_000])
 def test_bits_come_back_as_they_were(count):
     right = np.random.default_rng(count).random(count) < 0.7
-    images = Images.pack(right, "sha")
+    images = Images.pack(RightImages.pack(right, "sha"))
     assert (images.right() == right).all()
     assert images.right().shape == (count,)
     assert len(images.bits) <= 4 * -(-count // 8) / 3 + 4
@@ -22,7 +23,7 @@ def test_samples_come_back_in_order_and_to_seven_digits():
 
 
 def test_what_does_not_fit_its_count_is_refused():
-    images = Images.pack(np.ones(9, dtype=bool), "sha").model_copy(update={"count": 17})
+    images = Images.pack(RightImages.pack(np.ones(9, dtype=bool), "sha")).model_copy(update={"count": 17})
     with pytest.raises(ValueError, match="expected the bits of 17 images, found 16"):
         images.right()
     pairs = Pairs.pack(np.ones(3), np.ones(3)).model_copy(update={"count": 4})

@@ -11,6 +11,7 @@ from lsbench.core.job import JobContext
 from lsbench.core.registry import ANALYSES
 from lsbench.engine import weights
 from lsbench.engine.classify import create_variant
+from lsbench.engine.open_data import open_data
 from lsbench.jobs.analyze import JOB, AnalyzeSpec, write_findings
 
 
@@ -31,7 +32,8 @@ def create_context(tiny, make_graph, tmp_path):
             needs[name].mkdir(exist_ok=True)
             (needs[name] / "spec.json").write_text(own.model_dump_json())
             torch.manual_seed(len(own.variant.name))
-            model = create_variant(JobContext(own, None, tmp_path, {}, "cpu", print))
+            training = JobContext(own, None, tmp_path, {}, "cpu", print)
+            model = create_variant(training, open_data(training))
             weights.save(needs[name] / weights.WEIGHTS, model.state_dict())
         spec = AnalyzeSpec.model_validate(job.spec)
         return JobContext(job, spec, tmp_path / "job", needs, "cpu", events.append)

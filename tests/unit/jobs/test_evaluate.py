@@ -1,3 +1,4 @@
+from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,9 +9,13 @@ from pydantic import ValidationError
 
 from lsbench.core.errors import ConfigError, DataError
 from lsbench.core.job import JobContext
+from lsbench.data.dataset import DatasetSpec
+from lsbench.data.datasets.fashion import DATASET as FASHION
+from lsbench.data.datasets.fashion import FashionSpec
 from lsbench.data.imagenet.ilsvrc import class_list, ilsvrc_wnids
 from lsbench.engine import weights
 from lsbench.engine.classify import create_eval_batches, create_variant
+from lsbench.engine.open_data import open_data
 from lsbench.jobs.evaluate import JOB, EvaluateSpec
 
 
@@ -63,7 +68,7 @@ def run_on(tiny, make_graph, data_root, tmp_path):
         context = JobContext(job, spec, tmp_path / "evaluate", needs, "cpu", lambda event: None)
         context.folder.mkdir(exist_ok=True)
         torch.manual_seed(0)
-        model = create_variant(context).eval()
+        model = create_variant(context, open_data(context)).eval()
         weights.save(needs["train"] / weights.WEIGHTS, model.state_dict())
         records = JOB.run(context)
         return records, dict(np.load(context.folder / "predictions.npz")), model, context
@@ -72,7 +77,7 @@ def run_on(tiny, make_graph, data_root, tmp_path):
 
 
 def logits_of(model, context, on):
-    batches = create_eval_batches(context, "test", batch_size=64, workers=0, other=on)
+    batches = create_eval_batches(open_data(context, on), "test", batch_size=64, workers=0)
     with torch.inference_mode():
         logits = torch.cat([model(images) for images, _ in batches])
     return logits.numpy(), batches.paths
@@ -148,3 +153,46 @@ def test_an_unreadable_image_is_found_before_anything_is_computed(tmp_path, monk
     job = SimpleNamespace(variant=variant, data_root=None)
     with pytest.raises(DataError, match=r"expected a readable image at .*cat/1\.png, found: .*truncated"):
         JOB.run(SimpleNamespace(spec=EvaluateSpec(), job=job))
+
+
+class CountedSpec(DatasetSpec):
+    name: str
+    img_size: int = 32
+
+
+class Counted:
+    """Garments that count how often they are opened."""
+
+    spec = CountedSpec
+    in_memory = True
+
+    def __init__(self):
+        self.calls = Counter()
+
+    def fingerprint(self, spec, data_root):
+        self.calls["fingerprint"] += 1
+        return "0" * 64
+
+    def prepare(self, spec, data_root):
+        self.calls["prepare"] += 1
+        return FASHION.prepare(FashionSpec(train_images=20, val_images=10, test_images=10), None)
+
+    def num_classes(self, spec, data_root=None):
+        self.calls["num_classes"] += 1
+        return 10
+
+    def num_images(self, spec, split):
+        return 10
+
+
+@pytest.mark.parametrize("on", [None, "other"])
+def test_each_data_set_is_opened_once(run_on, add_dataset, on):
+    own, other = Counted(), Counted()
+    add_dataset("own", own)
+    add_dataset("other", other)
+    _, _, _, context = run_on(on, dataset="own")
+    own.calls.clear()
+    other.calls.clear()
+    JOB.run(context)
+    assert own.calls == {"prepare": 1}
+    assert other.calls == ({"prepare": 1} if on else {})

@@ -4,6 +4,7 @@ from pydantic import ValidationError
 
 from lsbench.core.job import JobContext
 from lsbench.jobs.profile import JOB, ProfileSpec
+from lsbench.timing.request import Setting
 
 
 @pytest.mark.parametrize(
@@ -59,8 +60,8 @@ def test_its_settings_reach_the_timing():
     spec = ProfileSpec(
         threads=2, precision="bf16", fused=True, channels_last=True, compiled=True, target_noise=0.02, max_s=3
     )
-    assert spec.setting().signature == "bf16|nhwc|fused|compiled"
-    assert spec.setting().threads == 2
+    form = {"precision": "bf16", "channels_last": True, "fused": True, "compiled": True}
+    assert spec.setting() == Setting(**form, threads=2)
     budget = spec.budget(min_samples=33)
     assert (budget.target_noise, budget.max_s, budget.min_samples) == (0.02, 3, 33)
 

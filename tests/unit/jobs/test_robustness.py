@@ -6,10 +6,10 @@ import torch
 
 from lsbench import corruptions
 from lsbench.core.job import JobContext
-from lsbench.core.record import split_corruption
 from lsbench.engine import weights
 from lsbench.engine.classify import create_eval_batches, create_tested, create_variant
 from lsbench.engine.evaluator import evaluate
+from lsbench.engine.open_data import open_data
 from lsbench.jobs.robustness import JOB, RobustnessSpec
 from lsbench.metrics.top1 import top1
 from lsbench.robustness import reference as corruption_reference
@@ -25,12 +25,13 @@ def darken(image, name, severity, *, rng, family):
 
 def telling_apart(context):
     """A model that has learned nothing but the statistics of its features, so that classes differ."""
-    model = create_variant(context).train()
+    data = open_data(context)
+    model = create_variant(context, data).train()
     norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
     for norm in norms:
         norm.momentum = 1.0
     with torch.no_grad():
-        for images, _ in create_eval_batches(context, "test", batch_size=20, workers=0):
+        for images, _ in create_eval_batches(data, "test", batch_size=20, workers=0):
             model(images)
     return model
 
@@ -60,10 +61,10 @@ def create_context(tiny, make_graph, tmp_path, monkeypatch):
 
 
 def whole(records):
-    return {r.metric: r for r in records if split_corruption(r.protocol)[1] is None}
+    return {r.metric: r for r in records if not r.facets.is_of_a_part}
 
 
-def test_all_75_cells_are_measured_in_one_job(create_context):
+def test_all_75_conditions_are_measured_in_one_job(create_context):
     context = create_context(subset=10)
     records = JOB.run(context)
     assert len(records) == 4 + 45 + 75
@@ -86,8 +87,9 @@ def test_all_75_cells_are_measured_in_one_job(create_context):
 def test_clean_images_are_those_of_an_evaluation(create_context):
     context = create_context(corruptions=["fog"])
     records = JOB.run(context)
-    batches = create_eval_batches(context, "test", batch_size=256, workers=0)
-    found = evaluate(create_tested(context, "last"), batches, {"top1": top1})
+    data = open_data(context)
+    batches = create_eval_batches(data, "test", batch_size=256, workers=0)
+    found = evaluate(create_tested(context, data, "last"), batches, {"top1": top1})
     saved = np.load(context.folder / "predictions.npz")
     assert np.array_equal(saved["clean"], found.predictions)
     assert saved["names"].tolist() == list(batches.paths)
@@ -124,7 +126,9 @@ def test_other_weights_start_anew(create_context, tmp_path):
     context = create_context(corruptions=["fog"])
     JOB.run(context)
     first = np.load(context.folder / "predictions.npz")["predictions"]
-    state = {name: value + 0.3 for name, value in create_variant(context).state_dict().items()}
+    state = {
+        name: value + 0.3 for name, value in create_variant(context, open_data(context)).state_dict().items()
+    }
     weights.save(tmp_path / "need" / weights.WEIGHTS, state)
     JOB.run(context)
     assert not np.array_equal(np.load(context.folder / "predictions.npz")["predictions"], first)
@@ -133,8 +137,8 @@ def test_other_weights_start_anew(create_context, tmp_path):
 def test_a_limit_of_batches_takes_whole_images(create_context):
     context = create_context(limit=2, corruptions=["fog"], batch_size=8)
     found = whole(JOB.run(context))
-    assert found["clean_error"].n == 3  # 2 x 8 variants, of which each image has 6
-    assert "|n=3|" in found["clean_error"].protocol
+    assert found["clean_error"].n == 3  # 2 x 8 views, of which each image has 6
+    assert found["clean_error"].facets.n == 3
 
 
 def test_a_choice_of_corruptions_has_no_mce(create_context):
@@ -144,13 +148,13 @@ def test_a_choice_of_corruptions_has_no_mce(create_context):
 
 
 def test_a_missing_severity_is_one_warning_and_costs_nothing_else(create_context, copies):
-    cells = [f"{name}/{severity}" for name in ("fog", "snow") for severity in range(1, 6)]
-    root, _ = copies(*(cell for cell in cells if cell != "snow/4"))
+    conditions = [f"{name}/{severity}" for name in ("fog", "snow") for severity in range(1, 6)]
+    root, _ = copies(*(condition for condition in conditions if condition != "snow/4"))
     data = {"name": "copies", "root": str(root)}
     records = JOB.run(create_context(protocol="files", files=data, corruptions=["fog", "snow"]))
     warnings = [event["message"] for event in create_context.events if event["ev"] == "warning"]
     assert warnings == [f"expected {root / 'snow/4'}; its error and mCE are left out"]
-    by_part = {(r.metric, *split_corruption(r.protocol)[1:]): r for r in records}
+    by_part = {(r.metric, r.facets.corruption, r.facets.severity): r for r in records}
     assert by_part["corruption_error", "fog", None].value is not None
     assert by_part["ce", "fog", None].value is not None
     assert by_part["corruption_error", "snow", 4].value is None

@@ -95,17 +95,16 @@ def test_every_epoch_has_records_and_the_best_is_named(prepare):
     folder = prepare("job")
     execute(folder, lambda event: None)
     found = json.loads((folder / RESULT).read_text())["records"]
-    protocols = {record["protocol"].partition("|epoch=")[2] for record in found}
-    assert protocols == {"", "1", "2"}
+    assert {record["facets"].get("epoch") for record in found} == {None, 1, 2}
     of_epochs = {
         (record["metric"], record["setting"]["epoch"]): record["value"]
         for record in found
-        if "|epoch=" in record["protocol"]
+        if "epoch" in record["facets"]
     }
     assert {metric for metric, _ in of_epochs} == {
         *("train_loss", "val_top1", "ema_val_top1", "lr", "data_wait_frac")
     }
-    whole = {record["metric"]: record for record in found if "|epoch=" not in record["protocol"]}
+    whole = {record["metric"]: record for record in found if "epoch" not in record["facets"]}
     assert whole["val_top1"]["value"] == of_epochs["val_top1", 2]
     assert whole["best_val_top1"]["value"] == max(of_epochs["val_top1", epoch] for epoch in (1, 2))
     assert json.loads((folder / "history.json").read_text())["of_epochs"] == 2

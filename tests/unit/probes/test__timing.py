@@ -13,7 +13,7 @@ def test_a_given_batch_is_taken_and_the_largest_is_looked_for_in_a_process_of_it
 
 def test_rows_that_take_the_largest_batch_share_a_protocol(context_of, asked):
     timed = time_alone(context_of(), 32, batch="max", min_samples=20)
-    assert timed.protocol.startswith("b=max|")
+    assert timed.facets.batch_size == "max"
     assert timed.setting()["batch_size"] == 32
 
 

@@ -23,7 +23,7 @@ def few():
     return reference.reference_photos(limit=20)
 
 
-def test_the_shipped_file_holds_every_cell_of_the_benchmark():
+def test_the_shipped_file_holds_every_condition_of_the_benchmark():
     shipped = reference.read_reference()
     assert tuple(shipped["errors"]) == BENCHMARK
     errors = np.array(list(shipped["errors"].values()))
@@ -36,12 +36,12 @@ def test_the_shipped_file_holds_every_cell_of_the_benchmark():
 
 
 def test_measuring_again_gives_the_shipped_errors(photos):
-    """Clean, and one cell each without draws, of many draws, and of the `original` family."""
+    """Clean, and one condition each without draws, of many draws, and of the `original` family."""
     shipped = reference.read_reference()
-    cells = [("pixelate", 4), ("gaussian_noise", 5), ("frost", 1)]
-    clean, errors = reference.measure_errors(photos, cells)
+    conditions = [("pixelate", 4), ("gaussian_noise", 5), ("frost", 1)]
+    clean, errors = reference.measure_errors(photos, conditions)
     assert clean == pytest.approx(shipped["clean_error"], abs=reference.TOLERANCE)
-    expected = [shipped["errors"][name][severity - 1] for name, severity in cells]
+    expected = [shipped["errors"][name][severity - 1] for name, severity in conditions]
     assert errors == pytest.approx(expected, abs=reference.TOLERANCE)
 
 
@@ -63,9 +63,9 @@ def test_the_command_writes_then_confirms(few, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(reference, "BENCHMARK", ("contrast", "pixelate"))
     assert reference.main([]) == 0
     assert list(reference.read_reference()["errors"]) == ["contrast", "pixelate"]
-    cells = [("contrast", 2), ("pixelate", 5)]
-    found = [reference.read_reference()["errors"][name][severity - 1] for name, severity in cells]
-    assert reference.measure_errors(few, cells)[1] == found
+    conditions = [("contrast", 2), ("pixelate", 5)]
+    found = [reference.read_reference()["errors"][name][severity - 1] for name, severity in conditions]
+    assert reference.measure_errors(few, conditions)[1] == found
     assert reference.main(["--check"]) == 0
     assert "contrast           largest difference 0.0000" in capsys.readouterr().out
     content = json.loads((tmp_path / "reference.json").read_text())

@@ -4,7 +4,7 @@ from lsbench.corruptions import BENCHMARK, NAMES, SEVERITIES
 from lsbench.robustness.errors import ErrorTable, whole_mean
 from lsbench.robustness.reference import ALEXNET, Reference
 
-CELLS = [(name, severity) for name in BENCHMARK for severity in SEVERITIES]
+CONDITIONS = [(name, severity) for name in BENCHMARK for severity in SEVERITIES]
 #: Made by hand: corruption number k has the errors (k + 1) / 100 + severity / 10.
 ERRORS = {
     (name, severity): (k + 1) / 100 + severity / 10
@@ -14,8 +14,8 @@ ERRORS = {
 CLEAN = 0.25
 
 
-def table(errors=ERRORS, cells=CELLS, reference=ALEXNET):
-    return ErrorTable(errors, CLEAN, cells, reference)
+def table(errors=ERRORS, conditions=CONDITIONS, reference=ALEXNET):
+    return ErrorTable(errors, CLEAN, conditions, reference)
 
 
 def test_mce_is_the_formula_by_hand():
@@ -31,15 +31,15 @@ def test_mce_is_the_formula_by_hand():
 
 
 def test_the_reference_itself_has_an_mce_of_one():
-    errors = {(name, severity): ALEXNET.errors[name] for name, severity in CELLS}
-    same = ErrorTable(errors, ALEXNET.clean_error, CELLS, ALEXNET)
+    errors = {(name, severity): ALEXNET.errors[name] for name, severity in CONDITIONS}
+    same = ErrorTable(errors, ALEXNET.clean_error, CONDITIONS, ALEXNET)
     assert same.mce() == pytest.approx(1.0)
     assert same.relative_mce() == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("missing", [CELLS[0], ("fog", 3), CELLS[-1]])
-def test_74_of_75_cells_withhold_every_mean_over_all(missing):
-    found = table({cell: error for cell, error in ERRORS.items() if cell != missing})
+@pytest.mark.parametrize("missing", [CONDITIONS[0], ("fog", 3), CONDITIONS[-1]])
+def test_74_of_75_conditions_withhold_every_mean_over_all(missing):
+    found = table({condition: error for condition, error in ERRORS.items() if condition != missing})
     assert len(found.errors) == 74
     assert found.mce() is found.relative_mce() is found.mean_error() is None
     assert found.ce(missing[0]) is found.relative_ce(missing[0]) is found.mean_error(missing[0]) is None
@@ -53,17 +53,17 @@ def test_without_a_reference_only_unnormalised_errors_are_known():
     assert found.mean_error() == table().mean_error()
 
 
-def test_a_choice_of_cells_has_its_own_mean_and_no_mce():
-    cells = [("fog", 1), ("fog", 3), ("snow", 1), ("snow", 3)]
-    found = table({cell: ERRORS[cell] for cell in cells}, cells)
+def test_a_choice_of_conditions_has_its_own_mean_and_no_mce():
+    conditions = [("fog", 1), ("fog", 3), ("snow", 1), ("snow", 3)]
+    found = table({condition: ERRORS[condition] for condition in conditions}, conditions)
     assert found.mean_error("fog") == pytest.approx((ERRORS["fog", 1] + ERRORS["fog", 3]) / 2)
     assert found.mean_error() is not None
     assert found.mce() is found.ce("fog") is None
 
 
 def test_validation_corruptions_count_in_the_mean_error_but_not_in_mce():
-    cells = [(name, severity) for name in NAMES for severity in SEVERITIES]
-    found = table({cell: ERRORS.get(cell, 1.0) for cell in cells}, cells)
+    conditions = [(name, severity) for name in NAMES for severity in SEVERITIES]
+    found = table({condition: ERRORS.get(condition, 1.0) for condition in conditions}, conditions)
     assert found.mce() == table().mce()
     assert found.mean_error() > table().mean_error()
     assert found.ce("spatter") is None

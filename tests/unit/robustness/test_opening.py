@@ -4,10 +4,11 @@ import pytest
 from lsbench import corruptions
 from lsbench.core.errors import ConfigError, DataError
 from lsbench.core.job import JobContext
-from lsbench.robustness.opening import open_variants
+from lsbench.engine.open_data import open_data
+from lsbench.robustness.opening import open_views
 from lsbench.robustness.spec import RobustnessSpec
 
-CELLS = {"corruptions": ["fog", "snow"], "severities": [1, 5]}
+CONDITIONS = {"corruptions": ["fog", "snow"], "severities": [1, 5]}
 
 
 @pytest.fixture
@@ -19,10 +20,12 @@ def open_job(tiny, make_graph, tmp_path, monkeypatch):
         if dataset and "name" in dataset:
             tiny["defaults"]["dataset"] = dataset
         tiny["defaults"]["dataset"] |= dataset or {}
-        graph = make_graph({**tiny, "jobs": ["train", {"robustness": {**CELLS, **settings}}]})
+        graph = make_graph({**tiny, "jobs": ["train", {"robustness": {**CONDITIONS, **settings}}]})
         job = next(job for job in graph.jobs if job.label == "id/robustness/seed0")
         spec = RobustnessSpec.model_validate(job.spec)
-        return open_variants(JobContext(job, spec, tmp_path, {}, "cpu", print))
+        context = JobContext(job, spec, tmp_path, {}, "cpu", print)
+        files = [open_data(context, other) for other in spec.other_data()]
+        return open_views(context, open_data(context), files[0] if files else None)
 
     return open_it
 
@@ -34,17 +37,17 @@ def files(root):
 def test_live_images_are_the_variants_own(open_job):
     opened = open_job()
     assert len(opened.images) == 20
-    assert opened.cells == (("fog", 1), ("fog", 5), ("snow", 1), ("snow", 5))
+    assert opened.conditions == (("fog", 1), ("fog", 5), ("snow", 1), ("snow", 5))
     assert opened.missing == {}
-    assert opened.views == "res=32"
-    assert opened.source.variants(0).shape == (5, 32, 32, 3)
+    assert (opened.res, opened.crop) == (32, None)
+    assert opened.source.views(0).shape == (5, 32, 32, 3)
 
 
 def test_images_on_disk_are_resized_and_cropped(open_job, copies):
     root, _ = copies("fog/test", side=48)
     opened = open_job(dataset={"name": "image_folder", "root": str(root / "fog"), "img_size": 40})
-    assert opened.views == "res=45|crop=40"
-    assert opened.source.variants(0).shape == (5, 40, 40, 3)
+    assert (opened.res, opened.crop) == (45, 40)
+    assert opened.source.views(0).shape == (5, 40, 40, 3)
 
 
 def test_a_subset_keeps_the_share_of_every_class(open_job):
@@ -57,13 +60,13 @@ def test_images_too_small_to_corrupt_are_told_before_anything_is_computed(open_j
         open_job(dataset={"img_size": 28})
 
 
-def test_files_are_read_cell_by_cell_and_missing_ones_named(open_job, copies):
+def test_files_are_read_condition_by_condition_and_missing_ones_named(open_job, copies):
     root, _ = copies("fog/1", "snow/1", "snow/5")
     opened = open_job(**files(root))
-    assert opened.cells == (("fog", 1), ("snow", 1), ("snow", 5))
+    assert opened.conditions == (("fog", 1), ("snow", 1), ("snow", 5))
     assert opened.missing == {("fog", 5): f"expected {root / 'fog/5'}"}
-    assert opened.views == "crop=32"
-    found = opened.source.variants(3)
+    assert (opened.res, opened.crop) == (None, 32)
+    found = opened.source.views(3)
     assert found.shape == (4, 32, 32, 3)
     assert np.array_equal(found[1], found[2])
 
@@ -72,21 +75,21 @@ def test_a_subset_of_files_is_that_of_the_clean_images(open_job, copies):
     root, _ = copies("fog/1", "fog/5", "snow/1", "snow/5")
     opened = open_job(subset=10, **files(root))
     assert len(opened.images) == 10
-    clean, foggy, *_ = opened.source.variants(9).astype(int)
+    clean, foggy, *_ = opened.source.views(9).astype(int)
     assert np.abs(clean - foggy).mean() < 8, "a copy of the same garment"
 
 
-def test_a_cell_that_lacks_an_image_is_left_out(open_job, copies):
+def test_a_condition_that_lacks_an_image_is_left_out(open_job, copies):
     root, _ = copies("fog/1", "fog/5", "snow/1", "snow/5")
     next((root / "fog" / "5").glob("*/*")).unlink()
     opened = open_job(**files(root))
     assert set(opened.missing) == {("fog", 5)}
     assert "copies of the 20 images" in opened.missing["fog", 5]
     assert f"{root / 'fog/5'}, found 19" in opened.missing["fog", 5]
-    assert len(opened.cells) == 3
+    assert len(opened.conditions) == 3
 
 
-def test_without_any_cell_there_is_nothing_to_do(open_job, copies):
+def test_without_any_condition_there_is_nothing_to_do(open_job, copies):
     root, _ = copies("glass_blur/1")
     with pytest.raises(DataError, match=r"expected .*fog/1"):
         open_job(**files(root))
@@ -105,7 +108,7 @@ def test_files_smaller_than_the_models_images_are_refused(open_job, copies):
         open_job(**files(root))
 
 
-def test_a_data_set_without_cells_has_no_corrupted_files(open_job, copies):
-    root, _ = copies("test/1")
+def test_a_data_set_without_conditions_has_no_corrupted_files(open_job, copies):
+    root, _ = copies("plain/test")
     with pytest.raises(ConfigError, match="expected corrupted files, 'image_folder' has none"):
-        open_job(protocol="files", files={"name": "image_folder", "root": str(root / "test")})
+        open_job(protocol="files", files={"name": "image_folder", "root": str(root / "plain")})

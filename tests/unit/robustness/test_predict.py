@@ -8,7 +8,7 @@ from lsbench.data.loading.image_list import UnreadableImageError
 from lsbench.data.loading.transforms import normalise
 from lsbench.robustness import predict as corrupted
 from lsbench.robustness.blocks import PredictionBlocks
-from lsbench.robustness.predict import Feed, predict_variants
+from lsbench.robustness.predict import Feed, predict_views
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 IMAGES = 10
@@ -16,15 +16,15 @@ BLOCKS = [range(start, min(start + 4, IMAGES)) for start in range(0, IMAGES, 4)]
 
 
 class Noise:
-    """Three variants of each image, made of noise; remembers which images were asked for."""
+    """Three views of each image, made of noise; remembers which images were asked for."""
 
-    num_variants = 3
+    num_views = 3
 
     def __init__(self, unreadable=None):
         self.asked = []
         self.unreadable = unreadable
 
-    def variants(self, index):
+    def views(self, index):
         self.asked.append(index)
         if index == self.unreadable:
             raise UnreadableImageError("x.png", "expected a readable image at x.png")
@@ -49,11 +49,11 @@ def feed(**more):
 
 
 def expected(model):
-    """Predict each variant of each image, in the simplest way."""
+    """Predict each view of each image, in the simplest way."""
     rows = []
     with torch.inference_mode():
         for index in range(IMAGES):
-            pixels = torch.from_numpy(Noise().variants(index)).permute(0, 3, 1, 2)
+            pixels = torch.from_numpy(Noise().views(index)).permute(0, 3, 1, 2)
             rows.append(model.eval()(normalise(pixels, MEAN, STD)).argmax(dim=1))
     return torch.stack(rows, dim=1).numpy()
 
@@ -62,7 +62,7 @@ def expected(model):
     "more", [{}, {"batch_size": 1}, {"batch_size": 100}, {"channels_last": True}, {"num_workers": 2}]
 )
 def test_every_variant_is_predicted_as_on_its_own(model, kept, more):
-    found = predict_variants(model, Noise(), BLOCKS, kept, feed(**more))
+    found = predict_views(model, Noise(), BLOCKS, kept, feed(**more))
     assert found.shape == (3, IMAGES)
     assert found.dtype == np.int16
     assert np.array_equal(found, expected(model))
@@ -71,21 +71,21 @@ def test_every_variant_is_predicted_as_on_its_own(model, kept, more):
 def test_batches_are_full_and_never_reach_across_blocks(model, kept):
     sizes = []
     model.register_forward_hook(lambda module, args, output: sizes.append(len(output)))
-    predict_variants(model, Noise(), BLOCKS, kept, feed())
+    predict_views(model, Noise(), BLOCKS, kept, feed())
     assert sizes == [5, 5, 2, 5, 5, 2, 5, 1]
 
 
 def test_an_image_is_asked_for_once(model, kept):
     source = Noise()
-    predict_variants(model, source, BLOCKS, kept, feed())
+    predict_views(model, source, BLOCKS, kept, feed())
     assert source.asked == list(range(IMAGES))
 
 
 def test_finished_blocks_are_never_computed_again(model, kept):
-    found = predict_variants(model, Noise(), BLOCKS, kept, feed())
+    found = predict_views(model, Noise(), BLOCKS, kept, feed())
     source, seen = Noise(), []
     (kept._path(BLOCKS[1])).unlink()
-    again = predict_variants(model, source, BLOCKS, kept, feed(), lambda done, rate: seen.append(done))
+    again = predict_views(model, source, BLOCKS, kept, feed(), lambda done, rate: seen.append(done))
     assert source.asked == list(BLOCKS[1])
     assert seen == [7, 8, 9, 10]
     assert np.array_equal(again, found)
@@ -93,22 +93,22 @@ def test_finished_blocks_are_never_computed_again(model, kept):
 
 def test_a_crash_loses_no_finished_block(model, kept):
     with pytest.raises(DataError, match=r"expected a readable image at x\.png"):
-        predict_variants(model, Noise(unreadable=9), BLOCKS, kept, feed())
+        predict_views(model, Noise(unreadable=9), BLOCKS, kept, feed())
     source = Noise()
-    found = predict_variants(model, source, BLOCKS, kept, feed())
+    found = predict_views(model, source, BLOCKS, kept, feed())
     assert source.asked == [8, 9]
     assert np.array_equal(found, expected(model))
 
 
 def test_an_unreadable_image_is_named_by_loader_processes_too(model, kept):
     with pytest.raises(DataError, match=r"^expected a readable image at x\.png$"):
-        predict_variants(model, Noise(unreadable=2), BLOCKS, kept, feed(num_workers=2))
+        predict_views(model, Noise(unreadable=2), BLOCKS, kept, feed(num_workers=2))
 
 
 def test_global_randomness_is_left_alone(model, kept):
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    predict_variants(model, Noise(), BLOCKS, kept, feed())
+    predict_views(model, Noise(), BLOCKS, kept, feed())
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -118,11 +118,11 @@ def test_a_block_that_another_rank_takes_is_left_to_it(model, kept, monkeypatch)
     theirs = {}
     monkeypatch.setattr(corrupted, "gather_over_ranks", lambda done: theirs.update(done) or [done])
     with pytest.raises(KeyError):  # the first and the last block are not there yet
-        predict_variants(model, other, BLOCKS, kept, feed())
+        predict_views(model, other, BLOCKS, kept, feed())
     monkeypatch.setattr(corrupted, "shared_counter", lambda: iter([0, 2, 4]).__next__)
     monkeypatch.setattr(corrupted, "gather_over_ranks", lambda done: [done, theirs])
     fresh = PredictionBlocks(kept._folder / "elsewhere", "stamp", 3)
-    found = predict_variants(model, own, BLOCKS, fresh, feed())
+    found = predict_views(model, own, BLOCKS, fresh, feed())
     assert other.asked == list(BLOCKS[1])
     assert own.asked == [*BLOCKS[0], *BLOCKS[2]]
     assert np.array_equal(found, expected(model))

@@ -2,26 +2,34 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from lsbench.core.facets import Facets
 from lsbench.corruptions import BENCHMARK, SEVERITIES
 from lsbench.robustness.records import corruption_records
 from lsbench.robustness.reference import ALEXNET
 
-CELLS = [(name, severity) for name in BENCHMARK for severity in SEVERITIES]
+CONDITIONS = [(name, severity) for name in BENCHMARK for severity in SEVERITIES]
 RNG = np.random.default_rng(0)
 CLEAN = RNG.random(200) < 0.2
-WRONG = {cell: RNG.random(200) < 0.3 + cell[1] / 10 for cell in CELLS}
+WRONG = {condition: RNG.random(200) < 0.3 + condition[1] / 10 for condition in CONDITIONS}
 
 
 def records(wrong=WRONG, reference=ALEXNET):
+    facets = Facets(method="p", version="1")
     found = corruption_records(
-        CLEAN, wrong, CELLS, reference=reference, protocol="p|v1", dataset="imagenet", setting={"numpy": "2"}
+        CLEAN,
+        wrong,
+        CONDITIONS,
+        reference=reference,
+        facets=facets,
+        dataset="imagenet",
+        setting={"numpy": "2"},
     )
     by_place = {(record.metric, record.protocol): record for record in found}
     assert len(by_place) == len(found)
     return by_place
 
 
-def test_there_is_a_record_of_all_of_each_corruption_and_of_each_cell():
+def test_there_is_a_record_of_all_of_each_corruption_and_of_each_condition():
     found = records()
     assert len(found) == 4 + 3 * 15 + 75
     assert {record.dataset for record in found.values()} == {"imagenet"}
@@ -32,7 +40,7 @@ def test_there_is_a_record_of_all_of_each_corruption_and_of_each_cell():
 
 def test_values_are_the_formulas_by_hand():
     found = records()
-    errors = {cell: wrong.mean() for cell, wrong in WRONG.items()}
+    errors = {condition: wrong.mean() for condition, wrong in WRONG.items()}
     fog = sum(errors["fog", severity] for severity in SEVERITIES) / 5
     assert found["corruption_error", "p|v1|corruption=fog/3"].value == errors["fog", 3]
     assert found["corruption_error", "p|v1|corruption=fog"].value == pytest.approx(fog)
@@ -45,20 +53,20 @@ def test_values_are_the_formulas_by_hand():
     assert found["clean_error", "p|v1"].value == CLEAN.mean()
 
 
-def test_a_cell_has_wilsons_interval_and_mce_that_of_its_share_in_each_image():
+def test_a_condition_has_wilsons_interval_and_mce_that_of_its_share_in_each_image():
     found = records()
-    cell = found["corruption_error", "p|v1|corruption=fog/3"]
-    assert "wilson" in cell.ci_method
-    assert cell.ci_low < cell.value < cell.ci_high
+    condition = found["corruption_error", "p|v1|corruption=fog/3"]
+    assert "wilson" in condition.ci_method
+    assert condition.ci_low < condition.value < condition.ci_high
     # mCE is linear in the errors: resampling the images gives the same interval.
-    shares = np.mean([WRONG[n, s] / ALEXNET.errors[n] for n, s in CELLS], axis=0)
+    shares = np.mean([WRONG[n, s] / ALEXNET.errors[n] for n, s in CONDITIONS], axis=0)
     low, high = stats.norm.interval(0.95, loc=shares.mean(), scale=stats.sem(shares))
     mce = found["mce", "p|v1"]
     assert (mce.ci_low, mce.ci_high) == pytest.approx((low, high), abs=1e-6)
 
 
-def test_a_missing_cell_leaves_holes_where_it_would_count_and_nowhere_else():
-    found = records({cell: wrong for cell, wrong in WRONG.items() if cell != ("fog", 3)})
+def test_a_missing_condition_leaves_holes_where_it_would_count_and_nowhere_else():
+    found = records({condition: wrong for condition, wrong in WRONG.items() if condition != ("fog", 3)})
     holes = {place for place, record in found.items() if record.value is None}
     assert holes == {
         ("mce", "p|v1"),

@@ -2,18 +2,20 @@ import pytest
 from pydantic import ValidationError
 
 from lsbench.core.errors import ConfigError
+from lsbench.core.facets import render_protocol
 from lsbench.core.job import Variant
 from lsbench.corruptions import BENCHMARK, NAMES
 from lsbench.robustness.reference import ALEXNET
-from lsbench.robustness.spec import RobustnessSpec, protocol_of
+from lsbench.robustness.spec import RobustnessSpec, corruption_facets
 
 FILES = {"name": "image_folder", "root": "c"}
 
 
-def protocol(dataset="imagenet", *, views="res=256|crop=224", reference=ALEXNET, **settings):
-    variant = Variant(name="v", model="lsnet_t", dataset={"name": dataset})
+def protocol(dataset="imagenet", *, res=256, crop=224, reference=ALEXNET, **settings):
+    view = Variant(name="v", model="lsnet_t", dataset={"name": dataset})
     spec = RobustnessSpec(**settings)
-    return protocol_of(spec, variant, views=views, reference=reference, images=50_000, version=1)
+    where = {"res": res, "crop": crop, "reference": reference, "images": 50_000, "version": 1}
+    return render_protocol(corruption_facets(spec, view, **where))
 
 
 def test_every_way_to_measure_has_a_protocol_of_its_own():
@@ -29,8 +31,8 @@ def test_every_way_to_measure_has_a_protocol_of_its_own():
         protocol(split="val"),
         protocol(weights="ema"),
         protocol(reference=None),
-        protocol(protocol="files", files=FILES, views="crop=224"),
-        protocol("fashion", views="res=32"),
+        protocol(protocol="files", files=FILES, res=None),
+        protocol("fashion", res=32, crop=None),
     ]
     assert len(set(ways)) == len(ways)
     assert protocol(corruptions=("snow", "fog")) == protocol(corruptions=("fog", "snow"))
@@ -38,7 +40,7 @@ def test_every_way_to_measure_has_a_protocol_of_its_own():
 
 
 def test_files_are_named_after_their_data_set_and_say_nothing_of_how_they_were_made():
-    found = protocol(protocol="files", files=FILES, views="crop=224", family="imagecorruptions")
+    found = protocol(protocol="files", files=FILES, res=None, family="imagecorruptions")
     assert found == "image-folder-files|c15|s5|crop=224|ref=alexnet-HD19|n=50000|v1"
 
 
@@ -78,9 +80,9 @@ def test_only_what_the_protocol_uses_is_part_of_a_jobs_id():
     assert files != identity(protocol="files", files="imagenet_c")
 
 
-def test_cells_are_every_severity_of_every_corruption():
-    assert len(RobustnessSpec().cells) == 75
-    found = RobustnessSpec(corruptions=("fog", "snow"), severities=(2, 4)).cells
+def test_conditions_are_every_severity_of_every_corruption():
+    assert len(RobustnessSpec().conditions) == 75
+    found = RobustnessSpec(corruptions=("fog", "snow"), severities=(2, 4)).conditions
     assert found == (("fog", 2), ("fog", 4), ("snow", 2), ("snow", 4))
 
 

@@ -13,13 +13,13 @@ from lsbench.data.loading.unreadable import UnreadableBudget
 from lsbench.robustness.views import (
     FileSource,
     LiveSource,
-    VariantSamples,
+    ViewSamples,
     create_crop,
     jpeg_round_trip,
     resized_side,
 )
 
-CELLS = (("fog", 1), ("snow", 5))
+CONDITIONS = (("fog", 1), ("snow", 5))
 BILINEAR = tv.InterpolationMode.BILINEAR
 
 
@@ -50,9 +50,9 @@ def drawn(monkeypatch):
     return asked
 
 
-def source(photos, *, quality=None, crop=None, cells=CELLS):
+def source(photos, *, quality=None, crop=None, conditions=CONDITIONS):
     crop = crop or create_crop(35, in_memory=False, interpolation=BILINEAR)
-    return LiveSource(photos, crop, cells, family="original", jpeg_quality=quality)
+    return LiveSource(photos, crop, conditions, family="original", jpeg_quality=quality)
 
 
 def test_the_crop_is_that_of_the_published_files():
@@ -68,10 +68,10 @@ def test_the_crop_is_that_of_the_published_files():
 def test_images_in_memory_are_what_training_saw(garments):
     images = list_images(replace(garments, limit=5), "test")
     pixels, _ = decode_all(images, 32, UnreadableBudget(0))
-    found = source(images, crop=create_crop(32, in_memory=True, interpolation=BILINEAR), cells=())
+    found = source(images, crop=create_crop(32, in_memory=True, interpolation=BILINEAR), conditions=())
     for index in range(5):
         expected = pixels[index].expand(3, 32, 32).permute(1, 2, 0).numpy()
-        assert np.array_equal(found.variants(index)[0], expected)
+        assert np.array_equal(found.views(index)[0], expected)
 
 
 @pytest.mark.parametrize("quality", [25, 85, 100])
@@ -86,8 +86,8 @@ def test_a_jpeg_round_trip_gives_pillows_pixels(quality, shape):
     assert np.array_equal(out, np.asarray(Image.open(file)))
 
 
-def test_an_image_has_its_clean_and_all_corrupted_variants(photos, drawn):
-    found = source(photos).variants(1)
+def test_an_image_has_its_clean_and_all_corrupted_views(photos, drawn):
+    found = source(photos).views(1)
     assert found.shape == (3, 35, 35, 3)
     assert found.dtype == np.uint8
     assert found[1, ..., 0].tolist() == np.full((35, 35), 13).tolist()
@@ -100,17 +100,17 @@ def test_an_image_has_its_clean_and_all_corrupted_variants(photos, drawn):
 
 
 def test_randomness_follows_from_image_corruption_and_severity_alone(photos, drawn):
-    source(photos).variants(0)
-    source(photos, cells=CELLS[::-1]).variants(0)
-    source(photos).variants(1)
+    source(photos).views(0)
+    source(photos, conditions=CONDITIONS[::-1]).views(0)
+    source(photos).views(1)
     draws = [draw for *_, draw in drawn]
     assert draws[:2] == draws[2:4][::-1]
     assert len(set(draws)) == 4
     assert draws[0] == corruptions.image_rng("n1/0.png", "fog", 1).randint(1 << 30)
 
 
-def test_corrupted_variants_go_through_a_jpeg_and_the_clean_one_does_not(photos, drawn):
-    plain, jpeg = source(photos).variants(0), source(photos, quality=85).variants(0)
+def test_corrupted_views_go_through_a_jpeg_and_the_clean_one_does_not(photos, drawn):
+    plain, jpeg = source(photos).views(0), source(photos, quality=85).views(0)
     assert np.array_equal(plain[0], jpeg[0])
     out = np.empty_like(plain[1])
     jpeg_round_trip(plain[1], 85, out)
@@ -120,7 +120,7 @@ def test_corrupted_variants_go_through_a_jpeg_and_the_clean_one_does_not(photos,
 
 def test_files_are_cropped_and_not_resized(photos, tmp_path):
     crop = create_crop(35, in_memory=False, interpolation=tv.InterpolationMode.BICUBIC)
-    found = FileSource(photos, crop, {CELLS[0]: photos}, img_size=35).variants(0)
+    found = FileSource(photos, crop, {CONDITIONS[0]: photos}, img_size=35).views(0)
     whole = np.asarray(photos.decode(0))
     assert np.array_equal(found[1], whole[5:40, 12:47])
     assert np.array_equal(found[0], np.asarray(crop(photos.decode(0))))
@@ -129,7 +129,7 @@ def test_files_are_cropped_and_not_resized(photos, tmp_path):
 
 def test_an_unreadable_image_comes_as_one_line(photos, drawn):
     (photos.folder / "n2" / "0.png").write_bytes(b"no image")
-    samples = VariantSamples(source(photos))
+    samples = ViewSamples(source(photos))
     index, pixels, problem = samples[0]
     assert (index, pixels.shape, problem) == (0, (3, 35, 35, 3), "")
     index, pixels, problem = samples[1]

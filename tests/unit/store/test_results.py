@@ -3,8 +3,11 @@ import shutil
 
 import pytest
 
+from lsbench.core.atomic import write_json
 from lsbench.core.errors import StoreError
-from lsbench.store.results import ResultsFolder, find_results, read_json, record_key
+from lsbench.core.facets import Facets
+from lsbench.core.record import measured
+from lsbench.store.results import RESULT, ResultsFolder, facets_of, find_results, read_json, record_key
 
 
 @pytest.fixture
@@ -171,3 +174,43 @@ def test_results_are_found_by_suite(folder):
 def test_a_full_disk_is_said_before_a_run_starts(tmp_path):
     with pytest.raises(StoreError, match="MiB are free on this disk"):
         ResultsFolder(tmp_path / "suite", min_free_bytes=2**62).create()
+
+
+NEW = Facets(split="test", weights="last", res=32, n=20, version="2")
+
+
+def add_new_job(folder, job, line):
+    """Let a job end that this version has run, beside those of version 1."""
+    record = {"job_id": job.id, **measured("top1", 0.25, facets=NEW, n=20).model_dump(mode="json")}
+    write_json(
+        folder.job_folder(job.id) / RESULT, {"job": {**line, "schema_version": 2}, "records": [record]}
+    )
+    return record
+
+
+def test_a_store_of_both_versions_is_read_reconciled_and_continued(folder, graph, job_lines):
+    ok_line, failed_line = job_lines
+    old = folder.records()
+    assert all("facets" not in record for record in old)
+    job = graph.jobs[-1]
+    record = add_new_job(folder, job, ok_line(job))
+    assert folder.reconcile() == 1
+    assert folder.reconcile() == 0
+    folder.add_job({**failed_line(graph.jobs[0]), "schema_version": 2}, [])
+    assert folder.records() == [*old, record]
+    for states in (folder.jobs(), folder.states()):
+        assert {name: line["status"] for name, line in states.items()} == {
+            one.id: "failed" if one is graph.jobs[0] else "ok" for one in graph.by_id().values()
+        }
+    add_new_job(folder, job, ok_line(job))
+    folder.add_job({**ok_line(job), "schema_version": 2}, [])
+    assert {name: line["schema_version"] for name, line in folder.states().items()} == {
+        name: line["schema_version"] for name, line in folder.jobs().items()
+    }
+
+
+def test_facets_of_either_version_are_the_same():
+    record = measured("top1", 0.5, facets=NEW.of_epoch(3)).model_dump(mode="json")
+    old = {key: value for key, value in record.items() if key != "facets"}
+    assert facets_of(record) == facets_of(old) == NEW.of_epoch(3)
+    assert facets_of(measured("top1", 0.5, protocol="test|n=3").model_dump(mode="json")) == Facets()

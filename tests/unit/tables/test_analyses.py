@@ -1,9 +1,10 @@
 import pytest
 
+from lsbench.core.facets import Facets
 from lsbench.core.record import measured
 from lsbench.tables.analyses import analysis_figures, in_order, load_analyses
 
-PROTOCOL = "aggregation|test|res=32|n=6|v1.1"
+FACETS = Facets(method="aggregation", split="test", weights="last", res=32, n=6, version="1.1")
 
 
 @pytest.fixture
@@ -13,7 +14,7 @@ def figures(tiny, make_graph, fill_store):
     def records(job):
         if job.kind != "analyze":
             return []
-        where = {"protocol": PROTOCOL, "dataset": "fashion", "n": 6}
+        where = {"facets": FACETS, "dataset": "fashion", "n": 6}
         value = None if job.variant.name == "id" else 0.5 + job.seed / 10
         one = measured("aggregation_entropy", value, **where)
         return [{"job_id": job.id, **one.model_dump(mode="json")}]

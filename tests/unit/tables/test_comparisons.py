@@ -3,8 +3,8 @@ import pytest
 
 from lsbench.rendering.sentences import sentence
 from lsbench.stats.seeds import detectable_effect
+from lsbench.store.job_files import PREDICTIONS
 from lsbench.tables.comparisons import CACHE, Side, from_row, judged, measure, to_row
-from lsbench.tables.pairs import PREDICTIONS
 from lsbench.tables.summary import summarize
 
 IMAGES = 400

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from lsbench.core.errors import StoreError
-from lsbench.tables.nights import COLUMNS, bars, night_curves, read_nights
+from lsbench.tables.nights import COLUMNS, night_curves, read_nights
 
 
 def history(*rows):
@@ -23,7 +23,6 @@ def test_a_curve_is_the_last_nights_of_one_number():
     )
     first, second, third = night_curves(frame, "nightly", "default")
     assert (first.variant, first.metric, first.values) == ("a", "top1", [0.1, None, 0.3])
-    assert first.chart == "▁ █"
     assert (second.variant, second.metric) == ("b", "top1"), "one metric stands together"
     assert (third.dataset, third.baseline, third.verdicts) == (None, 2e8, ["regressed"])
     assert first.when == ["2026-11-02 0123abcd"] * 3
@@ -36,8 +35,3 @@ def test_no_file_is_no_night_and_a_damaged_one_is_told(tmp_path):
     pd.DataFrame({"at": ["now"]}).to_parquet(path)
     with pytest.raises(StoreError, match="damaged history"):
         read_nights(path)
-
-
-def test_a_gap_in_a_chart_is_a_gap():
-    assert bars([]) == ""
-    assert bars([None, 1.0]) == " ▄"

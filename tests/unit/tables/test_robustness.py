@@ -20,7 +20,14 @@ def graph(tiny, make_graph, tested):
 
 
 def figure(value, corruption="fog", severity=None, **changes):
-    fields = {"variant": "ls", "title": "LS", "seed": 0, "dataset": "fashion", "protocol": "live|v1"}
+    fields = {
+        "variant": "ls",
+        "title": "LS",
+        "seed": 0,
+        "dataset": "fashion",
+        "protocol": "live|v1",
+        "method": "live",
+    }
     fields |= {"metric": "corruption_error", "n": None if value is None else 20, **changes}
     return CorruptionFigure(corruption=corruption, severity=severity, value=value, **fields)
 
@@ -62,8 +69,8 @@ def test_the_frame_is_kept_and_can_be_lost(graph, fill_store, tmp_path):
 
 def test_a_figure_keeps_its_types(graph, fill_store):
     found = figures_of(load_corruptions([fill_store(graph)]))
-    cell = next(f for f in found if f.severity == 2 and f.corruption == "fog" and f.variant == "ls")
-    assert to_record(cell) == {
+    condition = next(f for f in found if f.severity == 2 and f.corruption == "fog" and f.variant == "ls")
+    assert to_record(condition) == {
         "variant": "ls",
         "seed": 0,
         "dataset": "fashion",
@@ -74,7 +81,7 @@ def test_a_figure_keeps_its_types(graph, fill_store):
         "value": pytest.approx(0.3),
         "n": 20,
     }
-    assert (type(cell.seed), type(cell.severity), type(cell.value)) == (int, int, float)
+    assert (type(condition.seed), type(condition.severity), type(condition.value)) == (int, int, float)
 
 
 def test_a_row_holds_the_means_over_seeds_in_the_order_of_the_benchmark():
@@ -101,19 +108,19 @@ def test_a_seed_without_all_severities_is_left_out_and_counted():
 
 def test_each_protocol_has_a_row_of_its_own():
     rows = robustness_rows(
-        [figure(0.2), figure(0.3, protocol="files|v1"), figure(0.4, variant="id", title="id")]
+        [figure(0.2), figure(0.3, protocol="files|v1", method="files"), figure(0.4, variant="id", title="id")]
     )
     assert [row.title for row in rows] == ["LS [live]", "LS [files]", "id"]
 
 
-def test_missing_cells_are_named():
-    cells = [
+def test_missing_conditions_are_named():
+    conditions = [
         figure(None if severity > 1 else 0.5, name, severity)
         for name in ("fog", "snow")
         for severity in range(1, 6)
     ]
-    assert robustness_notes([*cells, figure(None)]) == [
-        "LS, seed 0: 8 of 10 cells of live are missing: fog/2, fog/3, fog/4, fog/5, snow/2 and 3 more. Means "
-        "over the others are withheld."
+    assert robustness_notes([*conditions, figure(None)]) == [
+        "LS, seed 0: 8 of 10 conditions of live are missing: fog/2, fog/3, fog/4, fog/5, snow/2 and 3 more. "
+        "Means over the others are withheld."
     ]
     assert robustness_notes([figure(0.5, severity=1, seed=None)]) == []

@@ -4,8 +4,9 @@ import pytest
 
 from lsbench.core.atomic import write_json
 from lsbench.core.lock import locked
+from lsbench.store.job_files import HISTORY
 from lsbench.store.results import ResultsFolder
-from lsbench.tables.status import HISTORY, Epochs, read_status, status_lines
+from lsbench.tables.status import Epochs, read_status, status_lines
 
 
 def test_every_expected_job_is_counted(tiny, make_graph, fill_store, records_of):

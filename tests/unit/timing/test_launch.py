@@ -57,13 +57,12 @@ def test_what_the_model_raised_is_raised_here(small_request):
 
 
 def test_the_process_dies_with_the_one_that_started_it(small_request, tmp_path):
-    """The starter is killed as hard as can be; what it had started sees its standard input end."""
     mark = tmp_path / "pid"
     waiting = f"""
-        import os, sys, threading, time
-        from lsbench.timing.measure import _end_with_stdin
+        import os, sys, time
+        from lsbench.core.lifeline import die_with_parent
+        die_with_parent()
         sys.stdin.buffer.readline()
-        threading.Thread(target=_end_with_stdin, daemon=True).start()
         open({str(mark)!r}, "w").write(str(os.getpid()))
         time.sleep(600)
     """

@@ -80,7 +80,7 @@ def test_a_request_on_stdin_is_answered_into_a_file(small_request, tmp_path, mon
     line = io.BytesIO(small_request.model_dump_json().encode() + b"\n")
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(line))
     monkeypatch.setattr(sys, "argv", ["measure", str(tmp_path / "reply.json")])
-    monkeypatch.setattr("lsbench.timing.measure._end_with_stdin", lambda: None)
+    monkeypatch.setattr("lsbench.timing.measure.die_with_parent", lambda: None)
     main()
     assert len(Reply.model_validate(json.loads((tmp_path / "reply.json").read_text())).seconds) == 6
 

@@ -3,9 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from lsbench.core.facets import Facets, render_protocol
 from lsbench.core.job import JobContext
 from lsbench.jobs.profile import ProfileSpec
-from lsbench.timing.records import Timed, create_request, protocol_of, save_samples
+from lsbench.timing.records import Timed, create_request, save_samples, timing_facets
 from lsbench.timing.request import Reply, TimedModel
 
 
@@ -34,6 +35,22 @@ def test_a_limit_shortens_a_timing_but_leaves_enough_to_say_anything(limit, samp
     assert budget.min_samples == 6
 
 
+def protocol_of(request, batch):
+    return render_protocol(timing_facets(request, batch=batch))
+
+
+def test_every_setting_of_a_timing_shows_in_its_protocol(context):
+    request = create_request(context, 32)
+    plain = request.setting.model_copy(update={"fused": False})
+    changes = {"precision": "fp16", "fused": True, "channels_last": True, "compiled": True, "threads": 2}
+    settings = [plain, *(plain.model_copy(update={name: value}) for name, value in changes.items())]
+    settings.append(plain.model_copy(update={"cuda_graphs": True}))
+    protocols = [protocol_of(request.model_copy(update={"setting": one}), batch=1) for one in settings]
+    assert len(set(protocols)) == len(settings)
+    assert protocols[0] == "b=1|fp32|nchw|unfused|eager|res=32|cpu|threads=3|v2"
+    assert "|eager+graph|" in protocols[-1]
+
+
 def test_protocols_tell_apart_whatever_must_not_be_compared(context):
     request = create_request(context, 32)
     assert protocol_of(request, batch=1) == "b=1|fp32|nchw|fused|eager|res=32|cpu|threads=3|v2"
@@ -59,7 +76,7 @@ def timed_of(context):
         marks = [i < disturbed for i in range(len(seconds))]
         causes = {"other processes on the CPUs": disturbed} if disturbed else {}
         found = Reply(seconds=seconds, is_disturbed=marks, disturbed_by=causes, passes=len(seconds), **reply)
-        return Timed(create_request(context, 32, batch_size=4), found, "p|v2")
+        return Timed(create_request(context, 32, batch_size=4), found, Facets(method="p", version="2"))
 
     return create
 

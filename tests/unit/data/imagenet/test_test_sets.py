@@ -6,17 +6,17 @@ from pydantic import ValidationError
 
 from lsbench.core.errors import DataError
 from lsbench.data.imagenet.ilsvrc import class_list, ilsvrc_wnids
-from lsbench.data.imagenet.test_sets import ImageNetVariant, VariantSpec, first_folder
+from lsbench.data.imagenet.test_sets import ImageNetTestSet, ImageNetTestSetSpec, first_folder
 from lsbench.data.loading.image_list import list_images
 
 CLASSES = class_list("imagenet_a_synsets.txt")
 
 
-class HardSpec(VariantSpec):
+class HardSpec(ImageNetTestSetSpec):
     name: str = "hard"
 
 
-HARD = ImageNetVariant(
+HARD = ImageNetTestSet(
     spec=HardSpec,
     title="Hard",
     folders=("hard", "hard-images"),

@@ -8,7 +8,8 @@ from lsbench.core.atomic import append_line
 from lsbench.core.errors import StoreError
 from lsbench.store.results import RECORDS, ResultsFolder
 from lsbench.tables.frames import cache
-from lsbench.tables.frames.cache import CACHE, SCHEMA, Part, Records
+from lsbench.tables.frames.cache import CACHE, SCHEMA, Records
+from lsbench.tables.frames.ways import Part
 
 
 def line(job="train-a", metric="top1", value=0.5, protocol="p|v1", **more):

@@ -4,6 +4,8 @@ import os
 import pandas as pd
 import pytest
 
+from lsbench.core.facets import Facets
+from lsbench.core.record import measured
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.frames.cache import CACHE
 from lsbench.tables.frames.load import LONG_COLUMNS, load_table
@@ -39,6 +41,43 @@ def test_what_was_not_measured_is_null_and_never_zero(graph, fill_store, records
         assert table[column].isna().all()
     assert table[table.kind == "profile"].seed.isna().all()
     assert not (table.select_dtypes("number").drop(columns=["schema_version", "seed"]) == 0).any(axis=None)
+
+
+def test_facets_are_typed_columns_whichever_version_stored_them(tiny, make_graph, fill_store):
+    told = Facets(method="acme", classes=6, weights="ema", version="1", more={"iou": 0.5})
+
+    def records(job):
+        if job.kind != "evaluate":
+            return []
+        facets = told if job.seed == 0 else told.without("classes")
+        record = {"job_id": job.id, **measured("top1", 0.5, facets=facets).model_dump(mode="json")}
+        return [record if job.variant.name == "ls" else {**record, "protocol": "test|ema|classes=6|v1"}]
+
+    def stored(job):
+        found = records(job)
+        is_old = job.variant.name == "id"
+        return [{k: v for k, v in one.items() if not (is_old and k == "facets")} for one in found]
+
+    table = load_table([fill_store(make_graph(tiny), stored)])
+    rows = table[table.metric == "top1"]
+    new, old = rows[rows.variant == "ls"], rows[rows.variant == "id"]
+    assert new.method.tolist() == ["acme", "acme"]
+    assert new.classes.fillna(0).tolist() == [6, 0]
+    assert (old.split.tolist(), old.classes.tolist()) == (["test", "test"], [6, 6])
+    assert set(rows.weights) == {"ema"}
+    assert [Facets.model_validate_json(text) for text in new.facets] == [told, told.without("classes")]
+    assert rows[["epoch", "corruption", "severity"]].isna().all(axis=None)
+    without = table[table.metric.isna()]
+    assert without[["facets", "method", "classes"]].isna().all(axis=None)
+
+
+def test_the_schema_version_is_that_of_what_is_stored(graph, fill_store, records_of, job_lines):
+    ok_line, _ = job_lines
+    folder = fill_store(graph)
+    folder.add_job({**ok_line(graph.jobs[0]), "schema_version": 2}, [])
+    table = load_table([folder])
+    versions = dict(zip(table.job_id, table.schema_version, strict=True))
+    assert {name: version for name, version in versions.items() if version == 2} == {graph.jobs[0].id: 2}
 
 
 def test_a_job_without_records_has_one_row_that_says_why(graph, fill_store, records_of):

@@ -2,8 +2,8 @@ import pandas as pd
 import pytest
 
 from lsbench.store.results import ResultsFolder
-from lsbench.tables.frames.cache import Part
-from lsbench.tables.frames.parts import Reading, part_frame, read_all
+from lsbench.tables.frames.parts import OpenResults, part_frame, read_all
+from lsbench.tables.frames.ways import Part
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def twins(tiny, make_graph, fill_store, with_epochs, records_of):
 
 
 def test_jobs_are_those_of_the_manifest_beside_their_last_lines(twins):
-    found = Reading(twins).jobs
+    found = OpenResults(twins).jobs
     assert found.name.tolist()[:3] == [entry["name"] for entry in twins.manifest()["jobs"]][:3]
     trained = found[found.kind == "train"].set_index(["variant", "seed"]).sort_index()
     states = {("id", 0): "failed", ("id", 1): "ok", ("ls", 0): "ok", ("ls", 1): "missing"}
@@ -31,9 +31,9 @@ def test_jobs_are_those_of_the_manifest_beside_their_last_lines(twins):
 
 
 def test_rows_that_share_a_job_each_have_its_records_and_failed_jobs_have_none(twins):
-    reading = Reading(twins)
-    jobs, rows, records = reading.joined(Part.EPOCH, ["epoch"])
-    owners = reading.jobs.iloc[jobs]
+    opened = OpenResults(twins)
+    jobs, rows, records = opened.joined(Part.EPOCH, ["epoch"])
+    owners = opened.jobs.iloc[jobs]
     assert list(zip(owners.variant, owners.seed, records.epoch.iloc[rows], strict=True)) == [
         (variant, seed, epoch) for variant, seed in [("ls", 0), ("id", 1), ("twin", 1)] for epoch in (1, 2)
     ]
@@ -42,11 +42,9 @@ def test_rows_that_share_a_job_each_have_its_records_and_failed_jobs_have_none(t
 
 
 def test_a_frame_has_the_columns_of_suite_job_and_record(twins):
-    reading = Reading(twins)
-    given = range(len(reading.jobs))
-    frame = part_frame(
-        reading, Part.EPOCH, ["suite", "variant", "seed", "value", "number"], {"number": given}
-    )
+    opened = OpenResults(twins)
+    given = range(len(opened.jobs))
+    frame = part_frame(opened, Part.EPOCH, ["suite", "variant", "seed", "value", "number"], {"number": given})
     assert frame.iloc[0].tolist() == ["tiny", "ls", 0, 1.0, 0.0]
     assert len(frame) == 6
 
@@ -54,11 +52,11 @@ def test_a_frame_has_the_columns_of_suite_job_and_record(twins):
 def test_no_results_are_empty_and_several_come_together(twins, tmp_path):
     columns = {"suite": "string", "value": "Float64"}
 
-    def frame_of(reading):
-        return part_frame(reading, Part.EPOCH, list(columns), {})
+    def frame_of(opened):
+        return part_frame(opened, Part.EPOCH, list(columns), {})
 
     nowhere = ResultsFolder(tmp_path / "nowhere")
-    assert Reading(nowhere).jobs.empty
+    assert OpenResults(nowhere).jobs.empty
     for folders, length in (([], 0), ([nowhere], 0), ([twins, nowhere, twins], 12)):
         frame = read_all(folders, columns, frame_of)
         assert len(frame) == length
@@ -72,7 +70,7 @@ def test_every_file_is_read_once(twins, monkeypatch):
         monkeypatch.setattr(
             ResultsFolder, name, lambda self, *args, _n=name, _r=read: (calls.append(_n), _r(self, *args))[1]
         )
-    reading = Reading(twins)
+    opened = OpenResults(twins)
     for part in Part:
-        reading.joined(part, ["value"])
+        opened.joined(part, ["value"])
     assert sorted(calls) == ["jobs", "manifest", "record_blocks"]

@@ -118,7 +118,8 @@ def robust(tiny, make_graph, fill_store, records_of, tested):
             found = records_of(job)
             for old, new in swaps.items():
                 found = [{**record, "protocol": record["protocol"].replace(old, new)} for record in found]
-            return found
+            # As version 1 stored them: their protocol alone says how they were measured.
+            return [{key: value for key, value in r.items() if key != "facets"} for r in found]
 
         tiny["variants"][1]["published"] = {"mce": 0.7, "imagenet_a_top1": 0.15}
         return summarize(fill_store(tested(make_graph(tiny, **options)), records))

@@ -1,0 +1,28 @@
+"""The verb ``list``: everything that can be named in a suite."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from lsbench.cli.options import JsonOpt, Listing
+
+
+def list_names(
+    what: Annotated[Listing, typer.Argument(help="What to list.")],
+    glob: Annotated[
+        str, typer.Argument(metavar="[GLOB]", help="Only names like this, e.g. 'repvit*'.")
+    ] = "*",
+    as_json: JsonOpt = False,
+) -> None:
+    """List what can be named in a suite."""
+    from fnmatch import fnmatchcase
+
+    from lsbench.suite.listing import named_things
+
+    for name, title in named_things(what.value):
+        if not fnmatchcase(name, glob):
+            continue
+        typer.echo(json.dumps({"name": name, "title": title}) if as_json else f"{name:24s}  {title}".rstrip())

@@ -1,0 +1,44 @@
+"""The verb ``plan``: every job of a suite, and what is left of it."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from lsbench.cli.options import (
+    RESULTS,
+    DataOpt,
+    JsonOpt,
+    LimitOpt,
+    OnlyOpt,
+    PresetOpt,
+    ResultsOpt,
+    SeedsOpt,
+    SetOpt,
+    SkipOpt,
+    SuiteArg,
+)
+from lsbench.cli.running import create_graph, parse_seeds
+
+
+def plan(
+    suite: SuiteArg,
+    preset: PresetOpt = "default",
+    results: ResultsOpt = RESULTS,
+    data: DataOpt = None,
+    only: OnlyOpt = None,
+    skip: SkipOpt = None,
+    seeds: SeedsOpt = None,
+    limit: LimitOpt = None,
+    overrides: SetOpt = None,
+    as_json: JsonOpt = False,
+) -> None:
+    """Show what a run would do: every job, whether it is done, and what it costs."""
+    from lsbench.scheduler.run import RunOptions, plan_run
+    from lsbench.suite.listing import plan_lines, plan_rows
+
+    graph = create_graph(suite, preset, overrides, limit, data)
+    made = plan_run(graph, RunOptions(results, only or [], skip or [], parse_seeds(seeds)))
+    for line in map(json.dumps, plan_rows(made)) if as_json else plan_lines(made):
+        typer.echo(line)

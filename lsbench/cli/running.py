@@ -1,0 +1,113 @@
+"""What verbs need that start jobs: the graph of a suite, who runs it, and who shows it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lsbench.cli.options import Scheduler
+from lsbench.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lsbench.scheduler.driver import Outcome
+    from lsbench.scheduler.progress import PlainWatcher
+    from lsbench.scheduler.protocol import Executor
+    from lsbench.scheduler.run import RunOptions
+    from lsbench.store.results import ResultsFolder
+    from lsbench.suite.graph import JobGraph
+    from lsbench.suite.planner import Plan
+
+
+def create_stderr() -> Console:
+    """Return the console for people."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def create_graph(
+    suite: str, preset: str, overrides: list[str] | None, limit: int | None, data: Path | None
+) -> JobGraph:
+    """Return the jobs of a suite as the flags of a verb change it."""
+    from lsbench.suite.graph import build_graph
+    from lsbench.suite.loader import load_suite
+
+    resolved = load_suite(suite, preset=preset, overrides=overrides, limit=limit)
+    return build_graph(resolved, data_root=None if data is None else data.absolute())
+
+
+def parse_seeds(text: str | None) -> list[int] | None:
+    """Return the seeds that ``--seeds`` names, or None for all.
+
+    Raises:
+        UsageError: If they are no whole numbers.
+    """
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise UsageError(f"--seeds {text}: expected whole numbers with commas, e.g. 0,1,2") from error
+
+
+def create_executor(scheduler: Scheduler, address: str | None) -> Executor:
+    """Return who runs the jobs."""
+    if scheduler is Scheduler.inline:
+        from lsbench.scheduler.inline import InlineExecutor
+
+        return InlineExecutor()
+    from lsbench.scheduler.ray_pool import RayExecutor
+
+    return RayExecutor(address)
+
+
+def create_watcher(made: Plan, folder: ResultsFolder, as_json: bool) -> PlainWatcher:
+    """Return who shows a run: lines for machines, a live view on a terminal, or plain lines."""
+    from lsbench.scheduler.progress import JsonWatcher, LiveWatcher, PlainWatcher
+
+    console = create_stderr()
+    if as_json:
+        return JsonWatcher(made, folder, console, sys.stdout)
+    return (LiveWatcher if console.is_terminal else PlainWatcher)(made, folder, console)
+
+
+def run_jobs(
+    graph: JobGraph, options: RunOptions, scheduler: Scheduler, address: str | None, *, as_json: bool = False
+) -> Outcome | None:
+    """Run what is left to do and show it; return how it ended, or None if there was nothing to do."""
+    from lsbench.scheduler.run import run_suite
+
+    watchers: list[PlainWatcher] = []
+
+    def watch(made: Plan, folder: ResultsFolder) -> PlainWatcher:
+        watchers.append(create_watcher(made, folder, as_json))
+        return watchers[0]
+
+    try:
+        return run_suite(
+            graph,
+            options,
+            create_executor=lambda: create_executor(scheduler, address),
+            create_watcher=watch,
+        )
+    finally:
+        for watcher in watchers:
+            watcher.close()
+
+
+def write_output(path: Path, content: str | bytes, flag: str) -> None:
+    """Write what a verb gives into a file.
+
+    Raises:
+        UsageError: If it cannot be written; the message names the flag that asked for it.
+    """
+    from lsbench.core.atomic import atomic_write
+
+    try:
+        with atomic_write(path.absolute()) as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        raise UsageError(f"{flag} {path}: cannot be written ({error.strerror})") from error

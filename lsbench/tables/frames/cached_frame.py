@@ -1,0 +1,69 @@
+"""Frames of a results folder that take long to compute, kept as Parquet until the folder changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lsbench.core.atomic import atomic_write
+from lsbench.core.errors import DiskFullError
+from lsbench.core.record import SCHEMA_VERSION
+from lsbench.store.results import ResultsFolder
+
+
+def _typed(rows: list[dict[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
+    """Return `rows` as a frame of the given columns and pandas types; what a row lacks is null."""
+    return pd.DataFrame(rows, columns=list(columns)).astype(dict(columns))
+
+
+def cached_frame(
+    folder: ResultsFolder,
+    name: str,
+    columns: Mapping[str, str],
+    rows: Callable[[ResultsFolder], Iterable[dict[str, Any]]],
+) -> pd.DataFrame:
+    """Return a folder's rows, from its file `name` if nothing has changed since that was written.
+
+    The file may be deleted at any time, a folder that cannot be written is read without one, and no rows
+    are no file.
+
+    Args:
+        folder: The results folder.
+        name: The file that keeps the frame.
+        columns: Column -> pandas type.
+        rows: Reads the rows from the folder.
+    """
+    stamp = _stamp(folder.root, columns)
+    path = folder.root / name
+    try:
+        frame = pd.read_parquet(path)
+        if frame.attrs.get("stamp") == stamp:
+            return frame.astype(dict(columns))
+    except (OSError, ValueError, KeyError):
+        pass
+    frame = _typed(list(rows(folder)), columns)
+    frame.attrs["stamp"] = stamp
+    with suppress(OSError, DiskFullError):
+        _keep(frame, path)
+    return frame
+
+
+def _keep(frame: pd.DataFrame, path: Path) -> None:
+    if frame.empty:
+        path.unlink(missing_ok=True)
+        return
+    with atomic_write(path) as file:
+        frame.to_parquet(file)
+
+
+def _stamp(root: Path, columns: Mapping[str, str]) -> list[list[Any]]:
+    files = [root / name for name in ("manifest.json", "jobs.jsonl", "records.jsonl")]
+    stats = [(file.name, file.stat()) for file in files if file.exists()]
+    return [
+        [SCHEMA_VERSION, *columns],
+        *([name, stat.st_size, stat.st_mtime_ns] for name, stat in stats),
+    ]
