@@ -128,7 +128,7 @@ def test_data_formats_hold_every_number_with_its_unit(lsbench: Run, results: str
     file = tmp_path / "report.parquet"
     lsbench("report", "acme", "--results", results, "--format", "parquet", "-o", str(file))
     found = json.loads(lsbench("report", "acme", "--results", results, "--format", "json").stdout)
-    [columns] = [{column["metric"]: column for column in one["columns"]} for one in found["tables"]]
+    [columns] = [{column["key"]: column for column in one["columns"]} for one in found["tables"]]
     for metric, (title, unit) in NUMBERS.items():
         assert table[metric].notna().all()
         assert pd.read_parquet(file)[metric].notna().all()
