@@ -62,7 +62,7 @@ class CoT(ResidualNorm):
 
 
 def _weights(dim: int, *, groups: int, taps: int, hidden: int) -> nn.Sequential:
-    """Return what predicts the aggregation weights from keys and queries, side by side (2C channels)."""
+    """Return the predictor of the aggregation weights from keys and queries, side by side (2C channels)."""
     return nn.Sequential(
         ConvNorm(2 * dim, hidden),
         nn.ReLU(),

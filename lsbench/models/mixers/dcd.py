@@ -59,7 +59,7 @@ class _DecomposedConv(nn.Module):
         self.expand = nn.Parameter(torch.empty(dim, self.latent[0]))
         self.taps = nn.Parameter(torch.empty(taps, self.latent[1]))
         for weight in (self.static, self.expand, self.taps):
-            nn.init.kaiming_uniform_(weight, a=math.sqrt(5))  # as a convolution's
+            nn.init.kaiming_uniform_(weight, a=math.sqrt(5))  # as for a convolution
 
     def forward(self, x: Tensor) -> Tensor:
         dim = self.static.shape[0]

@@ -1,6 +1,6 @@
 """Dynamic convolution: attention over several depth-wise kernels, per image.
 
-Like CondConv a mixture of kernels that is the same for every pixel of an image, but the shares come from
+Like CondConv a mixture of kernels that is the same for every pixel of an image, but the weights come from
 squeeze-and-excitation and sum to 1.
 
 Source:
@@ -31,9 +31,9 @@ class DyConv(ResidualNorm):
     Args:
         dim: Channels C of input and output.
         kernel_size: Odd size of the kernels.
-        num_experts: Kernels that are mixed.
+        num_experts: Number of kernels that are mixed.
         reduction: Factor by which the attention's bottleneck is narrower than C.
-        temperature: Of the softmax over the kernels.
+        temperature: Temperature of the softmax over the kernels.
 
     Raises:
         ValueError: If the kernel is even, there is no kernel, or the temperature is not positive.

@@ -1,6 +1,6 @@
-"""Involution: each pixel predicts its own kernel from itself.
+"""Involution: each pixel predicts its kernel from itself alone.
 
-Dynamic aggregation as in LS convolution, but the perception is confined to the central pixel.
+Dynamic aggregation as in LS convolution, but the perception sees only the central pixel.
 
 Source:
     Involution: Inverting the Inherence of Convolution for Visual Recognition, CVPR 2021, arXiv:2103.06255; a

@@ -1,6 +1,6 @@
 """LS convolution: large-kernel perception, small-kernel aggregation.
 
-The token mixer of LSNet: a large static kernel looks at the surroundings and predicts, for every pixel, the
+The token mixer of LSNet: a large static kernel reads the surroundings and predicts, for every pixel, the
 weights with which a small dynamic kernel aggregates its neighbourhood.
 
 Source:
@@ -22,8 +22,8 @@ class LSConv(LargeSmallConv):
     """LS convolution with residual: ``x + bn(SKA(x, LKP(x)))``.
 
     Args:
-        dim: Channels C of input and output.
-        kernel_large: K_L, the odd kernel size that is perceived.
+        kernel_large: K_L, the odd kernel size of the perception.
+        kernel_small: K_S, the odd kernel size of the aggregation.
         kernel_small: K_S, the odd kernel size that is aggregated.
         channels_per_group: Channels that share one aggregation weight (C/G).
     """

@@ -24,7 +24,7 @@ class RepMixer(fastvit.RepMixer):
     Args:
         dim: Channels C of input and output.
         kernel_size: Odd size K of the depth-wise kernel.
-        layer_scale_init_value: Where the scale of each channel starts.
+        layer_scale_init_value: Initial scale of each channel.
 
     Raises:
         ValueError: If the kernel is even.
