@@ -116,7 +116,7 @@ class DatasetPlugin(Protocol):
 
     @property
     def in_memory(self) -> bool:
-        """Whether the images are small and few enough to be decoded once and kept in memory."""
+        """True if the images are small and few enough to be decoded once and kept in memory."""
 
     def fingerprint(self, spec: Any, data_root: Path | None) -> str:
         """Return 64 hex digits that change if the images on disk change.

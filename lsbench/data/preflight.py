@@ -82,7 +82,7 @@ class Report(StrictModel):
 
     @property
     def is_good(self) -> bool:
-        """Whether the data set can be used."""
+        """True if the data set can be used."""
         return not self.problems
 
     def require(self) -> None:
@@ -107,8 +107,8 @@ def check_data(
 
     Args:
         plugin: The data set's plug-in.
+        spec: Its settings.
         data_root: Folder under which large data sets live.
-        data_root: The folder under which large data sets lie.
         splits: Only these; default: all.
         is_complete: Decode and hash every image instead of a sample.
     """
@@ -280,5 +280,5 @@ class SeenImages:
         """Yield one line if images could not be read."""
         if self._unreadable:
             others = len(self._unreadable) - 1
-            more = f" (and {others} more of the {self.looked_at} looked at)" if others else ""
+            more = f" (and {others} more of the {self.looked_at} checked)" if others else ""
             yield f"{self._unreadable[0]}{more}"

@@ -44,12 +44,12 @@ class World:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the rank that writes, logs and reports."""
+        """True for the rank that writes, logs and reports."""
         return self.rank == 0
 
     @property
     def is_shared(self) -> bool:
-        """Whether there are other ranks."""
+        """True if there are other ranks."""
         return self.size > 1
 
 

@@ -163,7 +163,7 @@ class Recipe(JobSpec):
 
     @property
     def is_mixing(self) -> bool:
-        """Whether images of a batch are mixed."""
+        """True if images of a batch are mixed."""
         return self.mixup > 0 or self.cutmix > 0
 
     def check_ranks(self, ranks: int) -> None:

@@ -29,7 +29,7 @@ class Progress:
         first_loss: The very first loss.
         last_loss: The last one.
         lr_scale: Factor on the scheduled learning rate, lowered after a divergence.
-        back_offs: Number of divergences so far.
+        back_offs: Number of times that it was lowered.
         random: State of the random streams inside an unfinished epoch.
     """
 

@@ -102,8 +102,8 @@ def inherit_options(
 
     For a model that takes ``**parent_args``: an unknown option is then found before it reaches the parent.
 
-    parent: Class that receives the arguments.
-        parent: Class whose arguments are passed on.
+    Args:
+        parent: Class that receives the arguments.
         fixed: Arguments that the model sets itself.
     """
 

@@ -15,7 +15,7 @@ from lsbench.robustness.errors import Condition, ErrorTable
 from lsbench.robustness.reference import Reference
 
 Wrong = NDArray[np.bool_]
-"""Whether the prediction for each image was wrong, shape ``(N,)``."""
+"""For each image, True if the prediction was wrong, shape ``(N,)``."""
 
 
 def corruption_records(

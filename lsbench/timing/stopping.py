@@ -63,7 +63,7 @@ def warm_up(run: Callable[[], float], clock: Callable[[], float], *, most_s: flo
 
 
 class StopRule:
-    """Decides after each block of samples whether to continue; the noise is computed ever more rarely."""
+    """Decides after each block of samples whether to continue; the noise is computed at growing intervals."""
 
     def __init__(self, budget: Budget) -> None:
         """Start without samples."""

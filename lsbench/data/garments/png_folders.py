@@ -18,8 +18,8 @@ def write_split(
 ) -> None:
     """Write every image as a PNG into the folder of its class.
 
-    folder: The split's folder; created if missing.
-        folder: The split's folder; created if it is not there.
+    Args:
+        folder: The split's folder; created if missing.
         wnids: Class folder name of each label.
         images: Triples of pixels (uint8, ``(H, W)`` grey or ``(H, W, 3)`` RGB), label, source index.
         empty_classes: Whether classes without images get a folder, too.

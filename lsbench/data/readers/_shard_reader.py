@@ -22,7 +22,7 @@ class ShardReader(Reader):
     timm's own ReaderWds streams: it reads shards from start to end and shuffles within a buffer. It has no
     access by number, so the order would depend on the number of workers, a copy of repeated augmentation
     could not follow its image into another batch, and a run could not resume in the middle of an epoch.
-    timm's ReaderImageInTar takes each shard for a class. With the offset of each image known beforehand, a
+    timm's ReaderImageInTar treats each shard as a class. With the offset of each image known in advance, a
     shard is as good as a folder, with one read per image.
     """
 

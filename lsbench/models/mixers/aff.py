@@ -7,7 +7,7 @@ Source:
     Adaptive Frequency Filters As Efficient Global Token Mixers, ICCV 2023, arXiv:2307.14008, section 3; a row
         of
     LSNet's Table 5, whose settings are not stated. The 8 groups are AFFNet's. LSNet-T costs 0.3057 G with it
-        at 224 px, of it 0.0012 G its Fourier transforms; printed are 0.30 G.
+        at 224 px (0.0012 G for its Fourier transforms); LSNet's table has 0.30 G.
 
 Differs from the authors' code:
     The mask is as the paper draws it, without the soft threshold of 0.01 that their code adds. One residual

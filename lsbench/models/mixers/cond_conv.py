@@ -10,8 +10,8 @@ Source:
 
 Differs from the authors' code:
     timm's CondConv2d is used, depth-wise, with 4 experts of 3x3 (their networks use 8 experts). Residual and
-    normalisation around it are those of the LS convolution it replaces. LSNet-T counts 0.2959 G, printed
-    0.29 G.
+    normalisation around it are those of the LS convolution it replaces. LSNet-T counts 0.2959 G;
+    LSNet's table has 0.29 G.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ Source:
 Differs from the authors' code:
     timm's CondConv2d mixes and convolves, depth-wise: the only reading that fits the printed FLOPs. The
     temperature stays where their training starts; they lower it to 1 over the first 10 epochs. Residual and
-    normalisation around it are those of the LS convolution it replaces. LSNet-T counts 0.2959 G, printed
-    0.29 G.
+    normalisation around it are those of the LS convolution it replaces. LSNet-T counts 0.2959 G;
+    LSNet's table has 0.29 G.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ Source:
 Differs from the authors' code:
     Channels share kernels interleaved (channel c uses kernel c mod G) instead of in runs: the same function
     up to the order of channels. Residual and normalisation around it are those of the LS convolution it
-    replaces. LSNet-T counts 0.3151 G, printed 0.31 G.
+    replaces. LSNet-T counts 0.3151 G; LSNet's table has 0.31 G.
 """
 
 from __future__ import annotations

@@ -9,8 +9,9 @@ Source:
 
 Differs from the authors' code:
     Same parameters and outputs. K_L, K_S and C/G are options; theirs are fixed. SKA is an operator with a CPU
-    form, theirs is a CUDA-only kernel. LSNet-T counts 0.3193 G, printed 0.31 G. With K_S = 1 it counts
-    0.3103 G, printed 0.30 G: theirs are counts of fused models, which here are 0.3163 and 0.3073 G.
+    form, theirs is a CUDA-only kernel. LSNet-T counts 0.3193 G; the paper prints 0.31 G. With K_S = 1 it
+    counts 0.3103 G; the paper prints 0.30 G: its values are for fused models, which count 0.3163 and 0.3073 G
+    here.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ class LSConv(LargeSmallConv):
     """LS convolution with residual: ``x + bn(SKA(x, LKP(x)))``.
 
     Args:
+        dim: Channels C of input and output.
         kernel_large: K_L, the odd kernel size of the perception.
         kernel_small: K_S, the odd kernel size of the aggregation.
-        kernel_small: K_S, the odd kernel size that is aggregated.
         channels_per_group: Channels that share one aggregation weight (C/G).
     """
 

@@ -12,8 +12,8 @@ Differs from the authors' code:
     Depth-wise, the only reading that fits the printed FLOPs; input and output channel are then the same, and
     so is their attention. No batch normalisation in the squeezed vector; the temperature, of the softmax
     alone, stays where their training starts instead of falling to 1 over the first epochs. Residual and
-    normalisation around it are those of the LS convolution it replaces. LSNet-T counts 0.2959 G, printed
-    0.29 G.
+    normalisation around it are those of the LS convolution it replaces. LSNet-T counts 0.2959 G;
+    LSNet's table has 0.29 G.
 """
 
 # ruff: noqa: N806 - shape suffixes name the axes

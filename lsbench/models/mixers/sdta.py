@@ -7,7 +7,7 @@ Source:
     EdgeNeXt: Efficiently Amalgamated CNN-Transformer Architecture for Mobile Vision Applications, ECCVW 2022,
         arXiv:2206.10589, section 3.1, on timm's SplitTransposeBlock; a row of
     LSNet's Table 5, whose settings are not stated. 4 heads are those of EdgeNeXt-XXS and -XS, which are of
-        LSNet-T's size. LSNet-T costs 0.3731 G with it at 224 px, printed are 0.37 G.
+        LSNet-T's size. LSNet-T costs 0.3731 G with it at 224 px; LSNet's table has 0.37 G.
 
 Differs from the authors' code:
     The inverted bottleneck that ends their encoder is left to the block's FFN (with both LSNet-T would cost

@@ -4,7 +4,7 @@ Source:
     Swin Transformer: Hierarchical Vision Transformer using Shifted Windows, ICCV 2021, arXiv:2103.14030,
         sections 3.1-3.2, on timm's WindowAttention; a row of
     LSNet's Table 5, whose settings are not stated. The window is the Swin paper's (7). LSNet-T costs
-        0.3669 G with it at 224 px, printed are 0.36 G.
+        0.3669 G with it at 224 px; LSNet's table has 0.36 G.
 
 Differs from the authors' code:
     Swin alternates plain and shifted windows from block to block. A token mixer does not know which block it

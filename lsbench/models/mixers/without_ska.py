@@ -10,7 +10,7 @@ Differs from the authors' code:
     They publish no code for this row. Interpretation: the last point-wise convolution of the perception gives
     C channels instead of the G * K_S**2 aggregation weights (which would have no use), is normalised in G
     groups as before, and the K_S x K_S depth-wise convolution follows at width C. That is within 0.4 % of the
-    full model's MACs at LSNet-T, and the paper prints 0.31 G for both.
+    full model's MACs at LSNet-T, and LSNet's table has 0.31 G for both.
 """
 
 from __future__ import annotations

@@ -216,7 +216,7 @@ def backward_nchw(grad, x, weight, grad_x, grad_weight, inside, sizes, first, la
 
 @compiled
 def _neighbour(k, kernel, y, x, height, width, is_backward):
-    """Return whether the pixel that tap k of (y, x) points to is inside, and its distance in pixels.
+    """Return True if the pixel that tap k of (y, x) points to is inside, and its distance in pixels.
 
     Backward it is the pixel whose tap k points to (y, x).
     """
