@@ -7,8 +7,8 @@ Source:
     EfficientViT: Memory Efficient Vision Transformer with Cascaded Group Attention, CVPR 2023,
         arXiv:2305.07027, section 3.2, on timm's CascadedGroupAttention; a row of
     LSNet's Table 5, whose settings are not stated. Heads, key width, kernels and window are those of
-        EfficientViT-M4, which is of LSNet-T's size. LSNet-T costs 0.3233 G with it at 224 px; LSNet's table has
-        0.32 G.
+        EfficientViT-M4, which is of LSNet-T's size. LSNet-T costs 0.3233 G with it at 224 px;
+        LSNet's table has 0.32 G.
 
 Differs from the authors' code:
     Windows are at most 7x7: 8 pixels are 2 windows of 4 (theirs are padded to 14), a smaller map is one
