@@ -1,4 +1,4 @@
-"""The same frame as CSV, typed and binary; units of the columns are in the metadata of the file."""
+"""The same frame as CSV, typed and binary; units and titles of the columns are in the metadata of the file."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from lsbench.tables.summary import Summary
 def render(summaries: Sequence[Summary]) -> bytes:
     """Return all summaries as one Parquet file; a number that was not measured is null.
 
-    pandas gives the units back as ``frame.attrs["units"]``.
+    pandas gives units and titles back as ``frame.attrs["units"]`` and ``frame.attrs["titles"]``.
     """
     frame = to_frame(summaries)
     for name in frame.select_dtypes("object"):
         frame[name] = _typed(frame[name])
-    frame.attrs["units"] = {
-        column.key: column.quantity.unit for summary in summaries for column in summary.columns
-    }
+    columns = [column for summary in summaries for column in summary.columns]
+    frame.attrs["units"] = {column.key: column.quantity.unit for column in columns}
+    frame.attrs["titles"] = {column.key: column.title for column in columns}
     file = io.BytesIO()
     frame.to_parquet(file, index=False)
     return file.getvalue()
