@@ -32,7 +32,7 @@ from lsbench.data.loading.image_list import ImageList, list_images
 from lsbench.data.loading.transforms import normalise
 from lsbench.models.factory import create_model
 from lsbench.robustness.blocks import PredictionBlocks, blocks_of
-from lsbench.robustness.predict import Feed, predict_variants
+from lsbench.robustness.predict import Feed, predict_views
 from lsbench.robustness.views import LiveSource, create_crop, jpeg_round_trip
 
 CELLS = [(name, severity) for name in BENCHMARK for severity in SEVERITIES]
@@ -85,7 +85,7 @@ def measure_block(
         run: ``model``, ``feed`` and ``kept``.
     """
     model, feed = run["model"], run["feed"]
-    clock.time("live", lambda: predict_variants(model, source, [block], run["kept"], feed))
+    clock.time("live", lambda: predict_views(model, source, [block], run["kept"], feed))
     corrupted = clock.time(
         "corruptions",
         lambda: [

@@ -64,7 +64,7 @@ class Facets(StrictModel):
     compiled: bool | None = None
     cuda_graphs: bool | None = None
     corruptions: int | tuple[str, ...] | None = None
-    outside_corruptions: tuple[str, ...] = ()
+    outside_corruptions: tuple[str, ...] | None = None
     severities: int | tuple[int, ...] | None = None
     res: int | None = None
     crop: int | None = None
@@ -91,7 +91,7 @@ class Facets(StrictModel):
     @model_serializer(mode="wrap")
     def _only_what_is_told(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         told: dict[str, Any] = serialize(self)
-        return {name: value for name, value in told.items() if value is not None and value not in ({}, ())}
+        return {name: value for name, value in told.items() if value is not None and value != {}}
 
     def __hash__(self) -> int:
         """Return equal numbers for equal facets."""
@@ -220,7 +220,7 @@ def _form(facets: Facets) -> Iterator[str]:
 
 def _corruptions(facets: Facets) -> Iterator[str]:
     """Yield which corruptions, those of other packages last."""
-    outside = facets.outside_corruptions
+    outside = facets.outside_corruptions or ()
     if isinstance(facets.corruptions, int):
         yield "+".join([f"c{facets.corruptions}", *outside])
     elif facets.corruptions is not None:

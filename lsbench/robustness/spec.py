@@ -131,7 +131,7 @@ def _which(corruptions: tuple[str, ...]) -> dict[str, Any]:
     """Return the facets that say which corruptions: of lsbench's own their number where it says which.
 
     >>> _which(BENCHMARK)
-    {'corruptions': 15, 'outside_corruptions': ()}
+    {'corruptions': 15, 'outside_corruptions': None}
     >>> _which(("acme_haze", "snow", "fog"))
     {'corruptions': ('snow', 'fog'), 'outside_corruptions': ('acme_haze',)}
     """
@@ -139,7 +139,7 @@ def _which(corruptions: tuple[str, ...]) -> dict[str, Any]:
     own = tuple(name for name in ordered if name in NAMES)
     is_whole = set(own) in (set(BENCHMARK), set(NAMES))
     outside = tuple(name for name in ordered if name not in NAMES)
-    return {"corruptions": len(own) if is_whole else own, "outside_corruptions": outside}
+    return {"corruptions": len(own) if is_whole else own, "outside_corruptions": outside or None}
 
 
 def _number_or_each(severities: tuple[int, ...]) -> int | tuple[int, ...]:

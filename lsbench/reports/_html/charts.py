@@ -29,6 +29,7 @@ def chart_data(summary: Summary) -> dict[str, Any]:
             [f.variant, f.seed, f.protocol, f.corruption, f.severity, f.metric, f.value]
             for f in summary.corruptions[:MOST_FIGURES]
         ],
+        "ways": {f.protocol: f.way for f in summary.corruptions},
         "bars": _bars(summary),
         "nights": [
             [c.variant, c.title, c.metric, c.protocol, c.dataset, c.values, c.verdicts, c.baseline, c.when]

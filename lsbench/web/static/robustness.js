@@ -30,7 +30,7 @@ function drawHeat(figure, table, data) {
   const choose = (name) => (value) => { state[name] = value; draw(); };
   find(".controls", figure).replaceChildren(
     choice("row", variants.map((row) => [row.variant, row.title]), state.variant, choose("variant")),
-    ...(protocols.length > 1 ? [choice("protocol", protocols.map((one) => [one, one.split("|")[0]]), state.protocol, choose("protocol"))] : []),
+    ...(protocols.length > 1 ? [choice("protocol", protocols.map((one) => [one, data.ways[one]]), state.protocol, choose("protocol"))] : []),
   );
   figure.hidden = false;
   draw();
@@ -65,7 +65,7 @@ function drawCorruptions(figure, table, data) {
   const state = { protocol: protocols[0] };
   const chart = new Chart(figure, (width) => corruptionsSpec(table, data, state.protocol, width));
   if (protocols.length > 1) {
-    chart.controls(choice("protocol", protocols.map((one) => [one, one.split("|")[0]]), state.protocol, (value) => { state.protocol = value; chart.draw(); }));
+    chart.controls(choice("protocol", protocols.map((one) => [one, data.ways[one]]), state.protocol, (value) => { state.protocol = value; chart.draw(); }));
   }
   return chart;
 }

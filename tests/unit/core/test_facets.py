@@ -151,6 +151,12 @@ def test_timings_have_the_text_that_they_always_had(
     assert render_protocol(facets) == f"b={batch}|{form}|res=32|{where}|control=lsnet_nano+swin|v2"
 
 
+def test_corruptions_of_other_packages_stand_behind_lsbenchs_own():
+    outside = {"method": "x-c-live", "outside_corruptions": ("acme_haze",)}
+    assert render_protocol(Facets(**outside, corruptions=15)) == "x-c-live|c15+acme_haze"
+    assert render_protocol(Facets(**outside, corruptions=("fog",))) == "x-c-live|c=fog+acme_haze"
+
+
 def test_counts_have_the_text_that_they_always_had():
     assert render_protocol(Facets(method="params", fused=False, version="1")) == "params|unfused|v1"
     assert (

@@ -68,3 +68,9 @@ def test_nights_are_there_with_their_gaps(tiny, make_graph, fill_store):
     assert chart_data(summary)["nights"] == [
         ["ls", "LS", "top1", "p", "fashion", [0.5, None], ["ok", "inconclusive"], 0.5, ["2026-11-01 abc", ""]]
     ]
+
+
+def test_each_protocol_of_corruptions_has_a_short_name(tiny, make_graph, fill_store, tested, with_epochs):
+    data = chart_data(summary_of(tiny, make_graph, fill_store, tested, with_epochs))
+    assert data["ways"] == {"fashion-c-live|c2|s2|res=32|ref=knn5|n=20|v1": "fashion-c-live"}
+    assert {one[2] for one in (*data["corruptions"], *data["bars"])} == set(data["ways"])
