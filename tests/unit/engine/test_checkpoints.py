@@ -251,7 +251,7 @@ def test_a_jobs_checkpoints_lie_in_its_folder_or_under_its_id(tmp_path):
 
 def test_a_relative_place_is_refused_with_the_whole_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigError, match=f"checkpoint_url a/b: is relative.*'{tmp_path}/a/b'"):
+    with pytest.raises(ConfigError, match=f"checkpoint_url a/b: is a relative path.*'{tmp_path}/a/b'"):
         checkpoints_of(tmp_path / "train-1", "a/b")
     assert checkpoints_of(tmp_path / "train-1", f"{tmp_path}/a/").url == f"{tmp_path}/a/train-1"
     assert checkpoints_of(tmp_path / "train-1", "~/a").url == "~/a/train-1"

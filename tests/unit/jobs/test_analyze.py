@@ -128,8 +128,8 @@ def test_the_name_of_the_other_row_is_no_part_of_the_id_but_its_training_is(tiny
     ("settings", "message"),
     [
         ({"kind": "fouriers"}, "did you mean 'fourier'"),
-        ({"kind": "erf", "other": "x"}, "looks at one model"),
-        ({"kind": "cka", "other": "x", "weights": "pretrained"}, "after their trainings"),
+        ({"kind": "erf", "other": "x"}, "takes one model"),
+        ({"kind": "cka", "other": "x", "weights": "pretrained"}, "after training"),
         ({"num_images": 0}, "greater than or equal to 1"),
     ],
 )

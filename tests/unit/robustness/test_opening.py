@@ -110,5 +110,5 @@ def test_files_smaller_than_the_models_images_are_refused(open_job, copies):
 
 def test_a_data_set_without_conditions_has_no_corrupted_files(open_job, copies):
     root, _ = copies("plain/test")
-    with pytest.raises(ConfigError, match="expected corrupted files, 'image_folder' has none"):
+    with pytest.raises(ConfigError, match="expected corrupted files, found none in 'image_folder'"):
         open_job(protocol="files", files={"name": "image_folder", "root": str(root / "plain")})
