@@ -1,4 +1,4 @@
-"""The same frame as CSV, typed and binary; units of the columns are in the metadata of the file."""
+"""The same frame as CSV, typed and binary, with the units of the columns in the file's metadata."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from lsbench.tables.summary import Summary
 
 
 def render(summaries: Sequence[Summary]) -> bytes:
-    """Return all summaries as one Parquet file; a number that was not measured is null.
+    """Return all summaries as one Parquet file; unmeasured values are null.
 
-    pandas gives the units back as ``frame.attrs["units"]``.
+    pandas restores the units as ``frame.attrs["units"]``.
     """
     frame = to_frame(summaries)
     for name in frame.select_dtypes("object"):
@@ -29,7 +29,7 @@ def render(summaries: Sequence[Summary]) -> bytes:
 
 
 def _typed(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Return a column of one type: numbers, truth values, or else text."""
+    """Return a column with one type: booleans, numbers, or else text."""
     there = column.dropna()
     if len(there) and all(isinstance(value, bool) for value in there):
         return column.astype("boolean")

@@ -62,9 +62,9 @@ def test_a_view_of_a_suite_in_every_format(call, results):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--rows", "lss"), "--rows lss: there is none (did you mean 'ls'?)"),
-        (("--columns", "topp1"), "--columns topp1: there is none (did you mean 'top1'?)"),
-        (("--sort-by", "toop1"), "--sort-by toop1: there is none (did you mean 'top1'?)"),
+        (("--rows", "lss"), "--rows lss: no match (did you mean 'ls'?)"),
+        (("--columns", "topp1"), "--columns topp1: no match (did you mean 'top1'?)"),
+        (("--sort-by", "toop1"), "--sort-by toop1: no match (did you mean 'top1'?)"),
         (("--descending",), "there is no order without --sort-by"),
         (("--paper", "3"), "--paper 3: takes no suite"),
         (("--paper", "10"), "less than or equal to 9"),
