@@ -1,4 +1,4 @@
-"""Convolution layers: how many a model has, of whatever size."""
+"""Convolution layers: their number in a model, of any size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ QUANTITIES = (Quantity("conv_layers", "count", False, "convolution layers", digi
 
 
 def conv_layers(model: nn.Module, img_size: int, context: JobContext) -> Sequence[Record]:
-    """Return the number of two-dimensional convolutions of the model as it is trained."""
+    """Return the number of 2D convolutions of the model in its training form."""
     from torch import nn
 
     total = sum(isinstance(module, nn.Conv2d) for module in model.modules())

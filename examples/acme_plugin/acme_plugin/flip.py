@@ -1,4 +1,4 @@
-"""Flip: on how many images a trained model answers the mirrored image as it answers the image."""
+"""Flip: the share of images on which a trained model predicts the same class for the mirrored image."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class FlipSpec(EvaluationSpec):
 
 
 def run(context: JobContext) -> Sequence[Record]:
-    """Return the share of images whose predicted class stays the same when they are mirrored."""
+    """Return the share of images whose predicted class survives mirroring."""
     import torch
 
     from lsbench.engine.classify import create_eval_batches, create_tested, dataset_of
