@@ -1,7 +1,7 @@
 """Analyses give insight: one file each, with its arrays, its numbers and its picture.
 
-A file offers as ``ANALYSIS`` an :class:`Analysis`. Plans and reports import it to learn what there is, so it
-imports torch only inside functions.
+A file assigns to ``ANALYSIS`` an :class:`Analysis`. Planning and reports import it for its declarations, so
+it imports torch only inside functions.
 
 Shapes: N images, H, W plane.
 """
@@ -27,32 +27,32 @@ __all__ = ["Analysis", "Findings", "NotApplicableError", "Subject", "finding"]
 
 
 def finding(name: str, unit: str, title: str, **more: Any) -> Quantity:
-    """Return the quantity of a number that an analysis finds: neither end of it is better."""
+    """Return the quantity of a number from an analysis; neither direction is better."""
     return Quantity(name, unit, None, title, hole="does not apply", **more)
 
 
 class NotApplicableError(ConfigError):
-    """The model has not what the analysis looks at."""
+    """The model lacks the module that this analysis needs."""
 
 
 def _ignore(done: int, total: int) -> None:
-    """Report nothing."""
+    """Ignore progress."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is analysed.
+    """The input of an analysis.
 
     Attributes:
         model: The model, in evaluation mode.
         images: Normalised images, shape (N, 3, H, W), on the model's device.
-        pictures: The same for people: RGB in [0, 1], shape (N, H, W, 3).
-        masks: Where the object is, shape (N, H, W); None where nobody knows.
-        batch_size: Images that go through the model at a time.
+        pictures: The same images for display: RGB in [0, 1], shape (N, H, W, 3).
+        masks: Pixels of the object, shape (N, H, W); None if unknown.
+        batch_size: Images per batch.
         other: A second model on the same device, for analyses that compare two.
-        title: What the model is called.
-        other_title: What the second one is called.
-        on_step: Is told how many images of how many are done.
+        title: Name of the model, for display.
+        other_title: Name of the second model.
+        on_step: Receives the number of images done and the total.
     """
 
     model: nn.Module
@@ -66,10 +66,10 @@ class Subject:
     on_step: Callable[[int, int], None] = _ignore
 
     def batches(self, least: int = 1) -> Iterator[Tensor]:
-        """Yield the images batch by batch, and tell after each how many are done.
+        """Yield the images batch by batch, and report the number done after each.
 
         Args:
-            least: A batch of fewer images is left out.
+            least: Smallest batch; a smaller one is left out.
         """
         starts = range(0, len(self.images), self.batch_size)
         batches = [self.images[start : start + self.batch_size] for start in starts]
@@ -83,12 +83,12 @@ class Subject:
 
 @dataclass(frozen=True)
 class Findings:
-    """What an analysis has found.
+    """The results of an analysis.
 
     Attributes:
-        arrays: All that its picture is drawn from, by name.
+        arrays: All arrays that its picture is drawn from, by name.
         numbers: Metric -> value.
-        per_image: Metric -> a value for each image, shape (N,); their mean is the number.
+        per_image: Metric -> a value per image, shape (N,); their mean is the number.
     """
 
     arrays: dict[str, NDArray[Any]]
@@ -98,15 +98,15 @@ class Findings:
 
 @dataclass(frozen=True)
 class Analysis:
-    """One way to look into a model.
+    """One analysis of a model.
 
     Attributes:
-        analyse: Looks; raises :class:`NotApplicableError` where there is nothing to look at.
+        analyse: Computes the results; raises :class:`NotApplicableError` if the model lacks what it needs.
         draw: Draws the arrays, with a title, into an empty figure.
-        quantities: All numbers that it may give; the file's ``QUANTITIES``.
+        quantities: All numbers that it may return; the file's ``QUANTITIES``.
         version: Raised whenever the same model and images would give another number.
-        is_of_two: Whether it looks at a second model too where one is given.
-        is_of_batches: Whether its numbers depend on how many images go through the model at a time.
+        is_of_two: Whether it compares with a second model if one is given.
+        is_of_batches: Whether its numbers depend on the batch size.
     """
 
     analyse: Callable[[Subject], Findings]

@@ -1,4 +1,4 @@
-"""Numbers of maps of places: how evenly they are spread."""
+"""Statistics of maps: the evenness of their spread over positions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def entropy(maps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the entropy of each map (N, h, w) as a distribution over places, by its largest, shape (N,).
+    """Return the entropy of each map (N, h, w) over positions, divided by its maximum, shape (N,).
 
     >>> entropy(np.array([[[1.0, 1.0]], [[2.0, 0.0]]])).round(6).tolist()
     [1.0, 0.0]

@@ -1,13 +1,13 @@
-"""Aggregation weights: which places the last token mixer of stage 3 draws its features from.
+"""Aggregation weights: the positions that the last token mixer of stage 3 draws its features from.
 
-Each position weighs its neighbours; the absolute weights that a place is given by all positions, over all
-groups, are summed and drawn over the image. Entropy is that of these sums as a distribution over places,
-divided by its largest value (1: all places count alike). Overlap is the share of the sums that falls on the
+Each position weighs its neighbours; the absolute weights that a position receives from all others, over all
+groups, are summed and drawn over the image. Entropy is that of these sums as a distribution over positions,
+divided by its maximum (1: all positions count alike). Overlap is the share of the sums that falls on the
 object, after nearest-neighbour enlargement to the image; beside it stands the object's share of the image,
 which an even distribution would give.
 
 Source:
-    LSNet, CVPR 2025, arXiv:2503.23135, supplement, Figure 2. How the numbers are made is ours.
+    LSNet, CVPR 2025, arXiv:2503.23135, supplement, Figure 2. The definitions of the numbers are ours.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SHOWN = 4
 
 
 def analyse(subject: Subject) -> Findings:
-    """Return the accumulated weights of each image, shape (N, h, w), and what they tell."""
+    """Return the accumulated weights of each image, shape (N, h, w), and their statistics."""
     import torch
 
     from lsbench.models.observation import observed
@@ -53,7 +53,7 @@ def analyse(subject: Subject) -> Findings:
 
 
 def _source(model: nn.Module) -> tuple[str, nn.Module, int]:
-    """Return name and module of what predicts the weights, and the groups that it predicts them for."""
+    """Return name and module of the layer that predicts the weights, and the number of weight groups."""
     from torch import nn
 
     from lsbench.models.observation import mixers_of
@@ -70,20 +70,20 @@ def _source(model: nn.Module) -> tuple[str, nn.Module, int]:
     if isinstance(span, nn.Module) and isinstance(groups, int):
         return f"{name}.module.span", span, groups
     raise NotApplicableError(
-        f"aggregation: {type(mixer).__name__} predicts no weights of neighbours; those of ls_conv, "
-        "without_lkp and involution can be shown"
+        f"aggregation: {type(mixer).__name__} predicts no weights for neighbours; use ls_conv, "
+        "without_lkp or involution"
     )
 
 
 def accumulate(weights: Tensor, groups: int) -> Tensor:
-    """Return for each place the absolute weights that all positions give it.
+    """Return for each position the sum of the absolute weights that all positions give it.
 
     Args:
         weights: Shape (B, groups * K*K, H, W): the K*K weights of each position's neighbours, row by row.
-        groups: Channel groups with weights of their own.
+        groups: Number of channel groups with their own weights.
 
     Returns:
-        Shape (B, H, W); what falls outside the plane is lost.
+        Shape (B, H, W); weights of positions outside the map are dropped.
     """
     from torch.nn import functional as F
 
@@ -104,7 +104,7 @@ def overlap(weights: NDArray[np.float64], masks: NDArray[np.bool_]) -> NDArray[n
 
 
 def draw(arrays: Mapping[str, NDArray[Any]], figure: Figure, title: str) -> None:
-    """Draw the first images, and their weights over them."""
+    """Draw the first images with their weights on top."""
     pictures = arrays["pictures"]
     axes = figure.subplots(2, len(pictures), squeeze=False)
     extent = (0, pictures.shape[2], pictures.shape[1], 0)

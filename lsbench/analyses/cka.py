@@ -1,8 +1,8 @@
-"""Centred kernel alignment: how alike the layers of two models see the same images.
+"""Centred kernel alignment: similarity of the layers of two models on the same images.
 
 Linear CKA in mini-batches: the unbiased HSIC of each pair of layers is averaged over the batches before the
-quotient is taken. Between two models, or within one. 1 is the same up to rotation and scale, 0 unrelated;
-the unbiased estimate can fall below 0.
+quotient is taken. Between two models, or within one. 1 means equal up to rotation and scale, 0 unrelated; the
+unbiased estimate can fall below 0.
 
 Source:
     Nguyen, Raghu & Kornblith, ICLR 2021, arXiv:2010.15327, section 3, equations 2-4; Song et al., JMLR 2012,
@@ -74,7 +74,7 @@ def hsic(gram: Tensor, other: Tensor) -> Tensor:
 
     Args:
         gram: Shape (..., n, n), n at least 4.
-        other: Of the same images, a shape that broadcasts with it.
+        other: Gram matrices of the same images, in a shape that broadcasts with `gram`.
     """
     import torch
 
@@ -88,7 +88,7 @@ def hsic(gram: Tensor, other: Tensor) -> Tensor:
 
 
 def draw(arrays: Mapping[str, NDArray[Any]], figure: Figure, title: str) -> None:
-    """Draw the matrix, first layers at the bottom left."""
+    """Draw the matrix with the first layers at the bottom left."""
     axes = figure.subplots()
     image = axes.imshow(arrays["cka"], cmap="viridis", vmin=0, vmax=1, origin="lower")
     axes.set(title=f"{title}: linear CKA", xlabel=str(arrays["other"]), ylabel=title)

@@ -1,18 +1,18 @@
-"""Effective receptive field: how much each pixel moves the centre of the final map.
+"""Effective receptive field: the influence of each pixel on the centre of the final map.
 
 The field is the gradient of the central position of the final map, summed over its channels, with respect to
 the input; its absolute values are summed over the colours and averaged over the images. The area of a share
 is that of the smallest square around the field's centre of mass that holds this share of the sum, divided by
-the image's area. The square is cut off at the image's border; between two squares of pixels the share grows
-linearly with the area, so that a uniform field gives exactly the share.
+the image's area. The square is cut off at the image's border; between two squares of pixels the share is
+interpolated linearly in the area, so that a uniform field gives exactly the share.
 
 Source:
     Luo et al., NeurIPS 2016, arXiv:1701.04128, for the field; Ding et al., CVPR 2022, arXiv:2203.06717,
     section 4.3, for the area ratios; LSNet, CVPR 2025, arXiv:2503.23135, supplement, Figure 1.
 
 Differs from the authors' code:
-    RepLKNet's code drops negative features and gradients instead of taking absolute values, and puts its
-    squares in the image's middle, which is not where the central position of a map of even side looks.
+    RepLKNet's code drops negative features and gradients instead of taking absolute values, and centres its
+    squares in the image, although the central position of a map of even side is not centred there.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SHARES = (0.2, 0.3, 0.5, 0.99)
 
 
 def analyse(subject: Subject) -> Findings:
-    """Return the field, shape (H, W), summing to 1, and its area ratios."""
+    """Return the field, shape (H, W), with sum 1, and its area ratios."""
     import torch
 
     total = torch.zeros(subject.images.shape[2:], dtype=torch.float64)
@@ -61,7 +61,7 @@ def contribution(model: nn.Module, images: Tensor) -> Tensor:
 
 
 def area_ratio(field: NDArray[np.float64], share: float) -> float:
-    """Return the area of the smallest centred square with `share` of the field, by the whole area.
+    """Return the area of the smallest centred square with `share` of the field, over the whole area.
 
     >>> round(area_ratio(np.ones((6, 6)), 0.3), 12)
     0.3
@@ -82,7 +82,7 @@ def area_ratio(field: NDArray[np.float64], share: float) -> float:
 
 
 def draw(arrays: Mapping[str, NDArray[Any]], figure: Figure, title: str) -> None:
-    """Draw the field on a logarithmic scale, as the literature does."""
+    """Draw the field on a logarithmic scale, as usual in the literature."""
     axes = figure.subplots()
     field = arrays["field"] / max(arrays["field"].max(), 1e-300)
     image = axes.imshow(np.log10(np.maximum(field, 1e-4)), cmap="viridis", vmin=-4, vmax=0)

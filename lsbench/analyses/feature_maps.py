@@ -1,8 +1,8 @@
-"""Feature maps: what the large kernel perceives, and what the small kernel makes of it.
+"""Feature maps: the output of the large-kernel perception and of the small-kernel aggregation.
 
 Shown are the features after the perception's large depth-wise convolution and after the dynamic aggregation,
-in the first stage that has them, as absolute values averaged over channels. The entropy of such a map over
-places, divided by its largest value, says how evenly it is spread (1: evenly).
+in the first stage that has them, as absolute values averaged over channels. The entropy of a map over
+positions, divided by its maximum, says how evenly it is spread (1: evenly).
 
 Source:
     LSNet, CVPR 2025, arXiv:2503.23135, supplement, Figure 3. The numbers are ours.
@@ -27,14 +27,14 @@ SHOWN = 4
 
 
 def analyse(subject: Subject) -> Findings:
-    """Return both maps of each image, shape (N, h, w), and how evenly they are spread."""
+    """Return both maps of each image, shape (N, h, w), and the entropies."""
     import torch
 
     from lsbench.models.observation import observed
 
     mixer = _first_mixer(subject.model)
     lkp, ska = [], []
-    # What the aggregation returns is what its normalisation is given.
+    # The output of the aggregation is the input of its normalisation.
     with observed({"lkp": mixer.lkp.cv2, "ska": mixer.bn}) as seen, torch.no_grad():
         for images in subject.batches():
             subject.model(images)

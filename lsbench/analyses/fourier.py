@@ -1,10 +1,10 @@
-"""Frequency response: how much of the high frequencies layers and token mixers let through.
+"""Frequency response: the amount of high frequencies that layers and token mixers let through.
 
 The relative log amplitude is the logarithm of the amplitudes of a map's two-dimensional Fourier spectrum
-along its diagonal, averaged over images and channels, less its value at frequency zero. High frequency is its
-value at the highest frequency that the map has, averaged over the pluggable token mixers' outputs, or over
-the layers where a model has none. Gain is the difference between a mixer's output and its input there: below
-0 the mixer smooths.
+along its diagonal, averaged over images and channels, minus its value at frequency zero. High frequency is
+its value at the highest frequency of the map, averaged over the outputs of the pluggable token mixers, or
+over the layers if a model has none. Gain is the difference between a mixer's output and its input at that
+frequency: below 0 the mixer smooths.
 
 Source:
     Park & Kim, How Do Vision Transformers Work?, ICLR 2022, arXiv:2202.06709, section 2 and Figure 2.
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
     from lsbench.models.observation import Seen
 
-#: Amplitudes below this count as this.
+#: Lower bound of amplitudes.
 LEAST = 1e-12
 
 
 def analyse(subject: Subject) -> Findings:
-    """Return per layer, and per mixer's input and output, the relative log amplitude at each frequency."""
+    """Return the relative log amplitude at each frequency, per layer and per mixer's input and output."""
     import torch
 
     from lsbench.models.observation import layers_of, mixers_of, observed, to_map
@@ -49,7 +49,7 @@ def analyse(subject: Subject) -> Findings:
     relative = {name: curve - curve[0] for name, curve in curves.items() if len(curve) > 1}
     outputs = [f"{name}:out" for name in mixers if f"{name}:out" in relative] or list(relative)
     if not outputs:
-        raise NotApplicableError("fourier: every map of the model is a single pixel; take larger images")
+        raise NotApplicableError("fourier: every map of the model is a single pixel; use larger images")
     numbers = {"fourier_high_frequency": float(np.mean([relative[name][-1] for name in outputs]))}
     kept = [name for name in mixers if f"{name}:in" in relative and f"{name}:out" in relative]
     gains = [relative[f"{name}:out"][-1] - relative[f"{name}:in"][-1] for name in kept]
@@ -85,7 +85,7 @@ def log_amplitude(maps: Tensor) -> Tensor:
 
 
 def draw(arrays: Mapping[str, NDArray[Any]], figure: Figure, title: str) -> None:
-    """Draw the curve of each layer, and of each mixer's output where there are mixers."""
+    """Draw the curve of each layer, and of each mixer's output if there are mixers."""
     from matplotlib import colormaps
 
     axes = figure.subplots()

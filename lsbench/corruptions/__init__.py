@@ -1,17 +1,16 @@
 """The corruptions of ImageNet-C, drawn image by image: 19 kinds at 5 severities, in two families.
 
-`imagecorruptions` is what the package of that name (1.1.2) makes of an image, bit for bit, given the same
-random stream; `original` is what the code of the published benchmark makes of it. They differ in four kinds
-(:data:`ORIGINALS`); in the others both are the same function. Neither includes the JPEG round trip that the
-published files went through.
+`imagecorruptions` equals the package of that name (1.1.2) bit for bit, given the same random stream;
+`original` equals the code of the published benchmark. They differ in four kinds (:data:`ORIGINALS`) and share
+the functions of the others. Neither includes the JPEG round trip of the published files.
 
     corrupt(image, "fog", 3, rng=image_rng("val/ILSVRC2012_val_00000001", "fog", 3))
 
-Other packages add kinds of their own by the entry point group ``lsbench.corruptions``: a function of the
-image, the severity and the generator, assigned to ``CORRUPTION``.
+Other packages add their own kinds by the entry point group ``lsbench.corruptions``: a function of the image,
+the severity and the generator, assigned to ``CORRUPTION``.
 
-One file per family of kinds; a file is imported, and its loops compiled or read from numba's cache, when one
-of its kinds is used for the first time. Names and constants are here, free of heavy imports.
+One file per family of kinds; a file is imported, and its loops compiled or read from numba's cache, on first
+use of one of its kinds. Names and constants are here, without heavy imports.
 
 Source: Hendrycks & Dietterich, ICLR 2019, arXiv:1903.12261; Michaelis et al., arXiv:1907.07484 (the package).
 """
@@ -32,10 +31,10 @@ if TYPE_CHECKING:
     from numpy.random import RandomState
     from numpy.typing import NDArray
 
-    #: What a file offers per kind; the image is contiguous, the result another array.
+    #: The function of a kind in its file; the image is contiguous, the result another array.
     Corruption = Callable[[NDArray[np.uint8], int, RandomState], NDArray[np.uint8]]
 
-#: The file of each kind and what it does to an image, in the benchmark's order. Every file assigns
+#: The file of each kind and its effect on an image, in the benchmark's order. Every file assigns
 #: ``CORRUPTIONS``, a mapping from names.
 _OWN = {
     "gaussian_noise": ("noise", "noise as of a sensor in low light"),
@@ -59,15 +58,15 @@ _OWN = {
     "saturate": ("digital", "colours too weak or too strong"),
 }
 NAMES = tuple(_OWN)
-#: The kinds that mCE is made of, and those kept for validation.
+#: The kinds of mCE, and those kept for validation.
 BENCHMARK, VALIDATION = NAMES[:15], NAMES[15:]
 SEVERITIES = (1, 2, 3, 4, 5)
 FAMILIES = ("imagecorruptions", "original")
-#: Kinds that the published benchmark makes in another way than the package.
+#: Kinds in which the published benchmark differs from the package.
 ORIGINALS = ("elastic_transform", "frost", "motion_blur", "snow")
 #: The least height and width of an image.
 LEAST_SIDE = 32
-#: The kinds of other packages, beside lsbench's own.
+#: The kinds of other packages, besides lsbench's own.
 KINDS = Registry("corruption", "lsbench.corruptions", "CORRUPTION", promises.CORRUPTION, own=NAMES)
 
 
@@ -77,7 +76,7 @@ def all_names() -> tuple[str, ...]:
 
 
 def title(name: str) -> str:
-    """Return in a few words what a kind does to an image.
+    """Return a short description of a kind.
 
     >>> title("fog")
     'fog in front of the object'
@@ -104,13 +103,13 @@ def corrupt(
         image: RGB, uint8, shape ``(H, W, 3)``, both sides at least 32 pixels.
         name: One of :func:`all_names`.
         severity: 1 (weak) to 5 (strong).
-        rng: Where every random number comes from, in the order of the package. It must be a RandomState as
-            ``RandomState(seed)`` makes it, and no other thread may draw from it meanwhile.
-        family: Whose behaviour, one of :data:`FAMILIES`.
+        rng: Source of all random numbers, in the order of the package. It must be a RandomState as created by
+            ``RandomState(seed)``, and no other thread may draw from it meanwhile.
+        family: The implementation, one of :data:`FAMILIES`.
 
     Raises:
         DataError: If the image has another dtype or shape, or is too small.
-        ValueError: If there is no such kind, severity or family, or `rng` is no RandomState over MT19937.
+        ValueError: If there is no such kind, severity or family, or `rng` is not a RandomState over MT19937.
     """
     import numpy as np
 
@@ -121,7 +120,8 @@ def corrupt(
         )
     _check_rng(rng)
     check_image(image)
-    # Writable: for numba a read-only array, as Pillow's are, is another type and would be compiled for anew.
+    # Writable, because a read-only array, like Pillow's, is another type for numba and would be compiled
+    # again.
     pixels = np.require(image, requirements=["C", "W"])
     if name not in _OWN:
         return _corrupt_outside(pixels, name, int(severity), rng)
@@ -133,7 +133,7 @@ def corrupt(
 def _corrupt_outside(
     image: NDArray[np.uint8], name: str, severity: int, rng: RandomState
 ) -> NDArray[np.uint8]:
-    """Return what another package's kind makes of a copy of `image`; raise a DataError if it is no image."""
+    """Return a copy of `image`, corrupted by another package's kind; an invalid result is a DataError."""
     import numpy as np
 
     kind: Corruption = KINDS.load(name)
@@ -144,7 +144,7 @@ def _corrupt_outside(
         )
         raise DataError(
             f"corruption '{name}' of {KINDS.package_of(name)}: expected an image of uint8 and of the shape "
-            f"{image.shape} that it was given, found {told}"
+            f"{image.shape} of its input, found {told}"
         )
     return found
 
@@ -152,7 +152,7 @@ def _corrupt_outside(
 def image_rng(image_id: str, name: str, severity: int) -> RandomState:
     """Return the generator of one view of one image: a pure function of the three.
 
-    Results so depend neither on the order of images nor on batches or workers.
+    Results thus depend neither on the order of images nor on batches or workers.
 
     >>> a, b = (image_rng("val/1", "fog", severity) for severity in (1, 1))
     >>> a.randint(1000) == b.randint(1000)

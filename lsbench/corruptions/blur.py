@@ -1,6 +1,6 @@
-"""The kinds of blur; zoom has a file of its own.
+"""The kinds of blur, except zoom blur, which has its own file.
 
-Bytes become shares of white and back as the package rounds them: divided by 255, and cut, not rounded.
+Bytes are converted to fractions of white and back like in the package: divided by 255, and truncated.
 """
 
 # Numba infers the types.
@@ -34,7 +34,7 @@ def defocus_blur(image: Image, severity: int, rng: RandomState) -> Image:
     """Blur with a disk of 3 to 10 pixels; draws nothing."""
     del rng
     kernel = disk(*((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5))[severity - 1])
-    # All channels at once, and in float64: for kernels of this size OpenCV takes a Fourier transform.
+    # All channels at once, and in float64: for kernels of this size OpenCV uses a Fourier transform.
     blurred = cv2.filter2D(to_shares(image).reshape(image.shape), -1, kernel)
     return to_bytes(np.asarray(blurred), image.shape)
 
@@ -51,10 +51,10 @@ def disk(radius: int, alias_blur: float) -> NDArray[np.float32]:
 
 
 def glass_blur(image: Image, severity: int, rng: RandomState) -> Image:
-    """Blur, let pixels take the place of near ones, blur again.
+    """Blur, move pixels to places nearby, and blur again.
 
     The package means to swap two pixels, but swaps views of one array: ``x[a], x[b] = x[b], x[a]`` copies
-    ``x[b]`` to ``x[a]`` and leaves ``x[b]`` as it was. The published images are made so.
+    ``x[b]`` to ``x[a]`` and leaves ``x[b]`` unchanged. The published images are made this way.
     """
     sigma, reach, times = ((0.7, 1, 2), (0.9, 2, 1), (1.0, 2, 3), (1.1, 3, 2), (1.5, 4, 2))[severity - 1]
     blurred = _blurred(to_shares(image), sigma)
@@ -75,7 +75,7 @@ def motion_blur(image: Image, severity: int, rng: RandomState) -> Image:
 def motion_blurred(
     layer: Floats, channels: int, radius: int, sigma: float, angle: float, *, goes_on: bool = False
 ) -> Floats:
-    """Return `layer` as it is seen moving, as the package does it: half a Gaussian along a line.
+    """Return `layer` blurred by motion, like in the package: half a Gaussian along a line.
 
     Args:
         layer: float64 ``(H, W * C)``, contiguous.
@@ -83,7 +83,7 @@ def motion_blurred(
         radius: Half the number of steps along the line.
         sigma: Standard deviation of the Gaussian, in steps.
         angle: Direction in degrees.
-        goes_on: Whether steps that are longer than the image meet its border, instead of ending the line.
+        goes_on: Whether steps longer than the image repeat its border, instead of ending the line.
     """
     height, width = layer.shape[0], layer.shape[1] // channels
     # No step is longer than the line, so none would end it.
@@ -102,7 +102,7 @@ def motion_blurred(
 def _steps(
     height: int, width: int, radius: int, sigma: float, angle: float
 ) -> tuple[Floats, list[int], list[int]]:
-    """Return the weight of each step, and how many rows below and columns to the right it looks."""
+    """Return the weight of each step, and its offsets in rows downwards and columns to the right."""
     count = radius * 2 + 1
     # numpy's exponential, and the order of these operations, decide the last bit of every weight.
     bell = np.exp(-(np.arange(count) ** 2) / (2 * (sigma**2))) / (np.sqrt(2 * np.pi) * sigma)
@@ -112,7 +112,7 @@ def _steps(
     downs, rights = [], []
     for i in range(count):
         down, right = math.ceil(i * sine / length - 0.5), math.ceil(i * cosine / length - 0.5)
-        # The rest of the line is outside; what it weighs is missing, as in the package.
+        # The rest of the line is outside; its weight is missing, as in the package.
         if abs(down) >= height or abs(right) >= width:
             break
         downs.append(down)
@@ -140,13 +140,13 @@ def _weighted_shifts(source, stride, offsets, weights, out):
 
 
 def _blurred(shares: Floats, sigma: float) -> Floats:
-    """Return what `skimage.filters.gaussian` makes of an RGB image by default."""
+    """Return the result of `skimage.filters.gaussian` on an RGB image with default settings."""
     return gaussian(shares, 3, (sigma, sigma), 4.0, "nearest")
 
 
 @compiled
 def _to_pixels(shares):
-    """Return ``shares * 255`` cut to bytes, the three of a pixel in one uint32."""
+    """Return ``shares * 255`` truncated to bytes, the three of a pixel in one uint32."""
     height, width = shares.shape[0], shares.shape[1] // 3
     out = np.empty((height, width), np.uint32)
     for y in range(height):
@@ -175,7 +175,7 @@ def _pixels_to_shares(pixels):
 
 @compiled
 def _shuffle(words, pixels, reach, times):
-    """From the last pixel to the first, `times` times: take the value of a pixel up to `reach` away."""
+    """From the last pixel to the first, `times` times: copy the value of a pixel up to `reach` away."""
     height, width = pixels.shape
     steps = np.empty(2 * (width - 2 * reach), np.int64)
     flat = pixels.reshape(-1)
@@ -201,7 +201,7 @@ def to_shares(image: Image) -> Floats:
 
 
 def to_bytes(shares: Floats, shape: tuple[int, ...], *, white: float = 1.0) -> Image:
-    """Return `shares` as an image of `shape`: kept between 0 and `white`, which becomes 255, then cut.
+    """Return `shares` as an image of `shape`: clipped to 0 and `white`, which becomes 255, then truncated.
 
     >>> to_bytes(np.array([[-0.5, 0.999, 2.0]]), (1, 1, 3)).tolist()
     [[[0, 254, 255]]]

@@ -1,8 +1,8 @@
 """Weighted sums of shifted rows, added in the order of scipy's and the package's own loops.
 
-A row of the result is made in the first-level cache: several taps at a time are added to it, from left to
-right as the formula has them, each product and each sum rounded on its own. LLVM vectorises along the row;
-that changes no order. Images are float64 of shape ``(H, W * C)``: a step of one pixel is C numbers.
+A row of the result is computed in the first-level cache: several taps at a time are added to it, from left to
+right as in the formula, each product and each sum rounded separately. LLVM vectorises along the row, which
+changes no order. Images are float64 of shape ``(H, W * C)``: a step of one pixel is C numbers.
 """
 
 # Numba infers the types.
@@ -22,13 +22,13 @@ Floats = NDArray[np.float64]
 def gaussian(
     image: Floats, channels: int, sigma: tuple[float, float], truncate: float, border: str
 ) -> Floats:
-    """Return what `scipy.ndimage.gaussian_filter` makes of the first two axes of ``(H, W, C)``.
+    """Return the result of `scipy.ndimage.gaussian_filter` over the first two axes of ``(H, W, C)``.
 
     Args:
         image: float64 ``(H, W * C)``, contiguous.
         channels: C.
         sigma: Standard deviations downwards and to the right, in pixels.
-        truncate: Where the kernel ends, in standard deviations.
+        truncate: End of the kernel, in standard deviations.
         border: ``nearest`` (repeat the last pixel) or ``reflect`` (mirror, the last pixel twice).
     """
     height, width = image.shape[0], image.shape[1] // channels
@@ -42,7 +42,7 @@ def gaussian(
 
 @lru_cache(maxsize=64)
 def half_gaussian(sigma: float, truncate: float) -> Floats:
-    """Return scipy's kernel of a Gaussian from its centre outwards; for sigma 0 one that changes nothing."""
+    """Return scipy's kernel of a Gaussian from its centre outwards; for sigma 0 the identity."""
     if sigma == 0.0:
         return np.ones(1)
     radius = int(truncate * sigma + 0.5)
@@ -54,7 +54,7 @@ def half_gaussian(sigma: float, truncate: float) -> Floats:
 
 @lru_cache(maxsize=64)
 def border_indices(length: int, reach: int, border: str) -> NDArray[np.int64]:
-    """Return the indices that stand for ``-reach .. length + reach - 1``.
+    """Return the indices inside the array for ``-reach .. length + reach - 1``.
 
     >>> border_indices(3, 2, "nearest").tolist(), border_indices(3, 2, "reflect").tolist()
     ([0, 0, 0, 1, 2, 2, 2], [1, 0, 0, 1, 2, 2, 1])
@@ -70,7 +70,7 @@ def border_indices(length: int, reach: int, border: str) -> NDArray[np.int64]:
 def _separable(image, channels, down, right, rows, columns, out):
     size, reach = image.shape[1], (len(right) - 1) * channels
     row, flat = np.empty(size + 2 * reach), image.reshape(-1)
-    # Where the rows begin that a row of the result is made of, from the topmost to the lowest.
+    # Starts of the rows that a row of the result is computed from, from top to bottom.
     offsets = rows * size
     taps = np.arange(2 * len(right) - 1) * channels
     for y in range(len(image)):
@@ -85,7 +85,7 @@ def _separable(image, channels, down, right, rows, columns, out):
 
 @compiled
 def _symmetric(source, offsets, half, out):
-    """Correlate as scipy does it: the centre, then pairs of taps from the outermost inwards."""
+    """Correlate like scipy: the centre, then pairs of taps from the outermost inwards."""
     size, middle = len(out), len(half) - 1
     centre, weight = source[offsets[middle] : offsets[middle] + size], half[0]
     for i in range(U64(0), U64(size)):
@@ -149,7 +149,7 @@ def _add_four(out, source, offsets, weights):
 
 
 def gaussian_single(plane: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    """Return what `skimage.filters.gaussian` makes of a plane in float32 by default.
+    """Return the result of `skimage.filters.gaussian` on a float32 plane with default settings.
 
     Sums are taken in float64 and rounded to float32 after columns and after rows.
 
@@ -162,10 +162,11 @@ def gaussian_single(plane: NDArray[np.float32], sigma: float) -> NDArray[np.floa
 
 
 def gaussian_mirrored(plane: Floats, sigma: float, truncate: float) -> Floats:
-    """Return a Gaussian with a mirrored border by way of cosines, whose cost does not grow with `sigma`.
+    """Return a Gaussian with a mirrored border by way of cosines, at a cost that does not depend on `sigma`.
 
     A plane that is mirrored at its borders is a sum of cosines, and a symmetric filter scales each of them.
-    The result differs from scipy's by some 1e-16: rounded to float32, in about one of a million numbers.
+    The result differs from scipy's by some 1e-16: after rounding to float32, in about one of a million
+    numbers.
 
     Args:
         plane: Numbers of about 1, ``(H, W)``.
@@ -184,8 +185,8 @@ def gaussian_mirrored(plane: Floats, sigma: float, truncate: float) -> Floats:
 
 @lru_cache(maxsize=64)
 def _response(sigma: float, truncate: float, length: int) -> Floats:
-    """Return what the Gaussian multiplies each cosine of a mirrored line of `length` numbers with."""
+    """Return the Gaussian's factor for each cosine of a mirrored line of `length` numbers."""
     half = half_gaussian(sigma, truncate)
-    # The angle is reduced while it is an integer: the cosine of a large one would be inexact.
+    # The angle is reduced while it is an integer: the cosine of a large angle would be inexact.
     turns = np.arange(length)[:, None] * np.arange(1, half.size) % (2 * length)
     return np.asarray(half[0] + 2.0 * (np.cos(np.pi * turns / length) @ half[1:]))

@@ -1,6 +1,6 @@
-"""Digital effects as imagecorruptions 1.1.2 makes them, to the bit.
+"""Digital effects, bit for bit as in imagecorruptions 1.1.2.
 
-The same random stream gives the same bytes and is left in the same state; only elastic_transform draws.
+The same random stream gives the same bytes and ends in the same state; only elastic_transform draws.
 
 Source:
     Hendrycks & Dietterich, ICLR 2019, arXiv:1903.12261; Michaelis et al., arXiv:1907.07484.
@@ -24,12 +24,12 @@ Image = NDArray[np.uint8]
 #: ``byte / 255`` of each byte.
 UNITS: NDArray[np.float64] = np.arange(256) / 255.0
 CONTRAST = (0.4, 0.3, 0.2, 0.1, 0.05)
-#: Per severity: what the saturation is multiplied by, and what is added to it.
+#: Per severity: factor and offset of the saturation.
 SATURATION = ((0.3, 0.0), (0.1, 0.0), (2.0, 0.0), (5.0, 0.1), (20.0, 0.2))
 QUALITY = (25, 18, 15, 10, 7)
-#: Per severity: what is left of each side.
+#: Per severity: scale of each side.
 SIDES = (0.6, 0.5, 0.4, 0.3, 0.25)
-#: Per severity: what the smoothed displacements are multiplied by.
+#: Per severity: factor of the smoothed displacements.
 ELASTIC = (250 * 0.05, 250 * 0.065, 250 * 0.085, 250 * 0.1, 250 * 0.12)
 
 
@@ -41,10 +41,10 @@ def contrast(image: Image, severity: int, rng: RandomState) -> Image:
 
 
 def elastic_transform(image: Image, severity: int, rng: RandomState) -> Image:
-    """Return `image` with each pixel read a little beside itself: at smoothed noise of one percent's width.
+    """Return `image` with each pixel read at a slight offset: noise, smoothed over one percent of the width.
 
-    This is not the benchmark's: it is far weaker at severity 1 and 2. Draws a uniform number per pixel for
-    the vertical, then one for the horizontal displacement; both spread with the image's height.
+    This differs from the benchmark: it is far weaker at severity 1 and 2. Draws a uniform number per pixel
+    for the vertical, then one for the horizontal displacement; both scale with the image's height.
     """
     height, width = image.shape[:2]
     spread = height * 0.005
@@ -63,8 +63,8 @@ def displaced(levels: NDArray[np.float32], down: NDArray[np.float32], right: NDA
 
     Args:
         levels: Pixels in [0, 1], ``(H, W, 3)``.
-        down: How far below itself each pixel is read, ``(H, W)``.
-        right: How far to its right.
+        down: Downward offset of each read, ``(H, W)``.
+        right: Offset to the right.
     """
     moved = np.empty(levels.shape, np.uint8)
     displace(levels, down, right, moved)
@@ -72,7 +72,7 @@ def displaced(levels: NDArray[np.float32], down: NDArray[np.float32], right: NDA
 
 
 def pixelate(image: Image, severity: int, rng: RandomState) -> Image:
-    """Return `image`, made smaller by averaging and larger by repeating pixels; draws nothing."""
+    """Return `image`, reduced by averaging and enlarged by repeating pixels; draws nothing."""
     height, width = image.shape[:2]
     share = SIDES[severity - 1]
     small = PillowImage.fromarray(image).resize((int(width * share), int(height * share)), Resampling.BOX)

@@ -1,4 +1,4 @@
-"""Contrast, and an image read at displaced places, in one pass over the pixels.
+"""Contrast, and reading an image at displaced places, in one pass over the pixels.
 
 Sums are taken in numpy's and scipy's order: results are truncated to bytes, and an error in the last bit
 would change flat areas by one.
@@ -17,13 +17,13 @@ from lsbench.corruptions.random_stream import compiled
 def lower_contrast(image, units, factor, out):
     """Move each channel towards its mean: ``(x - mean) * factor + mean``.
 
-    A result depends on a channel and a byte alone: it is computed for 3 x 256 of them.
+    A result depends only on a channel and a byte, so it is computed for 3 x 256 of them.
 
     Args:
         image: Pixels, uint8, ``(H, W, 3)``.
         units: ``byte / 255`` of each byte, float64, ``(256,)``.
-        factor: What is left of the distance to the mean.
-        out: Where the result goes, as `image`.
+        factor: Remaining fraction of the distance to the mean.
+        out: Receives the result, as `image`.
     """
     height, width = image.shape[0], image.shape[1]
     red = green = blue = 0.0
@@ -52,22 +52,22 @@ def displace(image, down, right, out):
 
     Args:
         image: Pixels in [0, 1], float32, ``(H, W, 3)``.
-        down: How far below itself each pixel is read, float32, ``(H, W)``.
-        right: How far to its right, as `down`.
-        out: Where the bytes go, uint8, ``(H, W, 3)``.
+        down: Downward offset of each read, float32, ``(H, W)``.
+        right: Offset to the right, as `down`.
+        out: Receives the bytes, uint8, ``(H, W, 3)``.
     """
     height, width = image.shape[0], image.shape[1]
     for row in range(height):
         for column in range(width):
             y = _mirrored(row + np.float64(down[row, column]), height)
             x = _mirrored(column + np.float64(right[row, column]), width)
-            # Truncated, which is the floor but next to the border, where a place lies between -1 and 0.
+            # Truncation equals the floor except next to the border, where a place lies between -1 and 0.
             top, left = int(y) if y >= 0.0 else -1, int(x) if x >= 0.0 else -1
             y_near = 1.0 - (y - top)
             y_far = 1.0 - y_near
             x_near = 1.0 - (x - left)
             x_far = 1.0 - x_near
-            # Beyond the border its pixel is met once more.
+            # Beyond the border its pixel is repeated once.
             bottom, right_one = min(top + 1, height - 1), min(left + 1, width - 1)
             top, left = max(top, 0), max(left, 0)
             for channel in range(3):
@@ -85,7 +85,7 @@ def _unit32(number):
 
 @compiled
 def _mirrored(place, length):
-    """Return where a place outside [0, length - 1] is read, in [-1, length)."""
+    """Return the place inside [-1, length) for a place outside [0, length - 1]."""
     period = 2 * length
     if place < 0.0:
         if place < -period:

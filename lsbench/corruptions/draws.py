@@ -1,4 +1,4 @@
-"""Planes of random numbers: what a RandomState draws, and its state afterwards, in a fraction of the time."""
+"""Planes of random numbers: a RandomState's draws and its state afterwards, in a fraction of the time."""
 
 # Numba infers the types.
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
@@ -38,14 +38,14 @@ def draw_normal(rng: RandomState, mean: float, deviation: float, shape: tuple[in
 def draw_normal_rows(
     rng: RandomState, mean: float, deviation: float, shape: tuple[int, int], rows: range
 ) -> Plane:
-    """Return some rows of ``rng.normal(mean, deviation, size=shape)``; of the others only words are drawn.
+    """Return some rows of ``rng.normal(mean, deviation, size=shape)``; for the others only words are drawn.
 
     Args:
         rng: Draws for the whole plane.
-        mean: Of the numbers.
+        mean: Mean of the numbers.
         deviation: Standard deviation of the numbers.
-        shape: Of the whole plane.
-        rows: Rows that are returned, next to each other.
+        shape: Shape of the whole plane.
+        rows: Consecutive rows to return.
     """
     height, width = shape
     numbers, words = np.empty(height * width), stream_of(rng)
@@ -68,7 +68,7 @@ def draw_normal_rows(
 
 @compiled
 def skip_pairs(words, count):
-    """Leave the stream where drawing `count` pairs of normals leaves it."""
+    """Advance the stream as drawing `count` pairs of normals would."""
     x, y, squares = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK)
     while count > 0:
         points = min(CHUNK, count)

@@ -12,16 +12,16 @@ from lsbench.corruptions.opencv import cv2
 from lsbench.corruptions.oracle import frost_textures
 
 Image = NDArray[np.uint8]
-#: Of the six files that are shipped, how many the benchmark draws from: it never uses the last.
+#: Number of the six shipped files that the benchmark draws from: it never uses the last.
 TEXTURES = 5
 
 
 @lru_cache(maxsize=TEXTURES)
 def read_texture(index: int) -> Image:
-    """Return a texture as it is stored, RGB, ``(H, W, 3)``.
+    """Return a texture as stored, RGB, ``(H, W, 3)``.
 
     Args:
-        index: Its place among the files, from 0.
+        index: Index of its file, from 0.
 
     Raises:
         UsageError: If imagecorruptions is not installed or its file cannot be read.

@@ -1,4 +1,4 @@
-"""Brightness and saturation, changed in HSV as scikit-image converts it, in one pass over the pixels.
+"""Brightness and saturation, changed in scikit-image's HSV, in one pass over the pixels.
 
 Each number goes through the same floating point operations in the same order as in
 ``skimage.color.rgb2hsv`` and ``hsv2rgb``: results are truncated to bytes, and an error in the last bit would
@@ -20,15 +20,15 @@ from lsbench.corruptions.random_stream import compiled
 def adjust(image, units, factor, more_saturation, more_value, out):
     """Change S of each pixel to ``S * factor + more_saturation`` and V to ``V + more_value``.
 
-    Both end at 0 and 1. A factor of 1 and an addition of 0 leave a number as it is, to the bit.
+    Both are clipped to 0 and 1. A factor of 1 and an offset of 0 leave a number unchanged, to the bit.
 
     Args:
         image: Pixels, uint8, ``(H, W, 3)``.
         units: ``byte / 255`` of each byte, float64, ``(256,)``.
-        factor: What S is multiplied by.
-        more_saturation: What is added to S after that.
-        more_value: What is added to V.
-        out: Where the result goes, as `image`.
+        factor: Factor of S.
+        more_saturation: Added to S after that.
+        more_value: Added to V.
+        out: Receives the result, as `image`.
     """
     for row in range(image.shape[0]):
         for column in range(image.shape[1]):
@@ -45,7 +45,7 @@ def _unit(number):
 
 @compiled
 def _to_hsv(red, green, blue):
-    """Return hue, saturation and value; where two channels are the largest, the later one names the hue."""
+    """Return hue, saturation and value; if two channels are the largest, the later one decides the hue."""
     value = max(red, green, blue)
     spread = value - min(red, green, blue)
     if spread == 0.0:

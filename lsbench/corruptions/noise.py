@@ -1,13 +1,13 @@
-"""The kinds of noise: gaussian, shot, impulse and speckle.
+"""The kinds of noise: Gaussian, shot, impulse and speckle.
 
-The two normal ones are decided in fast arithmetic: a value is worked out with a polynomial in place of the C
-library's logarithm, to about 1e-11 grey levels, and cut to a byte. Only where it lies so close to an integer
-that this could be the wrong side are its neighbours computed again, operation by operation as the package
-does it.
+The two normal kinds use fast arithmetic: a value is computed with a polynomial in place of the C library's
+logarithm, to about 1e-11 grey levels, and truncated to a byte. Only if it lies so close to an integer that
+this could be the wrong side, the values around it are computed again, operation by operation as in the
+package.
 
 Impulse noise in the package ignores every seed. Here its doubles come from the stream: first one per value,
-in the order of memory, which flips the value if it is at most the severity's share; then again one per
-value, for white if it is at most one half, else black.
+in memory order, which flips the value if it is at most the severity's fraction; then again one per value, for
+white if it is at most one half, else black.
 """
 
 # Numba infers the types.
@@ -33,7 +33,7 @@ from lsbench.corruptions.random_stream import (
 )
 
 Image = NDArray[np.uint8]
-#: Values this close to an integer, in grey levels, are computed again: 100,000 times the error made before.
+#: Values this close to an integer, in grey levels, are computed again: 100,000 times the approximation error.
 GUARD = 1e-6
 
 
@@ -57,7 +57,7 @@ def shot_noise(image: Image, severity: int, rng: RandomState) -> Image:
 
 
 def impulse_noise(image: Image, severity: int, rng: RandomState) -> Image:
-    """Turn a share of all values white or black."""
+    """Turn a fraction of all values white or black."""
     out = np.empty_like(image)
     share = (0.03, 0.06, 0.09, 0.17, 0.27)[severity - 1]
     _salt_and_pepper(stream_of(rng), image.reshape(-1), share, out.reshape(-1))
@@ -72,7 +72,7 @@ def with_normals(
     Args:
         image: Any shape of uint8, contiguous.
         scale: Standard deviation; white is 1.
-        rng: Draws the normals, in the order of memory.
+        rng: Draws the normals, in memory order.
         relative: Whether the noise grows with the value.
         guard: Distance from an integer, in grey levels, below which a value is computed again; 0.5: always.
     """
@@ -91,7 +91,7 @@ def with_normals(
 
 @compiled
 def _noisy(value, noise, relative):
-    """Return one value as the package computes it."""
+    """Return one value as computed by the package."""
     x = value / 255.0
     return np.uint8(min(max(x + (x * noise if relative else noise), 0.0), 1.0) * 255.0)
 
@@ -112,7 +112,7 @@ def _add_pairs(words, values, scale, relative, guard, out):
 
 @compiled
 def _add_fast(x, y, squares, values, scale, relative, guard, out):
-    """Add normals to `values`, in grey levels; return how many of the results are in doubt."""
+    """Add normals to `values`, in grey levels; return the number of doubtful results."""
     doubts = 0
     constant, slope = (0.0, scale / 255.0) if relative else (scale, 0.0)
     for i in range(U64(0), U64(len(values) // 2)):
@@ -120,7 +120,7 @@ def _add_fast(x, y, squares, values, scale, relative, guard, out):
         first, second = np.float64(values[U64(2) * i]), np.float64(values[U64(2) * i + U64(1)])
         first += (constant + slope * first) * (length * y[i])
         second += (constant + slope * second) * (length * x[i])
-        # Black and white from half a grey level beyond on, where nothing is in doubt.
+        # Black and white beyond half a grey level, where nothing is in doubt.
         first, second = min(max(first, 0.5), 255.5), min(max(second, 0.5), 255.5)
         low, high = np.int32(first), np.int32(second)
         doubts += abs(first - low - 0.5) > 0.5 - guard
@@ -131,7 +131,7 @@ def _add_fast(x, y, squares, values, scale, relative, guard, out):
 
 @compiled
 def _approximate_log(number):
-    """Return the logarithm of a positive number, up to 1e-13; unlike the C library's, LLVM vectorises it.
+    """Return the logarithm of a positive number to 1e-13; unlike the C library's, LLVM vectorises it.
 
     The number is ``m * 2**e`` with m between sqrt(1/2) and sqrt(2); with ``s = (m - 1) / (m + 1)``,
     ``log(m) = 2 * (s + s**3 / 3 + s**5 / 5 + ...)``.

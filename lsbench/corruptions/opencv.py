@@ -1,4 +1,4 @@
-"""OpenCV, held to one thread: workers share the processor by images, and a pool in each would contend."""
+"""OpenCV, limited to one thread: workers divide the images, and a thread pool in each would contend."""
 
 import cv2
 

@@ -1,15 +1,15 @@
-"""imagecorruptions 1.1.2 itself, run beside current packages: what the compiled kinds are compared with.
+"""imagecorruptions 1.1.2 itself, run with current packages: the reference of the compiled kinds.
 
-The package no longer works as it is: it names functions and arguments that numpy, scikit-image, setuptools
-and scipy have dropped. Its file is therefore loaded once more under a name of this project, and the names in
-that copy are exchanged. Nothing is patched outside: not numpy, not scikit-image, not an imagecorruptions that
-someone else imported.
+The package no longer works as it is: it uses functions and arguments that numpy, scikit-image, setuptools and
+scipy have dropped. Its file is therefore loaded again under a name of this project, and the names in that
+copy are replaced. Nothing outside is patched: not numpy, not scikit-image, not an imagecorruptions imported
+elsewhere.
 
-What is exchanged: ``np.float_`` is float64; ``np.random`` is the caller's generator; ``gaussian`` takes the
-argument `multichannel`; and ``sk.util.random_noise``, which in the package draws from fresh entropy, is given
-a generator by this rule: impulse noise draws its doubles from the same MT19937 stream, by a
-``numpy.random.Generator`` over the bit generator of `rng`. One per value says whether it flips, then one per
-value whether to white or to black. A normal that `rng` keeps stays kept.
+Replacements: ``np.float_`` is float64; ``np.random`` is the caller's generator; ``gaussian`` takes the
+argument `multichannel`; and ``sk.util.random_noise``, which in the package draws from fresh entropy, gets a
+generator by this rule: impulse noise draws its doubles from the same MT19937 stream, by a
+``numpy.random.Generator`` over the bit generator of `rng`. One per value decides whether it flips, then one
+per value between white and black. A normal that `rng` keeps stays kept.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from lsbench.core.errors import UsageError
 def reference_corrupt(
     image: NDArray[np.uint8], name: str, severity: int, *, rng: RandomState
 ) -> NDArray[np.uint8]:
-    """Return what imagecorruptions 1.1.2 makes of `image`; slow. Not for several threads at once.
+    """Return `image` corrupted by imagecorruptions 1.1.2; slow. Not thread-safe.
 
     Args:
         image: RGB, uint8, shape ``(H, W, 3)``.
@@ -49,7 +49,7 @@ def reference_corrupt(
     package.np.random = rng
     package.sk.util.random_noise = _noise_from(rng)
     corrupted = getattr(package, name)(Image.fromarray(image), severity)
-    # Truncated, as the package does it.
+    # Truncated, as in the package.
     return np.asarray(corrupted).astype(np.uint8)
 
 
@@ -71,7 +71,7 @@ def _folder() -> Path:
 
 @cache
 def _package() -> types.ModuleType:
-    """Return a private copy of the package's module with its outdated names exchanged."""
+    """Return a private copy of the package's module with its outdated names replaced."""
     import skimage
     import skimage.color
     from skimage.util import random_noise
@@ -93,7 +93,7 @@ def _package() -> types.ModuleType:
 
 
 class _Standins:
-    """Modules that the package imports and that may be gone, present for the time of a block."""
+    """Modules that the package imports and that may be missing, present during a block."""
 
     def __init__(self, folder: Path) -> None:
         from scipy.ndimage import map_coordinates

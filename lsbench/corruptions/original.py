@@ -1,15 +1,15 @@
-"""Four corruptions as in the code that made the published ImageNet-C, where imagecorruptions departs from it.
+"""Four corruptions as in the code of the published ImageNet-C, where imagecorruptions differs from it.
 
-elastic_transform has its random affine map and its own widths per severity, frost takes its part from the
-textures as they are, snow is cut from the middle of the enlarged noise and stored in bytes before it is
-blurred, and motion_blur is ImageMagick's: sums of 16-bit numbers, rounded, then cut to bytes.
+elastic_transform has its random affine map and its own widths per severity, frost is cropped from textures at
+their own size, snow is cropped from the middle of the enlarged noise and stored in bytes before it is
+blurred, and motion_blur is ImageMagick's: sums of 16-bit numbers, rounded, then truncated to bytes.
 
 On images of 224 x 224 pixels no byte differs from that code, run with ImageMagick 6.9.11 and OpenCV 5.
 
-What is drawn, and in which order, is the published code's; its global numpy generator is the given one here.
-It was written for that size alone. On others the widths and displacements of elastic_transform
-scale with the shorter side; nothing else does (radii of blurs, noise and textures are in pixels, as in
-imagecorruptions), and what the code fixes to squares is done for each side by itself.
+The draws and their order are the published code's; its global numpy generator is the given one here. It was
+written for that size alone. For others, the widths and displacements of elastic_transform scale with the
+shorter side; nothing else does (radii of blurs, noise and textures are in pixels, as in imagecorruptions),
+and operations that the code fixes to squares are done for each side separately.
 
 Source:
     Hendrycks & Dietterich, ICLR 2019, arXiv:1903.12261; hendrycks/robustness,
@@ -33,18 +33,18 @@ from lsbench.corruptions.opencv import cv2
 from lsbench.corruptions.weather import SNOW, draw_flakes, to_levels, under_frost, under_snow
 
 Image = NDArray[np.uint8]
-#: Per severity, as shares of the size: displacement, width of its Gaussian, how far the affine map reaches.
+#: Per severity, as fractions of the size: displacement, width of its Gaussian, reach of the affine map.
 ELASTIC = ((2.0, 0.7, 0.1), (2.0, 0.08, 0.2), (0.05, 0.01, 0.02), (0.07, 0.01, 0.02), (0.12, 0.01, 0.02))
-#: What the published code takes for the size of images of 224 pixels: a slip of the pen, and the benchmark's.
+#: Assumed by the published code as the size of images of 224 pixels: an error, but part of the benchmark.
 ELASTIC_SIZE = 244.0
 #: Per severity: radius and deviation of the weights, in pixels.
 MOTION = ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15))
-#: Taps on one side from which cosines cost less than the sum itself.
+#: Taps on one side above which cosines cost less than the sum itself.
 WIDE = 64
 
 
 def elastic_transform(image: Image, severity: int, rng: RandomState) -> Image:
-    """Return `image` after a random affine map, with each pixel then read beside itself at smoothed noise.
+    """Return `image` after a random affine map, with each pixel then read at an offset of smoothed noise.
 
     Draws six uniform numbers that move three corners, then one per pixel for the horizontal and one per pixel
     for the vertical displacement. The affine map is OpenCV's, which read at 1/32 of a pixel before release 5.
@@ -82,8 +82,8 @@ def frost(image: Image, severity: int, rng: RandomState) -> Image:
     """Return `image` mixed with a random part of one of five photographs of frost, at their own size.
 
     The published code fails on an image that is not smaller than the photograph on both sides: here the
-    photograph is enlarged until it is, by a pixel. Draws the photograph (of the first five), the first row
-    and the first column of the part.
+    photograph is enlarged until it is one pixel larger. Draws the photograph (of the first five), the first
+    row and the first column of the crop.
     """
     index = int(rng.randint(TEXTURES))
     height, width = read_texture(index).shape[:2]
@@ -113,10 +113,10 @@ def motion_blur(image: Image, severity: int, rng: RandomState) -> Image:
 
 
 def _magick_blur(image: Image, radius: int, sigma: float, angle: float) -> Image:
-    """Return what ImageMagick 6 with 16 bits per number makes of an image of 8 bits, stored in bytes again.
+    """Return an 8-bit image blurred as ImageMagick 6 with 16 bits per number does, stored in bytes again.
 
-    A byte enters as ``byte * 257``, and a sum is rounded to 16 bits. On the way out it is divided by 257 and
-    cut off, not rounded.
+    A byte enters as ``byte * 257``, and a sum is rounded to 16 bits. On output it is divided by 257 and
+    truncated.
     """
     height, width, channels = image.shape
     numbers = image.reshape(height, width * channels).astype(np.float64) * 257.0

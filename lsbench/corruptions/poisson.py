@@ -1,9 +1,9 @@
 """Poisson numbers for the 256 grey values, drawn as numpy's legacy generator draws them.
 
 Means below 10 by multiplying uniform numbers until the product falls to ``exp(-mean)``; from 10 on by
-transformed rejection (PTRS): a number is proposed from two uniform ones, accepted at once in most cases,
-else compared with the logarithm of its probability. Everything that depends on the mean alone is worked out
-once per grey value.
+transformed rejection (PTRS): a number is proposed from two uniform ones, accepted at once in most cases, else
+compared with the logarithm of its probability. Everything that depends only on the mean is computed once per
+grey value.
 
 Sources: Knuth, TAOCP vol. 2, 3.4.1; Hörmann, Insurance: Mathematics and Economics 12, 1993 (PTRS); Zhang &
 Jin, Computation of Special Functions, 1996 (log of the gamma function).
@@ -24,7 +24,7 @@ from lsbench.corruptions.random_stream import CHUNK, compiled, fill_doubles, inl
 
 #: The mean from which on numbers are drawn by rejection.
 LARGE = 10.0
-#: Stirling's series for the logarithm of the gamma function, highest power first, as numpy has it.
+#: Stirling's series for the logarithm of the gamma function, highest power first, as in numpy.
 STIRLING = (
     -1.392432216905900e00,
     1.796443723688307e-01,
@@ -37,14 +37,14 @@ STIRLING = (
     -2.777777777777778e-03,
     8.333333333333333e-02,
 )
-#: Numbers below this one are judged by a table; means up to 60 hardly ever draw a larger one.
+#: Numbers below this one are decided by a table; means up to 60 hardly ever draw a larger one.
 TABLED = 128
-#: By how much two sides of a test must differ to be told apart by the table, which holds float32.
+#: Least difference of the two sides of a test for the table, which holds float32, to decide it.
 SURE = 1e-5
 
 
 class Means(NamedTuple):
-    """What depends on the mean alone, one row per grey value.
+    """Values that depend only on the mean, one row per grey value.
 
     Attributes:
         values: The means, float64 ``(256,)``, none negative.
@@ -60,7 +60,7 @@ class Means(NamedTuple):
 
 @lru_cache(maxsize=8)
 def means_of_greys(white: float) -> Means:
-    """Return the means of a picture in which white is `white` photons."""
+    """Return the means for a picture in which white is `white` photons."""
     means = Means(np.arange(256) / 255.0 * white, np.zeros((256, 6)), np.zeros((256, TABLED), np.float32))
     _work_out(means)
     return means
@@ -68,7 +68,7 @@ def means_of_greys(white: float) -> Means:
 
 @compiled
 def log_gamma(x):
-    """Return the logarithm of the gamma function of the whole number `x` > 0, with numpy's rounding."""
+    """Return the logarithm of the gamma function of the integer `x` > 0, with numpy's rounding."""
     if x in (1.0, 2.0):
         return 0.0
     steps = int(7.0 - x) if x < 7.0 else 0
@@ -103,22 +103,22 @@ def _work_out(means):
 
 @compiled
 def fill_poisson(words, greys, means, shown, out):
-    """Draw a Poisson number for each of `greys`, in order, and write what stands for it.
+    """Draw a Poisson number for each of `greys`, in order, and write its byte.
 
     Args:
         words: The stream.
         greys: Flat uint8.
         means: :class:`Means` of the grey values.
-        shown: What is written for each number, uint8; for numbers beyond its end its last.
+        shown: Byte of each number, uint8; numbers beyond its end get its last.
         out: Flat uint8, as long as `greys`.
     """
     missing = 0
     for grey in greys:
         missing += means.values[grey] > 0.0
-    # One chunk, after the few doubles of a number that the chunk before did not suffice for.
+    # One chunk, after the few unused doubles of the chunk before.
     doubles, kept, done = np.empty(2 * CHUNK), 0, 0
     while done < len(greys):
-        # Every number that is missing needs at least one double more, so none too many is drawn.
+        # Every missing number needs at least one more double, so none too many is drawn.
         count = kept + min(CHUNK, missing)
         fill_doubles(words, doubles[kept:count])
         done, finished, used = _use(doubles, count, greys, done, means, shown, out)
@@ -130,7 +130,7 @@ def fill_poisson(words, greys, means, shown, out):
 
 @compiled
 def _use(doubles, count, greys, start, means, shown, out):
-    """Make numbers of `doubles` while they suffice; return the next place, how many, what was used."""
+    """Make numbers of `doubles` while they suffice; return next place, count, and doubles used."""
     values, constants, last = means.values, means.constants, len(shown) - 1
     finished = at = 0
     for i in range(start, len(greys)):
@@ -149,7 +149,7 @@ def _use(doubles, count, greys, start, means, shown, out):
 
 @inlined
 def _small(doubles, start, count, limit):
-    """Return a number of a mean below 10 and how many doubles it took; -1 where they do not suffice."""
+    """Return a number for a mean below 10 and the count of doubles used; -1 if there are too few."""
     product = 1.0
     for at in range(start, count):
         product *= doubles[at]
@@ -160,7 +160,7 @@ def _small(doubles, start, count, limit):
 
 @inlined
 def _large(doubles, start, count, means, grey):
-    """Return a number of a mean from 10 on and how many doubles it took; -1 where they do not suffice."""
+    """Return a number for a mean from 10 on and the count of doubles used; -1 if there are too few."""
     row, mean = means.constants, means.values[grey]
     a, b, quick, alpha = row[grey, 0], row[grey, 1], row[grey, 2], row[grey, 3]
     for at in range(start, count - 1, 2):
@@ -168,7 +168,7 @@ def _large(doubles, start, count, means, grey):
         rest = 0.5 - abs(u)
         hat = a / rest
         number = math.floor((2.0 * hat + b) * u + mean + 0.43)
-        # All tests at once, without a branch: half of all numbers pass the first, which nobody can predict.
+        # All tests at once, without a branch: half of all numbers pass the first, which is unpredictable.
         possible = (number >= 0) & ((rest >= 0.013) | (v <= rest))
         tested, bound = v * alpha, (hat / rest + b) * means.chances[grey, min(max(number, 0), TABLED - 1)]
         at_once = (rest >= 0.07) & (v <= quick)
@@ -182,6 +182,6 @@ def _large(doubles, start, count, means, grey):
 
 @compiled
 def _is_accepted(v, rest, number, mean, row):
-    """Return the verdict of numpy's own test."""
+    """Return the result of numpy's own test."""
     proposed = math.log(v) + row[5] - math.log(row[0] / (rest * rest) + row[1])
     return proposed <= -mean + number * row[4] - log_gamma(number + 1.0)

@@ -1,15 +1,15 @@
 """numpy's legacy random stream inside compiled loops: the same words, draws and state afterwards.
 
-What `numpy.random.RandomState` draws is frozen by numpy's compatibility promise (NEP 19), so it can be drawn
-elsewhere: MT19937, doubles of 53 bits from two words, normals by the polar method (the second of each pair
-is kept for the next call) and integers by masking and rejecting. A corruption asks for the generator's own
-memory and draws from it in its loops; the generator goes on where they stopped:
+The draws of `numpy.random.RandomState` are frozen by numpy's compatibility promise (NEP 19), so they can be
+reproduced: MT19937, doubles of 53 bits from two words, normals by the polar method (the second of each pair
+    is kept for the next call) and integers by masking and rejecting. A corruption gets the generator's own
+    memory and draws from it in its loops; the generator continues where they stopped:
 
     words = stream_of(rng)
     fill_doubles(words, out)         # what rng.random_sample(len(out)) would have drawn
 
-No loop draws a word too many: what is missing is drawn at once as if nothing would be rejected, until nothing
-is missing. Logarithms are the C library's, as in numpy's own scalar code.
+No loop draws a word too many: missing numbers are drawn at once as if none would be rejected, until none is
+missing. Logarithms are the C library's, as in numpy's own scalar code.
 
 Source: Matsumoto & Nishimura, ACM TOMACS 8(1), 1998 (MT19937).
 """
@@ -29,28 +29,28 @@ from numba import njit
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-#: No fast mathematics anywhere: a sum in another order, or a fused multiply-add, is another pixel. Numba's
-#: disk cache looks at the file of a function alone: after a change here, delete ``__pycache__/*.nb*``.
+#: No fast mathematics anywhere: another order of a sum, or a fused multiply-add, gives another pixel. Numba's
+#: disk cache checks only the file of a function: after a change here, delete ``__pycache__/*.nb*``.
 compiled = njit(nogil=True, cache=True, error_model="numpy")
-#: For what is called once per number: a call passes every field of every array.
+#: For functions called once per number: a call passes every field of every array.
 inlined = njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 
 U32, U64 = np.uint32, np.uint64
 SIZE, SHIFT = 624, 397
 SPLIT = SIZE - SHIFT
 HIGHEST, LOWER, TWIST = U32(0x80000000), U32(0x7FFFFFFF), U32(0x9908B0DF)
-#: Numbers that one turn draws through a buffer; it stays in the first-level cache.
+#: Numbers drawn through a buffer at a time; it stays in the first-level cache.
 CHUNK = 1024
 
 
 def stream_of(rng: RandomState) -> NDArray[np.uint32]:
-    """Return the memory in which `rng` keeps its words: 624 of them, and how many of these are drawn.
+    """Return the memory in which `rng` keeps its words: 624 of them, and the number already drawn.
 
-    Whoever writes there moves `rng`. The normal that `rng` may keep lies elsewhere: :func:`leading_normals`.
+    Writing there advances `rng`. The normal that `rng` may keep lies elsewhere: :func:`leading_normals`.
 
     Raises:
         ValueError: If `rng` draws from another bit generator than MT19937.
-        RuntimeError: If this numpy keeps the words in another way.
+        RuntimeError: If this numpy stores the words in another way.
     """
     generator = rng._bit_generator
     if not isinstance(generator, np.random.MT19937):
@@ -59,20 +59,20 @@ def stream_of(rng: RandomState) -> NDArray[np.uint32]:
             f"{type(generator).__name__}"
         )
     if not _layout_is_known():
-        raise RuntimeError(f"numpy {np.__version__} keeps the state of MT19937 in an unknown way")
+        raise RuntimeError(f"numpy {np.__version__} stores the state of MT19937 in an unknown way")
     return _memory_of(generator)
 
 
 def _memory_of(generator: np.random.BitGenerator) -> NDArray[np.uint32]:
     memory: Any = (ctypes.c_uint32 * (SIZE + 1)).from_address(generator.ctypes.state_address)
-    # The array keeps `memory`, which keeps what the memory belongs to.
+    # The array keeps `memory` alive, which keeps its owner alive.
     memory.owner = generator
     return np.ctypeslib.as_array(memory)
 
 
 @cache
 def _layout_is_known() -> bool:
-    """Compare what lies in memory with what numpy says of a generator that has drawn some words."""
+    """Compare the content of the memory with numpy's state of a generator that has drawn some words."""
     rng = RandomState(0)
     rng.bytes(40)
     state = rng.get_state(legacy=False)["state"]
@@ -88,14 +88,14 @@ def leading_normals(rng: RandomState, words: NDArray[np.uint32], count: int) -> 
     if count:
         place = words[SIZE]
         leading.append(rng.standard_normal())
-        # Nothing was drawn: it had been kept. Else the second of the pair is kept now.
+        # Nothing was drawn: the normal had been kept. Else the second of the pair is kept now.
         if count > 1 and words[SIZE] != place:
             leading.append(rng.standard_normal())
     return np.array(leading, np.float64)
 
 
 def normals(rng: RandomState, count: int) -> NDArray[np.float64]:
-    """Return what ``rng.standard_normal(count)`` draws, faster."""
+    """Return ``rng.standard_normal(count)``, faster."""
     words = stream_of(rng)
     drawn = np.empty(count)
     leading = leading_normals(rng, words, count)
@@ -125,7 +125,7 @@ def _tempered(y):
 @compiled
 def _refill(words):
     """Make the next 624 words; none of them is drawn yet."""
-    # Unsigned indices: numba would test signed ones for being negative, which keeps LLVM from vectorising.
+    # Unsigned indices: numba would test signed ones for being negative, which prevents vectorisation by LLVM.
     for i in range(U64(0), U64(SPLIT)):
         words[i] = _twisted(words[i], words[i + U64(1)], words[i + U64(SHIFT)])
     for i in range(U64(SPLIT), U64(SIZE - 1)):
@@ -151,7 +151,7 @@ def fill_words(words, out):
 
 @compiled
 def to_double(first, second):
-    """Return the double in [0, 1) that two words make."""
+    """Return the double in [0, 1) for two words."""
     # As signed numbers of 27 and 26 bits, which processors convert faster than unsigned ones.
     high, low = np.int32(first >> U32(5)), np.int32(second >> U32(6))
     # Dividing by a power of two and multiplying by its inverse are the same.
@@ -160,7 +160,7 @@ def to_double(first, second):
 
 @compiled
 def fill_doubles(words, out):
-    """Fill the flat `out` (float64) with what ``random_sample(len(out))`` draws."""
+    """Fill the flat `out` (float64) as ``random_sample(len(out))`` does."""
     drawn = np.empty(2 * min(CHUNK, len(out)), np.uint32)
     for start in range(0, len(out), CHUNK):
         part = out[start : start + CHUNK]
@@ -171,7 +171,7 @@ def fill_doubles(words, out):
 
 @compiled
 def fill_points(words, x, y, squares):
-    """Draw as many points of the polar method as `x` holds: uniform in the unit circle without its centre.
+    """Draw points of the polar method to fill `x`: uniform in the unit circle without its centre.
 
     Args:
         words: The stream.
@@ -190,14 +190,14 @@ def fill_points(words, x, y, squares):
             v = 2.0 * to_double(drawn[U64(4) * i + U64(2)], drawn[U64(4) * i + U64(3)]) - 1.0
             tried[0, i], tried[1, i], tried[2, i] = u, v, u * u + v * v
         for i in range(U64(0), U64(attempts)):
-            # What is rejected is overwritten by the next: cheaper than a branch that nobody can predict.
+            # A rejected point is overwritten by the next: cheaper than an unpredictable branch.
             x[done], y[done], squares[done] = tried[0, i], tried[1, i], tried[2, i]
             done += (tried[2, i] < 1.0) & (tried[2, i] > 0.0)
 
 
 @compiled
 def polar_scale(square):
-    """Return by what the coordinates of a point are multiplied to make two normals."""
+    """Return the factor that turns the coordinates of a point into two normals."""
     return math.sqrt(-2.0 * math.log(square) / square)
 
 
@@ -216,9 +216,9 @@ def fill_pairs(words, out):
 
 @compiled
 def fill_below(words, bound, out):
-    """Fill the flat `out` (int64) with what ``randint(bound, size=len(out))`` draws; `bound` below 2**32."""
+    """Fill the flat `out` (int64) as ``randint(bound, size=len(out))`` does; `bound` below 2**32."""
     most, mask = U32(bound - 1), U32(bound - 1)
-    # randint(1) has nothing to draw.
+    # randint(1) draws nothing.
     if most == 0:
         out[:] = 0
         return

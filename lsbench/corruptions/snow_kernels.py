@@ -1,7 +1,7 @@
-"""The loops of snow and spatter: flakes of noise that are enlarged, and what lies on an image.
+"""The loops of snow and spatter: enlarged flakes of noise, and their blending with an image.
 
-Sums are taken in the order of the arrays' operations that they stand for: results are truncated to bytes, and
-an error in the last bit would change flat areas by one.
+Sums are taken in the order of the array operations that they replace: results are truncated to bytes, and an
+error in the last bit would change flat areas by one.
 """
 
 # Numba infers the types.
@@ -17,15 +17,15 @@ from lsbench.corruptions.random_stream import compiled
 
 @compiled
 def enlarge(noise, threshold, out):
-    """Enlarge noise linearly, corner to corner, keep what reaches a threshold, and limit it to [0, 1].
+    """Enlarge noise linearly, corner to corner, keep values above a threshold, and clip to [0, 1].
 
-    The same as ``scipy.ndimage.zoom(noise, ..., order=1)``, also where rounding takes its last row or column
-    beyond the noise: scipy sees a zero there.
+    The same as ``scipy.ndimage.zoom(noise, ..., order=1)``, also if rounding moves its last row or column
+    beyond the noise: scipy reads a zero there.
 
     Args:
         noise: Numbers, float64, ``(h, w)``.
-        threshold: What a number must reach, above 0.
-        out: Where the result goes, float64, ``(H, W)``.
+        threshold: Least value that is kept, above 0.
+        out: Receives the result, float64, ``(H, W)``.
     """
     columns = np.empty(out.shape[1], np.intp)
     shares = np.empty((out.shape[1], 2))
@@ -46,7 +46,7 @@ def enlarge(noise, threshold, out):
 
 @compiled
 def _source(index, length, out_length):
-    """Return where an index is read, and the shares of that place and the next; no share beyond the end."""
+    """Return the source position of an index, and the weights of it and the next; 0 beyond the end."""
     place = index * ((length - 1) / (out_length - 1))
     if place > length - 1:
         return length - 1, 0.0, 0.0
@@ -64,9 +64,9 @@ def lay_snow(image, grey, flakes, units, kept, whitened, out):
         grey: The image in grey, float32, ``(H, W)``.
         flakes: Brightness of the flakes, uint8, ``(H, W)``.
         units: ``byte / 255`` of each byte, float64, ``(256,)``.
-        kept: Share of the image that is kept, float32.
-        whitened: Share of the whitened image, float32.
-        out: Where the result goes, uint8, ``(H, W, 3)``.
+        kept: Fraction of the image that is kept, float32.
+        whitened: Fraction of the whitened image, float32.
+        out: Receives the result, uint8, ``(H, W, 3)``.
     """
     height, width = grey.shape
     for row in range(height):
@@ -88,10 +88,10 @@ def lay_water(image, drops, relief, strength, colour, out):
     Args:
         image: Pixels in [0, 1], float32, ``(H, W, 3)``.
         drops: Thickness of the liquid, uint8, ``(H, W)``.
-        relief: Its shading, float32, ``(H, W)``.
-        strength: Opacity where the product is largest, float32.
+        relief: Shading of the liquid, float32, ``(H, W)``.
+        strength: Opacity at the maximum of the product, float32.
         colour: Colour in [0, 1], float32, ``(3,)``.
-        out: Where the result goes, uint8, ``(H, W, 3)``.
+        out: Receives the result, uint8, ``(H, W, 3)``.
     """
     largest = np.float32(0.0)
     for row in range(drops.shape[0]):
@@ -111,13 +111,13 @@ def lay_water(image, drops, relief, strength, colour, out):
 
 @compiled
 def lay_mud(image, opacity, colour, out):
-    """Cover an image with mud of a colour, as opaque as `opacity` says.
+    """Cover an image with mud of a colour and the given opacity.
 
     Args:
         image: Pixels in [0, 1], float32, ``(H, W, 3)``.
         opacity: In [0, 1], float32, ``(H, W)``.
         colour: Colour in [0, 1], float64, ``(3,)``.
-        out: Where the result goes, uint8, ``(H, W, 3)``.
+        out: Receives the result, uint8, ``(H, W, 3)``.
     """
     for row in range(opacity.shape[0]):
         for column in range(opacity.shape[1]):

@@ -1,8 +1,8 @@
-"""Weather as imagecorruptions 1.1.2 makes it, to the bit; spatter counts as weather here.
+"""Weather, bit for bit as in imagecorruptions 1.1.2; spatter counts as weather here.
 
-The same random stream gives the same bytes and is left in the same state. What the package does at its edges
-is kept: fog needs a brightest level above 0 to show, and spatter without any drop, which happens on small
-images, turns the image black.
+The same random stream gives the same bytes and ends in the same state. The package's edge cases are kept: fog
+needs a brightest level above 0 to show, and spatter without any drop, which happens on small images, turns
+the image black.
 
 Source:
     Hendrycks & Dietterich, ICLR 2019, arXiv:1903.12261; Michaelis et al., arXiv:1907.07484.
@@ -29,8 +29,8 @@ Image = NDArray[np.uint8]
 Plane = NDArray[np.float64]
 #: ``byte / 255`` of each byte.
 UNITS: Plane = np.arange(256) / 255.0
-#: Per severity: mean and deviation of the noise, how far it is enlarged, what it must reach to be a flake,
-#: radius and deviation of the blur, share of the image that is not whitened.
+#: Per severity: mean and deviation of the noise, its enlargement, the threshold of a flake, radius and
+#: deviation of the blur, fraction of the image that is not whitened.
 SNOW = (
     (0.1, 0.3, 3, 0.5, 10, 4, 0.8),
     (0.2, 0.3, 2, 0.5, 12, 4, 0.7),
@@ -38,13 +38,13 @@ SNOW = (
     (0.55, 0.3, 4.5, 0.85, 12, 8, 0.65),
     (0.55, 0.3, 2.5, 0.85, 12, 12, 0.55),
 )
-#: Per severity: shares of the image and of the frost.
+#: Per severity: weights of the image and of the frost.
 FROST = ((1.0, 0.4), (0.8, 0.6), (0.7, 0.7), (0.65, 0.7), (0.6, 0.75))
-#: Per severity: what the thickest fog adds, and how fast its details fade.
+#: Per severity: amount added by the thickest fog, and the decay of its details.
 FOG = ((1.5, 2.0), (2.0, 2.0), (2.5, 1.7), (2.5, 1.5), (3.0, 1.4))
 BRIGHTNESS = (0.1, 0.2, 0.3, 0.4, 0.5)
-#: Per severity: mean and deviation of the noise, width of its blur, what it must reach to be liquid, and the
-#: opacity of water (severity 1 to 3) or the width of a second blur, of mud.
+#: Per severity: mean and deviation of the noise, width of its blur, the threshold of liquid, and the opacity
+#: of water (severity 1 to 3) or the width of a second blur, of mud.
 SPATTER = (
     (0.65, 0.3, 4.0, 0.69, 0.6),
     (0.65, 0.3, 3.0, 0.68, 0.6),
@@ -52,7 +52,7 @@ SPATTER = (
     (0.65, 0.3, 1.0, 0.65, 1.5),
     (0.67, 0.4, 1.0, 0.65, 1.5),
 )
-#: Up to this severity spatter is water.
+#: Highest severity at which spatter is water.
 WATER_UP_TO = 3
 WATER = np.array([175 / 255.0, 238 / 255.0, 238 / 255.0], np.float32)
 MUD = np.array([63 / 255.0, 42 / 255.0, 20 / 255.0])
@@ -79,10 +79,10 @@ def draw_flakes(
     Args:
         rng: Draws the whole plane.
         shape: ``(H, W)``.
-        mean: Of the numbers.
+        mean: Mean of the numbers.
         deviation: Standard deviation of the numbers.
-        zoom: How far the middle is enlarged.
-        threshold: What an enlarged number must reach; below it is 0.
+        zoom: Enlargement of the middle.
+        threshold: Enlarged numbers below it become 0.
     """
     height, width = (math.ceil(side / float(zoom)) for side in shape)
     top, left = (shape[0] - height) // 2, (shape[1] - width) // 2
@@ -98,7 +98,7 @@ def under_snow(image: Image, flakes: Image, kept: float) -> Image:
     Args:
         image: Pixels, ``(H, W, 3)``.
         flakes: Brightness of the flakes, ``(H, W)``.
-        kept: Share of the image that is not whitened.
+        kept: Fraction of the image that is not whitened.
     """
     levels = to_levels(image)
     grey = cv2.cvtColor(levels, cv2.COLOR_RGB2GRAY)
@@ -110,8 +110,8 @@ def under_snow(image: Image, flakes: Image, kept: float) -> Image:
 def frost(image: Image, severity: int, rng: RandomState) -> Image:
     """Return `image` mixed with a random part of one of five photographs of frost.
 
-    The photograph is enlarged by 1.1, and before that to the image's size where it is smaller. Draws the
-    photograph (of the first five files, never the sixth), then the first row and column of the part.
+    The photograph is enlarged by 1.1, and before that to the image's size if it is smaller. Draws the
+    photograph (of the first five files, never the sixth), then the first row and column of the crop.
     """
     index = int(rng.randint(TEXTURES))
     height, width = read_texture(index).shape[:2]
@@ -142,7 +142,7 @@ FROST_TABLES = _frost_tables()
 def fog(image: Image, severity: int, rng: RandomState) -> Image:
     """Return `image` in fog as thick as a random landscape, whose side is the next power of two.
 
-    Draws a uniform number per point of the landscape but its corner.
+    Draws a uniform number for every point of the landscape except its corner.
     """
     strength, decay = FOG[severity - 1]
     side = 1 << (max(image.shape) - 1).bit_length()
@@ -178,7 +178,7 @@ def spatter(image: Image, severity: int, rng: RandomState) -> Image:
 
 
 def _relief(drops: Image) -> NDArray[np.float32]:
-    """Return the shading of drops as if lit from one corner; it depends on the distance to their outlines."""
+    """Return the shading of drops as if lit from one corner; depends on the distance to their outlines."""
     distance = cv2.distanceTransform(255 - cv2.Canny(drops, 50, 150), cv2.DIST_L2, 5)
     _, distance = cv2.threshold(distance, 20, 20, cv2.THRESH_TRUNC)
     even = cv2.equalizeHist(cv2.blur(distance, (3, 3)).astype(np.uint8))

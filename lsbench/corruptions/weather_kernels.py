@@ -1,7 +1,7 @@
 """The loops of fog, frost and snow.
 
-Sums are taken in the order of the arrays' operations that they stand for: results are truncated to bytes, and
-an error in the last bit would change flat areas by one.
+Sums are taken in the order of the array operations that they replace: results are truncated to bytes, and an
+error in the last bit would change flat areas by one.
 """
 
 # Numba infers the types.
@@ -17,12 +17,12 @@ from lsbench.corruptions.random_stream import compiled
 def grow_plasma(heights, draws, decay):
     """Fill a map with random heights by the diamond-square algorithm, wrapped around its borders.
 
-    The corner starts at 0; each step halves the grid and divides what is drawn by `decay`.
+    The corner starts at 0; each step halves the grid and divides the draws by `decay`.
 
     Args:
-        heights: Where the map goes, float64, ``(side, side)``, the side a power of two.
+        heights: Receives the map, float64, ``(side, side)``, the side a power of two.
         draws: Uniform numbers in [0, 1), float64, ``(side * side - 1,)``: one for each other height.
-        decay: What the spread is divided by from step to step.
+        decay: Divisor of the spread from step to step.
     """
     side = heights.shape[0]
     heights[0, 0] = 0.0
@@ -36,13 +36,13 @@ def grow_plasma(heights, draws, decay):
 
 @compiled
 def _rough(total, spread, draw):
-    """Return the mean of four heights and something random within ``spread ** 2``."""
+    """Return the mean of four heights plus a random number within ``spread ** 2``."""
     return total / 4.0 + spread * (-spread + (spread - -spread) * draw)
 
 
 @compiled
 def _fill_squares(heights, step, spread, draws, drawn):
-    """Fill the middle of each square of the grid, row by row, and return how many numbers are used up."""
+    """Fill the middle of each square of the grid, row by row, and return the count of numbers used."""
     side, half = heights.shape[0], step // 2
     for row in range(0, side, step):
         below = (row + step) % side
@@ -85,8 +85,8 @@ def lay_fog(image, units, heights, strength, out):
         image: Pixels, uint8, ``(H, W, 3)``.
         units: ``byte / 255`` of each byte, float64, ``(256,)``.
         heights: The map, float64, at least ``(H, W)``.
-        strength: What the highest point adds.
-        out: Where the result goes, as `image`.
+        strength: Amount that the highest point adds.
+        out: Receives the result, as `image`.
     """
     brightest = units[_largest_byte(image)]
     lowest, highest = _range(heights)
@@ -127,7 +127,7 @@ def mix(image, texture, top, left, table, out):
         top: First row of the part.
         left: First column of the part.
         table: Result of each pair of bytes, uint8, ``(256, 256)``.
-        out: Where the result goes, as `image`.
+        out: Receives the result, as `image`.
     """
     for row in range(image.shape[0]):
         for column in range(image.shape[1]):

@@ -1,10 +1,10 @@
 """Zoom blur: the mean of the image and of its centre, enlarged step by step.
 
 Every enlargement is scipy's linear one (`ndimage.zoom`, order 1) of a float32 image: four neighbours, each
-times its weight downwards and then to the right, are added in the order of memory as float64, rounded to
-float32 and added to the layers before. Neighbours and weights depend on the size alone and are kept. Rows
-are made one by one from all layers, so that the rows they need stay in the second-level cache; pixels are
-padded to four channels, which makes one vector of each.
+times its weight downwards and then to the right, are added in memory order as float64, rounded to float32 and
+added to the layers before. Neighbours and weights depend only on the size and are cached. Rows are computed
+one by one from all layers, so that the rows they need stay in the second-level cache; pixels are padded to
+four channels, which makes one vector of each.
 """
 
 # Numba infers the types.
@@ -27,12 +27,13 @@ FACTORS = ((1.11, 0.01), (1.16, 0.01), (1.21, 0.02), (1.26, 0.02), (1.31, 0.03))
 
 
 class Axis(NamedTuple):
-    """Which two pixels make each pixel of an enlarged axis, per layer.
+    """The two source pixels of each pixel of an enlarged axis, per layer.
 
     Attributes:
         first: Indices, int64 ``(layers, length)``.
         second: Indices of the neighbours after them.
-        weights: Of the first and the second, float64 ``(layers, length, 2)``; both 0 where nothing is added.
+        weights: Weights of the first and the second, float64 ``(layers, length, 2)``; both 0 if nothing is
+            added.
     """
 
     first: NDArray[np.int64]
@@ -61,7 +62,7 @@ def enlarged_axis(length: int, severity: int) -> Axis:
         start = (length - cropped) // 2
         enlarged = round(cropped * factor)
         ratio = (cropped - 1) / (enlarged - 1)
-        # What is enlarged beyond the axis is cut off; what falls short of it is left as it was.
+        # Pixels enlarged beyond the axis are cropped; missing ones keep the image as it was.
         for i in range(min(length, enlarged)):
             place = i * ratio
             # Rounding may put the last pixel outside, where scipy finds zeros.

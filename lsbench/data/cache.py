@@ -1,4 +1,4 @@
-"""Where generated image folders live, and writing each of them exactly once per machine."""
+"""The cache of generated image folders, each written exactly once per machine."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ def cache_root() -> Path:
     fallback = Path(tempfile.gettempdir()) / f"lsbench-{os.getuid()}"
     fallback.mkdir(mode=0o700, exist_ok=True)
     if fallback.stat().st_uid != os.getuid():
-        raise DataError(f"{fallback} belongs to another user; set LSBENCH_CACHE to a folder of yours")
+        raise DataError(f"{fallback} belongs to another user; set LSBENCH_CACHE to a folder that you own")
     return fallback
 
 
 def materialise(name: str, fingerprint: str, write: Callable[[Path], None]) -> Path:
-    """Return the cached folder of a generated data set, writing it first if it is not there.
+    """Return the cached folder of a generated data set, writing it first if it is missing.
 
-    The folder is written beside its final place and renamed when complete, under a file lock: two
-    processes write it once, and a killed one leaves nothing that could be taken for finished.
+    The folder is written under a temporary name, under a file lock, and renamed when complete: two processes
+    write it once, and a killed one leaves nothing that could pass for finished.
 
     Args:
         name: The data set's name.
-        fingerprint: Its fingerprint; twelve digits of it are in the folder's name.
-        write: Fills the empty folder that it is given.
+        fingerprint: Its fingerprint; its first twelve digits are part of the folder's name.
+        write: Fills the empty folder that it receives.
     """
     parent = cache_root() / "datasets"
     parent.mkdir(parents=True, exist_ok=True)

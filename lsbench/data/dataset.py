@@ -1,4 +1,4 @@
-"""What a data set is to lsbench: a spec read from YAML, a fingerprint, and image folders on disk.
+"""The contract of a data set: a spec read from YAML, a fingerprint, and image folders on disk.
 
 A data set is one file in ``lsbench/data/datasets/`` that assigns an object with the methods of
 :class:`DatasetPlugin` to ``DATASET``. The planning half of lsbench imports these files, so neither
@@ -26,8 +26,8 @@ IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".t
 """File name endings, in lower case, that count as images: the list of torchvision's ImageFolder."""
 
 ReaderName = Literal["folder", "wds", "hfds"]
-"""What the images are stored in, in timm's words: class folders, WebDataset tar shards, or what Hugging
-Face datasets opens from a local folder. Each is a file in ``lsbench/data/readers/``."""
+"""Storage of the images, in timm's words: class folders, WebDataset tar shards, or a local folder that
+Hugging Face datasets can open. Each is a file in ``lsbench/data/readers/``."""
 
 Rgb = tuple[float, float, float]
 IMAGENET_MEAN: Rgb = (0.485, 0.456, 0.406)
@@ -52,25 +52,25 @@ class ImageFolders:
 
     Attributes:
         root: The folder that holds the splits.
-        splits: Split name to the place that the reader knows it by, the split's folder for class folders;
-            a split may share another's place (ImageNet's test is val).
+        splits: Split name to its place for the reader, which for class folders is the split's folder; several
+            splits may share a place (ImageNet's test is val).
         wnids: Class names, sorted; the class index is the position in this tuple.
         mean: Per-channel mean of the training images, RGB, of values in [0, 1].
         std: Per-channel standard deviation, as `mean`.
-        limit: Use at most this many images of each split, evenly spaced over the sorted list, so
-            that every class keeps its share; ``None`` uses all.
-        reader: What the images are stored in.
-        numbered: Class names by the numbers that shards, tables or folders give instead of names; ``None``
-            where the storage names its classes.
-        subset: Sorted class indices of the only classes that have images, for which a model's answer is also
-            looked for among these classes alone; ``None`` where every class has images.
-        answers: Gives for the path ``<class>/<file name>`` of an image all class indices that are right; an
-            image for which it gives none is left out. ``None`` where each image has the one class that it is
-            stored under.
-        masks: Gives for a split and the paths of some of its images the pixels of the object in each, shape
-            ``(N, H, W)``; ``None`` where nobody knows them.
-        problems: Gives one line for each wanted split that cannot be used; only data sets whose splits are
-            conditions of corrupted images, of which any may be missing, have it.
+        limit: Use at most this many images of each split, evenly spaced over the sorted list, so that every
+            class keeps its share; ``None`` uses all.
+        reader: Storage of the images.
+        numbered: Class names by number, for shards, tables or folders that number their classes; ``None`` if
+            the storage names its classes.
+        subset: Sorted indices of the classes that have images, if only some have; predictions are then also
+            restricted to these classes. ``None`` if every class has images.
+        answers: Returns for the path ``<class>/<file name>`` of an image all class indices that are correct;
+            an image without any is left out. ``None`` if the only correct class of an image is the one that
+            it is stored under.
+        masks: Returns for a split and the paths of some of its images the object's pixels in each, shape
+            ``(N, H, W)``; ``None`` if they are unknown.
+        problems: Returns one line for each requested split that cannot be used; only for data sets whose
+            splits are conditions of corrupted images, any of which may be missing.
     """
 
     root: Path
@@ -88,11 +88,11 @@ class ImageFolders:
 
     @property
     def num_classes(self) -> int:
-        """The number of classes."""
+        """Number of classes."""
         return len(self.wnids)
 
     def split(self, name: str) -> Path:
-        """Return the place of the split `name`: its folder for class folders.
+        """Return the place of the split `name`; for class folders it is a folder.
 
         Raises:
             DataError: If the data set has no such split on this machine.
@@ -108,7 +108,7 @@ class ImageFolders:
 
 @runtime_checkable
 class DatasetPlugin(Protocol):
-    """What a file in ``lsbench/data/datasets/`` offers as ``DATASET``."""
+    """The contract of ``DATASET`` in a file of ``lsbench/data/datasets/``."""
 
     @property
     def spec(self) -> type[DatasetSpec]:
@@ -116,16 +116,16 @@ class DatasetPlugin(Protocol):
 
     @property
     def in_memory(self) -> bool:
-        """Whether the images are small and few enough to be decoded once and kept in memory."""
+        """True if the images are small and few enough to be decoded once and kept in memory."""
 
     def fingerprint(self, spec: Any, data_root: Path | None) -> str:
-        """Return 64 hex digits that change when the images on disk would.
+        """Return 64 hex digits that change if the images on disk change.
 
-        What only changes how images are read, such as the size they are resized to, is part of a
-        job's spec and not of the fingerprint.
+        Settings that only change how images are read, such as the size they are resized to, belong to the
+        job's spec and not to the fingerprint.
 
         Raises:
-            DataError: If the data is missing: what was expected, where, and what to do.
+            DataError: If the data is missing; says what was expected, where, and what to do.
         """
 
     def prepare(self, spec: Any, data_root: Path | None) -> ImageFolders:
@@ -139,8 +139,8 @@ class DatasetPlugin(Protocol):
         """Return the number of classes.
 
         Raises:
-            DataError: If only the data could tell, and it is missing.
+            DataError: If the number is only known from the data, and it is missing.
         """
 
     def num_images(self, spec: Any, split: str) -> int | None:
-        """Return the number of images of a split for cost planning; ``None`` if unknown."""
+        """Return the image count of a split for cost planning; ``None`` if unknown."""

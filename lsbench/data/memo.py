@@ -1,4 +1,4 @@
-"""Answers that take minutes to find, kept in the cache while what they were found from is unchanged."""
+"""Answers that take minutes to compute, cached as long as their inputs are unchanged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lsbench.core.atomic import write_text
 from lsbench.data.cache import cache_root
 
 SETTLED_NS = 2_000_000_000
-"""A file changed less than this ago may change again within the clock's resolution: do not keep."""
+"""A file changed less than this ago may change again within the clock's resolution: do not cache."""
 
 
 def remember(
@@ -23,15 +23,15 @@ def remember(
     *,
     is_final: Callable[[Any], bool] = lambda answer: True,
 ) -> Any:
-    """Return what `find` returns, from the cache if it was found in this `state` before.
+    """Return the result of `find`, from the cache if it was computed in this `state` before.
 
     Args:
         name: The answer's file below the cache folder, without its ending.
-        state: What the answer follows from (sizes, modification times), as JSON keeps it.
-        newest_ns: The latest modification time in `state`; an answer from files that changed a moment
-            ago is not kept.
-        find: Finds the answer; it must survive JSON.
-        is_final: Whether an answer may be kept.
+        state: The inputs of the answer (sizes, modification times), as JSON values.
+        newest_ns: The latest modification time in `state`; an answer from files that changed a moment ago is
+            not cached.
+        find: Computes the answer; it must survive JSON.
+        is_final: Whether an answer may be cached.
     """
     path = cache_root() / f"{name}.json"
     known = _read(path)

@@ -1,7 +1,7 @@
-"""Look at a data set before anything is computed on it: classes, files, sizes, and whether they are readable.
+"""Check a data set before anything is computed on it: classes, files, sizes, and readability.
 
-What is found of a sample of images, evenly spaced over every split, is kept in the cache until names or sizes
-of files change; a data set with a problem is looked at anew each time.
+The findings on a sample of images, evenly spaced over every split, are cached until names or sizes of files
+change; a data set with a problem is checked again each time.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from lsbench.data.readers import load_reader
 
 PREFLIGHT_VERSION = 1
 SAMPLED = 256
-"""Images that are decoded and hashed where not all are, over all splits."""
+"""Number of images that are decoded and hashed in a sample, over all splits."""
 SMALLEST_SIDE = 32
-"""Sides below this are told, pixels: what is corrupted must be at least as large."""
+"""Sides below this are reported, pixels: images must be at least this large to be corrupted."""
 
-#: What becomes of an image that is not RGB.
+#: How images that are not RGB are converted.
 CONVERSIONS = {
     "1": "are black and white: repeated in three channels",
     "L": "are grey: repeated in three channels",
@@ -44,7 +44,7 @@ CONVERSIONS = {
 
 
 class Sizes(StrictModel):
-    """Sizes of the images looked at, each as width and height in pixels; the median side by side."""
+    """Sizes of the checked images as width and height in pixels; the median is per side."""
 
     smallest: tuple[int, int]
     median: tuple[int, int]
@@ -52,20 +52,20 @@ class Sizes(StrictModel):
 
 
 class Report(StrictModel):
-    """What was found of a data set.
+    """The findings on a data set.
 
     Attributes:
         name: The plug-in's name.
-        root: Where the data lies; None if it was not found.
+        root: Folder of the data; None if it was not found.
         classes: Number of classes that have images.
-        known_classes: Number of classes that models of this data set know.
-        images: Split to number of images.
+        known_classes: Number of classes of models for this data set.
+        images: Split to image count.
         looked_at: Number of images decoded.
         sizes: Their sizes.
-        modes: Pillow's mode to the number of them that have it.
-        sha256: Over path and content of the images looked at: equal on two machines that hold the same.
-        notes: One line each on what is worth knowing.
-        problems: One line each on what is wrong, and what to do.
+        modes: Pillow's mode to the number of decoded images that have it.
+        sha256: Over path and content of the decoded images: equal on two machines with the same images.
+        notes: One line for each fact worth knowing.
+        problems: One line for each problem, with what to do.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Report(StrictModel):
 
     @property
     def is_good(self) -> bool:
-        """Whether the data set can be used."""
+        """True if the data set can be used."""
         return not self.problems
 
     def require(self) -> None:
@@ -103,14 +103,14 @@ def check_data(
     splits: Sequence[str] | None = None,
     is_complete: bool = False,
 ) -> Report:
-    """Return what is found of a data set on this machine; fast while nothing changes.
+    """Return the findings on a data set on this machine; fast while nothing changes.
 
     Args:
         plugin: The data set's plug-in.
         spec: Its settings.
-        data_root: The folder under which large data sets lie.
-        splits: Only these; all by default.
-        is_complete: Decode and hash every image, not only a sample.
+        data_root: Folder under which large data sets live.
+        splits: Only these; default: all.
+        is_complete: Decode and hash every image instead of a sample.
     """
     name = str(spec.name)
     try:
@@ -123,7 +123,7 @@ def check_data(
 def check_folders(
     folders: ImageFolders, name: str, *, splits: Sequence[str] | None = None, is_complete: bool = False
 ) -> Report:
-    """Return what is found in folders that a plug-in has prepared; arguments as :func:`check_data`."""
+    """Return the findings on folders that a plug-in has prepared; arguments as in :func:`check_data`."""
     try:
         places = {split: folders.split(split) for split in splits or _distinct(folders)}
         return _check(folders, places, name, is_complete)
@@ -132,7 +132,7 @@ def check_folders(
 
 
 def _distinct(folders: ImageFolders) -> list[str]:
-    """Return the splits without those that have another's place."""
+    """Return the splits, leaving out those that share another's place."""
     places = list(folders.splits.items())
     return [name for row, (name, place) in enumerate(places) if place not in dict(places[:row]).values()]
 
@@ -197,7 +197,7 @@ def _class_notes(folders: ImageFolders, lists: dict[str, ImageList]) -> Iterator
 
 
 def _strangers(folders: ImageFolders, places: dict[str, Path]) -> Iterator[str]:
-    """Yield a line for each split with folders of classes that are not the data set's."""
+    """Yield a line for each split with class folders that are not part of the data set."""
     reader, numbers = load_reader(folders.reader), {str(n) for n in range(len(folders.numbered or ()))}
     rows = range(folders.num_classes) if folders.subset is None else folders.subset
     known = {folders.wnids[row] for row in rows}
@@ -211,7 +211,7 @@ def _strangers(folders: ImageFolders, places: dict[str, Path]) -> Iterator[str]:
 
 
 def _named(names: Sequence[str]) -> str:
-    """Return how many there are and the first three.
+    """Return the number of names and the first three.
 
     >>> _named(["a"]), _named(["a", "b", "c", "d"])
     ('a', '4 (a, b, c, ...)')
@@ -222,7 +222,7 @@ def _named(names: Sequence[str]) -> str:
 
 
 class SeenImages:
-    """What the images looked at were like."""
+    """Statistics of the checked images."""
 
     def __init__(self) -> None:
         self.looked_at = 0
@@ -234,7 +234,7 @@ class SeenImages:
         self._unreadable: list[str] = []
 
     def add(self, images: ImageList, rows: Sequence[int]) -> None:
-        """Decode images and take their content into the hash."""
+        """Decode images and add their content to the hash."""
         for row in rows:
             self.looked_at += 1
             try:
@@ -265,7 +265,7 @@ class SeenImages:
         return Sizes(smallest=by_area[0], median=middle, largest=by_area[-1])
 
     def notes(self) -> Iterator[str]:
-        """Yield a line for each kind of image that is changed when it is read, and for small ones."""
+        """Yield a line for each kind of image that is converted when read, and one for small images."""
         for mode, count in sorted(self.modes.items()):
             if mode != "RGB":
                 how = CONVERSIONS.get(mode, f"have mode {mode}: converted to RGB")
@@ -280,5 +280,5 @@ class SeenImages:
         """Yield one line if images could not be read."""
         if self._unreadable:
             others = len(self._unreadable) - 1
-            more = f" (and {others} more of the {self.looked_at} looked at)" if others else ""
+            more = f" (and {others} more of the {self.looked_at} checked)" if others else ""
             yield f"{self._unreadable[0]}{more}"

@@ -1,4 +1,4 @@
-"""Detection and segmentation: the quantities under which others publish them."""
+"""Detection and segmentation: the quantities of published results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lsbench.core.quantity import Quantity, percentage
 
 
 def _average_precision(name: str, detector: str, what: str, **more: Any) -> Quantity:
-    """Return an average precision of a detector under its published name."""
+    """Return the quantity of a detector's average precision under its published name."""
     return percentage(name, f"{detector} {what}", short_title=f"{what} (%)", **more)
 
 

@@ -1,1 +1,1 @@
-"""The loops that jobs share: training, evaluation, checkpoints, the state of the process."""
+"""Loops shared by jobs: training, evaluation, checkpoints, the state of the process."""

@@ -1,7 +1,7 @@
-"""Batch normalisation over the joined batch of all ranks, for the CPU as well.
+"""Batch normalisation over the joined batch of all ranks, on the CPU as well.
 
-torch's ``SyncBatchNorm`` refuses CPU tensors. Ours exchanges one small tensor in each direction and
-has the exact gradients of plain batch normalisation on the joined batch.
+torch's ``SyncBatchNorm`` refuses CPU tensors. This one exchanges one small tensor in each direction and has
+the exact gradients of plain batch normalisation on the joined batch.
 
 Shapes: B batch of this rank, C channels, ``*`` any further axes.
 """
@@ -18,20 +18,20 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from lsbench.core.errors import ConfigError
 
-#: The classes whose forward pass is known; a subclass with another would silently lose it.
+#: The classes with a known forward pass; a subclass that overrides it would silently lose it.
 KNOWN = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, BatchNormAct2d)
 
 
 def synchronise(model: nn.Module, *, on_gpu: bool) -> nn.Module:
-    """Return `model` with every batch normalisation replaced by one over all ranks.
+    """Replace every batch normalisation of `model` by one over all ranks, and return the model.
 
     Args:
-        model: Changed in place where it is not itself a batch normalisation. Parameters and buffers are
-            those of the old layers, not copies.
-        on_gpu: Whether to use torch's own, for the GPU, or ours.
+        model: Changed in place unless it is itself a batch normalisation. The new layers share the parameters
+            and buffers of the old ones.
+        on_gpu: Whether to use torch's own, for the GPU, instead of this module's.
 
     Raises:
-        ConfigError: Naming the layers that have a forward pass of their own.
+        ConfigError: Names the layers that have a forward pass of their own.
     """
     forwards = {known.forward for known in KNOWN}
     strange = [
@@ -49,7 +49,7 @@ def synchronise(model: nn.Module, *, on_gpu: bool) -> nn.Module:
 
 
 def is_synchronised(model: nn.Module) -> bool:
-    """Return whether no batch normalisation of the model sees the batch of its own rank alone."""
+    """Return True if no batch normalisation of the model sees only the batch of its own rank."""
     kinds = (AllReduceBatchNorm, nn.SyncBatchNorm)
     return all(isinstance(m, kinds) for m in model.modules() if isinstance(m, _BatchNorm))
 
@@ -63,9 +63,9 @@ def _replaced(module: nn.Module) -> nn.Module:
 
 
 class AllReduceBatchNorm(_BatchNorm):
-    """Batch normalisation of ``(B, C, *)`` over all ranks' batches; evaluation is the plain one.
+    """Batch normalisation of ``(B, C, *)`` over all ranks' batches; plain in evaluation.
 
-    It follows :class:`timm.layers.BatchNormAct2d` by its dropout and activation where it replaces one.
+    In place of a :class:`timm.layers.BatchNormAct2d`, it also applies that layer's dropout and activation.
     """
 
     drop: nn.Module | None
@@ -124,8 +124,8 @@ class AllReduceBatchNorm(_BatchNorm):
 def _joined_statistics(x: Tensor) -> tuple[Tensor, Tensor, float]:
     """Return mean and biased variance per channel of the joined batch, and its values per channel.
 
-    Means and squared deviations of the ranks are combined in the order of ranks (Chan et al., 1983), so
-    that all get the same bits and nothing cancels.
+    Means and squared deviations of the ranks are combined in the order of ranks (Chan et al., 1983), so all
+    ranks get the same bits and nothing cancels.
     """
     exact = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
     axes = [0, *range(2, x.dim())]
@@ -169,7 +169,7 @@ class _Normalise(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        """Sums of this rank are the gradients of weight and bias: whoever averages them comes later."""
+        """Return gradients; those of weight and bias are this rank's sums, averaged over ranks later."""
         (grad,) = grads
         x, mean, scale, weight = ctx.saved_tensors
         shape = (1, -1, *[1] * (x.dim() - 2))

@@ -1,7 +1,7 @@
 """The checkpoints of one training, in a folder or in an object store: any URL that fsspec opens.
 
-Each is one sealed file, ``step-<number>.pt``. The newest whose seal holds is the one to go on from; an older
-one is removed only when a newer lies safely.
+Each is one sealed file, ``step-<number>.pt``. A training resumes from the newest one with a valid seal; an
+older one is removed only after a newer one is safely written.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ log = logging.getLogger(__name__)
 
 FOLDER = "checkpoints"
 PREFIX, SUFFIX = "step-", ".pt"
-#: What versions without seals wrote, at the end of each epoch.
+#: File name of versions without seals, written at the end of each epoch.
 UNSEALED, UNSEALED_STEP = "last.pt", -1
 PROBE = "probe.txt"
-#: Protocol -> the extra that brings its driver.
+#: Protocol -> the extra that installs its driver.
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 
 
 class Checkpoints:
-    """The checkpoints of one training, of which one process at a time is the writer."""
+    """The checkpoints of one training, written by one process at a time."""
 
     def __init__(self, url: str | Path, *, keep: int = 2) -> None:
-        """Name the place; nothing is created.
+        """Store the address; nothing is created.
 
         Args:
             url: A folder, or a URL such as ``s3://bucket/prefix``.
-            keep: How many of the newest are kept.
+            keep: Number of newest checkpoints to keep.
 
         Raises:
             ConfigError: If the URL's protocol is unknown or its driver is not installed.
@@ -57,13 +57,13 @@ class Checkpoints:
         self._is_local = protocol in ("file", "local")
 
     def name_of(self, step: int) -> str:
-        """Return the address of the checkpoint of a step, as people see it."""
+        """Return the address of a step's checkpoint, for display."""
         return f"{self.url.rstrip('/')}/{_file_name(step)}"
 
     def prepare(self) -> None:
-        """Write and remove a small file: a place that cannot be written is found out before hours of work.
+        """Write and remove a small file, to find out before hours of work if the place cannot be written.
 
-        What a killed process left half written is removed.
+        Half-written files of a killed process are removed.
 
         Raises:
             DiskFullError: If there is no room at all.
@@ -80,10 +80,10 @@ class Checkpoints:
         self._remove(path)
 
     def save(self, step: int, state: dict[str, Any]) -> None:
-        """Write the checkpoint of a step: whole or not at all. Then remove the oldest beyond those kept.
+        """Write the checkpoint of a step, whole or not at all, then remove the oldest beyond those kept.
 
         Raises:
-            DiskFullError: If there is no room; the checkpoints before it stay.
+            DiskFullError: If there is no room; earlier checkpoints stay.
             StoreError: If the place cannot be written.
         """
         with self._explained(f"{_file_name(step)} cannot be written"):
@@ -101,7 +101,7 @@ class Checkpoints:
             return
         buffer = io.BytesIO()
         write_sealed(buffer, state)
-        # An object comes to be when all of it has arrived.
+        # An object appears only after all of it has arrived.
         self._files.pipe_file(path, buffer.getvalue())
         self._files.invalidate_cache()
         expected, found = buffer.tell(), self._files.size(path)
@@ -109,14 +109,14 @@ class Checkpoints:
             raise StoreError(f"{path}: {found} of {expected} bytes have arrived; run again")
 
     def _remove(self, path: str) -> None:
-        """Remove a file; one that stays harms nobody."""
+        """Remove a file; one that cannot be removed does no harm."""
         try:
             self._files.rm_file(path)
         except Exception as error:  # noqa: BLE001 - each driver has exceptions of its own
             log.warning("%s: cannot be removed (%s)", path, _one_line(error))
 
     def steps(self) -> list[int]:
-        """Return the steps that have a file, oldest first; whether it is whole is not looked at.
+        """Return the steps that have a file, oldest first; the files are not checked.
 
         Raises:
             StoreError: If the place cannot be read.
@@ -130,9 +130,9 @@ class Checkpoints:
         return sorted(step for name in names if (step := _step_of(name)) is not None)
 
     def newest_step(self) -> int | None:
-        """Return the newest step whose checkpoint is whole, or None if there is no checkpoint.
+        """Return the newest step with a valid checkpoint, or None if there is no checkpoint.
 
-        Damaged ones are passed over with a warning; the next :meth:`save` removes them.
+        Damaged ones are skipped with a warning; the next :meth:`save` removes them.
 
         Raises:
             StoreError: If there are checkpoints and all are damaged, or the place cannot be read.
@@ -142,25 +142,25 @@ class Checkpoints:
             if self._content(step) is not None:
                 return step
             self._damaged.add(step)
-            log.warning("%s: damaged checkpoint passed over", self.name_of(step))
+            log.warning("%s: damaged checkpoint skipped", self.name_of(step))
         if steps:
             names = ", ".join(_file_name(step) for step in steps)
             raise StoreError(
-                f"{self.url}: no checkpoint is whole ({names}); put one back from a copy, "
-                "or remove them to train from the start"
+                f"{self.url}: all checkpoints are damaged ({names}); restore one from a copy, "
+                "or remove them to train from scratch"
             )
         return None
 
     def load(self, step: int, *, device: str = "cpu") -> dict[str, Any]:
-        """Return the checkpoint of a step. Only tensors and plain values are loaded (``weights_only``).
+        """Load the checkpoint of a step. Only tensors and plain values are loaded (``weights_only``).
 
         Raises:
-            StoreError: If it is damaged or gone.
+            StoreError: If it is damaged or missing.
         """
         content = self._content(step)
         try:
             if content is None:
-                raise StoreError("it is damaged or gone")
+                raise StoreError("it is damaged or missing")
             state: dict[str, Any] = read_state(content, device=device)
         except StoreError as error:
             raise StoreError(
@@ -169,12 +169,12 @@ class Checkpoints:
         return state
 
     def load_newest(self, *, device: str = "cpu") -> dict[str, Any] | None:
-        """Return the newest whole checkpoint, or None if there is no checkpoint; see :meth:`newest_step`."""
+        """Load the newest valid checkpoint; None if there is no checkpoint. See :meth:`newest_step`."""
         step = self.newest_step()
         return None if step is None else self.load(step, device=device)
 
     def _content(self, step: int) -> bytes | memoryview | None:
-        """Return what the seal of a step's file closes in, or None if it does not hold."""
+        """Return the sealed content of a step's file, or None if the seal is invalid."""
         with self._explained(f"{_file_name(step)} cannot be read"):
             try:
                 whole: bytes = self._files.cat_file(self._path(step))
@@ -193,37 +193,37 @@ class Checkpoints:
 
     @contextmanager
     def _explained(self, what: str) -> Iterator[None]:
-        """Turn what a driver raises into one line: each has exceptions of its own."""
+        """Turn a driver's exception into one line; each driver has its own exceptions."""
         try:
             yield
         except DiskFullError as error:
-            raise DiskFullError(f"{error}; the checkpoints before it are kept") from error
+            raise DiskFullError(f"{error}; earlier checkpoints are kept") from error
         except LsbenchError:
             raise
         except (MemoryError, RuntimeError, TypeError, AttributeError, pickle.PickleError):
-            raise  # of torch or of the program, not of the place
+            raise  # an error of torch or of the program, not of the place
         except Exception as error:
             reason = getattr(error, "strerror", None) or _one_line(error)
             if getattr(error, "errno", None) in NO_ROOM:
-                raise DiskFullError(f"{self.url}: {what}, there is no room ({reason})") from error
+                raise DiskFullError(f"{self.url}: {what}: no space left ({reason})") from error
             raise StoreError(f"{self.url}: {what} ({reason}); see `checkpoint_url`") from error
 
 
 def checkpoints_of(folder: Path, url: str | None = None) -> Checkpoints:
-    """Return where a job's training keeps its checkpoints.
+    """Return the checkpoints of a job's training.
 
     Args:
         folder: The job's folder; its name is the job's id.
         url: A place for the checkpoints of many jobs; default: the job's own folder.
 
     Raises:
-        ConfigError: If `url` is no place that every process of the training sees.
+        ConfigError: If some process of the training cannot see `url`.
     """
     if url is None:
         return Checkpoints(folder / FOLDER)
     if "://" not in url and not Path(url).expanduser().is_absolute():
         raise ConfigError(
-            f"checkpoint_url {url}: is relative, and processes start in other folders; "
+            f"checkpoint_url {url}: is a relative path, but processes start in other folders; "
             f"give the whole path ('{Path(url).absolute()}') or a URL"
         )
     return Checkpoints(f"{url.rstrip('/')}/{folder.name}")
@@ -241,5 +241,5 @@ def _step_of(name: str) -> int | None:
 
 
 def _one_line(error: BaseException) -> str:
-    """Return an error's message in one line."""
+    """Return an error's message on one line."""
     return " ".join(str(error).split()) or type(error).__name__

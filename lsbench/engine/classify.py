@@ -1,4 +1,4 @@
-"""What the classification jobs share: the model of a variant and the batches of its data set."""
+"""Parts shared by the classification jobs: the model of a variant and the batches of its data set."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from lsbench.models.factory import create_model
 
 
 def create_variant(context: JobContext, data: OpenData) -> nn.Module:
-    """Return the job's model with fresh weights, which follow from the job's seed alone.
+    """Return the job's model with fresh weights, which depend on the job's seed alone.
 
     Args:
         context: The job.
-        data: The variant's own data set, whose classes and image size the model is made for.
+        data: The variant's own data set; gives the number of classes and the image size.
     """
     variant = context.job.variant
     return create_model(
@@ -38,23 +38,23 @@ def create_variant(context: JobContext, data: OpenData) -> nn.Module:
 
 
 def create_tested(context: JobContext, data: OpenData, which: Weights) -> nn.Module:
-    """Return the job's model with the weights that are to be tested.
+    """Return the job's model with the weights to be tested.
 
     Args:
         context: The job.
         data: The variant's own data set.
-        which: Of the training that the job needs, the last weights or their moving average; or those that
-            the variant's ``model_args`` name.
+        which: The last weights or the moving average of the training that the job needs; or the weights named
+            in the variant's ``model_args``.
 
     Raises:
-        ConfigError: If pretrained weights are asked for and the variant names none.
+        ConfigError: If pretrained weights are requested and the variant names none.
         StoreError: If the training left no readable weights.
     """
     variant = context.job.variant
     if which == "pretrained":
         if not variant.model_args.get("pretrained") and not variant.model_args.get("checkpoint"):
             raise ConfigError(
-                f"{context.job.label}: expected pretrained weights of '{variant.model}', and none are named; "
+                f"{context.job.label}: expected pretrained weights of '{variant.model}', found none; "
                 "give model_args: {pretrained: true} or {checkpoint: FILE}"
             )
         return create_variant(context, data)
@@ -76,12 +76,12 @@ def _trained(context: JobContext, data: OpenData, name: str) -> nn.Module:
 
 
 def usable_workers(asked: int) -> int:
-    """Return the loader processes to start: no more than a rank has CPUs here; it changes no result."""
+    """Return the number of loader processes, at most the CPUs of this rank; it changes no result."""
     return min(asked, max(1, usable_cpus() // ranks_on_this_node()))
 
 
 def create_objective(context: JobContext, recipe: Recipe, model: nn.Module, data: OpenData) -> Objective:
-    """Return what the training minimises; with a teacher, `model` is made to answer with two heads."""
+    """Return the training objective; with a teacher, `model` is switched to two heads."""
     num_classes = data.num_classes
     if recipe.distill is None:
         return Objective(recipe, num_classes)
@@ -114,7 +114,7 @@ def create_train_batches(context: JobContext, recipe: Recipe, data: OpenData) ->
 def create_eval_batches(
     data: OpenData, split: str, *, batch_size: int, workers: int
 ) -> Iterable[tuple[Tensor, Tensor]]:
-    """Return a split as batches in its fixed order; of several ranks, this rank's part of them.
+    """Return a split as batches in its fixed order; with several ranks, this rank's part of them.
 
     Args:
         data: A data set.

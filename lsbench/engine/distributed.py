@@ -1,7 +1,7 @@
-"""Train with several processes (ranks): the world of ranks, and what they exchange.
+"""Train with several processes (ranks): the world of ranks, and their communication.
 
-A world is started by torchrun, whose environment variables say which rank a process is. Every
-function here also works in a world of one, where it exchanges nothing.
+A world is started by torchrun, whose environment variables give the rank of a process. Every function here
+also works in a world of one, without communication.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from lsbench.engine.batch_norm import is_synchronised, synchronise
 
 T = TypeVar("T")
 
-#: How long a rank waits for the others. Loading data or a validation on the first rank may take long.
+#: Time a rank waits for the others. Loading data or a validation on the first rank may take long.
 PATIENCE = timedelta(minutes=30)
 
 
 @dataclass(frozen=True)
 class World:
-    """Which of how many ranks this process is.
+    """The rank of this process and the number of ranks.
 
     Attributes:
         rank: Number of this process, from 0.
@@ -44,24 +44,24 @@ class World:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the rank that writes, logs and reports."""
+        """True for the rank that writes, logs and reports."""
         return self.rank == 0
 
     @property
     def is_shared(self) -> bool:
-        """Whether there are other ranks."""
+        """True if there are other ranks."""
         return self.size > 1
 
 
 def current_world() -> World:
-    """Return the world that this process has joined; a process on its own is the first of one."""
+    """Return the world that this process has joined; a single process is the first of one."""
     if dist.is_available() and dist.is_initialized():
         return World(dist.get_rank(), dist.get_world_size())
     return World()
 
 
 def ranks_on_this_node() -> int:
-    """Return how many ranks of this process's world share its node, this one among them."""
+    """Return the number of ranks of this world on this node, including this one."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
@@ -69,7 +69,7 @@ def join_world(device: str) -> World:
     """Join the world that the environment describes and return this process's place in it.
 
     Args:
-        device: ``"cpu"`` (the ranks talk by gloo) or ``"cuda"`` (by NCCL, through the current device).
+        device: ``"cpu"`` (ranks communicate by gloo) or ``"cuda"`` (by NCCL, through the current device).
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
         backend = "nccl" if device == "cuda" else "gloo"
@@ -85,10 +85,10 @@ def leave_world() -> None:
 
 
 def synchronised_batch_norm(model: nn.Module) -> nn.Module:
-    """Return `model` with batch normalisations that see the batches of all ranks as one.
+    """Replace batch normalisations of `model` by ones over the batches of all ranks, and return the model.
 
-    On the GPU these are torch's ``SyncBatchNorm``, which refuses CPU tensors; there they are our own.
-    Parameters, running statistics and their names stay. In a world of one the model stays as it is.
+    On the GPU these are torch's ``SyncBatchNorm``, which refuses CPU tensors; on the CPU they are lsbench's
+    own. Parameters, running statistics and their names stay. In a world of one the model is unchanged.
 
     Raises:
         ConfigError: If the model has a batch normalisation that cannot be synchronised.
@@ -100,17 +100,17 @@ def synchronised_batch_norm(model: nn.Module) -> nn.Module:
 
 
 def wrap(model: nn.Module, world: World) -> nn.Module:
-    """Return `model` so that its backward pass averages the gradients over all ranks.
+    """Wrap `model` so that its backward pass averages the gradients over all ranks.
 
-    The state dict of what comes back has other names: keep the model itself for checkpoints. Where batch
-    normalisation is not synchronised, the first rank's running statistics are everyone's.
+    The state dict of the wrapper has other names: use the model itself for checkpoints. If batch
+    normalisation is not synchronised, all ranks use the first rank's running statistics.
     """
     if not world.is_shared:
         return model
     on_gpu = next(model.parameters()).is_cuda
     devices = [torch.cuda.current_device()] if on_gpu else None
     with warnings.catch_warnings():
-        # torch 2.14 has another name for it, which 2.11 does not know.
+        # Renamed in torch 2.14; 2.11 only knows this name.
         warnings.filterwarnings("ignore", message=".*broadcast_buffers.*", category=FutureWarning)
         return DistributedDataParallel(
             model,
@@ -121,11 +121,11 @@ def wrap(model: nn.Module, world: World) -> nn.Module:
 
 
 def accumulating(model: nn.Module, *, is_last: bool) -> AbstractContextManager[None]:
-    """Return the context of one forward and backward pass of an update made of several.
+    """Return the context of one forward and backward pass of an update with several passes.
 
     Args:
         model: As :func:`wrap` returned it.
-        is_last: Whether it is the update's last pass: only then are gradients exchanged.
+        is_last: Whether it is the update's last pass: gradients are exchanged only then.
     """
     if is_last or not isinstance(model, DistributedDataParallel):
         return contextlib.nullcontext()
@@ -140,7 +140,7 @@ def share_buffers(model: nn.Module) -> None:
 
 
 def sum_over_ranks(tensor: Tensor) -> Tensor:
-    """Return the sum of every rank's `tensor`, the same on all of them; `tensor` is not changed."""
+    """Return the sum of every rank's `tensor`, the same on all ranks; `tensor` is not changed."""
     if not current_world().is_shared:
         return tensor
     total = tensor.detach().clone()
@@ -149,10 +149,10 @@ def sum_over_ranks(tensor: Tensor) -> Tensor:
 
 
 def gather_over_ranks(value: T) -> list[T]:
-    """Return every rank's `value`, in the order of ranks; on all of them.
+    """Return every rank's `value`, in the order of ranks, on all ranks.
 
     Args:
-        value: Anything that can be pickled; tensors on the CPU.
+        value: Anything that can be pickled; tensors must be on the CPU.
     """
     world = current_world()
     if not world.is_shared:
@@ -163,10 +163,10 @@ def gather_over_ranks(value: T) -> list[T]:
 
 
 def from_first_rank(value: T) -> T:
-    """Return the first rank's `value`, on all ranks: what one must decide for all.
+    """Return the first rank's `value` on all ranks, for a decision that one rank makes for all.
 
     Args:
-        value: Anything that can be pickled; what other ranks give is ignored.
+        value: Anything that can be pickled; the values of other ranks are ignored.
     """
     if not current_world().is_shared:
         return value
@@ -176,9 +176,9 @@ def from_first_rank(value: T) -> T:
 
 
 def shared_counter() -> Callable[[], int]:
-    """Return what counts 0, 1, 2, ... over all ranks together: no number is given out twice.
+    """Return a counter over all ranks together: 0, 1, 2, ..., no number is given twice.
 
-    All ranks call this function at the same point; the counter is each rank's to call as often as it likes.
+    All ranks call this function at the same point; afterwards each may call the counter as often as it likes.
     """
     world = current_world()
     if not world.is_shared:
@@ -191,9 +191,9 @@ def shared_counter() -> Callable[[], int]:
 
 
 def is_lost_rank(error: BaseException) -> bool:
-    """Return whether an error says that another rank is gone, rather than what went wrong itself.
+    """Return True if an error only says that another rank is gone.
 
-    Gloo and NCCL raise a plain ``RuntimeError`` in the ranks that are left.
+    Gloo and NCCL raise a plain ``RuntimeError`` in the remaining ranks.
     """
     if isinstance(error, dist.DistError):
         return True

@@ -1,4 +1,4 @@
-"""The settings that all jobs share which test a model: whose weights, and how images are fed to it.
+"""Settings shared by all jobs that test a model: its weights, and the feeding of images.
 
 The planning half reads this module, so it imports no torch.
 """
@@ -16,26 +16,26 @@ Weights = Literal["last", "ema", "pretrained"]
 
 
 class EvaluationSpec(JobSpec):
-    """Whose weights are tested, and how images are fed to the model."""
+    """Settings of the tested weights and of feeding images to the model."""
 
     runtime_fields: ClassVar[frozenset[str]] = frozenset({"data_workers"})
     later_fields: ClassVar[frozenset[str]] = frozenset({"weights"})
 
     weights: Weights = Field(
         default="last",
-        description="of the training: those after the last update, or their moving average; pretrained: no "
-        "training, those that the variant's model_args name (checkpoint, or pretrained: true)",
+        description="of the training: after the last update, or the moving average; pretrained: no "
+        "training, the weights named in the variant's model_args (checkpoint, or pretrained: true)",
     )
-    batch_size: int = Field(default=256, ge=1, description="images that go through the model at a time")
+    batch_size: int = Field(default=256, ge=1, description="images per batch")
     channels_last: bool = Field(default=False, description="memory layout of images and weights")
     data_workers: int = Field(default=0, ge=0, description="loader processes; changes no result")
 
     @classmethod
     def needed_kinds(cls, settings: Mapping[str, Any], usual: tuple[str, ...]) -> tuple[str, ...]:
-        """Return no kind for pretrained weights: nothing is trained."""
+        """Return no kind for pretrained weights: no training is needed."""
         return () if settings.get("weights") == "pretrained" else usual
 
     def check_need(self, need: JobSpec) -> None:
-        """Raise a ValueError if the moving average is to be tested of a training that keeps none."""
+        """Raise a ValueError if the moving average is to be tested but the training keeps none."""
         if self.weights == "ema" and getattr(need, "ema_decay", 0.0) is None:
             raise ValueError("the training keeps no moving average: set its ema_decay")

@@ -1,4 +1,4 @@
-"""Run a model over a split and keep what each image got."""
+"""Run a model over a split and keep the result of each image."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lsbench.engine.distributed import current_world, gather_over_ranks, share_b
 from lsbench.engine.heads import Head
 from lsbench.metrics import Metric, as_metric
 
-#: Beside the metrics' names, in what is found of a batch.
+#: Keys beside the metrics' names in the results of a batch.
 TARGETS, PREDICTIONS = "<targets>", "<predictions>"
 
 PerImage = Callable[[Tensor, Tensor], Tensor]
@@ -25,12 +25,12 @@ PerImage = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model said about each image of a split, in the split's order.
+    """A model's results for each image of a split, in the split's order.
 
     Attributes:
-        targets: True classes, int64, shape ``(N,)``; of several right ones, the one found most likely.
+        targets: True classes, int64, shape ``(N,)``; of several correct ones, the one predicted most likely.
         predictions: Most likely classes, int64, shape ``(N,)``.
-        scores: For each metric what it found of each image, shape ``(N, ...)``.
+        scores: Values of each metric for each image, shape ``(N, ...)``.
     """
 
     targets: NDArray[np.int64]
@@ -39,7 +39,7 @@ class Predictions:
 
     @property
     def num_images(self) -> int:
-        """How many images were seen."""
+        """Image count."""
         return len(self.targets)
 
     def mean(self, metric: str) -> float:
@@ -82,24 +82,24 @@ def evaluate_heads(
     channels_last: bool = False,
     on_batch: Callable[[int], None] | None = None,
 ) -> tuple[Predictions, ...]:
-    """Return what the model predicts over `batches` if it may answer with each of `subsets`, in one pass.
+    """Return the model's predictions over `batches` restricted to each of `subsets`, in one pass.
 
-    The model is in eval mode; its mode is put back afterwards. Several ranks share the work: each is given
-    every so many-th batch, and all return the whole.
+    The model runs in eval mode; its mode is restored afterwards. Several ranks share the batches, and all
+    return the complete results.
 
     Args:
         model: Maps images ``(B, C, H, W)`` to logits ``(B, K)``.
         batches: Pairs of images and labels; of R ranks, rank r has the batches r, r + R, ... Labels are
-            classes ``(B,)``, or all right classes of each image ``(B, L)``, filled up with -1.
-        metrics: Metric name -> metric, or function of (logits, targets) giving one value per image.
-        subsets: Indices of the classes that may be answered; ``None`` for all.
-        device: Where the model is.
-        limit: Stop after this many batches, those of all ranks together.
+            classes ``(B,)``, or all correct classes of each image ``(B, L)``, padded with -1.
+        metrics: Metric name -> metric, or function of (logits, targets) with one value per image.
+        subsets: Indices of the classes that may be predicted; ``None`` for all.
+        device: The model's device.
+        limit: Stop after this many batches over all ranks together.
         channels_last: Memory format of the images.
         on_batch: Called with the number of images seen so far.
 
     Raises:
-        ValueError: If there is no batch, or an image is of no class of a subset.
+        ValueError: If there is no batch, or an image has no class in a subset.
     """
     judges = {name: as_metric(metric) for name, metric in metrics.items()}
     heads = [Head(subset, device) for subset in subsets]
@@ -123,10 +123,10 @@ def evaluate_heads(
 
 
 def _without_gradients(metrics: Iterable[Metric]) -> AbstractContextManager[None]:
-    """Return inference mode, or its slower sister where an attack will need gradients.
+    """Return inference mode, or the slower no-grad mode if an attack needs gradients.
 
-    What a model keeps for later, such as a table of attention biases, would take part in no gradient if it
-    was made in inference mode.
+    Tensors that a model caches, such as a table of attention biases, could not take part in gradients if they
+    were made in inference mode.
     """
     return torch.no_grad() if any(metric.attack for metric in metrics) else torch.inference_mode()
 
@@ -134,7 +134,7 @@ def _without_gradients(metrics: Iterable[Metric]) -> AbstractContextManager[None
 def _on_device(
     batches: Iterable[tuple[Tensor, Tensor]], device: str, *, limit: int | None, channels_last: bool
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield this rank's batches on the device, as many of them as the limit over all ranks leaves it."""
+    """Yield this rank's batches on the device, up to its share of the limit over all ranks."""
     world = current_world()
     memory_format = torch.channels_last if channels_last else torch.contiguous_format
     for step, (images, labels) in enumerate(batches):
@@ -151,7 +151,7 @@ def _judge(
     logits: Tensor,
     metrics: Mapping[str, Metric],
 ) -> dict[str, Tensor]:
-    """Return what is found of a batch: targets, predictions, and each metric's values."""
+    """Return the results of a batch: targets, predictions, and each metric's values."""
     cut = head.cut(logits)
     targets = head.targets(labels, cut)
     said = {TARGETS: head.classes(targets), PREDICTIONS: head.classes(cut.argmax(dim=1))}
@@ -176,7 +176,7 @@ def _joined(found: list[dict[str, Tensor]], metrics: Iterable[str]) -> Predictio
 
 
 def _in_order(shares: list[list[dict[str, Tensor]]]) -> dict[str, NDArray[Any]]:
-    """Return what all ranks found, joined in the order of the split."""
+    """Return the results of all ranks, joined in the order of the split."""
     rounds = itertools.zip_longest(*shares)
     batches = [batch for one_round in rounds for batch in one_round if batch is not None]
     if not batches:

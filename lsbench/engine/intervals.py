@@ -1,4 +1,4 @@
-"""95 % intervals of figures that are means over images."""
+"""95 % intervals of means over images."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def interval_of(per_image: NDArray[Any]) -> dict[str, Any]:
     """Return ``ci_low``, ``ci_high`` and ``ci_method`` of the mean of `per_image`.
 
     Args:
-        per_image: Booleans, for Wilson's interval of a share; or numbers, for the normal one of a mean.
-            Shape ``(N,)``.
+        per_image: Booleans, for Wilson's interval of a fraction; or numbers, for the normal interval of a
+            mean. Shape ``(N,)``.
     """
     if per_image.dtype == bool:
         from scipy.stats import binomtest
@@ -29,6 +29,6 @@ def interval_of(per_image: NDArray[Any]) -> dict[str, Any]:
         }
     deviation = float(np.std(per_image, ddof=1)) if len(per_image) > 1 else 0.0
     if deviation == 0:
-        return {}  # nothing is known of the spread, which is no sign that there is none
+        return {}  # the spread of one image is unknown, not zero
     mean, half = float(per_image.mean()), 1.959964 * deviation / math.sqrt(len(per_image))
     return {"ci_low": mean - half, "ci_high": mean + half, "ci_method": f"normal {OVER_IMAGES}"}

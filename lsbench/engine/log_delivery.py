@@ -1,8 +1,7 @@
-"""Show a training to the loggers that its suite has chosen, without ever depending on one.
+"""Send the values of a training to the loggers of its suite, without depending on any of them.
 
-A logger that is not installed ends a job in its first moments. Whatever else goes wrong with one, then
-or later, is said once: the training goes on, and what the logger missed is shown to it when it works
-again.
+A logger that is not installed ends a job at its start. Any other problem with a logger is reported once: the
+training continues, and the logger receives what it missed when it works again.
 """
 
 from __future__ import annotations
@@ -29,18 +28,18 @@ def _warn(message: str) -> None:
 
 
 class MultiLogger:
-    """All loggers of one training; nothing that it does can fail or change the training."""
+    """All loggers of one training; none of their problems can fail or change the training."""
 
     def __init__(self, chosen: Sequence[ChosenLogger], run: RunInfo, *, warn: Warn = _warn) -> None:
         """Open every logger.
 
         Args:
-            chosen: The loggers; their packages are known to be there.
-            run: What they are told about the training.
-            warn: Receives one line per logger that has trouble.
+            chosen: The loggers; their packages are installed.
+            run: Information about the training.
+            warn: Receives one line per logger with a problem.
 
         Raises:
-            ConfigError: If a logger lacks a package that it needs.
+            ConfigError: If a logger lacks a package.
         """
         self._deliveries = [_Delivery(choice, run, warn) for choice in chosen]
         with same_randomness_afterwards():
@@ -54,15 +53,15 @@ class MultiLogger:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close them: as failed if the block raised."""
+        """Close them, as failed if the block raised."""
         self.close(ok=kind is None)
 
     def log(self, epoch: int, metrics: Mapping[str, float | None]) -> None:
-        """Show one finished epoch.
+        """Log one finished epoch.
 
         Args:
-            epoch: Counted from 1; it may go back, where a training is taken up from an earlier epoch.
-            metrics: Name -> value; one that was not measured (None) is left out.
+            epoch: Counted from 1; it may go back if a training resumes from an earlier epoch.
+            metrics: Name -> value; None (not measured) is left out.
         """
         shown = {name: float(value) for name, value in metrics.items() if value is not None}
         with same_randomness_afterwards():
@@ -70,14 +69,14 @@ class MultiLogger:
                 delivery.log(epoch, shown)
 
     def close(self, ok: bool) -> None:
-        """End every run, after a last try to deliver what a logger has missed."""
+        """End every run, after a last attempt to deliver what a logger has missed."""
         with same_randomness_afterwards():
             for delivery in self._deliveries:
                 delivery.close(ok)
 
 
 class _Delivery:
-    """The way to one logger: opens it, keeps what it missed, and tries again ever less often."""
+    """The delivery to one logger: opens it, keeps what it missed, and retries at growing intervals."""
 
     def __init__(self, choice: ChosenLogger, run: RunInfo, warn: Warn) -> None:
         self._choice, self._run, self._warn = choice, run, warn
@@ -119,7 +118,7 @@ class _Delivery:
             self._failed(error)
 
     def _deliver(self) -> None:
-        """Show the logger all that it has missed; what it has seen is not shown again."""
+        """Send the logger everything it has missed; nothing is sent twice."""
         if self._logger is None:
             self._logger = self._choice.kind.open(self._choice.options, self._run)
         while self._missed:
@@ -131,23 +130,23 @@ class _Delivery:
         if not self._has_warned:
             reason = shorten((str(error).strip().splitlines() or [""])[0], LONGEST_REASON, placeholder=" ...")
             self._warn(
-                f"logger {self._choice.name}: {type(error).__name__}: {reason}; the training goes on and the "
-                "logger is tried again; every number is kept in the results"
+                f"logger {self._choice.name}: {type(error).__name__}: {reason}; the training continues, the "
+                "logger is tried again, and every number is kept in the results"
             )
         self._has_warned = True
         self._failures, self._left_out = self._failures + 1, 0
 
 
 def open_loggers(choices: Sequence[Any], run: RunInfo, *, warn: Warn = _warn) -> MultiLogger:
-    """Open the loggers of a training; to be called in its first moments, by its first rank alone.
+    """Open the loggers of a training; call it at the start, on the first rank alone.
 
     Args:
         choices: A recipe's `loggers`.
-        run: What they are told; with the epochs that are finished already, a run is continued.
-        warn: Receives one line per logger that has trouble.
+        run: Information for the loggers; with finished epochs, a run is continued.
+        warn: Receives one line per logger with a problem.
 
     Raises:
-        ConfigError: If a logger does not exist or is not installed; names all of those.
+        ConfigError: If loggers do not exist or are not installed; names all of them.
     """
     chosen = [parse_logger(choice) for choice in choices]
     problems = []
@@ -165,16 +164,16 @@ def open_loggers(choices: Sequence[Any], run: RunInfo, *, warn: Warn = _warn) ->
 def _not_importable(choice: ChosenLogger, error: ImportError) -> str:
     return (
         f"loggers: {choice.name}: cannot be imported here ({error}); "
-        f'install it with `pip install "{choice.kind.install}"`, or take it out of the suite'
+        f'install it with `pip install "{choice.kind.install}"`, or remove it from the suite'
     )
 
 
 def run_info(context: JobContext, *, start_epoch: int) -> RunInfo:
-    """Return what loggers are told about a job.
+    """Return the information about a job for loggers.
 
     Args:
         context: The running job.
-        start_epoch: Epochs that are finished already; 0 in a new training.
+        start_epoch: Epochs finished before this process; 0 in a new training.
     """
     job, folder = context.job, context.folder.absolute()
     model = {name: value for name, value in job.variant.model_identity().items() if value is not None}

@@ -1,4 +1,4 @@
-"""Watch the losses of a training, and stop it when they are lost."""
+"""Watch the losses of a training, and stop it when it diverges."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from torch import Tensor
 
 from lsbench.core.errors import DivergedError
 
-#: On a GPU a look waits for all that is queued there; so many updates pass between two.
+#: Reading a loss on a GPU waits for all queued work; this many updates pass between two reads.
 LOOK_EVERY = 32
 EXPLOSION = 10.0
 
 
 class LossWatch:
-    """The losses of an epoch; on a GPU they stay there until somebody looks.
+    """The losses of an epoch; on a GPU they stay there until they are read.
 
     Attributes:
-        total: Sum of the losses looked at in this epoch.
-        first: The training's very first loss, None before it.
-        last: The last loss looked at.
+        total: Sum of the losses read in this epoch.
+        first: The training's very first loss; None before it.
+        last: The last loss read.
     """
 
     def __init__(self, max_loss: float | None) -> None:
         """Start watching.
 
         Args:
-            max_loss: A larger loss has diverged; None: ten times the first one.
+            max_loss: Losses above it count as diverged; None: ten times the first one.
         """
         self._max_loss = max_loss
         self._waiting: list[tuple[int, float, Tensor]] = []
@@ -36,7 +36,7 @@ class LossWatch:
         self.last: float | None = None
 
     def add(self, update: int, lr: float, loss: Tensor) -> None:
-        """Note an update's loss, and look if it costs nothing or is time.
+        """Record an update's loss, and read the recorded losses if that is cheap or due.
 
         Args:
             update: Number of the update in the whole training, from 0.
@@ -51,10 +51,11 @@ class LossWatch:
             self.look()
 
     def look(self) -> None:
-        """Take over the losses that were noted.
+        """Read the recorded losses.
 
         Raises:
-            DivergedError: If one is not finite or has exploded: which, at what rate, and the last good one.
+            DivergedError: If one is not finite or has exploded: the update, its learning rate, and the last
+            good loss.
         """
         if not self._waiting:
             return
@@ -69,7 +70,7 @@ class LossWatch:
             self.last = value
 
     def start_epoch(self, total: float = 0.0) -> None:
-        """Begin an epoch, or go on with one whose losses so far sum to `total`."""
+        """Start an epoch, or continue one whose losses so far sum to `total`."""
         self._waiting.clear()
         self.total = total
 

@@ -1,17 +1,17 @@
 """Recipes by name: settings of published trainings. No torch here.
 
-``lsnet_300e`` is the training of LSNet-T and -S on ImageNet-1K, ``lsnet_100e`` the same in the 100 epochs
-of the paper's analyses; LSNet-B takes ``weight_decay: 0.05``. Sources: Wang et al., CVPR 2025
-(arXiv:2503.23135), Table 1 of its supplement, and the authors' code, which is followed where the two differ:
+``lsnet_300e`` is the training of LSNet-T and -S on ImageNet-1K, ``lsnet_100e`` the same in the 100 epochs of
+the paper's analyses; LSNet-B takes ``weight_decay: 0.05``. Sources: Wang et al., CVPR 2025
+(arXiv:2503.23135), Table 1 of its supplement, and the authors' code, which takes precedence:
 
 - The rate is 4e-3 for a batch of 2048 and scales with the batch. (The code's own number, 1e-3, is for 512.)
-- "Gradient clip 0.02" is adaptive clipping by that factor, heads included.
-- Colour jitter (0.4 in the table) is off: timm leaves it out where RandAugment is given.
+- "Gradient clip 0.02" is adaptive clipping with that factor, heads included.
+- Colour jitter (0.4 in the table) is off: timm ignores it if RandAugment is given.
 - Repeated augmentation with three copies is on, and an average of the weights with decay 0.99996 is kept;
   the table has neither. Here the average is evaluated too.
 - The rate changes once an epoch and one epoch late: the first two epochs run at 1e-6, the cosine counts from
   the first epoch, warm-up included, and there is no cool-down.
-- Batch statistics are those of one device's 256 images, also where fewer devices take them in turn.
+- Batch statistics are those of one device's 256 images, even if fewer devices process them in turn.
 - Everything runs in fp32.
 """
 

@@ -1,4 +1,4 @@
-"""What a training minimises: mixed images, soft targets, and a teacher's word.
+"""The training objective: mixed images, soft targets, and a teacher's predictions.
 
 Shapes: B images of a batch, K classes.
 """
@@ -23,7 +23,7 @@ Outputs = Tensor | tuple[Tensor, Tensor]
 
 
 class Objective(nn.Module):
-    """What a training minimises on a batch: it mixes the batch first, and asks a teacher too."""
+    """The loss that a training minimises on a batch; mixes the batch first, and may use a teacher."""
 
     def __init__(self, recipe: Recipe, num_classes: int, teacher: nn.Module | None = None) -> None:
         """Prepare the loss.
@@ -43,12 +43,12 @@ class Objective(nn.Module):
         self._teacher = teacher
 
     def mix(self, images: Tensor, targets: Tensor, *, seed: int) -> tuple[Tensor, Tensor]:
-        """Return mixed images and soft targets ``(B, K)``; both as they are where the recipe does not mix.
+        """Return mixed images and soft targets ``(B, K)``; unchanged if the recipe does not mix.
 
         Args:
             images: ``(B, 3, H, W)``, B even; changed in place.
             targets: Classes, int64, ``(B,)``.
-            seed: The batch is mixed as it says, whatever was drawn before.
+            seed: Seed of the mixing, whatever was drawn before.
 
         Raises:
             ConfigError: If the batch is odd.
@@ -67,9 +67,9 @@ class Objective(nn.Module):
         """Return the mean loss over the batch.
 
         Args:
-            images: What the model has seen, for the teacher to see it too.
+            images: The model's input, for the teacher.
             outputs: Logits ``(B, K)``; with a teacher, those of the two heads.
-            targets: Classes ``(B,)``, or soft targets ``(B, K)`` where images are mixed.
+            targets: Classes ``(B,)``, or soft targets ``(B, K)`` if images are mixed.
         """
         if self._distill is None or self._teacher is None:
             return cast(Tensor, self._base(outputs, targets))
@@ -92,11 +92,11 @@ def _create_mixup(recipe: Recipe, num_classes: int) -> Callable[[Tensor, Tensor]
 
 
 def distillation_loss(logits: Tensor, teacher_logits: Tensor, settings: Distill) -> Tensor:
-    """Return how far a head is from the teacher, without ``alpha``.
+    """Return the distance of a head from the teacher, without ``alpha``.
 
     Hard: cross-entropy with the teacher's most likely class. Soft: ``tau ** 2`` times the
     Kullback-Leibler divergence from the teacher's distribution at temperature ``tau``, averaged over all
-    ``B * K`` numbers as DeiT does.
+    ``B * K`` numbers as in DeiT.
 
     Args:
         logits: The second head's, ``(B, K)``.
@@ -118,7 +118,7 @@ def create_teacher(settings: Distill, *, num_classes: int, img_size: int) -> nn.
     """Return the teacher with its trained weights, in eval mode, without gradients.
 
     Raises:
-        ConfigError: If there is no such model, its weights cannot be had, or they are for other classes.
+        ConfigError: If there is no such model, its weights cannot be loaded, or they are for other classes.
     """
     weights = {"pretrained": True} if settings.checkpoint is None else {"checkpoint": settings.checkpoint}
     try:
@@ -129,10 +129,10 @@ def create_teacher(settings: Distill, *, num_classes: int, img_size: int) -> nn.
 
 
 def give_two_heads(model: nn.Module, name: str) -> None:
-    """Make a model return the logits of both its heads in training.
+    """Switch a model to return the logits of both its heads in training.
 
     Raises:
-        ConfigError: If it has one head only.
+        ConfigError: If it has only one head.
     """
     switch = getattr(model, "set_distilled_training", None)
     if switch is None:

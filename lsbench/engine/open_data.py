@@ -1,4 +1,4 @@
-"""The data set of a job: opened once, and handed on to whoever needs it."""
+"""The data set of a job: opened once and passed to its users."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lsbench.data.preflight import check_folders
 
 
 class OpenData:
-    """A data set with its settings; its images are prepared the first time that somebody asks for them.
+    """A data set with its settings; its images are prepared on first use.
 
     Attributes:
         plugin: The data set's plug-in.
@@ -23,11 +23,11 @@ class OpenData:
     """
 
     def __init__(self, settings: Mapping[str, Any], data_root: str | None) -> None:
-        """Read the settings; no image is looked at.
+        """Read the settings; no image is read.
 
         Args:
             settings: Name and options, as a suite gives them.
-            data_root: Folder under which large data sets lie, if one was given.
+            data_root: Folder under which large data sets live, if given.
         """
         self.plugin: DatasetPlugin = DATASETS.load(settings["name"])
         self.spec: Any = self.plugin.spec.model_validate(settings)
@@ -54,19 +54,19 @@ class OpenData:
 
     @property
     def num_classes(self) -> int:
-        """The number of classes; where the plug-in knows it, no image is needed.
+        """Number of classes; if the plug-in knows it, no image is needed.
 
         Raises:
-            DataError: If only the data could tell, and it is missing.
+            DataError: If the number is only known from the data, and it is missing.
         """
         is_open = "folders" in self.__dict__
         return self.folders.num_classes if is_open else int(self.plugin.num_classes(self.spec, self._root))
 
     def require(self, splits: Sequence[str] | None = None) -> None:
-        """Look at a sample of the images; fast while nothing changes.
+        """Check a sample of the images; fast while nothing changes.
 
         Args:
-            splits: Only these; all by default.
+            splits: Only these; default: all.
 
         Raises:
             DataError: If something is missing or wrong; the message says what to do.
@@ -79,8 +79,8 @@ def open_data(context: JobContext, other: Mapping[str, Any] | None = None) -> Op
 
     Args:
         context: The job.
-        other: Settings of another data set; its images have the size of the variant's own unless the
-            settings say otherwise.
+        other: Settings of another data set; its images have the size of the variant's own unless the settings
+            give another.
     """
     own = context.job.variant.dataset
     settings = own if other is None else {"img_size": own["img_size"], **other}
@@ -88,10 +88,10 @@ def open_data(context: JobContext, other: Mapping[str, Any] | None = None) -> Op
 
 
 def open_tested(context: JobContext, other: Mapping[str, Any] | None) -> tuple[OpenData, OpenData]:
-    """Return the job's data set and the one that is tested on, which is the same where no other is given.
+    """Return the job's data set and the one to test on; they are the same if no other is given.
 
     Raises:
-        ConfigError: If the classes of the other data set are not those of the job's.
+        ConfigError: If the classes of the other data set differ from the job's.
         DataError: If the other data set is missing.
     """
     own = open_data(context)
@@ -103,6 +103,6 @@ def open_tested(context: JobContext, other: Mapping[str, Any] | None) -> tuple[O
         raise ConfigError(
             f"{context.job.label}: expected a data set with the {len(known)} classes of "
             f"'{own.name}' ({known[0]}, ...), found '{tested.name}' with "
-            f"{len(found)} ({found[0]}, ...); test on one whose classes are those that the model knows"
+            f"{len(found)} ({found[0]}, ...); test on a data set with the classes that the model knows"
         )
     return own, tested

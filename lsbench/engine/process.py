@@ -12,12 +12,12 @@ import torch
 def prepare_process(*, threads: int, seed: int, wants_gpu: bool) -> str:
     """Set threads, seeds and deterministic algorithms; return ``"cuda"`` or ``"cpu"``.
 
-    Of several ranks on a node each takes a GPU of its own: ``"cuda"`` is then that one.
+    With several ranks on a node each takes a GPU of its own, which ``"cuda"`` then refers to.
 
     Args:
-        threads: CPU threads inside one operator. It changes the order of sums, hence results.
+        threads: CPU threads inside one operator. They change the order of sums, and hence results.
         seed: Seed of all global random streams.
-        wants_gpu: Whether the job was given a GPU; without one it runs on the CPU.
+        wants_gpu: Whether the job was given a GPU; otherwise it runs on the CPU.
     """
     torch.set_num_threads(threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

@@ -1,4 +1,4 @@
-"""How a model is trained: every setting that a training job takes. No torch here."""
+"""The training recipe: every setting of a training job. No torch here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lsbench.loggers import LoggerChoices
 
 
 class Clip(StrictModel):
-    """How gradients are clipped before an update, by timm's ``dispatch_clip_grad``.
+    """Clipping of gradients before an update, by timm's ``dispatch_clip_grad``.
 
     Attributes:
         mode: ``norm`` of all gradients together, ``value`` of each number, or ``agc``: adaptive, by the
@@ -30,14 +30,14 @@ class Clip(StrictModel):
 
 
 class Distill(StrictModel):
-    """A teacher, which the model's second head learns from (Touvron et al., 2021, arXiv:2012.12877).
+    """A teacher that the model's second head learns from (Touvron et al., 2021, arXiv:2012.12877).
 
     Attributes:
-        teacher: Any model of timm or lsbench, timm's tag of weights after a dot; it sees the student's
-            batches as they are.
-        checkpoint: File or address of the teacher's weights; without one, those that its makers publish.
+        teacher: Any model of timm or lsbench, with timm's tag of weights after a dot; it sees the student's
+            batches unchanged.
+        checkpoint: File or address of the teacher's weights; default: the published ones.
         kind: ``hard``: the teacher's most likely class is a target; ``soft``: its whole distribution is.
-        alpha: Share of the teacher's loss in the whole.
+        alpha: Weight of the teacher's loss in the total.
         tau: Temperature of soft distillation.
     """
 
@@ -59,8 +59,8 @@ class Distill(StrictModel):
 class Recipe(JobSpec):
     """Settings of a training.
 
-    The budget is counted in images (``epochs`` times the training split), never in seconds: a busy
-    machine must not change a result.
+    The budget is counted in images (``epochs`` times the training split), never in seconds, so that a busy
+    machine cannot change a result.
     """
 
     runtime_fields: ClassVar[frozenset[str]] = frozenset(
@@ -74,32 +74,32 @@ class Recipe(JobSpec):
         }
     )
 
-    recipe: str | None = Field(default=None, description="a named recipe, for what is not said here")
+    recipe: str | None = Field(default=None, description="a named recipe, for all settings not given here")
     epochs: int = Field(default=10, ge=1, description="passes over the training images")
-    batch_size: int = Field(default=64, ge=1, description="images of one update, on all devices together")
+    batch_size: int = Field(default=64, ge=1, description="images per update, on all devices together")
     device_batch_size: int | None = Field(
-        default=None, ge=1, description="most images that a device takes at once; an update accumulates more"
+        default=None, ge=1, description="most images on a device at once; an update accumulates more"
     )
     sync_batch_norm: bool = Field(default=True, description="batch statistics over all devices")
     lr: float = Field(default=2e-3, gt=0, description="peak learning rate of AdamW")
     lr_reference_batch: int | None = Field(
-        default=None, ge=1, description="the batch that `lr` is meant for: scaled linearly to batch_size"
+        default=None, ge=1, description="the batch size that `lr` is meant for: scaled linearly to batch_size"
     )
     min_lr: float = Field(default=1e-5, ge=0, description="learning rate at the end of the cosine")
     warmup_epochs: float = Field(default=1.0, ge=0, description="epochs in which the rate rises linearly")
     warmup_lr: float = Field(default=1e-6, ge=0, description="learning rate at the start of the warmup")
     lr_step: Literal["update", "epoch", "epoch_late"] = Field(
-        default="update", description="when the rate changes; epoch_late: each epoch has the one before's"
+        default="update", description="when the learning rate changes; epoch_late: one epoch late"
     )
     weight_decay: float = Field(default=0.05, ge=0, description="not applied to 1-D parameters and biases")
     smoothing: float = Field(default=0.1, ge=0, lt=1, description="label smoothing")
-    mixup: float = Field(default=0.0, ge=0, description="alpha of mixup; 0: none")
-    cutmix: float = Field(default=0.0, ge=0, description="alpha of CutMix; 0: none")
+    mixup: float = Field(default=0.0, ge=0, description="alpha of mixup; 0: off")
+    cutmix: float = Field(default=0.0, ge=0, description="alpha of CutMix; 0: off")
     repeats: int = Field(default=1, ge=1, description="repeated augmentation: copies of an image in a batch")
     clip: Clip | None = Field(default=None, description="clipping of gradients; default: none")
     ema_decay: float | None = Field(default=None, gt=0, lt=1, description="moving average of the weights")
     distill: Distill | None = Field(default=None, description="a teacher to learn from; default: none")
-    augment: Augment = Field(default=Augment(), description="how training images are varied")
+    augment: Augment = Field(default=Augment(), description="random changes of training images")
     precision: Literal["fp32", "bf16", "fp16"] = Field(
         default="fp32", description="bf16 and fp16: mixed precision, by autocast"
     )
@@ -108,19 +108,19 @@ class Recipe(JobSpec):
     validate_every: int = Field(default=1, ge=0, description="epochs between validations; 0: only at the end")
     max_unreadable: int = Field(default=0, ge=0, description="unreadable images to skip before giving up")
     max_loss: float | None = Field(
-        default=None, gt=0, description="a loss above it has diverged; default: ten times the first one"
+        default=None, gt=0, description="losses above it count as diverged; default: ten times the first one"
     )
     on_divergence: Literal["fail", "retry_lower_lr"] = Field(
         default="fail",
-        description="retry_lower_lr: go on from the last good checkpoint at half the rate, up to three times",
+        description="retry_lower_lr: resume the last good checkpoint at half the rate, up to three times",
     )
     data_workers: int = Field(default=0, ge=0, description="loader processes; changes no result")
     checkpoint_minutes: float = Field(default=15.0, ge=0, description="between checkpoints within an epoch")
     checkpoint_url: str | None = Field(
-        default=None, description="where checkpoints go, any fsspec URL; default: the job's folder"
+        default=None, description="address for checkpoints, any fsspec URL; default: the job's folder"
     )
     loggers: LoggerChoices = Field(
-        default=(), description="tools that are shown every epoch: tensorboard, wandb, mlflow, trackio"
+        default=(), description="tools that receive every epoch: tensorboard, wandb, mlflow, trackio"
     )
 
     @field_validator("recipe")
@@ -146,7 +146,7 @@ class Recipe(JobSpec):
     def _batches_divide(self) -> Recipe:
         most = self.device_batch_size
         if most is not None and most < self.batch_size and self.batch_size % most:
-            raise ValueError(f"batch_size {self.batch_size} is no multiple of device_batch_size {most}")
+            raise ValueError(f"batch_size {self.batch_size} is not a multiple of device_batch_size {most}")
         return self
 
     @classmethod
@@ -163,7 +163,7 @@ class Recipe(JobSpec):
 
     @property
     def is_mixing(self) -> bool:
-        """Whether images of a batch are mixed."""
+        """True if images of a batch are mixed."""
         return self.mixup > 0 or self.cutmix > 0
 
     def check_ranks(self, ranks: int) -> None:
@@ -171,16 +171,16 @@ class Recipe(JobSpec):
         self.chunks(ranks)
 
     def chunks(self, ranks: int) -> int:
-        """Return into how many equal chunks an update's batch is cut: a multiple of `ranks`.
+        """Return the number of equal chunks of an update's batch: a multiple of `ranks`.
 
-        Each rank takes its share of them one after another, so that the batch of an update is the same on
-        any number of devices.
+        Each rank processes its share of them one after another, so the batch of an update is the same on any
+        number of devices.
 
         Args:
-            ranks: Devices that train together.
+            ranks: Number of devices that train together.
 
         Raises:
-            ValueError: If the batch cannot be cut so.
+            ValueError: If the batch cannot be split this way.
         """
         share, rest = divmod(self.batch_size, ranks)
         most = min(self.device_batch_size or share, share)
@@ -199,6 +199,6 @@ class Recipe(JobSpec):
         return ranks * (share // most)
 
     def validates_after(self, epoch: int) -> bool:
-        """Return whether the model is validated after `epoch` (counted from 0)."""
+        """Return True if the model is validated after `epoch` (counted from 0)."""
         is_last = epoch + 1 == self.epochs
         return is_last or (self.validate_every > 0 and (epoch + 1) % self.validate_every == 0)

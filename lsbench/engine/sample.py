@@ -1,4 +1,4 @@
-"""A few images of a data set to look into a model with, and where their objects are if that is known."""
+"""A few images of a data set for analyses, with the masks of their objects if known."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from lsbench.engine.open_data import OpenData
 
 @dataclass(frozen=True)
 class Sample:
-    """Images, for models and for people.
+    """Images, normalised for models and in RGB for display.
 
     Attributes:
-        images: As a model takes them, normalised, shape (N, 3, H, W).
+        images: Normalised, shape (N, 3, H, W).
         pictures: RGB in [0, 1], shape (N, H, W, 3).
-        masks: Pixels of the object, shape (N, H, W); None where the data set does not know them.
+        masks: Pixels of the object, shape (N, H, W); None if the data set does not know them.
         paths: ``<class>/<file name>`` of each.
     """
 
@@ -31,10 +31,10 @@ class Sample:
 
 
 def read_sample(data: OpenData, split: str, num_images: int) -> Sample:
-    """Return `num_images` of a split, or all where it has fewer, evenly spaced over its sorted list.
+    """Return `num_images` of a split, or all if it has fewer, evenly spaced over its sorted list.
 
     Raises:
-        DataError: If the data is not there.
+        DataError: If the data is missing.
     """
     data.require([split])
     folders = replace(data.folders, limit=min(num_images, data.folders.limit or num_images))

@@ -14,13 +14,13 @@ class Schedule:
     def __init__(self, optimizer: torch.optim.Optimizer, recipe: Recipe, *, steps: int, total: int) -> None:
         """Prepare the schedule of a training.
 
-        With ``lr_step: update`` warm-up is part of the budget and the cosine follows it. By epoch, the
-        cosine counts from the first epoch, as in timm's own default and in the authors' trainings.
+        With ``lr_step: update``, warm-up is part of the budget and the cosine follows it. With steps per
+        epoch, the cosine counts from the first epoch, as in timm's default and in the authors' trainings.
 
         Args:
-            optimizer: Its groups' rates are set.
+            optimizer: The learning rates of its groups are set.
             recipe: The settings.
-            steps: Updates of an epoch.
+            steps: Updates per epoch.
             total: Updates of the whole training.
         """
         self._optimizer, self._steps = optimizer, steps

@@ -1,6 +1,6 @@
-"""What ``torch.save`` writes, with a seal behind it: the content's length and its SHA-256.
+"""Files of ``torch.save`` with a seal at the end: the content's length and its SHA-256.
 
-A reader of ``torch.load`` passes over the seal, so that a sealed file opens as any other.
+``torch.load`` ignores the seal, so a sealed file opens like any other.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import torch
 from lsbench.core.errors import StoreError
 
 MAGIC = b"lsbench-checkpoint-1"
-SEAL_BYTES = len(MAGIC) + 8 + 32  # then the content's length and its SHA-256
+SEAL_BYTES = len(MAGIC) + 8 + 32  # magic bytes, the content's length, its SHA-256
 
 
 class _Writer:
-    """Passes on what it is given, and remembers its length, its hash and why it could not be written."""
+    """Passes on its input, and records its length, its hash and the error if it could not be written."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.length, self.digest = 0, hashlib.sha256()
@@ -37,18 +37,18 @@ class _Writer:
         return len(part)
 
     def flush(self) -> None:
-        """Do nothing: whoever opened the file flushes it."""
+        """Do nothing: the owner of the file flushes it."""
 
 
 def write_state(file: BinaryIO, state: Any) -> bytes:
-    """Write `state` with ``torch.save``, part by part, and return the seal of what was written.
+    """Write `state` with ``torch.save``, part by part, and return the seal of the written bytes.
 
     Args:
-        file: Open for writing; nothing is read from it, and there is no seeking in it.
+        file: Open for writing; it is neither read nor seeked.
         state: Tensors and plain values.
 
     Raises:
-        OSError: If the file cannot be written. From torch itself it is an error about positions instead.
+        OSError: If the file cannot be written; torch itself would raise an error about positions instead.
     """
     writer = _Writer(file)
     try:
@@ -66,7 +66,7 @@ def write_sealed(file: BinaryIO, state: Any) -> None:
 
 
 def opened(whole: bytes) -> memoryview | None:
-    """Return what a seal closes in, or None if there is none or it does not hold.
+    """Return the content inside a valid seal, or None if there is no valid seal.
 
     Args:
         whole: All bytes of a file.
@@ -76,10 +76,10 @@ def opened(whole: bytes) -> memoryview | None:
 
 
 def read_state(content: bytes | memoryview, *, device: str = "cpu") -> Any:
-    """Return what :func:`write_state` wrote.
+    """Read a state that :func:`write_state` wrote.
 
     Raises:
-        StoreError: If it is damaged, or asks for more than tensors and plain values (``weights_only``).
+        StoreError: If it is damaged, or needs more than tensors and plain values (``weights_only``).
     """
     try:
         return torch.load(io.BytesIO(content), map_location=device, weights_only=True)

@@ -1,8 +1,8 @@
-"""Train a classifier by a recipe, from its first update or from its newest checkpoint to the end.
+"""Train a classifier by a recipe, from scratch or from its newest checkpoint.
 
-All randomness of an epoch follows from (seed, epoch, rank), of a batch from (seed, update, chunk), and a
+All randomness of an epoch depends on (seed, epoch, rank), that of a batch on (seed, update, chunk), and a
 checkpoint within an epoch holds the state of every random stream. So a training that is stopped anywhere and
-continued gives the same weights as one that never stopped.
+resumed gives the same weights as one that never stopped.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ class EpochLoader(Protocol):
     """This rank's chunks of every batch of an epoch, as a pure function of (seed, epoch)."""
 
     def set_epoch(self, epoch: int, start_update: int = 0) -> None:
-        """Choose the epoch, and the update of it, that the next iteration begins with."""
+        """Set the epoch and the first update of the next iteration."""
 
     def __len__(self) -> int:
-        """Return the number of updates of an epoch."""
+        """Return the number of updates per epoch."""
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Iterate over (images, targets)."""
@@ -79,16 +79,16 @@ class Trainer:
         device: str = "cpu",
         limit: int | None = None,
     ) -> None:
-        """Prepare a training and take over its newest checkpoint, if there is one.
+        """Prepare a training and restore its newest checkpoint, if there is one.
 
-        Where this process has joined a world, all its ranks do the same with the same arguments.
+        If this process has joined a world, all its ranks do the same with the same arguments.
 
         Args:
-            model: Maps images to logits; moved to `device`. With a teacher, to those of two heads.
+            model: Maps images to logits; moved to `device`. With a teacher, it returns logits of two heads.
             recipe: The settings.
             loader: The training split.
             checkpoints: Where the training keeps its state.
-            objective: What is minimised.
+            objective: The loss to minimise.
             seed: Seed of everything random.
             device: ``"cpu"`` or ``"cuda"``.
             limit: Stop after this many updates in all, or None.
@@ -96,7 +96,7 @@ class Trainer:
         Raises:
             DataError: If the training split holds less than one batch.
             ConfigError: If the batch cannot be shared by the ranks.
-            StoreError: If a checkpoint is damaged or of another architecture.
+            StoreError: If a checkpoint is damaged or has another architecture.
         """
         if len(loader) == 0:
             raise DataError(f"the training split holds less than one batch of {recipe.batch_size} images")
@@ -121,16 +121,16 @@ class Trainer:
 
     @property
     def progress(self) -> Progress:
-        """How far the training is."""
+        """Progress of the training."""
         return self.state.progress
 
     @property
     def epochs(self) -> int:
-        """Epochs of the training, the last of which a limit may cut short."""
+        """Epochs of the training; a limit may cut the last one short."""
         return -(-self.total // self.steps)
 
     def _resume(self) -> None:
-        """Continue from the newest checkpoint: the one that the first rank chooses."""
+        """Resume from the newest checkpoint, as chosen by the first rank."""
         newest = from_first_rank(self.checkpoints.newest_step() if self.world.is_first else None)
         if newest is not None:
             found = self.checkpoints.load(newest, device=self.device)
@@ -143,14 +143,14 @@ class Trainer:
 
         Args:
             emit: Receives progress events.
-            validate: Returns figures of a model on the validation split, to be kept with the epoch.
+            validate: Returns values of a model on the validation split, to be stored with the epoch.
 
         Raises:
             DivergedError: If the loss is no longer finite or has exploded, and no retry is left.
         """
         retries = self.recipe.on_divergence == "retry_lower_lr"
         if retries and self.progress.update == 0:
-            self._save()  # something to go back to
+            self._save()  # a state to return to
         while self.progress.epoch < self.epochs:
             try:
                 self._train_epoch(emit)
@@ -163,16 +163,16 @@ class Trainer:
         return self.progress
 
     def _back_off(self, reason: str, emit: Emit) -> None:
-        """Go back to the newest checkpoint and on at half the learning rate."""
+        """Return to the newest checkpoint and continue at half the learning rate."""
         self._resume()
         self.progress.back_offs += 1
         self.progress.lr_scale *= BACK_OFF
-        self._save()  # an interruption must not forget it
+        self._save()  # so that the lower rate survives an interruption
         where = {"update": self.progress.update, "lr_scale": self.progress.lr_scale}
         emit({"ev": "back_off", **where, "reason": reason})
 
     def _train_epoch(self, emit: Emit) -> None:
-        """Train the updates of the current epoch that are left."""
+        """Train the remaining updates of the current epoch."""
         progress = self.progress
         epoch, begun = progress.epoch, progress.update - progress.epoch * self.steps
         self._prepare_randomness(epoch, begun)
@@ -197,7 +197,7 @@ class Trainer:
         progress.note_times(clock.elapsed_s(), clock.waited_s)
 
     def _prepare_randomness(self, epoch: int, begun: int) -> None:
-        """Seed the random streams for an epoch, or put them where its first updates left them."""
+        """Seed the random streams for an epoch, or restore the state after its first updates."""
         if begun and self.progress.random is not None and self.world.is_first:
             put_random_state(self.progress.random)
         elif self.world.is_first:
@@ -206,7 +206,7 @@ class Trainer:
             seed_everything(derive_seed(self.seed, epoch, begun, self.world.rank))
 
     def _is_save_time(self, clock: _Clock) -> bool:
-        """Return whether to save now; ranks agree on it, and where all of them have looked at the losses."""
+        """Return True if it is time to save; ranks agree on it, after all of them have read the losses."""
         if not self.world.is_shared:
             return clock.is_save_time()
         return self.progress.update % LOOK_EVERY == 0 and from_first_rank(clock.is_save_time())
@@ -247,13 +247,13 @@ class Trainer:
 
     def _emit_step(self, emit: Emit, epoch: int, step: int, steps: int, images_per_s: float) -> None:
         if not self.world.is_shared:
-            self.watch.look()  # ranks look at the same updates, lest one alone finds that all is lost
+            self.watch.look()  # ranks read at the same updates, so that all see a divergence together
         where = {"epoch": epoch + 1, "epochs": self.epochs, "step": step, "steps": steps}
         loss = round(self.watch.total / step, 4)
         emit({"ev": "step", **where, "loss": loss, "images_per_s": round(images_per_s, 1)})
 
     def _end_epoch(self, emit: Emit, validate: Validate) -> None:
-        """Validate, keep the epoch's figures and save."""
+        """Validate, store the epoch's values and save."""
         progress = self.progress
         epoch = progress.epoch
         updates = min(self.steps, self.total - epoch * self.steps)
@@ -271,7 +271,7 @@ class Trainer:
         emit({"ev": "epoch", "epoch": epoch + 1, "epochs": self.epochs, **entry})
 
     def save_weights(self, folder: Path) -> None:
-        """Write the trained weights, and their average, for the jobs that need them; the first rank does."""
+        """Write the trained weights, and their average, for later jobs; on the first rank."""
         if not self.world.is_first:
             return
         weights.save(folder / weights.WEIGHTS, self.model.state_dict())
@@ -292,7 +292,7 @@ class Trainer:
 
 
 class _Clock:
-    """When to speak, when to save, and how long the batches were waited for."""
+    """Times progress events and saves, and measures the time spent waiting for batches."""
 
     def __init__(self, save_every_s: float) -> None:
         self._started = self._spoke = self._saved = time.monotonic()

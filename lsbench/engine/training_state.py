@@ -1,4 +1,4 @@
-"""Everything that a training must remember to go on as if it had never stopped."""
+"""The complete state of a training, from which it resumes as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from lsbench.engine.weights import load_weights
 
 @dataclass
 class Progress:
-    """How far a training is.
+    """Progress of a training.
 
     Attributes:
         epoch: Epochs finished.
-        update: Updates made in all; the position in the order of the samples follows from it.
+        update: Updates made in total; the position in the order of the samples follows from it.
         history: One entry per finished epoch: mean training loss, learning rate, validation top-1.
         epoch_loss: Sum of the losses of the unfinished epoch.
-        epoch_s: Seconds that the unfinished epoch has taken before this process.
-        epoch_waited_s: Seconds of them spent waiting for batches.
+        epoch_s: Seconds of the unfinished epoch before this process.
+        epoch_waited_s: Seconds of `epoch_s` spent waiting for batches.
         first_loss: The very first loss.
         last_loss: The last one.
         lr_scale: Factor on the scheduled learning rate, lowered after a divergence.
-        back_offs: How often it was.
-        random: State of the random streams, where an epoch was left.
+        back_offs: Number of times that it was lowered.
+        random: State of the random streams inside an unfinished epoch.
     """
 
     epoch: int = 0
@@ -46,12 +46,12 @@ class Progress:
     random: dict[str, Any] | None = None
 
     def note_times(self, elapsed_s: float, waited_s: float) -> None:
-        """Add what this process has spent on the epoch."""
+        """Add the time that this process has spent on the epoch."""
         self.epoch_s += elapsed_s
         self.epoch_waited_s += waited_s
 
     def take_times(self) -> dict[str, float]:
-        """Return the epoch's duration and the share of it spent waiting for batches, and forget them."""
+        """Return the epoch's duration and the fraction spent waiting for batches, and reset both."""
         times = {
             "train_s": round(self.epoch_s, 3),
             "data_wait_frac": round(self.epoch_waited_s / self.epoch_s, 4) if self.epoch_s else 0.0,
@@ -62,14 +62,14 @@ class Progress:
 
 @dataclass
 class TrainingState:
-    """A model and all that trains it.
+    """A model with its optimizer and everything else that is trained or updated with it.
 
     Attributes:
         model: The model.
-        optimizer: timm's AdamW; 1-D parameters, biases and what the model names do not decay.
-        scaler: Loss scaling of fp16; does nothing in other precisions.
+        optimizer: timm's AdamW; 1-D parameters, biases and parameters named by the model do not decay.
+        scaler: Loss scaling for fp16; does nothing in other precisions.
         ema: Moving average of the weights, if the recipe keeps one.
-        progress: How far the training is.
+        progress: Progress of the training.
     """
 
     model: nn.Module
@@ -105,15 +105,15 @@ class TrainingState:
         }
 
     def restore(self, state: Mapping[str, Any], *, steps: int, where: str) -> None:
-        """Take over a state that :meth:`read` returned; settings such as weight decay stay the recipe's.
+        """Restore a state that :meth:`read` returned; settings such as weight decay stay the recipe's.
 
         Args:
-            state: Also one of the first version, which has `epoch` and `history` alone.
-            steps: Updates of an epoch.
+            state: May be one of the first version, which has only `epoch` and `history`.
+            steps: Updates per epoch.
             where: The checkpoint's name, for messages.
 
         Raises:
-            StoreError: If it is of another architecture.
+            StoreError: If it has another architecture.
         """
         load_weights(self.model, state["model"], where=where)
         settings = [

@@ -1,4 +1,4 @@
-"""Trained weights: written atomically, loaded without running any code in them."""
+"""Trained weights: written atomically, loaded without running any code."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ WEIGHTS, EMA = "checkpoints/weights.pt", "checkpoints/ema.pt"
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` so that `path` holds the old content or the new one, never half of it.
+    """Write `state` so that `path` holds the old content or the new one, never a part of it.
 
     Raises:
-        DiskFullError: If there is no room.
+        DiskFullError: If there is no space left.
     """
     with atomic_write(path) as file:
         write_state(file, state)
 
 
 def load(path: Path, *, device: str = "cpu") -> dict[str, Any] | None:
-    """Return the weights in a file, or None if there is none or it cannot be read.
+    """Return the weights in a file, or None if it is missing or unreadable.
 
     Only tensors and plain values are loaded (``weights_only``).
     """
@@ -46,10 +46,11 @@ def load_weights(model: nn.Module, state: dict[str, torch.Tensor], *, where: str
     Args:
         model: The model.
         state: Its weights by name.
-        where: Where they are from, for the message.
+        where: Source of the weights, for the message.
 
     Raises:
-        StoreError: If they are another architecture's: how many names differ and the first of them.
+        StoreError: If they belong to another architecture: the number of differing names and the first of
+            them.
     """
     if problems := misfits(state, model.state_dict()):
         lines = (

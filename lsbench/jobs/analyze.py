@@ -1,4 +1,4 @@
-"""Look into a model: receptive field, aggregation weights, feature maps, Fourier spectrum, alignment."""
+"""Analyse a model: receptive field, aggregation weights, feature maps, Fourier spectrum, alignment."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
     from lsbench.analyses import Analysis, Findings, Subject
     from lsbench.engine.open_data import OpenData
 
-#: Costly analyses go through the model forwards and backwards.
+#: Costly analyses run the model forward and backward.
 USUAL_PASSES = 3
 
 
 class AnalyzeSpec(JobSpec):
     """Settings of an analysis."""
 
-    runtime_fields: ClassVar[frozenset[str]] = frozenset({"other"})  # what is needed of it is in the id
+    runtime_fields: ClassVar[frozenset[str]] = frozenset({"other"})  # the id covers what is used of it
     short_field: ClassVar[str | None] = "kind"
 
     kind: str = Field(default="erf", description="see `lsbench list analyses`")
     num_images: int = Field(default=50, ge=1, description="evenly spaced over the split")
     split: Literal["train", "val", "test"] = Field(
-        default="test", description="images of the data set that are used"
+        default="test", description="split of the data set that is used"
     )
-    batch_size: int = Field(default=10, ge=1, description="images that go through the model at a time")
+    batch_size: int = Field(default=10, ge=1, description="images per batch")
     weights: Literal["last", "ema", "pretrained", "fresh"] = Field(
         default="last",
-        description="last or ema: of the training; pretrained: those that the variant's model_args name; "
-        "fresh: random ones of the seed",
+        description="last or ema: of the training; pretrained: weights named in the variant's model_args; "
+        "fresh: random weights of the seed",
     )
     other: str | None = Field(
-        default=None, description="a second variant of the suite to compare with; for cka"
+        default=None, description="second variant of the suite to compare with; for cka"
     )
 
     @field_validator("kind")
@@ -53,20 +53,20 @@ class AnalyzeSpec(JobSpec):
     @model_validator(mode="after")
     def _has_two_trainings(self) -> Self:
         if self.other is not None and self.weights not in ("last", "ema"):
-            raise ValueError("other: two variants are compared after their trainings; weights: last or ema")
+            raise ValueError("other: two variants are compared after training; set weights to last or ema")
         if self.other is not None and not ANALYSES.load(self.kind).is_of_two:
             raise ValueError(
-                f"other: expected an analysis of two models, found {self.kind}, which looks at one model"
+                f"other: expected an analysis of two models, found {self.kind}, which takes one model"
             )
         return self
 
     @classmethod
     def needed_kinds(cls, settings: Mapping[str, Any], usual: tuple[str, ...]) -> tuple[str, ...]:
-        """Return no kind where nothing is trained."""
+        """Return no kind if no training is needed."""
         return () if settings.get("weights") in ("pretrained", "fresh") else usual
 
     def check_need(self, need: JobSpec) -> None:
-        """Raise a ValueError if the moving average is asked for of a training that keeps none."""
+        """Raise a ValueError if the moving average is requested but the training keeps none."""
         if self.weights == "ema" and getattr(need, "ema_decay", 0.0) is None:
             raise ValueError("the training keeps no moving average: set its ema_decay")
 
@@ -76,9 +76,10 @@ class AnalyzeSpec(JobSpec):
 
 
 def run(context: JobContext) -> Sequence[Record]:
-    """Analyse the model; write ``<kind>.npz``, ``.png`` and ``.svg``, and return the numbers.
+    """Analyse the model, write ``<kind>.npz``, ``.png`` and ``.svg``, and return the numbers.
 
-    A model that lacks what the analysis looks at gets no files, and records without a value that say why.
+    For a model that lacks the module which the analysis needs, no files are written, and the records have a
+    reason instead of a value.
     """
     from lsbench.analyses import NotApplicableError
     from lsbench.engine.open_data import open_data
@@ -127,7 +128,7 @@ def _model(context: JobContext, data: OpenData) -> nn.Module:
 
 
 def _other_job(context: JobContext) -> tuple[Job, Path] | None:
-    """Return the second variant's training and its folder, where its weights and its own job lie."""
+    """Return the training job of the second variant and its folder, with its weights and its own job."""
     if context.spec.other is None:
         return None
     end = f"@{context.spec.other}"
@@ -161,7 +162,7 @@ def write_findings(folder: Path, name: str, title: str, analysis: Analysis, foun
 
     with atomic_write(folder / f"{name}.npz") as file:
         np.savez_compressed(file, **found.arrays)  # type: ignore[arg-type, unused-ignore]
-    with mpl.rc_context({"svg.hashsalt": name}):  # else every file names its parts at random
+    with mpl.rc_context({"svg.hashsalt": name}):  # otherwise element ids are random
         figure = Figure(figsize=(6.4, 4.8), layout="constrained")
         analysis.draw(found.arrays, figure, title)
         for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
@@ -195,7 +196,7 @@ def _records(found: Findings, where: Mapping[str, Any]) -> list[Record]:
 
 
 def cost(spec: AnalyzeSpec, macs: float, images: Callable[[str], int]) -> float:
-    """Return the estimated MACs: some passes over the images, or over the split where it has fewer."""
+    """Return the estimated MACs: some passes over the images, or over the split if it has fewer."""
     return macs * min(spec.num_images, images(spec.split) or spec.num_images) * USUAL_PASSES
 
 

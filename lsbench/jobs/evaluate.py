@@ -1,4 +1,4 @@
-"""Evaluate a trained variant; keeps for each image whether it was right."""
+"""Evaluate a trained variant; keeps per-image correctness."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class EvaluateSpec(EvaluationSpec):
     later_fields: ClassVar[frozenset[str]] = EvaluationSpec.later_fields | {"on"}
 
     split: Literal["train", "val", "test"] = Field(
-        default="test", description="images of the data set that are used"
+        default="test", description="split of the data set that is used"
     )
     metrics: tuple[str, ...] = Field(
         default=("top1", "top5"), min_length=1, description="see `lsbench list metrics`"
@@ -32,7 +32,7 @@ class EvaluateSpec(EvaluationSpec):
     on: str | dict[str, Any] | None = Field(
         default=None,
         description="another data set with the variant's classes to test on: its name, or a mapping with "
-        "`name` and its options; its images have the size of the variant's unless img_size is given",
+        "`name` and its options; its images are resized to the variant's img_size unless it sets its own",
     )
 
     @field_validator("metrics")
@@ -45,8 +45,8 @@ class EvaluateSpec(EvaluationSpec):
 def run(context: JobContext) -> Sequence[Record]:
     """Evaluate the variant and return each metric over the split.
 
-    Where the data set has images of some classes only, the answer is looked for among these first, and then
-    among all: two protocols, from one pass over the images.
+    If the data set covers only some classes, predictions are restricted to these first, and then taken over
+    all classes: two protocols from one pass over the images.
     """
     from lsbench.engine.classify import create_eval_batches, create_tested
     from lsbench.engine.evaluator import evaluate_heads
@@ -92,7 +92,7 @@ def run(context: JobContext) -> Sequence[Record]:
 
 
 def _progress(context: JobContext, images: int) -> Callable[[int], None]:
-    """Return what reports after each batch how many images are done."""
+    """Return a callback that reports after each batch how many images are done."""
     import time
 
     started = time.monotonic()
@@ -109,7 +109,7 @@ def _progress(context: JobContext, images: int) -> Callable[[int], None]:
 def _save_predictions(context: JobContext, found: Sequence[Any], paths: list[str]) -> None:
     """Write per-image results; the hash of the file list proves that two runs saw the same images.
 
-    Where there are two protocols, the names of what belongs to the whole head start with ``whole_``.
+    With two protocols, names of arrays over the whole head start with ``whole_``.
     """
     import numpy as np
 
@@ -128,7 +128,7 @@ def _record(name: str, metric: Metric, found: Any, **where: Any) -> Record:
     from lsbench.engine.intervals import interval_of
 
     values = found.scores[name]
-    # What is no share of right images need not be a mean over images, so it has no interval of one.
+    # Only a fraction of correct images is surely a mean over images, and has the interval of one.
     interval = interval_of(values) if values.dtype == bool else {}
     return measured(name, metric.aggregate(values), n=found.num_images, **interval, **where)
 

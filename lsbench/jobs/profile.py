@@ -1,4 +1,4 @@
-"""Measure what a variant costs: parameters, MACs, latency and throughput, memory and energy."""
+"""Measure the cost of a variant: parameters, MACs, latency and throughput, memory and energy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lsbench.timing.request import Budget, Precision, Setting, TimedModel
 
 
 class Control(TimedModel):
-    """The pinned model that takes turns with every variant."""
+    """The pinned model that is timed in turns with every variant."""
 
     @model_validator(mode="after")
     def _is_known(self) -> Self:
@@ -30,7 +30,7 @@ class Control(TimedModel):
 class ProfileSpec(JobSpec):
     """Settings of a profile; it runs once per variant, since cost does not depend on the seed.
 
-    All but the probes are about timings: in which form the model runs, and how well its time is to be known.
+    All other settings are about timings: the form in which the model runs, and the precision of the timing.
     """
 
     later_fields: ClassVar[frozenset[str]] = JobSpec.later_fields | {"processes"}
@@ -65,10 +65,10 @@ class ProfileSpec(JobSpec):
         default=1, ge=1, description="fresh processes that share the time of each measurement"
     )
     max_disturbed: float = Field(
-        default=0.25, ge=0, le=1, description="share of disturbed samples above which there is no number"
+        default=0.25, ge=0, le=1, description="fraction of disturbed samples above which no value is given"
     )
     max_other_cpus: float = Field(
-        default=0.25, gt=0, description="CPUs that others may be using before a sample counts as disturbed"
+        default=0.25, gt=0, description="CPUs that others may use before a sample counts as disturbed"
     )
 
     @field_validator("probes")
@@ -94,7 +94,7 @@ class ProfileSpec(JobSpec):
         return self
 
     def control_model(self) -> TimedModel | None:
-        """Return the control as a model, however it was written."""
+        """Return the control as a model, whichever way it was written."""
         if self.control is None or isinstance(self.control, Control):
             return self.control
         return Control(model=self.control)
@@ -104,12 +104,12 @@ class ProfileSpec(JobSpec):
         return Setting.model_validate(self.model_dump(include=set(Setting.model_fields)))
 
     def budget(self, min_samples: int) -> Budget:
-        """Return how well and how long a timing that is worth `min_samples` samples measures."""
+        """Return the budget of a timing that should take at least `min_samples` samples."""
         fields = self.model_dump(include=set(Budget.model_fields))
         return Budget.model_validate({**fields, "min_samples": min_samples})
 
     def all_probes(self) -> tuple[str, ...]:
-        """Return the probes; with a control each timing is followed by its comparison."""
+        """Return the probes; with a control, each timing is followed by its comparison."""
         found: dict[str, None] = {}
         for name in self.probes:
             found[name] = None
@@ -124,9 +124,9 @@ def _probe(name: str) -> Probe:
 
 
 def run(context: JobContext) -> Sequence[Record]:
-    """Run the probes one after another; what is timed is built anew in a process of its own.
+    """Run the probes one after another; each timing builds its model in a fresh process.
 
-    This process leaves the GPU alone: it would hold memory that a timing may need.
+    This process does not touch the GPU: it would hold memory that a timing may need.
     """
     from lsbench.engine.classify import create_variant
     from lsbench.engine.open_data import open_data
@@ -142,7 +142,7 @@ def run(context: JobContext) -> Sequence[Record]:
 
 
 def cost(spec: ProfileSpec, macs: float, images: Callable[[str], int]) -> float:
-    """Return about how many MACs a profile takes; what a timing takes depends on how noisy the machine is."""
+    """Return the approximate MACs of a profile; the length of a timing depends on the machine's noise."""
     return macs * (1 + sum(_probe(name).images(spec) for name in spec.all_probes()))
 
 

@@ -1,4 +1,4 @@
-"""Test a variant on corrupted images, live or from files; mCE, and every corruption and severity."""
+"""Test a variant on corrupted images, live or from files: mCE, and every corruption and severity."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BLOCKS = "cells"
 def run(context: JobContext) -> Sequence[Record]:
     """Predict every view of every image in one pass; return errors over all conditions and of each.
 
-    A limit of N batches takes as many of the first images as have their views in N batches.
+    With a limit of N batches, only the first images whose views fit in N batches are used.
     """
     import numpy as np
 
@@ -86,7 +86,7 @@ def _number_of_images(context: JobContext, opened: Opened) -> int:
 
 
 def _versions() -> dict[str, str]:
-    """Return the versions of the packages that corrupted pixels depend on."""
+    """Return the versions of the packages that the corrupted pixels depend on."""
     import cv2
     import numpy
     import PIL
@@ -151,7 +151,7 @@ def cost(spec: RobustnessSpec, macs: float, images: Callable[[str], int]) -> flo
     return macs * (1 + len(spec.conditions)) * (found if spec.subset is None else min(found, spec.subset))
 
 
-#: A mean over corruptions is withheld when a part of it is missing.
+#: A mean over corruptions is withheld if a part of it is missing.
 _WITHHELD: dict[str, Any] = {"is_headline": True, "hole": "withheld"}
 QUANTITIES = (
     Quantity(

@@ -1,4 +1,4 @@
-"""Train a variant from scratch, or from its newest checkpoint on."""
+"""Train a variant from scratch, or continue from its newest checkpoint."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lsbench.engine.log_delivery import MultiLogger
     from lsbench.engine.trainer import Trainer
 
-#: Metric of the records of each epoch -> its name in the history.
+#: Metric of the records of each epoch -> its key in the history.
 CURVES = {
     "train_loss": "loss",
     "val_top1": "val_top1",
@@ -31,7 +31,7 @@ BACKWARD_FACTOR = 3.0  # a training step costs about three forward passes
 
 
 def run(context: JobContext) -> Sequence[Record]:
-    """Train the variant; return its figures at the end, its best validation, and those of every epoch."""
+    """Train the variant; return its final values, its best validation, and the values of every epoch."""
     from lsbench.engine.checkpoints import checkpoints_of
     from lsbench.engine.classify import (
         create_eval_batches,
@@ -85,7 +85,7 @@ def run(context: JobContext) -> Sequence[Record]:
 def _emit_and_keep(
     context: JobContext, trainer: Trainer, loggers: MultiLogger, event: dict[str, Any]
 ) -> None:
-    """Pass an event on; after an epoch, write how far the training is for whoever looks."""
+    """Pass an event on; after an epoch, write the progress for readers outside the job."""
     if event["ev"] == "epoch":
         _write_history(context, trainer.progress.history)
         loggers.log(event["epoch"], {metric: event.get(key) for metric, key in CURVES.items()})
@@ -103,7 +103,7 @@ def _write_history(context: JobContext, history: list[dict[str, float]], **more:
 
 
 def _records(context: JobContext, history: list[dict[str, float]], sha256: str) -> list[Record]:
-    """Return the training's records: of the end and the best epoch, then of each epoch."""
+    """Return the training's records: of the last and the best epoch, then of each epoch."""
     recipe: Recipe = context.spec
     facets = Facets(
         method="train",

@@ -1,6 +1,6 @@
-"""What a logger is: something outside of lsbench that is shown a training's epochs while it runs.
+"""The contract of a logger: a tool outside lsbench that receives a training's epochs while it runs.
 
-Loggers are for watching. The numbers that count are records in the store, with or without loggers.
+Loggers are for monitoring. The authoritative values are records in the store, with or without loggers.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from lsbench.core.spec import StrictModel
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What a logger is told about the run that it will be shown.
+    """Information about a run for loggers.
 
     Attributes:
-        job_id: The job's id: a training that is stopped and continued is one run under one id.
+        job_id: The job's id: a training that is stopped and resumed is one run under one id.
         label: Human name, unique within suite and preset, e.g. ``ls/train/seed0``.
         kind: Job kind.
         suite: Name of the suite.
         preset: Name of the preset, with its overrides.
         folder: The job's folder, for files of the logger.
-        settings: Model, data and recipe, flat: dotted name -> text, number or truth value.
-        start_epoch: Epochs that are finished already; 0 in a new training.
+        settings: Model, data and recipe, flat: dotted name -> text, number or boolean.
+        start_epoch: Epochs finished before this process; 0 in a new training.
     """
 
     job_id: str
@@ -44,34 +44,34 @@ class RunInfo:
 
     @property
     def group(self) -> str:
-        """What the runs of one suite and preset have in common."""
+        """Name shared by the runs of one suite and preset."""
         return f"{self.suite}/{self.preset}"
 
 
 class Logger(Protocol):
-    """One open run of a logger. Any of its methods may raise: the training goes on regardless."""
+    """One open run of a logger. Any of its methods may raise: the training continues regardless."""
 
     def log(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Show the figures of one finished epoch.
+        """Log the values of one finished epoch.
 
         Args:
-            epoch: Counted from 1. It goes back where a training is taken up again from an earlier
-                epoch; what was shown of the epochs from there on is then void.
+            epoch: Counted from 1. It goes back if a training resumes from an earlier epoch; the values logged
+                for the epochs from there on are then void.
             metrics: Name -> value, in the unit of records.
         """
 
     def close(self, ok: bool) -> None:
-        """End the run: as finished, or as failed."""
+        """End the run, as finished or as failed."""
 
 
 @dataclass(frozen=True)
 class LoggerKind:
-    """A logger, as a file in ``lsbench/loggers`` offers it.
+    """A logger, as defined by a file in ``lsbench/loggers``.
 
     Attributes:
         spec: Pydantic class of its options; every option has a default.
-        package: The package that it imports, in :attr:`open` and nowhere before.
-        install: What pip has to install for it.
+        package: The package that it imports, in :attr:`open` and not before.
+        install: The requirement to install with pip.
         open: Starts or continues the run of a job.
     """
 
@@ -83,7 +83,7 @@ class LoggerKind:
 
 @dataclass(frozen=True)
 class ChosenLogger:
-    """A logger that a suite has chosen: its name, what it is, its options."""
+    """A logger chosen in a suite: its name, its kind, its options."""
 
     name: str
     kind: LoggerKind
@@ -91,7 +91,7 @@ class ChosenLogger:
 
 
 def parse_logger(choice: Any) -> ChosenLogger:
-    """Return the logger that an entry of `loggers` means.
+    """Return the logger for an entry of `loggers`.
 
     Args:
         choice: A name, or a mapping of one name to its options.
@@ -145,7 +145,7 @@ def _check_each_once(choices: Sequence[Any]) -> Sequence[Any]:
 
 
 class _ChoiceSchema:
-    """Tells editors every logger and its options; read when asked for, as plug-ins come and go."""
+    """JSON schema of all loggers and their options for editors; built on request, as plug-ins come and go."""
 
     @classmethod
     def __get_pydantic_json_schema__(

@@ -1,7 +1,7 @@
 """MLflow: a tracking server, or a database file beside the results.
 
-A job's run is found again by its tag ``lsbench.job_id``, so a training that is stopped and continued is
-one run. An epoch that is trained again adds a second point at its step.
+A job's run is found by its tag ``lsbench.job_id``, so a training that is stopped and resumed is one run. An
+epoch that is trained again adds a second point at its step.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 JOB_TAG = "lsbench.job_id"
-#: What one request may hold, and how long a value may be.
+#: Limits of one request, and of the length of a value.
 MOST_PARAMS, LONGEST_VALUE = 100, 500
-#: A server that is away must not hold up a training for the minutes of MLflow's own defaults.
+#: An unreachable server must not hold up a training for the minutes of MLflow's defaults.
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 
 
@@ -72,7 +72,7 @@ def open_run(spec: MlflowSpec, run: RunInfo) -> Logger:
     lock = beside.with_name(".mlflow.lock")
     with locked(
         lock, what=str(beside), wait_s=math.inf
-    ):  # two jobs that create its tables at once spoil the file
+    ):  # two jobs that create its tables at the same time corrupt the file
         return _continued_or_new(MlflowClient(tracking_uri=f"sqlite:///{beside}"), spec, run)
 
 
@@ -89,7 +89,7 @@ def _continued_or_new(client: MlflowClient, spec: MlflowSpec, run: RunInfo) -> M
 
 
 def _experiment_id(client: MlflowClient, name: str) -> Any:
-    """Return the id of an experiment, created if need be; jobs may start side by side."""
+    """Return the id of an experiment, created if necessary; jobs may start side by side."""
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(name)

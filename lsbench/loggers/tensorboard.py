@@ -1,7 +1,7 @@
 """TensorBoard event files, written by tensorboardX.
 
-A training that goes on after a stop writes a further file, and tells TensorBoard to forget what an
-earlier file holds of the epochs that are trained again.
+A training that resumes after a stop writes another file, which makes TensorBoard discard the earlier values
+of the epochs that are trained again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lsbench.loggers import Logger, LoggerKind, RunInfo
 
 FOLDER = "tensorboard"
 
-#: Event files are named after the second they are created in: two of one process could meet.
+#: Event files are named after the second of their creation: two files of one process could collide.
 _NUMBERS = itertools.count()
 
 
@@ -29,7 +29,7 @@ class TensorBoardSpec(StrictModel):
 
     folder: str | None = Field(
         default=None,
-        description="absolute folder for all runs, which lie in it as suite/preset/variant/job/seed; "
+        description="absolute folder for all runs, stored in it as suite/preset/variant/job/seed; "
         "default: tensorboard/ in each job's folder",
     )
 
@@ -46,8 +46,8 @@ class TensorBoardSpec(StrictModel):
 class EventFiles:
     """The event files of one run.
 
-    Events are written and synced in the call that logs them: what a training has shown outlives its end,
-    whatever that is, and a full disk is seen here and not in a thread.
+    Events are written and synced in the call that logs them: logged values survive any end of the training,
+    and a full disk is noticed here and not in a thread.
     """
 
     def __init__(self, folder: Path, run: RunInfo) -> None:
@@ -60,7 +60,7 @@ class EventFiles:
             self._write(0, text("settings", _as_table(run.settings)))
 
     def log(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Write one point per metric; an epoch that comes again replaces those from there on."""
+        """Write one point per metric; an epoch that comes again replaces the points from there on."""
         from tensorboardX.summary import scalar
 
         if epoch <= self._last:
@@ -72,7 +72,7 @@ class EventFiles:
         self._writer.flush()
 
     def close(self, ok: bool) -> None:
-        """Close the file; event files know no end of a run."""
+        """Close the file; event files do not record the end of a run."""
         self._writer.close()
 
     def _create_writer(self, first_epoch: int) -> Any:
@@ -81,7 +81,7 @@ class EventFiles:
 
         self._folder.mkdir(parents=True, exist_ok=True)
         writer = EventsWriter(str(self._folder / "events"), f".{os.getpid()}.{next(_NUMBERS)}")
-        if first_epoch > 1:  # tells TensorBoard to forget what earlier files hold from there on
+        if first_epoch > 1:  # makes TensorBoard discard values of earlier files from there on
             started = SessionLog(status=SessionLog.START)
             writer.write_event(Event(step=first_epoch, wall_time=time.time(), session_log=started))
         writer.flush()

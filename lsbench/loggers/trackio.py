@@ -1,7 +1,7 @@
-"""trackio: a local database, a server of one's own, or a Hugging Face Space.
+"""trackio: a local database, your own server, or a Hugging Face Space.
 
-trackio finds a run again by its name, so the name holds the job's id: a training that is stopped and
-continued is one run. An epoch that is trained again adds a second point at its step.
+trackio finds a run by its name, so the name contains the job's id: a training that is stopped and resumed is
+one run. An epoch that is trained again adds a second point at its step.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class TrackioSpec(StrictModel):
     project: str | None = Field(default=None, description="default: the suite's name")
     group: str | None = Field(default=None, description="default: suite/preset")
     space: str | None = Field(default=None, description="a Hugging Face Space, as user/name")
-    url: str | None = Field(default=None, description="a server of one's own")
+    url: str | None = Field(default=None, description="your own server")
 
 
 class TrackioRun:
@@ -38,7 +38,7 @@ class TrackioRun:
         self._run.log(dict(metrics), step=epoch)
 
     def close(self, ok: bool) -> None:
-        """Finish the run; trackio knows no failed runs, so one says so in a metric."""
+        """Finish the run; trackio has no failed runs, so a failure is logged as a metric."""
         if not ok:
             self._run.log({"failed": 1})
         with redirect_stdout(sys.stderr):

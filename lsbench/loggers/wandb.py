@@ -1,7 +1,7 @@
 """Weights & Biases, online or offline.
 
-The run's id is the job's id, so a training that is stopped and continued is one run. Epochs are the
-x-axis of every metric. An epoch that is trained again shows twice: W&B keeps what it has been sent.
+The run's id is the job's id, so a training that is stopped and resumed is one run. Epochs are the x-axis of
+every metric. An epoch that is trained again appears twice: W&B keeps everything it received.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import Field
 from lsbench.core.spec import StrictModel
 from lsbench.loggers import Logger, LoggerKind, RunInfo
 
-#: Seconds that a job waits for the server before it trains on without.
+#: Seconds that a job waits for the server before it trains without it.
 PATIENCE_S = 30
 
 
@@ -25,7 +25,7 @@ class WandbSpec(StrictModel):
     entity: str | None = Field(default=None, description="user or team; default: that of the login")
     group: str | None = Field(default=None, description="default: suite/preset")
     tags: tuple[str, ...] = Field(default=(), description="tags of every run")
-    url: str | None = Field(default=None, description="a server of one's own; default: W&B's")
+    url: str | None = Field(default=None, description="your own server; default: W&B's")
     mode: Literal["online", "offline"] | None = Field(
         default=None, description="offline: files for `wandb sync`; default: WANDB_MODE, or online"
     )
@@ -45,7 +45,7 @@ class WandbRun:
         self._run.log({"epoch": epoch, **metrics})
 
     def close(self, ok: bool) -> None:
-        """Finish the run, waiting for what has not been sent."""
+        """Finish the run, waiting until everything is sent."""
         self._run.finish(exit_code=0 if ok else 1)
 
 

@@ -1,7 +1,7 @@
 """Metrics measure quality: one file each.
 
-A file offers as ``METRIC`` a function of ``(logits, targets)`` that gives one value per image, whose mean is
-the metric, or a :class:`Metric`, which can have another summary or look at attacked images.
+A file assigns to ``METRIC`` a function of ``(logits, targets)`` that returns one value per image, whose mean
+is the metric, or a :class:`Metric`, which can have another summary or use attacked images.
 
 Shapes: N images, K classes.
 """
@@ -24,22 +24,22 @@ __all__ = ["Metric", "as_metric"]
 
 
 def mean_over_images(values: NDArray[Any]) -> float:
-    """Return the mean of the values of all images."""
+    """Return the mean of the values over all images."""
     return float(values.mean())
 
 
 @dataclass(frozen=True)
 class Metric:
-    """What is found of each image, and how a number is made of it.
+    """Values per image, and a summary of them.
 
     Attributes:
-        per_image: Function of logits ``(N, K)`` and targets ``(N,)`` giving a value, or a row of values, for
-            each image: shape ``(N, ...)``.
-        aggregate: Makes the metric of the values of all images.
-        attack: If given, changes the images before `per_image` sees what the model says of them: a function
-            of the model (images to logits), the images and their targets, with ``mean`` and ``std`` of the
-            normalisation that the images went through by name. It is called with gradients enabled.
-        passes: The attack's work in forward passes.
+        per_image: Function of logits ``(N, K)`` and targets ``(N,)`` that returns a value, or a row of
+            values, for each image: shape ``(N, ...)``.
+        aggregate: Computes the metric from the values of all images.
+        attack: If given, changes the images before the model predicts them: a function of the model (images
+            to logits), the images and their targets, and the keywords ``mean`` and ``std`` of the images'
+            normalisation. It is called with gradients enabled.
+        passes: The cost of the attack in forward passes.
     """
 
     per_image: PerImage
@@ -53,5 +53,5 @@ class Metric:
 
 
 def as_metric(offered: Metric | PerImage) -> Metric:
-    """Return what a file offers as a :class:`Metric`."""
+    """Return the ``METRIC`` of a file as a :class:`Metric`."""
     return offered if isinstance(offered, Metric) else Metric(offered)

@@ -1,15 +1,14 @@
 """Attacks that move every pixel a little in the direction that raises the loss (FGSM, PGD).
 
-The numbers are those of the evaluation script of Robust Vision Transformer: no pixel changes by more than
-1/255 of its range. FGSM is one step of that size from the image itself; PGD is five steps of 0.5/255 from a
-random point within the bound. After each step the image is put back within the bound and then within the
-range of pixels. The script's images are normalised, so bound, step and range are divided by each channel's
-standard deviation.
+Settings follow the evaluation script of Robust Vision Transformer: no pixel changes by more than 1/255 of its
+range. FGSM is one step of that size from the image itself; PGD is five steps of 0.5/255 from a random point
+within the bound. After each step the image is clipped to the bound and then to the range of pixels. The
+script's images are normalised, so bound, step and range are divided by each channel's standard deviation.
 
-What differs: the random start is drawn for each image by itself and follows from its pixels, so that results
-depend neither on order, batch nor number of processes; the loss is the sum over the batch, whose gradient has
-the same sign as that of the mean; all is in float32. torchattacks and foolbox have both attacks, too, but
-want images in [0, 1] and a model that normalises by itself, and draw the start from the global generator.
+Differences: the random start is drawn per image and depends on its pixels alone, so results depend neither on
+order, batch nor number of processes; the loss is the sum over the batch, whose gradient has the same sign as
+that of the mean; everything is in float32. torchattacks and foolbox have both attacks, too, but need images
+in [0, 1] and a model that normalises them, and draw the start from the global generator.
 
 Source:
     Mao et al., Towards Robust Vision Transformer, CVPR 2022, arXiv:2105.07926, and ``RVT/engine.py`` of
@@ -41,7 +40,7 @@ def attack(
     step_size: float,
     is_start_random: bool,
 ) -> Tensor:
-    """Return images that are at most 1/255 away from `images` and on which the loss is higher.
+    """Return images within 1/255 of `images` on which the loss is higher.
 
     Args:
         model: Maps images to logits.
@@ -50,8 +49,8 @@ def attack(
         mean: Per-channel mean of the normalisation, of pixels in [0, 1].
         std: Per-channel standard deviation of the normalisation.
         steps: Number of steps.
-        step_size: Size of a step, of pixels in [0, 1].
-        is_start_random: Whether the first step starts at a random point within the bound.
+        step_size: Size of a step, for pixels in [0, 1].
+        is_start_random: Whether to start at a random point within the bound.
     """
     import torch
     from torch.nn import functional as F

@@ -1,4 +1,4 @@
-"""Expected calibration error: how far a model's confidence is from the share of its right answers.
+"""Expected calibration error: the distance between a model's confidence and its accuracy.
 
 Source:
     Guo et al., On Calibration of Modern Neural Networks, ICML 2017, arXiv:1706.04599, eq. 3, with 15 bins of
@@ -20,7 +20,7 @@ BINS = 15
 
 
 def confidence_and_right(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return for each image the probability of its most likely class, and 1 where that is the true one.
+    """Return for each image the probability of its most likely class, and 1 if that is the true one.
 
     Args:
         logits: Shape ``(N, K)``.
@@ -38,10 +38,10 @@ def confidence_and_right(logits: Tensor, targets: Tensor) -> Tensor:
 def expected_calibration_error(values: NDArray[Any]) -> float:
     """Return the mean over bins of |accuracy - confidence|, each bin weighted by its share of the images.
 
-    A bin holds confidences above its lower edge, up to and with its upper edge.
+    A bin holds confidences above its lower edge, up to and including its upper edge.
 
     Args:
-        values: Confidence and whether the answer was right, shape ``(N, 2)``.
+        values: Confidence and whether the prediction was correct, shape ``(N, 2)``.
     """
     import numpy as np
 

@@ -1,6 +1,6 @@
 """Top-1 accuracy under PGD: five steps of 0.5/255 within 1/255 against the image's own class.
 
-``lsbench/metrics/_attack.py`` says where the numbers are from.
+Settings are explained in ``lsbench/metrics/_attack.py``.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ def top5(logits: Tensor, targets: Tensor) -> Tensor:
     """Return for each image whether the true class is among the five most likely ones.
 
     Args:
-        logits: Shape ``(N, K)``; with fewer than five classes every image counts as right.
+        logits: Shape ``(N, K)``; with fewer than five classes every image counts as correct.
         targets: True classes, shape ``(N,)``.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Models: the LSNet family, its token mixers, and every model of timm.
+"""Models: the LSNet family, its token mixers, and all models of timm.
 
 Importing it registers lsbench's families with timm, so that ``timm.create_model`` knows them too.
 """

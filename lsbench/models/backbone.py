@@ -32,22 +32,21 @@ class LSNet(nn.Module):
     """A vision backbone and classifier for images of any size.
 
     Args:
-        img_size: Height and width in pixels of the images that the attention biases are learned for, or
-            (height, width). Images of another size are taken too, with the biases resized on the fly.
+        img_size: Height and width in pixels, or (height, width), of the images that the attention biases are
+            learned for. For images of another size the biases are resized on the fly.
         in_chans: Channels of the images.
-        num_classes: Classes; 0 leaves the classifier out.
-        stem_stride: By how much the stem shrinks the image: 2, 4 or 8, one stride-2 convolution per factor of
-            2.
+        num_classes: Classes; 0 means no classifier.
+        stem_stride: Downsampling factor of the stem: 2, 4 or 8, one stride-2 convolution per factor of 2.
         embed_dims: Channels of each stage.
         depths: Blocks of each stage.
         num_heads: Heads of the attention in stage 4.
         key_dim: Width of one head's queries and keys.
         mixer: Token mixer of the blocks of odd depth in stages 1-3, by its name in YAML.
-        mixer_args: Its options.
+        mixer_args: Options of the mixer.
         has_extra_dw: Whether blocks of even depth have the extra depth-wise convolution (Table 8).
         has_se: Whether blocks of even depth have squeeze-and-excitation (Table 8).
-        drop_path_rate: Chance that a residual FFN or attention branch is skipped in training, rising linearly
-            from 0 in the first block to this in the last.
+        drop_path_rate: Probability of skipping a residual FFN or attention branch in training, rising
+            linearly from 0 in the first block to this value in the last.
 
     Raises:
         ValueError: If the sizes do not fit together.
@@ -103,7 +102,7 @@ class LSNet(nn.Module):
 
     @property
     def stages(self) -> list[nn.Sequential]:
-        """The four stages, each but the first starting with its downsampling."""
+        """The four stages; all but the first start with their downsampling."""
         return [getattr(self, f"blocks{index + 1}") for index in range(NUM_STAGES)]
 
     def forward_features(self, x: Tensor) -> Tensor:
@@ -126,15 +125,15 @@ class LSNet(nn.Module):
 
         Args:
             x: Images (B, in_chans, H, W).
-            indices: Numbers of the stages from 0 (negative ones from the end), how many of the last stages,
-                or None for all.
-            norm: Not used: the stages end without a normalisation of their own.
-            stop_early: Whether to leave out the stages after the last chosen one.
+            indices: Numbers of the stages from 0 (negative ones from the end), a count of last stages, or
+                None for all.
+            norm: Not used: no normalisation follows the stages.
+            stop_early: Whether to skip the stages after the last chosen one.
             output_fmt: ``"NCHW"``.
             intermediates_only: Whether to return the chosen maps alone.
 
         Raises:
-            ValueError: If another format is asked for.
+            ValueError: If another format is requested.
         """
         if output_fmt != "NCHW":
             raise ValueError(f"output_fmt must be 'NCHW', got {output_fmt!r}")
@@ -157,7 +156,7 @@ class LSNet(nn.Module):
         return self.forward_head(self.forward_features(x))
 
     def fuse(self) -> LSNet:
-        """Return a copy for evaluation whose normalisations and parallel branches are folded away."""
+        """Return a copy for evaluation with normalisations and parallel branches folded away."""
         return cast("LSNet", fuse(self))
 
     def get_classifier(self) -> nn.Module | tuple[nn.Module, ...]:
@@ -165,10 +164,10 @@ class LSNet(nn.Module):
         return self.head
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """Replace the head by a new one of `num_classes`; 0 removes it. Only average pooling exists.
+        """Replace the head by a new one with `num_classes`; 0 removes it. Only average pooling is supported.
 
         Raises:
-            ValueError: If another pooling is asked for.
+            ValueError: If another pooling is requested.
         """
         if global_pool not in (None, "avg"):
             raise ValueError(f"global_pool must be 'avg', got {global_pool!r}")
@@ -179,12 +178,12 @@ class LSNet(nn.Module):
     def prune_intermediate_layers(
         self, indices: int | list[int] = 1, prune_norm: bool = False, prune_head: bool = True
     ) -> list[int]:
-        """Remove the stages after the last chosen one, and the head; return the chosen stages' numbers.
+        """Remove the stages after the last chosen one, and the head; return the numbers of the chosen stages.
 
         Args:
             indices: As in :meth:`forward_intermediates`.
-            prune_norm: Not used: there is no normalisation after the stages.
-            prune_head: Whether to remove the head too; it always goes where its stage goes.
+            prune_norm: Not used: no normalisation follows the stages.
+            prune_head: Whether to remove the head too; it is always removed with the last stage.
         """
         chosen, last = feature_take_indices(NUM_STAGES, indices)
         for index in range(last + 1, NUM_STAGES):
@@ -196,18 +195,18 @@ class LSNet(nn.Module):
         return taken
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
-        """Compute each block's activations again in the backward pass instead of keeping them.
+        """Recompute each block's activations in the backward pass instead of keeping them.
 
         The running averages of the normalisations then move twice per step.
         """
         self.grad_checkpointing = enable
 
     def no_weight_decay(self) -> set[str]:
-        """Return the names of the parameters that weight decay leaves alone, besides vectors and biases."""
+        """Return the names of parameters without weight decay, besides vectors and biases."""
         return {name for name, _ in self.named_parameters() if name.endswith("attention_biases")}
 
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
-        """Return which parameters belong to which layer: a stage if `coarse`, else a block."""
+        """Return the parameter groups by layer: a stage if `coarse`, else a block."""
         return {
             "stem": r"^patch_embed",
             "blocks": r"^blocks(\d+)" if coarse else [(r"^blocks(\d+)\.(\d+)", None)],
@@ -233,9 +232,10 @@ class LSNet(nn.Module):
 
 
 class LSNetDistilled(LSNet):
-    """LSNet with a second head, which learns from a teacher; the prediction is the mean of both.
+    """LSNet with a second head that learns from a teacher; the prediction is the mean of both heads.
 
-    As in timm's distilled models, ``set_distilled_training()`` makes training return both heads' logits.
+    As in timm's distilled models, ``set_distilled_training()`` makes training return the logits of both
+    heads.
     """
 
     head_names = ("head", "head_dist")
@@ -259,7 +259,7 @@ class LSNetDistilled(LSNet):
 
 
 def _stem(in_chans: int, dim: int, convs: int) -> nn.Sequential:
-    """Return `convs` overlapping stride-2 convolutions that double the width each time, ReLU between."""
+    """Return `convs` overlapping stride-2 convolutions that double the width each time, with ReLU between."""
     widths = [in_chans, *(dim // 2 ** (convs - 1 - index) for index in range(convs))]
     layers: list[nn.Module] = []
     for narrow, wide in pairwise(widths):

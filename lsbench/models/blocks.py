@@ -1,7 +1,7 @@
 """Building blocks of the LSNet backbone, with the module names of the authors' checkpoints.
 
 Shapes: B batch, C channels, H, W plane, N = H * W tokens. Every module maps (B, C, H, W) to (B, C', H', W').
-A module that has a cheaper form in evaluation offers it as ``fused()``, see :mod:`lsbench.models.fusion`.
+A module with a cheaper form for evaluation offers it as ``fused()``, see :mod:`lsbench.models.fusion`.
 
 Source:
     LSNet, CVPR 2025, arXiv:2503.23135, section 3.4 and supplement A.2. The attention with one learned bias
@@ -45,7 +45,7 @@ class ConvNorm(nn.Sequential):
         super().__init__(OrderedDict(c=conv, bn=norm))
 
     def fused(self) -> nn.Conv2d:
-        """Return the convolution with bias that does the same in evaluation mode, folded in float64."""
+        """Return the equivalent convolution with bias for evaluation mode, folded in float64."""
         exact = copy.deepcopy(self).double().eval()
         return fuse_conv_bn_eval(exact.c, exact.bn).to(self.c.weight.dtype)
 
@@ -64,9 +64,9 @@ class BNLinear(nn.Sequential):
 
     @torch.no_grad()
     def fused(self) -> nn.Linear:
-        """Return the linear layer that does the same in evaluation mode, folded in float64."""
+        """Return the equivalent linear layer for evaluation mode, folded in float64."""
         exact = copy.deepcopy(self).double().eval()
-        # Of an affine map, what it does to zero is the shift, and the rest of what it does to one the scale.
+        # The shift of an affine map is its value at zero; the scale is its value at one minus the shift.
         shift, both = exact.bn(torch.tensor([[0.0], [1.0]]).to(exact.l.weight).expand(2, exact.l.in_features))
         exact.l.bias.add_(exact.l.weight @ shift)
         exact.l.weight.mul_(both - shift)
@@ -88,7 +88,7 @@ class Residual(nn.Module):
 
 
 class ResidualNorm(nn.Module):
-    """``x + bn(module(x))``: what surrounds a simple token mixer, as it does SKA in the LS convolution."""
+    """``x + bn(module(x))``: the frame of a simple token mixer, like that of SKA in the LS convolution."""
 
     def __init__(self, dim: int, module: nn.Module) -> None:
         super().__init__()
@@ -116,17 +116,17 @@ class RepVGGDW(nn.Module):
 
     @torch.no_grad()
     def fused(self) -> nn.Conv2d:
-        """Return the one 3x3 depth-wise convolution that does the same in evaluation mode."""
+        """Return the equivalent 3x3 depth-wise convolution for evaluation mode."""
         exact = copy.deepcopy(self).double()
         conv, point = exact.conv.fused(), exact.conv1.fused()
-        # A 1x1 kernel is the middle of a 3x3 one, and the input itself is a 1x1 kernel of one.
+        # A 1x1 kernel is the centre of a 3x3 one, and the input itself is a 1x1 kernel of one.
         conv.weight[:, :, 1, 1] += point.weight[:, :, 0, 0] + 1
         cast(Tensor, conv.bias).add_(cast(Tensor, point.bias))
         return conv.to(self.conv.c.weight.dtype)
 
 
 class FFN(nn.Sequential):
-    """Channel mixer: point-wise to twice the width, ReLU, point-wise back; it starts as zero."""
+    """Channel mixer: point-wise to twice the width, ReLU, point-wise back; initialised to zero output."""
 
     def __init__(self, dim: int, expansion: int = 2) -> None:
         hidden = dim * expansion
@@ -137,7 +137,7 @@ class FFN(nn.Sequential):
 class Attention(nn.Module):
     """Self-attention over all pixels of a small map, with one learned bias per head and offset.
 
-    A map of another size than the module was built for is attended with the biases resized to it.
+    For a map of another size than the module was built for, the biases are resized.
 
     Args:
         dim: Channels C; the values of one head are ``dim / num_heads`` wide.
@@ -177,10 +177,10 @@ class Attention(nn.Module):
 
     def _biases(self, resolution: tuple[int, int]) -> Tensor:
         """Return each head's bias of every pair of pixels, shape (num_heads, N, N)."""
-        # Gathered each time: a cached copy goes stale when weights are loaded or moved.
+        # Gathered on each call: a cached copy would be stale after weights are loaded or moved.
         table: Tensor = self.attention_biases
         indices = self.attention_bias_idxs
-        # A symbolic size is never compared, which would bind a program exported for any size to this one.
+        # Do not compare a symbolic size: that would bind a program exported for any size to this one.
         if any(isinstance(side, torch.SymInt) for side in resolution) or resolution != self.resolution:
             table = resize_biases(table, self.resolution, resolution)
             indices = offset_indices(resolution, device=table.device)
@@ -188,7 +188,7 @@ class Attention(nn.Module):
 
 
 def offset_indices(resolution: tuple[int, int], device: torch.device | None = None) -> Tensor:
-    """Return the number of each pair's absolute offset, shape (N, N): ``|dy| * W + |dx|``.
+    """Return the index of each pair's absolute offset, shape (N, N): ``|dy| * W + |dx|``.
 
     >>> offset_indices((1, 3)).tolist()
     [[0, 1, 2], [1, 0, 1], [2, 1, 0]]
@@ -202,7 +202,7 @@ def offset_indices(resolution: tuple[int, int], device: torch.device | None = No
 def resize_biases(table: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Tensor:
     """Return the biases (num_heads, h*w) of an `old` map's offsets for a `new` map, shape (num_heads, H*W).
 
-    The offsets are a grid of rows and columns, and the grid is resized bicubically, as the authors do for
+    The offsets form a grid of rows and columns, which is resized bicubically, as the authors do for
     detection.
     """
     grid = table.view(1, table.shape[0], *old)

@@ -1,6 +1,6 @@
-"""Load a model's weights from a file or an address, and say in one line what is wrong with them.
+"""Load a model's weights from a file or an address, and report mismatches in one line.
 
-Nothing but tensors and plain values is read: a file that asks for code to be run is refused.
+Only tensors and plain values are read: a file that needs code to be run is refused.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from lsbench.core.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
-#: Where trainings keep the weights in their checkpoints; the averaged ones are taken if there are no others.
+#: Usual keys of the weights in training checkpoints; averaged ones are taken if there are no others.
 WEIGHTS_KEYS = ("model", "state_dict", "model_ema", "state_dict_ema")
 
 
 def load_checkpoint(model: nn.Module, path_or_url: str | Path) -> None:
-    """Load weights into `model`, adapted by its family's ``checkpoint_filter_fn`` where it has one.
+    """Load weights into `model`, adapted by its family's ``checkpoint_filter_fn`` if there is one.
 
     Args:
-        model: A model made by its name, or timm's feature extractor around one.
-        path_or_url: A file of ``torch.save`` or, by its ending, of safetensors, or the address of one, which
-            is kept in torch's cache.
+        model: A model created by name, or timm's feature extractor around one.
+        path_or_url: A file of ``torch.save`` or, by its suffix, of safetensors, or the address of one, which
+            is cached by torch.
 
     Raises:
-        ConfigError: If there is no such file, it cannot be read safely, or its weights are not the model's.
+        ConfigError: If the file is missing, cannot be read safely, or does not fit the model.
     """
     path = _download(path_or_url) if "://" in str(path_or_url) else Path(path_or_url).expanduser()
-    # A feature extractor has dropped the parts that it does not need.
+    # A feature extractor has dropped unused parts.
     is_part = isinstance(model, FeatureGetterNet)
     target = cast(nn.Module, model.model) if is_part else model
     cfg = getattr(model, "pretrained_cfg", {})
@@ -72,7 +72,7 @@ def unwrap(checkpoint: Any) -> dict[str, Tensor]:
         checkpoint: A state dict, or a mapping that holds one under a usual name.
 
     Raises:
-        ValueError: If there are none.
+        ValueError: If it holds no weights.
     """
     for key in WEIGHTS_KEYS:
         if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(key), Mapping):
@@ -82,7 +82,7 @@ def unwrap(checkpoint: Any) -> dict[str, Tensor]:
         raise ValueError("it holds no weights by name")
     other = [key for key, value in checkpoint.items() if not isinstance(value, Tensor)]
     if other:
-        raise ValueError(f"it holds no weights: '{other[0]}' is no tensor")
+        raise ValueError(f"it holds no weights: '{other[0]}' is not a tensor")
     state: dict[str, Tensor] = clean_state_dict(dict(checkpoint))
     return state
 
@@ -90,7 +90,7 @@ def unwrap(checkpoint: Any) -> dict[str, Tensor]:
 def keep_own_classifier(
     state: Mapping[str, Tensor], own: Mapping[str, Tensor], layers: Iterable[str]
 ) -> dict[str, Tensor]:
-    """Return `state` with the model's own weights in the classifiers that have another number of classes.
+    """Return `state`, with the model's own weights for classifiers that have another number of classes.
 
     Args:
         state: Weights of a checkpoint.
@@ -104,13 +104,13 @@ def keep_own_classifier(
             continue
         found, wanted = len(state[weight]), len(own[weight])
         if found != wanted:
-            log.warning("checkpoint of %d classes for %d: '%s' starts afresh", found, wanted, layer)
+            log.warning("checkpoint of %d classes for %d: '%s' starts from scratch", found, wanted, layer)
             kept |= {key: own[key] for key in (weight, f"{layer}.bias") if key in own}
     return kept
 
 
 def _download(url: str | Path) -> Path:
-    """Return the cached copy of an address. Its name tells apart files of one name at two addresses."""
+    """Return the cached copy of an address. Its name distinguishes files of one name at two addresses."""
     digest = hashlib.sha256(str(url).encode()).hexdigest()[:16]
     path = Path(torch.hub.get_dir(), "checkpoints", f"{digest}-{Path(urlsplit(str(url)).path).name}")
     if not path.is_file():
@@ -129,7 +129,7 @@ def _read(path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        # Training scripts keep their arguments beside the weights. What torch warns of ends in an error here.
+        # Training scripts keep their arguments beside the weights. Warnings of torch end in an error here.
         with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -142,19 +142,19 @@ def _reason(error: Exception) -> str:
         unsafe = re.search(r"(?:GLOBAL|global) `?([\w.]+)", str(error))
         if unsafe:
             return (
-                f"asks for '{unsafe.group(1)}', which is not loaded since it could run code; "
+                f"needs '{unsafe.group(1)}', which is not loaded since it could run code; "
                 "save the model's state dict alone"
             )
-        return "is damaged or no checkpoint of torch.save"
-    # A stump of an archive makes torch ask for a place before the start of the file.
+        return "is damaged or not a checkpoint of torch.save"
+    # For a truncated archive torch seeks to a position before the start of the file.
     if isinstance(error, OSError) and error.strerror and error.errno != errno.EINVAL:
         return f"cannot be read: {error.strerror}"
     sentence = re.split(r"\. |\n", str(error).strip())[0]
-    return f"is damaged or no checkpoint ({type(error).__name__}{f': {sentence}' if sentence else ''})"
+    return f"is damaged or not a checkpoint ({type(error).__name__}{f': {sentence}' if sentence else ''})"
 
 
 def _filter_of(name: str) -> Callable[[dict[str, Tensor], nn.Module], dict[str, Tensor]]:
-    """Return what the file that registers the model `name` offers for adapting checkpoints to it."""
+    """Return the checkpoint filter of the file that registers the model `name`."""
     if not timm.is_model(name):
         return lambda state, model: state
     module = sys.modules[model_entrypoint(name).__module__]
@@ -167,13 +167,13 @@ def _classifiers(cfg: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def misfits(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> list[str]:
-    """Return how weights differ from a model's in names and shapes: how many, and the first of each kind.
+    """Return the mismatches in names and shapes: the count and the first of each kind.
 
     Args:
         state: The weights.
         own: Those of the model.
     """
-    # torch fills in the count of batches, which old checkpoints lack.
+    # Old checkpoints lack the batch counter, which torch fills in.
     missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
     unexpected = [key for key in state if key not in own]
     shapes = [

@@ -1,13 +1,13 @@
-"""Checks of a token mixer's options, one line per mistake, before a layer fails on them deep inside."""
+"""Checks of a token mixer's options, one line per error, before a layer fails with a less clear one."""
 
 from __future__ import annotations
 
 
 def check_odd_kernel(name: str, value: object) -> int:
-    """Return `value` if it is a kernel size that has a centre.
+    """Return `value` if it is an odd kernel size.
 
     Raises:
-        ValueError: If it is not an odd positive whole number.
+        ValueError: If it is not an odd positive integer.
     """
     size = check_positive(name, value)
     if size % 2 == 0:
@@ -16,7 +16,7 @@ def check_odd_kernel(name: str, value: object) -> int:
 
 
 def check_positive(name: str, value: object) -> int:
-    """Return `value` if it is a positive whole number.
+    """Return `value` if it is a positive integer.
 
     Raises:
         ValueError: If it is anything else.
@@ -27,7 +27,7 @@ def check_positive(name: str, value: object) -> int:
 
 
 def count_groups(dim: int, channels_per_group: object) -> int:
-    """Return how many groups of `channels_per_group` channels there are in `dim`.
+    """Return the number of groups of `channels_per_group` channels in `dim`.
 
     Raises:
         ValueError: If the channels do not divide evenly.

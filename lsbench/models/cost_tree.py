@@ -1,4 +1,4 @@
-"""What each part of a model costs: its modules as a tree, with multiply-accumulates and parameters."""
+"""The cost of each part of a model: its modules as a tree, with multiply-accumulates and parameters."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from lsbench.models.macs import MacCount
 
 @dataclass(frozen=True)
 class ModuleCost:
-    """What a module costs, everything inside it included.
+    """The cost of a module with everything inside it.
 
     Attributes:
-        name: Its name in the module around it; the class of the model for the whole.
+        name: Its name in the parent module; for the whole model, the name of its class.
         kind: Name of its class.
-        macs: Multiply-accumulates of one image. Those of operators that it calls outside its children are
-            its own, so that it may cost more than they do together.
+        macs: Multiply-accumulates of one image. Includes operators that it calls outside its children, so it
+            may exceed the sum over the children.
         params: Trained values; one that several modules share is counted in each.
         children: The modules inside it, in their order.
     """
@@ -30,7 +30,7 @@ class ModuleCost:
     children: tuple[ModuleCost, ...]
 
     def walk(self, depth: int, level: int = 0) -> Iterator[tuple[int, ModuleCost]]:
-        """Yield this module and those down to `depth` levels below, each with its level."""
+        """Yield this module and its descendants down to `depth` levels, each with its level."""
         yield level, self
         if depth > 0:
             for child in self.children:
@@ -42,7 +42,7 @@ def cost_tree(model: nn.Module, count: MacCount) -> ModuleCost:
 
     Args:
         model: The model that was counted.
-        count: What :func:`lsbench.models.macs.count_macs` found.
+        count: Result of :func:`lsbench.models.macs.count_macs`.
     """
     return _cost(model, type(model).__name__, "", count)
 

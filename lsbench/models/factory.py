@@ -1,4 +1,4 @@
-"""Create any model by name: the LSNet family with a token mixer of choice, any model of timm, or another's.
+"""Create any model by name: the LSNet family with a token mixer of choice, timm's, or another package's.
 
 Importing this module registers lsbench's families with timm, so that ``timm.create_model`` knows them too.
 """
@@ -44,21 +44,21 @@ def create_model(
     checkpoint: str | None = None,
     **model_args: Any,
 ) -> nn.Module:
-    """Return a model, with random weights from torch's current random state unless others are asked for.
+    """Create a model, with random weights from torch's current random state by default.
 
     Args:
-        name: A model of the LSNet family, of timm, or that another package declares.
-        mixer: Token mixer, for models that have a place for one; None keeps the model's own.
+        name: A model of the LSNet family, of timm, or of another package.
+        mixer: Token mixer, for models with a pluggable one; None keeps the model's own.
         mixer_args: Options of the token mixer.
         num_classes: Classes.
-        img_size: Height and width of the images in pixels; left out for timm's models that take any size.
+        img_size: Height and width of the images in pixels; not passed to timm's models that take any size.
         in_chans: Channels of the images.
         checkpoint: File or address of weights, see :func:`lsbench.models.checkpoints.load_checkpoint`.
-        model_args: Further arguments of the model, under timm's names; ``pretrained: true`` takes the weights
-            that its makers publish.
+        model_args: Further arguments of the model, under timm's names; ``pretrained: true`` loads the
+            published weights.
 
     Raises:
-        ConfigError: If a name or option is unknown, a value is refused, or weights cannot be had or do not
+        ConfigError: If a name or option is unknown, a value is invalid, or weights cannot be loaded or do not
             fit; one line per problem.
     """
     _check_name(name, takes_mixer=bool(mixer or mixer_args))
@@ -72,7 +72,7 @@ def create_model(
         model = _create(name, arguments)
     except OSError as error:
         raise ConfigError(
-            f"model '{name}': its weights cannot be fetched, give a file as `checkpoint`{_reason(error)}"
+            f"model '{name}': its weights cannot be fetched; give a file as `checkpoint`{_reason(error)}"
         ) from error
     except (TypeError, ValueError, RuntimeError, AssertionError) as error:
         raise ConfigError(f"model '{name}'{_reason(error)}") from error
@@ -85,7 +85,7 @@ def _create(name: str, arguments: dict[str, Any]) -> nn.Module:
     try:
         model: nn.Module = timm.create_model(name, **arguments)
     except TypeError as error:
-        # timm's convolutional models take any size, and so no img_size.
+        # timm's convolutional models take any size, and so have no img_size.
         if _unknown_argument(error) != "img_size":
             raise
         model = timm.create_model(name, **{k: v for k, v in arguments.items() if k != "img_size"})
@@ -110,7 +110,7 @@ def _check_weights(name: str, checkpoint: object, *, pretrained: bool) -> None:
 
 
 def _unknown_argument(error: Exception) -> str | None:
-    # timm's MetaFormer family words it "argument(s): ['img_size']".
+    # The wording in timm's MetaFormer family is "argument(s): ['img_size']".
     found = re.search(r"unexpected keyword argument(?:\(s\):)? \[?'(\w+)'", str(error))
     return found.group(1) if found else None
 

@@ -1,7 +1,8 @@
-"""Fuse a model for evaluation: what training needs apart becomes one layer.
+"""Fuse a model for evaluation: layers that only training needs separately become one.
 
 A module that can be replaced in evaluation mode offers ``fused() -> nn.Module``: a convolution and its
-normalisation one convolution, parallel depth-wise branches one kernel. Outputs stay the same up to rounding.
+normalisation become one convolution, parallel depth-wise branches one kernel. Outputs are equal up to
+rounding.
 
 Source:
     LSNet, CVPR 2025, arXiv:2503.23135, whose parameters, FLOPs and throughputs are those of fused models.
@@ -18,11 +19,11 @@ from lsbench.models.packed_conv import pack
 
 
 def fuse(model: nn.Module) -> nn.Module:
-    """Return a fused copy of `model` in evaluation mode; `model` is left as it is.
+    """Return a fused copy of `model` in evaluation mode; `model` is not changed.
 
-    Whatever a module's ``fused()`` returns takes the module's place as it is: what lies inside is its own
-    business. timm's modules of this kind are fused by timm. Convolutions pack their weights when they are
-    used. A model that is fused already is copied.
+    The result of a module's ``fused()`` replaces the module as it is, without fusing inside it. timm's
+    modules of this kind are fused by timm. Convolutions pack their weights on first use. A fused model is
+    only copied.
     """
     if getattr(model, "is_fused", False):
         # Some of timm's modules cannot be fused twice.
@@ -30,7 +31,7 @@ def fuse(model: nn.Module) -> nn.Module:
     fused = _replaced(reparameterize_model(model)).eval()
     dtypes = {parameter.dtype for parameter in model.parameters()}
     if len(dtypes) == 1:
-        # Some of timm's modules fuse to float32 whatever they were.
+        # Some of timm's modules return float32 from any dtype.
         fused.to(dtype=dtypes.pop())
     fused.is_fused = True  # type: ignore[assignment]
     return pack(fused)

@@ -1,13 +1,14 @@
-"""Count a model's multiply-accumulates, and name every operator that could not be counted.
+"""Count a model's multiply-accumulates, and list every operator that could not be counted.
 
 One MAC is one FLOP here, as in the paper's tables. The convention is fvcore's: convolutions, linear layers
 and matrix products by their products; batch normalisation in evaluation 2 per element, group normalisation 5,
 pooling 1 per input element; SKA K*K per output element; a Fourier transform of N real numbers 5/4 N log2 N,
 half the additions and multiplications of the usual count 5/2 N log2 N. Element-wise operators are not counted
-but listed. Convolutions and batch normalisations are counted as they are: fuse the model to count what the
-paper counts. fvcore leaves out without listing what it takes for free: ReLU, reshaping, indexing, dropout.
+but listed. Convolutions and batch normalisations are counted separately: fuse the model to count as the paper
+does. fvcore ignores operators that it considers free, without listing them: ReLU, reshaping, indexing,
+dropout.
 
-fvcore is taught SKA when this module is imported, so that its own ``FlopCountAnalysis`` counts it too.
+Importing this module registers SKA with fvcore, so that its own ``FlopCountAnalysis`` counts it too.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ from lsbench.models.fusion import fuse
 
 @dataclass(frozen=True)
 class MacCount:
-    """What one image costs.
+    """The MACs of one image.
 
     Attributes:
         total: Multiply-accumulates.
         by_operator: The same, per kind of operator; SKA is ``"ska"``.
-        uncounted: Operators that the total leaves out -> how often they are called.
-        by_module: The total again, per module by its dotted name and with all inside it; ``""`` is the model.
+        uncounted: Operators missing from the total -> number of calls.
+        by_module: The total per module by its dotted name, everything inside included; ``""`` is the model.
     """
 
     total: int
@@ -46,7 +47,7 @@ class MacCount:
 
 
 def count_macs(model: nn.Module, input_size: tuple[int, int, int]) -> MacCount:
-    """Return the MACs of one image in evaluation mode; the model is left as it was.
+    """Return the MACs of one image in evaluation mode; the model is not changed.
 
     Args:
         model: Any model of one image batch.
@@ -57,7 +58,7 @@ def count_macs(model: nn.Module, input_size: tuple[int, int, int]) -> MacCount:
     with _evaluating(model), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"
-        )  # from torch.jit, which fvcore traces with: about itself, not the model
+        )  # from torch.jit, which fvcore traces with: about torch.jit itself, not the model
         analysis = FlopCountAnalysis(model, image).set_op_handle(**_HANDLES)
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
         counted = {name: int(count) for name, count in analysis.by_operator().items()}
@@ -67,10 +68,10 @@ def count_macs(model: nn.Module, input_size: tuple[int, int, int]) -> MacCount:
 
 
 def count_paper_macs(model: nn.Module, input_size: tuple[int, int, int]) -> MacCount:
-    """Return the MACs of one image as LSNet's authors count them; `model` is left as it was.
+    """Return the MACs of one image as LSNet's authors count them; `model` is not changed.
 
-    They fuse each batch normalisation into the convolution before it and let a depth-wise convolution of the
-    same kernel stand for SKA, whose K*K products per output element are as many.
+    They fuse each batch normalisation into the convolution before it and replace SKA by a depth-wise
+    convolution of the same kernel, which has the same K*K products per output element.
 
     Args:
         model: Any model of one image batch.
@@ -81,7 +82,7 @@ def count_paper_macs(model: nn.Module, input_size: tuple[int, int, int]) -> MacC
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Put every module into evaluation mode, and each back into its own mode afterwards."""
+    """Set every module to evaluation mode, and restore its own mode afterwards."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
@@ -109,7 +110,7 @@ def _count_attention(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
 
 
 def _count_transform(real: list[int]) -> int:
-    """Return 5/4 N log2 N per plane of N real numbers; `real` is the shape of the tensor that holds them."""
+    """Return 5/4 N log2 N per plane of N real numbers; `real` is the shape of the real tensor."""
     points = math.prod(real[-2:])
     return round(math.prod(real[:-2]) * 1.25 * points * math.log2(points))
 

@@ -1,4 +1,4 @@
-"""Look inside a model: its layers, its token mixers, and what goes in and comes out of them.
+"""Observe a model: its layers, its token mixers, and their inputs and outputs.
 
 Shapes: B batch, C channels, H, W plane, N tokens.
 """
@@ -18,16 +18,16 @@ from lsbench.models.blocks import Block
 
 
 class Seen(NamedTuple):
-    """What a module was given and what it returned in its last call."""
+    """The inputs and the output of a module in its last call."""
 
     given: Any
     returned: Any
 
 
 def layers_of(model: nn.Module) -> dict[str, nn.Module]:
-    """Return the layers by name, in order: LSNet's blocks, or what timm lists as a model's features.
+    """Return the layers by name, in order: LSNet's blocks, or the features that timm lists for a model.
 
-    A model that lists none is its own only layer.
+    A model without a list is its own only layer.
     """
     blocks: dict[str, nn.Module]
     blocks = {name: module for name, module in model.named_modules() if isinstance(module, Block)}
@@ -40,7 +40,7 @@ def layers_of(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def mixers_of(model: nn.Module) -> dict[str, tuple[int, nn.Module]]:
-    """Return the pluggable token mixers by name, each after its stage (from 1); none where there is no place.
+    """Return the pluggable token mixers by name, each with its stage (from 1); empty for models without any.
 
     The models of the LSNet family have them in the blocks of odd depth of the first three stages.
     """
@@ -56,7 +56,7 @@ def mixers_of(model: nn.Module) -> dict[str, tuple[int, nn.Module]]:
 
 @contextmanager
 def observed(modules: Mapping[str, nn.Module]) -> Iterator[dict[str, Seen]]:
-    """Give a mapping that holds, after each call of the model, what went through each of `modules`."""
+    """Yield a mapping that holds, after each call of the model, input and output of each of `modules`."""
     seen: dict[str, Seen] = {}
 
     def hook_of(name: str) -> Any:
@@ -74,16 +74,16 @@ def observed(modules: Mapping[str, nn.Module]) -> Iterator[dict[str, Seen]]:
 
 
 def final_map(model: nn.Module, images_BCHW: Tensor) -> Tensor:
-    """Return the map (B, C, H, W) that the model's head pools; of a model without one, its output."""
+    """Return the map (B, C, H, W) that the model's head pools; for a model without a head, its output."""
     forward = getattr(model, "forward_features", model)
     return to_map(model, forward(images_BCHW))
 
 
 def to_map(model: nn.Module, features: Tensor) -> Tensor:
-    """Return features as a map (B, C, H, W): timm's models also have (B, H, W, C) and tokens (B, N, C).
+    """Convert features to a map (B, C, H, W): timm's models also have (B, H, W, C) and tokens (B, N, C).
 
     Raises:
-        ValueError: If they are no square of tokens.
+        ValueError: If the number of tokens is not a square.
     """
     if features.ndim == 4:
         is_last = getattr(model, "output_fmt", "NCHW") == "NHWC"

@@ -1,7 +1,7 @@
 """Models of other packages: imported when one is built, so that timm knows it.
 
-As a program it imports plug-ins that need torch, which the check of a suite does not, and prints what is
-wrong with them: ``python -m lsbench.models.outside mixer=acme_mixer model=acme_net``.
+Run as a program, it imports plug-ins that need torch, which the check of a suite does not, and prints their
+problems: ``python -m lsbench.models.outside mixer=acme_mixer model=acme_net``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def register_outside_model(name: str) -> bool:
     """Import the module that registers a model of another package with timm.
 
     Returns:
-        Whether `name` is such a model.
+        True if `name` is a model of another package.
 
     Raises:
         PluginError: If the module cannot be imported, or does not register that name.
@@ -45,7 +45,7 @@ def register_outside_model(name: str) -> bool:
 
 
 def problems_of(plugins: Sequence[str]) -> list[str]:
-    """Return one line for each plug-in that cannot be imported or is not what its kind promises.
+    """Return one line for each plug-in that cannot be imported or breaks the contract of its kind.
 
     Args:
         plugins: ``mixer=NAME`` or ``model=NAME``.

@@ -1,9 +1,9 @@
-"""A convolution for evaluation whose weights are laid out for the CPU once instead of at every call.
+"""A convolution for evaluation that lays out its weights for the CPU once instead of on every call.
 
-oneDNN, which computes PyTorch's convolutions on x86 CPUs, wants weights in blocks that depend on convolution,
-image size and machine. PyTorch reorders them at every call, and for a single image takes another path
-altogether. torch.compile with freezing orders them once; this module does so without a compiler. The price is
-a second copy of the weights.
+oneDNN, which computes PyTorch's convolutions on x86 CPUs, needs weights in blocks that depend on convolution,
+image size and machine. PyTorch reorders them on every call, and takes another path for single images.
+torch.compile with freezing orders them once; this module does so without a compiler. The cost is a second
+copy of the weights.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ import torch
 from torch import Tensor, nn
 from torch.jit import is_tracing  # type: ignore[attr-defined]
 
-#: Image sizes for which one module keeps its weights ready.
+#: Number of image sizes for which a module keeps its packed weights.
 KEPT = 4
 
 
 def pack(model: nn.Module) -> nn.Module:
-    """Return `model` itself, in which every plain convolution packs its weights when it is used."""
+    """Make every plain convolution of `model` pack its weights on first use, and return the model."""
     for module in model.modules():
         if type(module) is nn.Conv2d and module.padding_mode == "zeros" and module.padding != "same":
-            # Same parameters, same names, same hooks: only `forward` is another.
+            # Same parameters, names and hooks: only `forward` differs.
             module.__class__ = PackedConv2d
     return model
 
 
 class PackedConv2d(nn.Conv2d):
-    """``nn.Conv2d`` that packs its weights where that helps.
+    """``nn.Conv2d`` that packs its weights where that is faster.
 
-    That is without gradients, on a CPU that oneDNN serves, in float32 or bfloat16, outside autocast.
+    That is without gradients, on a CPU supported by oneDNN, in float32 or bfloat16, outside autocast.
     Everywhere else, and for tracers, counters and compilers, it is the plain convolution.
     """
 
@@ -59,16 +59,16 @@ class PackedConv2d(nn.Conv2d):
             and x.numel() > 0
             and not torch.is_autocast_enabled("cpu")
             and not is_tracing()  # type: ignore[no-untyped-call]
-            and torch._C._len_torch_dispatch_stack() == 0  # nobody counts or records operators
+            and torch._C._len_torch_dispatch_stack() == 0  # no counter or recorder of operators is active
             and bool(torch.backends.mkldnn.enabled)
             and not weight.is_inference()
         )
 
     def _packed(self, x: Tensor) -> Tensor:
-        """Return the weights packed for images like `x`, anew if they have changed since."""
+        """Return the weights packed for images like `x`; packs them again if they have changed."""
         weight = self.weight
         source, ready = self._source, self._ready
-        # What was packed is held on to, so that no other weights can come to lie at its address.
+        # Keeps a reference to the packed weights, so that no other weights can get their address.
         if (
             ready is None
             or source is None
@@ -93,13 +93,13 @@ class PackedConv2d(nn.Conv2d):
         return padding, self.stride, self.dilation
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the packed weights out of copies and files."""
+        """Exclude the packed weights from copies and files."""
         return {key: value for key, value in self.__dict__.items() if key not in ("_source", "_ready")}
 
 
 @cache
 def _is_supported(dtype: torch.dtype) -> bool:
-    """Return whether oneDNN convolves `dtype` on this machine and PyTorch offers its packing."""
+    """Return True if oneDNN supports `dtype` on this machine and PyTorch offers its packing."""
     is_built = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     if not is_built or not hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
         return False

@@ -1,4 +1,4 @@
-"""Parts of token mixers whose kernel differs from image to image but not from pixel to pixel.
+"""Parts of token mixers whose kernel varies from image to image but not from pixel to pixel.
 
 Shapes: B batch, C channels, H, W plane, T = K * K taps of a kernel.
 """
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 
 class Squeeze(nn.Sequential):
-    """What an image is about, as a short vector: mean over the plane, linear layer, ReLU.
+    """A summary of an image as a short vector: mean over the plane, linear layer, ReLU.
 
     Args:
         dim: Channels C of the input.
@@ -31,12 +31,12 @@ class Squeeze(nn.Sequential):
 
 
 class KernelShares(nn.Module):
-    """How much each of several kernels counts for an image: ``softmax(linear(z) / temperature)``.
+    """The weight of each of several kernels for an image: ``softmax(linear(z) / temperature)``.
 
     Args:
         hidden: Length of the vector z.
-        num_experts: Kernels.
-        temperature: A high one keeps the shares near equal, so that every kernel learns.
+        num_experts: Number of kernels.
+        temperature: A high value keeps the weights nearly equal, so that every kernel learns.
 
     Raises:
         ValueError: If the temperature is not positive.
@@ -50,7 +50,7 @@ class KernelShares(nn.Module):
         self.fc = nn.Linear(hidden, num_experts)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Return shape (B, num_experts), rows summing to 1."""
+        """Return shape (B, num_experts); rows sum to 1."""
         logits: Tensor = self.fc(z)
         return (logits / self.temperature).softmax(dim=1)
 

@@ -1,4 +1,4 @@
-"""Parts that several token mixers share: LSNet's large-kernel perception and the weights it predicts.
+"""Parts shared by several token mixers: LSNet's large-kernel perception and the weights it predicts.
 
 Source:
     LSNet, CVPR 2025, arXiv:2503.23135, section 3.2, equations 6-8.
@@ -50,7 +50,7 @@ class LKP(nn.Module):
         return y
 
     def raw(self, x: Tensor) -> Tensor:
-        """Return what the last normalisation takes, shape (B, out_chans, H, W)."""
+        """Return the input of the last normalisation, shape (B, out_chans, H, W)."""
         y: Tensor = self.cv4(self.act(self.cv3(self.cv2(self.act(self.cv1(x))))))
         return y
 
@@ -83,14 +83,14 @@ class LargeSmallConv(nn.Module):
         return y
 
     def fused(self) -> nn.Module:
-        """Return the form for evaluation: convolutions fused, the rest one operator."""
+        """Return the form for evaluation: convolutions fused, everything else one operator."""
         return FusedLargeSmallConv(self)
 
 
 class FusedLargeSmallConv(nn.Module):
     """The LS convolution in evaluation: fused convolutions, then norms, SKA and residual in one pass.
 
-    Parameters and their names are those of the LS convolution, but for the folded normalisations.
+    Parameters and their names are those of the LS convolution, except for the folded normalisations.
     """
 
     def __init__(self, conv: LargeSmallConv) -> None:

@@ -1,4 +1,4 @@
-"""What the variants of every family have in common: how timm builds them, and words for a wrong option."""
+"""Code shared by the variants of every family: building with timm, and errors for wrong options."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import nn
 from lsbench.core.errors import ConfigError
 from lsbench.models.token_mixer import option_problems
 
-#: Arguments of timm.create_model that are not the model's own.
+#: Arguments of timm.create_model that do not go to the model itself.
 BUILDER_OPTIONS = frozenset(
     {"pretrained_cfg", "pretrained_cfg_overlay", "cache_dir", "features_only", "out_indices", "feature_cls"}
 )
@@ -25,9 +25,9 @@ def describe_variant(*, img_size: int = 224, **others: Any) -> dict[str, Any]:
     """Return a variant's entry for timm's ``generate_default_cfgs``.
 
     Args:
-        img_size: Height and width of the images in pixels that it is made for.
-        others: Further fields; ``first_conv`` and ``classifier`` are the layers' names, ``hf_hub_id`` says
-            where weights are, if there are any.
+        img_size: Height and width of the images in pixels that it is designed for.
+        others: Further fields; ``first_conv`` and ``classifier`` are the layers' names, ``hf_hub_id`` is the
+            address of weights, if there are any.
     """
     return {
         "num_classes": 1000,
@@ -50,19 +50,19 @@ def build_variant(
     feature_cfg: dict[str, Any] | None = None,
     filter_fn: Callable[..., dict[str, Any]] | None = None,
 ) -> ModelT:
-    """Return the variant `name`, built by timm, with random weights unless others are asked for.
+    """Build the variant `name` with timm, with random weights by default.
 
     Args:
         model: Class of the family.
         name: The variant's name, registered with timm.
-        options: What the user asks for: the model's arguments and timm's own.
-        pretrained: Whether the user asks for weights.
-        size: Arguments that make the variant; options overrule them.
+        options: The user's options: arguments of the model and of timm.
+        pretrained: Whether to load pretrained weights.
+        size: Arguments that define the variant; options override them.
         feature_cfg: How timm makes a feature extractor of the model (``features_only=True``).
-        filter_fn: timm's ``checkpoint_filter_fn``: makes a checkpoint's weights those of the model.
+        filter_fn: timm's ``checkpoint_filter_fn``: adapts a checkpoint's weights to the model.
 
     Raises:
-        ConfigError: If there are no weights to ask for, an option is unknown, or a value is refused.
+        ConfigError: If there are no pretrained weights, an option is unknown, or a value is invalid.
     """
     owner = f"model '{name}'"
     if pretrained and not _source(name, options).has_weights:
@@ -87,7 +87,7 @@ def build_variant(
 
 
 def _source(name: str, options: Mapping[str, Any]) -> Any:
-    """Return timm's description of the variant, which says where its weights are."""
+    """Return timm's description of the variant, with the address of its weights."""
     return resolve_pretrained_cfg(
         name,
         pretrained_cfg=options.get("pretrained_cfg"),
@@ -98,13 +98,13 @@ def _source(name: str, options: Mapping[str, Any]) -> Any:
 def inherit_options(
     parent: type[nn.Module], *, fixed: Collection[str]
 ) -> Callable[[type[ModelT]], type[ModelT]]:
-    """Return a decorator that lets a model's signature list its parent's options after its own.
+    """Return a decorator that adds the parent's options to a model's signature, after its own.
 
-    For a model that takes ``**parent_args``: an unknown option is then found before the parent sees it.
+    For a model that takes ``**parent_args``: an unknown option is then found before it reaches the parent.
 
     Args:
-        parent: Class whose arguments are passed on.
-        fixed: Those that the model decides itself.
+        parent: Class that receives the arguments.
+        fixed: Arguments that the model sets itself.
     """
 
     def decorate(model: type[ModelT]) -> type[ModelT]:

@@ -1,4 +1,4 @@
-"""Create a token mixer by its name in YAML, and say in one line what is wrong with its options."""
+"""Create a token mixer by its name in YAML, and report wrong options in one line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def create_mixer(name: str, dim: int, options: Mapping[str, Any] | None = None) 
         options: Keyword arguments of the mixer.
 
     Raises:
-        ConfigError: If the mixer or an option is unknown, missing, or has a value that it refuses.
+        ConfigError: If the mixer or an option is unknown, missing, or has an invalid value.
     """
     mixer = MIXERS.load(name)
     options = dict(options or {})
@@ -38,13 +38,13 @@ def create_mixer(name: str, dim: int, options: Mapping[str, Any] | None = None) 
 def option_problems(
     function: Callable[..., Any], options: Mapping[str, Any], *, owner: str, given: int = 0
 ) -> list[str]:
-    """Return one line for every option that `function` does not take or is missing.
+    """Return one line for every option that `function` does not take or that is missing.
 
     Args:
         function: A class or function.
         options: Its keyword arguments.
-        owner: What the lines call it, e.g. ``"mixer 'ls_conv'"``.
-        given: Leading parameters that are passed by position and are no options.
+        owner: Its name in the lines, e.g. ``"mixer 'ls_conv'"``.
+        given: Number of leading parameters that are passed by position and are not options.
     """
     parameters = list(inspect.signature(function).parameters.values())[given:]
     names = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]

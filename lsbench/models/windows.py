@@ -1,10 +1,10 @@
-"""Cut a map into equal windows for attention inside each, and put it together again.
+"""Cut a map into equal windows for attention inside each, and join them again.
 
 Shapes: B batch, C channels, H, W the map, N windows per image, h, w one window.
 
 Source:
     Swin Transformer, ICCV 2021, arXiv:2103.14030, section 3.2: windows, their cyclic shift and its mask.
-    There the window size is fixed and must be chosen with the map in mind; here it is a maximum.
+    There the window size is fixed and must fit the map; here it is a maximum.
 """
 
 # ruff: noqa: N803 - shape suffixes name the axes
@@ -18,13 +18,13 @@ from torch import Tensor, nn
 
 
 class WindowGrid(NamedTuple):
-    """How a map is cut: the fewest windows of at most a given size, all equally large.
+    """The partition of a map: the fewest windows of at most a given size, all of equal size.
 
     14 pixels of at most 7 are 2 windows of 7; 8 are 2 of 4, 5 are 1 of 5, and 9 are 2 of 5, which need one
     pixel of padding.
 
     Attributes:
-        windows: How many along (H, W).
+        windows: Number along (H, W).
         size: (h, w) of each.
     """
 
@@ -50,16 +50,16 @@ class WindowGrid(NamedTuple):
         return x.permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
 
     def join(self, windows_NChw: Tensor) -> Tensor:
-        """Return the padded map, shape (B, C, H, W), that `cut` gives these windows of."""
+        """Join windows from `cut` to the padded map, shape (B, C, H, W)."""
         rows, columns = self.windows
         x = windows_NChw.reshape(-1, rows, columns, *windows_NChw.shape[1:])
         return x.permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
 
     def border_mask(self, device: torch.device) -> Tensor:
-        """Return what to add to the scores of each window after the map was rolled back by `shift`.
+        """Return the mask to add to the scores of each window after the map was rolled back by `shift`.
 
-        Rolling brings the first rows and columns next to the last: pixels that meet only because of that do
-        not see each other.
+        Rolling brings the first rows and columns next to the last: pixels that became neighbours this way do
+        not attend to each other.
 
         Returns:
             0 where two pixels of a window are neighbours in the map, else -inf, shape (N, h * w, h * w).
@@ -79,12 +79,12 @@ class WindowGrid(NamedTuple):
 
 
 def window_grid(x_BCHW: Tensor, largest: int) -> WindowGrid:
-    """Return how to cut a map into windows of at most `largest` pixels a side.
+    """Return the partition of a map into windows of at most `largest` pixels a side.
 
     >>> window_grid(torch.zeros(1, 3, 14, 9), 7)
     WindowGrid(windows=(2, 2), size=(7, 5))
     """
-    # Whole numbers, so that a traced model does not count the arithmetic on sizes.
+    # Plain integers, so that a traced model does not count the arithmetic on sizes.
     height, width = int(x_BCHW.shape[2]), int(x_BCHW.shape[3])
     rows, columns = -(-height // largest), -(-width // largest)
     return WindowGrid((rows, columns), (-(-height // rows), -(-width // columns)))
@@ -94,11 +94,11 @@ def window_indices(index: Tensor, size: tuple[int, int]) -> Tensor:
     """Return the part of a bias index that a smaller window uses.
 
     Args:
-        index: Number of each pair's bias in a square window, shape (side**2, side**2).
+        index: Bias index of each pair in a square window, shape (side**2, side**2).
         size: (h, w) of the smaller window, each at most that side.
 
     Returns:
-        Shape (h * w, h * w): pairs at the same offset keep their number.
+        Shape (h * w, h * w): pairs at the same offset keep their index.
     """
     height, width = size
     side = isqrt(int(index.shape[0]))

@@ -1,7 +1,7 @@
 """Probes measure cost: one file each.
 
-A file offers as ``PROBE`` a function of the model, the image size and the job, which returns records, or a
-:class:`Probe`, which says more about itself. Plans import it, so it imports torch only inside functions.
+A file assigns to ``PROBE`` a function of the model, the image size and the job that returns records, or a
+:class:`Probe`, which has more fields. Planning imports it, so it imports torch only inside functions.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ def _no_images(spec: Any) -> int:
 
 @dataclass(frozen=True)
 class Probe:
-    """One way to measure what a model costs.
+    """One measurement of a model's cost.
 
     Attributes:
         measure: Measures a model: a function of the model, the height and width of its images, and the job.
-        images: Number of images that go through the model, about, under the settings of the job; for plans.
-        has_control: Whether it compares the model with the control that the job's settings name.
-        companion: The probe that follows this one wherever a control is named.
+        images: Approximate number of images that go through the model, given the job's settings; for
+            planning.
+        has_control: Whether it compares the model with the control named in the job's settings.
+        companion: The probe that follows this one if a control is named.
     """
 
     measure: Measure
@@ -43,10 +44,10 @@ class Probe:
     companion: str | None = None
 
     def __call__(self, model: nn.Module, img_size: int, context: JobContext) -> Sequence[Record]:
-        """Measure a model, as a probe that is a mere function does."""
+        """Measure a model, so that a probe can be called like a function."""
         return self.measure(model, img_size, context)
 
 
 def as_probe(offered: Probe | Measure) -> Probe:
-    """Return what a file offers as a :class:`Probe`."""
+    """Return the ``PROBE`` of a file as a :class:`Probe`."""
     return offered if isinstance(offered, Probe) else Probe(offered)

@@ -1,4 +1,4 @@
-"""What the timing probes share: measure apart, keep every sample, return the records."""
+"""Parts shared by the timing probes: measure in a fresh process, keep every sample, return the records."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lsbench.timing.records import Timed, create_request, save_samples, timing_f
 from lsbench.timing.request import Reply, Request, joined
 
 PAIRS = 60
-"""Pairs that a comparison with a control takes at least, if there is time."""
+"""Least number of pairs in a comparison with a control, if time allows."""
 #: Measured with every timing of a model alone.
 RESOURCES = (
     Quantity(
@@ -57,7 +57,7 @@ def time_alone(context: JobContext, img_size: int, *, batch: int | Literal["max"
         context: The job.
         img_size: Height and width of the images in pixels.
         batch: Images of one pass, or ``"max"`` for the largest power of two that fits.
-        min_samples: Samples that are worth some more seconds.
+        min_samples: Number of samples that is worth some extra seconds.
     """
     size = batch_size_of(context, img_size, batch)
     request = create_request(context, img_size, batch_size=size, min_samples=min_samples)
@@ -65,20 +65,20 @@ def time_alone(context: JobContext, img_size: int, *, batch: int | Literal["max"
 
 
 def measure(request: Request) -> Reply:
-    """Return the reply to a request whose time is shared out over fresh processes, one after another."""
+    """Return the reply to a request whose time is divided among fresh processes, one after another."""
     part = request.model_copy(update={"budget": request.budget.share()})
     return joined([run_apart(part) for _ in range(request.budget.processes)])
 
 
 def batch_size_of(context: JobContext, img_size: int, batch: int | Literal["max"]) -> int:
-    """Return the number of images; what ``"max"`` means is found in a process of its own."""
+    """Return the batch size; ``"max"`` is determined in a process of its own."""
     if isinstance(batch, int):
         return batch
     return run_apart(create_request(context, img_size, action="fit")).batch_size or 1
 
 
 def save_values(context: JobContext, metric: str, values: NDArray[np.float64], timed: Timed) -> None:
-    """Keep all samples in the unit of `metric`, beside whether each was disturbed."""
+    """Save all samples in the unit of `metric`, and whether each was disturbed."""
     save_samples(context, metric, {"samples": values, "is_disturbed": np.array(timed.reply.is_disturbed)})
 
 
@@ -87,14 +87,15 @@ def ratio_record(
 ) -> Record:
     """Return the median ratio of the model to the control over pairs that were timed in turns.
 
-    The machine and its mood tonight cancel out. The seconds per pass of both are kept.
+    The machine and its load at the time cancel out. The seconds per pass of both are kept.
 
     Args:
         context: A job whose spec has a control.
         img_size: Height and width of the images in pixels.
         metric: Name of the metric.
-        batch: As in :func:`time_alone`; the largest that fits is the model's, without the control.
-        is_rate: Whether rates are compared, not times.
+        batch: As in :func:`time_alone`; the largest that fits is determined for the model without the
+            control.
+        is_rate: Whether to compare rates instead of times.
     """
     size = batch_size_of(context, img_size, batch)
     request = create_request(context, img_size, batch_size=size, min_samples=PAIRS, with_control=True)

@@ -1,4 +1,4 @@
-"""Latency: the time of one image: median, 90th and 99th percentile."""
+"""Latency: time per image, as median, 90th and 99th percentile."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from torch import nn
 
 SAMPLES = 400
-"""Passes that are timed at least, if there is time: a 99th percentile takes 368."""
+"""Least number of timed passes, if time allows: a 99th percentile takes 368."""
 SHARES = {"latency_ms": 0.5, "latency_p90_ms": 0.9, "latency_p99_ms": 0.99}
 
 
 def latency(model: nn.Module, img_size: int, context: JobContext) -> Sequence[Record]:
-    """Return percentiles of the time of a batch of one in milliseconds, and the memory and energy it took."""
+    """Return percentiles of the time of a batch of one in milliseconds, and its memory and energy."""
     import numpy as np
 
     from lsbench.probes._timing import save_values, time_alone

@@ -1,4 +1,4 @@
-"""Latency beside a control: time of one image over that of a pinned model, in turns."""
+"""Latency relative to a control: time per image over that of a pinned model, timed in turns."""
 
 from __future__ import annotations
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def count(model: nn.Module, img_size: int, context: JobContext) -> Sequence[Record]:
-    """Return the MACs of one image as they are and as the paper counts them, and what nobody could count.
+    """Return the MACs of one image, unfused and as the paper counts them, and the uncounted operators.
 
-    ``macs`` is of the model as it was trained; ``macs_paper`` of the fused one. ``uncounted_ops`` is how
-    often operators without a formula are called; the setting names them.
+    ``macs`` is of the model as trained; ``macs_paper`` of the fused one. ``uncounted_ops`` is the number of
+    calls of operators without a formula; the setting names them.
     """
     from lsbench.models.macs import count_macs, count_paper_macs
 
@@ -50,7 +50,7 @@ def _setting(found: MacCount) -> dict[str, Any]:
 
 
 def _name_uncounted(settings: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return one line with the operators that no count includes, or none."""
+    """Return one line with the operators that no count includes, or an empty list."""
     names = sorted({name for setting in settings for name in setting.get("uncounted_ops", {})})
     return [f"FLOPs leave out operators without a formula: {', '.join(names)}."] if names else []
 

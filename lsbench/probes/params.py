@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def count_params(model: nn.Module, img_size: int, context: JobContext) -> Sequence[Record]:
-    """Return the number of parameters; buffers such as running statistics do not count."""
+    """Return the number of parameters; buffers such as running statistics are not counted."""
     total = sum(parameter.numel() for parameter in model.parameters())
     return [measured("params", float(total), facets=Facets(method="params", fused=False, version="1"))]
 

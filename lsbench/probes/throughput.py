@@ -19,7 +19,7 @@ SAMPLES = 20
 
 
 def throughput(model: nn.Module, img_size: int, context: JobContext) -> Sequence[Record]:
-    """Return the median rate in images per second, and what memory and energy it took."""
+    """Return the median rate in images per second, and its memory and energy."""
     import numpy as np
 
     from lsbench.probes._timing import save_values, time_alone

@@ -1,4 +1,4 @@
-"""Throughput beside a control: rate of full batches over that of a pinned model, in turns."""
+"""Throughput relative to a control: rate of full batches over that of a pinned model, timed in turns."""
 
 from __future__ import annotations
 

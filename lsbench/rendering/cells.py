@@ -101,20 +101,29 @@ def left_out(summary: Summary) -> list[str]:
 
 
 def tables(
-    summary: Summary, write: Callable[[str, int | None], T]
+    summary: Summary, write: Callable[[str, int | None], T], *, width: int | None = None
 ) -> Iterator[tuple[str, list[str], list[list[T]]]]:
     """Yield heading, header and rows of each table of a summary; most summaries have one table.
 
     Args:
         summary: The summary.
         write: Formats a cell, given its text and its rank (1 best of the column, 2 second best).
+        width: Text columns that are available; a wider table gets short titles.
     """
     for name, columns in panels(summary.columns).items():
         if columns and (name != FURTHER or summary.shows_further):
             title = f"{heading(summary)}: {name}" if name else heading(summary)
             shown = [row for row in summary.rows if row.panel != FURTHER or summary.shows_further]
-            rows = [_written(row, columns, write) for row in shown]
-            yield title, header(columns, summary.row_kind), rows
+            texts = [row_texts(row, columns) for row in shown]
+            titles = header(columns, summary.row_kind)
+            if width is not None and _width([titles, *texts]) > width:
+                titles = [summary.row_kind, *(column.short_title for column in columns)]
+            yield title, titles, [_written(row, columns, write) for row in shown]
+
+
+def _width(lines: Sequence[Sequence[str]]) -> int:
+    """Return the columns of text that a table takes if no cell is broken: each has a line and two spaces."""
+    return sum(max(map(len, column)) + 3 for column in zip(*lines, strict=True)) + 1
 
 
 def _written(row: Row, columns: Sequence[Column], write: Callable[[str, int | None], T]) -> list[T]:

@@ -27,7 +27,7 @@ def render(summaries: Sequence[Summary], *, is_styled: bool = False) -> str:
         file=io.StringIO(), width=terminal_width(), highlight=False, force_terminal=is_styled or None
     )
     for summary in summaries:
-        for title, titles, rows in tables(summary, _cell):
+        for title, titles, rows in tables(summary, _cell, width=console.width):
             add_table(console, title, titles, rows, justify="right")
         for note in [*notes_of(summary, is_marked=is_styled), *left_out(summary)]:
             console.print(Text(note))

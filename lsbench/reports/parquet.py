@@ -1,4 +1,4 @@
-"""The same frame as CSV, typed and binary, with the units of the columns in the file's metadata."""
+"""The same frame as CSV, typed and binary, with column units and titles in the file's metadata."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from lsbench.tables.summary import Summary
 def render(summaries: Sequence[Summary]) -> bytes:
     """Return all summaries as one Parquet file; unmeasured values are null.
 
-    pandas restores the units as ``frame.attrs["units"]``.
+    pandas restores units and titles as ``frame.attrs["units"]`` and ``frame.attrs["titles"]``.
     """
     frame = to_frame(summaries)
     for name in frame.select_dtypes("object"):
         frame[name] = _typed(frame[name])
-    frame.attrs["units"] = {
-        column.key: column.quantity.unit for summary in summaries for column in summary.columns
-    }
+    columns = [column for summary in summaries for column in summary.columns]
+    frame.attrs["units"] = {column.key: column.quantity.unit for column in columns}
+    frame.attrs["titles"] = {column.key: column.title for column in columns}
     file = io.BytesIO()
     frame.to_parquet(file, index=False)
     return file.getvalue()

@@ -1,7 +1,7 @@
 """Predictions of a long evaluation, kept block by block so that a finished block is never computed again.
 
-Blocks are ranges of images. Which blocks there are depends on the number of images alone, never on the
-number of processes: what one has finished, another can take over.
+Blocks are ranges of images. They depend on the number of images alone, never on the number of processes, so
+that one process can use the blocks that another has finished.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ Predicted = NDArray[np.int16]
 MOST_IMAGES = 64
 FEWEST_BLOCKS = 64
 
-#: What numpy and zipfile raise on a file that is torn, or something else altogether.
+#: Raised by numpy and zipfile on a file that is torn or of another format.
 DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 def blocks_of(num_images: int) -> list[range]:
-    """Return the images as blocks of equal size, the last perhaps smaller.
+    """Split the images into blocks of equal size; the last may be smaller.
 
-    Blocks are small enough that some processes finish at about the same time, and that little is lost with
-    one of them.
+    Blocks are small enough that several processes finish at about the same time, and that little work is lost
+    if one of them dies.
 
     >>> [len(blocks_of(n)) for n in (40, 1000, 50_000)]
     [40, 67, 782]
@@ -42,17 +42,18 @@ class PredictionBlocks:
     """The finished blocks in a folder, one file each."""
 
     def __init__(self, folder: Path, stamp: str, num_views: int) -> None:
-        """Look for blocks in `folder`.
+        """Use the blocks in `folder`.
 
         Args:
-            folder: Made when the first block is written.
-            stamp: Names everything that the predictions follow from; blocks with another are passed over.
+            folder: Created when the first block is written.
+            stamp: Identifies everything that the predictions depend on; blocks with another stamp are
+                ignored.
             num_views: Views of each image.
         """
         self._folder, self._stamp, self._num_views = folder, stamp, num_views
 
     def read(self, block: range) -> Predicted | None:
-        """Return a finished block, or None if it is not there, damaged, or from something else."""
+        """Return a finished block, or None if it is missing, damaged, or has another stamp."""
         try:
             with np.load(self._path(block), allow_pickle=False) as file:
                 stamp, found = str(file["stamp"]), file["predictions"]
@@ -62,7 +63,7 @@ class PredictionBlocks:
         return found if is_whole and stamp == self._stamp else None
 
     def write(self, block: range, predictions: Predicted) -> None:
-        """Keep a finished block; a reader sees all of it or nothing."""
+        """Save a finished block; a reader sees all of it or nothing."""
         with atomic_write(self._path(block)) as file:
             np.savez_compressed(file, stamp=np.array(self._stamp), predictions=predictions)
 

@@ -1,12 +1,12 @@
-"""Measure the reference errors that corruption errors of the embedded garments are divided by.
+"""Measure the reference errors for the corruption errors of the embedded garments.
 
 ``python -m lsbench.robustness.embedded_reference`` makes every corrupted view of 1,000 test photos of
-``fashion`` just as a robustness job does, lets the frozen nearest-neighbour reference guess, and rewrites
-``corruption_reference.json`` (minutes). With ``--check`` nothing is written and the exit code tells whether
-the shipped figures are reproduced; ``--only`` leaves it at some corruptions.
+``fashion`` exactly as a robustness job does, predicts them with the frozen nearest-neighbour reference, and
+rewrites ``corruption_reference.json`` (minutes). With ``--check`` nothing is written and the exit code says
+whether the shipped values are reproduced; ``--only`` restricts this to some corruptions.
 
-AlexNet's errors, by which ImageNet's are divided, mean nothing here; the reference's own are what is hard
-about each corruption at 32 pixels. The clean error is on the resized photos, which go through no JPEG file.
+AlexNet's errors on ImageNet do not apply here; the reference's own errors measure how hard each corruption
+is at 32 pixels. The clean error is on the resized photos, which go through no JPEG file.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ REFERENCE = Path(__file__).with_name("corruption_reference.json")
 IMAGES, IMG_SIZE, FAMILY, JPEG_QUALITY = 1000, 32, "original", 85
 PACKAGES = ("numpy", "scipy", "pillow", "opencv-python")
 TOLERANCE = 0.005
-"""Errors of other versions of numpy, OpenCV or Pillow may differ by this: five of 1,000 images."""
+"""Largest difference allowed with other versions of numpy, OpenCV or Pillow: five of 1,000 images."""
 
 
 class PackReader:
-    """Photos of the pack as the files that ``fashion`` writes of them, without the folders."""
+    """Photos of the pack, decoded like the files that ``fashion`` writes, without the folders."""
 
     def __init__(self, photos: pack.GarmentSplit) -> None:
         self._photos = photos
@@ -50,11 +50,11 @@ class PackReader:
 
 
 def reference_photos(num_images: int = 10_000, limit: int = IMAGES) -> ImageList:
-    """Return evenly spaced test photos, those of a robustness job with ``subset``.
+    """Return evenly spaced test photos, the same that a robustness job with ``subset`` uses.
 
     Args:
         num_images: The spec's ``test_images``.
-        limit: How many of them.
+        limit: Image count.
     """
     photos = pack.read_pack()["test"].balanced_prefix(num_images)
     wnids = [pack.wnids()[label] for label in photos.labels]
@@ -122,13 +122,13 @@ def _to_json(clean_error: float, errors: dict[str, list[float]]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure and write or check the reference errors; returns 0 if all is well, 2 otherwise."""
+    """Measure the reference errors and write or check them; return 0 on success, 2 otherwise."""
     parser = argparse.ArgumentParser(description="Measure the reference errors of corrupted garments.")
     parser.add_argument("--check", action="store_true", help="compare with the shipped file, write nothing")
     parser.add_argument("--only", nargs="+", choices=BENCHMARK, help="with --check: only these corruptions")
     options = parser.parse_args(argv)
     if options.only and not options.check:
-        parser.error("--only needs --check: a file holds all corruptions")
+        parser.error("--only needs --check: the file holds all corruptions")
     use_one_thread()
     corruptions = options.only or BENCHMARK
     conditions = [(name, severity) for severity in SEVERITIES for name in corruptions]

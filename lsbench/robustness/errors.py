@@ -1,6 +1,7 @@
 """Corruption errors of a model from its errors per corruption and severity.
 
-All figures are means over whole sets: where a part was not measured they are None, never a mean of the rest.
+All values are means over complete sets: if a part was not measured, the result is None, never a mean of the
+rest.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEAST_EXCESS = 0.02
-"""A reference that is hardly worse on a corruption than on clean images is no measure of it: fraction."""
+"""Smallest excess error of the reference, a fraction: a smaller one cannot normalise an error."""
 
 Condition = tuple[str, int]
 """A corruption and a severity."""
 
 Errors = TypeVar("Errors", float, "NDArray[np.float64]")
-"""A share of wrong images; or for each image whether it was wrong, and the same sums of that."""
+"""A fraction of wrong images; or, for each image, whether it was wrong, and sums of these."""
 
 
 def whole_mean(values: Iterable[Errors | None]) -> Errors | None:
@@ -44,13 +45,13 @@ def whole_mean(values: Iterable[Errors | None]) -> Errors | None:
 
 @dataclass(frozen=True)
 class ErrorTable(Generic[Errors]):
-    """A model's top-1 errors: fractions; or of each image, which give the figures' share of each image.
+    """A model's top-1 errors: fractions, or values per image, whose mean is the fraction.
 
     Attributes:
-        errors: The error of each condition that was measured.
-        clean: The error on the images without corruption.
-        conditions: All conditions that were asked for.
-        reference: What errors are divided by; None: what needs one is not known.
+        errors: Error of each condition that was measured.
+        clean: Error on the images without corruption.
+        conditions: All conditions that were requested.
+        reference: The reference that errors are divided by; None if there is none, then ratios are None.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019, arXiv:1903.12261, section 4.
@@ -62,7 +63,7 @@ class ErrorTable(Generic[Errors]):
     reference: Reference | None = None
 
     def mean_error(self, corruption: str | None = None) -> Errors | None:
-        """Return the mean error over the conditions of one corruption or of all; not normalised."""
+        """Return the mean error over the conditions of one corruption, or over all; not normalised."""
         asked = [condition for condition in self.conditions if corruption in (None, condition[0])]
         return whole_mean(self.errors.get(condition) for condition in asked)
 
@@ -74,9 +75,9 @@ class ErrorTable(Generic[Errors]):
         return error / self.reference.errors[corruption]
 
     def relative_ce(self, corruption: str) -> Errors | None:
-        """Return by how much the error exceeds the clean one, as a ratio to the same of the reference.
+        """Return the excess over the clean error, divided by the same excess of the reference.
 
-        It is None as well where the corruption makes the reference worse by less than :data:`LEAST_EXCESS`.
+        None also where the corruption raises the reference's error by less than :data:`LEAST_EXCESS`.
         """
         error = self._benchmark_error(corruption)
         if error is None or self.reference is None:
@@ -93,7 +94,7 @@ class ErrorTable(Generic[Errors]):
         return whole_mean(self.relative_ce(corruption) for corruption in BENCHMARK)
 
     def _benchmark_error(self, corruption: str) -> Errors | None:
-        """Return the mean error over all five severities, asked for or not: the reference has no other."""
+        """Return the mean error over all five severities, requested or not: the reference has no other."""
         if self.reference is None or corruption not in self.reference.errors:
             return None
         return whole_mean(self.errors.get((corruption, severity)) for severity in SEVERITIES)

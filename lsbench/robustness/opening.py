@@ -1,4 +1,4 @@
-"""Open the images of a robustness job: clean ones and how their views are made, or files of them."""
+"""Open the images of a robustness job: clean images and the source of their views, or published files."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from lsbench.robustness.views import FileSource, LiveSource, Source, create_crop
 
 @dataclass(frozen=True)
 class Opened:
-    """What a robustness job looks at.
+    """The opened images of a robustness job.
 
     Attributes:
         folders: The variant's own data set.
-        images: The clean images, as many as are asked for.
-        source: Makes or reads all views of one of them.
+        images: The clean images, after limits.
+        source: Makes or reads all views of an image.
         conditions: The condition of each view after the clean one.
-        missing: One line for each condition that was asked for and is not there.
-        res: Side of the images, or to which their shorter side is resized, in pixels; None where it is not.
-        crop: Side of the square that is cut out for the model, in pixels; None where nothing is cut out.
+        missing: One line for each condition that was requested and is missing.
+        res: Side of the images, or of their shorter side after resizing, in pixels; None if not resized.
+        crop: Side of the square crop that the model sees, in pixels; None if nothing is cropped.
     """
 
     folders: ImageFolders
@@ -52,12 +52,13 @@ def open_views(context: JobContext, data: OpenData, files: OpenData | None) -> O
 
     Raises:
         DataError: If images are missing.
-        ConfigError: If they cannot be corrupted, or are not of the variant's classes or size.
+        ConfigError: If they cannot be corrupted, or have other classes or another size than the variant.
     """
     spec: RobustnessSpec = context.spec
     folders = _evenly(data.folders, spec.subset)
     images = list_images(folders, spec.split)
-    # The published files were made by bilinear resizing; clean images beside them are evaluated as ever.
+    # The published files were resized bilinearly; the clean images beside them are evaluated as in any
+    # evaluation.
     interpolation = InterpolationMode.BILINEAR if files is None else InterpolationMode.BICUBIC
     size = data.img_size
     crop = create_crop(size, in_memory=data.plugin.in_memory, interpolation=interpolation)
@@ -83,10 +84,10 @@ def _evenly(folders: ImageFolders, subset: int | None) -> ImageFolders:
 def _copies(
     context: JobContext, files: OpenData, own: ImageFolders, images: ImageList
 ) -> tuple[dict[Condition, ImageList], dict[Condition, str]]:
-    """Return the corrupted files of each condition that has them all, and one line for each that has not."""
+    """Return the corrupted files of each complete condition, and one line for each of the others."""
     spec: RobustnessSpec = context.spec
     if files.folders.problems is None:
-        raise ConfigError(f"{context.job.label}: expected corrupted files, '{files.name}' has none")
+        raise ConfigError(f"{context.job.label}: expected corrupted files, found none in '{files.name}'")
     folders = _evenly(files.folders, spec.subset)
     if folders.wnids != own.wnids:
         raise ConfigError(
@@ -111,7 +112,7 @@ def _copies(
 
 
 def _differs(found: ImageList, images: ImageList) -> str | None:
-    """Return in one line why `found` cannot be copies of `images`, or None."""
+    """Return one line on why `found` cannot be copies of `images`, or None."""
     if found.targets == images.targets:
         return None
     return (
@@ -121,7 +122,7 @@ def _differs(found: ImageList, images: ImageList) -> str | None:
 
 
 def _check_size(context: JobContext, copies: ImageList) -> None:
-    """Raise a ConfigError if files are smaller than what the model sees: a crop would add black borders."""
+    """Raise a ConfigError if files are smaller than the model's input: the crop would add black borders."""
     size: Any = context.job.variant.dataset["img_size"]
     found = min(copies.decode(0).size)
     if found < size:

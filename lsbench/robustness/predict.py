@@ -1,7 +1,7 @@
 """One pass over all views of many images: each image is read once, and the model sees full batches.
 
-Several ranks share the pass: whoever is free takes the next block of images. Batches never reach across
-blocks, so that a block's predictions are the same to the last bit whoever computes it, and whenever.
+Several ranks share the pass: each free rank takes the next block of images. Batches never span two blocks, so
+a block's predictions are bit-identical whichever rank computes it, and whenever.
 
 Shapes: V views of an image, n images of a block, B images of a batch.
 """
@@ -28,15 +28,15 @@ from lsbench.robustness.views import Source, ViewSamples, use_one_thread
 
 @dataclass(frozen=True)
 class Feed:
-    """How images are fed to the model.
+    """Settings for feeding images to the model.
 
     Attributes:
         batch_size: B.
         mean: Per-channel mean for normalisation.
         std: Per-channel standard deviation.
-        device: Where the model is.
+        device: The model's device.
         channels_last: Memory format of the images.
-        num_workers: Processes that make the views; 0 makes them in this one.
+        num_workers: Processes that make the views; 0 makes them in the main process.
     """
 
     batch_size: int
@@ -48,7 +48,7 @@ class Feed:
 
 
 class Batches:
-    """Collects views until a batch is full, and keeps what the model says about each."""
+    """Collects views until a batch is full, and keeps the model's prediction for each."""
 
     def __init__(self, model: nn.Module, feed: Feed) -> None:
         self._model, self._feed = model, feed
@@ -72,7 +72,7 @@ class Batches:
                 self._run()
 
     def finish(self) -> Tensor:
-        """Return the most likely classes of all views since the last time, int64, on the CPU."""
+        """Return the most likely classes of all views since the last call, int64, on the CPU."""
         if self._filled:
             self._run()
         said, self._said = self._said, []
@@ -94,10 +94,10 @@ class Batches:
 
 
 class ClaimedImages(Sampler[int]):
-    """The images of every block that this rank takes, which is decided as it goes."""
+    """The images of the blocks that this rank claims, one block at a time."""
 
     def __init__(self, blocks: Sequence[range], claim: Callable[[], int]) -> None:
-        """Take blocks as long as the number that `claim` gives is that of a block."""
+        """Claim blocks while `claim` returns the number of a block."""
         self._blocks, self._claim = blocks, claim
 
     def __iter__(self) -> Iterator[int]:
@@ -117,13 +117,13 @@ def predict_views(
     """Return the most likely class of every view of every image, int16, shape ``(V, N)``.
 
     Args:
-        model: Maps images to logits; it is put into eval mode.
+        model: Maps images to logits; set to eval mode.
         source: Makes the views of an image.
         blocks: All images, in order.
-        kept: Finished blocks: they are read, not computed; new ones are added.
-        feed: How images are fed to the model.
-        on_image: Called after each image with how many are done, as far as this rank knows, and with its own
-            views per second.
+        kept: Store of finished blocks: those in it are read, new ones are added.
+        feed: Settings for feeding images to the model.
+        on_image: Called after each image with the number of images done, as far as this rank knows, and with
+            this rank's views per second.
 
     Raises:
         DataError: If an image cannot be read.
@@ -153,14 +153,14 @@ def predict_views(
 
 
 def _starts(blocks: Sequence[range], start: int) -> Iterator[int]:
-    """Yield for each block how many images are done before it, if blocks are done in order."""
+    """Yield for each block the number of images in the blocks before it."""
     for block in blocks:
         yield start
         start += len(block)
 
 
 def _loader(source: Source, images: Sampler[int], feed: Feed) -> DataLoader[Any]:
-    """Return a loader of one image's views after the other, in the sampler's order."""
+    """Return a loader that yields the views of one image at a time, in the sampler's order."""
     use_one_thread()
     return DataLoader(
         ViewSamples(source),
@@ -169,5 +169,5 @@ def _loader(source: Source, images: Sampler[int], feed: Feed) -> DataLoader[Any]
         num_workers=feed.num_workers,
         worker_init_fn=use_one_thread,
         pin_memory=feed.device == "cuda",
-        generator=torch.Generator(),  # else it would draw from the global one
+        generator=torch.Generator(),  # keeps it from drawing from the global generator
     )

@@ -1,4 +1,4 @@
-"""The records of a robustness job: over all conditions, over each corruption, and of each condition."""
+"""The records of a robustness job: over all conditions, per corruption, and per condition."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lsbench.robustness.errors import Condition, ErrorTable
 from lsbench.robustness.reference import Reference
 
 Wrong = NDArray[np.bool_]
-"""For each image whether its prediction was wrong, shape ``(N,)``."""
+"""For each image, True if the prediction was wrong, shape ``(N,)``."""
 
 
 def corruption_records(
@@ -28,16 +28,16 @@ def corruption_records(
     dataset: str,
     setting: dict[str, Any],
 ) -> list[Record]:
-    """Return all records; what a missing condition would be part of has no value.
+    """Return all records; a value that needs a missing condition is None.
 
     Args:
-        clean: Of the images without corruption.
-        wrong: Of each condition that was measured, the same images in the same order.
-        conditions: All conditions that were asked for.
-        reference: What errors are divided by.
-        facets: Of the figures over all conditions; those of parts have them and their part.
+        clean: Wrong predictions on the images without corruption.
+        wrong: The same per measured condition, for the same images in the same order.
+        conditions: All conditions that were requested.
+        reference: The reference that errors are divided by.
+        facets: Facets of the values over all conditions; values of a part add their own.
         dataset: Name of the variant's data set.
-        setting: Kept with the figures over all conditions.
+        setting: Stored with the values over all conditions.
     """
 
     def record(metric: str, values: NDArray[Any] | None, facets: Facets, setting: dict[str, Any]) -> Record:

@@ -1,7 +1,7 @@
-"""The errors of the reference models that corruption errors are divided by: AlexNet's for ImageNet.
+"""The errors of the reference models that normalise corruption errors: AlexNet's for ImageNet.
 
-A corruption error is a ratio to a reference, and means nothing without its name: protocols name it. This
-module can be read without numpy.
+A corruption error is a ratio to a reference and is meaningless without its name, so protocols include it.
+This module does not import numpy.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Reference:
     """A reference model's top-1 errors, fractions.
 
     Attributes:
-        name: What protocols call it.
-        errors: Corruption -> error, the mean over the five severities; all corruptions of the benchmark.
+        name: Its name in protocols.
+        errors: Corruption -> mean error over the five severities, for all corruptions of the benchmark.
         clean_error: Error on the images without corruption.
     """
 
@@ -34,7 +34,7 @@ class Reference:
     clean_error: float
 
     def __post_init__(self) -> None:
-        """Raise a ValueError if a corruption is missing or has no error to divide by."""
+        """Raise a ValueError if a corruption is missing or its error is not above 0."""
         if wrong := [name for name in BENCHMARK if not 0 < self.errors.get(name, 0) <= 1]:
             raise ValueError(f"reference '{self.name}': expected errors above 0 of {', '.join(wrong)}")
 
@@ -83,13 +83,13 @@ def reference_of(dataset: str) -> Reference | None:
 
 @cache
 def read_reference(path: Path) -> Reference:
-    """Return the reference that a file holds.
+    """Read a reference from a file.
 
     Args:
         path: JSON with ``name``, ``clean_error`` and ``errors``: corruption -> one error per severity.
 
     Raises:
-        DataError: If it holds something else.
+        DataError: If the file has another content.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))

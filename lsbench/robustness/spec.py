@@ -1,4 +1,4 @@
-"""The settings of a robustness job, and the facets that its figures share.
+"""The settings of a robustness job, and the facets that its values share.
 
 The planning half reads this module, so it imports no torch.
 """
@@ -17,7 +17,7 @@ from lsbench.engine.evaluation import EvaluationSpec
 from lsbench.robustness.errors import Condition
 from lsbench.robustness.reference import Reference
 
-#: Settings that say how images are corrupted, which files have behind them; and that say which files.
+#: Settings that only apply to live corruption; and those that only apply to files.
 LIVE_ALONE, FILES_ALONE = frozenset({"family", "jpeg_quality"}), frozenset({"files"})
 
 
@@ -30,22 +30,22 @@ class RobustnessSpec(EvaluationSpec):
         default="live", description="corrupt the variant's own images, or read published corrupted files"
     )
     corruptions: tuple[str, ...] = Field(
-        default=BENCHMARK, min_length=1, description="without one of the benchmark's 15 there is no mCE"
+        default=BENCHMARK, min_length=1, description="mCE needs all 15 corruptions of the benchmark"
     )
     severities: tuple[int, ...] = Field(
         default=SEVERITIES, min_length=1, description="from 1 (weak) to 5 (strong)"
     )
     family: Literal["original", "imagecorruptions"] = Field(
-        default="original", description="live: as the published files were made, or as the package does it"
+        default="original", description="live: as in the published files, or as in the package"
     )
     jpeg_quality: int | None = Field(
-        default=85, ge=1, le=100, description="live: of the JPEG file that corrupted images go through"
+        default=85, ge=1, le=100, description="live: quality of the JPEG file that views go through"
     )
     subset: int | None = Field(
-        default=None, ge=1, description="so many images, evenly spaced so that each class keeps its share"
+        default=None, ge=1, description="image count; evenly spaced so that each class keeps its share"
     )
     split: Literal["train", "val", "test"] = Field(
-        default="test", description="images of the data set that are used"
+        default="test", description="split of the data set that is used"
     )
     files: str | dict[str, Any] = Field(
         default="imagenet_c",
@@ -68,12 +68,12 @@ class RobustnessSpec(EvaluationSpec):
 
     @classmethod
     def identity_of(cls, spec: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the settings that can change the result: none of the other protocol's own."""
+        """Return the settings that can change the result, without those of the other protocol."""
         unused = FILES_ALONE if spec["protocol"] == "live" else LIVE_ALONE
         return {name: value for name, value in super().identity_of(spec).items() if name not in unused}
 
     def other_data(self) -> tuple[dict[str, Any], ...]:
-        """Return the settings of the data set that the corrupted files are read from, if they are."""
+        """Return the settings of the data set of corrupted files, if files are read."""
         return () if self.protocol == "live" else super().other_data()
 
     @property
@@ -98,16 +98,16 @@ def corruption_facets(
     images: int,
     version: int,
 ) -> Facets:
-    """Return the facets of the figures over all conditions.
+    """Return the facets of the values over all conditions.
 
     Args:
         spec: The job's settings.
-        variant: Whose images are corrupted.
-        res: Side of the images, or to which their shorter side is resized, in pixels; None where it is not.
-        crop: Side of the square that is cut out for the model, in pixels; None where nothing is cut out.
-        reference: What errors are divided by.
-        images: Number of images of each condition.
-        version: Of the job kind.
+        variant: The variant that is tested.
+        res: Side of the images, or of their shorter side after resizing, in pixels; None if not resized.
+        crop: Side of the square crop that the model sees, in pixels; None if nothing is cropped.
+        reference: The reference that errors are divided by.
+        images: Image count of each condition.
+        version: Version of the job kind.
     """
     [*published] = spec.other_data()
     name = published[0]["name"].replace("_", "-") if published else f"{variant.dataset['name']}-c"
@@ -128,7 +128,7 @@ def corruption_facets(
 
 
 def _which(corruptions: tuple[str, ...]) -> dict[str, Any]:
-    """Return the facets that say which corruptions: of lsbench's own their number where it says which.
+    """Return the facets that name the corruptions; lsbench's own are given by number if complete.
 
     >>> _which(BENCHMARK)
     {'corruptions': 15, 'outside_corruptions': None}

@@ -1,4 +1,4 @@
-"""All views of one image, as a model sees them: clean, and corrupted or read from corrupted copies.
+"""All views of one image, as a model sees them: clean, and corrupted live or read from corrupted copies.
 
 Shapes: V views of an image, the clean one first and then one per condition; H = W = img_size.
 """
@@ -27,7 +27,7 @@ CROP_PCT = 0.875
 
 
 def resized_side(img_size: int) -> int:
-    """Return what the shorter side is resized to before the centre crop.
+    """Return the length of the shorter side after resizing, before the centre crop.
 
     >>> resized_side(224)
     256
@@ -36,13 +36,13 @@ def resized_side(img_size: int) -> int:
 
 
 def create_crop(img_size: int, *, in_memory: bool, interpolation: tv.InterpolationMode) -> Crop:
-    """Return what makes the square that a model sees of an image.
+    """Return a function that turns an image into the square that the model sees.
 
     Args:
         img_size: Side of the square, pixels.
-        in_memory: Resize to the square, bicubic, as data sets kept in memory are; else resize the shorter
-            side and cut out the centre.
-        interpolation: Of that second way.
+        in_memory: Resize to the square, bicubic, as for data sets kept in memory; else resize the shorter
+            side and crop the centre.
+        interpolation: Interpolation of the second way.
     """
     if in_memory:
         size = (img_size, img_size)
@@ -53,9 +53,9 @@ def create_crop(img_size: int, *, in_memory: bool, interpolation: tv.Interpolati
 
 
 def jpeg_round_trip(image: Pixels, quality: int, out: Pixels) -> None:
-    """Write `image` into `out` as it comes back from a JPEG file with 4:2:0 chroma.
+    """Write `image` into `out` after a round trip through a JPEG file with 4:2:0 chroma.
 
-    The pixels are those that Pillow's ``save`` and ``open`` give: both use libjpeg-turbo.
+    The pixels equal those of Pillow's ``save`` and ``open``: both use libjpeg-turbo.
 
     Args:
         image: RGB, shape ``(H, W, 3)``, contiguous.
@@ -74,7 +74,7 @@ def jpeg_round_trip(image: Pixels, quality: int, out: Pixels) -> None:
 
 
 class Source(Protocol):
-    """Where the views of images come from.
+    """A source of the views of images.
 
     Attributes:
         num_views: V.
@@ -82,7 +82,7 @@ class Source(Protocol):
 
     @property
     def num_views(self) -> int:
-        """The number of views of each image, the clean one among them."""
+        """Number of views of each image, including the clean one."""
 
     def views(self, index: int) -> Pixels:
         """Return all views of an image, shape ``(V, H, W, 3)``.
@@ -93,14 +93,14 @@ class Source(Protocol):
 
 
 class LiveSource:
-    """Corrupts images: each is decoded and cropped once for all of its views.
+    """Corrupts images: each is decoded and cropped once for all its views.
 
-    The clean view is no JPEG of its own; the corrupted ones go through a JPEG file in memory, as the
-    published ones have.
+    The clean view is not compressed again; the corrupted ones go through a JPEG file in memory, as the
+    published ones do.
 
     Source:
-        The order of steps is that of the published ImageNet-C: resize (bilinear), centre crop, corruption,
-        JPEG (Hendrycks and Dietterich, arXiv:1903.12261, and the code they published with it).
+        The order of steps follows the published ImageNet-C: resize (bilinear), centre crop, corruption, JPEG
+        (Hendrycks and Dietterich, arXiv:1903.12261, and their published code).
     """
 
     def __init__(
@@ -117,11 +117,11 @@ class LiveSource:
 
     @property
     def num_views(self) -> int:
-        """The number of views of each image, the clean one among them."""
+        """Number of views of each image, including the clean one."""
         return 1 + len(self._conditions)
 
     def views(self, index: int) -> Pixels:
-        """Return all views of an image, shape ``(V, H, W, 3)``; they depend on nothing but the image."""
+        """Return all views of an image, shape ``(V, H, W, 3)``; a function of the image alone."""
         clean = np.array(self._crop(self._images.decode(index)))
         found = np.empty((self.num_views, *clean.shape), np.uint8)
         found[0] = clean
@@ -141,14 +141,14 @@ class FileSource:
     def __init__(
         self, images: ImageList, crop: Crop, copies: Mapping[Condition, ImageList], *, img_size: int
     ) -> None:
-        """Read `images` through `crop`, and `copies` (lists in the same order) with a mere centre crop."""
+        """Read `images` through `crop`, and `copies` (lists in the same order) with a centre crop only."""
         self._images, self._crop, self._copies = images, crop, tuple(copies.values())
         self._centre = tv.CenterCrop(img_size)
         self._side = img_size
 
     @property
     def num_views(self) -> int:
-        """The number of views of each image, the clean one among them."""
+        """Number of views of each image, including the clean one."""
         return 1 + len(self._copies)
 
     def views(self, index: int) -> Pixels:
@@ -161,9 +161,9 @@ class FileSource:
 
 
 class ViewSamples(Dataset[tuple[int, Any, str]]):
-    """A source for loader processes: the image's index, its views, and what could not be read.
+    """A source for loader processes: the image's index, its views, and an error message if it is unreadable.
 
-    An unreadable image comes as text: an error would not survive the way out of a loader process.
+    An unreadable image is reported as text, because the error object cannot leave a loader process.
     """
 
     def __init__(self, source: Source) -> None:
@@ -177,5 +177,5 @@ class ViewSamples(Dataset[tuple[int, Any, str]]):
 
 
 def use_one_thread(_: int = 0) -> None:
-    """Keep OpenCV from starting threads of its own in a process that is one of many."""
+    """Keep OpenCV from starting threads in a process that is one of many."""
     cv2.setNumThreads(1)

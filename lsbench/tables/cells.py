@@ -44,10 +44,18 @@ class Column:
     @property
     def title(self) -> str:
         """The column's title, with data set and protocol where needed."""
+        return self._with_its_place(self.quantity.title)
+
+    @property
+    def short_title(self) -> str:
+        """The title in narrow tables."""
+        return self._with_its_place(self.quantity.short_title or self.quantity.title)
+
+    def _with_its_place(self, title: str) -> str:
         if self.is_published:
-            return f"published {self.quantity.title.split(',', 1)[0]}"
+            return f"published {title.split(',', 1)[0]}"
         where = f"{self.dataset} " if self.is_on_other_data else ""
-        return f"{'Δ ' if self.is_delta else ''}{where}{self.quantity.title}{self.remark}"
+        return f"{'Δ ' if self.is_delta else ''}{where}{title}{self.remark}"
 
     @property
     def published_as(self) -> str:

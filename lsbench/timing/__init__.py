@@ -1,1 +1,1 @@
-"""How long a pass of a model takes: measured in a fresh process, until it is known well enough."""
+"""The time of a model's pass: measured in a fresh process until it is known precisely enough."""

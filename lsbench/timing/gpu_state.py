@@ -1,4 +1,4 @@
-"""What NVML says of a GPU while it is timed: clock, temperature, throttling, energy, other processes."""
+"""The state of a GPU during a timing, from NVML: clock, temperature, throttling, energy, other processes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-#: Reasons that take speed away from outside. A power cap under full load is how a GPU works: it is told only.
+#: External reasons for a lower speed. A power cap under full load is normal for a GPU and is only reported.
 THROTTLES = {
     "hw_slowdown": "nvmlClocksEventReasonHwSlowdown",
     "sw_thermal": "nvmlClocksEventReasonSwThermalSlowdown",
@@ -20,15 +20,15 @@ POWER_CAP = "nvmlClocksEventReasonSwPowerCap"
 
 @dataclass(frozen=True)
 class GpuReading:
-    """A GPU at one moment; what it cannot tell is None.
+    """The state of a GPU at one moment; values that it cannot report are None.
 
     Attributes:
         clock_mhz: Clock of the multiprocessors.
         temperature_c: Temperature in degrees Celsius.
         throttles: Reasons out of :data:`THROTTLES` that slow it down.
-        is_power_capped: Whether its power limit holds the clock down.
-        other_processes: Processes that compute on it, without ours.
-        energy_j: Energy it has taken since the driver was loaded.
+        is_power_capped: Whether its power limit lowers the clock.
+        other_processes: Number of processes that compute on it, without ours.
+        energy_j: Energy it has used since the driver was loaded.
     """
 
     clock_mhz: float | None = None
@@ -46,7 +46,7 @@ class GpuState:
         """Open the device.
 
         Args:
-            nvml: The module ``pynvml``, or what stands in for it.
+            nvml: The module ``pynvml``, or a substitute.
             uuid: The device, as ``GPU-...``.
             own: Process ids that are expected on it.
         """
@@ -55,7 +55,7 @@ class GpuState:
         self._handle = nvml.nvmlDeviceGetHandleByUUID(uuid)
 
     def read(self) -> GpuReading:
-        """Return the GPU as it is now."""
+        """Return the current state of the GPU."""
         nvml, handle = self._nvml, self._handle
         reasons = int(self._ask(lambda: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)) or 0)
         energy_mj = self._ask(lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle))
@@ -69,10 +69,10 @@ class GpuState:
         )
 
     def _other_processes(self) -> int:
-        """Return how many processes there are beside ours.
+        """Return the number of processes beside ours.
 
-        In a container NVML may name ours by numbers that mean nothing here: then as many as we have
-        are taken to be ours.
+        In a container NVML may report ours under ids that mean nothing here: then as many processes as we
+        have are taken to be ours.
         """
         running = self._ask(lambda: self._nvml.nvmlDeviceGetComputeRunningProcesses(self._handle)) or []
         pids = {process.pid for process in running}
@@ -80,12 +80,12 @@ class GpuState:
         return len(others) if pids & self._own else max(0, len(pids) - len(self._own))
 
     def _flag(self, name: str) -> int:
-        """Return a bit of the reasons; drivers before 535 know it under an older name."""
+        """Return a bit of the throttle reasons; drivers before 535 have it under an older name."""
         older = name.replace("ClocksEvent", "ClocksThrottle")
         return int(getattr(self._nvml, name, getattr(self._nvml, older, 0)))
 
     def _ask(self, question: Callable[[], Any]) -> Any:
-        """Return the answer, or None where this GPU or driver has none."""
+        """Return the answer, or None if this GPU or driver has none."""
         try:
             return question()
         except (self._nvml.NVMLError, AttributeError):
@@ -93,9 +93,9 @@ class GpuState:
 
 
 def open_gpu(uuid: str) -> GpuState | None:
-    """Return the reader of a GPU, or None without the package ``nvidia-ml-py`` or a driver that answers.
+    """Return the reader of a GPU, or None without the package ``nvidia-ml-py`` or a working driver.
 
-    The process that started this one may have opened the device as well, so both are ours.
+    The process that started this one may have opened the device as well, so both count as ours.
     """
     try:
         nvml = importlib.import_module("pynvml")

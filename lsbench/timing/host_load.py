@@ -1,4 +1,4 @@
-"""How much of a machine's CPUs others use: the whole machine's busy time without this process' own."""
+"""CPU use of other processes: the whole machine's busy time without this process' own."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ class HostLoad:
     """Reads the counters of this machine."""
 
     def other_cpu_s(self) -> float:
-        """Return CPU seconds that all others have used so far; only differences mean something.
+        """Return the CPU seconds of all other processes so far; only differences are meaningful.
 
-        The machine's counters go in steps of a hundredth of a second and CPU: differences over less than
+        The machine's counters advance in steps of a hundredth of a second per CPU: differences over less than
         a few tenths of a second are coarse. Time that a hypervisor gave to others counts.
         """
         times = psutil.cpu_times()
@@ -22,6 +22,6 @@ class HostLoad:
         return float(busy) - time.process_time()
 
     def clock_mhz(self) -> float | None:
-        """Return the CPUs' mean clock in MHz, or None where the system does not say."""
+        """Return the CPUs' mean clock in MHz, or None if the system does not report it."""
         found = psutil.cpu_freq()
         return None if found is None or not found.current else round(float(found.current), 1)

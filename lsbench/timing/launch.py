@@ -15,22 +15,22 @@ from lsbench.core.lifeline import child_environment
 from lsbench.timing.request import Reply, Request
 
 COMMAND = (sys.executable, "-P", "-m", "lsbench.timing.measure")
-"""-P: the working folder stays off the path, a checkout in it would hide the installed code."""
+"""-P keeps the working folder off the path, where a checkout would hide the installed code."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def run_apart(request: Request, *, command: Sequence[str] = COMMAND) -> Reply:
     """Return the reply to a request, measured in a fresh process that dies with this one.
 
-    What the process prints goes where this one's output goes.
+    Output of the process goes to this one's output.
 
     Args:
         request: What to measure.
-        command: What is started, with the file of the reply as its last word.
+        command: The command to start; the path of the reply file is appended.
 
     Raises:
-        MemoryError: If memory, the host's or the device's, ran out.
-        MeasurementError: If the model raised something else, or the process died.
+        MemoryError: If the host's or the device's memory ran out.
+        MeasurementError: If the model raised another error, or the process died.
     """
     threads = dict.fromkeys(THREADS, str(request.setting.threads))
     with tempfile.TemporaryDirectory(prefix="lsbench-") as folder:

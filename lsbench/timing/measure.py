@@ -1,7 +1,7 @@
 """The process of one timing: ``python -m lsbench.timing.measure``, a request on stdin, the reply into a file.
 
-It does nothing else before or after, so nothing that another measurement left in memory, in a cache or on
-the device is in its way. It dies with whoever asked.
+It does nothing else before or after, so no other measurement leaves anything in memory, in a cache or on the
+device. It dies with the process that started it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MIB = 2**20
 
 
 def measure(request: Request) -> Reply:
-    """Return what a request asks for; this process must not have run anything before."""
+    """Return the reply to a request; this process must not have run anything before."""
     import torch
 
     torch.set_num_threads(request.setting.threads)
@@ -36,7 +36,7 @@ def measure(request: Request) -> Reply:
     on_gpu = request.device == "cuda"
     return reply.model_copy(
         update={
-            # The kernel sums its counter of the peak now and then: it can lag behind what is held.
+            # The kernel updates its peak counter only now and then: it can lag behind the current use.
             "peak_memory_mib": max(peak_memory_mib(), base_mib),
             "base_memory_mib": base_mib,
             "peak_device_memory_mib": torch.cuda.max_memory_allocated() / MIB if on_gpu else None,
@@ -86,13 +86,13 @@ def _gpu() -> Any:
 
 
 def _most_other_cpus(request: Request) -> float:
-    """Return how many CPUs others may use: beside a GPU the CPU only launches, so half of them do no harm."""
+    """Return the CPUs that others may use; beside a GPU the CPU only launches, so half of them do no harm."""
     own = request.budget.max_other_cpus
     return max(own, (os.cpu_count() or 1) / 2) if request.device == "cuda" else own
 
 
 def peak_memory_mib() -> float:
-    """Return the most memory that this process has held so far."""
+    """Return this process' peak memory so far."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MIB
 
@@ -101,14 +101,14 @@ def answer(request: Request) -> dict[str, Any]:
     """Return the reply to a request as JSON values, or ``{"error": ..., "message": ...}``."""
     try:
         return measure(request).model_dump(mode="json")
-    except Exception as error:  # noqa: BLE001 - a user's mixer may raise anything; whoever asked raises it again
+    except Exception as error:  # noqa: BLE001 - a user's mixer may raise anything; the parent raises it again
         is_oom = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
         lines = str(error).strip().splitlines() or [""]
         return {"error": "oom" if is_oom else type(error).__name__, "message": lines[0]}
 
 
 def main() -> None:
-    """Answer the request on stdin into the file that is named as first argument."""
+    """Answer the request on stdin into the file given as first argument."""
     die_with_parent()
     request = Request.model_validate_json(sys.stdin.buffer.readline())
     text = json.dumps(answer(request))

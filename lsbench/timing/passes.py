@@ -1,4 +1,4 @@
-"""One pass of a model in the form that is asked for, timed on its device; this imports torch."""
+"""One pass of a model in the requested form, timed on its device; this module imports torch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def create_subject(subject: TimedModel, request: Request) -> nn.Module:
-    """Return the model with weights drawn from the seed, in the form that is asked for."""
+    """Return the model in the requested form, with weights drawn from the seed."""
     torch.manual_seed(request.seed)
     model = create_model(
         subject.model,
@@ -32,7 +32,7 @@ def create_subject(subject: TimedModel, request: Request) -> nn.Module:
 
 
 def prepared(model: nn.Module, setting: Setting, device: str) -> nn.Module:
-    """Return a model in the form that `setting` asks for, on `device`; compiled when it is first run."""
+    """Return a model in the form of `setting`, on `device`; it is compiled on its first run."""
     made = fuse(model) if setting.fused else model
     made = made.to(device=device, dtype=DTYPES[setting.precision])
     if setting.channels_last:
@@ -44,25 +44,25 @@ def prepared(model: nn.Module, setting: Setting, device: str) -> nn.Module:
 
 
 def create_images(batch_size: int, img_size: int, setting: Setting, device: str) -> Tensor:
-    """Return a batch of noise on the device, as the model takes it, shape ``(B, 3, H, W)``."""
+    """Return a batch of noise on the device, in the form that the model takes, shape ``(B, 3, H, W)``."""
     memory_format = torch.channels_last if setting.channels_last else torch.contiguous_format
     images = torch.randn(batch_size, 3, img_size, img_size)
     return images.to(device=device, dtype=DTYPES[setting.precision]).contiguous(memory_format=memory_format)
 
 
 def create_pass(model: nn.Module, images: Tensor, setting: Setting) -> Callable[[], float]:
-    """Return what runs one pass and gives its seconds.
+    """Return a function that runs one pass and returns its seconds.
 
-    On CUDA they lie between two events around the pass, with the device idle before the first.
+    On CUDA, the time is measured between two events around the pass, with the device idle before the first.
 
     Raises:
-        ConfigError: If CUDA graphs are asked for and the images are not on a GPU.
+        ConfigError: If CUDA graphs are requested and the images are not on a GPU.
     """
     if images.device.type == "cuda":
         call = _captured(model, images) if setting.cuda_graphs else (lambda: model(images))
         return lambda: _time_on_cuda(call)
     if setting.cuda_graphs:
-        raise ConfigError("cuda_graphs: expected a GPU, found a job on the CPU; leave the setting out")
+        raise ConfigError("cuda_graphs: expected a GPU, found a job on the CPU; remove the setting")
 
     def run() -> float:
         started = time.perf_counter()
@@ -84,7 +84,7 @@ def _time_on_cuda(call: Callable[[], object]) -> float:
 
 
 def _captured(model: nn.Module, images: Tensor) -> Callable[[], object]:
-    """Return the replay of a CUDA graph of one pass; before a capture some passes run on another stream."""
+    """Return the replay of a CUDA graph of one pass; before the capture some passes run on another stream."""
     cuda: Any = torch.cuda
     stream = cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
@@ -99,16 +99,16 @@ def _captured(model: nn.Module, images: Tensor) -> Callable[[], object]:
 
 
 def largest_fitting(model: nn.Module, request: Request, *, most: int, free_bytes: Callable[[], int]) -> int:
-    """Return the largest power of two of images that a pass holds, at most `most`.
+    """Return the largest power of two of images that fits in one pass, at most `most`.
 
-    On CUDA batches grow until memory runs out. On a CPU that would end the process: there the memory of each
-    batch tells whether twice of it would still fit into half of what is free.
+    On CUDA, batches grow until memory runs out. On a CPU that would end the process: there the memory of each
+    batch shows whether twice that would still fit into half of the free memory.
 
     Args:
         model: The model in its form, on its device.
-        request: Where and how it runs.
-        most: Largest batch that is tried, a power of two.
-        free_bytes: Memory of the host that is free.
+        request: Device and setting.
+        most: Largest batch to try, a power of two.
+        free_bytes: Returns the free memory of the host.
 
     Raises:
         torch.OutOfMemoryError: If not even one image fits.
@@ -130,7 +130,7 @@ def largest_fitting(model: nn.Module, request: Request, *, most: int, free_bytes
 
 
 def _pass_bytes(model: nn.Module, images: Tensor) -> int:
-    """Return about the memory that a pass holds at once: thrice the largest module's inputs and outputs."""
+    """Return the approximate memory of a pass: three times the largest module's inputs and outputs."""
     largest = 0
 
     def note(module: nn.Module, inputs: Any, output: Any) -> None:

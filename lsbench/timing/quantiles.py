@@ -1,4 +1,4 @@
-"""Intervals of quantiles of timings, which come one after another and so are not independent."""
+"""Intervals of quantiles of timings, which follow one another and so are not independent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 RESAMPLES = 1000
 CHUNK = 200_000
-"""Samples that are drawn at a time: their memory must not show in what a model is said to take."""
+"""Resamples drawn at a time: their memory must not show in the reported memory of a model."""
 
 
 def quantile_intervals(
@@ -23,15 +23,15 @@ def quantile_intervals(
 ) -> list[tuple[float, float]]:
     """Return the bootstrap interval of each quantile, resampling whole blocks of consecutive samples.
 
-    Timings drift and come in bursts: an interval that takes them for independent is too narrow. Blocks of
-    about the square root of their number keep what neighbours share.
+    Timings drift and come in bursts, so an interval that treats them as independent is too narrow. Blocks of
+    about the square root of their number keep the correlation of neighbours.
 
     Args:
         samples: In the order of time, shape ``(n,)``, n > 0.
         shares: Quantiles as shares, e.g. 0.5 for the median.
         resamples: Bootstrap samples.
         level: Confidence of the intervals.
-        seed: Of the resampling; the same samples always give the same intervals.
+        seed: Seed of the resampling; the same samples always give the same intervals.
 
     Source:
         Politis & Romano, A circular block-resampling procedure for stationary data, 1992.
@@ -53,7 +53,7 @@ def quantile_intervals(
 
 
 def relative_noise(samples: NDArray[np.float64], *, resamples: int = 200) -> float:
-    """Return half the width of the median's 95 % interval over the median; infinite for under six samples.
+    """Return half the width of the median's 95 % interval over the median; infinite below six samples.
 
     >>> relative_noise(np.ones(9)), relative_noise(np.ones(5))
     (0.0, inf)
@@ -65,7 +65,7 @@ def relative_noise(samples: NDArray[np.float64], *, resamples: int = 200) -> flo
 
 
 def samples_needed(share: float, level: float = 0.95) -> int:
-    """Return how many samples it takes until their largest lies above a high quantile with confidence.
+    """Return the number of samples after which the largest exceeds a high quantile with confidence `level`.
 
     With fewer, no interval of that quantile has an upper end.
 

@@ -1,4 +1,4 @@
-"""From a profile job to the request of a timing, and from its reply to records."""
+"""Convert a profile job to the request of a timing, and the reply to records."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def create_request(
         context: A job whose spec is a profile's.
         img_size: Height and width of the images in pixels.
         batch_size: Images of one pass.
-        min_samples: Samples that are worth some more seconds.
+        min_samples: Number of samples that is worth some extra seconds.
         with_control: Whether the spec's control takes turns with the model.
         action: As in :class:`Request`.
     """
@@ -63,7 +63,7 @@ def create_request(
 
 
 def _limited(budget: Budget, limit: int | None) -> Budget:
-    """Return a budget that a limit shortens to as many samples; six are the fewest that have an interval."""
+    """Return a budget with at most `limit` samples; six is the least number that has an interval."""
     if limit is None:
         return budget
     samples = max(6, limit)
@@ -72,7 +72,7 @@ def _limited(budget: Budget, limit: int | None) -> Budget:
 
 
 def timing_facets(request: Request, *, batch: int | Literal["max"]) -> Facets:
-    """Return what numbers of a request must share to be compared."""
+    """Return the facets that comparable values of a request share."""
     form = request.setting.model_dump()
     if request.device == "cuda":
         form["threads"] = None
@@ -87,7 +87,7 @@ def timing_facets(request: Request, *, batch: int | Literal["max"]) -> Facets:
 
 
 def _name_of(subject: TimedModel) -> str:
-    """Return a short name of a model, with a hash where it has arguments."""
+    """Return a short name of a model, with a hash if it has arguments."""
     args = {**subject.mixer_args, **subject.model_args}
     parts = [subject.model, subject.mixer, content_hash(args, length=6) if args else None]
     return "+".join(part for part in parts if part)
@@ -95,12 +95,12 @@ def _name_of(subject: TimedModel) -> str:
 
 @dataclass(frozen=True)
 class Timed:
-    """A reply with what its records have in common.
+    """A reply with the parts that its records have in common.
 
     Attributes:
-        request: What was asked.
-        reply: What was found.
-        facets: As :func:`timing_facets` gives them.
+        request: The request.
+        reply: The reply.
+        facets: Result of :func:`timing_facets`.
     """
 
     request: Request
@@ -109,11 +109,11 @@ class Timed:
 
     @property
     def disturbed_share(self) -> float:
-        """Share of the samples that others disturbed."""
+        """Fraction of the samples that other processes disturbed."""
         return float(np.mean(self.reply.is_disturbed))
 
     def inconclusive(self) -> str | None:
-        """Return why the samples say nothing, or None if they do."""
+        """The reason if the samples are inconclusive, else None."""
         share, most = self.disturbed_share, self.request.budget.max_disturbed
         if share <= most:
             return None
@@ -123,7 +123,7 @@ class Timed:
     def to_record(self, metric: str, values: Values, *, share: float = 0.5) -> Record:
         """Return a quantile of the undisturbed values with its interval.
 
-        A value that the samples do not support is None, and the setting says why.
+        If the samples do not support a value, it is None and the setting gives the reason.
 
         Args:
             metric: Name of the metric.
@@ -134,7 +134,7 @@ class Timed:
         why = self.inconclusive()
         needed = samples_needed(max(share, 1 - share))
         if why is None and len(clean) < needed:
-            why = f"{len(clean)} undisturbed samples, an interval of this quantile takes {needed}"
+            why = f"{len(clean)} undisturbed samples, but an interval of this quantile needs {needed}"
         what = "median" if share == 0.5 else f"{share:.0%} quantile"
         if why is not None:
             unknown = {**self.setting(), "verdict": "inconclusive", "inconclusive": why}
@@ -155,7 +155,7 @@ class Timed:
         )
 
     def setting(self) -> dict[str, Any]:
-        """Return how the timing went, for the setting of every record of it."""
+        """Details of the timing, for the setting of every record."""
         reply = self.reply
         return {
             "batch_size": self.request.batch_size,
@@ -170,7 +170,7 @@ class Timed:
         }
 
     def resource_records(self) -> list[Record]:
-        """Return peak memory and energy; None where the machine cannot tell."""
+        """Return peak memory and energy; None if the machine cannot report them."""
         reply, images = self.reply, self.reply.passes * self.request.batch_size
         energy = None if reply.energy_j is None or self.inconclusive() else reply.energy_j / images
         held = {"batch_size": self.request.batch_size, "base_memory_mib": reply.base_memory_mib}

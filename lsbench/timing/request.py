@@ -1,4 +1,4 @@
-"""What one timing is asked and what it answers: JSON between a job's process and the one that measures."""
+"""The request and the reply of one timing: JSON between a job's process and the one that measures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TimedModel(StrictModel):
 
 
 class Setting(StrictModel):
-    """In which form a model is run; every field is part of what a timing means."""
+    """The form in which a model is run; every field is part of a timing's meaning."""
 
     precision: Precision = "fp32"
     fused: bool = False
@@ -35,17 +35,17 @@ class Setting(StrictModel):
 
 
 class Budget(StrictModel):
-    """How well a timing has to be known, and how long it may take.
+    """Required precision of a timing, and its time limits.
 
     Attributes:
-        target_noise: Half width of the median's 95 % interval over the median at which it is known.
-        min_s: Seconds that are timed at least.
+        target_noise: Half width of the median's 95 % interval over the median at which the timing ends.
+        min_s: Least number of seconds to time.
         max_s: Seconds after which it ends, however noisy.
-        min_samples: Samples that are taken at least, as long as there is time.
-        max_samples: Samples after which it ends; None: no bound.
-        max_disturbed: Share of disturbed samples above which a timing says nothing.
-        max_other_cpus: CPUs that others may be using during a sample.
-        processes: Fresh processes that share the time: memory and caches of each are its own luck.
+        min_samples: Least number of samples, if time allows.
+        max_samples: Samples after which it ends; None: no limit.
+        max_disturbed: Fraction of disturbed samples above which a timing is inconclusive.
+        max_other_cpus: CPUs that others may use during a sample.
+        processes: Fresh processes that share the time: memory layout and caches vary between processes.
     """
 
     target_noise: float = Field(default=0.01, gt=0)
@@ -58,7 +58,7 @@ class Budget(StrictModel):
     processes: int = Field(default=1, ge=1)
 
     def share(self) -> Budget:
-        """Return what each of the processes gets, so that all together know the time as well as asked.
+        """Return the budget of each process, so that all together reach the required precision.
 
         >>> Budget(processes=4, min_s=4, max_s=12, min_samples=60).share().max_s
         3.0
@@ -79,11 +79,11 @@ class Request(StrictModel):
     """One timing.
 
     Attributes:
-        action: ``time`` a model, or find the largest batch that does ``fit``.
+        action: ``time`` a model, or find the largest batch (``fit``).
         subject: The model.
         control: A second model whose passes take turns with the first one's.
-        seed: From which the weights are drawn.
-        batch_size: Images of one pass; not looked at by ``fit``.
+        seed: Seed of the weights.
+        batch_size: Images of one pass; ignored by ``fit``.
         device: ``"cpu"`` or ``"cuda"`` (the first visible device).
     """
 
@@ -100,7 +100,7 @@ class Request(StrictModel):
 
 
 class WarmUp(StrictModel):
-    """How a warm-up went: passes and seconds, and whether it ended because the passes were steady."""
+    """The result of a warm-up: passes and seconds, and whether it ended because the passes were steady."""
 
     passes: int
     seconds: float
@@ -108,22 +108,22 @@ class WarmUp(StrictModel):
 
 
 class Reply(StrictModel):
-    """What a timing found.
+    """The result of a timing.
 
     Attributes:
         seconds: Seconds per pass of each sample, in the order of time.
-        control_seconds: Those of the control in the same pair; empty without one.
-        is_disturbed: Whether others took part of the machine during the sample.
-        disturbed_by: Reason -> samples that it disturbed.
-        stopped_by: ``noise`` (known well enough), ``time``, or ``samples`` (no more were asked for).
+        control_seconds: The control's seconds in the same pair; empty without a control.
+        is_disturbed: Whether others used part of the machine during the sample.
+        disturbed_by: Reason -> number of samples that it disturbed.
+        stopped_by: ``noise`` (precise enough), ``time``, or ``samples`` (the maximum was reached).
         warm_up: One for each model.
-        passes: Passes of the timed part, also those between samples that were not timed.
-        peak_memory_mib: Most memory that the process held.
-        base_memory_mib: What it held before there was a model.
-        peak_device_memory_mib: Most memory of the device that torch allocated; None on the CPU.
-        energy_j: Energy that the device took during the timed part; None where the machine cannot tell.
-        conditions: What was seen of the machine, for people.
-        batch_size: The largest batch that fits; of ``fit`` alone.
+        passes: Passes of the timed part, including those between samples that were not timed.
+        peak_memory_mib: Peak memory of the process.
+        base_memory_mib: Its memory before the model was created.
+        peak_device_memory_mib: Peak device memory allocated by torch; None on the CPU.
+        energy_j: Energy that the device used during the timed part; None if the machine cannot report it.
+        conditions: Observed state of the machine, for display.
+        batch_size: The largest batch that fits; only for ``fit``.
     """
 
     seconds: list[float] = Field(default_factory=list)
@@ -142,10 +142,10 @@ class Reply(StrictModel):
 
 
 def joined(replies: Sequence[Reply]) -> Reply:
-    """Return the replies of several processes as one: samples one after another, the most memory of all.
+    """Return the replies of several processes as one: samples in sequence, peak memory as the maximum.
 
     Args:
-        replies: One at least, in the order of time.
+        replies: At least one, in the order of time.
     """
     if len(replies) == 1:
         return replies[0]

@@ -1,4 +1,4 @@
-"""The timed part: blocks of samples between two looks at the machine, until the stop rule ends it."""
+"""The timed part: blocks of samples between readings of the machine, until the stop rule ends it."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from lsbench.timing.stopping import StopRule, warm_up
 from lsbench.timing.watch import Watch
 
 INTERVAL_S = 0.25
-"""Seconds between two looks at the machine; under a few tenths its CPU counters are too coarse."""
+"""Seconds between two readings of the machine; below a few tenths its CPU counters are too coarse."""
 BLOCK_S = 0.01
-"""Seconds that each turn of a pair lasts at least."""
+"""Least duration of each turn of a pair, in seconds."""
 SHORT_S = 0.02
-"""After a look at the machine, a model alone whose passes are shorter runs one that is not timed."""
+"""After a reading of the machine, a single model with shorter passes first runs one untimed pass."""
 WARM_UP_SHARE = 0.25
-"""Share of the time that warming up may take, for each model."""
+"""Fraction of the time for warming up, per model."""
 
 Pass = Callable[[], float]
 
 
 class Session:
-    """Times one model, or two that take turns.
+    """Times one model, or two in turns.
 
     Attributes:
         passes: Passes of the timed part so far.
@@ -35,10 +35,11 @@ class Session:
         """Prepare a session.
 
         Args:
-            models: For each model what runs one pass and returns its seconds; the second is the control.
-            budget: How well and how long.
+            models: For each model a function that runs one pass and returns its seconds; the second is the
+                control.
+            budget: Required precision and time limits.
             watch: Reads the machine.
-            clock: Seconds of a steady clock.
+            clock: Seconds of a monotonic clock.
         """
         self.passes = 0
         self._models = [self._counted(model) for model in models]
@@ -83,7 +84,7 @@ class Session:
         )
 
     def _interval(self, lengths: Sequence[int], taken: int) -> list[tuple[float, ...]]:
-        """Return the samples of one interval: each the seconds per pass of every model in turn."""
+        """Return the samples of one interval: each has the seconds per pass of every model in turn."""
         most = self._budget.max_samples or math.inf
         opened, block = self._clock(), list[tuple[float, ...]]()
         while not block or (self._clock() - opened < INTERVAL_S and taken + len(block) < most):
@@ -96,7 +97,7 @@ class Session:
 
 
 def _block_length(seconds: float) -> int:
-    """Return how many timed passes a turn has.
+    """Return the number of timed passes per turn.
 
     >>> [_block_length(seconds) for seconds in (0.5, 0.004, 1e-5)]
     [1, 3, 50]
@@ -105,6 +106,6 @@ def _block_length(seconds: float) -> int:
 
 
 def _turn(model: Pass, length: int) -> float:
-    """Return the median of the passes of a turn; one before them clears the other's data from the caches."""
+    """Return the median of a turn's passes; a pass before them clears the caches of the other's data."""
     model()
     return statistics.median([model() for _ in range(length)])

@@ -1,4 +1,4 @@
-"""When a model is warm, and when its timing is known well enough."""
+"""Decide when a model is warm, and when its timing is precise enough."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ TOLERANCE = 0.02
 FEWEST = 6
 """With fewer samples the median has no 95 % interval."""
 GROWTH = 1.5
-"""By how much samples have to grow until it is worth while to look at their noise again."""
+"""Factor by which the sample count must grow before the noise is computed again."""
 
 
 def is_steady(windows: Sequence[Sequence[float]]) -> bool:
-    """Return whether the last three windows of passes took the same time, from one to the next.
+    """Return True if the last three windows of passes took the same time, from one to the next.
 
-    The same: the medians differ by at most 2 %, or by no more than passes within a window differ among
-    themselves (half the distance of their quartiles): on a noisy machine, waiting for more gains nothing.
+    The same means that the medians differ by at most 2 %, or by no more than passes within a window differ
+    (half the interquartile range): on a noisy machine, waiting longer gains nothing.
 
     Args:
         windows: The seconds of the passes of each window.
@@ -45,11 +45,11 @@ def is_steady(windows: Sequence[Sequence[float]]) -> bool:
 def warm_up(run: Callable[[], float], clock: Callable[[], float], *, most_s: float) -> WarmUp:
     """Run passes until they are steady, or for `most_s`.
 
-    The first pass, in which code may be compiled, takes as long as it takes.
+    The first pass, which may compile code, is not limited.
 
     Args:
         run: Runs one pass and returns its seconds.
-        clock: Seconds of a steady clock.
+        clock: Seconds of a monotonic clock.
         most_s: Seconds after the first pass at which it ends, steady or not.
     """
     started, windows = clock(), [[run()]]
@@ -63,21 +63,21 @@ def warm_up(run: Callable[[], float], clock: Callable[[], float], *, most_s: flo
 
 
 class StopRule:
-    """Decides after each block of samples whether to go on; the noise is looked at ever more seldom."""
+    """Decides after each block of samples whether to continue; the noise is computed at growing intervals."""
 
     def __init__(self, budget: Budget) -> None:
-        """Start with nothing measured."""
+        """Start without samples."""
         self.budget = budget
         self._next_look = 0.0
 
     def reason(
         self, samples: NDArray[np.float64], is_disturbed: NDArray[np.bool_], elapsed_s: float
     ) -> Literal["noise", "time", "samples"] | None:
-        """Return why to stop now, or None.
+        """Return the reason to stop now, or None.
 
         Args:
             samples: All samples so far, shape ``(n,)``.
-            is_disturbed: Which of them do not count, shape ``(n,)``.
+            is_disturbed: The samples that do not count, shape ``(n,)``.
             elapsed_s: Seconds since the first.
         """
         budget, count = self.budget, len(samples)

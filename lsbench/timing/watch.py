@@ -1,8 +1,8 @@
-"""Watch the machine while a model is timed, and tell which samples others have disturbed.
+"""Watch the machine while a model is timed, and flag samples that other processes disturbed.
 
-The machine is read between blocks of samples, not by a thread: a thread would take the interpreter and a
-CPU from the very pass that it watches. Nothing slips between two readings, since what is read are counters
-that only grow; of a GPU, the clock, the temperature and the list of processes are those of the moment.
+The machine is read between blocks of samples, not by a thread: a thread would take the interpreter and a CPU
+from the very pass that it watches. Nothing is missed between two readings, since the values are counters that
+only grow; a GPU's clock, temperature and list of processes are those of the moment.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from lsbench.timing.gpu_state import GpuReading
 
 
 class Host(Protocol):
-    """What is read of the CPUs."""
+    """Readings of the CPUs."""
 
     def other_cpu_s(self) -> float:
-        """Return CPU seconds that others have used so far."""
+        """Return the CPU seconds used by others so far."""
 
     def clock_mhz(self) -> float | None:
-        """Return the clock."""
+        """Return the clock in MHz."""
 
 
 class Gpu(Protocol):
-    """What is read of a GPU."""
+    """Readings of a GPU."""
 
     def read(self) -> GpuReading:
-        """Return the GPU as it is now."""
+        """Return the current state of the GPU."""
 
 
 class Watch:
-    """Reads the machine at the borders of intervals, and judges each of them.
+    """Reads the machine at the borders of intervals, and judges each interval.
 
     Attributes:
-        disturbed_by: Reason -> samples that it disturbed.
+        disturbed_by: Reason -> number of samples that it disturbed.
     """
 
     def __init__(
@@ -49,13 +49,13 @@ class Watch:
         max_other_cpus: float,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """Watch from :meth:`start` on.
+        """Watch, beginning with :meth:`start`.
 
         Args:
             host: Reads the CPUs.
-            gpu: Reads the GPU that is timed, if it is one that can be read.
-            max_other_cpus: CPUs that others may be using.
-            clock: Seconds of a steady clock.
+            gpu: Reads the GPU that is timed, if it can be read.
+            max_other_cpus: CPUs that others may use.
+            clock: Seconds of a monotonic clock.
         """
         self._host, self._gpu, self._clock = host, gpu, clock
         self._max_other_cpus = max_other_cpus
@@ -70,10 +70,10 @@ class Watch:
         self._look()
 
     def close_interval(self, samples: int) -> bool:
-        """End an interval and open the next; return whether others disturbed it.
+        """End an interval and open the next; return True if others disturbed it.
 
         Args:
-            samples: How many samples were taken in it.
+            samples: Number of samples taken in it.
         """
         before, used_before = self._last
         reasons = self._look()
@@ -98,12 +98,12 @@ class Watch:
 
     @property
     def energy_j(self) -> float | None:
-        """Energy that the GPU took since the start, in joules; None where it cannot tell."""
+        """Energy used by the GPU since the start, in joules; None if it cannot be read."""
         known = [reading.energy_j for reading in self._gpu_readings if reading.energy_j is not None]
         return known[-1] - known[0] if len(known) > 1 else None
 
     def summary(self) -> dict[str, Any]:
-        """Return what was seen, for the setting of a record: most are ``[smallest, largest]``."""
+        """Return the observations, for the setting of a record: most are ``[smallest, largest]``."""
         found: dict[str, Any] = {
             "cpus": os.cpu_count(),
             "max_other_cpus": self._max_other_cpus,

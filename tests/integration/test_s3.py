@@ -103,7 +103,7 @@ def test_a_killed_training_goes_on_from_its_objects(endpoint: str, cli: Cli) -> 
     again = cli.run(*far)
 
     assert again.returncode == 0, again.stderr
-    assert f"{place.name_of(15)}: damaged checkpoint passed over" in again.stderr
+    assert f"{place.name_of(15)}: damaged checkpoint skipped" in again.stderr
     epochs = [event["epoch"] for event in json_events(again.stdout) if event.get("ev") == "epoch"]
     assert epochs == [2, 3], "the first epoch is not trained again"
     hashes = [

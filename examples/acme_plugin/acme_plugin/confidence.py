@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lsbench.analyses import Analysis, Findings, Subject
-from lsbench.core.quantity import Quantity
+from lsbench.analyses import Analysis, Findings, Subject, finding
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-QUANTITIES = (Quantity("mean_confidence", "fraction", None, "mean confidence (%)", 100.0, 1),)
+QUANTITIES = (finding("mean_confidence", "fraction", "mean confidence (%)", scale=100.0, digits=1),)
 
 
 def analyse(subject: Subject) -> Findings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from lsbench.core.facets import Facets
 from lsbench.core.job import JobContext
 from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record, measured
@@ -20,7 +21,7 @@ def conv_layers(model: nn.Module, img_size: int, context: JobContext) -> Sequenc
     from torch import nn
 
     total = sum(isinstance(module, nn.Conv2d) for module in model.modules())
-    return [measured("conv_layers", float(total), protocol="layers|v1")]
+    return [measured("conv_layers", float(total), facets=Facets(method="layers", version="1"))]
 
 
 PROBE = conv_layers

@@ -1,8 +1,8 @@
 """Fashion-MNIST, embedded subset: 9,000 training, 1,000 validation, 10,000 test photos of garments.
 
-The images are 28x28 grey; the class folders carry ImageNet ids as layout stand-ins. Test images are
-the complete test set of Fashion-MNIST (Xiao et al., 2017, arXiv:1708.07747), so accuracies on it are
-comparable with others, while the training set is 15 % of the original.
+The images are 28x28 grey; the class folders use ImageNet ids as stand-ins. The test images are the complete
+test set of Fashion-MNIST (Xiao et al., 2017, arXiv:1708.07747), so test accuracies are comparable with
+published ones, while the training set is 15 % of the original.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class FashionSpec(DatasetSpec):
     Attributes:
         name: ``fashion``.
         img_size: The 28x28 images are resized to this.
-        train_images: Number of training images; the smaller sets are prefixes of the larger.
+        train_images: Number of training images; smaller sets are prefixes of larger ones.
         val_images: Number of validation images.
         test_images: Number of test images.
     """
@@ -47,8 +47,8 @@ class FashionDataset:
     in_memory = True
 
     def fingerprint(self, spec: FashionSpec, data_root: Path | None) -> str:
-        """Return the hash of the embedded photos' checksum and the numbers of images."""
-        cache_root()  # where the images will be written: to fail now, not in every job
+        """Return a hash of the embedded photos' checksum and the image counts."""
+        cache_root()  # the images will be written there: fail now, not in every job
         counts = {split: self.num_images(spec, split) for split in SPLITS}
         return content_hash(
             {"pack": pack.content_sha256(), "layout": LAYOUT_VERSION, "counts": counts}, length=64
@@ -72,7 +72,7 @@ class FashionDataset:
         return 10
 
     def num_images(self, spec: FashionSpec, split: str) -> int:
-        """Return the number of images of `split` as the spec sets it."""
+        """Return the image count of `split` as the spec sets it."""
         if split not in SPLITS:
             raise DataError(f"expected one of the splits {', '.join(SPLITS)} of {spec.name}, found '{split}'")
         return int(getattr(spec, f"{split}_images"))

@@ -1,8 +1,8 @@
 """Fashion-MNIST, hard examples: test photos of six classes that a nearest-neighbour reference gets wrong.
 
-Made and laid out as ImageNet-A is (Hendrycks et al., 2021, arXiv:1907.07174): photos of the test set on which
-a fixed model fails, of a part of the classes, in ``<wnid>/<files>``. The model is the vote of the five
-nearest training photos, 81.5 % right on all test photos. It is no ImageNet-A, and is never reported as one.
+Made and laid out like ImageNet-A (Hendrycks et al., 2021, arXiv:1907.07174): test photos of some classes on
+which a fixed model fails, in ``<wnid>/<files>``. The model is the vote of the five nearest training photos,
+with 81.5 % accuracy on all test photos. It is not ImageNet-A and is never reported as such.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lsbench.data.garments.garment_tests import GarmentTestSet, GarmentTestSpec
 if TYPE_CHECKING:
     from lsbench.data.garments.png_folders import LabelledImage
 
-#: T-shirt, pullover, dress, coat, sandal and shirt: those that the reference gets wrong most often.
+#: T-shirt, pullover, dress, coat, sandal and shirt: the classes with most errors of the reference.
 LABELS = (0, 2, 3, 4, 5, 6)
 
 
@@ -29,7 +29,7 @@ class FashionHardSpec(GarmentTestSpec):
     Attributes:
         name: ``fashion_hard``.
         img_size: The 28x28 photos are resized to this.
-        images_per_class: The hardest so many of each class.
+        images_per_class: Number of photos per class, the hardest first.
     """
 
     name: Literal["fashion_hard"] = "fashion_hard"
@@ -45,7 +45,7 @@ def _hardest(spec: FashionHardSpec) -> Iterator[LabelledImage]:
 
 @cache
 def _failures(label: int) -> tuple[int, ...]:
-    """Return the test photos of a class got wrong, those with the fewest votes for the truth first."""
+    """Return the misclassified test photos of a class, those with the fewest votes for the truth first."""
     import numpy as np
 
     from lsbench.data.garments.neighbours import count_votes

@@ -1,8 +1,8 @@
 """Fashion-MNIST, renditions: test photos of six classes drawn anew in five styles.
 
-Laid out as ImageNet-R is (Hendrycks et al., 2021, arXiv:2006.16241): art of a part of the classes, in
+Laid out like ImageNet-R (Hendrycks et al., 2021, arXiv:2006.16241): renditions of some classes, in
 ``<wnid>/<files>``. The styles are computed: posterised, textured silhouette, halftone, painted, cartoon. It
-is no ImageNet-R, and is never reported as one.
+is not ImageNet-R and is never reported as such.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lsbench.data.garments.garment_tests import GarmentTestSet, GarmentTestSpec
 if TYPE_CHECKING:
     from lsbench.data.garments.png_folders import LabelledImage
 
-#: T-shirt, trouser, dress, sandal, bag and ankle boot: their outlines tell them apart.
+#: T-shirt, trouser, dress, sandal, bag and ankle boot: classes that differ in outline.
 LABELS = (0, 1, 3, 5, 8, 9)
 NUM_STYLES = 5
 
@@ -30,7 +30,7 @@ class FashionRenditionsSpec(GarmentTestSpec):
         name: ``fashion_renditions``.
         img_size: The 56x56 pictures are resized to this.
         seed: Seed of colours and textures; not the training seed.
-        images_per_class: Pictures of each class, the styles in turn; picture ``i`` does not depend on it.
+        images_per_class: Pictures per class, the styles in turn; picture ``i`` does not depend on it.
     """
 
     name: Literal["fashion_renditions"] = "fashion_renditions"
@@ -39,7 +39,7 @@ class FashionRenditionsSpec(GarmentTestSpec):
 
 
 def _renditions(spec: FashionRenditionsSpec) -> Iterator[LabelledImage]:
-    """Yield the first photos of each class, one after another in the next style."""
+    """Yield the first photos of each class, cycling through the styles."""
     import numpy as np
 
     from lsbench.data.garments.stylise import STYLES, draw_rendition

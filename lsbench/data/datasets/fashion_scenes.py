@@ -1,8 +1,8 @@
 """Garments in colour scenes: one tinted garment to recognise among pieces of others on clutter.
 
-Made from the embedded Fashion-MNIST photos without any other picture. The three splits use disjoint
-photos, for the garment as well as for the pieces. Harder than the plain photos: colour says nothing
-about the class, the background is busy, and pieces of other garments mislead.
+Made from the embedded Fashion-MNIST photos alone. The three splits use disjoint photos, for the garments as
+well as for the pieces. Harder than the plain photos: colour does not depend on the class, the background is
+busy, and pieces of other garments distract.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lsbench.data.garments.scenes import Scene
 
 SCENES_VERSION = 1
-"""Part of the fingerprint; raise it with every change here, in scenes or in clutter that alters pixels."""
+"""Part of the fingerprint; raise it with every change to scenes or clutter that alters pixels."""
 
 # Measured over all pixels of the 6,000 training scenes at 48 px with seed 0.
 MEAN: Rgb = (0.4960, 0.4956, 0.4972)
@@ -66,8 +66,8 @@ class FashionScenesDataset:
     in_memory = True
 
     def fingerprint(self, spec: FashionScenesSpec, data_root: Path | None) -> str:
-        """Return the hash of the photos' checksum, the generator's version and every field."""
-        cache_root()  # where the images will be written: to fail now, not in every job
+        """Return a hash of the photos' checksum, the generator's version and every field."""
+        cache_root()  # the images will be written there: fail now, not in every job
         drawn = {
             "pack": pack.content_sha256(),
             "version": SCENES_VERSION,
@@ -93,14 +93,14 @@ class FashionScenesDataset:
         return 10
 
     def num_images(self, spec: FashionScenesSpec, split: str) -> int:
-        """Return the number of scenes of `split` as the spec sets it."""
+        """Return the image count of `split` as the spec sets it."""
         if split not in SPLITS:
             raise DataError(f"expected one of the splits {', '.join(SPLITS)} of {spec.name}, found '{split}'")
         return int(getattr(spec, f"{split}_images"))
 
 
 def _object_masks(spec: FashionScenesSpec, split: str, paths: Sequence[str]) -> NDArray[np.bool_]:
-    """Return the pixels of the garment in each scene, shape ``(N, H, W)``; the scenes are composed anew.
+    """Return the garment's pixels in each scene, shape ``(N, H, W)``; the scenes are composed again.
 
     Args:
         spec: The data set.
@@ -131,7 +131,7 @@ def _composed(
     num_images: int,
     only: Container[int] | None = None,
 ) -> Iterator[tuple[Scene, int, int]]:
-    """Yield scenes with label and source index, all or those of some source indices."""
+    """Yield scenes with label and source index, all or only those of some source indices."""
     import numpy as np
 
     from lsbench.data.garments.scenes import Garment, compose_scene

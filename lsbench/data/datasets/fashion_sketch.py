@@ -1,8 +1,8 @@
 """Fashion-MNIST, sketches: test photos of all ten classes as bright strokes on black.
 
-Laid out as ImageNet-Sketch is (Wang et al., 2019, arXiv:1905.13549): line drawings of every class, in
-``<wnid>/<files>``. The strokes are computed from edges. It is no ImageNet-Sketch, and is never
-reported as one.
+Laid out like ImageNet-Sketch (Wang et al., 2019, arXiv:1905.13549): line drawings of every class, in
+``<wnid>/<files>``. The strokes are computed from edges. It is not ImageNet-Sketch and is never reported as
+such.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class FashionSketchSpec(GarmentTestSpec):
     Attributes:
         name: ``fashion_sketch``.
         img_size: The 56x56 pictures are resized to this.
-        images_per_class: The first so many test photos of each class.
+        images_per_class: Number of test photos per class, the first ones.
     """
 
     name: Literal["fashion_sketch"] = "fashion_sketch"

@@ -1,7 +1,7 @@
-"""Any images of one's own: ``<root>/<train|val|test>/<class>/<images>``, tar shards, or parquet files.
+"""Your own images: ``<root>/<train|val|test>/<class>/<images>``, tar shards, or parquet files.
 
-Classes are the folder names, sorted, or what shards and tables call them. Where there is no ``test`` split,
-``val`` is it.
+Classes are the folder names, sorted, or the names in shards and tables. Without a ``test`` split, ``val`` is
+used for testing.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from lsbench.data.readers import load_reader
 from lsbench.data.readers._folder_scan import resolve_root
 
 CLASS_LIST = "classes.txt"
-"""File below the root with the class names of shards that number them, one a line from number 0."""
+"""File below the root with the class names of numbered shards, one per line from number 0."""
 
 
 class ImageFolderSpec(DatasetSpec):
-    """Images of one's own.
+    """Your own images.
 
     Attributes:
         name: ``image_folder``.
@@ -37,8 +37,8 @@ class ImageFolderSpec(DatasetSpec):
         root: Folder that holds the splits; relative paths start at the data root if there is one.
         mean: Per-channel mean for normalisation, RGB in [0, 1]; ImageNet's by default.
         std: Per-channel standard deviation, as `mean`.
-        reader: What the images are stored in: ``folder`` (class folders), ``wds`` (WebDataset tar shards) or
-            ``hfds`` (parquet files and what else Hugging Face datasets opens from a local folder).
+        reader: Storage of the images: ``folder`` (class folders), ``wds`` (WebDataset tar shards) or ``hfds``
+            (parquet files and other layouts that Hugging Face datasets opens from a local folder).
     """
 
     name: Literal["image_folder"] = "image_folder"
@@ -56,15 +56,15 @@ class ImageFolderDataset:
     in_memory = False
 
     def fingerprint(self, spec: ImageFolderSpec, data_root: Path | None) -> str:
-        """Return the hash over class, file name and size of all images; fast from the second call on.
+        """Return a hash over class, file name and size of all images; fast from the second call on.
 
-        Shards have that of the same class folders; tables have one of their own.
+        Shards have the same hash as the same images in class folders; tables have their own.
         """
         root = resolve_root(spec.root, data_root, "")
         return load_reader(spec.reader).fingerprint(_present_splits(spec, root), _numbered(root))
 
     def prepare(self, spec: ImageFolderSpec, data_root: Path | None) -> ImageFolders:
-        """Return the folders after checking that every split knows only the first split's classes."""
+        """Return the folders after checking that every split has only the first split's classes."""
         root = resolve_root(spec.root, data_root, "")
         splits = _present_splits(spec, root)
         wnids = _classes(spec, root, splits)
@@ -75,7 +75,7 @@ class ImageFolderDataset:
         )
 
     def num_classes(self, spec: ImageFolderSpec, data_root: Path | None = None) -> int:
-        """Return the number of classes; looks at the disk.
+        """Return the number of classes; reads the disk.
 
         Raises:
             DataError: If the data is missing.
@@ -84,7 +84,7 @@ class ImageFolderDataset:
         return len(_classes(spec, root, _present_splits(spec, root)))
 
     def num_images(self, spec: ImageFolderSpec, split: str) -> int | None:
-        """Return ``None``: counting would read the disk while planning."""
+        """Return ``None``: counting would read the disk during planning."""
         return None
 
 
@@ -100,7 +100,7 @@ def _present_splits(spec: ImageFolderSpec, root: Path) -> dict[str, Path]:
 
 
 def _numbered(root: Path) -> tuple[str, ...] | None:
-    """Return the class names by number, if the user lists them."""
+    """Return the class names by number, if the user lists them in a file."""
     path = root / CLASS_LIST
     return tuple(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else None
 

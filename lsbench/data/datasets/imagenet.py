@@ -1,8 +1,8 @@
 """ImageNet-1K (ILSVRC2012): 1,281,167 training and 50,000 validation photos in 1,000 WNID folders.
 
-Read from ``<root>/train/<wnid>/*`` and ``<root>/val/<wnid>/*``, the layout of torchvision, or from tar
-shards or parquet files (`reader`). The test split is the validation set, as everywhere in the literature. A
-machine that only evaluates may hold ``val`` alone.
+Read from ``<root>/train/<wnid>/*`` and ``<root>/val/<wnid>/*``, the layout of torchvision, or from tar shards
+or parquet files (`reader`). The test split is the validation set, as usual in the literature. A machine that
+only evaluates needs ``val`` alone.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class ImageNetSpec(DatasetSpec):
     Attributes:
         name: ``imagenet``.
         img_size: Side of the crop, pixels.
-        root: Folder that holds ``train`` and ``val``; ``<data root>/imagenet`` if not given.
-        reader: What the images are stored in: ``folder`` (class folders), ``wds`` (WebDataset tar shards) or
-            ``hfds`` (parquet files and what else Hugging Face datasets opens from a local folder).
+        root: Folder that holds ``train`` and ``val``; default: ``<data root>/imagenet``.
+        reader: Storage of the images: ``folder`` (class folders), ``wds`` (WebDataset tar shards) or ``hfds``
+            (parquet files and other layouts that Hugging Face datasets opens from a local folder).
     """
 
     name: Literal["imagenet"] = "imagenet"
@@ -44,9 +44,9 @@ class ImageNetDataset:
     in_memory = False
 
     def fingerprint(self, spec: ImageNetSpec, data_root: Path | None) -> str:
-        """Return the hash over class, file name and size of all images; fast from the second call on.
+        """Return a hash over class, file name and size of all images; fast from the second call on.
 
-        Shards have that of the same class folders; tables have one of their own.
+        Shards have the same hash as the same images in class folders; tables have their own.
         """
         splits = find_splits(resolve_root(spec.root, data_root, "imagenet"), spec.reader, ("train", "val"))
         return load_reader(spec.reader).fingerprint(splits, ilsvrc_wnids())
@@ -65,7 +65,7 @@ class ImageNetDataset:
         return 1000
 
     def num_images(self, spec: ImageNetSpec, split: str) -> int | None:
-        """Return the published number of images of `split`."""
+        """Return the published image count of `split`."""
         return NUM_IMAGES.get(split)
 
 

@@ -1,7 +1,7 @@
-"""ImageNet-A: 7,500 photos of 200 of ImageNet's classes that a ResNet-50 gets wrong.
+"""ImageNet-A: 7,500 photos of 200 ImageNet classes that a ResNet-50 misclassifies.
 
-Class folders under WordNet ids, as the published archive has them. A model's answer is looked for among the
-200 classes alone, as its authors do, and a second time among all 1,000.
+Class folders under WordNet ids, as in the published archive. Predictions are restricted to the 200 classes,
+as its authors do, and taken over all 1,000 classes as a second protocol.
 
 Source:
     Hendrycks et al., Natural Adversarial Examples, CVPR 2021, arXiv:1907.07174.
@@ -26,7 +26,7 @@ class ImageNetASpec(ImageNetTestSetSpec):
     name: Literal["imagenet_a"] = "imagenet_a"
 
 
-#: Accuracy as others publish it.
+#: Accuracy, as usually published.
 QUANTITIES = (
     percentage(
         "imagenet_a_top1", "ImageNet-A top-1", short_title="IN-A (%)", published_under=Facets(classes=200)

@@ -1,8 +1,7 @@
-"""ImageNet-C: the published corrupted JPEGs of ImageNet's validation set, 224 pixels wide and high.
+"""ImageNet-C: the published corrupted JPEGs of ImageNet's validation set, 224 x 224 pixels.
 
 Its splits are its conditions, one for each corruption and severity (``fog/3``), each with all 50,000 images
-in class folders under WordNet ids. Some of the conditions may be missing; one that lacks a class counts as
-missing.
+in class folders under WordNet ids. Conditions may be missing; one that lacks a class counts as missing.
 
 Source:
     Hendrycks and Dietterich, ICLR 2019, arXiv:1903.12261.
@@ -28,7 +27,7 @@ class ImageNetCSpec(ImageNetTestSetSpec):
 
     Attributes:
         name: ``imagenet_c``.
-        root: Folder that holds the folders of the corruptions; ``<data root>/imagenet-c`` if not given.
+        root: Folder that holds the folders of the corruptions; default: ``<data root>/imagenet-c``.
     """
 
     name: Literal["imagenet_c"] = "imagenet_c"
@@ -41,7 +40,7 @@ class ImageNetCDataset:
     in_memory = False
 
     def fingerprint(self, spec: ImageNetCSpec, data_root: Path | None) -> str:
-        """Return the hash over all images of the conditions that are there; fast from the second call on."""
+        """Return a hash over all images of the available conditions; fast from the second call on."""
         return content_hash(self.conditions(spec, data_root).fingerprints, length=64)
 
     def prepare(self, spec: ImageNetCSpec, data_root: Path | None) -> ImageFolders:
@@ -56,7 +55,7 @@ class ImageNetCDataset:
         return ImageFolders(found.root, found.places, ilsvrc_wnids(), problems=found.problems)
 
     def conditions(self, spec: ImageNetCSpec, data_root: Path | None) -> Conditions:
-        """Return what is there of the conditions, and what is wrong with the others."""
+        """Return the available conditions, and the problems of the others."""
         return find_conditions(first_folder(spec.root, data_root, ("imagenet-c", "ImageNet-C")))
 
     def num_classes(self, spec: ImageNetCSpec, data_root: Path | None = None) -> int:
@@ -64,7 +63,7 @@ class ImageNetCDataset:
         return 1000
 
     def num_images(self, spec: ImageNetCSpec, split: str) -> int:
-        """Return the published number of images of a condition, whichever it is."""
+        """Return the published image count of a condition, which is the same for all."""
         return IMAGES_OF_A_CONDITION
 
 

@@ -1,7 +1,7 @@
-"""ImageNet-R: 30,000 paintings, toys, sculptures and other renditions of 200 of ImageNet's classes.
+"""ImageNet-R: 30,000 paintings, toys, sculptures and other renditions of 200 ImageNet classes.
 
-Class folders under WordNet ids, as the published archive has them. A model's answer is looked for among the
-200 classes alone, as its authors do, and a second time among all 1,000.
+Class folders under WordNet ids, as in the published archive. Predictions are restricted to the 200 classes,
+as its authors do, and taken over all 1,000 classes as a second protocol.
 
 Source:
     Hendrycks et al., The Many Faces of Robustness, ICCV 2021, arXiv:2006.16241.
@@ -26,7 +26,7 @@ class ImageNetRSpec(ImageNetTestSetSpec):
     name: Literal["imagenet_r"] = "imagenet_r"
 
 
-#: Accuracy as others publish it.
+#: Accuracy, as usually published.
 QUANTITIES = (
     percentage(
         "imagenet_r_top1", "ImageNet-R top-1", short_title="IN-R (%)", published_under=Facets(classes=200)

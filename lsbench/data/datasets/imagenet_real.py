@@ -1,7 +1,7 @@
-"""ImageNet-ReaL: ImageNet's validation images with reassessed labels, of which several may be right.
+"""ImageNet-ReaL: ImageNet's validation images with reassessed labels; several may be correct per image.
 
 Read from the same place as ImageNet-1K itself. 3,163 of the 50,000 images have no label and are left out. An
-image counts as right if the model's answer is among its labels.
+image counts as correct if the prediction is among its labels.
 
 Source:
     Beyer et al., Are we done with ImageNet?, 2020, arXiv:2006.07159.
@@ -28,8 +28,8 @@ class ImageNetRealSpec(DatasetSpec):
     Attributes:
         name: ``imagenet_real``.
         img_size: Side of the crop, pixels.
-        root: Folder that holds ImageNet's ``val``; ``<data root>/imagenet`` if not given.
-        reader: What the images are stored in, as for ``imagenet``.
+        root: Folder that holds ImageNet's ``val``; default: ``<data root>/imagenet``.
+        reader: Storage of the images, as for ``imagenet``.
     """
 
     name: Literal["imagenet_real"] = "imagenet_real"
@@ -45,7 +45,7 @@ class ImageNetRealDataset:
     in_memory = False
 
     def fingerprint(self, spec: ImageNetRealSpec, data_root: Path | None) -> str:
-        """Return the hash over the validation images and the labels; fast from the second call on."""
+        """Return a hash over the validation images and the labels; fast from the second call on."""
         splits = find_splits(resolve_root(spec.root, data_root, "imagenet"), spec.reader, ("val",))
         images = load_reader(spec.reader).fingerprint(splits, ilsvrc_wnids())
         return content_hash({"images": images, "labels": real_labels_sha256()}, length=64)

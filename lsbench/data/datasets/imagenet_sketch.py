@@ -1,6 +1,6 @@
 """ImageNet-Sketch: 50,889 black and white sketches of ImageNet's 1,000 classes.
 
-Class folders under WordNet ids, as the published archive has them.
+Class folders under WordNet ids, as in the published archive.
 
 Source:
     Wang et al., Learning Robust Global Representations by Penalizing Local Predictive Power, NeurIPS 2019,
@@ -25,7 +25,7 @@ class ImageNetSketchSpec(ImageNetTestSetSpec):
     name: Literal["imagenet_sketch"] = "imagenet_sketch"
 
 
-#: Accuracy as others publish it.
+#: Accuracy, as usually published.
 QUANTITIES = (percentage("imagenet_sketch_top1", "ImageNet-Sketch top-1", short_title="IN-Sketch (%)"),)
 
 DATASET = ImageNetTestSet(

@@ -1,4 +1,4 @@
-"""ImageNetV2: 10,000 new photos of ImageNet's 1,000 classes, collected as the validation set was.
+"""ImageNetV2: 10,000 new photos of ImageNet's 1,000 classes, collected like the validation set.
 
 The published archives number their class folders from 0 to 999 in the order of the sorted WordNet ids;
 folders under the ids themselves are read as well.
@@ -21,8 +21,8 @@ class ImageNetV2Spec(ImageNetTestSetSpec):
 
     Attributes:
         name: ``imagenet_v2``.
-        selection: How its photos were chosen, in the words of the archives' names; ``matched-frequency`` is
-            what papers mean where they say no more.
+        selection: How its photos were selected, in the words of the archives' names; papers mean
+            ``matched-frequency`` unless they say otherwise.
     """
 
     name: Literal["imagenet_v2"] = "imagenet_v2"
@@ -30,7 +30,7 @@ class ImageNetV2Spec(ImageNetTestSetSpec):
 
 
 class ImageNetV2Dataset(ImageNetTestSet):
-    """ImageNetV2, in either naming of its folders."""
+    """ImageNetV2, with either naming of its folders."""
 
     def default_folders(self, spec: Any) -> tuple[str, ...]:
         """Return the folder that the selection's archive unpacks to."""

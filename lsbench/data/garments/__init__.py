@@ -1,1 +1,1 @@
-"""Garments that ship: photos of Fashion-MNIST and the scenes and test sets made from them."""
+"""Embedded garments: photos of Fashion-MNIST, and the scenes and test sets made from them."""

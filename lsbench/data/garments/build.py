@@ -1,8 +1,8 @@
 """Rebuild the embedded subset of Fashion-MNIST from the original files.
 
-``python -m lsbench.data.garments.build --source DIR`` where DIR holds the four ``*-ubyte.gz`` files
-of Fashion-MNIST, e.g. ``/usr/share/datasets/fashion-mnist`` of Debian's ``dataset-fashion-mnist``.
-With ``--check`` nothing is written and the exit code tells whether the shipped files are reproduced.
+``python -m lsbench.data.garments.build --source DIR``, where DIR holds the four ``*-ubyte.gz`` files of
+Fashion-MNIST, e.g. ``/usr/share/datasets/fashion-mnist`` of Debian's ``dataset-fashion-mnist``. With
+``--check`` nothing is written and the exit code says whether the shipped files are reproduced.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def read_source(folder: Path) -> dict[str, NDArray[np.uint8]]:
     """Return the four source arrays by file name, images as ``(N, 28, 28)``, labels as ``(N,)``.
 
     Raises:
-        DataError: If a file is missing or has another checksum than the published one.
+        DataError: If a file is missing or its checksum differs from the published one.
     """
     arrays = {}
     for name, expected in SOURCES.items():
@@ -79,7 +79,7 @@ def select_rows(
     test_images: NDArray[np.uint8],
     test_labels: NDArray[np.uint8],
 ) -> tuple[Rows, int]:
-    """Return the source rows of each split by :data:`RULE`, and how many duplicates were met.
+    """Return the source rows of each split by :data:`RULE`, and the number of duplicates found.
 
     Raises:
         DataError: If a class has too few images.
@@ -108,8 +108,8 @@ def select_rows(
 def build(folder: Path) -> tuple[bytes, str]:
     """Return the pack and its manifest text.
 
-    xz may compress to other bytes in another version of liblzma; the checksum of the uncompressed
-    payload is therefore what identifies the data.
+    xz may compress differently in another version of liblzma, so the data is identified by the checksum of
+    the uncompressed payload.
     """
     source = read_source(folder)
     train = source["train-images-idx3-ubyte.gz"], source["train-labels-idx1-ubyte.gz"]
@@ -156,7 +156,7 @@ def _manifest(pack: bytes, payload: bytes, layout: list[dict[str, Any]], rows: R
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Build or check the embedded data; returns 0 if all is well, 2 otherwise."""
+    """Build or check the embedded data; return 0 on success, 2 otherwise."""
     parser = argparse.ArgumentParser(description="Rebuild the embedded Fashion-MNIST subset.")
     parser.add_argument("--source", type=Path, required=True, help="folder of the four *-ubyte.gz files")
     parser.add_argument("--check", action="store_true", help="compare with the shipped files, write nothing")

@@ -1,4 +1,4 @@
-"""Textured, coloured backgrounds made from nothing but random numbers."""
+"""Textured, coloured backgrounds made from random numbers alone."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pick_colour(rng: np.random.Generator, low: int, high: int) -> NDArray[np.flo
 
 
 def _clouds(rng: np.random.Generator, img_size: int) -> Canvas:
-    """Return smooth noise in [0, 1]: coarse blobs plus half and quarter as strong finer ones."""
+    """Return smooth noise in [0, 1]: coarse blobs plus finer ones at half and a quarter of the strength."""
     total = np.zeros((img_size, img_size))
     for octave, cells in enumerate((3, 7, 15)):
         grid = rng.integers(0, 256, size=(cells, cells)).astype(np.uint8)

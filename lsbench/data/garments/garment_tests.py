@@ -1,7 +1,8 @@
-"""Test sets made of the embedded garments: folders of classes without a training set, as ImageNet-A has them.
+"""Test sets made of the embedded garments: class folders without a training set, like ImageNet-A.
 
-Models are trained on the photos of ``fashion`` and tested on these; so classes, their order and the
-normalisation are those of ``fashion``, and a test set of fewer classes says which (``ImageFolders.subset``).
+Models are trained on the photos of ``fashion`` and tested on these, so classes, their order and the
+normalisation are those of ``fashion``, and a test set with fewer classes lists them
+(``ImageFolders.subset``).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class GarmentTestSpec(DatasetSpec):
 
     Attributes:
         img_size: The pictures are resized to this.
-        images_per_class: Number of pictures of each class; the smaller sets are parts of the larger.
+        images_per_class: Number of pictures per class; smaller sets are parts of larger ones.
     """
 
     img_size: int = Field(default=32, ge=8)
@@ -44,9 +45,9 @@ class GarmentTestSet:
 
     Attributes:
         spec: The spec class.
-        labels: Fashion-MNIST's numbers of the classes that the pictures are of.
+        labels: Fashion-MNIST's class numbers of the pictures.
         version: Part of the fingerprint; raised with every change that alters the pictures.
-        draw: Yields the pictures that a spec asks for.
+        draw: Yields the pictures of a spec.
     """
 
     spec: type[GarmentTestSpec]
@@ -60,8 +61,8 @@ class GarmentTestSet:
         return True
 
     def fingerprint(self, spec: GarmentTestSpec, data_root: Path | None) -> str:
-        """Return the hash of the photos' checksum, the version and the fields that change pictures."""
-        cache_root()  # where the pictures will be written: to fail now, not in every job
+        """Return a hash of the photos' checksum, the version and the fields that change pictures."""
+        cache_root()  # the pictures will be written there: fail now, not in every job
         fields = spec.model_dump(mode="json", exclude={"img_size"})
         drawn = {"pack": pack.content_sha256(), "version": self.version, "spec": fields}
         return content_hash(drawn, length=64)
@@ -82,7 +83,7 @@ class GarmentTestSet:
         )
 
     def num_classes(self, spec: GarmentTestSpec, data_root: Path | None = None) -> int:
-        """Return 10, the classes of the models that are tested, whichever of them the pictures are of."""
+        """Return 10, the classes of the tested models, even if the pictures cover fewer."""
         return len(pack.wnids())
 
     def num_images(self, spec: GarmentTestSpec, split: str) -> int:

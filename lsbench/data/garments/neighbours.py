@@ -1,9 +1,9 @@
 """The frozen reference model of the embedded garments: the five nearest training photos vote.
 
-It has nothing to train and nothing to tune, so that what is defined by its errors (hard examples, reference
-errors of corruptions) never changes. Grey values are halved first: a dot product of two images of up to
-32x32 pixels is then a whole number below 2**24, which float32 holds exactly in whatever order it is summed,
-so that every machine finds the same neighbours.
+It has nothing to train or tune, so everything defined by its errors (hard examples, reference errors of
+corruptions) never changes. Grey values are halved first: a dot product of two images of up to 32x32 pixels is
+then a whole number below 2**24, which float32 holds exactly in any order of summation, so every machine finds
+the same neighbours.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def resize_photos(photos: NDArray[np.uint8], img_size: int) -> NDArray[np.uint8]
 
     Args:
         photos: uint8, shape ``(N, H, W)``.
-        img_size: Side of the images, pixels; resized as data sets kept in memory are.
+        img_size: Side of the images, pixels; resized like data sets kept in memory.
     """
     if photos.shape[1:] == (img_size, img_size):
         return photos
@@ -37,10 +37,10 @@ def resize_photos(photos: NDArray[np.uint8], img_size: int) -> NDArray[np.uint8]
 
 
 def count_votes(images: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return how many of the five nearest training photos are of each class, shape ``(N, 10)``.
+    """Return the class counts of the five nearest training photos, shape ``(N, 10)``.
 
-    Near is a large cosine between grey values; of equally near photos the first counts. The class of an
-    image is the one with most votes (of several the first), see :func:`predict`.
+    Near means a large cosine between grey values; ties go to the first photo. The class of an image is the
+    one with most votes (ties go to the first), see :func:`predict`.
 
     Args:
         images: Grey images, uint8, shape ``(N, S, S)`` with S up to 32; compared with training photos
@@ -58,7 +58,7 @@ def count_votes(images: NDArray[np.uint8]) -> NDArray[np.int64]:
     votes = np.zeros((len(images), 10), dtype=np.int64)
     for first in range(0, len(images), _ROWS):
         rows = asked[first : first + _ROWS]
-        # The length of the image itself is the same for all of its neighbours.
+        # The length of the image itself is the same for all its neighbours.
         nearness = (rows @ known.T) / lengths
         nearest = _largest(nearness, NEIGHBOURS)
         np.add.at(votes, (first + np.arange(len(rows))[:, None], labels[nearest]), 1)
@@ -66,7 +66,7 @@ def count_votes(images: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def predict(images: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return the reference's class of each image, shape ``(N,)``; `images` as :func:`count_votes` takes."""
+    """Return the reference's class of each image, shape ``(N,)``; `images` as in :func:`count_votes`."""
     classes: NDArray[np.int64] = np.argmax(count_votes(images), axis=1)
     return classes
 
@@ -85,7 +85,7 @@ def _halved(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _largest(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-    """Return the columns of the `count` largest values of each row; of equal ones the first."""
+    """Return the columns of the `count` largest values of each row; ties go to the first."""
     border = -np.partition(-values, count - 1, axis=1)[:, count - 1 : count]
     is_candidate = values >= border
     found = np.empty((len(values), count), dtype=np.int64)

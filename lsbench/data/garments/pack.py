@@ -1,7 +1,7 @@
 """Read the embedded subset of Fashion-MNIST.
 
-The pack ``fashion.raw.xz`` is one xz stream over raw arrays laid end to end; the manifest
-``fashion.json`` gives their names, types and shapes, the rule that chose them and every checksum.
+The pack ``fashion.raw.xz`` is one xz stream over raw arrays laid end to end; the manifest ``fashion.json``
+gives their names, types and shapes, the rule of their selection and every checksum.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def wnids() -> tuple[str, ...]:
 
 
 def num_images(split: str) -> int:
-    """Return how many images the pack holds of a split."""
+    """Return the image count of a split in the pack."""
     return int(read_manifest()["splits"][split]["num_images"])
 
 
@@ -94,7 +94,7 @@ def read_pack() -> dict[str, GarmentSplit]:
     """Return the splits ``train``, ``val`` and ``test``; takes about half a second.
 
     Raises:
-        DataError: If the pack's content does not have the checksum that the manifest states.
+        DataError: If the pack's checksum differs from the manifest's.
     """
     import lzma
 

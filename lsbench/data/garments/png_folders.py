@@ -19,10 +19,10 @@ def write_split(
     """Write every image as a PNG into the folder of its class.
 
     Args:
-        folder: The split's folder; created if it is not there.
+        folder: The split's folder; created if missing.
         wnids: Class folder name of each label.
         images: Triples of pixels (uint8, ``(H, W)`` grey or ``(H, W, 3)`` RGB), label, source index.
-        empty_classes: Whether classes without an image have a folder, too.
+        empty_classes: Whether classes without images get a folder, too.
     """
     from PIL import Image
 

@@ -1,8 +1,8 @@
 """Compose colour scenes from grey garment photos: one or several tinted garments on clutter.
 
-A scene comes with exact boxes and masks, so the same generator serves classification (one main
-garment), detection and segmentation (several). Everything is drawn from one random generator with
-elementwise arithmetic only, so that the same seed gives the same pixels on every machine.
+A scene comes with exact boxes and masks, so the same generator serves classification (one main garment),
+detection and segmentation (several). All random numbers come from one generator and all arithmetic is
+elementwise, so the same seed gives the same pixels on every machine.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Garment:
 
 @dataclass(frozen=True)
 class Scene:
-    """A composed picture and what is in it, objects in drawing order (last is in front).
+    """A composed picture and its objects in drawing order (the last is in front).
 
     Attributes:
         image: RGB, uint8, shape ``(H, W, 3)``.
@@ -76,10 +76,10 @@ def compose_scene(
         rng: The only source of randomness.
         garments: The objects, drawn in this order.
         img_size: Side of the square picture, pixels.
-        fragments: Grey photos of which only a small piece is shown, behind the objects, unlabelled.
+        fragments: Grey photos; only a small piece of each is drawn, behind the objects and unlabelled.
         scale: Range of a garment's side as a fraction of `img_size`.
-        min_visible: An object is placed only where it and those behind it keep at least this
-            fraction of their pixels visible; after ten failed tries it is left out.
+        min_visible: An object is placed only where it and the objects behind it keep at least this fraction
+            of their pixels visible; after ten failed tries it is left out.
 
     Source:
         Pasting cut-out objects on unrelated backgrounds: Dwibedi et al., ICCV 2017, arXiv:1708.01642.

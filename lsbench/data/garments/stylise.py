@@ -1,6 +1,6 @@
 """Garment photos drawn anew: five styles of rendition, and sketches of their edges.
 
-All pictures are twice as large as the photos. They start from a black background, as the photos have it.
+All pictures are twice as large as the photos. Their background is black, like that of the photos.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from scipy import ndimage
 from lsbench.data.garments.clutter import draw_clutter, pick_colour
 
 SCALE = 2
-#: Grey values from which a pixel is garment: the seams of dark ones are darker than their outline.
+#: Least grey value of a garment pixel; the seams of dark garments are darker than their outline.
 _GARMENT = 20
-#: Holes up to about twice as wide are filled, pixels.
+#: Holes up to about twice this width are filled, pixels.
 _HOLE = 3
 _BAYER_4 = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], dtype=np.float64)
 
@@ -40,9 +40,9 @@ def draw_rendition(photo: Photo, style: str, rng: np.random.Generator) -> Pictur
 def draw_sketch(photo: Photo) -> Picture:
     """Return a photo as bright strokes on black over a faint fill, grey, uint8, shape ``(2 H, 2 W)``.
 
-    Strokes are where the grey value changes fast (gradient magnitude: outlines), or differs from its
-    surroundings (difference of Gaussians: folds, straps and seams). Without the fill a model trained on
-    photos sees little but noise in them.
+    Strokes are drawn where the grey value changes fast (gradient magnitude: outlines), or differs from its
+    surroundings (difference of Gaussians: folds, straps and seams). Without the fill, a model trained on
+    photos sees little but noise.
 
     Args:
         photo: Grey photo, uint8, shape ``(H, W)``.
@@ -57,7 +57,7 @@ def draw_sketch(photo: Photo) -> Picture:
 
 
 def _posterised(grey: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Few flat tones from black over one colour to a bright one."""
+    """A few flat tones from black through one colour to a bright one."""
     few = ImageOps.posterize(ImageOps.autocontrast(grey), 2)
     colour = _bright_colour(rng)
     pale = tuple(int(value) for value in (np.asarray(colour) + 2 * 255) // 3)
@@ -72,7 +72,7 @@ def _silhouette(grey: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def _halftone(grey: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Dots of one colour, the denser the brighter, as print has them."""
+    """Dots of one colour, denser where brighter, as in print."""
     values = np.asarray(grey, dtype=np.float64)
     tiles = [-(-side // 4) for side in values.shape]
     threshold = (np.tile(_BAYER_4, tiles)[: values.shape[0], : values.shape[1]] + 0.5) * 16.0
@@ -81,7 +81,7 @@ def _halftone(grey: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def _painted(grey: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Patches of a brush: the most frequent of a few tones around each pixel, each tone in its own hue."""
+    """Brush strokes: the most frequent of a few tones around each pixel, each tone in its own hue."""
     tones = ImageOps.posterize(ImageOps.autocontrast(grey), 3).filter(ImageFilter.ModeFilter(5))
     hues = np.linspace(0.0, 1.0, 8)[:, None]
     first, last = np.asarray(_bright_colour(rng)), np.asarray(_bright_colour(rng))
@@ -119,7 +119,7 @@ def _enlarged(photo: Photo) -> Image.Image:
 
 
 def _garment_mask(grey: Image.Image) -> NDArray[np.float64]:
-    """Return 1 inside the garment and 0 outside, with a soft edge; small holes, of dark cloth, are filled."""
+    """Return 1 inside the garment and 0 outside, with a soft edge; small holes of dark cloth are filled."""
     is_bright = np.pad(np.asarray(grey) > _GARMENT, _HOLE)
     inside = (slice(_HOLE, -_HOLE), slice(_HOLE, -_HOLE))
     is_garment = ndimage.binary_closing(is_bright, iterations=_HOLE)[inside]

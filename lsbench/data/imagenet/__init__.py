@@ -1,1 +1,1 @@
-"""ImageNet-1K as it lies on disk, and the test sets that others made for it."""
+"""ImageNet-1K on disk, and the test sets made for its classes."""

@@ -1,8 +1,8 @@
 """The conditions of the published ImageNet-C on disk: one folder per corruption and severity.
 
-A condition lies in ``<root>/<corruption>/<severity>/<wnid>/``, or one folder further down where the archives
-were unpacked into folders of their own (``<root>/noise/gaussian_noise/...``). What is wrong with one
-condition never keeps the others from being used.
+A condition lies in ``<root>/<corruption>/<severity>/<wnid>/``, or one folder deeper if the archives were
+unpacked into folders of their own (``<root>/noise/gaussian_noise/...``). A broken condition never keeps the
+others from being used.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ HOW_TO_GET = (
 
 @dataclass(frozen=True)
 class Conditions:
-    """What was found of ImageNet-C.
+    """The conditions of ImageNet-C found on disk.
 
     Attributes:
-        root: Where it was looked for.
+        root: Folder that was searched.
         places: Condition, as :func:`condition_name` writes it, to its folder; only those with every class.
-        broken: Condition to one line on what is wrong with it, for those whose folder is there.
+        broken: Condition to one line on its problem, for those whose folder exists.
         fingerprints: Condition to the hash of its images, for those in `places`.
     """
 
@@ -39,7 +39,7 @@ class Conditions:
     fingerprints: dict[str, str]
 
     def problems(self, wanted: Iterable[str]) -> dict[str, str]:
-        """Return for each wanted condition that cannot be used one line on why, in the order of `wanted`."""
+        """Return one line for each requested condition that cannot be used, in the order of `wanted`."""
         return {condition: self._problem(condition) for condition in wanted if condition not in self.places}
 
     def _problem(self, condition: str) -> str:
@@ -62,7 +62,7 @@ def find_conditions(root: Path) -> Conditions:
     """Return the conditions below `root`; fast from the second call on.
 
     Raises:
-        DataError: If there is none at all.
+        DataError: If there is no condition at all.
     """
     found = _folders(root) if root.is_dir() else {}
     places: dict[str, Path] = {}

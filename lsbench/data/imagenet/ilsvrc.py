@@ -1,4 +1,4 @@
-"""What ImageNet-1K and the data sets made after it share: their class lists, and checks of class folders.
+"""The class lists of ImageNet-1K and the data sets based on it, and checks of class folders.
 
 The lists are timm's data files, read without importing timm. A class index is always the position in the
 1,000 sorted WordNet ids of ILSVRC2012, however the images are stored.
@@ -20,7 +20,7 @@ HOW_TO_GET = (
     "<root>/{train,val}/<wnid>/*.JPEG"
 )
 SHOWN = 3
-"""Names that a message gives of a list of wrong ones."""
+"""Number of wrong names that a message lists."""
 
 
 @cache
@@ -28,7 +28,7 @@ def ilsvrc_wnids() -> tuple[str, ...]:
     """Return the 1,000 WordNet ids in class order.
 
     Raises:
-        DataError: If the installed timm has no such file.
+        DataError: If the installed timm lacks the file.
     """
     return class_list("imagenet_synsets.txt")
 
@@ -38,7 +38,7 @@ def class_list(name: str) -> tuple[str, ...]:
     """Return the WordNet ids in timm's list `name`, sorted.
 
     Raises:
-        DataError: If the installed timm has no such file.
+        DataError: If the installed timm lacks the file.
     """
     return tuple(sorted(timm_file(name).read_text(encoding="utf-8").split()))
 
@@ -54,10 +54,10 @@ def class_indices(wnids: Sequence[str]) -> tuple[int, ...]:
 
 
 def timm_file(name: str) -> Path:
-    """Return where timm's data file `name` lies.
+    """Return the path of timm's data file `name`.
 
     Raises:
-        DataError: If timm is not installed, or is a version without it.
+        DataError: If timm is not installed, or its version lacks the file.
     """
     package = importlib.util.find_spec("timm")
     if package is None or package.origin is None:
@@ -69,10 +69,10 @@ def timm_file(name: str) -> Path:
 
 
 def find_splits(root: Path, reader: ReaderName, names: Sequence[str]) -> dict[str, Path]:
-    """Return the places of those of ImageNet-1K's splits `names` that are there, all classes in each.
+    """Return the places of the available splits among `names`, after checking that each has all classes.
 
     Raises:
-        DataError: If none is there, or one lacks a class or holds others.
+        DataError: If no split is there, or one lacks a class or holds others.
     """
     kind = load_reader(reader)
     splits = kind.find_splits(root, names)
@@ -99,14 +99,14 @@ def check_classes(
     """Check that a place holds exactly the expected classes.
 
     Args:
-        place: Where they were looked for.
-        found: Names of the classes there.
+        place: Folder or split that was read.
+        found: Names of the classes found there.
         expected: Names of the classes that should be there.
-        what: What they are, e.g. ``ILSVRC class folders``.
-        how: What to do if they are others.
+        what: Description of the classes, e.g. ``ILSVRC class folders``.
+        how: What to do if they differ.
 
     Raises:
-        DataError: Naming the first classes that are missing or unexpected, or saying that they are numbered.
+        DataError: Names the first missing or unexpected classes, or says that classes are numbered.
     """
     missing, strange = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
     if not missing and not strange:
@@ -115,7 +115,7 @@ def check_classes(
     if found and len(missing) == len(expected) and all(name.isdecimal() for name in found):
         raise DataError(
             f"{start} under their WordNet ids, found {len(found)} named by number ({_first(strange)}), which "
-            f"do not say whose order they follow; {how}"
+            f"leaves their order open; {how}"
         )
     details = [
         f"{len(names)} {word} ({_first(names)})"

@@ -1,6 +1,6 @@
-"""ReaL, the reassessed labels of ImageNet's validation images: several right classes, or none.
+"""ReaL, the reassessed labels of ImageNet's validation images: several correct classes, or none.
 
-The labels are timm's copy of those that their authors publish.
+The labels are timm's copy of those that the authors publish.
 
 Source:
     Beyer et al., Are we done with ImageNet?, 2020, arXiv:2006.07159.
@@ -22,7 +22,7 @@ NUMBERED = re.compile(r"ILSVRC2012_val_(\d{8})")
 
 
 def real_answers(path: str) -> tuple[int, ...]:
-    """Return the classes that are right for a validation image; none for one that the authors set aside.
+    """Return the correct classes of a validation image; none if the authors set the image aside.
 
     >>> real_answers("n01751748/ILSVRC2012_val_00000001.JPEG")
     ()
@@ -33,7 +33,7 @@ def real_answers(path: str) -> tuple[int, ...]:
         path: The image's path; its file name holds its official number.
 
     Raises:
-        DataError: If it has no such number.
+        DataError: If the file name holds no such number.
     """
     found = NUMBERED.search(path)
     labels = _labels()
@@ -47,7 +47,7 @@ def real_answers(path: str) -> tuple[int, ...]:
 
 @cache
 def real_labels_sha256() -> str:
-    """Return the hash of the file of labels."""
+    """Return the hash of the label file."""
     return hashlib.sha256(timm_file(FILE).read_bytes()).hexdigest()
 
 

@@ -1,6 +1,6 @@
-"""Test sets of other photos or drawings of ImageNet's classes: class folders, and nothing to train on.
+"""Test sets of other photos or drawings of ImageNet's classes: class folders without a training split.
 
-Each is an instance of :class:`ImageNetTestSet` in a file of its own in ``lsbench/data/datasets/``.
+Each is an instance of :class:`ImageNetTestSet` in its own file in ``lsbench/data/datasets/``.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from lsbench.data.readers._folder_scan import class_folders, fingerprint_folders
 
 
 class ImageNetTestSetSpec(DatasetSpec):
-    """What all these data sets can be told.
+    """Settings shared by these data sets.
 
     Attributes:
         name: The plug-in's file name.
         img_size: Side of the crop, pixels.
-        root: Folder that holds the class folders; if not given, the one that the published archive unpacks
-            to, below the data root.
+        root: Folder that holds the class folders; default: the folder that the published archive unpacks to,
+            below the data root.
     """
 
     img_size: int = Field(default=224, ge=8)
@@ -37,11 +37,11 @@ class ImageNetTestSet:
 
     Attributes:
         spec: The class of its settings.
-        title: What people call it.
-        folders: Names that it may have below the data root, the first of which messages give.
+        title: Its name for display.
+        folders: Possible names below the data root; messages show the first.
         how_to_get: Where it is published, and the archive's name.
-        images: Number of its images.
-        classes: Timm's list of the classes that it has images of; ``None`` for all 1,000.
+        images: Image count.
+        classes: Timm's list of the classes that have images; ``None`` for all 1,000.
     """
 
     in_memory: ClassVar[bool] = False
@@ -54,29 +54,29 @@ class ImageNetTestSet:
     classes: str | None = None
 
     def fingerprint(self, spec: ImageNetTestSetSpec, data_root: Path | None) -> str:
-        """Return the hash over class, file name and size of all images; fast from the second call on."""
+        """Return a hash over class, file name and size of all images; fast from the second call on."""
         return fingerprint_folders({"test": self.find(spec, data_root)})
 
     def prepare(self, spec: ImageNetTestSetSpec, data_root: Path | None) -> ImageFolders:
-        """Return the class folders after checking that they are exactly those of the published set."""
+        """Return the class folders after checking that they match the published set exactly."""
         place = self.find(spec, data_root)
         wnids = ilsvrc_wnids()
         subset = None if self.classes is None else class_indices(class_list(self.classes))
         return ImageFolders(place, {"test": place}, wnids, subset=subset, numbered=wnids)
 
     def num_classes(self, spec: ImageNetTestSetSpec, data_root: Path | None = None) -> int:
-        """Return 1000: the images are of ImageNet's classes, if only of some of them."""
+        """Return 1000: the head covers all of ImageNet's classes, even if only some have images."""
         return 1000
 
     def num_images(self, spec: ImageNetTestSetSpec, split: str) -> int | None:
-        """Return the published number of images of the test split."""
+        """Return the published image count of the test split."""
         return self.images if split == "test" else None
 
     def find(self, spec: ImageNetTestSetSpec, data_root: Path | None) -> Path:
         """Return the folder with the class folders.
 
         Raises:
-            DataError: If it is not there, or holds other classes.
+            DataError: If it is missing, or holds other classes.
         """
         place = first_folder(spec.root, data_root, self.default_folders(spec))
         if not place.is_dir():
@@ -85,24 +85,24 @@ class ImageNetTestSet:
         return place
 
     def default_folders(self, spec: Any) -> tuple[str, ...]:
-        """Return the names that it may have below the data root."""
+        """Return the possible folder names below the data root."""
         return self.folders
 
     def check(self, place: Path, found: list[str]) -> None:
         """Check the names of the class folders.
 
         Raises:
-            DataError: Naming the first that is missing or unexpected.
+            DataError: Names the first that is missing or unexpected.
         """
         expected = ilsvrc_wnids() if self.classes is None else class_list(self.classes)
         check_classes(place, found, expected, what=f"class folders of {self.title}", how=self.how_to_get)
 
 
 def first_folder(root: Path | None, data_root: Path | None, names: tuple[str, ...]) -> Path:
-    """Return the first folder that exists of those where a data set may lie, or else the first.
+    """Return the first existing folder among the possible places of a data set, or else the first place.
 
     Args:
-        root: The spec's ``root``, which is taken as it is.
+        root: The spec's ``root``, which is used as it is.
         data_root: Folder under which large data sets live.
         names: Folder names below `data_root`.
 

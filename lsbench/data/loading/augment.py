@@ -1,4 +1,4 @@
-"""Settings of the training-time augmentation, as a suite writes them; no torch here."""
+"""Settings of the training-time augmentation, as written in a suite; no torch here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lsbench.core.spec import StrictModel
 
 
 class Augment(StrictModel):
-    """How training images are varied.
+    """Random changes of training images.
 
     Data sets kept in memory support `flip` and `crop_padding`; the others need files on disk.
 

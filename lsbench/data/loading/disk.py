@@ -1,7 +1,7 @@
-"""Loaders for data sets read from disk anew each epoch, by worker processes if wanted.
+"""Loaders for data sets that are read from disk again each epoch, by worker processes if requested.
 
-The sampler hands out ``(epoch, index, copy)`` and every sample seeds its own randomness from them, so that
-a batch is the same with any number of workers and ranks, and workers may live on from epoch to epoch.
+The sampler yields ``(epoch, index, copy)`` and every sample seeds its own randomness from it, so a batch is
+the same with any number of workers and ranks, and workers may live on from epoch to epoch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lsbench.data.loading.unreadable import Failure, UnreadableBudget, decode_re
 Batch = tuple[Tensor, Tensor]
 SampleKey = tuple[int, int, int]
 Sample = tuple[tuple[Tensor, int | Tensor] | None, list[Failure]]
-"""Transformed image and target, or None for an image that cannot be read nor replaced; and what failed."""
+"""Transformed image and target, or None for an unreadable image without replacement; and the failures."""
 
 
 class TrainSamples(Dataset[Sample]):
@@ -38,7 +38,7 @@ class TrainSamples(Dataset[Sample]):
         image, found, failures = decode_readable(self._images, index, max_unreadable=self._max_unreadable)
         if image is None:
             return None, failures
-        # The first copy is what the only one is without repeats.
+        # The first copy equals the only one without repeats.
         parts = (self._seed, epoch, index, copy) if copy else (self._seed, epoch, index)
         with seeded_rng(derive_seed(*parts), restore=get_worker_info() is None):
             return (self._transform(image), self._images.targets[found]), failures
@@ -61,7 +61,7 @@ class EvalSamples(Dataset[Sample]):
 
 
 class ChunkSampler(Sampler[list[SampleKey]]):
-    """The keys of every chunk of this rank, in an order that follows from seed and epoch."""
+    """The keys of every chunk of this rank, in an order given by seed and epoch."""
 
     def __init__(self, order: TrainOrder) -> None:
         self._order = order
@@ -105,7 +105,7 @@ class DiskTrainLoader:
         return self._budget.paths
 
     def set_epoch(self, epoch: int, start_update: int = 0) -> None:
-        """Choose the epoch of the next iteration, and its first update; what comes before is not read."""
+        """Set the epoch of the next iteration and its first update; earlier images are not read."""
         self._sampler.epoch, self._sampler.start_update = epoch, start_update
 
     def __len__(self) -> int:
@@ -116,7 +116,7 @@ class DiskTrainLoader:
 
 
 class DiskEvalLoader:
-    """This rank's batches of all images in listing order from disk; the last batch of all may be smaller."""
+    """This rank's batches of all images in listing order from disk; the very last batch may be smaller."""
 
     def __init__(
         self, images: ImageList, transform: Transform, batches: Sequence[range], *, num_workers: int
@@ -136,7 +136,7 @@ class DiskEvalLoader:
 
 
 def _collate(samples: list[Sample]) -> tuple[Any, list[Failure]]:
-    """Return the batch, or None if an image is missing from it, and what could not be read.
+    """Return the batch, or None if an image is missing from it, and the failures.
 
     Failures travel with the batch: only the training process sees those of every worker.
     """
@@ -157,8 +157,8 @@ def _readable(batches: DataLoader[Any], budget: UnreadableBudget) -> Iterator[Ba
 def _process_settings(num_workers: int) -> dict[str, Any]:
     """Return the DataLoader arguments that change speed but never a batch.
 
-    The generator keeps DataLoader from drawing its workers' seeds from the global one, which would
-    change what a resumed run draws next.
+    The generator keeps DataLoader from drawing its workers' seeds from the global one, which would change the
+    next draws of a resumed run.
     """
     return {
         "num_workers": num_workers,

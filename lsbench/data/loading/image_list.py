@@ -16,7 +16,7 @@ from lsbench.core.errors import DataError
 from lsbench.data.dataset import ImageFolders, ReaderName
 from lsbench.data.readers import StoredImage, load_reader
 
-#: What Pillow raises on damaged images, and the system on missing files.
+#: Raised by Pillow on damaged images, and by the system on missing files.
 UNREADABLE = (
     OSError,
     SyntaxError,
@@ -45,14 +45,14 @@ class ImageList:
     """The images of one split, sorted by class and then by file name.
 
     Attributes:
-        folder: The split's place: its folder for class folders.
+        folder: The split's place; a folder for class folders.
         paths: ``<class>/<file name>`` of each image; for class folders the path relative to `folder`.
         targets: Class index of each path: the position of its class in the data set's sorted names.
-        kind: What the images are stored in.
+        kind: Storage of the images.
         reader: One of timm's readers.
         rows: Position of each image in `reader`.
-        accepted: All right classes of each path, filled up with -1 to the same length; ``None`` where only
-            the target is right.
+        accepted: All correct classes of each path, padded with -1 to the same length; ``None`` if only the
+            target is correct.
     """
 
     folder: Path
@@ -65,7 +65,7 @@ class ImageList:
 
     @property
     def labels(self) -> Sequence[int | tuple[int, ...]]:
-        """What a model's answer is compared with: the accepted classes of each image, or its target."""
+        """Labels that predictions are compared with: the accepted classes of each image, or its target."""
         return self.targets if self.accepted is None else self.accepted
 
     def __len__(self) -> int:
@@ -85,7 +85,7 @@ class ImageList:
         """Open the stored file of image `index`.
 
         Raises:
-            UnreadableImageError: If there is no such file, or the block finds it to be no readable image.
+            UnreadableImageError: If the file is missing, or the block finds it unreadable.
         """
         row, path = self.rows[index], self.paths[index]
         try:
@@ -94,7 +94,7 @@ class ImageList:
                 yield file
         except UNREADABLE as error:
             where = load_reader(self.kind).where(self.folder, path, row, self.reader)
-            found = str(error).split(" <_io")[0]  # Pillow's words for a file without a name
+            found = str(error).split(" <_io")[0]  # Pillow shows the object of a file without a name
             raise UnreadableImageError(
                 path, f"expected a readable image at {where}, found: {found}; replace the file"
             ) from error
@@ -103,8 +103,8 @@ class ImageList:
 def to_rgb(image: Image.Image) -> Image.Image:
     """Return an image as RGB with 8 bits a channel, by Pillow's conversion.
 
-    Grey is repeated, a palette looked up, CMYK becomes ``(255 - C) (255 - K) / 255``. An alpha channel is
-    dropped and not composited: a transparent pixel gets the colour that is stored beneath.
+    Grey is repeated, a palette is looked up, CMYK becomes ``(255 - C) (255 - K) / 255``. An alpha channel is
+    dropped and not composited: a transparent pixel gets its stored colour.
 
     Raises:
         ValueError: If the values have more than 8 bits, which Pillow would clip at 255.
@@ -119,7 +119,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 def list_images(folders: ImageFolders, split: str) -> ImageList:
     """Return the images of a split, at most ``folders.limit`` of them.
 
-    The class index never depends on which classes happen to exist: a split that lacks a class keeps the
+    The class index never depends on the classes that are present: a split that lacks a class keeps the
     indices of the others.
 
     Raises:
@@ -151,15 +151,15 @@ def list_images(folders: ImageFolders, split: str) -> ImageList:
 
 
 def _filled_up(answers: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
-    """Return the answers, each filled up with -1 to the length of the longest."""
+    """Return the answers, each padded with -1 to the length of the longest."""
     length = max(map(len, answers), default=0)
     return tuple((*right, *(-1,) * (length - len(right))) for right in answers)
 
 
 def _sorted(images: Sequence[StoredImage]) -> list[tuple[str, StoredImage]]:
-    """Return every image after its name, sorted by class and name.
+    """Return every image with its name, sorted by class and name.
 
-    Where two images of a class share a name, all names say the origin, too.
+    If two images of a class share a name, all names include the origin, too.
     """
     has_twins = len({(image.target, image.name) for image in images}) < len(images)
     named = [(f"{image.origin}/{image.name}" if has_twins else image.name, image) for image in images]

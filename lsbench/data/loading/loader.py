@@ -1,7 +1,7 @@
-"""Create the loaders that training and evaluation iterate over.
+"""Create the loaders for training and evaluation.
 
-Order and augmentation are a pure function of seed, epoch, sample and copy, never of the number of workers
-or ranks: a run that resumes at update ``u`` of epoch ``e`` sees the batches of an unbroken one. Batches are
+Order and augmentation are a pure function of seed, epoch, sample and copy, never of the number of workers or
+ranks: a run that resumes at update ``u`` of epoch ``e`` sees the same batches as an unbroken one. Batches are
 on the CPU: images float32, normalised, shape ``(B, 3, img_size, img_size)``, and targets int64, shape
 ``(B,)``.
 """
@@ -28,7 +28,7 @@ class TrainLoader(Protocol):
 
     Attributes:
         unreadable: Paths, relative to the split, of the unreadable images that this rank has met so far,
-            sorted. Images in memory are all met when the loader is created, others as they come up.
+            sorted. Images in memory are all decoded when the loader is created, others when they are used.
     """
 
     @property
@@ -36,15 +36,15 @@ class TrainLoader(Protocol):
         """Paths of the unreadable images met so far, sorted."""
 
     def set_epoch(self, epoch: int, start_update: int = 0) -> None:
-        """Choose what the next iteration yields; at first, epoch 0 from its first update.
+        """Set the epoch of the next iteration; the default is epoch 0 from its first update.
 
         Args:
             epoch: The epoch whose order and augmentation are used.
-            start_update: The first update that is wanted; the images of those before are not read.
+            start_update: The first update to yield; the images of earlier ones are not read.
         """
 
     def __len__(self) -> int:
-        """Return the number of updates of a whole epoch, wherever the iteration starts."""
+        """Return the number of updates of a whole epoch, even if the iteration starts later."""
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield this rank's chunks of the chosen epoch: ``chunks / world_size`` for each update.
@@ -67,10 +67,10 @@ class EvalLoader(Protocol):
         """Return the number of batches of this rank."""
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield this rank's batches: of all batches in order, every ``world_size``-th from ``rank`` on."""
+        """Yield this rank's batches: of all in order, every ``world_size``-th starting at ``rank``."""
 
 
-def create_train_loader(  # noqa: PLR0913  # all by name, and callers give only what differs from one device
+def create_train_loader(  # noqa: PLR0913  # all by name, and callers pass only what they need
     folders: ImageFolders,
     *,
     img_size: int,
@@ -91,24 +91,24 @@ def create_train_loader(  # noqa: PLR0913  # all by name, and callers give only 
     Args:
         folders: A prepared data set.
         img_size: Side of the images, pixels.
-        batch_size: Images per update over all ranks; the rest of an epoch that does not fill a batch is
-            left out.
-        augment: How images are varied.
+        batch_size: Images per update over all ranks; images of an epoch that do not fill a batch are left
+            out.
+        augment: Random changes of the images.
         seed: Seed of order and augmentation.
         in_memory: Decode all images once (the plug-in's ``in_memory``); `num_workers` is then unused.
         split: The split to train on.
         num_workers: Worker processes that read and transform; 0 does it in this process.
-        chunks: Chunks into which the batch of an update is cut, over all ranks.
-        rank: This process's number; it is given the chunks ``rank, rank + world_size, ...``.
+        chunks: Number of chunks per update, over all ranks.
+        rank: This process's number; it gets the chunks ``rank, rank + world_size, ...``.
         world_size: Number of processes that share the chunks.
         repeats: Copies of each image that follow each other (repeated augmentation).
-        max_unreadable: Different images that may be unreadable: such an image is replaced by the next
-            readable one of the listing. It is the budget of a rank, and starts anew with each loader.
+        max_unreadable: Number of different images that may be unreadable: each is replaced by the next
+            readable one of the listing. The budget is per rank, and starts anew with each loader.
 
     Raises:
         DataError: If the split is missing or empty, or, in memory, holds more unreadable images than
             allowed.
-        ConfigError: If an epoch has no whole batch, the ranks or chunks do not share a batch equally, or
+        ConfigError: If an epoch has no whole batch, the ranks or chunks do not divide a batch equally, or
             `augment` is not possible here.
     """
     images = list_images(folders, split)
@@ -126,7 +126,7 @@ def create_train_loader(  # noqa: PLR0913  # all by name, and callers give only 
     return DiskTrainLoader(images, transform, order, num_workers=num_workers, max_unreadable=max_unreadable)
 
 
-def create_eval_loader(  # noqa: PLR0913  # all by name, and callers give only what differs from one device
+def create_eval_loader(  # noqa: PLR0913  # all by name, and callers pass only what they need
     folders: ImageFolders,
     *,
     split: str,
@@ -149,12 +149,12 @@ def create_eval_loader(  # noqa: PLR0913  # all by name, and callers give only w
         num_workers: Worker processes that read and transform; 0 does it in this process.
         crop_pct: From disk, the shorter side is resized to ``img_size / crop_pct`` before the centre
             crop.
-        rank: This process's number; it is given the batches ``rank, rank + world_size, ...``.
+        rank: This process's number; it gets the batches ``rank, rank + world_size, ...``.
         world_size: Number of processes that share the batches.
 
     Raises:
-        DataError: If the split is missing, empty, or holds an unreadable image: results are over all
-            images, so none is replaced.
+        DataError: If the split is missing, empty, or holds an unreadable image: results are over all images,
+            so none is replaced.
     """
     images = list_images(folders, split)
     batches = eval_batches(len(images), batch_size, rank=rank, world_size=world_size)

@@ -1,4 +1,4 @@
-"""Loaders for small data sets: every image is decoded once, batches are tensor indexing.
+"""Loaders for small data sets: every image is decoded once, batches are made by tensor indexing.
 
 Shapes: N images, B images of a batch, C channels (1 if all images are grey), H = W = img_size.
 """
@@ -26,11 +26,11 @@ Batch = tuple[Tensor, Tensor]
 def decode_all(images: ImageList, img_size: int, budget: UnreadableBudget) -> tuple[Tensor, Tensor]:
     """Return all images resized to the square, uint8, shape ``(N, C, H, W)``, and their labels, ``(N, ...)``.
 
-    C is 1 if no image has colour: a third of the memory, and batches are made faster. In the place of an
-    unreadable image stand the next readable one and its target.
+    C is 1 if no image has colour: a third of the memory, and faster batches. An unreadable image is replaced
+    by the next readable one and its target.
 
     Raises:
-        DataError: If more files than `budget` allows are no readable images.
+        DataError: If more files than `budget` allows are unreadable.
     """
     size = (img_size, img_size)
     pixels = np.empty((len(images), img_size, img_size, 3), dtype=np.uint8)
@@ -75,7 +75,7 @@ class MemoryTrainLoader:
         return self._budget.paths
 
     def set_epoch(self, epoch: int, start_update: int = 0) -> None:
-        """Choose the epoch of the next iteration, and its first update."""
+        """Set the epoch of the next iteration, and its first update."""
         self._epoch, self._start_update = epoch, start_update
 
     def __len__(self) -> int:
@@ -92,7 +92,7 @@ class MemoryTrainLoader:
 
 
 class MemoryEvalLoader:
-    """This rank's batches of all images in listing order; the last batch of all may be smaller."""
+    """This rank's batches of all images in listing order; the very last batch may be smaller."""
 
     def __init__(
         self, folders: ImageFolders, images: ImageList, batches: Sequence[range], *, img_size: int

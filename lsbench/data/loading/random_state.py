@@ -15,7 +15,7 @@ def read_random_state(device: str = "cpu") -> dict[str, Any]:
     """Return the state of the streams of Python, NumPy and PyTorch.
 
     Args:
-        device: With ``"cuda"`` the current device's stream belongs to it.
+        device: ``"cuda"`` includes the current device's stream.
     """
     name, keys, position, has_gauss, gauss = np.random.get_state()
     state: dict[str, Any] = {
@@ -29,7 +29,7 @@ def read_random_state(device: str = "cpu") -> dict[str, Any]:
 
 
 def put_random_state(state: dict[str, Any]) -> None:
-    """Put the streams into a state that :func:`read_random_state` has returned."""
+    """Restore a state that :func:`read_random_state` returned."""
     version, numbers, gauss_next = state["python"]
     random.setstate((version, tuple(numbers), gauss_next))
     name, keys, position, has_gauss, gauss = state["numpy"]
@@ -41,7 +41,7 @@ def put_random_state(state: dict[str, Any]) -> None:
 
 @contextmanager
 def same_randomness_afterwards() -> Iterator[None]:
-    """Put the streams of the CPU back after the block as they were before it."""
+    """Restore the CPU's streams after the block."""
     state = read_random_state()
     try:
         yield

@@ -1,4 +1,4 @@
-"""Randomness that belongs to one sample of one epoch, whichever process draws it."""
+"""Randomness of one sample of one epoch, the same in any process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lsbench.data.loading.random_state import same_randomness_afterwards
 
 
 def derive_seed(*parts: int) -> int:
-    """Return a 63-bit seed that depends on all `parts` and on nothing else.
+    """Return a 63-bit seed that depends on all `parts` and nothing else.
 
     >>> derive_seed(0, 1) == derive_seed(0, 1), derive_seed(0, 1) == derive_seed(1, 0)
     (True, False)
@@ -31,8 +31,8 @@ def seeded_rng(seed: int, *, restore: bool) -> Iterator[None]:
 
     Args:
         seed: Any non-negative 63-bit number.
-        restore: Put the former states back afterwards. Needed in the training process, where they
-            belong to others (dropout, mixup); a data worker has no other use for them.
+        restore: Restore the previous states afterwards. Needed in the training process, where others use them
+            (dropout, mixup); a data worker has no other use for them.
     """
     with same_randomness_afterwards() if restore else nullcontext():
         random.seed(seed)

@@ -1,4 +1,4 @@
-"""Which images a training loader shows when: a pure function of seed, epoch and position in the epoch.
+"""The order in which a training loader shows images: a pure function of seed, epoch and position.
 
 Shapes: N images, M images of an epoch (N, or N rounded down to a multiple of 256 with repeats).
 """
@@ -21,11 +21,11 @@ REPEAT_ROUND = 256
 
 @dataclass(frozen=True)
 class TrainOrder:
-    """The order of a split, cut into batches of one update and those into chunks that ranks share.
+    """The order of a split, cut into batches of one update and these into chunks that ranks share.
 
-    Chunk ``k`` of an update holds every ``chunks``-th image of its batch from the ``k``-th on; rank ``r`` of
-    ``R`` has the chunks ``r, r + R, ...``. The images of an update are thus the same however many chunks and
-    ranks it is cut into, and the copies of an image fall to different chunks.
+    Chunk ``k`` of an update holds every ``chunks``-th image of its batch, starting with the ``k``-th; rank
+    ``r`` of ``R`` has the chunks ``r, r + R, ...``. So the images of an update are the same for any number of
+    chunks and ranks, and the copies of an image fall into different chunks.
 
     Attributes:
         num_images: N.
@@ -59,14 +59,14 @@ class TrainOrder:
 
     @property
     def images_per_epoch(self) -> int:
-        """M, the number of images that an epoch draws."""
+        """M, the number of images of an epoch."""
         if self.repeats == 1 or self.num_images < REPEAT_ROUND:
             return self.num_images
         return self.num_images // REPEAT_ROUND * REPEAT_ROUND
 
     @property
     def updates(self) -> int:
-        """The number of updates of an epoch; images that do not fill the last batch are left out."""
+        """Number of updates per epoch; images that do not fill the last batch are left out."""
         return self.images_per_epoch // self.batch_size
 
     def epoch_seed(self, epoch: int) -> int:
@@ -74,9 +74,9 @@ class TrainOrder:
         return derive_seed(self.seed, epoch)
 
     def draw(self, epoch: int) -> tuple[Tensor, Tensor]:
-        """Return the epoch's images and the copy that each is: 0 at its first occurrence, then 1, 2, ...
+        """Return the epoch's images and the copy number of each: 0 at its first occurrence, then 1, 2, ...
 
-        Both int64, shape ``(M,)``. With repeats the order is that of timm's RepeatAugSampler.
+        Both int64, shape ``(M,)``. With repeats the order equals that of timm's RepeatAugSampler.
         """
         if self.repeats == 1:
             generator = torch.Generator().manual_seed(self.epoch_seed(epoch))
@@ -96,7 +96,7 @@ class TrainOrder:
         return order, torch.arange(len(order)) % self.repeats
 
     def positions(self, start_update: int = 0) -> Iterator[slice]:
-        """Yield this rank's chunks from an update on, as slices of the epoch's order."""
+        """Yield this rank's chunks, starting at an update, as slices of the epoch's order."""
         for update in range(start_update, self.updates):
             first = update * self.batch_size
             for chunk in range(self.rank, self.chunks, self.world_size):

@@ -1,4 +1,4 @@
-"""Image transforms: timm's for files read anew each epoch, vectorised ones for images in memory.
+"""Image transforms: timm's for files that are read each epoch, vectorised ones for images in memory.
 
 Shapes: B images of a batch, C channels, H rows, W columns.
 """
@@ -61,7 +61,7 @@ def create_train_transform(folders: ImageFolders, img_size: int, augment: Augmen
         img_size,
         is_training=True,
         hflip=augment.flip,
-        color_jitter=None,  # type: ignore[arg-type]  # None is timm's word for off
+        color_jitter=None,  # type: ignore[arg-type]  # None turns it off
         auto_augment=augment.auto_augment,
         interpolation="bicubic",
         re_prob=augment.erase,
@@ -78,7 +78,7 @@ def create_train_transform(folders: ImageFolders, img_size: int, augment: Augmen
 
 
 def _let_posterize_keep_no_bit(transform: tv.Compose) -> None:
-    """Give the black image for posterising to 0 bits, which timm's policies draw and Pillow 13 refuses."""
+    """Return a black image for posterising to 0 bits, which timm's policies draw and Pillow 13 refuses."""
     for step in transform.transforms:
         for operation in getattr(step, "ops", ()):
             if operation.aug_fn is auto_augment.posterize:
@@ -92,10 +92,10 @@ def _posterize(image: Image.Image, bits_to_keep: int, **options: object) -> Imag
 
 
 def check_in_memory(augment: Augment) -> None:
-    """Check that `augment` asks only for what the in-memory path can do.
+    """Check that `augment` uses only settings that the in-memory path supports.
 
     Raises:
-        ConfigError: Naming every setting that it cannot.
+        ConfigError: Names every unsupported setting.
     """
     asked = {
         "random_resized_crop": augment.random_resized_crop,
@@ -111,13 +111,13 @@ def check_in_memory(augment: Augment) -> None:
 
 @dataclass(frozen=True)
 class EpochPlan:
-    """Everything random of one epoch in memory, drawn at once; entry ``i`` is for its ``i``-th image.
+    """All random numbers of one epoch in memory, drawn at once; entry ``i`` is for its ``i``-th image.
 
     Attributes:
         order: The samples in training order, int64, shape ``(M,)``.
         is_flipped: Whether an image is mirrored, bool, shape ``(M,)``.
         shift: Rows and columns to shift by, int64 in ``[0, 2 * crop_padding]``, shape ``(M, 2)``;
-            ``crop_padding`` means not at all.
+            ``crop_padding`` means no shift.
     """
 
     order: Tensor
@@ -129,7 +129,7 @@ class EpochPlan:
         """Return the plan of an epoch: every copy of a sample has its own flip and shift."""
         samples, copies = order.draw(epoch)
         generator = torch.Generator().manual_seed(order.epoch_seed(epoch))
-        torch.randperm(order.num_images, generator=generator)  # the order's share of the draws
+        torch.randperm(order.num_images, generator=generator)  # drawn for the order
         drawn = order.repeats * order.num_images
         is_flipped = torch.rand(drawn, generator=generator) < augment.flip
         shift = torch.randint(2 * augment.crop_padding + 1, (drawn, 2), generator=generator)
@@ -170,7 +170,7 @@ def normalise(images: Tensor, mean: Rgb, std: Rgb) -> Tensor:
 
 
 def scale_and_offset(mean: Rgb, std: Rgb) -> tuple[Tensor, Tensor]:
-    """Return what a uint8 image is multiplied by, and what is then added, to normalise it.
+    """Return the scale and the offset that normalise a uint8 image.
 
     Both have the shape ``(1, 3, 1, 1)``.
     """

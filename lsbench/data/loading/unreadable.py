@@ -1,4 +1,4 @@
-"""Images that cannot be decoded: replaced by their neighbours, named once, and counted against a budget."""
+"""Images that cannot be decoded: replaced by their neighbours, logged once, and counted against a budget."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from lsbench.data.loading.image_list import ImageList, UnreadableImageError
 log = logging.getLogger(__name__)
 
 Failure = tuple[str, str]
-"""Path of an unreadable image and the message that says where it is and what is wrong with it."""
+"""Path of an unreadable image and a message with its place and the error."""
 
 
 def decode_readable(
     images: ImageList, index: int, *, max_unreadable: int
 ) -> tuple[Image.Image | None, int, list[Failure]]:
-    """Return image `index` or the next readable one in listing order, which one it is, and the failures.
+    """Return image `index` or the next readable one in listing order, its index, and the failures.
 
-    It gives up, with ``None``, once it has met more unreadable images than allowed: the loader then raises.
+    Returns ``None`` as the image once there are more unreadable images than allowed: the loader then raises.
     """
     failures: list[Failure] = []
     for step in range(min(len(images), max_unreadable + 1)):
@@ -34,7 +34,7 @@ def decode_readable(
 
 
 class UnreadableBudget:
-    """The unreadable images met so far, in whichever process, and how many there may be."""
+    """The unreadable images met so far, in any process, and the number allowed."""
 
     def __init__(self, max_unreadable: int) -> None:
         self.max_unreadable = max_unreadable
@@ -42,11 +42,11 @@ class UnreadableBudget:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The paths of the unreadable images met so far, sorted."""
+        """Paths of the unreadable images met so far, sorted."""
         return tuple(sorted(self._paths))
 
     def spend(self, failures: Iterable[Failure]) -> None:
-        """Count the failures that are new, and log each.
+        """Count the new failures, and log each.
 
         Raises:
             DataError: If there are more than allowed; names the last one.

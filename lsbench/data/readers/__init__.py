@@ -1,8 +1,7 @@
-"""What images may be stored in: one file per storage, each offering the same five answers as ``READER``.
+"""Storage of images: one file per kind, each with the same five methods as ``READER``.
 
-The class indices, the order of the images and the pixels are the same whichever storage holds them. The
-planning half asks for splits, classes and fingerprint, so these files import torch, timm, pyarrow and
-datasets only inside functions.
+Class indices, the order of the images and the pixels are the same in any storage. Planning asks for splits,
+classes and fingerprint, so these files import torch, timm, pyarrow and datasets only inside functions.
 """
 
 from __future__ import annotations
@@ -18,17 +17,17 @@ from lsbench.data.dataset import ReaderName
 __all__ = ["SPLIT_WORDS", "OpenedSplit", "ReaderKind", "StoredImage", "class_name", "load_reader"]
 
 SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {"val": ("val", "validation", "valid")}
-"""Other names that a split goes by in shards and tables."""
+"""Other names of a split in shards and tables."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """Where one image lies in its storage.
+    """The place of one image in its storage.
 
     Attributes:
         target: Class index.
         name: File name, without folders.
-        origin: Tells apart images of the same class and name: the shard's name, or the row's number.
+        origin: Distinguishes images of the same class and name: the shard's name, or the row's number.
         row: Position in timm's reader.
     """
 
@@ -52,16 +51,16 @@ class OpenedSplit:
 
 
 class ReaderKind(Protocol):
-    """What a file in ``lsbench/data/readers/`` offers as ``READER``."""
+    """The contract of ``READER`` in a file of ``lsbench/data/readers/``."""
 
     @property
     def layout(self) -> str:
-        """How the images should lie below the data set's root, for messages."""
+        """Expected layout of the images below the data set's root, for messages."""
 
     def find_splits(self, root: Path, names: Sequence[str]) -> dict[str, Path]:
-        """Return the place of each split of `names` that is there, in their order.
+        """Return the place of each available split of `names`, in their order.
 
-        A place is a path that this reader understands; only class folders promise that it is a folder.
+        A place is a path that this reader understands; only for class folders is it always a folder.
 
         Raises:
             DataError: If a package that this storage needs is not installed.
@@ -75,11 +74,11 @@ class ReaderKind(Protocol):
             numbered: Class names by number, for storage that numbers its classes.
 
         Raises:
-            DataError: If the storage is damaged or does not say of which class its images are.
+            DataError: If the storage is damaged or does not state the class of an image.
         """
 
     def fingerprint(self, splits: Mapping[str, Path], numbered: Sequence[str] | None) -> str:
-        """Return 64 hex digits that change when the images would; fast from the second call on.
+        """Return 64 hex digits that change if the images change; fast from the second call on.
 
         Raises:
             DataError: As :meth:`class_names`.
@@ -93,7 +92,7 @@ class ReaderKind(Protocol):
         """
 
     def where(self, place: Path, path: str, row: int, reader: Any) -> str:
-        """Return where an image lies, for messages.
+        """Return the place of an image, for messages.
 
         Args:
             place: Its split.

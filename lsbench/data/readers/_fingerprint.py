@@ -1,4 +1,4 @@
-"""The hash that stands for the images of a data set in a job's id, whatever they are stored in."""
+"""The hash that represents the images of a data set in a job's id, in any storage."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""Look at class folders on disk without opening an image: names, counts and a fingerprint.
+"""Scan class folders on disk without opening an image: names, counts and a fingerprint.
 
-A folder of 1.3 million files is walked once; the result is kept in the cache and used again while no
-class folder was touched.
+A folder of 1.3 million files is walked once; the result is cached and reused while no class folder changes.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from lsbench.data.readers._fingerprint import FINGERPRINT_VERSION, fingerprint_l
 
 
 def resolve_root(root: Path | None, data_root: Path | None, default: str) -> Path:
-    """Return where a data set lies: its own `root` if given, else ``<data_root>/<default>``.
+    """Return the folder of a data set: its own `root` if given, else ``<data_root>/<default>``.
 
     Args:
-        root: The spec's ``root``; relative paths are taken from `data_root` where there is one.
+        root: The spec's ``root``; relative paths start at `data_root` if there is one.
         data_root: Folder under which large data sets live.
         default: Folder name below `data_root`.
 
@@ -50,8 +49,8 @@ def class_folders(split_folder: Path) -> list[str]:
 def fingerprint_folders(splits: Mapping[str, Path]) -> str:
     """Return 64 hex digits over split, class, file name and file size of every image.
 
-    A file overwritten in place with another of the same name and size is not noticed, nor is any
-    overwriting in place while the cached answer is valid.
+    Overwriting a file in place with another of the same name and size is not noticed, nor is any overwriting
+    in place while the cached result is valid.
 
     Args:
         splits: Split name to folder.

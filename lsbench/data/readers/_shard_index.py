@@ -1,9 +1,9 @@
-"""Find every image in WebDataset tar shards: where it lies, how long it is, and of which class it is.
+"""Find every image in WebDataset tar shards: its offset, its length and its class.
 
-A shard is read once, headers only; the result is kept in the cache while the shard is unchanged. A
-sample is what WebDataset takes for one: the members of a shard whose names agree up to the first dot of
-their file name. Its class is the text of its ``.cls`` member, a number or a name, and else the last
-folder in its name: ``n01440764/n01440764_10026.JPEG``.
+A shard is read once, headers only; the result is cached while the shard is unchanged. Samples are grouped as
+WebDataset does: the members of a shard whose names agree up to the first dot of their file name. The class of
+a sample is the text of its ``.cls`` member, a number or a name, or else the last folder in its name:
+``n01440764/n01440764_10026.JPEG``.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Member:
     """One image of a shard.
 
     Attributes:
-        label: Class number or name, as the shard gives it.
+        label: Class number or name, as stored in the shard.
         path: Name within the shard.
-        offset: Where its bytes start in the shard.
+        offset: Offset of its bytes in the shard.
         size: Number of its bytes.
     """
 
@@ -62,10 +62,10 @@ def find_shards(place: Path) -> list[Path]:
 
 
 def index_shard(shard: Path) -> list[Member]:
-    """Return the images of a shard in their order in it.
+    """Return the images of a shard in their order in the shard.
 
     Raises:
-        DataError: If the shard is damaged, compressed, or does not say of which class an image is.
+        DataError: If the shard is damaged, compressed, or does not state the class of an image.
     """
     stat = shard.stat()
     found = remember(
@@ -78,7 +78,7 @@ def index_shard(shard: Path) -> list[Member]:
 
 
 def shard_state(shards: list[Path]) -> tuple[list[list[str | int]], int]:
-    """Return what a cached answer about `shards` depends on, and their latest modification time."""
+    """Return the state that a cached answer about `shards` depends on, and the latest modification time."""
     stats = [(shard, shard.stat()) for shard in shards]
     state: list[list[str | int]] = [[path.name, stat.st_size, stat.st_mtime_ns] for path, stat in stats]
     return state, max((stat.st_mtime_ns for _, stat in stats), default=0)
@@ -110,7 +110,7 @@ _IMAGE_ENDINGS = tuple(extension.removeprefix(".") for extension in IMAGE_EXTENS
 
 
 def _check_end(tar: tarfile.TarFile) -> None:
-    """Refuse a damaged header in mid-shard, which tarfile takes for the end."""
+    """Raise a ReadError on a damaged header in mid-shard, which tarfile mistakes for the end."""
     file = tar.fileobj
     if file is not None:
         file.seek(tar.offset)
@@ -119,7 +119,7 @@ def _check_end(tar: tarfile.TarFile) -> None:
 
 
 def _split_name(path: str) -> tuple[str, str]:
-    """Return WebDataset's key and its extension in lower case: all after the file name's first dot."""
+    """Return WebDataset's key and lower-case extension: all after the file name's first dot."""
     folder, _, name = path.rpartition("/")
     stem, _, extension = name.partition(".")
     return f"{folder}/{stem}", extension.lower()

@@ -13,17 +13,17 @@ from timm.data.readers.reader import Reader
 from lsbench.data.readers._shard_index import Member
 
 MOST_OPEN = 64
-"""Shards that a process keeps open; a thousand would pass the usual limit of open files."""
+"""Shards that a process keeps open; a thousand would exceed the usual limit of open files."""
 
 
 class ShardReader(Reader):
     """Images of WebDataset shards by number.
 
-    timm's own ReaderWds streams: it reads shards from start to end and shuffles within a buffer. No
-    image can be asked for by number there, so the order would depend on the number of workers, a copy of
-    repeated augmentation could not follow its image into another batch, and a run could not go on in the
-    middle of an epoch. Its ReaderImageInTar takes each shard for a class. With the offset of each image
-    known beforehand, a shard is as good as a folder, and one read per image.
+    timm's own ReaderWds streams: it reads shards from start to end and shuffles within a buffer. It has no
+    access by number, so the order would depend on the number of workers, a copy of repeated augmentation
+    could not follow its image into another batch, and a run could not resume in the middle of an epoch.
+    timm's ReaderImageInTar treats each shard as a class. With the offset of each image known in advance, a
+    shard is as good as a folder, with one read per image.
     """
 
     def __init__(self, shards: Sequence[Path], indices: Sequence[Sequence[Member]], targets: Sequence[int]):
@@ -41,7 +41,7 @@ class ShardReader(Reader):
         """Return the image's bytes as a file, and its class index.
 
         Raises:
-            OSError: If the shard is gone or has become shorter.
+            OSError: If the shard is missing or has been truncated.
         """
         number, member = self._members[index]
         content = os.pread(self._open(number).fileno(), member.size, member.offset)
@@ -53,7 +53,7 @@ class ShardReader(Reader):
         return {**self.__dict__, "_files": {}}
 
     def _open(self, number: int) -> io.FileIO:
-        # Positions are given with every read, so processes that share an opened file do not disturb it.
+        # Each read states its position, so processes that share an open file do not disturb each other.
         if number not in self._files:
             if len(self._files) >= MOST_OPEN:
                 self._files.pop(next(iter(self._files))).close()

@@ -22,15 +22,15 @@ class FolderReader:
         return {name: root / name for name in names if (root / name).is_dir()}
 
     def class_names(self, place: Path, numbered: Sequence[str] | None) -> list[str]:
-        """Return the names of the class folders, sorted, with or without images in them."""
+        """Return the names of the class folders, sorted, including empty ones."""
         return class_folders(place)
 
     def fingerprint(self, splits: Mapping[str, Path], numbered: Sequence[str] | None) -> str:
-        """Return the hash over class, file name and size of all images."""
+        """Return a hash over class, file name and size of all images."""
         return fingerprint_folders(splits)
 
     def open_split(self, place: Path, wnids: Sequence[str], numbered: Sequence[str] | None) -> OpenedSplit:
-        """Return the images of the class folders, which have the names or the numbers of their classes."""
+        """Return the images of the class folders, which are named after their classes or class numbers."""
         from timm.data.readers.reader_image_folder import ReaderImageFolder
 
         class_to_idx = {wnid: index for index, wnid in enumerate(wnids)}
@@ -41,7 +41,7 @@ class FolderReader:
             reader = ReaderImageFolder(  # type: ignore[no-untyped-call]
                 str(place), class_map=class_to_idx, input_key=";".join(IMAGE_EXTENSIONS)
             )
-        except RuntimeError:  # its word for a folder without images
+        except RuntimeError:  # raised for a folder without images
             return OpenedSplit(None, ())
         found = [
             StoredImage(target, os.path.basename(path), "", row)

@@ -1,7 +1,7 @@
-"""What Hugging Face datasets opens from a local folder: parquet files ``<root>/data/<split>-*.parquet``.
+"""Local folders that Hugging Face datasets opens: parquet files ``<root>/data/<split>-*.parquet``.
 
-Splits are found by datasets' own rules, which call the validation split ``validation``. One column holds
-images, one is a ``ClassLabel``; where there are several, they are called ``image`` and ``label``.
+Splits are found by the rules of datasets, which call the validation split ``validation``. One column holds
+images, one is a ``ClassLabel``; if there are several, they must be called ``image`` and ``label``.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ class HfdsReader:
     """Images in Arrow tables, read by timm's ReaderHfds.
 
     datasets copies parquet files once into Arrow files that can be read by row, all splits together, into
-    lsbench's cache: that takes the room of the images again.
+    lsbench's cache; the copy takes the same disk space again.
     """
 
     layout = "parquet files <root>/data/<split>-*.parquet or another layout that datasets.load_dataset knows"
 
     def find_splits(self, root: Path, names: Sequence[str]) -> dict[str, Path]:
-        """Return for each split ``<root>/<what datasets calls it>``."""
+        """Return for each split ``<root>/<its name in datasets>``."""
         there = _data_files(root) if root.is_dir() else {}
         found = {}
         for name in names:
@@ -40,15 +40,15 @@ class HfdsReader:
         return found
 
     def class_names(self, place: Path, numbered: Sequence[str] | None) -> list[str]:
-        """Return the names of the classes that have rows, sorted; reads the column of labels."""
+        """Return the names of the classes that have rows, sorted; reads the label column."""
         label, names = _label_column(place, numbered)
         return sorted({names[number] for number in _present(place, label, len(names))})
 
     def fingerprint(self, splits: Mapping[str, Path], numbered: Sequence[str] | None) -> str:
-        """Return the hash over the names of classes and the names and sizes of the files.
+        """Return a hash over the class names and the names and sizes of the files.
 
-        It differs from that of the same images in class folders: sizes of images are known only after
-        reading all of them.
+        It differs from that of the same images in class folders: image sizes are known only after reading all
+        images.
         """
         lines = []
         for split, place in sorted(splits.items()):
@@ -93,7 +93,7 @@ def _builder(root: Path) -> Any:
     datasets = _datasets()
     try:
         return datasets.load_dataset_builder(str(root), cache_dir=_hf_cache())
-    except (FileNotFoundError, ValueError) as error:  # datasets' words for a folder without data
+    except (FileNotFoundError, ValueError) as error:  # raised for a folder without data
         raise DataError(
             f"expected {HfdsReader.layout} in {root}, found nothing that datasets can open: "
             f"{str(error).splitlines()[0]}"
@@ -106,7 +106,7 @@ def _data_files(root: Path) -> dict[str, list[Path]]:
 
 
 def _features(place: Path) -> Any:
-    """Return the columns of a split, without converting parquet files for it."""
+    """Return the columns of a split, without converting parquet files."""
     builder = _builder(place.parent)
     if builder.info.features is not None:
         return builder.info.features
@@ -119,9 +119,9 @@ def _features(place: Path) -> Any:
 
 
 def _label_column(place: Path, numbered: Sequence[str] | None) -> tuple[str, Sequence[str]]:
-    """Return the column of labels and the class name of each number.
+    """Return the label column and the class name of each number.
 
-    ImageNet's published tables give English names in the order of its WordNet ids.
+    The published ImageNet tables have English names in the order of the WordNet ids.
     """
     features = _features(place)
     column = _only(features, _datasets().ClassLabel, "label", place)
@@ -176,7 +176,7 @@ def _column(reader: Any, name: str) -> list[Any]:
 
 
 def _file_names(reader: Any, digits: int) -> list[str]:
-    """Return the file name of every row, or its number where the table has none."""
+    """Return the file name of every row, or its number if the table has none."""
     import pyarrow.compute as pc
 
     paths = pc.struct_field(reader.dataset.data.column(reader.image_key), "path").to_pylist()
@@ -184,7 +184,7 @@ def _file_names(reader: Any, digits: int) -> list[str]:
 
 
 def _check_wnid(file: str, name: str, place: Path) -> None:
-    """Refuse a table whose file names say another WordNet id than its labels."""
+    """Raise a DataError if the WordNet ids in file names contradict the labels."""
     if WNID.fullmatch(name) and (said := WNID.findall(file)) and name not in said:
         raise DataError(
             f"expected labels in the order of the sorted WordNet ids in split '{place.name}' of "

@@ -1,7 +1,8 @@
 """WebDataset tar shards: ``<root>/<split>/*.tar``, or ``<root>/*-<split>-*.tar`` side by side.
 
-The validation split may be called ``val``, ``validation`` or ``valid``. Where the class is a number, its
-name is the data set's (ImageNet), or line ``number`` of ``<root>/classes.txt``, or else its six digits.
+The validation split may be called ``val``, ``validation`` or ``valid``. If classes are numbers, their names
+come from the data set (ImageNet), or line ``number`` of ``<root>/classes.txt``, or are the number in six
+digits.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ class WdsReader:
         return sorted({class_name(label, numbered) for label in labels})
 
     def fingerprint(self, splits: Mapping[str, Path], numbered: Sequence[str] | None) -> str:
-        """Return the hash over class, file name and size of all images.
+        """Return a hash over class, file name and size of all images.
 
-        It is that of class folders with the same files in them: results are the same, too.
+        It equals that of class folders with the same files, since the results are the same.
         """
         shards = {split: find_shards(place) for split, place in splits.items()}
         states = {split: shard_state(found) for split, found in shards.items()}

@@ -1,1 +1,1 @@
-"""Model families: one file each, which registers its variants with timm and names them in ``MODELS``."""
+"""Model families: one file each, which registers its variants with timm and lists them in ``MODELS``."""

@@ -1,15 +1,15 @@
 """DeiT-T whose self-attention is replaced by a pluggable token mixer.
 
-timm's vision transformer, changed in one place: the self-attention of each block is the mixer, on the grid of
-patches. A mixer of neighbours has no place for a class token, so there is none, and the classifier reads the
-mean of all patches, normalised after pooling.
+timm's vision transformer with one change: the self-attention of each block is replaced by the mixer, on the
+grid of patches. A mixer of neighbours cannot use a class token, so there is none, and the classifier reads
+the mean of all patches, normalised after pooling.
 
 Source:
     LSNet, CVPR 2025, arXiv:2503.23135, Table 9: 1.3 G with self-attention, 0.9 G with LS convolution. Counted
     here 0.86 G.
 
 Differs from the authors' code:
-    They publish none for this row, and do not say what becomes of the class token.
+    They publish none for this row, and do not say what happens to the class token.
 """
 
 # ruff: noqa: N803, N806 - shape suffixes name the axes
@@ -29,7 +29,7 @@ MODELS = ("deit_tiny_ls",)
 
 Pooling = Literal["", "avg", "avgmax", "max", "map", "token"]
 
-#: About self-attention or its extra tokens, or at odds with a fixed and complete grid.
+#: Arguments about self-attention or its extra tokens, or in conflict with a fixed and complete grid.
 FIXED = (
     *("num_heads", "qkv_bias", "qk_norm", "scale_attn_norm", "attn_drop_rate", "attn_layer", "fix_init"),
     *("class_token", "reg_tokens", "no_embed_class", "pool_include_prefix", "patch_drop_rate"),
@@ -43,9 +43,9 @@ class MixerVisionTransformer(VisionTransformer):
 
     Args:
         mixer: Token mixer, by its name in YAML.
-        mixer_args: Its options.
-        global_pool: ``"avg"``, ``"max"`` or ``"avgmax"`` over the patches, or another pooling of timm's that
-            needs no class token.
+        mixer_args: Options of the mixer.
+        global_pool: ``"avg"``, ``"max"`` or ``"avgmax"`` over the patches, or another pooling of timm without
+            a class token.
         vit_args: Arguments of timm's vision transformer.
 
     Raises:
@@ -78,7 +78,7 @@ class MixerVisionTransformer(VisionTransformer):
 
 
 class GridMixer(nn.Module):
-    """A token mixer of maps, where a transformer block calls its self-attention with a sequence.
+    """A token mixer of maps in the place of a transformer block's self-attention on a sequence.
 
     Args:
         mixer: Maps (B, C, H, W) to the same shape.

@@ -1,6 +1,6 @@
 """The LSNet family: T, S and B of the paper, each also with a distilled head, and one for small images.
 
-Weights of the paper's models are those of the authors, at huggingface.co/jameslahm, one repository a model.
+Weights of the paper's models are the authors', at huggingface.co/jameslahm, one repository per model.
 
 Source:
     LSNet, CVPR 2025, arXiv:2503.23135, supplement Table 2. ``lsnet_nano`` is not in the paper.
@@ -58,7 +58,7 @@ def _create(name: str, pretrained: bool, model_args: dict[str, Any]) -> LSNet:
         model_args,
         pretrained=pretrained,
         size=SIZES[name.removesuffix("_distill")],
-        # Stage 1 of T is empty, so features are taken by the model's own method instead of module by module.
+        # Stage 1 of T is empty, so features come from the model's own method instead of module by module.
         feature_cfg={"feature_cls": "getter", "out_indices": (0, 1, 2, 3)},
         filter_fn=checkpoint_filter_fn,
     )
@@ -107,12 +107,12 @@ def lsnet_nano(pretrained: bool = False, **model_args: Any) -> LSNet:
 
 
 def checkpoint_filter_fn(state_dict: Mapping[str, Any], model: nn.Module) -> dict[str, Tensor]:
-    """Return the weights of a checkpoint, the authors' or lsbench's, as `model` takes them.
+    """Adapt the weights of a checkpoint, the authors' or lsbench's, to `model`.
 
-    What differs is adapted where there is one sensible way:
+    Differences are adapted where there is one sensible way:
 
     - Another image size: the attention biases are resized.
-    - Two heads into a model with one: ``head`` is taken. One head into a model with two: both start as it.
+    - Two heads into a model with one: ``head`` is taken. One head into a model with two: both start from it.
     - Another number of classes: the last layer keeps the model's own weights, as in timm.
     - No 1x1 branch in any extra depth-wise convolution (the authors' log of B states a size without it): the
       branch's scale and shift are set to zero, so that it adds nothing until it is trained.
@@ -122,7 +122,7 @@ def checkpoint_filter_fn(state_dict: Mapping[str, Any], model: nn.Module) -> dic
         model: A model of the LSNet family, not fused.
 
     Raises:
-        ValueError: If there are no weights, or biases are of a map whose height and width cannot be told.
+        ValueError: If there are no weights, or the height and width of a bias map cannot be determined.
     """
     state, own = unwrap(state_dict), model.state_dict()
     state = keep_own_classifier(_with_heads(state, own), own, ("head.l", "head_dist.l"))
@@ -130,7 +130,7 @@ def checkpoint_filter_fn(state_dict: Mapping[str, Any], model: nn.Module) -> dic
     if not any(key.startswith(tuple(branches)) for key in state):
         for key in own:
             if key.startswith(tuple(branches)):
-                # The convolution stays random: were it zero too, nothing here could ever learn.
+                # The convolution stays random: if it were zero too, the branch could never learn.
                 state[key] = torch.zeros_like(own[key]) if ".bn." in key else own[key]
     for name, module in model.named_modules():
         if isinstance(module, Attention) and f"{name}.attention_biases" in state:
@@ -139,7 +139,7 @@ def checkpoint_filter_fn(state_dict: Mapping[str, Any], model: nn.Module) -> dic
 
 
 def _with_heads(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights with exactly the heads that the model has, where the checkpoint has one."""
+    """Return the weights with exactly the heads of the model, if the checkpoint has one."""
     heads = {name: _under(f"{name}.", state) for name in ("head", "head_dist")}
     fitted = {key: tensor for key, tensor in state.items() if key.split(".")[0] not in heads}
     for name, weights in heads.items():
@@ -153,13 +153,13 @@ def _under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _fitted_biases(state: Mapping[str, Tensor], name: str, resolution: tuple[int, int]) -> dict[str, Tensor]:
-    """Return one attention's biases for maps of `resolution`, and their numbers."""
+    """Return one attention's biases for maps of `resolution`, and their indices."""
     table = state[f"{name}.attention_biases"]
     indices = state.get(f"{name}.attention_bias_idxs")
     count = table.shape[1]
     if indices is not None:
-        # The map whose offsets are numbered like this. The model's own first: a single row or column of
-        # pixels is numbered alike.
+        # Find the map with this numbering of offsets. Try the model's own first: a single row and a single
+        # column of pixels are numbered alike.
         sides = [resolution, *((rows, count // rows) for rows in range(1, count + 1) if count % rows == 0)]
         found = [old for old in sides if torch.equal(offset_indices(old), indices.cpu())]
     elif count == math.prod(resolution):

@@ -1,8 +1,8 @@
-"""ResNet-50 whose 3x3 convolutions are all replaced by a pluggable token mixer.
+"""ResNet-50 with all 3x3 convolutions replaced by a pluggable token mixer.
 
-timm's ResNet, changed in one place: the 3x3 convolution of each bottleneck is the mixer. In the three blocks
-that halve the map, LSNet's own depth-wise 3x3 convolution of stride 2 halves it first, so that the mixer
-works on the small map; after the mixer it would cost 2.8 G. Normalisation and activation behind stay.
+timm's ResNet with one change: the 3x3 convolution of each bottleneck is replaced by the mixer. In the three
+blocks that halve the map, LSNet's own depth-wise 3x3 convolution of stride 2 halves it first, so that the
+mixer works on the small map; after the mixer it would cost 2.8 G. Normalisation and activation after it stay.
 
 Source:
     LSNet, CVPR 2025, arXiv:2503.23135, Table 9: 4.1 G with its own convolutions, 2.6 G with LS convolution.
@@ -27,7 +27,7 @@ from lsbench.models.token_mixer import create_mixer
 
 MODELS = ("resnet50_ls",)
 
-#: Given by the variant, or about the replaced convolution.
+#: Arguments set by the variant, or about the replaced convolution.
 FIXED = ("block", "layers", "block_reduce_first", "cardinality", "device", "dtype")
 
 
@@ -37,7 +37,7 @@ class MixerResNet(ResNet):
 
     Args:
         mixer: Token mixer, by its name in YAML.
-        mixer_args: Its options.
+        mixer_args: Options of the mixer.
         resnet_args: Arguments of timm's ResNet.
 
     Raises:

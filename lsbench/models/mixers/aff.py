@@ -1,13 +1,13 @@
-"""AFF: the map's spectrum, filtered by a mask that it predicts itself.
+"""AFF: the map's spectrum, filtered by a mask that is predicted from it.
 
-A product of spectra is a circular convolution of maps: global token mixing with a kernel as large as the map,
-which differs from image to image.
+A product of spectra is a circular convolution of maps: global token mixing with a kernel as large as the map
+and different for each image.
 
 Source:
     Adaptive Frequency Filters As Efficient Global Token Mixers, ICCV 2023, arXiv:2307.14008, section 3; a row
         of
     LSNet's Table 5, whose settings are not stated. The 8 groups are AFFNet's. LSNet-T costs 0.3057 G with it
-        at 224 px, of it 0.0012 G its Fourier transforms; printed are 0.30 G.
+        at 224 px (0.0012 G for its Fourier transforms); LSNet's table has 0.30 G.
 
 Differs from the authors' code:
     The mask is as the paper draws it, without the soft threshold of 0.01 that their code adds. One residual
@@ -70,7 +70,7 @@ class _ComplexGroupLinear(nn.Module):
     def __init__(self, dim: int, groups: int) -> None:
         super().__init__()
         width = dim // groups
-        # Both start as the authors': the mask is near 0, and the mixer near the identity.
+        # Both initialised as the authors': the mask is near 0, and the mixer near the identity.
         self.weight = nn.Parameter(0.02 * torch.randn(2, groups, width, width))
         self.bias = nn.Parameter(0.02 * torch.randn(groups, 2, width))
 

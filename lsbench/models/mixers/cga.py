@@ -1,4 +1,4 @@
-"""CGA: cascaded group attention; a head also sees what the one before it found.
+"""CGA: cascaded group attention; each head also receives the output of the one before it.
 
 Every head attends with its own part of the channels, inside windows; its output is added to the next head's
 input.
@@ -7,13 +7,13 @@ Source:
     EfficientViT: Memory Efficient Vision Transformer with Cascaded Group Attention, CVPR 2023,
         arXiv:2305.07027, section 3.2, on timm's CascadedGroupAttention; a row of
     LSNet's Table 5, whose settings are not stated. Heads, key width, kernels and window are those of
-        EfficientViT-M4, which is of LSNet-T's size. LSNet-T costs 0.3233 G with it at 224 px, printed are
-        0.32 G.
+        EfficientViT-M4, which is of LSNet-T's size. LSNet-T costs 0.3233 G with it at 224 px;
+        LSNet's table has 0.32 G.
 
 Differs from the authors' code:
     Windows are at most 7x7: 8 pixels are 2 windows of 4 (theirs are padded to 14), a smaller map is one
     window, and the biases of a smaller window are the same table's. The last normalisation starts at 1
-    instead of 0, as the one of the LS convolution does. The residual around it is theirs.
+    instead of 0, as in the LS convolution. The residual around it is theirs.
 """
 
 # ruff: noqa: N803 - shape suffixes name the axes
@@ -76,7 +76,7 @@ class _WindowCGA(CascadedGroupAttention):
 
     def forward(self, x_NChw: Tensor) -> Tensor:
         size = (int(x_NChw.shape[2]), int(x_NChw.shape[3]))
-        # Chosen anew each time: timm's cached copy goes stale when weights are loaded.
+        # Looked up on each call: timm's cached copy would be stale after weights are loaded.
         bias = self.attention_biases[:, window_indices(self.attention_bias_idxs, size)]
         parts = x_NChw.chunk(self.num_heads, dim=1)
         found = [self._attend(0, parts[0], bias[0])]
@@ -86,7 +86,7 @@ class _WindowCGA(CascadedGroupAttention):
         return y
 
     def _attend(self, head: int, x_NChw: Tensor, bias: Tensor) -> Tensor:
-        """Return what one head finds in its part of the channels, same shape."""
+        """Return one head's output for its part of the channels, same shape."""
         widths = (self.key_dim, self.key_dim, self.val_dim)
         q, k, v = self.qkvs[head](x_NChw).split(widths, dim=1)
         q, k, v = self.dws[head](q).flatten(2), k.flatten(2), v.flatten(2)

@@ -1,6 +1,6 @@
 """CondConv: a depth-wise convolution whose kernel is mixed per image.
 
-Dynamic across images only: every pixel of an image meets the same kernel, a mixture of experts weighted by a
+Dynamic across images only: every pixel of an image uses the same kernel, a mixture of experts weighted by a
 routing of the globally pooled features.
 
 Source:
@@ -10,8 +10,8 @@ Source:
 
 Differs from the authors' code:
     timm's CondConv2d is used, depth-wise, with 4 experts of 3x3 (their networks use 8 experts). Residual and
-    normalisation around it are those of the LS convolution it replaces. LSNet-T counts 0.2959 G, printed
-    0.29 G.
+    normalisation around it are those of the LS convolution it replaces. LSNet-T counts 0.2959 G;
+    LSNet's table has 0.29 G.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class CondConv(ResidualNorm):
     Args:
         dim: Channels C of input and output.
         kernel_size: Odd size of the kernels.
-        num_experts: Kernels that are mixed.
+        num_experts: Number of kernels that are mixed.
 
     Raises:
         ValueError: If the kernel is even or there is no expert.

@@ -12,7 +12,7 @@ Differs from the authors' code:
     Their fusion is that of selective kernels, for which timm's SelectiveKernelAttn is used, C/2 wide (at
     least 32). Channels share weights interleaved (channel c uses weight c mod G) instead of in runs: the same
     function up to the order of channels. Residual and normalisation around it are those of the LS convolution
-    it replaces. LSNet-T counts 0.3744 G, printed 0.37 G.
+    it replaces. LSNet-T counts 0.3744 G; LSNet's table has 0.37 G.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class CoT(ResidualNorm):
 
 
 def _weights(dim: int, *, groups: int, taps: int, hidden: int) -> nn.Sequential:
-    """Return what predicts the aggregation weights from keys and queries, side by side (2C channels)."""
+    """Return the predictor of the aggregation weights from keys and queries, side by side (2C channels)."""
     return nn.Sequential(
         ConvNorm(2 * dim, hidden),
         nn.ReLU(),

@@ -13,7 +13,7 @@ Differs from the authors' code:
     Theirs replaces dense convolutions (their 3x3 would count 0.44 G, their 1x1 0.31 G); depth-wise is the
     reading that fits the printed FLOPs. The gate is a sigmoid, and there is no normalisation inside the
     dynamic branch. Residual and normalisation around it are those of the LS convolution it replaces. LSNet-T
-    counts 0.2960 G, printed 0.29 G.
+    counts 0.2960 G; LSNet's table has 0.29 G.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class _DecomposedConv(nn.Module):
         self.expand = nn.Parameter(torch.empty(dim, self.latent[0]))
         self.taps = nn.Parameter(torch.empty(taps, self.latent[1]))
         for weight in (self.static, self.expand, self.taps):
-            nn.init.kaiming_uniform_(weight, a=math.sqrt(5))  # as a convolution's
+            nn.init.kaiming_uniform_(weight, a=math.sqrt(5))  # as for a convolution
 
     def forward(self, x: Tensor) -> Tensor:
         dim = self.static.shape[0]

@@ -1,6 +1,6 @@
 """Dynamic convolution: attention over several depth-wise kernels, per image.
 
-Like CondConv a mixture of kernels that is the same for every pixel of an image, but the shares come from
+Like CondConv a mixture of kernels that is the same for every pixel of an image, but the weights come from
 squeeze-and-excitation and sum to 1.
 
 Source:
@@ -11,8 +11,8 @@ Source:
 Differs from the authors' code:
     timm's CondConv2d mixes and convolves, depth-wise: the only reading that fits the printed FLOPs. The
     temperature stays where their training starts; they lower it to 1 over the first 10 epochs. Residual and
-    normalisation around it are those of the LS convolution it replaces. LSNet-T counts 0.2959 G, printed
-    0.29 G.
+    normalisation around it are those of the LS convolution it replaces. LSNet-T counts 0.2959 G;
+    LSNet's table has 0.29 G.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class DyConv(ResidualNorm):
     Args:
         dim: Channels C of input and output.
         kernel_size: Odd size of the kernels.
-        num_experts: Kernels that are mixed.
+        num_experts: Number of kernels that are mixed.
         reduction: Factor by which the attention's bottleneck is narrower than C.
-        temperature: Of the softmax over the kernels.
+        temperature: Temperature of the softmax over the kernels.
 
     Raises:
         ValueError: If the kernel is even, there is no kernel, or the temperature is not positive.

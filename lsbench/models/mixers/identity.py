@@ -1,6 +1,6 @@
 """Identity: no token mixing.
 
-The lower end of every comparison: what the backbone does when the pluggable token mixer does nothing.
+The lower bound of every comparison: the backbone's result when the pluggable token mixer does nothing.
 
 Source:
     LSNet, CVPR 2025, arXiv:2503.23135, Table 5, row "w/o LS conv.".

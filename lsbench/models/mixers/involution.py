@@ -1,6 +1,6 @@
-"""Involution: each pixel predicts its own kernel from itself.
+"""Involution: each pixel predicts its kernel from itself alone.
 
-Dynamic aggregation as in LS convolution, but the perception is confined to the central pixel.
+Dynamic aggregation as in LS convolution, but the perception sees only the central pixel.
 
 Source:
     Involution: Inverting the Inherence of Convolution for Visual Recognition, CVPR 2021, arXiv:2103.06255; a
@@ -10,7 +10,7 @@ Source:
 Differs from the authors' code:
     Channels share kernels interleaved (channel c uses kernel c mod G) instead of in runs: the same function
     up to the order of channels. Residual and normalisation around it are those of the LS convolution it
-    replaces. LSNet-T counts 0.3151 G, printed 0.31 G.
+    replaces. LSNet-T counts 0.3151 G; LSNet's table has 0.31 G.
 """
 
 from __future__ import annotations

@@ -1,16 +1,15 @@
 """Large and small static depth-wise convolutions, combined.
 
-What "see large, focus small" is without dynamic weights: relative position alone decides how neighbours
-count.
+"See large, focus small" without dynamic weights: relative position alone decides the weights of neighbours.
 
 Source:
     LSNet, CVPR 2025, arXiv:2503.23135, supplement B, "simply combining large-kernel with small-kernel
     convolutions".
 
 Differs from the authors' code:
-    They publish neither code nor a number for it. Here both kernels work at full width, each with its
-    normalisation, and are summed; ``combine: sequence`` applies the small one to the large one's output
-    instead. Same cost.
+    They publish neither code nor a number for it. Here both kernels work at full width, each with its own
+    normalisation, and are summed; ``combine: sequence`` applies the small one to the output of the large one
+    instead, at the same cost.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """LS convolution: large-kernel perception, small-kernel aggregation.
 
-The token mixer of LSNet: a large static kernel looks at the surroundings and predicts, for every pixel, the
+The token mixer of LSNet: a large static kernel reads the surroundings and predicts, for every pixel, the
 weights with which a small dynamic kernel aggregates its neighbourhood.
 
 Source:
@@ -9,8 +9,9 @@ Source:
 
 Differs from the authors' code:
     Same parameters and outputs. K_L, K_S and C/G are options; theirs are fixed. SKA is an operator with a CPU
-    form, theirs is a CUDA-only kernel. LSNet-T counts 0.3193 G, printed 0.31 G. With K_S = 1 it counts
-    0.3103 G, printed 0.30 G: theirs are counts of fused models, which here are 0.3163 and 0.3073 G.
+    form, theirs is a CUDA-only kernel. LSNet-T counts 0.3193 G; the paper prints 0.31 G. With K_S = 1 it
+    counts 0.3103 G; the paper prints 0.30 G: its values are for fused models, which count 0.3163 and 0.3073 G
+    here.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ class LSConv(LargeSmallConv):
 
     Args:
         dim: Channels C of input and output.
-        kernel_large: K_L, the odd kernel size that is perceived.
-        kernel_small: K_S, the odd kernel size that is aggregated.
+        kernel_large: K_L, the odd kernel size of the perception.
+        kernel_small: K_S, the odd kernel size of the aggregation.
         channels_per_group: Channels that share one aggregation weight (C/G).
     """
 

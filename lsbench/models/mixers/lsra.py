@@ -6,7 +6,7 @@ Source:
     PVT v2: Improved Baselines with Pyramid Vision Transformer, CVMJ 2022, arXiv:2106.13797, section 3.2, on
         timm's Attention with ``linear_attn``; a row of
     LSNet's Table 5, whose settings are not stated. Pooling to 7x7 and 32 channels per head are PVTv2's.
-        LSNet-T costs 0.3761 G with it at 224 px, printed are 0.37 G.
+        LSNet-T costs 0.3761 G with it at 224 px; LSNet's table has 0.37 G.
 
 Differs from the authors' code:
     A head has 32 channels, or their greatest common divisor with the width of the stage. Layer normalisation

@@ -1,7 +1,7 @@
 """Omni-dimensional dynamic convolution: attention over all of a kernel.
 
-Each image weighs the taps, the channels and the number of the kernels, from one squeezed vector with a head
-per dimension.
+Each image weighs the taps, the channels and the kernels as wholes, from one squeezed vector with a head per
+dimension.
 
 Source:
     Omni-Dimensional Dynamic Convolution, ICLR 2022, arXiv:2209.07947; a row of
@@ -12,8 +12,8 @@ Differs from the authors' code:
     Depth-wise, the only reading that fits the printed FLOPs; input and output channel are then the same, and
     so is their attention. No batch normalisation in the squeezed vector; the temperature, of the softmax
     alone, stays where their training starts instead of falling to 1 over the first epochs. Residual and
-    normalisation around it are those of the LS convolution it replaces. LSNet-T counts 0.2959 G, printed
-    0.29 G.
+    normalisation around it are those of the LS convolution it replaces. LSNet-T counts 0.2959 G;
+    LSNet's table has 0.29 G.
 """
 
 # ruff: noqa: N806 - shape suffixes name the axes
@@ -35,9 +35,9 @@ class ODConv(ResidualNorm):
     Args:
         dim: Channels C of input and output.
         kernel_size: Odd size of the kernels.
-        num_experts: Kernels that are mixed.
-        reduction: Factor by which the squeezed vector is shorter than C; it has 16 numbers at least.
-        temperature: Of the softmax over the kernels.
+        num_experts: Number of kernels that are mixed.
+        reduction: Factor by which the squeezed vector is shorter than C; its length is at least 16.
+        temperature: Temperature of the softmax over the kernels.
 
     Raises:
         ValueError: If the kernel is even, there is no kernel, or the temperature is not positive.
@@ -65,7 +65,7 @@ class _AttendedConv(nn.Module):
         self.shares = shares
         self.channel = nn.Linear(hidden, dim)
         self.tap = nn.Linear(hidden, taps)
-        bound = taps**-0.5  # as a depth-wise convolution's
+        bound = taps**-0.5  # as for a depth-wise convolution
         self.experts = nn.Parameter(torch.empty(shares.fc.out_features, dim, taps).uniform_(-bound, bound))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ Source:
     FastViT: A Fast Hybrid Vision Transformer using Structural Reparameterization, ICCV 2023,
         arXiv:2303.14189, section 3.2.1, as timm's RepMixer; a row of
     LSNet's Table 5, whose settings are not stated. The 3x3 kernel is FastViT's. LSNet-T costs 0.2963 G with
-        it at 224 px, printed are 0.29 G.
+        it at 224 px; LSNet's table has 0.29 G.
 
 Differs from the authors' code:
     None known. It is counted and trained with its branches; ``reparameterize`` merges them into one
@@ -24,7 +24,7 @@ class RepMixer(fastvit.RepMixer):
     Args:
         dim: Channels C of input and output.
         kernel_size: Odd size K of the depth-wise kernel.
-        layer_scale_init_value: Where the scale of each channel starts.
+        layer_scale_init_value: Initial scale of each channel.
 
     Raises:
         ValueError: If the kernel is even.

@@ -1,19 +1,19 @@
 """SDTA: split depth-wise convolution, then attention across channels.
 
-One part of the channels passes a depth-wise convolution; then every channel attends to every other of its
-head, which costs no more on larger maps than their pixels.
+One part of the channels passes through a depth-wise convolution; then every channel attends to every other in
+its head, at a cost linear in the number of pixels.
 
 Source:
     EdgeNeXt: Efficiently Amalgamated CNN-Transformer Architecture for Mobile Vision Applications, ECCVW 2022,
         arXiv:2206.10589, section 3.1, on timm's SplitTransposeBlock; a row of
     LSNet's Table 5, whose settings are not stated. 4 heads are those of EdgeNeXt-XXS and -XS, which are of
-        LSNet-T's size. LSNet-T costs 0.3731 G with it at 224 px, printed are 0.37 G.
+        LSNet-T's size. LSNet-T costs 0.3731 G with it at 224 px; LSNet's table has 0.37 G.
 
 Differs from the authors' code:
     The inverted bottleneck that ends their encoder is left to the block's FFN (with both LSNet-T would cost
     0.50 G); its normalisation, scale and skip connection stay. Two parts everywhere, where theirs grow to
     three and four in later stages. Theirs encode positions in the first such encoder only; here each does,
-    since a mixer does not know which one it is.
+    since a mixer does not know its position.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class SDTA(SplitTransposeBlock):
         dim: Channels C of input and output.
         num_scales: Parts that the channels are split into; all but the last are convolved, one after another.
         num_heads: Heads of the attention across channels.
-        ls_init_value: Where the scales of each channel start.
+        ls_init_value: Initial value of the scales of each channel.
 
     Raises:
         ValueError: If there is one part only, or parts or heads do not divide C.

@@ -4,12 +4,12 @@ Source:
     Swin Transformer: Hierarchical Vision Transformer using Shifted Windows, ICCV 2021, arXiv:2103.14030,
         sections 3.1-3.2, on timm's WindowAttention; a row of
     LSNet's Table 5, whose settings are not stated. The window is the Swin paper's (7). LSNet-T costs
-        0.3669 G with it at 224 px, printed are 0.36 G.
+        0.3669 G with it at 224 px; LSNet's table has 0.36 G.
 
 Differs from the authors' code:
     Swin alternates plain and shifted windows from block to block. A token mixer does not know which block it
-    is in, so here half of the heads look into plain windows and half into shifted ones, at the cost of one
-    attention (one after the other would cost twice as much: 0.44 G). Windows are at most 7x7: 8 pixels are 2
+    is in, so here half of the heads use plain windows and half shifted ones, at the cost of one attention
+    (one after the other would cost twice as much: 0.44 G). Windows are at most 7x7: 8 pixels are 2
     windows of 4, a smaller map is one window, and the biases of a smaller window are the same table's. A head
     has 32 channels as in Swin where two heads of that fit (LSNet-T, S and B), else fewer. Layer
     normalisation and residual around it are Swin's; its MLP is left to the block.
@@ -44,7 +44,7 @@ class Swin(nn.Module):
     def __init__(self, dim: int, *, window_size: int = 7, head_dim: int = 32) -> None:
         super().__init__()
         if dim % 2:
-            raise ValueError(f"half of the heads look into shifted windows: {dim} channels cannot be halved")
+            raise ValueError(f"half of the heads use shifted windows: {dim} channels cannot be halved")
         width = gcd(dim // 2, check_positive("head_dim", head_dim))
         self.window_size = check_positive("window_size", window_size)
         self.norm = LayerNorm2d(dim)
@@ -65,7 +65,7 @@ class Swin(nn.Module):
 
 
 class _Heads(WindowAttention):
-    """Some heads of an attention over C channels, in windows of any size up to the one of the biases."""
+    """Some heads of an attention over C channels, in windows of any size up to that of the bias table."""
 
     relative_position_index: Tensor
 
@@ -74,7 +74,7 @@ class _Heads(WindowAttention):
 
         Args:
             windows_NChw: Windows, image by image.
-            mask: What is added to the scores of an image's windows, shape (windows, h * w, h * w).
+            mask: Added to the scores of an image's windows, shape (windows, h * w, h * w).
         """
         height, width = (int(side) for side in windows_NChw.shape[2:])
         pixels = height * width

@@ -17,11 +17,11 @@ from lsbench.models.perception import LargeSmallConv
 
 
 class WithoutLKP(LargeSmallConv):
-    """``x + bn(SKA(x, LKP(x)))`` whose perception sees one pixel.
+    """``x + bn(SKA(x, LKP(x)))`` with a perception of one pixel.
 
     Args:
         dim: Channels C of input and output.
-        kernel_small: K_S, the odd kernel size that is aggregated.
+        kernel_small: K_S, the odd kernel size of the aggregation.
         channels_per_group: Channels that share one aggregation weight (C/G).
     """
 

@@ -1,16 +1,16 @@
 """LS convolution without the dynamic aggregation.
 
-The perception stays, and a static small depth-wise convolution of what it perceives is the output: a large
-and a small kernel, both static.
+The perception stays, and its output passes through a static small depth-wise convolution: a large and a small
+kernel, both static.
 
 Source:
     LSNet, CVPR 2025, arXiv:2503.23135, Table 7, row "w/o SKA".
 
 Differs from the authors' code:
-    They publish no code for this row. Read here: the last point-wise convolution of the perception gives C
-    channels instead of the G * K_S**2 aggregation weights (nobody would use them), is normalised in G groups
-    as before, and the K_S x K_S depth-wise convolution follows at width C. That is within 0.4 % of the full
-    model's MACs at LSNet-T, and the paper prints 0.31 G for both.
+    They publish no code for this row. Interpretation: the last point-wise convolution of the perception gives
+    C channels instead of the G * K_S**2 aggregation weights (which would have no use), is normalised in G
+    groups as before, and the K_S x K_S depth-wise convolution follows at width C. That is within 0.4 % of the
+    full model's MACs at LSNet-T, and LSNet's table has 0.31 G for both.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class WithoutSKA(ResidualNorm):
 
     Args:
         dim: Channels C of input and output.
-        kernel_large: K_L, the odd kernel size that is perceived.
+        kernel_large: K_L, the odd kernel size of the perception.
         kernel_small: K_S, the odd size of the static kernel.
         channels_per_group: Channels per group of the perception's normalisation (C/G).
     """

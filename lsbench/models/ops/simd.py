@@ -1,9 +1,9 @@
 """Vectors of 256 bits for loops that numba compiles: load, multiply-add, store.
 
-LLVM vectorises a loop by itself only if it can prove that what is written overlaps nothing that is read,
-which it cannot for several rows of one array. Here the loop says so. A vector is 8 float32 or 4 float64; LLVM
-splits or joins them for the machine at hand. An array of uint16 holds bfloat16: it is widened to float32 when
-loaded and rounded to nearest even when stored.
+LLVM vectorises a loop by itself only if it can prove that writes overlap no reads, which it cannot for
+several rows of one array. Here the loop states it. A vector is 8 float32 or 4 float64; LLVM splits or joins
+them for the machine. An array of uint16 holds bfloat16: it is widened to float32 when loaded and rounded to
+nearest even when stored.
 
     @njit
     def scaled(x, factor, y):                   # len(x) is a multiple of the lanes
@@ -25,7 +25,7 @@ BITS = 256
 
 
 class VectorType(types.Type):
-    """A vector of computed numbers, float32 or float64."""
+    """A vector of numbers in computation, float32 or float64."""
 
     def __init__(self, scalar: types.Float) -> None:
         self.scalar = scalar
@@ -41,13 +41,13 @@ class _VectorModel(models.PrimitiveModel):
 
 
 def _vector_of(array: types.Array) -> VectorType:
-    """Return the type in which the numbers of an array are computed with."""
+    """Return the vector type for computing with the numbers of an array."""
     return VectorType(types.float64 if array.dtype == types.float64 else types.float32)
 
 
 @intrinsic
 def lanes(_, array):
-    """Return how many numbers of `array` one vector holds."""
+    """Return the count of `array`'s numbers in one vector."""
     count = _vector_of(array).lanes
 
     def build(context, _builder, signature, _arguments):
@@ -58,7 +58,7 @@ def lanes(_, array):
 
 @intrinsic
 def load(_, array, index):
-    """Return the numbers of `array` from `index` on; nothing checks that they are inside."""
+    """Return the numbers of `array` from `index` on; bounds are not checked."""
 
     def build(context, builder, signature, arguments):
         pointer, stored = _place(context, builder, signature.args[0], arguments)
@@ -75,7 +75,7 @@ def load(_, array, index):
 
 @intrinsic
 def store(_, array, index, vector):
-    """Write `vector` into `array` from `index` on; nothing checks that it fits."""
+    """Write `vector` into `array` from `index` on; bounds are not checked."""
 
     def build(context, builder, signature, arguments):
         pointer, stored = _place(context, builder, signature.args[0], arguments)
@@ -90,7 +90,7 @@ def store(_, array, index, vector):
 
 @intrinsic
 def splat(_, array, value):
-    """Return a vector that holds `value` everywhere, of the type that `array` is computed with."""
+    """Return a vector that holds `value` in every lane, of the type that `array` is computed with."""
     vector = _vector_of(array)
 
     def build(context, builder, signature, arguments):
@@ -106,7 +106,7 @@ def splat(_, array, value):
 
 @intrinsic
 def multiply_add(_, a, b, c):
-    """Return ``a * b + c``, rounded once where the machine can."""
+    """Return ``a * b + c``, rounded once if the machine can."""
 
     def build(_context, builder, _signature, arguments):
         kind = arguments[0].type

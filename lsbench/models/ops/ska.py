@@ -3,11 +3,11 @@
 Every output pixel is the weighted sum of its K x K neighbourhood, zero outside the plane, with weights of its
 own: ``y[b, c, h, w] = sum_k weight[b, c % G, k, h, w] * x[b, c, h + dy(k), w + dx(k)]``.
 
-The operator ``lsbench::ska`` is opaque to compilers and exporters, and known to all of them: it has a shape
-function, gradients of any order, an autocast rule and a FLOP formula, and decomposes into plain operators
-where a format needs that (ONNX). Which code runs it is its *backend*: ``cpu`` (numba) for tensors on the CPU,
-``triton`` for those on a CUDA device, ``reference`` (plain PyTorch) on any other device, and everywhere by
-name.
+The operator ``lsbench::ska`` is opaque to compilers and exporters, and supported by all of them: it has a
+shape function, gradients of any order, an autocast rule and a FLOP formula, and decomposes into plain
+operators for formats that need it (ONNX). Its implementation is its *backend*: ``cpu`` (numba) for tensors on
+the CPU, ``triton`` for those on a CUDA device, ``reference`` (plain PyTorch) on any other device, and
+everywhere by name.
 
 Shapes: B batch, C channels, G weight channels, M = C / G channels that share one weight, K*K taps, H, W
 plane.
@@ -37,7 +37,7 @@ from lsbench.models.ops.inductor import stays_whole
 from lsbench.models.ops.ska_reference import ska_reference
 
 BACKENDS = ("reference", "cpu", "triton")
-#: On a meta device there is nothing to compute, and the operator returns a shape.
+#: A meta device computes nothing: the operator only returns a shape.
 DEVICE_BACKENDS = {"cpu": "cpu", "cuda": "triton", "meta": "cpu"}
 _named: list[str] = []
 
@@ -83,7 +83,7 @@ def ska_backend(name: str) -> Iterator[None]:
 
 
 def chosen_backend(backend: str | None, device: torch.device) -> str:
-    """Return the backend asked for by argument or by :func:`ska_backend`, else that of the device."""
+    """Return the backend given by argument or by :func:`ska_backend`, else that of the device."""
     own = DEVICE_BACKENDS.get(device.type, "reference")
     name = backend or (_named[-1] if _named else own)
     _check_name(name)
@@ -181,7 +181,7 @@ _ska_backward.register_autograd(_differentiate_twice, setup_context=_save_inputs
 
 @register_flop_formula(torch.ops.lsbench.ska)
 def _count_flops(x_shape: Any, weight_shape: Any, *_: Any, **__: Any) -> int:
-    """Return 2 FLOPs per product, as torch's counter counts."""
+    """Return 2 FLOPs per product, like torch's counter."""
     return 2 * int(math.prod(x_shape)) * int(weight_shape[2])
 
 
@@ -205,12 +205,12 @@ def _under_autocast(key: str) -> Callable[[Tensor, Tensor], Tensor]:
 
 
 def autocast(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Return both as autocast wants them, if it is on."""
+    """Cast both as autocast does, if it is on."""
     return _cast(x, weight) if torch.is_autocast_enabled(x.device.type) else (x, weight)
 
 
 def _cast(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Return both in autocast's dtype; autocast leaves float64 alone."""
+    """Cast both to autocast's dtype; autocast leaves float64 unchanged."""
     dtype = torch.get_autocast_dtype(x.device.type)
     return tuple(t if t.dtype == torch.float64 else t.to(dtype) for t in (x, weight))  # type: ignore[return-value]
 

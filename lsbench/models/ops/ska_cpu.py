@@ -1,4 +1,4 @@
-"""SKA on a CPU: hands tensors to the compiled loops and shares the work among torch's number of threads.
+"""SKA on a CPU: passes tensors to the compiled loops and divides the work among torch's number of threads.
 
 The threads are Python's, and the loops release the interpreter's lock. A second OpenMP would spin beside
 torch's, and would not survive a fork.
@@ -28,9 +28,10 @@ from lsbench.models.ops.ska_reference import accumulation_dtype
 
 Pair = tuple[Tensor, Tensor]
 Quartet = tuple[Tensor, Tensor, Tensor, Tensor]
-#: Weight channels that fill one vector of the loops, for any dtype; fewer are handled plane by plane.
+#: Number of weight channels that fill one vector of the loops, for any dtype; fewer are handled plane by
+#: plane.
 VECTOR = 8
-#: Multiply-adds below which a second thread costs more than it gives.
+#: Multiply-adds below which a second thread costs more than it gains.
 GRAIN = 2_000_000
 
 
@@ -53,7 +54,7 @@ def forward(x_BCHW: Tensor, weight_BGKHW: Tensor, kernel: int) -> Tensor:
 
 
 def backward(grad_BCHW: Tensor, x_BCHW: Tensor, weight_BGKHW: Tensor, kernel: int) -> tuple[Tensor, Tensor]:
-    """Return the gradients of features and weights, each in the memory format of what it belongs to.
+    """Return the gradients of features and weights, each in the memory format of its tensor.
 
     Args:
         grad_BCHW: Gradient of the result, dtype and memory format as `x_BCHW`.
@@ -89,7 +90,7 @@ def tail(
         weight_BDHW: Weights before their normalisation, D = G * K*K channels, memory format as `x_BCHW`.
         affine: (weight, bias) of the group norm, shape (D,).
         norm: (weight, bias, mean, variance) of the batch norm in evaluation, shape (C,).
-        epsilons: Those of the group norm and of the batch norm.
+        epsilons: Epsilon of the group norm and of the batch norm.
         groups: G.
     """
     if x_BCHW.dtype == torch.float16:
@@ -117,17 +118,17 @@ def _to_nhwc(tensor: Tensor) -> Tensor:
 
 
 def _fitting(weight: Tensor, x: Tensor) -> Tensor:
-    """Return the weights as the loops for the layout of `x` can read them: pixel by pixel takes any order."""
+    """Return the weights in a layout that the loops for `x` can read; pixel by pixel takes any order."""
     return weight if _is_nhwc(x) else weight.contiguous()
 
 
 class _Work(NamedTuple):
-    """What the loops need to know beside the numbers; all integers as numba wants them, unsigned.
+    """Arguments of the loops beside the arrays; all integers are unsigned, as numba needs them.
 
     Attributes:
         layout: ``"nchw"`` or ``"nhwc"``.
-        arguments: What follows the arrays in a loop's arguments.
-        units: Units of work.
+        arguments: Arguments of a loop after the arrays.
+        units: Number of units of work.
         macs: Multiply-adds of one pass.
     """
 
@@ -172,14 +173,14 @@ def _inside(size: int, kernel: int) -> NDArray[np.bool_]:
 
 
 def _flat(tensor: Tensor) -> NDArray[Any]:
-    """Return a dense tensor's numbers in the order in which they lie in memory; bfloat16 as its bits."""
+    """Return a dense tensor's numbers in memory order; bfloat16 as its bits."""
     flat = tensor.as_strided((tensor.numel(),), (1,))
     array: NDArray[Any] = (flat.view(torch.uint16) if flat.dtype == torch.bfloat16 else flat).numpy()
     return array
 
 
 def _run(name: str, tensors: tuple[Tensor, ...], work: _Work, *extra: Any) -> None:
-    """Run a loop over all units of `work`, on as many threads as torch may use and the work is worth."""
+    """Run a loop over all units of `work`, on up to torch's number of threads, as far as it is worth."""
     from lsbench.models.ops import ska_cpu_kernels as kernels
 
     if work.macs == 0:
@@ -199,4 +200,4 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="ska")
 
 
-os.register_at_fork(after_in_child=_pool.cache_clear)  # a fork takes no threads along
+os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork

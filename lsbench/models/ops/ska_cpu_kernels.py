@@ -1,15 +1,15 @@
 """The loops of SKA on a CPU, compiled by numba on first use and kept on disk.
 
-Two memory layouts, one inner loop. Where images are stored plane by plane (NCHW), a vector holds neighbouring
+Two memory layouts, one inner loop. If images are stored plane by plane (NCHW), a vector holds neighbouring
 pixels of one plane: planes are copied into scratch rows with zeros before and after, and the neighbour at
-(dy, dx) is an offset of ``dy * W + dx``; what that fetches from the wrong row meets a weight that was set to
-zero. Where the channels of a pixel lie together (NHWC), a vector holds channels of one pixel, and only the
-weights are copied, tap by tap. bfloat16 is widened on its way in and rounded to nearest even on its way out;
+(dy, dx) is an offset of ``dy * W + dx``; values read from the wrong row are multiplied by a weight that was
+set to zero. If the channels of a pixel lie together (NHWC), a vector holds channels of one pixel, and only
+the weights are copied, tap by tap. bfloat16 is widened when read and rounded to nearest even when written;
 sums are kept in float32.
 
 Index arithmetic is unsigned: it wraps around, so an offset may be "negative", and numba adds no check for
-negative indices. numba's disk cache looks at this file alone: after a change in
-:mod:`lsbench.models.ops.simd` change this one too.
+negative indices. numba's disk cache checks only this file: after a change in :mod:`lsbench.models.ops.simd`,
+change this one too.
 
 Shapes: M channels share one weight, P = H * W pixels, K*K taps, D = G * K*K weight channels.
 """
@@ -32,7 +32,7 @@ compiled_sums = njit(nogil=True, cache=True, error_model="numpy", fastmath={"con
 
 
 def widened(value):
-    """Return a stored number as one to compute with: bfloat16 is stored as its 16 bits."""
+    """Return a stored number in the type for computation: bfloat16 is stored as its 16 bits."""
 
 
 @overload(widened, inline="always")
@@ -43,7 +43,7 @@ def _widened(value):
 
 
 def narrowed(value, array):
-    """Return a computed number as `array` stores it."""
+    """Return a computed number in the type that `array` stores."""
 
 
 @overload(narrowed, inline="always")
@@ -62,8 +62,8 @@ def _to_bfloat16(value, array):
 def _aggregate(weights, w_taps, x, x_taps, x_pitch, y, y0, y_pitch, count, shared):
     """Write ``y[y0 + m*y_pitch + i] = sum_k weights[w_taps[k] + i] * x[x_taps[k] + m*x_pitch + i]``.
 
-    For m below `shared` and i below `count`, which is one vector at least; the last vector may overlap the
-    one before it. Four m are summed at a time, so that a weight is loaded once for them.
+    For m below `shared` and i below `count`, which is at least one vector; the last vector may overlap the
+    one before it. Four m are summed at a time, so that each weight is loaded once for them.
     """
     step, taps = lanes(weights), len(w_taps)
     for begin in range(ZERO, count, step):
@@ -93,7 +93,7 @@ def _aggregate(weights, w_taps, x, x_taps, x_pitch, y, y0, y_pitch, count, share
 def _correlate(grad, g0, x, x_taps, pitch, out, out_pitch, count, shared):
     """Write ``out[k*out_pitch + i] = sum_m grad[g0 + m*pitch + i] * x[x_taps[k] + m*pitch + i]``.
 
-    For all taps k and i below `count`, which is one vector at least. Three taps are summed at a time.
+    For all taps k and i below `count`, which is at least one vector. Three taps are summed at a time.
     """
     step, taps = lanes(out), U(len(x_taps))
     for begin in range(ZERO, count, step):
@@ -131,7 +131,7 @@ def _copy_rows(source, start, pitch, scratch, first, row, rows, pixels):
 
 @compiled
 def _mask_rows(scratch, first, row, rows, inside, pixels):
-    """Set to zero what belongs to neighbours outside the plane."""
+    """Set the values of neighbours outside the plane to zero."""
     for r in range(ZERO, rows):
         for p in range(ZERO, pixels):
             kept = scratch[first + r * row + p]
@@ -147,7 +147,7 @@ def _store_rows(scratch, row, rows, target, start, pitch, pixels):
 
 @compiled
 def _scratch(inside, pixels, pad, shared, taps):
-    """Return how many pixels vectors fill, the length of a row, and rows for planes, weights and results."""
+    """Return the padded pixel count, the length of a row, and rows for planes, weights and results."""
     count, row = max(pixels, lanes(inside)), pixels + TWO * pad + lanes(inside)
     planes, weights = np.zeros(shared * row, inside.dtype), np.zeros(taps * row, inside.dtype)
     return count, row, planes, weights, np.empty(max(shared, taps) * row, inside.dtype)
@@ -155,10 +155,10 @@ def _scratch(inside, pixels, pad, shared, taps):
 
 @compiled
 def _offsets(kernel, width, row, pad, is_backward):
-    """Return where a row's weights and neighbours start, per tap, from the start of padded rows.
+    """Return the start of a row's weights and neighbours, per tap, relative to the start of padded rows.
 
-    Forward, pixel p meets weight k of its own and the neighbour that tap k points to. Backward it meets
-    weight k of the pixel whose tap k points to it.
+    Forward, pixel p uses its own weight k and the neighbour that tap k points to. Backward it uses weight k
+    of the pixel whose tap k points to it.
     """
     w_taps, x_taps = np.empty(kernel * kernel, np.uint64), np.empty(kernel * kernel, np.uint64)
     for i in range(ZERO, kernel):
@@ -216,7 +216,7 @@ def backward_nchw(grad, x, weight, grad_x, grad_weight, inside, sizes, first, la
 
 @compiled
 def _neighbour(k, kernel, y, x, height, width, is_backward):
-    """Return whether the pixel that tap k of (y, x) points to is inside, and its distance in pixels.
+    """Return True if the pixel that tap k of (y, x) points to is inside, and its distance in pixels.
 
     Backward it is the pixel whose tap k points to (y, x).
     """
@@ -288,12 +288,12 @@ def backward_nhwc(grad, x, weight, grad_x, grad_weight, inside, sizes, w_strides
                     grad_weight[origin + g * w_strides[2]] = narrowed(value, grad_weight)
 
 
-# --- with what surrounds SKA in evaluation: group norm of the weights, batch norm of the sum, residual -----
+# --- with the layers around SKA in evaluation: group norm of the weights, batch norm of the sum, residual --
 
 
 @compiled
 def _affine(norm, channel, eps):
-    """Return one channel's scale and shift by a batch norm; `norm` is its (weight, bias, mean, variance)."""
+    """Return one channel's scale and shift for a batch norm; `norm` is its (weight, bias, mean, variance)."""
     scale = widened(norm[0][channel]) / np.sqrt(widened(norm[3][channel]) + eps)
     return scale, widened(norm[1][channel]) - widened(norm[2][channel]) * scale
 
@@ -370,7 +370,7 @@ def _average_groups(values, groups, taps, count):
 
 @compiled
 def _group_affine(weight, start, pixels, groups, taps, affine, eps, scale, shift):
-    """Write what the group norm of one image multiplies with and adds to each of its D weight channels."""
+    """Write the scale and shift of one image's group norm for each of its D weight channels."""
     depth, count = groups * taps, taps * pixels
     for d in range(ZERO, depth):
         scale[d] = shift[d] = 0
@@ -389,7 +389,7 @@ def _group_affine(weight, start, pixels, groups, taps, affine, eps, scale, shift
 
 @compiled
 def tail_nhwc(x, weight, y, affine, norm, epsilons, inside, sizes, w_strides, first, last):
-    """Do as :func:`tail_nchw` for the images `first` to `last`, where a pixel's channels lie together."""
+    """Same as :func:`tail_nchw` for the images `first` to `last` with the channels of a pixel together."""
     height, width, groups, shared, kernel = sizes
     pixels, taps, channels = height * width, kernel * kernel, groups * shared
     weights, out = np.empty(taps * groups, inside.dtype), np.empty(channels, inside.dtype)

@@ -1,7 +1,7 @@
-"""SKA in plain PyTorch, as its definition: shifted views, weighed and summed.
+"""SKA in plain PyTorch, as its definition: shifted views, weighted and summed.
 
-Any device and any floating dtype; autograd differentiates it as often as one likes. The other backends are
-measured against it, and exporters decompose the operator into it.
+Supports any device and any floating dtype; autograd differentiates it any number of times. The other backends
+are compared with it, and exporters decompose the operator into it.
 
 Shapes: B batch, C channels, G weight channels, M = C / G channels that share one weight, K*K taps, H, W
 plane.

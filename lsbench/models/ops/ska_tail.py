@@ -1,8 +1,8 @@
-"""SKA with what surrounds it in evaluation, in one pass: group norm of the weights, batch norm, residual.
+"""SKA and the layers around it in evaluation, in one pass: group norm of the weights, batch norm, residual.
 
-An LS convolution normalises the weights that it predicts, aggregates, normalises the sum and adds its input.
-In evaluation all of this reads features and raw weights once and writes the result once; done one by one it
-moves more than three times as much memory.
+An LS convolution normalises its predicted weights, aggregates, normalises the sum and adds its input. In
+evaluation one pass reads features and raw weights once and writes the result once; separate steps move more
+than three times as much memory.
 
 Shapes: B batch, C channels, G weight channels, K*K taps, D = G * K*K, H, W plane.
 
@@ -40,8 +40,8 @@ def ska_tail(
 ) -> Tensor:
     """Return ``batch_norm(ska(x, group_norm(weight))) + x`` in evaluation.
 
-    On the CPU it is one operator, ``lsbench::ska_tail``. Where gradients are wanted, on other devices, with
-    another backend, and for tracers it is the four operators that it stands for.
+    On the CPU it is one operator, ``lsbench::ska_tail``. If gradients are needed, on other devices, with
+    another backend, and for tracers, the four separate operators are called.
 
     Args:
         x_BCHW: Floating-point features, shape (B, C, H, W).
@@ -49,7 +49,7 @@ def ska_tail(
         groups: G, of the weights and of the group norm.
         affine: Weight and bias of the group norm, shape (D,) each.
         norm: Weight, bias, running mean and running variance of the batch norm, shape (C,) each.
-        epsilons: That of the group norm and that of the batch norm.
+        epsilons: Epsilon of the group norm and of the batch norm.
 
     Returns:
         Tensor of the shape, dtype and memory format of `x_BCHW`.
@@ -104,7 +104,7 @@ def _(
 
 @register_flop_formula(torch.ops.lsbench.ska_tail)
 def _count_flops(x_shape: Any, weight_shape: Any, *arguments: Any, **_: Any) -> int:
-    """Return 2 FLOPs per product of SKA; torch's counter leaves normalisations out."""
+    """Return 2 FLOPs per product of SKA; torch's counter ignores normalisations."""
     return 2 * int(math.prod(x_shape)) * int(weight_shape[1] // arguments[3])
 
 

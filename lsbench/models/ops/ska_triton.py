@@ -1,4 +1,4 @@
-"""SKA on NVIDIA GPUs: how the Triton programs of `ska_triton_kernels` are launched.
+"""SKA on NVIDIA GPUs: launches the Triton programs of `ska_triton_kernels`.
 
 Importing this module needs neither Triton nor a GPU; calling it does.
 """
@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-#: From this many elements on, offsets within an image are computed in 64 bits. Half of what 32 bits hold,
-#: as a position that is masked out lies beyond the last one.
+#: From this many elements on, offsets within an image are computed in 64 bits. Half of the range of 32 bits,
+#: as a masked-out position may lie beyond the last one.
 WIDE_FROM = 2**30
 
-#: A loop over the channels that share a weight is written out up to this many products per position.
+#: A loop over the channels that share a weight is unrolled up to this many products per position.
 MOST_UNROLLED = 144
 
 
@@ -65,7 +65,7 @@ def _launch(name: str, tensors: tuple[Tensor, ...], x: Tensor, weight: Tensor, k
     def grid(launch: dict[str, Any]) -> tuple[int]:
         return (batch * -(-length // launch["BLOCK"]),)
 
-    # Triton launches on the current device, which need not be that of the tensors.
+    # Triton launches on the current device, which may differ from the tensors' device.
     with torch.cuda.device(x.get_device()):
         getattr(kernels, name)[grid](
             *tensors,
@@ -73,7 +73,7 @@ def _launch(name: str, tensors: tuple[Tensor, ...], x: Tensor, weight: Tensor, k
             length,
             height,
             width,
-            # One class spans a factor of four, so that batches of 1 to 256 are tuned at most five times.
+            # One class spans a factor of four, so batches of 1 to 256 are tuned at most five times.
             size_class=(batch * length).bit_length() // 2,
             G=groups,
             M=users,
@@ -86,7 +86,7 @@ def _launch(name: str, tensors: tuple[Tensor, ...], x: Tensor, weight: Tensor, k
 
 
 def _reach(tensor: Tensor) -> int:
-    """Return how many elements lie between the first and the last one of an image, gaps included."""
+    """Return the distance in elements between the first and the last one of an image, gaps included."""
     sizes, strides = tensor.shape[1:], tensor.stride()[1:]
     return sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True))
 

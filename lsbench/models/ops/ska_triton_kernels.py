@@ -3,22 +3,22 @@
 Shapes: G weight channels, M = C / G channels that share one weight, K*K taps, H, W plane, L = G * H * W
 positions of all weight channels of one image.
 
-A program owns BLOCK of the L positions. It reads their weights once, keeps them in registers and walks over
-the M channels that use them: a weight crosses the memory bus once however many channels share it, and M may
-be any number. Neighbouring lanes hold neighbours in memory: pixels of a channel if the features are
-contiguous, channels of a pixel if they are channels_last. Addresses come from strides: no tensor is copied
-into another layout.
+A program owns BLOCK of the L positions. It reads their weights once, keeps them in registers and loops over
+the M channels that use them: each weight is loaded once for all channels that share it, and M may be any
+number. Neighbouring lanes hold neighbours in memory: pixels of a channel if the features are contiguous,
+channels of a pixel if they are channels_last. Addresses come from strides: no tensor is copied into another
+layout.
 
-The neighbour that a tap reads in the forward pass is the one whose gradient the mirrored tap sends back, so
-the backward program gathers both from one place with one mask, and writes each element once. Sums run tap by
-tap and channel by channel in every launch: there is no atomic addition, and what the tuner picks changes no
-bit. Their products are written as fused multiply-adds, since Triton versions differ in whether they fuse.
+The neighbour that a tap reads in the forward pass is the one whose gradient the mirrored tap returns, so the
+backward program gathers both from one place with one mask, and writes each element once. Sums run tap by tap
+and channel by channel in every launch: there is no atomic addition, and the tuner's choice does not change a
+bit. Products are written as fused multiply-adds, since Triton versions differ in whether they fuse.
 
 Source:
     LSNet, CVPR 2025, arXiv:2503.23135, section 3.3. Half precision is accumulated in float32.
 """
 
-# ruff: noqa: N803 - Triton writes in capitals what is known when a program is compiled
+# ruff: noqa: N803 - Triton writes compile-time constants in capitals
 from __future__ import annotations
 
 from typing import Any
@@ -26,14 +26,14 @@ from typing import Any
 import triton
 import triton.language as tl
 
-#: What the best launch depends on. Not the batch nor the plane, but the order of magnitude of all positions.
+#: Key of the best launch. Not the batch or the plane, but the order of magnitude of all positions.
 TUNED_FOR = ["G", "M", "K", "CHANNELS_LAST", "size_class"]
 
 LAUNCHES = [
     triton.Config({"BLOCK": block}, num_warps=warps)
     for block, warps in ((128, 2), (128, 4), (256, 2), (256, 4), (256, 8), (512, 2), (512, 4), (512, 8))
 ]
-# The interpreter has no clock worth tuning by.
+# Tuning needs a clock, which the interpreter lacks.
 OFFERED = LAUNCHES[:1] if triton.knobs.runtime.interpret else LAUNCHES
 
 
@@ -65,8 +65,8 @@ def _own_positions(
         block = block.to(tl.int64)
     q = block * BLOCK + tl.arange(0, BLOCK)
     plane = length // G
-    # Not `q < length`: from these the compiler sees that all channels of a pixel exist or none does, and then
-    # loads several at once.
+    # Not `q < length`: from this form the compiler sees that all channels of a pixel exist or none does, and
+    # then loads several at once.
     if CHANNELS_LAST:
         group, position = q % G, q // G
         exists = position < plane
@@ -78,7 +78,7 @@ def _own_positions(
 
 @triton.jit
 def _is_inside(row: tl.tensor, column: tl.tensor, height: tl.tensor, width: tl.tensor) -> tl.tensor:
-    """Return which neighbours lie in the plane."""
+    """Return a mask of the neighbours inside the plane."""
     return (row >= 0) & (row < height) & (column >= 0) & (column < width)
 
 

@@ -50,7 +50,7 @@ def _column(column: Column) -> dict[str, Any]:
         "protocol": column.protocol,
         "dataset": column.dataset,
         "is_cost": is_cost(column),
-        "is_timed": shown.depends_on_machine,
+        "is_timed": shown.depends_on_machine and shown.is_headline,
         "role": "delta" if column.is_delta else "published" if column.is_published else "value",
     }
 

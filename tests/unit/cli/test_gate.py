@@ -155,7 +155,7 @@ def test_numbers_of_other_code_are_no_judgement_of_this_one(call, suite, nights,
     code, _, err = call(suite, "--update-baseline")
     assert code == 4
     assert "measured with different code than the current one" in err
-    assert err.rstrip().endswith("is left as it was")
+    assert err.rstrip().endswith("is unchanged")
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_an_incomplete_night_leaves_the_old_baseline(night, code, reason, call, 
     found = call(suite, "--baseline", baseline, "--update-baseline", results="tonight")
     assert found[0] == code
     assert reason in found[2]
-    assert "is left as it was" in found[2]
+    assert "is unchanged" in found[2]
     assert baseline.read_bytes() == before
 
 
@@ -203,7 +203,7 @@ def test_rows_that_nothing_matches_are_exit_five(call, suite, nights, baseline, 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [({"gate": []}, "no rules to judge by"), ({"gate": [{"metric": "top1"}]}, "give min_effect")],
+    [({"gate": []}, "no rules for the gate"), ({"gate": [{"metric": "top1"}]}, "give min_effect")],
 )
 def test_a_suite_without_rules_or_with_wrong_ones_is_exit_two(change, reason, call, tiny, write_suite):
     code, _, err = call(write_suite({**tiny, **change}))
@@ -233,7 +233,7 @@ def test_a_search_has_nothing_to_judge(call, write_suite, tiny):
     tiny["jobs"][0]["train"]["validate_every"] = 1
     code, _, err = call(write_suite(tiny))
     assert code == 2
-    assert "it searches settings" in err
+    assert "it is a search" in err
 
 
 def test_the_nights_of_a_suite_are_charted_in_its_report(call, suite, nights, baseline, tmp_path, capsys):

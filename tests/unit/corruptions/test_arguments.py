@@ -9,7 +9,16 @@ from numpy.random import RandomState
 
 from lsbench import corruptions
 from lsbench.core.errors import DataError
-from lsbench.corruptions import BENCHMARK, NAMES, VALIDATION, corrupt, image_rng
+from lsbench.corruptions import (
+    BENCHMARK,
+    NAMES,
+    VALIDATION,
+    all_names,
+    check_condition,
+    corrupt,
+    image_rng,
+    title,
+)
 
 GREY = np.zeros((40, 40), np.uint8)
 RGB = np.zeros((40, 40, 3), np.uint8)
@@ -100,3 +109,49 @@ def test_a_variant_has_a_generator_of_its_own():
     assert image_rng("val/1", "fog", 3).randint(2**31) == 786743862
     with pytest.raises(ValueError, match="unknown corruption"):
         image_rng("val/1", "frog", 3)
+
+
+HAZE = '''"""A haze of another package."""
+import numpy as np
+
+
+def CORRUPTION(image, severity, rng):
+    image //= 2  # what it is given is a copy
+    return image + np.uint8(rng.randint(severity + 1))
+'''
+
+
+def test_a_kind_of_another_package_stands_beside_the_own_ones(install):
+    install({"acme.haze": HAZE}, {"lsbench.corruptions": {"acme_haze": "acme.haze"}})
+    assert all_names() == (*NAMES, "acme_haze")
+    assert title("acme_haze") == "A haze of another package."
+    image = np.full((32, 32, 3), 200, np.uint8)
+    found = corrupt(image, "acme_haze", 5, rng=image_rng("a", "acme_haze", 5))
+    assert np.array_equal(found, corrupt(image, "acme_haze", 5, rng=image_rng("a", "acme_haze", 5)))
+    assert (image == 200).all()
+    assert 100 <= found.min() == found.max() <= 105
+    with pytest.raises(ValueError, match=r"unknown corruption 'acme_haz' \(did you mean 'acme_haze'\?\)"):
+        image_rng("a", "acme_haz", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("def CORRUPTION(image, severity, rng): return image.astype(float)", "of float64"),
+        ("def CORRUPTION(image, severity, rng): return image[1:]", r"found shape \(31, 32, 3\)"),
+        ("def CORRUPTION(image, severity, rng): return None", "found NoneType"),
+    ],
+)
+def test_what_another_package_makes_of_an_image_is_an_image_of_the_same_shape(install, text, words):
+    install({"acme.haze": text}, {"lsbench.corruptions": {"acme_haze": "acme.haze"}})
+    image = np.zeros((32, 32, 3), np.uint8)
+    with pytest.raises(DataError, match=f"corruption 'acme_haze' of acme-plugin 0.1: .*{words}"):
+        corrupt(image, "acme_haze", 1, rng=image_rng("a", "acme_haze", 1))
+
+
+def test_a_kind_with_the_name_of_an_own_one_or_that_is_no_function_is_refused(install):
+    install({"acme.haze": "CORRUPTION = 3"}, {"lsbench.corruptions": {"fog": "acme.haze", "x": "acme.haze"}})
+    with pytest.raises(ValueError, match="'fog' is offered twice: by lsbench itself and by entry point"):
+        check_condition("fog", 1)
+    with pytest.raises(ValueError, match=r"expected a function of \(image, severity, rng\), found"):
+        check_condition("x", 1)

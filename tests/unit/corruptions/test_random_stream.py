@@ -94,6 +94,6 @@ def test_a_numpy_that_keeps_its_words_elsewhere_is_refused(monkeypatch):
     memory = np.zeros(random_stream.SIZE + 1, np.uint32)
     random_stream._layout_is_known.cache_clear()
     monkeypatch.setattr(random_stream, "_memory_of", lambda generator: memory)
-    with pytest.raises(RuntimeError, match="keeps the state of MT19937 in an unknown way"):
+    with pytest.raises(RuntimeError, match="stores the state of MT19937 in an unknown way"):
         stream_of(np.random.RandomState(1))
     random_stream._layout_is_known.cache_clear()

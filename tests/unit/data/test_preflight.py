@@ -102,7 +102,7 @@ def test_a_cut_and_a_16_bit_image_are_one_line_each_and_looked_at_again(photos):
     shutil.copy(deep, deep.with_name("8.png"))
     (line,) = check(photos).problems
     assert "values of more than 8 bits (mode I;16), which RGB would clip" in line
-    assert line.endswith("(and 1 more of the 8 looked at)")
+    assert line.endswith("(and 1 more of the 8 checked)")
 
 
 def test_a_file_made_whole_in_place_is_seen_at_once(photos):

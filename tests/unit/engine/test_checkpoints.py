@@ -56,7 +56,7 @@ def test_a_torn_newest_is_passed_over_for_the_one_before(url, damage, caplog):
     found._files.pipe_file(path, bytes(whole))
     with caplog.at_level(logging.WARNING):
         assert found.load_newest()["progress"]["update"] == 1
-    assert [r.getMessage() for r in caplog.records] == [f"{found.name_of(2)}: damaged checkpoint passed over"]
+    assert [r.getMessage() for r in caplog.records] == [f"{found.name_of(2)}: damaged checkpoint skipped"]
     with pytest.raises(StoreError, match=r"step-000000002\.pt: the checkpoint cannot be read"):
         found.load(2)
 
@@ -69,8 +69,8 @@ def test_if_all_are_damaged_they_are_named_and_nothing_starts_over(tmp_path):
     with pytest.raises(StoreError) as caught:
         found.load_newest()
     assert str(caught.value) == (
-        f"{tmp_path}: no checkpoint is whole (last.pt, step-000000001.pt); put one back from a copy, "
-        "or remove them to train from the start"
+        f"{tmp_path}: all checkpoints are damaged (last.pt, step-000000001.pt); restore one from a copy, "
+        "or remove them to train from scratch"
     )
 
 
@@ -112,7 +112,7 @@ def test_a_full_disk_is_said_and_keeps_the_checkpoint_before(tmp_path, monkeypat
     monkeypatch.undo()
     assert re.fullmatch(
         rf"{tmp_path}/step-000000002.pt: no room to write it \(No space left on device, [\d.]+ MiB free\); "
-        "make room and run again; the checkpoints before it are kept",
+        "make room and run again; earlier checkpoints are kept",
         str(caught.value),
     )
     assert names(found) == ["step-000000001.pt"]

@@ -90,7 +90,7 @@ def test_a_server_that_goes_away_is_said_once_and_caught_up_when_it_is_back(run,
             loggers.log(epoch, {"loss": 1.0 / epoch})
     assert [epoch for epoch, _ in flaky.points] == [epoch for epoch, _ in steady.points] == list(range(1, 21))
     assert len(said) == 1
-    assert said[0].startswith("logger flaky: ConnectionError: server away; the training goes on")
+    assert said[0].startswith("logger flaky: ConnectionError: server away; the training continues")
 
 
 def test_a_server_that_stays_away_is_tried_ever_less_often_and_never_fails_the_training(run, said):
@@ -130,7 +130,7 @@ def test_a_long_complaint_is_cut_to_a_line(run, said):
 
     with MultiLogger([choose(Seen(complain))], run, warn=said.append):
         pass
-    assert "no way ...; the training goes on" in said[0]
+    assert "no way ...; the training continues" in said[0]
     assert len(said[0]) < 400
 
 

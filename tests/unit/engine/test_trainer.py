@@ -193,7 +193,7 @@ def test_chunks_add_up_to_the_gradient_of_the_whole_batch(tmp_path):
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="batch_size 8 is no multiple of device_batch_size 3"):
+    with pytest.raises(ValueError, match="batch_size 8 is not a multiple of device_batch_size 3"):
         create(tmp_path, device_batch_size=3)
     with pytest.raises(ValueError, match="gives chunks of 1; change batch_size or device_batch_size"):
         create(tmp_path, device_batch_size=1, mixup=0.1)

@@ -81,7 +81,7 @@ def test_another_number_of_classes_is_said(source, tmp_path, caplog):
     torch.save(source.state_dict(), tmp_path / "weights.pth")
     model = create_model("lsnet_nano", num_classes=9, img_size=32)
     load_checkpoint(model, tmp_path / "weights.pth")
-    assert caplog.messages == ["checkpoint of 4 classes for 9: 'head.l' starts afresh"]
+    assert caplog.messages == ["checkpoint of 4 classes for 9: 'head.l' starts from scratch"]
     assert torch.equal(model.head.bn.weight, source.head.bn.weight)
 
 
@@ -146,7 +146,7 @@ def test_code_in_a_file_is_refused_and_not_run(model, tmp_path, how):
 
 def test_a_whole_model_is_refused(source, model, tmp_path):
     torch.save(source, tmp_path / "model.pt")
-    assert "asks for 'lsbench.models.backbone.LSNet', which is not loaded" in problem(
+    assert "needs 'lsbench.models.backbone.LSNet', which is not loaded" in problem(
         model, tmp_path / "model.pt"
     )
 
@@ -182,7 +182,7 @@ def other_archive(path):
 def test_what_is_no_checkpoint_is_called_so(model, tmp_path, write, suffix):
     write(tmp_path / f"file{suffix}")
     assert problem(model, tmp_path / f"file{suffix}").startswith(
-        "checkpoint 'FILE' is damaged or no checkpoint"
+        "checkpoint 'FILE' is damaged or not a checkpoint"
     )
 
 
@@ -199,8 +199,8 @@ def test_a_missing_file_a_folder_and_a_dead_address(model, tmp_path, monkeypatch
     [
         ([1, 2], "it holds no weights by name"),
         ({}, "it holds no weights by name"),
-        ({"lr": 0.1}, "it holds no weights: 'lr' is no tensor"),
-        ({"model": {"lr": 0.1}}, "it holds no weights: 'lr' is no tensor"),
+        ({"lr": 0.1}, "it holds no weights: 'lr' is not a tensor"),
+        ({"model": {"lr": 0.1}}, "it holds no weights: 'lr' is not a tensor"),
     ],
 )
 def test_a_file_without_weights_is_called_so(model, tmp_path, content, reason):

@@ -96,7 +96,7 @@ def test_wrong_weights_are_explained(tmp_path):
 def test_weights_that_cannot_be_fetched_are_one_line(tmp_path):
     nowhere = {"hf_hub_id": None, "url": (tmp_path / "none.pth").as_uri()}
     line = problem(name="lsnet_t", img_size=224, pretrained=True, pretrained_cfg_overlay=nowhere)
-    assert line.startswith("model 'lsnet_t': its weights cannot be fetched, give a file as `checkpoint`: ")
+    assert line.startswith("model 'lsnet_t': its weights cannot be fetched; give a file as `checkpoint`: ")
 
 
 def test_importing_the_package_tells_timm_of_every_model():

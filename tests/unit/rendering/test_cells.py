@@ -56,3 +56,11 @@ def test_most_summaries_are_one_table_and_robustness_has_its_own(tiny, make_grap
     for _, titles, rows in found:
         assert [row[0] for row in rows] == ["ls (baseline)", "id"]
         assert {len(row) for row in rows} == {len(titles)}
+
+
+def test_a_table_that_does_not_fit_has_short_titles(tiny, make_graph, fill_store):
+    summary = summarize(fill_store(make_graph(tiny)))
+    wide, narrow = (next(tables(summary, write, width=width))[1] for width in (400, 60))
+    assert "FLOPs (G), 1 MAC = 1 FLOP" in wide
+    assert "FLOPs (G)" in narrow
+    assert len(wide) == len(narrow)

@@ -78,7 +78,7 @@ def test_each_comparison_is_a_line_in_words(tiny, make_graph, fill_store, by_see
     assert len(header) == len(rows[0]) == 3
     assert rows[0][0].startswith("ls is better than id by 9.97 points, 95 % interval ")
     assert rows[0][2] == "3 seeds"
-    assert "Over seeds only, since no results of single images are kept: id." in notes
+    assert "Over seeds only, since no per-image results are kept: id." in notes
     for name in ("markdown", "console"):
         assert "is better than id by 9.97 points" in REPORTS.load(name)([summary])
 

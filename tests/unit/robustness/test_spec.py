@@ -39,6 +39,14 @@ def test_every_way_to_measure_has_a_protocol_of_its_own():
     assert protocol(corruptions=BENCHMARK[::-1]) == live
 
 
+def test_a_corruption_of_another_package_is_named_and_leaves_the_rest_of_the_protocol(install):
+    haze = "def CORRUPTION(image, severity, rng): return image\n"
+    install({"acme.haze": haze}, {"lsbench.corruptions": {"acme_haze": "acme.haze"}})
+    assert protocol(corruptions=(*BENCHMARK, "acme_haze")).split("|")[1] == "c15+acme_haze"
+    assert protocol(corruptions=("acme_haze", "fog", "snow")).split("|")[1] == "c=snow+fog+acme_haze"
+    assert protocol(corruptions=("acme_haze",)).split("|")[1] == "c=acme_haze"
+
+
 def test_files_are_named_after_their_data_set_and_say_nothing_of_how_they_were_made():
     found = protocol(protocol="files", files=FILES, res=None, family="imagecorruptions")
     assert found == "image-folder-files|c15|s5|crop=224|ref=alexnet-HD19|n=50000|v1"

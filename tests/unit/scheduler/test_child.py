@@ -120,7 +120,7 @@ def test_a_damaged_checkpoint_alone_is_an_error_that_names_it(graph, tmp_path):
     folder = prepare(train, tmp_path / "damaged")
     (folder / "checkpoints").mkdir()
     (folder / "checkpoints" / "last.pt").write_bytes(b"PK\x03\x04 half a file")
-    with pytest.raises(StoreError, match=r"no checkpoint is whole \(last.pt\).*remove them to train"):
+    with pytest.raises(StoreError, match=r"all checkpoints are damaged \(last.pt\).*remove them to train"):
         execute(folder, lambda event: None)
     assert (folder / "checkpoints" / "last.pt").exists()
     (folder / "checkpoints" / "last.pt").unlink()

@@ -59,7 +59,7 @@ EXPECTED = ("n1", "n2", "n3", "n4", "n5")
         (
             ["0", "1", "10", "2"],
             "expected the 5 folders in P under their WordNet ids, found 4 named by number (0, 1, 10, ...), "
-            "which do not say whose order they follow; do this",
+            "which leaves their order open; do this",
         ),
         (
             [],
