@@ -51,7 +51,7 @@ def test_an_override_changes_a_short_form(tiny, write_suite):
         ({"analyze": "erff"}, "unknown analysis 'erff' (did you mean 'erf'?)"),
         ({"analyze": {"kind": "cka", "other": "ide"}}, "no variant 'ide' (did you mean 'id'?)"),
         ({"analyze": {"kind": "erf", "other": "id"}}, "expected an analysis of two models, found erf"),
-        ({"analyze": {"kind": "cka", "other": "id", "weights": "fresh"}}, "compared after their trainings"),
+        ({"analyze": {"kind": "cka", "other": "id", "weights": "fresh"}}, "compared after training"),
         ({"evaluate": "test"}, "expected a job kind"),
     ],
 )
