@@ -1,8 +1,7 @@
-"""How long every analysis takes on LSNet-T, -S and -B at 224 px, and on the embedded model at 48 px.
+"""Time of every analysis on LSNet-T, -S and -B at 224 px, and on the embedded model at 48 px.
 
-Run: ``python benchmarks/analyses.py [--images 50] [--threads N] [--models lsnet_t ...]``. Weights are random:
-they change no cost. A model of 224 px is given 50 images; the time includes everything between the images in
-memory and the files on disk.
+Run: ``python benchmarks/analyses.py [--images 50] [--threads N] [--models lsnet_t ...]``. Weights are random,
+since they do not affect the cost. The time covers everything from images in memory to files on disk.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ SIZES = {"lsnet_nano": 48, "lsnet_t": 224, "lsnet_s": 224, "lsnet_b": 224}
 
 
 def seconds(kind: str, model: str, images: int) -> float:
-    """Return the seconds that one analysis of one model takes."""
+    """Return the seconds of one analysis of one model."""
     size = SIZES[model]
     torch.manual_seed(0)
     built = create_model(model, num_classes=1000, img_size=size).eval()
@@ -40,7 +39,7 @@ def seconds(kind: str, model: str, images: int) -> float:
 
 
 def main() -> None:
-    """Print one row per model: seconds of each analysis."""
+    """Print one row per model with the seconds of each analysis."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=50)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())

@@ -1,15 +1,14 @@
-"""How fast corruptions are made: lsbench against imagecorruptions 1.1.2, one image at a time on one core.
+"""Speed of corruptions: lsbench against imagecorruptions 1.1.2, one image at a time on one core.
 
 Per kind, and summed over the benchmark's 15 kinds, at 224 pixels: means over the five severities and over
-photographs that scikit-image ships. In a round both make the same variants from the same generators, one
-after the other; each is repeated as often as fits in a moment and counts with the fewest milliseconds of
-processor time. Factors are geometric means over the rounds. The package runs through the shim of
-`lsbench.corruptions.oracle`, which changes none of its loops. OpenCV and numba use one thread; the
-process pins itself to one core where the system lets it. Every result is compared: a factor says nothing of
-two functions that differ.
+photographs shipped with scikit-image. In each round both compute the same views with the same generators, one
+after the other. A call is repeated within a fixed time, and its minimum of processor time counts. Factors are
+geometric means over the rounds. The package runs through the shim of `lsbench.corruptions.oracle`, which
+leaves its loops unchanged. OpenCV and numba use one thread; the process pins itself to one core where
+possible. All results are compared, since a factor between functions that differ would be meaningless.
 
-Compiling is printed apart: what the first image of each kind takes in a new process with an empty cache of
-numba's, and with a filled one. Run on an idle machine:
+Compilation is printed separately: the time of the first image of each kind in a new process, with an empty
+and with a filled numba cache. Run on an idle machine:
 
     python benchmarks/corruptions.py [--rounds 5] [--kinds glass_blur zoom_blur] [--images 3] [--no-compile]
 """
@@ -38,13 +37,13 @@ from lsbench.corruptions.oracle import reference_corrupt
 
 SIDE = 224
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket", "hubble_deep_field", "retina", "immunohistochemistry")
-#: Seconds within which a short call is repeated; its fewest count.
+#: A short call is repeated for this many seconds; its minimum counts.
 MOMENT = 0.01
 
 Image = NDArray[np.uint8]
 Corrupt = Callable[..., Image]
 
-#: What a new process runs to time the first image of each kind.
+#: Code that a new process runs to time the first image of each kind.
 FIRST_CALLS = """
 import json, sys, time
 started = time.perf_counter()
@@ -73,7 +72,7 @@ def photographs(count: int) -> list[Image]:
 
 
 def timed(function: Corrupt, image: Image, name: str, severity: int, seed: int) -> tuple[float, Image]:
-    """Return the fewest seconds of processor time that a call within a moment takes, and what it made."""
+    """Return the minimum processor time of repeated calls in seconds, and the result."""
     fewest, until = math.inf, time.process_time() + MOMENT
     while True:
         rng = RandomState(seed)
@@ -86,7 +85,7 @@ def timed(function: Corrupt, image: Image, name: str, severity: int, seed: int) 
 
 
 def measure(name: str, images: list[Image], seed: int) -> dict[str, float]:
-    """Return the mean milliseconds per image of both, and of the values how many differ."""
+    """Return the mean milliseconds per image of both, and the number of values that differ."""
     found: dict[str, float] = defaultdict(float)
     for image in images:
         for severity in SEVERITIES:
@@ -99,7 +98,7 @@ def measure(name: str, images: list[Image], seed: int) -> dict[str, float]:
 
 
 def first_calls(kinds: list[str]) -> None:
-    """Print how long the first images take with an empty and with a filled cache of compiled loops."""
+    """Print the time of the first images with an empty and with a filled cache of compiled loops."""
     print(f"\n{'seconds of a first image':<26}{'empty cache':>12}{'filled cache':>14}")
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
@@ -124,7 +123,7 @@ def first_calls(kinds: list[str]) -> None:
 
 
 def row(name: str, rounds: list[dict[str, float]]) -> str:
-    """Return one line of the table: median milliseconds, and the geometric mean of the rounds' factors."""
+    """Return a line of the table: median milliseconds, and the geometric mean of the rounds' factors."""
     factors = [found["theirs"] / found["ours"] for found in rounds]
     mean = math.exp(sum(map(math.log, factors)) / len(factors))
     ours, theirs = (float(np.median([found[of] for found in rounds])) for of in ("ours", "theirs"))
@@ -133,7 +132,7 @@ def row(name: str, rounds: list[dict[str, float]]) -> str:
 
 
 def pin() -> str:
-    """Keep this process to one core, where the system allows it; return what was done, in words."""
+    """Pin this process to one core where the system allows it, and return a description."""
     cv2.setNumThreads(1)
     if not hasattr(os, "sched_setaffinity"):
         return "not pinned"
@@ -143,7 +142,7 @@ def pin() -> str:
 
 
 def main() -> None:
-    """Measure what was asked for and print the table."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--kinds", nargs="+", default=list(NAMES), choices=NAMES)

@@ -1,15 +1,16 @@
-"""How often does the gate alarm without a reason, and how often does it miss one?
+"""False alarms and power of the gate.
 
     python benchmarks/gate_power.py --collect samples.npz [--processes 10]   # real timings, half an hour
-    python benchmarks/gate_power.py samples.npz [--tries 200]                # nights made of them, minutes
+    python benchmarks/gate_power.py samples.npz [--tries 200]                # resampled nights, minutes
 
-Timings: pairs of candidate and control are measured in many fresh processes. A night is made of as many as
-the suite's jobs share their time out over, for the baseline, for tonight and for the second measurement of a
-suspect; of each its first pairs, resampled in blocks, so that what differs between processes and what drifts
-within one are both in it. A slowdown is planted by multiplying the candidate's times in one mixer. The judge
-is the gate's own, with the rules of suites/nightly.yaml over all rows of a night.
+Timings: pairs of candidate and control are measured in many fresh processes. A night takes as many processes
+as the suite's jobs use per measurement, for the baseline, for tonight and for the second measurement of a
+suspect. Of each process it uses the first pairs, resampled in blocks, so that it contains both the
+differences between processes and the drift within one. A slowdown is simulated by multiplying the candidate's
+times for one mixer. The gate's own code judges, with the rules of suites/nightly.yaml over all rows of a
+night.
 
-Accuracy: 10,000 images, of which some are turned wrong; retrained models with the scatter of real seeds.
+Accuracy: 10,000 images, some of which are turned wrong; retrained models with the spread of real seeds.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ Samples = dict[str, list[np.ndarray]]
 
 
 def collect(path: Path, processes: int, seconds: float) -> None:
-    """Measure pairs of every mixer in fresh processes, in turns, and a machine that is cut in half."""
+    """Measure pairs of every mixer in fresh processes, in turns, and again with two threads on one CPU."""
     found: dict[str, np.ndarray] = {}
     for number in range(processes):
         for metric in BATCHES:
@@ -67,7 +68,7 @@ def collect(path: Path, processes: int, seconds: float) -> None:
 
 
 def pairs_of(mixer: str, metric: str, seconds: float, *, threads: int) -> np.ndarray:
-    """Return seconds of candidate and control and whether they were disturbed, shape ``(3, n)``."""
+    """Return seconds of candidate and control, and 1 where they were disturbed, shape ``(3, n)``."""
     from lsbench.timing.launch import run_apart
     from lsbench.timing.request import Budget, Request, Setting, TimedModel
 
@@ -88,7 +89,7 @@ def pairs_of(mixer: str, metric: str, seconds: float, *, threads: int) -> np.nda
 
 
 def read(path: Path, *, with_disturbed: bool) -> Samples:
-    """Return the undisturbed pairs of each process, by metric and mixer, where there are enough."""
+    """Return the undisturbed pairs of each process with enough of them, by metric and mixer."""
     found: Samples = {}
     with np.load(path) as file:
         for name in file:
@@ -100,14 +101,14 @@ def read(path: Path, *, with_disturbed: bool) -> Samples:
 
 
 def resample(pairs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return as many pairs, drawn in blocks of neighbours."""
+    """Return an equal number of pairs, drawn in blocks of consecutive ones."""
     size = pairs.shape[1]
     starts = rng.integers(0, size, -(-size // BLOCK))
     return pairs[:, (starts[:, None] + np.arange(BLOCK)).ravel()[:size] % size]
 
 
 def timing_row(mixer: str, metric: str, pairs: np.ndarray, effect: float = 0.0) -> GateRow:
-    """Return a row of the gate, the candidate slowed down by `effect`."""
+    """Return a row of the gate whose candidate is slowed down by `effect`."""
     packed = Pairs.pack(pairs[0] * (1 + effect), pairs[1])
     value = float(np.median(packed.ratios() if metric == "latency_ratio" else 1 / packed.ratios()))
     where = {"job_id": mixer, "machine": "this one", "code": None, "commit": None}
@@ -116,14 +117,14 @@ def timing_row(mixer: str, metric: str, pairs: np.ndarray, effect: float = 0.0) 
 
 
 def shortened(pairs: np.ndarray, parts: int) -> np.ndarray:
-    """Return the pairs of the first part of a process's time."""
+    """Return the first of `parts` equal shares of a process's pairs."""
     return pairs[:, : max(BLOCK, pairs.shape[1] // parts)]
 
 
 def night(
     samples: Samples, slow: str | None, effect: float, rng: np.random.Generator, *, parts: int
 ) -> list[Finding]:
-    """Return the findings of one night in which the mixer `slow` has become slower by `effect`."""
+    """Return the findings of one night in which the mixer `slow` is slower by `effect`."""
     sides: list[list[GateRow]] = [[], [], []]
     for name, processes in samples.items():
         metric, mixer = name.split("/")
@@ -144,10 +145,10 @@ def show_timings(samples: Samples, tries: int, parts: int) -> None:
     """Print false alarms and power."""
     own = {name: processes for name, processes in samples.items() if SLOW not in name and len(processes) > 1}
     if not own:
-        print("\nTimings: fewer than two processes with enough undisturbed pairs; nothing can be said.")
+        print("\nTimings: fewer than two processes have enough undisturbed pairs; no result.")
         return
     rng = np.random.default_rng(0)
-    print(f"\nTimings, {len(own)} rows a night of {parts} processes each, {tries} nights; what was measured:")
+    print(f"\nTimings, {len(own)} rows per night, {parts} processes each, {tries} nights; measured samples:")
     for name, processes in own.items():
         ratios = [float(np.median(pairs[0] / pairs[1])) for pairs in processes]
         spread = np.std(np.log(ratios), ddof=1)
@@ -156,7 +157,7 @@ def show_timings(samples: Samples, tries: int, parts: int) -> None:
     calm = [night(own, None, 0.0, rng, parts=parts) for _ in range(tries)]
     alarms = sum(any(f.verdict == "regressed" for f in found) for found in calm)
     doubts = sum(any(f.verdict == "inconclusive" for f in found) for found in calm)
-    print(f"unchanged code: {alarms} nights of {tries} with a false alarm, {doubts} with a row in doubt")
+    print(f"unchanged code: {alarms} of {tries} nights with a false alarm, {doubts} with an inconclusive row")
     print("\nslowdown | caught | inconclusive | ok | reported (median; middle 90 %)")
     for effect in EFFECTS:
         verdicts, reported = Counter[str](), []
@@ -173,7 +174,7 @@ def show_timings(samples: Samples, tries: int, parts: int) -> None:
 
 
 def show_slow_machine(samples: Samples, tries: int) -> None:
-    """Print what the gate says on a machine that is half as large, and one whose clock is halved."""
+    """Print the gate's verdicts on one CPU for two threads, and on a machine with half the clock rate."""
     rng = np.random.default_rng(1)
     kinds: dict[str, Iterator[tuple[GateRow, GateRow]]] = {
         "two threads on one CPU (measured)": _cut_nights(samples, tries, rng),
@@ -215,7 +216,7 @@ def _doubled_nights(
 
 
 def image_row(right: np.ndarray, weights: str = "w") -> GateRow:
-    """Return a row of one model's answers."""
+    """Return a row of one model's per-image results."""
     where = {"job_id": "e", "machine": "this one", "code": None, "commit": None}
     images = Images.pack(RightImages.pack(right, "images"))
     one = Measurement(seed=0, value=float(right.mean()), images=images, weights=weights, **where)
@@ -223,7 +224,7 @@ def image_row(right: np.ndarray, weights: str = "w") -> GateRow:
 
 
 def show_images(tries: int) -> None:
-    """Print how often lost images are caught, with and without others that changed either way."""
+    """Print how often lost images are caught, with and without others that change either way."""
     rng = np.random.default_rng(2)
     print(f"\nAccuracy, same weights: 10,000 images, 70 % right, {tries} tries; share caught")
     print("lost images | no other change | 100 others changed either way")
@@ -244,10 +245,10 @@ def _is_caught(lost: int, churn: int, rng: np.random.Generator) -> bool:
 
 
 def show_seeds(deviations: Sequence[float], rows: int = len(MIXERS)) -> None:
-    """Print the power for models that were trained anew: it follows from the scatter of seeds."""
+    """Print the power for retrained models, computed from the spread of seeds."""
     rule = RULES["top1"]
-    print(f"\nAccuracy, trained anew: power over seeds on both sides, {rows} rows, alpha {rule.alpha}")
-    print("scatter of a seed | seeds | loss of 0.5 | 1 | 2 | 3 | 5 points | found in 80 %")
+    print(f"\nAccuracy, retrained: power over seeds on both sides, {rows} rows, alpha {rule.alpha}")
+    print("spread of a seed | seeds | loss of 0.5 | 1 | 2 | 3 | 5 points | detected in 80 %")
     for deviation in deviations:
         for seeds in (2, 3, 5, 10):
             spread = Spread(deviation, 2 * rows * (seeds - 1))
@@ -263,13 +264,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("samples", type=Path, nargs="?", help="file that --collect wrote")
-    parser.add_argument("--collect", type=Path, metavar="FILE", help="measure, and write samples there")
+    parser.add_argument("samples", type=Path, nargs="?", help="file written by --collect")
+    parser.add_argument("--collect", type=Path, metavar="FILE", help="measure, and write samples to FILE")
     parser.add_argument("--processes", type=int, default=10)
-    parser.add_argument("--seconds", type=float, default=12, help="of each process, at most")
-    parser.add_argument(
-        "--with-disturbed", action="store_true", help="take samples that others disturbed too"
-    )
+    parser.add_argument("--seconds", type=float, default=12, help="most seconds of each process")
+    parser.add_argument("--with-disturbed", action="store_true", help="include disturbed samples")
     parser.add_argument("--parts", type=int, default=SPEC.processes, help="processes of each measurement")
     parser.add_argument("--tries", type=int, default=200)
     parser.add_argument(

@@ -1,6 +1,6 @@
-"""How long a job waits for its process: forked from the node's preloaded server, or a fresh interpreter.
+"""Start time of a job's process: forked from the node's preloaded server, or a fresh interpreter.
 
-Both import what a training imports and report from inside the child. Run on an idle machine:
+Both import the modules of a training and report from inside the child. Run on an idle machine:
 
     python benchmarks/job_start.py
 """
@@ -21,7 +21,7 @@ REPEATS = 10
 
 
 def forked(token: str) -> float:
-    """Return the seconds until a forked child has said that it runs."""
+    """Return the seconds until a forked child reports that it runs."""
     started = time.perf_counter()
     request = {"action": "preflight", "variants": []}
     stream = run_request(request, token=token, watched_pid=os.getpid(), timeout_s=60.0)
@@ -40,7 +40,7 @@ def fresh() -> float:
 
 
 def main() -> None:
-    """Measure both in turn and print medians and their ratio."""
+    """Measure both in turns and print the medians and their ratio."""
     token = secrets.token_hex(4)
     forked(token)  # starts the server
     fresh()  # fills the file cache

@@ -1,11 +1,11 @@
-"""Images per second of LSNet on a CPU, beside the same models with SKA by unfold and beside timm's peers.
+"""Images per second of LSNet on a CPU, compared with the published form and with peers from timm.
 
-All models at 224 pixels with random weights, in evaluation, channels_last, fused: branches merged, batch
-norms folded wherever a convolution stands before them (checked against the unfused model), and the weights of
-all convolutions packed once, the peers' as well as LSNet's. The row `as published` is LSNet as its authors
-run it: unfused, NCHW, SKA by unfold. Times are wall medians of rounds in which all models take turns, beside
-their quartiles. Memory is allocated as glibc does by default. Compiling needs a C++ compiler. Run on an idle
-machine:
+All models run at 224 pixels with random weights, in evaluation mode, channels_last and fused: branches
+merged, batch norms folded into preceding convolutions (checked against the unfused model), and the weights of
+all convolutions packed once, for the peers as well as for LSNet. The rows `as published` are LSNet as its
+authors run it: unfused, NCHW, SKA by unfold. Times are medians and quartiles of wall time over rounds in
+which all models take turns, with glibc's default memory allocation. Compiling needs a C++ compiler. Run on an
+idle machine:
 
     python benchmarks/models.py [--batch 32] [--threads 1] [--rounds 9] [--mode eager|compiled|bfloat16]
                                 [--models lsnet_t ...] [--peers ...]
@@ -52,7 +52,7 @@ SIZE = 224
 
 @contextmanager
 def aggregation_by_unfold() -> Iterator[None]:
-    """Let models inside the block aggregate as the definition says."""
+    """Let models inside the block compute SKA by unfold, as in its definition."""
     module: Any = lsbench.models.perception
     ours, module.ska = module.ska, unfolded
     try:
@@ -62,7 +62,7 @@ def aggregation_by_unfold() -> Iterator[None]:
 
 
 def folded(model: nn.Module, image: Tensor) -> tuple[nn.Module, int]:
-    """Return the model with every batch norm folded that reads one convolution's output, and how many stay.
+    """Return the model with batch norms folded into preceding convolutions, and the number of those left.
 
     Which reads which is seen while the model runs on `image`.
     """
@@ -85,13 +85,13 @@ def folded(model: nn.Module, image: Tensor) -> tuple[nn.Module, int]:
     for conv_name, norm_name in pairs:
         conv, norm = model.get_submodule(conv_name), model.get_submodule(norm_name)
         model.set_submodule(conv_name, fuse_conv_bn_eval(conv, norm))
-        # timm's batch norms may hold an activation, which stays.
+        # timm's batch norms may contain an activation, which stays.
         model.set_submodule(norm_name, nn.Sequential(*(m for m in [getattr(norm, "act", None)] if m)))
     return model, len(norms) - len(pairs)
 
 
 def prepared(name: str, image: Tensor) -> nn.Module:
-    """Return the fused model, or stop if it does not do what the unfused one does."""
+    """Return the fused model; exit if its output differs from the unfused one's."""
     model = create_model(name, num_classes=1000, img_size=SIZE).eval()
     settle(model)
     if name in LSNETS:
@@ -108,7 +108,7 @@ def prepared(name: str, image: Tensor) -> nn.Module:
 
 
 def settle(model: nn.Module) -> None:
-    """Give batch norms tame statistics, and branches that start as zero a part in the output."""
+    """Give batch norms moderate statistics, and zero-initialised branches an effect on the output."""
     generator = torch.Generator().manual_seed(0)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -118,7 +118,7 @@ def settle(model: nn.Module) -> None:
 
 
 def with_mode(model: nn.Module, mode: str, images: Tensor) -> Callable[[], Any]:
-    """Return a call of the model in the mode asked for, in channels_last."""
+    """Return a call of the model in the given mode, in channels_last."""
     model, images = (x.to(memory_format=torch.channels_last) for x in (model, images))  # type: ignore[call-overload]
     if mode == "bfloat16":
         model, images = model.bfloat16(), images.bfloat16()
@@ -142,7 +142,7 @@ def as_published(name: str, images: Tensor) -> Callable[[], Any]:
 
 @torch.no_grad()
 def timed(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Return the seconds of each call, taking turns."""
+    """Return the seconds of each call; the calls take turns."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
         call()
@@ -156,7 +156,7 @@ def timed(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[fl
 
 
 def main() -> None:
-    """Measure and print images per second, fastest first, and LSNet against itself as published."""
+    """Measure and print images per second, fastest first, and LSNet's speedup over its published form."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--threads", type=int, default=1)

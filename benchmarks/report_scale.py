@@ -1,8 +1,7 @@
-"""How long reading takes where much has been measured: 10,000 jobs with 1,000,000 records.
+"""Time and memory of reports over a large store: 10,000 jobs with 1,000,000 records.
 
-Writes a store by the store's own writers into a temporary folder, then starts each command in a fresh
-process and prints the least wall time of several starts and the most memory that a process held. Run on an
-idle machine:
+Writes a store with the store's own writers into a temporary folder, runs each command several times in a
+fresh process, and prints the minimum wall time and the maximum memory. Run on an idle machine:
 
     python benchmarks/report_scale.py
     python benchmarks/report_scale.py --jobs 320 --records 20000 --repeats 1    # in seconds
@@ -68,7 +67,7 @@ PARTS_OF_ROBUSTNESS = len(BENCHMARK) * (len(CORRUPTED) + len(SEVERITIES))
 
 @dataclass(frozen=True)
 class Reading:
-    """What one process took: seconds from start to end, MiB at most, and what it printed."""
+    """Measurements of one process: wall time in seconds, peak memory in MiB, and its output."""
 
     wall_s: float
     peak_mib: float
@@ -76,7 +75,7 @@ class Reading:
 
 
 def create_suite(jobs: int, records: int) -> tuple[dict[str, Any], int]:
-    """Return a suite of about so many jobs, and how many epochs each training needs for the records."""
+    """Return a suite of about `jobs` jobs, and the epochs per training that give `records` records."""
     variants = max(1, round(jobs / JOBS_OF_VARIANT))
     trainings = variants * SEEDS
     of_seed = len(WHOLE["train"]) + len(WHOLE["evaluate"]) + len(WHOLE["robustness"]) + PARTS_OF_ROBUSTNESS
@@ -102,7 +101,7 @@ def create_suite(jobs: int, records: int) -> tuple[dict[str, Any], int]:
 
 
 def create_store(results: Path, jobs: int, records: int) -> tuple[ResultsFolder, int, int]:
-    """Write the store; return its folder and the numbers of its jobs and records."""
+    """Write the store and return its folder, job count and record count."""
     content, epochs = create_suite(jobs, records)
     path = results / "scale.yaml"
     path.write_text(yaml.safe_dump(content))
@@ -114,7 +113,7 @@ def create_store(results: Path, jobs: int, records: int) -> tuple[ResultsFolder,
 
 
 def _fill(folder: ResultsFolder, graph: JobGraph, epochs: int) -> int:
-    """Append every job with its records, as the driver does; return the number of records."""
+    """Append every job with its records, as the driver does, and return the record count."""
     rng = random.Random(7)  # noqa: S311 - made-up numbers
     where = provenance()
     written = 0
@@ -146,7 +145,7 @@ def _job_line(job: Job, where: dict[str, Any]) -> dict[str, Any]:
 
 
 def _records(job: Job, epochs: int, rng: random.Random) -> Iterator[dict[str, Any]]:
-    """Yield a job's records with made-up values: those of the whole job, then those of its parts."""
+    """Yield a job's records with random values: those of the whole job, then those of its parts."""
     whole = FACETS[job.kind]
     if job.kind == "train":
         whole = whole.model_copy(update={"epochs": epochs})
@@ -190,18 +189,18 @@ def run(arguments: Sequence[str]) -> Reading:
         output = stdout.read()
     process.returncode = os.waitstatus_to_exitcode(state)
     if process.returncode:
-        raise RuntimeError(f"lsbench {' '.join(arguments)} ended with {process.returncode}")
+        raise RuntimeError(f"lsbench {' '.join(arguments)} exited with code {process.returncode}")
     return Reading(wall_s, usage.ru_maxrss / 1024, output)
 
 
 def show(what: str, readings: Sequence[Reading]) -> None:
-    """Print the least time and the most memory of several readings."""
+    """Print the minimum time and the maximum memory of several readings."""
     wall_s = min(reading.wall_s for reading in readings)
     print(f"{what:34s} {wall_s:7.2f} s {max(reading.peak_mib for reading in readings):7.0f} MiB")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the store, measure every command, and print what was found."""
+    """Write the store, measure every command, and print the results."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--jobs", type=int, default=10_000)
     parser.add_argument("--records", type=int, default=1_000_000)
@@ -218,7 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def measure(folder: ResultsFolder, repeats: int) -> None:
-    """Print what each command takes on a store, with its cache and without it."""
+    """Print time and memory of each command on a store, with and without its cache."""
     where = ["--results", str(folder.root.parents[1])]
     report = ["report", "scale", "--format", "markdown", *where]
     for path in (folder.root / name for name in ("records.jsonl", "jobs.jsonl", "manifest.json")):
@@ -229,7 +228,7 @@ def measure(folder: ResultsFolder, repeats: int) -> None:
         fresh.append(run(report))
     kept = [run(report) for _ in range(repeats)]
     if {reading.output for reading in (*fresh, *kept)} != {fresh[0].output}:
-        raise RuntimeError("the report with the cache is another one than without it")
+        raise RuntimeError("the report with the cache differs from the report without it")
     show("report, the cache is made anew", fresh)
     show("report, the cache is in place", kept)
     show("status", [run(["status", "scale", *where]) for _ in range(repeats)])

@@ -1,10 +1,10 @@
-"""What the live robustness job costs beside its parts: corruptions, JPEG round trips and bare inference.
+"""Cost of a live robustness pass compared with its parts: corruptions, JPEG round trips and inference.
 
-All four take turns, block by block of the same images, in one process on one core, and are counted in seconds
-of that core: the job's pass (decode, crop, 75 variants through JPEG, normalised batches, predictions kept in
-files), and each part alone on what the others leave in memory. The clean images are in the inference as well.
-Photos are crops of scikit-image's, written as JPEG files of 500 x 375 pixels. The default model is so light
-that what the pass adds weighs as much as it can.
+All four take turns, block by block of the same images, in one process on one core, in processor time: the
+job's pass (decode, crop, 75 views through JPEG, normalised batches, predictions stored in files), and each
+part alone on in-memory results of the others. Inference includes the clean images. Photos are crops of
+scikit-image's, written as JPEG files of 500 x 375 pixels. The default model is very light, so that the
+overhead of the pass weighs most.
 
     python benchmarks/robustness.py [--images 500] [--model mobilenetv3_small_050] [--img-size 224]
 """
@@ -42,7 +42,7 @@ PARTS = ("corruptions", "JPEG round trips", "inference")
 
 
 def write_photos(root: Path, count: int) -> ImageList:
-    """Write `count` different crops of photos as JPEG files; return their list."""
+    """Write `count` different crops of photos as JPEG files and return their image list."""
     rng = np.random.default_rng(0)
     folder = root / "test" / "n0"
     folder.mkdir(parents=True)
@@ -58,13 +58,13 @@ def write_photos(root: Path, count: int) -> ImageList:
 
 
 class Clock:
-    """Adds up the seconds of this process's core."""
+    """Adds up the processor time of this process."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
 
     def time(self, what: str, work: Callable[[], Any]) -> Any:
-        """Return what `work` returns, and count it."""
+        """Run `work`, add its time, and return its result."""
         started = time.process_time()
         found = work()
         self.seconds[what] = self.seconds.get(what, 0.0) + time.process_time() - started
@@ -78,9 +78,9 @@ def measure_block(
     """Time the pass and its parts on one block.
 
     Args:
-        clock: Takes the times.
-        block: Which images.
-        source: Makes their variants.
+        clock: Collects the times.
+        block: Indices of the images.
+        source: Makes their views.
         clean: Their crops and paths.
         run: ``model``, ``feed`` and ``kept``.
     """
@@ -115,7 +115,7 @@ def measure_block(
 
 
 def measure(asked: argparse.Namespace, folder: Path) -> Clock:
-    """Return the times of all blocks but a first one that warms up, whose time is printed."""
+    """Return the times of all blocks after the warm-up block, whose time is printed."""
     images = write_photos(folder, asked.images + 1)
     crop = create_crop(asked.img_size, in_memory=False, interpolation=InterpolationMode.BILINEAR)
     source = LiveSource(images, crop, CELLS, family=FAMILY, jpeg_quality=QUALITY)
@@ -136,7 +136,7 @@ def measure(asked: argparse.Namespace, folder: Path) -> Clock:
 
 
 def main() -> None:
-    """Measure what the command line asks for."""
+    """Run the benchmark with the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=500)
     parser.add_argument("--model", default="mobilenetv3_small_050")
@@ -150,8 +150,8 @@ def main() -> None:
         seconds = measure(asked, Path(folder)).seconds
     together = sum(seconds[part] for part in PARTS)
     variants = asked.images * (1 + len(CELLS))
-    print(f"{asked.model}, {asked.images} images of {asked.img_size} px x {len(CELLS)} cells, one core")
-    print(f"{'':<18} {'s':>8} {'ms/variant':>11} {'share':>7}")
+    print(f"{asked.model}, {asked.images} images of {asked.img_size} px x {len(CELLS)} conditions, one core")
+    print(f"{'':<18} {'s':>8} {'ms/view':>11} {'share':>7}")
     rows = {**{part: seconds[part] for part in PARTS}, "together": together, "live": seconds["live"]}
     for name, spent in rows.items():
         print(f"{name:<18} {spent:>8.1f} {1000 * spent / variants:>11.3f} {spent / together:>7.3f}")

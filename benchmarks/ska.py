@@ -1,9 +1,9 @@
-"""How fast SKA is on a CPU: the `cpu` backend, unfold, shifted views, the same compiled, the memory floor.
+"""Speed of SKA on a CPU: the `cpu` backend, unfold, shifted views, compiled views, and the memory floor.
 
-At the shapes LSNet gives it at 224 pixels, forward and with both gradients. Times are wall medians of rounds
-in which all forms take turns; a factor is how many times longer another form takes than the `cpu` backend in
-the same rounds. The floor touches features, weights and result once. torch.compile needs a C++ compiler;
-without one leave it out. Memory is allocated as glibc does by default. Run on an idle machine:
+Measured at LSNet's shapes for 224 pixels, forward and with both gradients. Times are medians of wall time
+over rounds in which all forms take turns; a factor is the time of a form divided by that of the `cpu` backend
+in the same rounds. The floor touches features, weights and result once. torch.compile needs a C++ compiler;
+use --no-compile without one. Memory uses glibc's default allocation. Run on an idle machine:
 
     python benchmarks/ska.py [--threads 1 2] [--batches 1 32 128] [--dtypes float32 bfloat16]
                              [--layouts nchw nhwc] [--rounds 7] [--no-compile]
@@ -29,7 +29,7 @@ from torch.nn import functional as F
 from lsbench.models.ops.simd import lanes, load, multiply_add, splat, store
 from lsbench.models.ops.ska import ska
 
-#: Channels and side of the features, per model and stage.
+#: Channels and side of the feature maps, per model and stage.
 SHAPES = {
     "T s2": (128, 14),
     "T s3": (256, 7),
@@ -45,7 +45,7 @@ Form = Callable[[Tensor, Tensor], Any]
 
 
 def unfolded(x: Tensor, weight: Tensor) -> Tensor:
-    """Return SKA as patches times weights, summed."""
+    """Return SKA as the sum of patches times weights."""
     batch, channels, height, width = x.shape
     groups, taps = weight.shape[1:3]
     patches = F.unfold(x, KERNEL, padding=KERNEL // 2)
@@ -54,7 +54,7 @@ def unfolded(x: Tensor, weight: Tensor) -> Tensor:
 
 
 def shifted(x: Tensor, weight: Tensor) -> Tensor:
-    """Return SKA as a sum of shifted views, in the features' own dtype."""
+    """Return SKA as a sum of shifted views, in the dtype of the features."""
     batch, channels, height, width = x.shape
     groups, taps = weight.shape[1:3]
     padded = F.pad(x, [KERNEL // 2] * 4).view(batch, channels // groups, groups, height + 2, width + 2)
@@ -67,7 +67,7 @@ def shifted(x: Tensor, weight: Tensor) -> Tensor:
 
 @njit(nogil=True)
 def touch(x, weight, y, rest):  # type: ignore[no-untyped-def] # typed by numba
-    """Read `x` and `weight` and write `y`, once; `rest` takes the sum of the weights that are left over."""
+    """Read `x` and `weight` and write `y`, each once; `rest` takes the sum of the remaining weights."""
     total = splat(x, 0)
     for i in range(np.uint64(0), np.uint64(len(x)), lanes(x)):
         store(y, i, multiply_add(load(x, i), load(weight, i), total))
@@ -77,7 +77,7 @@ def touch(x, weight, y, rest):  # type: ignore[no-untyped-def] # typed by numba
 
 
 def memory_floor(pool: ThreadPoolExecutor, threads: int) -> Form:
-    """Return a function that touches its tensors once, on `threads` threads where the batch allows."""
+    """Return a function that touches its tensors once, on up to `threads` threads if the batch allows."""
 
     def run(x: Tensor, weight: Tensor) -> None:
         parts = min(threads, len(x))
@@ -95,7 +95,7 @@ def memory_floor(pool: ThreadPoolExecutor, threads: int) -> Form:
 
 
 def trained(form: Form, grad: Tensor) -> Form:
-    """Return the form with both its gradients."""
+    """Return a form with both gradients."""
 
     def run(x: Tensor, weight: Tensor) -> Any:
         x, weight = x.detach().requires_grad_(), weight.detach().requires_grad_()
@@ -105,7 +105,7 @@ def trained(form: Form, grad: Tensor) -> Form:
 
 
 def medians(forms: dict[str, Form], tensors: Sequence[Tensor], rounds: int) -> dict[str, float]:
-    """Return the median seconds of each form; they take turns, a short one several times in its turn."""
+    """Return the median seconds of each form; forms take turns, short ones several times per turn."""
     repeats, times = {}, defaultdict(list)
     for name, form in forms.items():
         form(*tensors)
@@ -144,7 +144,7 @@ def measure(shape: tuple[int, int], batch: int, args: argparse.Namespace) -> dic
 
 
 def table(title: str, rows: dict[str, dict[str, float]]) -> None:
-    """Print the time of the `cpu` backend and the factors to the other forms, with geometric means."""
+    """Print the time of the `cpu` backend and the factors of the other forms, with geometric means."""
     names = [name for name in FORMS if any(name in times for times in rows.values())]
     print(f"\n{title}\n{'shape':<12}{'cpu, us':>10}" + "".join(f"{name:>10}" for name in names))
     factors = {row: [times[name] / times["cpu"] for name in names] for row, times in rows.items()}
@@ -155,7 +155,7 @@ def table(title: str, rows: dict[str, dict[str, float]]) -> None:
 
 
 def main() -> None:
-    """Measure what was asked for and print a table per setting."""
+    """Measure and print one table per setting."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 32, 128])

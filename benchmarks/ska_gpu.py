@@ -1,8 +1,8 @@
-"""How fast SKA is on a CUDA GPU: our Triton programs, shifted views, the same compiled, and the memory floor.
+"""Speed of SKA on a CUDA GPU: our Triton programs, shifted views, compiled views, and the memory floor.
 
-First the operator at the shapes LSNet gives it, forward and with both gradients, then whole fused models.
-The floor is the time to touch features, weights and result once at the bandwidth that a large copy reaches
-here; the gradients' floor adds reading the result's and touching both others again. Run on an idle GPU:
+First the operator at LSNet's shapes, forward and with both gradients, then whole fused models. The floor is
+the time to touch features, weights and result once at the measured bandwidth of a large copy; with gradients,
+it also reads the result's gradient and touches features and weights again. Run on an idle GPU:
 
     python benchmarks/ska_gpu.py [--channels-last] [--dtypes float16] [--batches 1 256] [--models lsnet_t]
 """
@@ -22,7 +22,7 @@ from lsbench.models.fusion import fuse
 from lsbench.models.ops.ska import ska, ska_backend
 from lsbench.models.ops.ska_reference import ska_reference
 
-#: Channels, height and width of the features, per model of LSNet at 224 pixels.
+#: Channels, height and width of the feature maps, per LSNet model at 224 pixels.
 SHAPES = {
     "lsnet_t": ((128, 14), (256, 7)),
     "lsnet_s": ((192, 14), (320, 7)),
@@ -32,21 +32,21 @@ USERS, TAPS = 8, 9
 
 
 def milliseconds(function: Callable[..., object], *arguments: object) -> float:
-    """Return the median time of a call on the GPU, its caches emptied before every one."""
+    """Return the median time of a call on the GPU, with its caches flushed before each call."""
     from triton.testing import do_bench
 
     return float(do_bench(lambda: function(*arguments), return_mode="median"))
 
 
 def copy_bandwidth() -> float:
-    """Return the bytes per millisecond, read and written, of a copy that no cache holds."""
+    """Return the bandwidth of a copy larger than any cache, in bytes per millisecond read and written."""
     source = torch.empty(2**29, dtype=torch.uint8, device="cuda")
     target = torch.empty_like(source)
     return 2 * source.numel() / milliseconds(target.copy_, source)
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `function` compiled for the one shape it will be called with."""
+    """Return `function` compiled for a single fixed shape."""
     torch.compiler.reset()
     return torch.compile(function, dynamic=False)
 
@@ -88,7 +88,7 @@ def model_row(name: str, batch: int, dtype: torch.dtype, args: argparse.Namespac
 
 
 def settings(args: argparse.Namespace) -> Iterator[tuple[torch.dtype, int]]:
-    """Yield every dtype with every batch size."""
+    """Yield every combination of dtype and batch size."""
     for name in args.dtypes:
         for batch in args.batches:
             yield getattr(torch, name), batch
@@ -97,13 +97,15 @@ def settings(args: argparse.Namespace) -> Iterator[tuple[torch.dtype, int]]:
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--channels-last", action="store_true", help="lay images and features out that way")
+    parser.add_argument(
+        "--channels-last", action="store_true", help="use channels_last for images and features"
+    )
     parser.add_argument("--dtypes", nargs="+", default=["float32", "float16", "bfloat16"])
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 32, 256])
     parser.add_argument("--models", nargs="+", choices=SHAPES, default=list(SHAPES))
     args = parser.parse_args()
     if not torch.cuda.is_available():
-        sys.exit("ska_gpu needs a CUDA device, and torch finds none here; run it on a machine with a GPU")
+        sys.exit("ska_gpu: expected a CUDA device, torch found none; run it on a machine with a GPU")
     args.bandwidth = copy_bandwidth()
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, copy {args.bandwidth / 1e9:.2f} TB/s")
     columns = "".join(f"{word:>10}" for word in ("floor", "triton", "shifts", "compiled"))

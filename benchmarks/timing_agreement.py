@@ -1,10 +1,10 @@
-"""Does a timing of lsbench agree with independent harnesses on the same model, batch and threads?
+"""Agreement of lsbench's timings with independent harnesses on the same model, batch and threads.
 
-The harnesses take turns within each round, in a changing order, on the same model and images in this process:
-lsbench's session as its measuring process runs it, `torch.utils.benchmark` (`blocked_autorange`, medians of
-blocks), and timm's `benchmark.py`, a script of timm's repository that is not in its wheel: give its path.
-With --apart, lsbench also measures in a fresh process as a job does, and `torch.utils.benchmark` in one of
-its own. Shown are medians over rounds, and the median and quartiles of the ratios to torch's within each
+The harnesses take turns within each round, in alternating order, on the same model and images in this
+process: lsbench's session as its measuring process runs it, `torch.utils.benchmark` (`blocked_autorange`,
+medians of blocks), and timm's `benchmark.py`, a script in timm's repository that its wheel lacks: give its
+path. With --apart, lsbench and `torch.utils.benchmark` also measure in fresh processes, as a job does. The
+table shows medians over rounds, and the median and quartiles of the ratios to torch's harness within each
 round. Run on an idle machine:
 
     python benchmarks/timing_agreement.py [--model lsnet_t] [--batch 1] [--size 224] [--threads 1]
@@ -39,12 +39,12 @@ Harness = Callable[[], float]
 
 
 def median_of(reply: Reply) -> float:
-    """Return the median of all samples; torch's harness marks none, so none is left out here."""
+    """Return the median of all samples, disturbed ones included, since torch's harness marks none."""
     return statistics.median(reply.seconds)
 
 
 def lsbench_here(model: nn.Module, images: Tensor, request: Request) -> Harness:
-    """Return lsbench's session on a model of this process."""
+    """Return a call of lsbench's session on a model in this process."""
 
     def run() -> float:
         watch = Watch(HostLoad(), None, max_other_cpus=request.budget.max_other_cpus)
@@ -55,13 +55,13 @@ def lsbench_here(model: nn.Module, images: Tensor, request: Request) -> Harness:
 
 
 def torch_here(model: nn.Module, images: Tensor, threads: int, seconds: float) -> Harness:
-    """Return torch's own harness on a model of this process."""
+    """Return a call of torch's own harness on a model in this process."""
     timer = benchmark.Timer("model(images)", globals={"model": model, "images": images}, num_threads=threads)
     return lambda: float(timer.blocked_autorange(min_run_time=seconds).median)
 
 
 def torch_apart(request: Request) -> Harness:
-    """Return torch's own harness in a fresh process: this file, asked by JSON."""
+    """Return a call of torch's own harness in a fresh process, which runs this file."""
     command = [sys.executable, __file__, "--answer", request.model_dump_json()]
 
     def run() -> float:
@@ -72,18 +72,18 @@ def torch_apart(request: Request) -> Harness:
 
 
 def answer(request: Request) -> None:
-    """Print the seconds that torch's harness finds in this process."""
+    """Print the seconds measured by torch's harness in this process."""
     torch.set_num_threads(request.setting.threads)
     with torch.inference_mode():
         model = create_subject(request.subject, request)
         images = create_images(request.batch_size, request.img_size, request.setting, request.device)
         run = torch_here(model, images, request.setting.threads, request.budget.max_s)
-        run()  # a warm-up as long as what counts
+        run()  # warm-up, as long as the measurement
         print(run())
 
 
 def timm_here(path: str, model: nn.Module, images: Tensor, name: str, device: str) -> Harness:
-    """Return timm's harness on a model of this process; it gives the mean of 40 passes, as it is."""
+    """Return a call of timm's harness on a model in this process: the unchanged mean of 40 passes."""
     spec = importlib.util.spec_from_file_location("timm_benchmark", path)
     if spec is None or spec.loader is None:
         raise SystemExit(f"{path}: cannot be imported")
@@ -93,12 +93,12 @@ def timm_here(path: str, model: nn.Module, images: Tensor, name: str, device: st
     runner = module.InferenceBenchmarkRunner(
         name, device=device, batch_size=len(images), num_bench_iter=40, img_size=images.shape[-1]
     )
-    runner.model, runner.scripted = model, True  # as for a scripted model it then counts no FLOPs
+    runner.model, runner.scripted = model, True  # skips the FLOP count, as for a scripted model
     return lambda: float(runner.run()["step_time"]) / 1e3
 
 
 def in_rounds(harnesses: dict[str, Harness], rounds: int) -> dict[str, list[float]]:
-    """Return the seconds that each harness found in each round; every other round runs backwards."""
+    """Return the seconds of each harness in each round; every other round runs in reverse order."""
     found: dict[str, list[float]] = {name: [] for name in harnesses}
     for number in range(rounds):
         for name in list(harnesses)[:: 1 if number % 2 else -1]:
@@ -118,7 +118,7 @@ def show(found: dict[str, list[float]]) -> None:
 
 
 def main() -> None:
-    """Let the harnesses take turns and print what each found."""
+    """Let the harnesses take turns and print their results."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="lsnet_t")
     parser.add_argument("--batch", type=int, default=1)

@@ -1,10 +1,10 @@
-"""Seconds of an epoch in lsbench's training loop, beside a bare PyTorch loop and one of timm's own parts.
+"""Seconds per epoch of lsbench's training loop, a bare PyTorch loop, and a loop made of timm's parts.
 
-The three train the same model with the same optimizer, loss and batches; they take turns within each round,
-in a changing order, each with a fresh model of the same seed. `lsbench` is the Trainer as a train job has it:
-events, watched losses, and a checkpoint at the end of each epoch, whose share is shown apart. `timm` is the
-loop of timm's training script, made of the installed package's parts. Ratios are taken within a round; shown
-are their median and quartiles. Run on an idle machine:
+All three train the same model with the same optimizer, loss and batches. They take turns within each round,
+in alternating order, each with a fresh model of the same seed. `lsbench` is the Trainer of a train job:
+events, loss monitoring, and a checkpoint after each epoch, whose time is also shown separately. `timm` is the
+loop of timm's training script, built from the installed package. The table shows the median and quartiles of
+the ratios within each round. Run on an idle machine:
 
     python benchmarks/training_loop.py [--model lsnet_nano] [--threads 2] [--rounds 9] [--updates 60]
 """
@@ -33,13 +33,13 @@ from lsbench.engine.recipe import Recipe
 from lsbench.engine.trainer import Trainer
 from lsbench.models.factory import create_model
 
-#: Model -> (image size, batch): one for small images, and one at the paper's size.
+#: Model -> (image size, batch size): one model for small images, and one at the paper's size.
 SETTINGS = {"lsnet_nano": (32, 64), "lsnet_t": (224, 16)}
 NUM_CLASSES = 10
 
 
 class Batches:
-    """Random images in memory, normalised anew for every batch as a loader does."""
+    """Random images in memory, normalised for every batch as a loader does."""
 
     def __init__(self, updates: int, batch: int, size: int) -> None:
         generator = torch.Generator().manual_seed(0)
@@ -59,7 +59,7 @@ class Batches:
 
 
 def lsbench_loop(model: nn.Module, batches: Batches, recipe: Recipe) -> tuple[float, float]:
-    """Return the seconds of an epoch, and those of them that its checkpoint took."""
+    """Return the seconds of an epoch, and the seconds of its checkpoint."""
     saved: list[float] = []
 
     class Timed(Checkpoints):
@@ -77,7 +77,7 @@ def lsbench_loop(model: nn.Module, batches: Batches, recipe: Recipe) -> tuple[fl
 
 
 def bare_loop(model: nn.Module, batches: Batches, recipe: Recipe) -> tuple[float, float]:
-    """Return the seconds of an epoch in a loop that does nothing but train, and add up the loss."""
+    """Return the seconds of an epoch in a loop that only trains and sums the loss."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
     criterion = nn.CrossEntropyLoss(label_smoothing=recipe.smoothing)
     model.train()
@@ -130,7 +130,7 @@ LOOPS: dict[str, Callable[[nn.Module, Batches, Recipe], tuple[float, float]]] = 
 
 
 def fresh_model(name: str, size: int) -> nn.Module:
-    """Return the model with the same random weights each time."""
+    """Return the model with fixed random weights."""
     torch.manual_seed(0)
     return create_model(name, num_classes=NUM_CLASSES, img_size=size)
 
@@ -156,11 +156,11 @@ def measure(name: str, rounds: int, updates: int) -> None:
         ratios = [a / b for a, b in zip(found, seconds["bare PyTorch"], strict=True)]
         low, middle, high = statistics.quantiles(ratios, n=4)
         print(f"{loop:<14} {statistics.median(found):>9.3f} {middle:>7.3f}  {low:.3f} to {high:.3f}")
-    print(f"the checkpoint of an epoch took {statistics.median(saved):.3f} s of lsbench's")
+    print(f"lsbench's checkpoint took {statistics.median(saved):.3f} s per epoch")
 
 
 def main() -> None:
-    """Measure what the command line asks for."""
+    """Run the benchmark with the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", choices=SETTINGS, action="append")
     parser.add_argument("--threads", type=int, default=2)

@@ -1,4 +1,4 @@
-"""The verb ``analyze``: look into one model without a suite."""
+"""The verb ``analyze``: analyze one model without a suite."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ def analyze(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="See `lsbench list models`.")],
     mixer: Annotated[str | None, typer.Option(metavar="NAME", help="Token mixer.")] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Weights. Default: random ones of seed 0.")
+        Path | None, typer.Option(metavar="FILE", help="Weights. Default: random ones from seed 0.")
     ] = None,
     is_pretrained: Annotated[
-        bool, typer.Option("--pretrained", help="The weights that the model's makers publish.")
+        bool, typer.Option("--pretrained", help="Use the weights published by the model's authors.")
     ] = False,
-    images: Annotated[int, typer.Option(min=1, metavar="N", help="Images looked at.")] = 50,
-    dataset: Annotated[str, typer.Option(metavar="NAME", help="Where they are from.")] = "fashion_scenes",
+    images: Annotated[int, typer.Option(min=1, metavar="N", help="Image count.")] = 50,
+    dataset: Annotated[str, typer.Option(metavar="NAME", help="Data set of the images.")] = "fashion_scenes",
     data: DataOpt = None,
-    img_size: Annotated[int, typer.Option(min=8, metavar="PX", help="Side of the image.")] = 224,
-    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Images at a time.")] = 10,
+    img_size: Annotated[int, typer.Option(min=8, metavar="PX", help="Image size in pixels.")] = 224,
+    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Batch size.")] = 10,
     threads: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="CPU threads; default: all.")
     ] = None,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DIR", help="Where arrays and picture go.")
+        Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for arrays and picture.")
     ] = Path("."),
     as_json: JsonOpt = False,
 ) -> None:
-    """Look into one model; write KIND.npz, KIND.png and KIND.svg, and print the numbers.
+    """Analyze one model: write KIND.npz, KIND.png and KIND.svg, and print the numbers.
 
-    Where a trained variant of a suite is wanted, `analyze` is one of its jobs.
+    To analyze the trained variants of a suite, add the job `analyze` to it.
     """
     _check_names(kind, model, mixer, dataset)
     weights = "pretrained" if is_pretrained or checkpoint else "fresh"
@@ -61,7 +61,7 @@ def analyze(
     variant |= {"label": f"{model}, {mixer}" if mixer else model, "dataset": _data(dataset, img_size, images)}
     settings = {"kind": kind, "num_images": images, "batch_size": batch_size, "weights": weights}
     with warnings.catch_warnings(), _progress() as emit:
-        warnings.simplefilter("ignore", FutureWarning)  # of torch about itself
+        warnings.simplefilter("ignore", FutureWarning)  # torch warns about its own code
         records = _run(variant, settings, output, data, threads, emit)
     for record in records:
         if as_json:
@@ -87,7 +87,7 @@ def _check_names(kind: str, model: str, mixer: str | None, dataset: str) -> None
 
 
 def _data(name: str, img_size: int, images: int) -> dict[str, Any]:
-    """Return the settings of a data set; of one that is composed, only as many images as are looked at."""
+    """Return the settings of a data set; a generated one gets only the images that are analyzed."""
     spec = DATASETS.load(name).spec
     settings: dict[str, Any] = {"name": name, "img_size": img_size}
     if "test_images" in spec.model_fields:
@@ -127,7 +127,7 @@ def _run(
 
 
 def _context(variant: dict[str, Any], spec: Any, output: Path, data: Path | None, emit: Emit) -> JobContext:
-    """Return the context of a job of no suite: it has no id."""
+    """Return the context of a job outside of a suite, without an id."""
     from lsbench.core.job import Job, JobContext, Resources, Variant
 
     job = Job(
@@ -148,7 +148,7 @@ def _context(variant: dict[str, Any], spec: Any, output: Path, data: Path | None
 
 @contextmanager
 def _progress() -> Iterator[Emit]:
-    """Show the images that are done as a bar on stderr."""
+    """Show a progress bar of the images on stderr."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

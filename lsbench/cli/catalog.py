@@ -1,7 +1,7 @@
-"""Regenerate ``catalog.json``: every model name, and what our models and the shipped suites' rows cost.
+"""Regenerate ``catalog.json``: all model names, and the MACs of our models and of the shipped suites' rows.
 
-The planning half reads it without importing torch. Run ``python -m lsbench.cli.catalog`` after adding a
-mixer, a model or a row of a shipped suite, changing a size, or moving to another version of timm.
+Planning reads it without importing torch. Run ``python -m lsbench.cli.catalog`` after adding a mixer, a
+model or a row of a shipped suite, changing a size, or moving to another version of timm.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from lsbench.suite.loader import load_suite, preset_names, shipped_suites
 CATALOG = PACKAGE_ROOT / "core" / "catalog.json"
 NUM_CLASSES = 1000
 
-#: What changes a model's cost: its identity, as ``Variant.model_identity`` gives it, and the image size.
+#: Everything that changes a model's cost: the result of ``Variant.model_identity``, and the image size.
 Setting = tuple[Mapping[str, Any], int]
 
 
 def default_img_size(name: str) -> int:
-    """Return the image size in pixels that one of lsbench's models is made for."""
+    """Return the default image size of one of lsbench's models, in pixels."""
     cfg: Any = timm.get_pretrained_cfg(name)
     return int(cfg.input_size[-1])
 
@@ -44,7 +44,7 @@ def setting_key(setting: Setting) -> str:
 
 
 def measure_macs(setting: Setting) -> int:
-    """Return the MACs of one image with three channels, 1000 classes."""
+    """Return the MACs of one image with three channels and 1000 classes."""
     identity, size = setting
     args = {key: value for key, value in identity.get("model_args", {}).items() if key not in WEIGHTS}
     model = create_model(
@@ -59,7 +59,7 @@ def measure_macs(setting: Setting) -> int:
 
 
 def family_settings() -> Iterator[Setting]:
-    """Yield every model that takes a mixer with every mixer, at the model's own image size."""
+    """Yield every model that takes a mixer with every mixer, at the model's default image size."""
     for name in PLUGGABLE_MODELS:
         for mixer in MIXERS.own_names():
             yield {"model": name, "mixer": mixer}, default_img_size(name)
@@ -69,7 +69,7 @@ def suite_settings(suite: str) -> Iterator[Setting]:
     """Yield the setting of every row of every preset of a shipped suite.
 
     Raises:
-        ConfigError: If the suite names what does not exist.
+        ConfigError: If the suite names something unknown.
     """
     for preset in preset_names(suite):
         for variant in load_suite(suite, preset=preset).variants:
@@ -77,7 +77,7 @@ def suite_settings(suite: str) -> Iterator[Setting]:
 
 
 def write_catalog(macs: Mapping[str, int]) -> None:
-    """Write names and costs beside this file, and let this process see them."""
+    """Write names and costs to the catalog, and reload it in this process."""
     names = {
         "timm": timm.__version__,
         "pluggable": sorted(PLUGGABLE_MODELS),
@@ -88,7 +88,7 @@ def write_catalog(macs: Mapping[str, int]) -> None:
 
 
 def main() -> int:
-    """Write the catalog; takes minutes. What cannot be counted is named on stderr, and the code is 1."""
+    """Write the catalog, in minutes. Models that cannot be counted go to stderr, and the code is 1."""
     write_catalog(read_catalog()["macs"])  # a suite can name a new model only when its name is known
     settings, problems = list(family_settings()), []
     for suite in shipped_suites():

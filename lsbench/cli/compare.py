@@ -1,4 +1,4 @@
-"""The verbs `compare` and `verify`: two sets of results, or ours and the published ones, side by side."""
+"""The verbs ``compare`` and ``verify``: compare two sets of results, or ours with published ones."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from lsbench.core.errors import NothingMeasuredError
 
 
 class TextFormat(StrEnum):
-    """How a comparison is written."""
+    """Output formats of a comparison."""
 
     console = "console"
     markdown = "markdown"
     json = "json"
 
 
-FormatOpt = Annotated[TextFormat, typer.Option("--format", help="How it is written.")]
-OutputOpt = Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="Where to; - is stdout.")]
+FormatOpt = Annotated[TextFormat, typer.Option("--format", help="Output format.")]
+OutputOpt = Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="Output file; - is stdout.")]
 SIDE = "A results folder, a suite with results, SUITE@COMMIT, or a commit."
 
 
 def compare(
     a: Annotated[str, typer.Argument(metavar="A", help=SIDE)],
-    b: Annotated[str, typer.Argument(metavar="B", help="The same of the other side.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The other side, given the same way.")],
     format_name: FormatOpt = TextFormat.console,
     output: OutputOpt = "-",
     preset: Annotated[str | None, typer.Option(metavar="NAME", help="Preset of both sides.")] = None,
     results: ResultsOpt = RESULTS,
 ) -> None:
-    """Compare two suites, results folders or commits: each difference with its interval, and in words."""
+    """Compare two suites, results folders or commits: each difference with its interval and a verdict."""
     from lsbench.rendering.side_by_side import HEADER, beside_json, beside_notes, beside_rows, table_text
     from lsbench.tables.side_by_side import compare_sources, find_source
 
@@ -58,7 +58,7 @@ def verify(
     output: OutputOpt = "-",
     results: ResultsOpt = RESULTS,
 ) -> None:
-    """Compare results with the published numbers: each reproduces, differs, or cannot be told yet."""
+    """Compare results with published numbers: each reproduces, differs, or is undecided."""
     from lsbench.rendering.side_by_side import table_text
     from lsbench.store.results import find_results
     from lsbench.tables.published.verification import HEADER, verification_counts, verification_rows

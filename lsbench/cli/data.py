@@ -1,4 +1,4 @@
-"""The verbs of ``lsbench data``: look at a data set, and write one that is generated as plain folders."""
+"""The verbs of ``lsbench data``: check a data set, or write a generated one as plain folders."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lsbench.data.dataset import DatasetPlugin, DatasetSpec, ImageFolders
     from lsbench.data.preflight import Report
 
-data_app = typer.Typer(help="Look at data sets, or write generated ones.", no_args_is_help=True)
+data_app = typer.Typer(help="Check data sets, or write generated ones.", no_args_is_help=True)
 
 NameArg = Annotated[str, typer.Argument(metavar="NAME", help="A data set, see `lsbench list datasets`.")]
 SettingsOpt = Annotated[
@@ -32,7 +32,7 @@ def check(
     name: NameArg,
     path: Annotated[
         Path | None,
-        typer.Argument(metavar="[PATH]", help="Its folder; default: below --data, or the cache."),
+        typer.Argument(metavar="[PATH]", help="Folder of the data set; default: below --data, or the cache."),
     ] = None,
     data: DataOpt = None,
     settings: SettingsOpt = None,
@@ -41,9 +41,9 @@ def check(
     ] = False,
     as_json: JsonOpt = False,
 ) -> None:
-    """Look at a data set: classes, images, sizes, modes, a hash to compare machines by, what is wrong.
+    """Check a data set: classes, images, sizes, modes, a hash for comparing machines, and problems.
 
-    Ends with 0 if it can be used, else with 2; without the data, it says how to get it.
+    Exits with 0 if the data set is usable, else with 2; if it is missing, says how to get it.
     """
     report = _examine(name, path, data, settings or [], is_complete)
     if as_json:
@@ -58,17 +58,19 @@ def check(
 @data_app.command()
 def write(
     name: NameArg,
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; new or empty.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new or empty folder.")],
     settings: SettingsOpt = None,
 ) -> None:
-    """Write a generated data set as plain class folders, to look at or to use elsewhere."""
+    """Write a generated data set as plain class folders, to view or use elsewhere."""
     from lsbench.data.cache import cache_root
     from lsbench.data.loading.image_list import list_images
 
     plugin, spec = _load(name, None, settings or [], is_generated=True)
     folders = plugin.prepare(spec, None)
     if not folders.root.resolve().is_relative_to(cache_root().resolve()):
-        raise UsageError(f"{name}: expected a generated data set, found one that lies in {folders.root}")
+        raise UsageError(
+            f"{name}: expected a generated data set, found one with files of its own in {folders.root}"
+        )
     _copy(folders.root, folder.absolute())
     counts = [f"{len(list_images(folders, split))} {split}" for split in folders.splits]
     typer.echo(f"{name}: {', '.join(counts)} images in {folder}")
@@ -86,7 +88,7 @@ def _examine(
     copy = _moved(plugin.prepare(spec, None), path.absolute())
     if absent := [place for place in copy.splits.values() if not place.is_dir()]:
         raise UsageError(
-            f"expected {name} in {absent[0]}, found no such folder; write it with `lsbench data write {name} "
+            f"expected {name} in {absent[0]}, found no folder; write it with `lsbench data write {name} "
             f"{path}`, or leave PATH out"
         )
     return check_folders(copy, name, is_complete=is_complete)
@@ -99,7 +101,7 @@ def _load(
 
     Raises:
         ConfigError: If the data set or a setting does not exist, or a value is wrong.
-        UsageError: If a data set is asked for that is not generated, or needs a folder.
+        UsageError: If the data set is not generated, or needs a folder.
     """
     import yaml
     from pydantic import ValidationError
@@ -118,11 +120,11 @@ def _load(
         if not equals:
             raise UsageError(f"--set {text}: expected KEY=VALUE, e.g. img_size=64")
         values[key] = yaml.safe_load(value)
-        values.lines[key] = 0  # what problems know the command line by
+        values.lines[key] = 0  # stands for the command line in messages
     if path is not None and "root" in fields:
         values["root"] = path.absolute()
     if "root" in fields and fields["root"].is_required() and "root" not in values:
-        raise UsageError(f"{name}: expected the folder that it lies in: `lsbench data check {name} PATH`")
+        raise UsageError(f"{name}: expected the folder of the data set: `lsbench data check {name} PATH`")
     problems = Problems(name, values)
     try:
         return plugin, plugin.spec.model_validate(values)
@@ -139,13 +141,13 @@ def _moved(folders: ImageFolders, root: Path) -> ImageFolders:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy what is not hidden; an interrupted copy leaves nothing under the name of the target.
+    """Copy all files that are not hidden; an interrupted copy leaves no target folder behind.
 
     Raises:
-        UsageError: If the target holds something, or cannot be written.
+        UsageError: If the target is not empty, or cannot be written.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UsageError(f"expected a new or empty folder, found that {target} holds something; name another")
+        raise UsageError(f"expected a new or empty folder, found files in {target}; name another")
     try:
         with atomic_folder(target) as part:
             shutil.copytree(source, part, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
@@ -154,7 +156,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _lines(report: Report) -> Iterator[str]:
-    """Yield a report for people."""
+    """Yield a report as lines for display."""
     if report.root is not None:
         masked = f" (models know {report.known_classes})" if report.classes < report.known_classes else ""
         yield f"ok   {report.name}: {report.classes} classes{masked} in {report.root}"
@@ -165,9 +167,9 @@ def _lines(report: Report) -> Iterator[str]:
             for width, height in (report.sizes.smallest, report.sizes.median, report.sizes.largest)
         )
         modes = ", ".join(f"{count} {mode}" for mode, count in report.modes.items())
-        yield f"ok   looked at: {report.looked_at} images ({modes})"
+        yield f"ok   checked: {report.looked_at} images ({modes})"
         yield f"ok   pixels: {smallest} to {largest}, median {middle}"
-        yield f"ok   sha256 of those: {report.sha256}"
+        yield f"ok   sha256 of the checked images: {report.sha256}"
     for note in report.notes:
         yield f"note {note}"
     for problem in report.problems:

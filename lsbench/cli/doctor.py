@@ -1,4 +1,4 @@
-"""The verb ``doctor``: what lsbench finds on this machine, and what is wrong with it."""
+"""The verb ``doctor``: show this machine's software, hardware and data, and any problems."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOW_DISK_BYTES = 5 * 2**30
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One line of the doctor: what, what was found, and whether it is good."""
+    """One line of the doctor: a name, the finding, and whether it is good."""
 
     what: str
     found: str
@@ -35,7 +35,7 @@ class Diagnosis:
 
 
 def doctor(results: ResultsOpt = RESULTS, data: DataOpt = None, as_json: JsonOpt = False) -> None:
-    """Show what this machine has, and what is wrong with it."""
+    """Show this machine's software, hardware and data, and any problems."""
     bad = 0
     for finding in examine(results, data):
         bad += not finding.is_good
@@ -48,11 +48,11 @@ def doctor(results: ResultsOpt = RESULTS, data: DataOpt = None, as_json: JsonOpt
 
 
 def examine(results: Path, data_root: Path | None) -> Iterator[Diagnosis]:
-    """Yield what there is on this machine.
+    """Yield the findings on this machine.
 
     Args:
         results: The results folder that a run would use.
-        data_root: Folder under which large data sets lie, or None.
+        data_root: Folder of the large data sets, or None.
     """
     version = code_version()
     yield Diagnosis("lsbench", f"{version['lsbench']} ({version['git_sha'] or 'installed'})")
@@ -70,7 +70,7 @@ def examine(results: Path, data_root: Path | None) -> Iterator[Diagnosis]:
 
 
 def _imports() -> Iterator[Diagnosis]:
-    """Import what breaks most often when versions do not match."""
+    """Import the packages that break most often when versions do not match."""
     for name in ("torchvision", "ray", "imagecorruptions"):
         try:
             with warnings.catch_warnings():
@@ -107,7 +107,7 @@ def _datasets(data_root: Path | None) -> Iterator[Diagnosis]:
         try:
             spec = plugin.spec.model_validate({"name": name})
         except ValueError:
-            continue  # it needs settings that only a suite can give
+            continue  # it needs settings that only a suite has
         try:
             yield Diagnosis(
                 f"data set {name}", f"ready, fingerprint {plugin.fingerprint(spec, data_root)[:12]}"
@@ -117,7 +117,7 @@ def _datasets(data_root: Path | None) -> Iterator[Diagnosis]:
 
 
 def _outside_plugins() -> Iterator[Diagnosis]:
-    """Yield each plug-in of another package: where it comes from, or why it cannot be used."""
+    """Yield each plug-in of another package: its origin, or the reason why it cannot be used."""
     for plugins in LIGHT:
         for name in plugins.outside_names():
             problem = plugins.problem(name)

@@ -1,4 +1,4 @@
-"""The verb `gate`: measure what is missing, compare it with a baseline, and measure suspects once more."""
+"""The verb ``gate``: run missing jobs, compare with a baseline, and measure suspects once more."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ EXAMPLE = "e.g. `- {metric: top1, min_effect: 0.005}`"
 
 @dataclass(frozen=True)
 class _Runner:
-    """How jobs are run, if they are.
+    """Runs jobs, if that is allowed.
 
     Attributes:
         may_run: False with ``--no-run``.
@@ -58,7 +58,7 @@ class _Runner:
     may_run: bool
 
     def run(self, graph: JobGraph, only: Sequence[str] = ()) -> ResultsFolder:
-        """Run what is missing, unless nothing may be run; return the results folder."""
+        """Run the missing jobs, unless running is off; return the results folder."""
         from lsbench.scheduler.run import RunOptions, results_folder
 
         if self.may_run:
@@ -74,22 +74,24 @@ def gate(
     suite: SuiteArg,
     baseline: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="What to compare with. Default: <results>/baselines/<suite>.json"),
+        typer.Option(metavar="FILE", help="The baseline. Default: <results>/baselines/<suite>.json"),
     ] = None,
     update_baseline: Annotated[
         bool, typer.Option("--update-baseline", help="Write the baseline instead of comparing with it.")
     ] = False,
-    no_run: Annotated[bool, typer.Option("--no-run", help="Run nothing, judge what is there.")] = False,
+    no_run: Annotated[
+        bool, typer.Option("--no-run", help="Run nothing, judge the existing results.")
+    ] = False,
     format_name: Annotated[
-        GateFormat, typer.Option("--format", help="How the judgement is written.")
+        GateFormat, typer.Option("--format", help="Output format of the judgement.")
     ] = GateFormat.console,
     output: Annotated[
-        str, typer.Option("-o", "--output", metavar="FILE", help="Where to; - is stdout.")
+        str, typer.Option("-o", "--output", metavar="FILE", help="Output file; - is stdout.")
     ] = "-",
-    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML there as well.")] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write JUnit XML.")] = None,
     history: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Parquet file of all nights. Default: in the results folder."),
+        typer.Option(metavar="FILE", help="Parquet file with all nights. Default: in the results folder."),
     ] = None,
     preset: PresetOpt = "default",
     results: ResultsOpt = RESULTS,
@@ -100,15 +102,15 @@ def gate(
     scheduler: SchedulerOpt = Scheduler.ray,
     max_parallel: MaxParallelOpt = None,
 ) -> None:
-    """Compare a suite with a baseline: run what is missing, and alarm only if something got worse."""
+    """Compare a suite with a baseline: run missing jobs, and fail only if something got worse."""
     from lsbench.gate.baseline import default_path, read_baseline
     from lsbench.gate.verdict import exit_code
 
     graph = create_graph(suite, preset, overrides, limit, data)
     if not graph.suite.gate:
-        raise ConfigError(f"{suite}: no rules to judge by: give it a section `gate` with {EXAMPLE}")
+        raise ConfigError(f"{suite}: no rules for the gate: add a section `gate` with {EXAMPLE}")
     if graph.suite.search is not None:
-        raise UsageError(f"{suite}: it searches settings; judge the tuned suite that it writes")
+        raise UsageError(f"{suite}: it is a search; judge the tuned suite that it writes")
     path = baseline or default_path(results, graph.suite.name, graph.suite.preset)
     runner = _Runner(graph, results, scheduler, address, max_parallel, may_run=not no_run)
     if update_baseline:
@@ -124,7 +126,7 @@ def gate(
 
 
 def _judge(runner: _Runner, folder: ResultsFolder, before: Baseline) -> tuple[Judgement, list[str]]:
-    """Return the judgement, suspects measured twice, and the labels of jobs without a result."""
+    """Return the judgement after measuring suspects twice, and the labels of jobs without a result."""
     from lsbench.gate.collect import collect_rows, jobs_not_done
     from lsbench.gate.judge import Judgement, judge
     from lsbench.gate.notes import commits, describe, mark_stale
@@ -143,7 +145,7 @@ def _judge(runner: _Runner, folder: ResultsFolder, before: Baseline) -> tuple[Ju
 def _sure(
     runner: _Runner, folder: ResultsFolder, before: Baseline, rows: list[GateRow], first: Judgement
 ) -> list[Finding]:
-    """Return the findings of a judgement with every suspected regression measured once more."""
+    """Return the findings after measuring every suspected regression once more."""
     from lsbench.gate.collect import collect_rows
     from lsbench.gate.judge import judge
     from lsbench.gate.recheck import jobs_behind, lend_needs, recheck_graph, with_second, with_second_rows
@@ -171,11 +173,11 @@ def _code_here() -> str | None:
 
 
 def _update(runner: _Runner, path: Path) -> None:
-    """Write the baseline; whatever is wrong with the results leaves an old one as it was.
+    """Write the baseline; if the results have a problem, the old one stays unchanged.
 
     Raises:
         JobsFailedError: If a job has no result.
-        InconclusiveError: If a number could not be measured, or was by other code.
+        InconclusiveError: If a number could not be measured, or was measured by other code.
         UsageError: If no job measures the metric of a rule.
     """
     import lsbench
@@ -185,7 +187,7 @@ def _update(runner: _Runner, path: Path) -> None:
 
     suite = runner.graph.suite
     folder = runner.run(runner.graph)
-    kept = f"{path} is left as it was"
+    kept = f"{path} is unchanged"
     not_done = jobs_not_done(folder)
     if not_done:
         raise JobsFailedError(f"{len(not_done)} jobs have no result, e.g. {not_done[0]}; {kept}")
@@ -198,7 +200,7 @@ def _update(runner: _Runner, path: Path) -> None:
 def _remember(
     judgement: Judgement, folder: ResultsFolder, history: Path | None, *, is_written: bool
 ) -> Judgement:
-    """Return the judgement with the trends of its rows; a run is added to the history first."""
+    """Return the judgement with the trends of its rows, after adding a run to the history."""
     from lsbench.gate.history import add_night, trends
     from lsbench.tables.nights import FILE, read_nights
 
@@ -208,7 +210,7 @@ def _remember(
 
 
 def _show(judgement: Judgement, format_name: GateFormat, output: str, junit: Path | None) -> None:
-    """Write the judgement where it was asked for; what goes into a file is also told on the console."""
+    """Write the judgement to the output; a judgement in a file is also shown on the console."""
     from lsbench.gate.renderers import RENDERERS
 
     text = RENDERERS[format_name](judgement)

@@ -1,4 +1,4 @@
-"""The verb ``list``: everything that can be named in a suite."""
+"""The verb ``list``: the names that can be used in a suite."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from lsbench.cli.options import JsonOpt, Listing
 
 def list_names(
     what: Annotated[Listing, typer.Argument(help="What to list.")],
-    glob: Annotated[
-        str, typer.Argument(metavar="[GLOB]", help="Only names like this, e.g. 'repvit*'.")
-    ] = "*",
+    glob: Annotated[str, typer.Argument(metavar="[GLOB]", help="Only matching names, e.g. 'repvit*'.")] = "*",
     as_json: JsonOpt = False,
 ) -> None:
-    """List what can be named in a suite."""
+    """List the names that can be used in a suite."""
     from fnmatch import fnmatchcase
 
     from lsbench.suite.listing import named_things

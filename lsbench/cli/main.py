@@ -1,4 +1,4 @@
-"""The command line: its verbs, and how an error becomes an exit code."""
+"""The command line: its verbs, and the exit codes of errors."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from lsbench.cli.validate import validate
 from lsbench.cli.why import why
 from lsbench.core.errors import ExitCode, LsbenchError
 
-#: The verbs by what a user is about to do, in the order in which they are met.
+#: The verbs by purpose, in the order in which a user meets them.
 VERBS: dict[str, dict[str, Callable[..., Any]]] = {
     "Run a suite": {"run": run, "plan": plan, "status": status, "report": report},
     "Judge its results": {"compare": compare, "verify": verify, "why": why, "gate": gate},
-    "Look at one model": {"profile": profile, "analyze": analyze},
+    "Inspect one model": {"profile": profile, "analyze": analyze},
     "Write a suite": {"list": list_names, "validate": validate, "schema": schema},
     "Add something of your own": {"new": new},
-    "Look at data and this machine": {"doctor": doctor},
+    "Check data and this machine": {"doctor": doctor},
 }
 
 app = typer.Typer(
@@ -49,9 +49,9 @@ app = typer.Typer(
 for _panel, _verbs in VERBS.items():
     for _name, _verb in _verbs.items():
         app.command(_name, rich_help_panel=_panel)(_verb)
-app.add_typer(data_app, name="data", rich_help_panel="Look at data and this machine")
+app.add_typer(data_app, name="data", rich_help_panel="Check data and this machine")
 
-#: The base of typer's usage errors, whichever click it stands on.
+#: The base class of typer's usage errors, whatever click it uses.
 CommandLineError: type[Exception] = typer.BadParameter.__bases__[0].__bases__[0]
 
 
@@ -71,7 +71,7 @@ def main() -> None:
     """Run the command line and exit; every expected error is one line on stderr."""
     code = run_command(sys.argv[1:])
     if code == ExitCode.INTERRUPTED:
-        # Everything is closed; but Ray's native threads may crash at exit if its start was cut short.
+        # Everything is closed, but Ray's native threads may crash at exit if its start was interrupted.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

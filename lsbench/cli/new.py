@@ -82,7 +82,7 @@ REGISTRIES: dict[Kind, Registry] = {
 
 @dataclass(frozen=True)
 class Target:
-    """Where a plug-in goes: the import path of its module, its file, and the file of its test."""
+    """The place of a plug-in: the import path of its module, its file, and the file of its test."""
 
     module: str
     file: Path
@@ -90,14 +90,14 @@ class Target:
 
 
 def new(
-    kind: Annotated[Kind, typer.Argument(help="What to write.")],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name in suites and of its file.")],
+    kind: Annotated[Kind, typer.Argument(help="Kind of plug-in.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name in suites, and of the file.")],
     package: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder of a package, created if needed; without: this checkout."),
+        typer.Option(metavar="DIR", help="Folder of a package, created if needed; default: this checkout."),
     ] = None,
 ) -> None:
-    """Write a working plug-in and its test from a template, to be changed into yours."""
+    """Write a working plug-in and its test from a template, as a start for your own."""
     target = create_plugin(kind, name, package)
     typer.echo(f"written: {target.file}\nwritten: {target.test}")
     if package is None:
@@ -110,25 +110,25 @@ def new(
 
 
 def create_plugin(kind: Kind, name: str, package: Path | None) -> Target:
-    """Write a plug-in and its test, and with a package its entry point; return where they are.
+    """Write a plug-in and its test, with an entry point if it is in a package; return their place.
 
     Args:
-        kind: What to write.
+        kind: Kind of plug-in.
         name: Its name in suites.
         package: Folder of a package, created if needed; None: the checkout that lsbench runs from.
 
     Raises:
-        UsageError: If the name is taken or no name for a file, or there is no place to write to.
+        UsageError: If the name is taken or not a file name, or there is no place to write to.
     """
     plugins = REGISTRIES[kind]
     if not NAME.fullmatch(name):
         raise UsageError(f"{name}: expected a name of lower-case letters, digits and underscores")
     if name in plugins.names():
-        raise UsageError(f"{name}: there is a {plugins.kind} of this name; choose another one")
+        raise UsageError(f"{name}: there is already a {plugins.kind} of this name; choose another one")
     target = _in_checkout(plugins, name) if package is None else _in_package(package, name)
     for path in (target.file, target.test):
         if path.exists():
-            raise UsageError(f"{path}: there is such a file already; choose another name, or remove it")
+            raise UsageError(f"{path}: the file already exists; choose another name, or remove it")
     if package is not None:
         add_entry_point(package / "pyproject.toml", plugins.group, name, target.module)
     words = name.replace("_", " ")
@@ -149,16 +149,16 @@ def create_plugin(kind: Kind, name: str, package: Path | None) -> Target:
 def _in_checkout(plugins: Registry, name: str) -> Target:
     checkout = PACKAGE_ROOT.parent
     if plugins.own is not None:
-        raise UsageError(f"a {plugins.kind} comes from a package of its own: give --package DIR")
+        raise UsageError(f"a {plugins.kind} needs a package of its own: give --package DIR")
     if not (checkout / "tests" / "unit").is_dir():
-        raise UsageError("lsbench is installed here and no checkout: give --package DIR, a folder of yours")
+        raise UsageError("lsbench is installed, not a checkout: give --package DIR, a folder of your own")
     inside = Path(*plugins.package.split(".")[1:])
     test = checkout / "tests" / "unit" / inside / f"test_{name}.py"
     return Target(f"{plugins.package}.{name}", PACKAGE_ROOT / inside / f"{name}.py", test)
 
 
 def _in_package(folder: Path, name: str) -> Target:
-    """Return where a plug-in goes in a package; a folder that is none yet becomes one."""
+    """Return the place of a plug-in in a package; the package is created if needed."""
     file = folder / "pyproject.toml"
     if not file.exists():
         project = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")
@@ -175,10 +175,10 @@ def _in_package(folder: Path, name: str) -> Target:
 
 
 def find_package(folder: Path, pyproject: dict[str, Any]) -> Path:
-    """Return the folder of the package that a project consists of: below it, or below its ``src``.
+    """Return the folder of a project's package: in the project folder or in its ``src``.
 
     Raises:
-        UsageError: If there is none, or several and none is called after the project.
+        UsageError: If there is none, or there are several and none has the project's name.
     """
     found = [
         init.parent for place in (folder, folder / "src") for init in sorted(place.glob("*/__init__.py"))
@@ -193,14 +193,14 @@ def find_package(folder: Path, pyproject: dict[str, Any]) -> Path:
 
 
 def add_entry_point(file: Path, group: str, name: str, module: str) -> None:
-    """Add an entry point to a ``pyproject.toml``; what else is in it stays as it is written.
+    """Add an entry point to a ``pyproject.toml``; the rest of the file stays unchanged.
 
     Raises:
-        UsageError: If the file cannot be understood, or has the entry point already.
+        UsageError: If the file cannot be edited, or already has the entry point.
     """
     known = _read(file).get("project", {}).get("entry-points", {}).get(group)
     if known is not None and name in known:
-        raise UsageError(f"{file}: there is an entry point {group}: {name} already; choose another name")
+        raise UsageError(f"{file}: the entry point {group}: {name} already exists; choose another name")
     text, line = file.read_text(encoding="utf-8"), f'{name} = "{module}"\n'
     header = re.compile(rf'^\[project\.entry-points\.(["\']){re.escape(group)}\1\][^\n]*\n', re.MULTILINE)
     if found := header.search(text):
@@ -208,7 +208,7 @@ def add_entry_point(file: Path, group: str, name: str, module: str) -> None:
     elif known is None:
         text = f'{text.rstrip()}\n\n[project.entry-points."{group}"]\n{line}'
     else:
-        raise UsageError(f'{file}: write `{name} = "{module}"` into the entry points of {group} yourself')
+        raise UsageError(f'{file}: add `{name} = "{module}"` to the entry points of {group} yourself')
     file.write_text(text, encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""The arguments and options that the verbs of the command line share, and how they find results."""
+"""The arguments and options shared by the verbs of the command line, and a search for results."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class Scheduler(StrEnum):
-    """Who runs the jobs."""
+    """The ways to run jobs."""
 
     ray = "ray"
     inline = "inline"
 
 
 class GateFormat(StrEnum):
-    """How a judgement of the gate is written."""
+    """Output formats of the gate."""
 
     console = "console"
     markdown = "markdown"
@@ -31,7 +31,7 @@ class GateFormat(StrEnum):
 
 
 class Listing(StrEnum):
-    """What can be listed."""
+    """The listings."""
 
     models = "models"
     families = "families"
@@ -51,7 +51,7 @@ class Listing(StrEnum):
 SuiteArg = Annotated[
     str, typer.Argument(metavar="SUITE", help="A suite file, or the name of a shipped suite.")
 ]
-ResultsOpt = Annotated[Path, typer.Option("--results", metavar="DIR", help="Where results are kept.")]
+ResultsOpt = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder of all results.")]
 PresetOpt = Annotated[str, typer.Option("--preset", metavar="NAME", help="A preset of the suite.")]
 DataOpt = Annotated[
     Path | None,
@@ -71,12 +71,17 @@ SeedsOpt = Annotated[
 LimitOpt = Annotated[
     int | None,
     typer.Option(
-        "--limit", min=1, metavar="N", help="N steps per training, N batches per evaluation; kept apart."
+        "--limit",
+        min=1,
+        metavar="N",
+        help="N steps per training, N batches per evaluation; results are kept apart.",
     ),
 ]
 SetOpt = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override, e.g. jobs.train.epochs=1; kept apart."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override, e.g. jobs.train.epochs=1; results are kept apart."
+    ),
 ]
 AddressOpt = Annotated[
     str | None, typer.Option("--address", help="A Ray cluster: auto or host:port. Default: a local Ray.")
@@ -85,20 +90,18 @@ SchedulerOpt = Annotated[
     Scheduler, typer.Option("--scheduler", help="inline: one after another in this process.")
 ]
 MaxParallelOpt = Annotated[
-    int | None, typer.Option("--max-parallel", min=1, metavar="N", help="Most jobs at a time.")
+    int | None, typer.Option("--max-parallel", min=1, metavar="N", help="Maximum number of jobs at a time.")
 ]
-JsonOpt = Annotated[
-    bool, typer.Option("--json", help="Machine-readable lines on stdout, people's text on stderr.")
-]
+JsonOpt = Annotated[bool, typer.Option("--json", help="Machine-readable lines on stdout, text on stderr.")]
 RESULTS = Path("results")
 
 
 def results_folders(suite: str | None, preset: str | None, results: Path) -> list[ResultsFolder]:
-    """Return the results folders of a suite (by name or file), or of all.
+    """Return the results folders of a suite (by name or file), or of all suites.
 
     Raises:
-        UsageError: If the suite is neither in the results nor known.
-        NothingMeasuredError: If there is no result.
+        UsageError: If the suite is unknown and has no results.
+        NothingMeasuredError: If there are no results.
     """
     from lsbench.store.results import find_results
 
@@ -117,10 +120,10 @@ def results_folders(suite: str | None, preset: str | None, results: Path) -> lis
 
 
 def suite_of_results(suite: str, results: Path) -> str:
-    """Return the name under which results of a suite are kept: it has some, or is a file, or ships.
+    """Return the name under which a suite's results are kept: of existing results, a file or a shipped suite.
 
     Raises:
-        UsageError: If it is none of these.
+        UsageError: If there is no such suite.
     """
     if Path(suite).name == suite and (results / suite).is_dir():
         return suite
@@ -129,5 +132,5 @@ def suite_of_results(suite: str, results: Path) -> str:
 
     name = read_suite(find_suite(suite)).get("name")
     if not isinstance(name, str):
-        raise UsageError(f"{suite}: no suite, as it has no `name`; see `lsbench validate {suite}`")
+        raise UsageError(f"{suite}: not a suite, as it has no `name`; see `lsbench validate {suite}`")
     return name

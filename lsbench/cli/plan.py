@@ -1,4 +1,4 @@
-"""The verb ``plan``: every job of a suite, and what is left of it."""
+"""The verb ``plan``: all jobs of a suite, done or to run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def plan(
     overrides: SetOpt = None,
     as_json: JsonOpt = False,
 ) -> None:
-    """Show what a run would do: every job, whether it is done, and what it costs."""
+    """Show the plan of a run: every job, whether it is done, and its estimated cost."""
     from lsbench.scheduler.run import RunOptions, plan_run
     from lsbench.suite.listing import plan_lines, plan_rows
 

@@ -1,4 +1,4 @@
-"""The verb ``profile``: what one model costs, as a whole and module by module."""
+"""The verb ``profile``: the cost of one model, as a whole and by module."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class By(StrEnum):
-    """Into what a cost can be broken down."""
+    """The ways to break a cost down."""
 
     module = "module"
     operator = "operator"
@@ -31,25 +31,23 @@ class By(StrEnum):
 def profile(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="See `lsbench list models`.")],
     by: Annotated[By | None, typer.Option(help="Break the FLOPs down.")] = None,
-    depth: Annotated[int, typer.Option(min=1, metavar="N", help="Levels of modules shown.")] = 2,
+    depth: Annotated[int, typer.Option(min=1, metavar="N", help="Levels of modules to show.")] = 2,
     mixer: Annotated[str | None, typer.Option(metavar="NAME", help="Token mixer.")] = None,
-    img_size: Annotated[int, typer.Option(min=8, metavar="PX", help="Side of the image.")] = 224,
+    img_size: Annotated[int, typer.Option(min=8, metavar="PX", help="Image size in pixels.")] = 224,
     num_classes: Annotated[int, typer.Option(min=1, metavar="N", help="Classes.")] = 1000,
-    is_fused: Annotated[
-        bool, typer.Option("--fused", help="Parameters and parts of the fused model.")
-    ] = False,
+    is_fused: Annotated[bool, typer.Option("--fused", help="Break down the fused model.")] = False,
     as_json: JsonOpt = False,
 ) -> None:
-    """Show what one model costs: parameters, FLOPs, and the operators that nobody could count.
+    """Show the cost of one model: parameters, FLOPs, and the operators that could not be counted.
 
-    Timings need a suite: `profile` is one of its jobs.
+    For timings, use the job `profile` of a suite.
     """
     if message := unknown_model(model):
         raise UsageError(message)
     if mixer is not None and (message := MIXERS.problem(mixer)):
         raise UsageError(f"--mixer: {message}")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of torch about itself
+        warnings.simplefilter("ignore", FutureWarning)  # torch warns about its own code
         plain, paper, tree = _measure(model, mixer, img_size, num_classes, is_fused)
     found: dict[str, Any] = {
         "params": tree.params,
@@ -80,7 +78,7 @@ def profile(
 def _measure(
     model: str, mixer: str | None, img_size: int, num_classes: int, is_fused: bool
 ) -> tuple[MacCount, MacCount, ModuleCost]:
-    """Return the costs of a model as it is and fused, and the tree of one of the two."""
+    """Return the costs of a model, unfused and fused, and the module tree of one of the two."""
     from lsbench.models.cost_tree import cost_tree
     from lsbench.models.factory import create_model
     from lsbench.models.fusion import fuse

@@ -1,4 +1,4 @@
-"""The verb report: tables of one or many suites, of the part that is asked for, in any format."""
+"""The verb ``report``: tables of one or many suites, whole or in part, in any format."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def report(
         str | None, typer.Option(metavar="NAME", help="Only this preset; default: all.")
     ] = None,
     output: Annotated[
-        str, typer.Option("-o", "--output", metavar="FILE", help="Where to; - is stdout.")
+        str, typer.Option("-o", "--output", metavar="FILE", help="Output file; - is stdout.")
     ] = "-",
     results: ResultsOpt = RESULTS,
     rows: Annotated[
@@ -45,27 +45,29 @@ def report(
         bool | None, typer.Option("--descending/--ascending", help="Direction of --sort-by.")
     ] = None,
     only_changed: Annotated[
-        bool, typer.Option("--only-changed", help="Only rows told apart from the baseline, and it.")
+        bool,
+        typer.Option("--only-changed", help="Only the baseline, and rows that differ significantly from it."),
     ] = False,
     all_columns: Annotated[
         bool,
         typer.Option("--all-columns", help="Show every measurement; csv, json, parquet, html always do."),
     ] = False,
     precision: Annotated[
-        int | None, typer.Option(min=0, max=12, metavar="N", help="Decimals; csv, json, parquet have all.")
+        int | None,
+        typer.Option(min=0, max=12, metavar="N", help="Decimals; csv, json, parquet always have all."),
     ] = None,
     pivot: Annotated[bool, typer.Option("--pivot", help="Variants as columns, metrics as rows.")] = False,
     paper: Annotated[
         int | None,
-        typer.Option(min=1, max=9, metavar="N", help="Table N of the paper, with what has been run."),
+        typer.Option(min=1, max=9, metavar="N", help="Table N of the paper, with our results."),
     ] = None,
 ) -> None:
-    """Print a table: one row per variant, the baseline first, holes shown as holes."""
+    """Print a table: one row per variant, the baseline first, missing results shown as holes."""
     from lsbench.core.registry import REPORTS
     from lsbench.tables.view import View, apply_views
 
     if descending is not None and sort_by is None:
-        raise UsageError("--descending, --ascending: there is no order without --sort-by KEY")
+        raise UsageError("--descending, --ascending: only together with --sort-by KEY")
     render = REPORTS.load(format_name)
     if format_name == "console" and output == "-" and sys.stdout.isatty():
         render = partial(render, is_styled=True)
@@ -89,7 +91,7 @@ def report(
 
 
 def _summaries(suites: list[str], preset: str | None, results: Path) -> list[Summary]:
-    """Return the summaries of suites; of all but smoke tests where none is named.
+    """Return the summaries of suites; if none is named, of all but smoke tests.
 
     Raises:
         NothingMeasuredError: If there is none.
@@ -103,7 +105,9 @@ def _summaries(suites: list[str], preset: str | None, results: Path) -> list[Sum
         smoke = [summary.suite for summary in found if summary.is_smoke]
         found = [summary for summary in found if not summary.is_smoke]
         if smoke and not found:
-            raise NothingMeasuredError(f"{results}: only smoke tests; name one: `lsbench report {smoke[0]}`")
+            raise NothingMeasuredError(
+                f"{results}: found only smoke tests; name one: `lsbench report {smoke[0]}`"
+            )
     if not found:
         suite = suites[0] if suites else "ablations"
         raise NothingMeasuredError(f"{results}: no results to report; start with `lsbench run {suite}`")
@@ -121,17 +125,19 @@ def _paper(number: int, suites: list[str] | None, results: Path) -> Summary:
 
 
 def _write(content: str | bytes, output: str, format_name: str) -> None:
-    """Write a report where it is wanted.
+    """Write a report to a file or to stdout.
 
     Raises:
-        UsageError: If it is binary and would go to a terminal.
+        UsageError: If it is binary and stdout is a terminal.
     """
     if output != "-":
         write_output(Path(output), content, "-o")
     elif isinstance(content, str):
         typer.echo(content, nl=False)
     elif sys.stdout.isatty():
-        raise UsageError(f"{format_name} is binary and no text for a terminal; name a file with -o FILE")
+        raise UsageError(
+            f"{format_name} is binary and cannot be shown on a terminal; name a file with -o FILE"
+        )
     else:
         sys.stdout.buffer.write(content)
         sys.stdout.flush()

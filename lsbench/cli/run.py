@@ -1,4 +1,4 @@
-"""The verb ``run``: run a suite, or go on with it."""
+"""The verb ``run``: run or continue a suite."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def run(
     scheduler: SchedulerOpt = Scheduler.ray,
     max_parallel: MaxParallelOpt = None,
     fail_fast: Annotated[
-        bool, typer.Option("--fail-fast", help="Start nothing more after a failed job.")
+        bool, typer.Option("--fail-fast", help="Start no more jobs after a failed one.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("-n", "--dry-run", help="Show the plan and do nothing.")] = False,
     as_json: JsonOpt = False,
 ) -> None:
-    """Run a suite; a suite that has results is continued."""
+    """Run a suite; a suite with results is continued."""
     from lsbench.scheduler.run import RunOptions
 
     if dry_run:
@@ -78,12 +78,12 @@ def _search(
     data: Path | None,
     as_json: bool,
 ) -> None:
-    """Search settings, print the trials, and say how to run what was found."""
+    """Search settings, print the trials, and print the command that runs the best settings."""
     from lsbench.scheduler.ray_pool import RayExecutor
     from lsbench.search.run import SearchParts, outcome_lines, run_search
 
     if scheduler is Scheduler.inline:
-        raise UsageError("--scheduler inline: a search needs Ray; leave the option out")
+        raise UsageError("--scheduler inline: a search needs Ray; omit the option")
     parts = SearchParts(
         create_executor=lambda: RayExecutor(address),
         create_watcher=lambda made, folder: create_watcher(made, folder, as_json),
@@ -102,13 +102,13 @@ def _search(
 
 
 def _create_searcher() -> Searcher:
-    from lsbench.search.ray_tune import TuneSearcher  # only once there is something to search
+    from lsbench.search.ray_tune import TuneSearcher  # imports Ray, so only if there is something to search
 
     return TuneSearcher()
 
 
 def _conclude(graph: JobGraph, outcome: Outcome | None, results: Path, as_json: bool) -> None:
-    """Print the table and leave with the exit code that the outcome deserves."""
+    """Print the table and exit with the code for the outcome."""
     console = create_stderr()
     if outcome is None:
         name = graph.suite.name
@@ -118,7 +118,7 @@ def _conclude(graph: JobGraph, outcome: Outcome | None, results: Path, as_json: 
     _print_table(graph, results, as_json)
     if outcome.failed or outcome.skipped:
         counts = f"{len(outcome.ok)} ok, {len(outcome.failed)} failed, {len(outcome.skipped)} skipped"
-        console.print(f"{counts}; the same command tries them again.", style="bold red")
+        console.print(f"{counts}; run the same command to retry them.", style="bold red")
         raise typer.Exit(ExitCode.JOBS_FAILED)
 
 

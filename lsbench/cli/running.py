@@ -1,4 +1,4 @@
-"""What verbs need that start jobs: the graph of a suite, who runs it, and who shows it."""
+"""Shared parts of the verbs that start jobs: the graph of a suite, executor and watcher."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def create_stderr() -> Console:
-    """Return the console for people."""
+    """Return the console on stderr."""
     from rich.console import Console
 
     return Console(stderr=True, highlight=False)
@@ -31,7 +31,7 @@ def create_stderr() -> Console:
 def create_graph(
     suite: str, preset: str, overrides: list[str] | None, limit: int | None, data: Path | None
 ) -> JobGraph:
-    """Return the jobs of a suite as the flags of a verb change it."""
+    """Return the job graph of a suite, changed by the flags of a verb."""
     from lsbench.suite.graph import build_graph
     from lsbench.suite.loader import load_suite
 
@@ -43,18 +43,18 @@ def parse_seeds(text: str | None) -> list[int] | None:
     """Return the seeds that ``--seeds`` names, or None for all.
 
     Raises:
-        UsageError: If they are no whole numbers.
+        UsageError: If they are not whole numbers.
     """
     if text is None:
         return None
     try:
         return [int(part) for part in text.split(",")]
     except ValueError as error:
-        raise UsageError(f"--seeds {text}: expected whole numbers with commas, e.g. 0,1,2") from error
+        raise UsageError(f"--seeds {text}: expected whole numbers separated by commas, e.g. 0,1,2") from error
 
 
 def create_executor(scheduler: Scheduler, address: str | None) -> Executor:
-    """Return who runs the jobs."""
+    """Return the executor of the jobs."""
     if scheduler is Scheduler.inline:
         from lsbench.scheduler.inline import InlineExecutor
 
@@ -65,7 +65,7 @@ def create_executor(scheduler: Scheduler, address: str | None) -> Executor:
 
 
 def create_watcher(made: Plan, folder: ResultsFolder, as_json: bool) -> PlainWatcher:
-    """Return who shows a run: lines for machines, a live view on a terminal, or plain lines."""
+    """Return the watcher of a run: JSON lines, a live view on a terminal, or plain lines."""
     from lsbench.scheduler.progress import JsonWatcher, LiveWatcher, PlainWatcher
 
     console = create_stderr()
@@ -77,7 +77,7 @@ def create_watcher(made: Plan, folder: ResultsFolder, as_json: bool) -> PlainWat
 def run_jobs(
     graph: JobGraph, options: RunOptions, scheduler: Scheduler, address: str | None, *, as_json: bool = False
 ) -> Outcome | None:
-    """Run what is left to do and show it; return how it ended, or None if there was nothing to do."""
+    """Run the remaining jobs with progress; return the outcome, or None if nothing was left to do."""
     from lsbench.scheduler.run import run_suite
 
     watchers: list[PlainWatcher] = []
@@ -99,10 +99,10 @@ def run_jobs(
 
 
 def write_output(path: Path, content: str | bytes, flag: str) -> None:
-    """Write what a verb gives into a file.
+    """Write the output of a verb to a file.
 
     Raises:
-        UsageError: If it cannot be written; the message names the flag that asked for it.
+        UsageError: If it cannot be written; the message names the flag.
     """
     from lsbench.core.atomic import atomic_write
 

@@ -1,4 +1,4 @@
-"""The verb ``schema``: the form of suite files, for editors."""
+"""The verb ``schema``: the JSON Schema of suite files, for editors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verb status: how far suites are, once on the terminal or all the time in the browser."""
+"""The verb ``status``: the progress of suites, once on the terminal or live in the browser."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def status(
     results: ResultsOpt = RESULTS,
     as_json: JsonOpt = False,
     is_served: Annotated[
-        bool, typer.Option("--serve", help="Show it in the browser, following the run; Ctrl-C ends it.")
+        bool, typer.Option("--serve", help="Show the progress live in the browser; Ctrl-C ends it.")
     ] = False,
     port: Annotated[
         int | None,
-        typer.Option(min=0, max=65535, metavar="N", help="Port of --serve; 0: any that is free."),
+        typer.Option(min=0, max=65535, metavar="N", help="Port of --serve; 0: any free port."),
     ] = None,
 ) -> None:
-    """Show how far suites and their trainings are, and the last errors."""
+    """Show the progress of suites and their trainings, and the last errors."""
     if is_served:
         from lsbench.live.server import PORT, serve
         from lsbench.live.snapshot import Snapshots

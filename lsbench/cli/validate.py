@@ -1,4 +1,4 @@
-"""The verb ``validate``: is a suite file right, and are the plug-ins that it names what they should be."""
+"""The verb ``validate``: check a suite file and the plug-ins that it names."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The leaf layer: names, types and hashes that everything else stands on."""
+"""The leaf layer: names, types and hashes that everything else builds on."""

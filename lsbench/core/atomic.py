@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 from lsbench.core.errors import DiskFullError
 
 _UMASK = os.umask(0)
-os.umask(_UMASK)  # it can only be read by setting it
-#: The disk is full, or the user's share of it, or the file is larger than it may become.
+os.umask(_UMASK)  # the umask can only be read by setting it
+#: The disk is full, the user's quota is used up, or the file would exceed the size limit.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -35,7 +35,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
-                os.fchmod(handle, 0o666 & ~_UMASK)  # as any file, not private as temporary ones are
+                os.fchmod(handle, 0o666 & ~_UMASK)  # temporary files are private by default
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -48,7 +48,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _explaining_no_room(path: Path) -> Iterator[None]:
-    """Turn what the system says of a full disk into the error that a user can act on."""
+    """Turn the system's error for a full disk into one that a user can act on."""
     try:
         yield
     except OSError as error:
@@ -67,10 +67,10 @@ def _existing(path: Path) -> Path:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder that becomes `path` when the block ends without an error.
+    """Yield an empty folder that becomes `path` when the block ends without an error.
 
     An older folder of that name is replaced. On an error the new one is removed, and `path` stays as it was.
-    Only one process at a time may write the same folder: what a killed one has left is removed.
+    Only one process at a time may write the same folder: leftovers of a killed one are removed.
 
     Raises:
         DiskFullError: If there is no room.
@@ -82,7 +82,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         part = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.part-"))
         try:
             yield part
-            part.chmod(0o777 & ~_UMASK)  # as any folder, not private as temporary ones are
+            part.chmod(0o777 & ~_UMASK)  # temporary folders are private by default
             if path.exists():
                 shutil.rmtree(path)
             part.rename(path)
@@ -91,7 +91,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the entries of `folder` durable."""
+    """Sync the entries of `folder` to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -112,7 +112,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def append_line(path: Path, lines: list[Any]) -> None:
-    """Append JSON lines with one write and one sync, mending a torn last line first.
+    """Append JSON lines with one write and one sync, after repairing a torn last line.
 
     Raises:
         DiskFullError: If there is no room.
@@ -126,7 +126,7 @@ def append_line(path: Path, lines: list[Any]) -> None:
 
 
 def _drop_torn_line(file: BinaryIO) -> None:
-    """Cut off what a reader drops: a last line without its end, or one that is no JSON."""
+    """Cut off what a reader drops: a last line that is incomplete or not valid JSON."""
     start, last = file.seek(0, os.SEEK_END), b""
     while start and b"\n" not in last[:-1]:
         size = min(start, 2**16)

@@ -1,8 +1,9 @@
-"""What is known of models without importing them: their names, and what some of them cost.
+"""Names and costs of models, known without importing them.
 
-Both come from ``lsbench/core/catalog.json``, which ``python -m lsbench.cli.catalog`` rewrites. Where another
-version of timm is installed than the catalog was written with, its names are read from its source files.
-Other packages declare the names of theirs by entry points: ``lsbench.models`` for single models,
+Both come from ``lsbench/core/catalog.json``, which ``python -m lsbench.cli.catalog`` rewrites. If the
+installed version of timm is not the one that the catalog was written with, its names are read from its
+source files.
+Other packages declare the names of their models through entry points: ``lsbench.models`` for single models,
 ``lsbench.families`` for families that take a token mixer.
 """
 
@@ -22,9 +23,9 @@ from lsbench.core.errors import PluginError
 from lsbench.core.ids import canonical_json
 from lsbench.core.registry import FAMILIES, MODELS, PACKAGE_ROOT, suggest
 
-#: The mixer of a model that takes one where none is named.
+#: The mixer of a pluggable model when none is named.
 DEFAULT_MIXER = "ls_conv"
-#: Arguments of a model that name its weights, and so change nothing of what it costs.
+#: Arguments of a model that name its weights and so do not change its cost.
 WEIGHTS = ("pretrained", "checkpoint")
 
 
@@ -33,8 +34,8 @@ def read_catalog() -> dict[str, Any]:
     """Return the catalog as shipped.
 
     Returns:
-        ``timm``: the version of timm whose names they are; ``models``: every name, sorted; ``pluggable``:
-        those that take a token mixer; ``macs``: MACs of one image by :func:`macs_key`.
+        ``timm``: the version of timm that the names are from; ``models``: every name, sorted; ``pluggable``:
+        the models that take a token mixer; ``macs``: MACs per image by :func:`macs_key`.
     """
     text = (PACKAGE_ROOT / "core" / "catalog.json").read_text(encoding="utf-8")
     content: dict[str, Any] = json.loads(text)
@@ -42,7 +43,7 @@ def read_catalog() -> dict[str, Any]:
 
 
 def model_names() -> list[str]:
-    """Return the names of all models: first those that take a token mixer, then timm's and others'."""
+    """Return the names of all models: first those that take a token mixer, then all others."""
     pluggable = pluggable_models()
     others = {*read_catalog()["models"], *timm_models(), *MODELS.names()} - set(pluggable)
     return [*pluggable, *sorted(others)]
@@ -66,7 +67,7 @@ def is_model(name: str) -> bool:
     """Return whether lsbench, timm or another package has a model `name`.
 
     Raises:
-        PluginError: If two of them have, or a family cannot be read.
+        PluginError: If two of them do, or a family cannot be read.
     """
     outside = MODELS.problem(name) if name in MODELS.names() else None
     if outside is not None:
@@ -88,7 +89,7 @@ def _unknown(name: str) -> str:
 
 
 def outside_family_models() -> dict[str, str]:
-    """Return the models of other packages' families, each with its family, read without importing them."""
+    """Return the models of families from other packages, mapped to their family; nothing is imported."""
     return {
         model: family
         for family in FAMILIES.outside_names()
@@ -102,7 +103,7 @@ def _family_models(family: str) -> tuple[str, ...]:
 
 
 def _family_problem(family: str) -> str | None:
-    """Return in one line why the models of an outside family are not known, or None."""
+    """Return one line that says why the models of an outside family are unknown, or None."""
     if problem := FAMILIES.problem(family):
         return problem
     entry = outside_plugins(FAMILIES.group)[family][0]
@@ -110,17 +111,16 @@ def _family_problem(family: str) -> str | None:
     if broken is None:
         return None
     return (
-        f"model family '{family}' ({describe_entry(entry)}): expected its module to assign "
-        f"{FAMILIES.attribute}, a tuple of names written out, as it is read without being imported"
+        f"model family '{family}' ({describe_entry(entry)}): expected its module to set "
+        f"{FAMILIES.attribute} to a literal tuple of names, which is read without importing it"
     )
 
 
 @cache
 def timm_models() -> frozenset[str]:
-    """Return the names that the installed timm registers and the catalog was written without.
+    """Return the names that the installed timm registers, if the catalog is of another version of timm.
 
-    The catalog holds those of the version that it was written with; the source files of another version are
-    read, not imported.
+    They are read from timm's source files, without importing it.
     """
     try:
         if version("timm") == read_catalog().get("timm"):
@@ -133,17 +133,17 @@ def timm_models() -> frozenset[str]:
 
 
 def registered_models(folder: Path) -> frozenset[str]:
-    """Return the names of the functions below `folder` that are decorated with ``@register_model``."""
+    """Return the names of the functions in `folder` that are decorated with ``@register_model``."""
     pattern = re.compile(r"^@register_model\b.*\n(?:@.*\n)*def (\w+)", re.MULTILINE)
     texts = (path.read_text(encoding="utf-8", errors="replace") for path in folder.rglob("*.py"))
     return frozenset(name for text in texts for name in pattern.findall(text))
 
 
 def macs_key(identity: Mapping[str, Any], img_size: int, *, is_pluggable: bool) -> str:
-    """Return the catalog's key of a model and all that changes its MACs.
+    """Return the catalog's key of a model and everything that changes its MACs.
 
     Args:
-        identity: ``model``, and where they are given ``mixer``, ``mixer_args``, ``model_args``.
+        identity: ``model`` and, if given, ``mixer``, ``mixer_args`` and ``model_args``.
         img_size: Height and width of the images in pixels.
         is_pluggable: Whether the model takes a token mixer.
 
@@ -158,10 +158,10 @@ def macs_key(identity: Mapping[str, Any], img_size: int, *, is_pluggable: bool) 
 
 
 def counted_macs(identity: Mapping[str, Any], img_size: int) -> int | None:
-    """Return the MACs of one image as counted on the model itself, or None if nobody has.
+    """Return the MACs of one image as counted on the model itself, or None if they were never counted.
 
     Args:
-        identity: As :meth:`lsbench.core.job.Variant.model_identity` gives it.
+        identity: As returned by :meth:`lsbench.core.job.Variant.model_identity`.
         img_size: Height and width of the image in pixels.
     """
     is_pluggable = identity["model"] in read_catalog()["pluggable"]
@@ -170,10 +170,10 @@ def counted_macs(identity: Mapping[str, Any], img_size: int) -> int | None:
 
 
 def known_macs(identity: Mapping[str, Any], img_size: int) -> float | None:
-    """Return about how many MACs one image takes, or None if the catalog holds nothing like the model.
+    """Return the approximate MACs of one image, or None if the catalog holds nothing similar.
 
-    What was not counted at this size is scaled by area, which is how convolutions grow, and options of
-    the mixer that were not counted are passed over: an estimate for planning, never a result.
+    A count at another image size is scaled by area, as convolutions are, and options of the mixer that were
+    not counted are ignored: an estimate for planning, never a result.
     """
     exact = counted_macs(identity, img_size)
     if exact is not None:

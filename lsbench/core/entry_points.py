@@ -24,7 +24,7 @@ from lsbench.core.errors import PluginError
 
 @cache
 def outside_plugins(group: str) -> dict[str, tuple[EntryPoint, ...]]:
-    """Return the entry points of a group by name; a name that several packages use has several."""
+    """Return the entry points of a group by name; a name used by several packages has several."""
     found: dict[str, tuple[EntryPoint, ...]] = {}
     for entry in sorted(entry_points(group=group), key=lambda entry: (entry.name, package_of(entry))):
         if entry not in found.get(entry.name, ()):
@@ -38,7 +38,7 @@ def package_of(entry: EntryPoint) -> str:
 
 
 def describe_entry(entry: EntryPoint) -> str:
-    """Return which entry point of which package it is, for messages."""
+    """Return a description of an entry point and its package, for messages."""
     return f"entry point {entry.group}: {entry.name} = {entry.value} of {package_of(entry)}"
 
 
@@ -46,7 +46,7 @@ def import_module(entry: EntryPoint, kind: str) -> ModuleType:
     """Import the module of an entry point and return it.
 
     Raises:
-        PluginError: If it cannot be imported; one line that names the entry point.
+        PluginError: If it cannot be imported; the message is one line that names the entry point.
     """
     try:
         module = importlib.import_module(entry.module)
@@ -61,11 +61,11 @@ def import_module(entry: EntryPoint, kind: str) -> ModuleType:
 
 
 def load_object(entry: EntryPoint, kind: str, attribute: str) -> Any:
-    """Return what an entry point offers: the object that it names, or the constant of the module it names.
+    """Return the object of an entry point: the one it names, or the constant of the module it names.
 
     Args:
         entry: The entry point.
-        kind: What the kind of plug-in is called in messages.
+        kind: Name of the kind of plug-in, for messages.
         attribute: The constant that a module of this kind assigns.
 
     Raises:
@@ -90,7 +90,7 @@ def _attribute(found: Any, path: str) -> Any:
 
 
 def first_docstring_line(entry: EntryPoint) -> str:
-    """Return the first line of the docstring of what an entry point names; empty where there is none.
+    """Return the first docstring line of the object or module of an entry point; empty if there is none.
 
     It is read from the source: nothing is imported.
     """
@@ -107,7 +107,7 @@ def first_docstring_line(entry: EntryPoint) -> str:
 
 
 def source_tree(entry: EntryPoint) -> ast.Module | None:
-    """Return the syntax tree of an entry point's module, or None where there is no readable source."""
+    """Return the syntax tree of an entry point's module, or None if there is no readable source."""
     file = source_file(entry.module)
     if file is None or file.suffix != ".py":
         return None
@@ -135,7 +135,7 @@ def literal_constant(entry: EntryPoint, name: str) -> Any:
 
 
 def source_file(module: str) -> Path | None:
-    """Return the file of a module, without importing the packages that it is in; None if it is not found."""
+    """Return the file of a module without importing its parent packages; None if it is not found."""
     top, *rest = module.split(".")
     try:
         spec = find_spec(top)

@@ -1,4 +1,4 @@
-"""Provenance: which code, on which machine, in which state. Imports nothing heavy."""
+"""Provenance: the code, the machine and their state. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def package_version(name: str) -> str | None:
 
 @cache
 def git_state(folder: Path = PACKAGE_ROOT) -> dict[str, Any]:
-    """Return ``{"git_sha", "git_dirty"}`` of the checkout the package runs from; None if it is installed."""
+    """Return ``{"git_sha", "git_dirty"}`` of the checkout; both None if the package is installed."""
     if not (folder.parent / ".git").exists():
         return {"git_sha": None, "git_dirty": None}
     return {
@@ -48,10 +48,9 @@ def _git(folder: Path, *words: str) -> str | None:
 
 @cache
 def source_sha256(folder: Path = PACKAGE_ROOT) -> str:
-    """Return the first 12 digits of a hash of all Python files below `folder`: other code, another number.
+    """Return the first 12 digits of a hash of all Python files in `folder`.
 
-    A commit does not tell it: results may be of changes that were never committed, and an installed package
-    has none.
+    A commit is not enough: code may have been changed without a commit, and an installed package has none.
     """
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.py")):
@@ -60,7 +59,7 @@ def source_sha256(folder: Path = PACKAGE_ROOT) -> str:
 
 
 def code_label(where: Mapping[str, Any]) -> str | None:
-    """Return what in a provenance can change a number beside the machine, or None if it does not say.
+    """Return the parts of a provenance, apart from the machine, that can change a number; None if absent.
 
     >>> code_label({"source_sha256": "0123456789ab", "torch": "2.11.0", "timm": "1.0.20", "host": "a"})
     '0123456789ab, torch 2.11.0, timm 1.0.20'
@@ -70,7 +69,7 @@ def code_label(where: Mapping[str, Any]) -> str | None:
 
 
 def usable_cpus() -> int:
-    """Return the number of CPUs that this process may use."""
+    """Return the number of CPUs available to this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -86,7 +85,7 @@ def cpu_name() -> str:
 
 
 def code_version() -> dict[str, Any]:
-    """Return what must be equal on every node of a cluster: version, commit and source of lsbench."""
+    """Return version, commit and source hash of lsbench, which must be equal on every node of a cluster."""
     return {"lsbench": lsbench.__version__, **git_state(), "source_sha256": source_sha256()}
 
 

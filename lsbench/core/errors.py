@@ -8,7 +8,7 @@ from typing import ClassVar
 
 
 class ExitCode(IntEnum):
-    """What the process tells its caller; documented in ``docs/reading_results.md`` and never reused."""
+    """The exit codes of the process; documented in ``docs/reading_results.md`` and never reused."""
 
     OK = 0
     REGRESSION = 1
@@ -23,11 +23,11 @@ class LsbenchError(Exception):
     """Base of every error that a user can act on.
 
     The message says what was expected, what was found, where, and what to do. The command line
-    prints each line of it to stderr and exits with :attr:`exit_code`.
+    prints each of its lines to stderr and exits with :attr:`exit_code`.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.USAGE
-    #: The word under which a failed job's error is stored; None: the name of the class.
+    #: The error class stored with a failed job; None: the name of the Python class.
     error_class: ClassVar[str | None] = None
 
 
@@ -44,15 +44,15 @@ class ConfigError(LsbenchError):
 
 
 class UnknownNameError(ConfigError):
-    """A plug-in (mixer, data set, job kind, ...) of this name does not exist."""
+    """There is no plug-in (mixer, data set, job kind, ...) of this name."""
 
 
 class PluginError(ConfigError):
-    """A plug-in of another package cannot be imported, or is not what its kind promises."""
+    """A plug-in of another package cannot be imported, or breaks the contract of its kind."""
 
 
 class DataError(LsbenchError):
-    """A data set is missing, incomplete or not what it should be."""
+    """A data set is missing, incomplete or wrong."""
 
 
 class StoreError(LsbenchError):
@@ -60,23 +60,23 @@ class StoreError(LsbenchError):
 
 
 class DiskFullError(StoreError):
-    """There is no room left for what has to be written."""
+    """The disk is too full to write a file."""
 
     error_class = "disk_full"
 
 
 class DivergedError(LsbenchError):
-    """A training's loss is no number any more, or has exploded."""
+    """The loss of a training became NaN or exploded."""
 
     error_class = "diverged"
 
 
 class MeasurementError(LsbenchError):
-    """A timing's process ended without a number."""
+    """The process of a timing ended without a result."""
 
 
 class ClusterError(LsbenchError):
-    """The cluster cannot run the suite: no node fits, or a node sees other files or code."""
+    """The cluster cannot run the suite: no node is large enough, or nodes differ in files or code."""
 
 
 class InterruptedRunError(LsbenchError):
@@ -92,12 +92,12 @@ class NothingMeasuredError(LsbenchError):
 
 
 class JobsFailedError(LsbenchError):
-    """Jobs have failed or are missing whose numbers are needed."""
+    """Jobs whose results are needed have failed or are missing."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.JOBS_FAILED
 
 
 class InconclusiveError(LsbenchError):
-    """There is nothing to compare with, so nothing can be said."""
+    """There is nothing to compare with, so there is no verdict."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.INCONCLUSIVE

@@ -1,4 +1,4 @@
-"""The facets of a record: how its number was measured, field by field, and the one text that says so."""
+"""The facets of a record: how it was measured, field by field, and the protocol text made from them."""
 
 from __future__ import annotations
 
@@ -9,46 +9,46 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from lsbench.core.spec import StrictModel
 
-#: Facets of a record that is of a part of its job: of one epoch, or of one corruption.
+#: Facets of a record about a part of its job: one epoch or one corruption.
 OF_A_PART = ("epoch", "corruption", "severity")
 
 Scalar = str | bool | int | float
 
 
 class Facets(StrictModel):
-    """How a number was measured; what does not matter for it is None.
+    """The conditions under which a number was measured; facets that do not apply are None.
 
     Attributes:
-        method: How: ``train``, an analysis, a counter, or the name of corrupted images.
+        method: ``train``, an analysis, a counter, or the name of a set of corrupted images.
         split: Split of the data set.
-        weights: Of the training (``last``, ``ema``), ``pretrained``, or ``fresh``.
+        weights: ``last`` or ``ema`` of a training, ``pretrained``, or ``fresh``.
         other: Name of the second model of a comparison.
-        epochs: Length of a training.
-        batch_size: Images of one step or pass; ``max``: as many as fit.
+        epochs: Epochs of a training.
+        batch_size: Images per step or pass; ``max``: as many as fit.
         lr: Learning rate of a training.
         precision: Number format, such as ``fp32``.
-        channels_last: Whether the model runs with channels last in memory.
+        channels_last: Whether the model runs in the channels-last memory format.
         fused: Whether the model is fused for evaluation.
         compiled: Whether the model is compiled.
         cuda_graphs: Whether passes are replayed as one CUDA graph.
-        corruptions: Their number where it says which, else their names.
-        outside_corruptions: Names of those that come from other packages.
-        severities: Their number where it says which, else the severities.
-        res: Height and width of the images, or to which they were resized, in pixels.
-        crop: Height and width of what was cut out of the resized images, in pixels.
-        family: Of the operations that corrupted the images.
-        jpeg_quality: Of the JPEG file that corrupted images went through; None with a family: PNG.
-        reference: What errors are divided by; ``none``: nothing.
-        classes: Number of classes among which the model had to choose, where it knows more.
+        corruptions: Number of corruptions if it identifies them, else their names.
+        outside_corruptions: Names of the corruptions from other packages.
+        severities: Number of severities if it identifies them, else the severities.
+        res: Height and width to which images were resized, in pixels.
+        crop: Height and width of the crop from the resized images, in pixels.
+        family: Family of the operations that corrupted the images.
+        jpeg_quality: Quality of the JPEG that corrupted images were saved as; None with a family: PNG.
+        reference: The model whose errors the errors are divided by; ``none``: no division.
+        classes: Number of classes that predictions were restricted to, if the model knows more.
         n: Number of images.
         device: ``cpu`` or ``cuda``.
         threads: Threads of a timing on a CPU.
-        control: Name of the model that took turns.
+        control: Name of the model that was timed in turns with this one.
         more: Facets of job kinds, probes and metrics from other packages.
-        version: Of the way to measure.
-        epoch: The one that the number is of, counted from 1.
-        corruption: The one that the number is of.
-        severity: The one that the number is of; None with a corruption: all severities.
+        version: Version of the measurement.
+        epoch: The epoch of the number, counted from 1.
+        corruption: The corruption of the number.
+        severity: The severity of the number; None with a corruption: all severities.
     """
 
     method: str | None = None
@@ -94,12 +94,12 @@ class Facets(StrictModel):
         return {name: value for name, value in told.items() if value is not None and value != {}}
 
     def __hash__(self) -> int:
-        """Return equal numbers for equal facets."""
+        """Return the same hash for equal facets."""
         return hash(self.model_dump_json())
 
     @property
     def is_of_a_part(self) -> bool:
-        """Whether the number is of a part of its job alone: an epoch, or a corruption.
+        """True if the number belongs to a part of its job: an epoch or a corruption.
 
         >>> Facets(method="train").is_of_a_part, Facets(method="train").of_epoch(3).is_of_a_part
         (False, True)
@@ -108,19 +108,19 @@ class Facets(StrictModel):
 
     @property
     def whole(self) -> Facets:
-        """The facets of the whole job: the same without epoch, corruption and severity."""
+        """The facets of the whole job: these without epoch, corruption and severity."""
         return self.without(*OF_A_PART) if self.is_of_a_part else self
 
     def of_epoch(self, epoch: int) -> Facets:
-        """Return the facets of a number of one epoch."""
+        """Return these facets for one epoch."""
         return self.model_copy(update={"epoch": epoch})
 
     def of_corruption(self, corruption: str, severity: int | None = None) -> Facets:
-        """Return the facets of a number of one corruption, at one severity or over all."""
+        """Return these facets for one corruption, at one severity or over all."""
         return self.model_copy(update={"corruption": corruption, "severity": severity})
 
     def without(self, *names: str) -> Facets:
-        """Return the same without some facets.
+        """Return these facets without some of them.
 
         >>> render_protocol(Facets(split="test", classes=200, n=7500).without("classes"))
         'test|n=7500'
@@ -128,7 +128,7 @@ class Facets(StrictModel):
         return self.model_copy(update=dict.fromkeys(names))
 
     def has_all_of(self, wanted: Facets) -> bool:
-        """Return whether each facet that `wanted` names is the same here.
+        """Return whether every facet that `wanted` sets has the same value here.
 
         >>> Facets(split="test", classes=200).has_all_of(Facets(classes=200))
         True
@@ -140,7 +140,7 @@ class Facets(StrictModel):
 
 
 def render_protocol(facets: Facets) -> str:
-    """Return the protocol: how a number was measured, as a short text.
+    """Return the protocol: a short text that says how a number was measured.
 
     >>> render_protocol(Facets(split="val", weights="ema", res=224, n=50000, version="1"))
     'val|ema|res=224|n=50000|v1'
@@ -149,7 +149,7 @@ def render_protocol(facets: Facets) -> str:
 
 
 def render_part(facets: Facets) -> str:
-    """Return the end of the protocol that says of which epoch or corruption the number is; empty: of none.
+    """Return the end of the protocol that names the epoch or corruption, or an empty string.
 
     >>> [render_part(facets) for facets in (Facets(epoch=12), Facets().of_corruption("fog", 3), Facets())]
     ['|epoch=12', '|corruption=fog/3', '']
@@ -162,7 +162,7 @@ def render_part(facets: Facets) -> str:
 
 
 def _parts(facets: Facets) -> Iterator[str]:
-    """Yield the parts of the protocol of the whole job, in their order."""
+    """Yield the parts of the protocol of the whole job, in order."""
     is_corrupted = facets.corruptions is not None
     yield from _told("{}", facets.method)
     if not is_corrupted:
@@ -195,20 +195,20 @@ def _told(form: str, value: Scalar | None) -> Iterator[str]:
 
 
 def _images(facets: Facets) -> Iterator[str]:
-    """Yield whose images and which weights; the last weights of a training are the usual ones."""
+    """Yield the images and the weights; the last weights of a training are the default."""
     yield from _told("{}", facets.split)
     yield from _told("{}", None if facets.weights == "last" else facets.weights)
 
 
 def _batch_word(facets: Facets) -> str:
-    """Return how protocols of timings, of trainings and of others name the batch size."""
+    """Return the batch size as protocols of timings, of trainings and of other jobs write it."""
     if facets.precision is not None:
         return "b"
     return "batch" if facets.epochs is None else "bs"
 
 
 def _form(facets: Facets) -> Iterator[str]:
-    """Yield in which form the model runs."""
+    """Yield the form in which the model runs."""
     yield from _told("{}", facets.precision)
     if facets.channels_last is not None:
         yield "nhwc" if facets.channels_last else "nchw"
@@ -219,7 +219,7 @@ def _form(facets: Facets) -> Iterator[str]:
 
 
 def _corruptions(facets: Facets) -> Iterator[str]:
-    """Yield which corruptions, those of other packages last."""
+    """Yield the corruptions, those of other packages last."""
     outside = facets.outside_corruptions or ()
     if isinstance(facets.corruptions, int):
         yield "+".join([f"c{facets.corruptions}", *outside])
@@ -228,7 +228,7 @@ def _corruptions(facets: Facets) -> Iterator[str]:
 
 
 def _group(mark: str, values: int | tuple[Any, ...] | None) -> Iterator[str]:
-    """Yield a number that says which, or the members."""
+    """Yield the number of members if that identifies them, or the members."""
     if isinstance(values, int):
         yield f"{mark}{values}"
     elif values is not None:
@@ -236,7 +236,7 @@ def _group(mark: str, values: int | tuple[Any, ...] | None) -> Iterator[str]:
 
 
 def _files(facets: Facets) -> Iterator[str]:
-    """Yield how images were corrupted, and which file they went through."""
+    """Yield the operations that corrupted the images and the file format they were saved in."""
     if facets.family is not None:
         yield facets.family
         yield "png" if facets.jpeg_quality is None else f"jpeg={facets.jpeg_quality}"

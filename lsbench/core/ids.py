@@ -8,14 +8,14 @@ from typing import Any
 
 
 def canonical_json(value: Any) -> str:
-    """Return the one JSON text of `value`: sorted keys, no spaces, no NaN.
+    """Return `value` as canonical JSON: sorted keys, no spaces, no NaN.
 
     >>> canonical_json({"b": 1, "a": [1.5, None]})
     '{"a":[1.5,null],"b":1}'
 
     Raises:
         ValueError: If `value` holds NaN or infinity.
-        TypeError: If `value` holds something that JSON has no word for.
+        TypeError: If `value` holds something that JSON cannot express.
     """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 

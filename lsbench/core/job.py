@@ -1,4 +1,4 @@
-"""The words of a suite as types: variant, job, what a job kind is, and what a running job is given."""
+"""The types of a suite: variant, job, job kind, and the context of a running job."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GPU_FRACTIONS = (0.125, 0.25, 0.5)
 
 
 class Resources(StrictModel):
-    """What a job asks of the machine. Never part of a job's id: it changes no result.
+    """The resources that a job requests. Never part of a job's id, as they do not change a result.
 
     A field left out takes the suite's value, then the job kind's default.
     """
@@ -51,20 +51,20 @@ class Resources(StrictModel):
         return value
 
     def over(self, base: Resources) -> Resources:
-        """Return these resources with every field that was left out taken from `base`."""
+        """Return these resources, with missing fields taken from `base`."""
         return Resources(**{**base.model_dump(exclude_none=True), **self.model_dump(exclude_none=True)})
 
     def settled(self, *, threads: int, can_be_distributed: bool) -> Resources:
         """Return these resources with ranks and CPUs filled in.
 
-        A kind of job that cannot be distributed has one rank, which sees all of the job's GPUs.
+        A job kind that cannot be distributed has one rank, which sees all of the job's GPUs.
 
         Args:
             threads: CPU threads of each rank.
             can_be_distributed: Whether several ranks can share the job.
 
         Raises:
-            ValueError: If ranks would have to share a GPU, or would have several.
+            ValueError: If ranks would share a GPU, or have several each.
         """
         gpus = self.num_gpus if isinstance(self.num_gpus, float) else None
         ranks = self.num_ranks or max(1, int(gpus or 0))
@@ -78,12 +78,12 @@ class Resources(StrictModel):
 DEFAULT_RESOURCES = Resources(num_gpus="auto", exclusive="no", timeout_min=7 * 24 * 60, max_retries=2)
 
 
-#: Settings of a data set that change no image of it.
+#: Settings of a data set that do not change its images.
 WHERE_DATA_LIES = frozenset({"root", "reader"})
 
 
 def data_settings(data: str | dict[str, Any]) -> dict[str, Any]:
-    """Return the settings of a data set that is given by its name alone, or by name and settings.
+    """Return the settings of a data set that is given by name, or by name and settings.
 
     >>> data_settings("imagenet_a")
     {'name': 'imagenet_a'}
@@ -92,16 +92,16 @@ def data_settings(data: str | dict[str, Any]) -> dict[str, Any]:
 
 
 class JobSpec(StrictModel):
-    """The settings common to all job kinds; each kind adds its own.
+    """Settings shared by all jobs; each kind adds its own.
 
     Attributes:
-        runtime_fields: Names of settings that change no result, and so are no part of a job's id.
-        later_fields: Names of settings that came after the first results: at its default, such a
-            setting is no part of a job's id either, so that those results stay valid.
-        data_fields: Names of settings that each name a data set, as ``dataset`` of a variant does: to be read
-            beside the variant's own, or instead of it.
-        short_field: Name of the setting that a text in place of settings stands for, as in ``analyze: erf``;
-            a job without a name is called after its value.
+        runtime_fields: Settings that do not change a result, and so are not part of a job's id.
+        later_fields: Settings that were added after the first results. At their defaults they are not part of
+            a job's id either, so that those results stay valid.
+        data_fields: Settings that each name a data set, as ``dataset`` of a variant does, to read beside or
+            instead of the variant's own.
+        short_field: The setting that a plain text stands for, as in ``analyze: erf``; a job without a name is
+            named after its value.
     """
 
     data_fields: ClassVar[tuple[str, ...]] = ()
@@ -113,19 +113,19 @@ class JobSpec(StrictModel):
 
     @classmethod
     def named_settings(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return settings that `settings` refers to by a name, over which they are laid; by default none."""
+        """Return the named settings that `settings` refers to and overrides; by default none."""
         return {}
 
     @classmethod
     def needed_kinds(cls, settings: Mapping[str, Any], usual: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the kinds of job that one with `settings`, as written, needs; by default `usual`."""
+        """Return the kinds of jobs that a job with `settings`, as written, needs; by default `usual`."""
         return usual
 
     def check_need(self, need: JobSpec) -> None:
-        """Raise a ValueError if a job with the settings `need` leaves not what this one needs of it."""
+        """Raise a ValueError if a job with the settings `need` does not produce what this job needs."""
 
     def other_variant(self) -> str | None:
-        """Return the name of a second variant whose jobs this one needs too; by default none."""
+        """Return the name of a second variant whose jobs this job needs too; by default None."""
         return None
 
     def other_data(self) -> tuple[dict[str, Any], ...]:
@@ -134,11 +134,11 @@ class JobSpec(StrictModel):
         return tuple(data_settings(data) for data in named if data is not None)
 
     def check_ranks(self, ranks: int) -> None:
-        """Raise a ValueError if `ranks` processes cannot share a job with these settings."""
+        """Raise a ValueError if a job with these settings cannot be shared by `ranks` processes."""
 
     @classmethod
     def identity_of(cls, spec: Mapping[str, Any]) -> dict[str, Any]:
-        """Return those settings of a resolved spec that can change the job's result.
+        """Return the settings of a resolved spec that can change the job's result.
 
         Args:
             spec: All settings, as JSON values.
@@ -170,9 +170,9 @@ class Variant(StrictModel):
     mixer_args: dict[str, Any] = Field(default_factory=dict)
     model_args: dict[str, Any] = Field(default_factory=dict)
     dataset: dict[str, Any]
-    label: str | None = Field(default=None, description="what reports call it; default: the name")
+    label: str | None = Field(default=None, description="name in reports; default: the name")
     published: Published = Field(
-        default_factory=dict, description="what others measured on it: metric -> value; changes no result"
+        default_factory=dict, description="published numbers: metric -> value; they do not change a result"
     )
 
     @field_validator("mixer_args", "model_args")
@@ -186,21 +186,21 @@ class Variant(StrictModel):
 
     @property
     def title(self) -> str:
-        """What reports call the variant."""
+        """The name of the variant in reports."""
         return self.label or self.name
 
     def model_identity(self) -> dict[str, Any]:
-        """Return what changes the model itself: everything but names, data and published numbers."""
+        """Return the fields that define the model: all but names, data and published numbers."""
         return self.model_dump(include={"model", "mixer", "mixer_args", "model_args"})
 
 
 class Job(StrictModel):
-    """One unit of work, completely resolved; written as ``spec.json`` into the job's folder.
+    """One unit of work, fully resolved; written as ``spec.json`` into the job's folder.
 
     Attributes:
-        id: ``<kind>-<hash>`` of all that can change the result; None while the data is absent.
+        id: ``<kind>-<hash>`` of everything that can change the result; None while the data is absent.
         needs: Name of each needed job -> its id.
-        dataset_root: Where this run found the data (not part of the id).
+        dataset_root: Folder where this run found the data (not part of the id).
     """
 
     id: str | None
@@ -218,21 +218,21 @@ class Job(StrictModel):
 
     @property
     def label(self) -> str:
-        """Human name, unique within a suite: ``variant/job`` and the seed where there is one."""
+        """Readable name, unique within a suite: ``variant/job``, with the seed if there is one."""
         seed = "" if self.seed is None else f"/seed{self.seed}"
         return f"{self.variant.name}/{self.name}{seed}"
 
 
 @dataclass(frozen=True)
 class JobContext:
-    """What a running job is given.
+    """The context of a running job.
 
     Attributes:
         job: The job; `spec` is its settings, parsed by the kind's own class.
         folder: The job's folder, for artifacts and checkpoints.
-        needs: Folder of each finished job that this one needs, by job name.
+        needs: Folders of the finished jobs that this one needs, by job name.
         device: ``"cpu"`` or ``"cuda"`` (the first visible device).
-        emit: Sends one progress event (a flat dict) to whoever watches.
+        emit: Sends one progress event (a flat dict) to the watcher.
     """
 
     job: Job
@@ -250,21 +250,21 @@ class JobKind:
     Attributes:
         spec: Pydantic class of the kind's settings.
         run: Does the work and returns the records; imports torch only when called.
-        needs: Job names needed by default (of the same variant and seed).
-        per_seed: Whether it runs once per seed, or once per variant.
+        needs: Names of the jobs needed by default, of the same variant and seed.
+        per_seed: Whether it runs once per seed rather than once per variant.
         uses_data: Whether the images themselves, not only their size, change the result.
         version: Raised whenever the same settings would give another number.
-        cost: Estimated work in MACs from (spec, MACs per image, images in a split by name).
+        cost: Estimates the work in MACs from (spec, MACs per image, image count of a split by name).
         resources: Defaults for the kind.
         can_be_distributed: Whether several processes can share one job of the kind.
-        epoch_metrics: Metric of its records -> its key in the events of finished epochs: what a search can go
-            by. A kind that has any has a setting ``epochs``.
-        adjustable: Settings that may change in the middle of the job, as population based training does.
-        usual: Metrics that have a column as soon as a suite asks for such a job, before any has ended; those
-            of all its settings, the first above all.
-        panel: Heading of the table in which its numbers stand; empty: the main one.
-        place: Where its columns stand among those of other kinds; the lowest first.
-        is_result: Whether its numbers are results to be tested against others, or notes on the way.
+        epoch_metrics: Metric of its records -> its key in the events of finished epochs, which searches
+            optimize. A kind with epoch metrics has a setting ``epochs``.
+        adjustable: Settings that may change during the job, as in population based training.
+        usual: Metrics measured under any settings, the most important first. They have a column as soon as a
+            suite has such a job, even before one has finished.
+        panel: Heading of the table that shows its numbers; empty: the main table.
+        place: Order of its columns among those of other kinds; the lowest first.
+        is_result: Whether its numbers are results to be compared, rather than intermediate values.
     """
 
     spec: type[JobSpec]
@@ -285,12 +285,12 @@ class JobKind:
 
 
 def job_identity(job: Job, *, dataset: Any, settings: type[JobSpec] = JobSpec) -> dict[str, Any]:
-    """Return the allow-list of what can change a job's result.
+    """Return everything that can change a job's result, from an explicit allow-list.
 
     Args:
-        job: The job, its id not yet set.
-        dataset: The fingerprint of the data, or for kinds that look at no image its size and classes.
-        settings: The class of the job's spec, which knows what in it changes no result.
+        job: The job; its id is not set yet.
+        dataset: The fingerprint of the data, or image size and classes for kinds that read no images.
+        settings: The class of the job's spec, which knows the settings that do not change a result.
     """
     return {
         "kind": job.kind,
@@ -305,7 +305,7 @@ def job_identity(job: Job, *, dataset: Any, settings: type[JobSpec] = JobSpec) -
 
 
 def job_id(job: Job, *, dataset: Any, settings: type[JobSpec] = JobSpec) -> str | None:
-    """Return the job's id, or None while an input (the data, a needed job) is not there yet."""
+    """Return the job's id, or None while an input (the data, a needed job) is missing."""
     if dataset is None or None in job.needs.values():
         return None
     return f"{job.kind}-{content_hash(job_identity(job, dataset=dataset, settings=settings))}"

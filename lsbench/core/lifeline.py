@@ -1,4 +1,4 @@
-"""Let a process die with the one that started it, however that one ends."""
+"""Make a process die with its parent, however the parent ends."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ PARENT = "LSBENCH_PARENT"
 
 
 def child_environment(**more: str) -> dict[str, str]:
-    """Return this process's environment for a child that is to die with it.
+    """Return the environment for a child that dies with this process.
 
     Args:
-        **more: Variables that the child is given beside or instead of this process's.
+        **more: Variables to add or override.
     """
     return {**os.environ, **more, PARENT: str(os.getpid())}
 
 
 def die_with_parent() -> None:
-    """Have this process killed as soon as its parent is gone; at once if it is gone already.
+    """Have this process killed as soon as its parent is gone, or now if it already is.
 
-    The parent has started it with :func:`child_environment`. Linux does the rest itself, even while the
-    process is stopped or deep in C code; elsewhere a thread looks.
+    The parent must have started it with :func:`child_environment`. Linux does the rest itself, even while the
+    process is stopped or deep in C code; elsewhere a thread polls.
     """
     parent = int(os.environ[PARENT])
     if sys.platform == "linux":

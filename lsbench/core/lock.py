@@ -19,12 +19,12 @@ def locked(path: Path, *, what: str, wait_s: float = 0.0) -> Iterator[None]:
     """Hold an exclusive lock on `path` for the length of the block.
 
     Args:
-        path: The lock file; it is created, and stays.
-        what: What is locked, for the message.
-        wait_s: Seconds to wait for another holder to leave; infinity waits as long as it takes.
+        path: The lock file; it is created and not removed.
+        what: Name of the locked thing, for the message.
+        wait_s: Seconds to wait for another holder; infinity waits as long as it takes.
 
     Raises:
-        StoreError: If another process holds it; the message says which.
+        StoreError: If another process holds it; the message names the process.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
@@ -41,7 +41,7 @@ def locked(path: Path, *, what: str, wait_s: float = 0.0) -> Iterator[None]:
 
 
 def is_held(path: Path) -> bool:
-    """Return whether a process holds the lock; it is never taken from anybody, and no file is created."""
+    """Return whether a process holds the lock, without taking it or creating the file."""
     try:
         with path.open("rb") as file:
             fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -1,7 +1,7 @@
-"""What a plug-in of a kind promises to be, checked when one from another package is loaded.
+"""The contract of each kind of plug-in, checked when one from another package is loaded.
 
-The types are named by their path and imported when there is something to check: this module stays below the
-rooms that define them.
+Types are named by their path and imported only for a check, because this module lies below the packages
+that define them.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Promise:
-    """What the object of a plug-in has to be.
+    """The requirements on the object of a plug-in.
 
     Attributes:
-        words: The same for people, after "expected".
-        type: Path of a class, ``module:Class``, that the object may be an instance of; empty: of none.
-        arguments: Number of arguments that the object may be called with instead; None: it is no function.
-        subclasses: Attribute of the object -> path of the class that it has to be a subclass of.
-        functions: Attributes of the object that have to be functions.
+        words: The requirements as a text, to follow "expected" in messages.
+        type: Path of a class, ``module:Class``, that the object may be an instance of; empty: none.
+        arguments: Number of arguments of a function that is accepted instead; None: no function is accepted.
+        subclasses: Attribute of the object -> path of the class that it must be a subclass of.
+        functions: Attributes of the object that must be functions.
         literal: Whether the object is a tuple of names.
     """
 
@@ -35,7 +35,7 @@ class Promise:
     literal: bool = False
 
     def broken_by(self, found: Any) -> str | None:
-        """Return ``"expected ..., found ..."`` if `found` does not keep the promise, else None."""
+        """Return ``"expected ..., found ..."`` if `found` breaks the promise, else None."""
         if self.literal:
             is_kept = (
                 isinstance(found, tuple | list) and bool(found) and all(isinstance(n, str) for n in found)
@@ -69,7 +69,7 @@ class Promise:
 
 
 def broken_quantities(module: ModuleType) -> str | None:
-    """Return what is wrong with the ``QUANTITIES`` that a module declares, or None; none at all is fine."""
+    """Return a message if a module declares invalid ``QUANTITIES``, else None; they may be missing."""
     declared, expected = getattr(module, "QUANTITIES", ()), class_at("lsbench.core.quantity:Quantity")
     if isinstance(declared, tuple | list) and all(isinstance(one, expected) for one in declared):
         return None
@@ -84,7 +84,7 @@ def class_at(path: str) -> type:
 
 
 def describe(found: Any) -> str:
-    """Return what an object is, for messages.
+    """Return a description of an object, for messages.
 
     >>> describe("brier"), describe(len), describe(int)
     ("the text 'brier'", 'the function len', 'the class int')
@@ -105,7 +105,7 @@ def _arguments(found: Callable[..., Any]) -> str:
 
 
 def _lacking(found: Any, expected: type | None) -> str:
-    """Return which parts of a protocol an object lacks, to be put behind what it is."""
+    """Return the parts of a protocol that an object lacks, as the end of a message."""
     parts = getattr(expected, "__protocol_attrs__", None) or _protocol_members(expected)
     missing = sorted(name for name in parts if not hasattr(found, name))
     return f" without {', '.join(missing)}" if missing and not isinstance(found, str) else ""
@@ -120,7 +120,7 @@ def _protocol_members(expected: type | None) -> set[str]:
 MIXER = Promise("a class or function of the number of channels", arguments=1)
 FAMILY = Promise("a tuple of the names of its models", literal=True)
 JOB = Promise(
-    "a lsbench.core.job.JobKind",
+    "an lsbench.core.job.JobKind",
     "lsbench.core.job:JobKind",
     subclasses=(("spec", "lsbench.core.job:JobSpec"),),
     functions=("run", "cost"),
@@ -132,15 +132,15 @@ DATASET = Promise(
     functions=("fingerprint", "prepare", "num_classes", "num_images"),
 )
 METRIC = Promise(
-    "a function of (logits, targets), or a lsbench.metrics.Metric",
+    "a function of (logits, targets), or an lsbench.metrics.Metric",
     "lsbench.metrics:Metric",
     arguments=2,
     functions=("per_image", "aggregate"),
 )
 PROBE = Promise("a function of (model, img_size, context)", arguments=3)
-ANALYSIS = Promise("a lsbench.analyses.Analysis", "lsbench.analyses:Analysis", functions=("analyse", "draw"))
+ANALYSIS = Promise("an lsbench.analyses.Analysis", "lsbench.analyses:Analysis", functions=("analyse", "draw"))
 LOGGER = Promise(
-    "a lsbench.loggers.LoggerKind",
+    "an lsbench.loggers.LoggerKind",
     "lsbench.loggers:LoggerKind",
     subclasses=(("spec", "lsbench.core.spec:StrictModel"),),
     functions=("open",),

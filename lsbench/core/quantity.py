@@ -1,7 +1,7 @@
-"""Quantities: the name, unit and direction of whatever is measured, declared where it is measured.
+"""Quantities: name, unit and direction of every measurement, declared where it is measured.
 
-A module of a metric, probe, analysis, job kind or data set assigns the quantities that it measures, or under
-whose names others publish, to ``QUANTITIES``: in lsbench or in another package, without importing torch.
+The module of a metric, probe, analysis, job kind or data set assigns the quantities that it measures, or
+that published numbers use, to ``QUANTITIES``: in lsbench or in another package, without importing torch.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lsbench.core.errors import PluginError
 from lsbench.core.facets import Facets
 from lsbench.core.registry import ANALYSES, DATASETS, JOBS, METRICS, PROBES, Registry
 
-#: The plug-ins that declare quantities, in the order in which a name that two of them declare is looked up.
+#: The plug-ins that declare quantities; if two declare the same name, the first one counts.
 DECLARING = (METRICS, PROBES, JOBS, ANALYSES, DATASETS)
 #: Modules outside of plug-in folders that declare quantities.
 MODULES = ("lsbench.detection",)
@@ -29,23 +29,23 @@ class Quantity:
 
     Attributes:
         name: The metric's name in records.
-        unit: Unit inside records: SI or a fraction; any other unit is part of the name.
+        unit: Unit in records: SI or a fraction; any other unit is part of the name.
         higher_is_better: Direction; None where neither is better.
-        title: Column header for people.
+        title: Column header.
         scale: Factor from the stored value to the shown one (0.714 -> 71.4 %).
         digits: Decimals shown.
-        depends_on_machine: Whether numbers from two machines are no comparison.
-        short_title: Column header of narrow tables; empty: the title.
+        depends_on_machine: Whether numbers from two machines cannot be compared.
+        short_title: Column header in narrow tables; empty: the title.
         is_headline: Whether it has a column in the main table, not only among the further measurements.
-        is_compared: Whether a column of differences to the baseline stands beside it.
-        is_per_image: Whether it is the share of images that are right, so that two models are compared
+        is_compared: Whether it has a column of differences to the baseline beside it.
+        is_per_image: Whether it is the share of correctly classified images, so that two models are compared
             image by image.
         is_relative_timing: Whether it is a ratio to a control that was timed in turns, so that two nights or
             machines can be compared.
-        hole: The word in a table where a job ended without a value; empty: that of a job not run.
-        tolerance: How far a trained model may lie from a published number that it reproduces.
-        published_under: Facets under which others publish it; ours under others is no comparison.
-        note: Makes lines below the table from the settings of its records.
+        hole: The word in a table for a job that ended without a value; empty: the word for a job not run.
+        tolerance: Largest difference to a published number that still counts as reproduced.
+        published_under: Facets of published numbers; results under other facets are not compared with them.
+        note: Returns lines to show below the table, from the settings of its records.
     """
 
     name: str
@@ -67,12 +67,12 @@ class Quantity:
 
     @property
     def is_counted(self) -> bool:
-        """Whether it is counted, not measured: any difference is one."""
+        """True if it is counted, not measured, so that any difference counts."""
         return self.unit in ("count", "MAC")
 
 
 def percentage(name: str, what: str, **more: Any) -> Quantity:
-    """Return a share that is better when higher, shown in percent.
+    """Return a quantity that is a share, better when higher, shown in percent.
 
     >>> percentage("top1", "top-1").title
     'top-1 (%)'
@@ -91,9 +91,9 @@ class Declaration:
 
 @cache
 def declarations() -> Mapping[str, Declaration]:
-    """Return every declared quantity by its name; lsbench's own stand before those of other packages.
+    """Return every declared quantity by name, lsbench's own before those of other packages.
 
-    A plug-in of another package that cannot be imported is passed over with a warning.
+    A plug-in of another package that cannot be imported is skipped with a warning.
     """
     found: dict[str, Declaration] = {}
     for module in [*_own_modules(), *_outside_modules()]:
@@ -123,18 +123,18 @@ def _imported(registry: Registry, name: str) -> Iterator[Any]:
 
 
 def quantity(name: str) -> Quantity:
-    """Return the quantity called `name`; one that nobody declares has no unit and no direction."""
+    """Return the quantity called `name`; an undeclared one has no unit and no direction."""
     found = declarations().get(name)
     return Quantity(name, "", None, name, digits=4) if found is None else found.quantity
 
 
 def is_declared(name: str) -> bool:
-    """Return whether anybody declares a quantity of that name."""
+    """Return whether a quantity of that name is declared."""
     return name in declarations()
 
 
 def published_text(shown: Quantity, value: float) -> str:
-    """Return a published value for people, without digits that its source does not give.
+    """Return a published value for display, without digits that its source does not give.
 
     >>> [published_text(quantity("top1"), share) for share in (0.716, 0.75)]
     ['71.6', '75.0']
@@ -146,7 +146,7 @@ def published_text(shown: Quantity, value: float) -> str:
 
 
 def from_duration(seconds: float) -> str:
-    """Return a duration for people.
+    """Return a duration for display.
 
     >>> [from_duration(s) for s in (0.42, 61, 7322)]
     ['0.4 s', '1 min 01 s', '2 h 02 min']

@@ -11,13 +11,13 @@ from lsbench.core.quantity import quantity
 from lsbench.core.spec import StrictModel
 
 SCHEMA_VERSION = 2
-"""Version of what is stored. A record of version 1 has no facets, only the text that people see."""
+"""Version of the stored format. A record of version 1 has no facets, only the protocol text."""
 
 
 class Record(StrictModel):
     """One measured number.
 
-    A record is unique by (job id, metric, dataset, protocol). What was not measured is None, never 0.
+    A record is unique by (job id, metric, dataset, protocol). A missing value is None, never 0.
     """
 
     metric: str
@@ -28,7 +28,7 @@ class Record(StrictModel):
     ci_high: float | None = None
     ci_method: str | None = None
     facets: Facets = Field(default_factory=Facets, description="how it was measured")
-    protocol: str = Field(description="the same as a short text for people")
+    protocol: str = Field(description="the facets as a short text")
     dataset: str | None = None
     setting: dict[str, Any] = Field(default_factory=dict)
 
@@ -41,17 +41,17 @@ def measured(
     protocol: str | None = None,
     **more: Any,
 ) -> Record:
-    """Return a record of `metric` in the unit that belongs to it.
+    """Return a record of `metric` in the metric's unit.
 
     Args:
         metric: Name of the metric.
-        value: What was measured; None where it could not be.
-        facets: How it was measured. A number of one epoch, or of one corruption, says so here.
-        protocol: Text that says how the whole job measures, in place of the one that its facets give.
+        value: The measured value; None if it could not be measured.
+        facets: How it was measured, including the epoch or corruption if the number belongs to one.
+        protocol: Protocol of the whole job, in place of the text made from its facets.
         **more: Further fields of the record.
 
     Raises:
-        TypeError: If neither facets nor a protocol say how it was measured.
+        TypeError: If neither facets nor a protocol are given.
 
     >>> measured("top1", 0.714, facets=Facets(split="val", n=10), n=10).protocol
     'val|n=10'

@@ -1,10 +1,10 @@
 """Find plug-ins by file name, import them only when used, and suggest the nearest name.
 
 A plug-in is one Python file in the folder of its kind. The file name is the name in YAML, and the
-file assigns what it offers to one constant named after the kind, e.g. ``MIXER = LSConv``. Packages
+file assigns the plug-in to one constant named after the kind, e.g. ``MIXER = LSConv``. Packages
 outside lsbench add plug-ins through the entry point group of the same name (``lsbench.mixers``): an
-entry point names such a module, or the object itself. What comes from outside is checked when it is
-loaded, and refused in one line.
+entry point names a module with that constant, or the object itself. Outside plug-ins are checked when
+they are loaded, and refused with a message of one line.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ class Registry:
         kind: Singular name for messages, e.g. ``"mixer"``.
         package: Dotted path of the folder that holds the files.
         attribute: The constant that a plug-in file assigns.
-        promise: What that constant has to be.
-        is_light: Whether the files can be imported without torch, and so be checked with a suite.
+        promise: The requirements on that constant.
+        is_light: Whether the files can be imported without torch, and so checked together with a suite.
         measures: Whether the files declare ``QUANTITIES``.
-        own: The names that lsbench has itself, where they are not those of the folder's files.
+        own: lsbench's own names, if they are not the names of the folder's files.
     """
 
     kind: str
@@ -75,7 +75,7 @@ class Registry:
         return sorted({*self.own_names(), *outside_plugins(self.group)})
 
     def own_names(self) -> list[str]:
-        """Return the names of the plug-ins that come with lsbench, sorted."""
+        """Return the names of lsbench's own plug-ins, sorted."""
         return sorted(self._files() if self.own is None else self.own)
 
     def outside_names(self) -> list[str]:
@@ -83,12 +83,12 @@ class Registry:
         return sorted(outside_plugins(self.group))
 
     def load(self, name: str) -> Any:
-        """Import the plug-in `name` and return what its file offers.
+        """Import the plug-in `name` and return its object.
 
         Raises:
             UnknownNameError: If there is no such plug-in; the message names the nearest one.
-            PluginError: If it is another package's and cannot be imported, is not what its kind promises, or
-                has the name of another plug-in.
+            PluginError: If it is from another package and cannot be imported, breaks the contract of its
+                kind, or has the name of another plug-in.
         """
         entry = self._entry(name)
         if entry is None:
@@ -102,7 +102,7 @@ class Registry:
         return found
 
     def module(self, name: str) -> ModuleType:
-        """Import the file of the plug-in `name` and return it as a module; lsbench's own comes first.
+        """Import and return the module of the plug-in `name`; lsbench's own comes first.
 
         Raises:
             UnknownNameError: If there is no such plug-in; the message names the nearest one.
@@ -116,15 +116,15 @@ class Registry:
         return import_module(entry, self.kind)
 
     def unknown(self, name: str) -> str:
-        """Return the one-line message for a name that does not exist."""
+        """Return the one-line message for an unknown name."""
         names = self.names()
         hint = suggest(name, names) or f"; there are: {', '.join(names)}"
         return f"unknown {self.kind} '{name}'{hint}"
 
     def problem(self, name: str) -> str | None:
-        """Return in one line why a suite cannot use `name`, or None if it can.
+        """Return one line that says why a suite cannot use `name`, or None if it can.
 
-        What imports torch is not imported here, so that planning stays quick; its own check is
+        Plug-ins that need torch are not imported here, so that planning stays quick; they are checked by
         :func:`lsbench.suite.outside.check_torch_plugins`.
         """
         try:
@@ -137,11 +137,11 @@ class Registry:
         return None
 
     def usable_names(self) -> list[str]:
-        """Return the names of all plug-ins but those of other packages that cannot be used, sorted."""
+        """Return the names of all usable plug-ins, sorted; only those of other packages can be unusable."""
         return [name for name in self.names() if self.problem(name) is None]
 
     def check(self, names: Iterable[str]) -> None:
-        """Raise ValueError with the reason if one of `names` cannot be used; for validators."""
+        """Raise a ValueError with the reason if one of `names` cannot be used; for validators."""
         for name in names:
             if message := self.problem(name):
                 raise ValueError(message)
@@ -155,12 +155,12 @@ class Registry:
         return found.group(1).strip() if found else ""
 
     def package_of(self, name: str) -> str | None:
-        """Return the package that a plug-in from outside belongs to, with its version; None for lsbench's."""
+        """Return name and version of the package of an outside plug-in; None for lsbench's own."""
         outside = outside_plugins(self.group)
         return package_of(outside[name][0]) if name in outside and name not in self.own_names() else None
 
     def _entry(self, name: str) -> EntryPoint | None:
-        """Return the entry point that alone offers `name`, or None if it is lsbench's own, or nobody's."""
+        """Return the only entry point of `name`, or None if it is lsbench's own or unknown."""
         entries = outside_plugins(self.group).get(name, ())
         if not entries:
             return None
@@ -190,5 +190,5 @@ PROBES = Registry("probe", "lsbench.probes", "PROBE", promises.PROBE, measures=T
 ANALYSES = Registry("analysis", "lsbench.analyses", "ANALYSIS", promises.ANALYSIS, measures=True)
 LOGGERS = Registry("logger", "lsbench.loggers", "LOGGER", promises.LOGGER)
 REPORTS = Registry("report format", "lsbench.reports", "REPORT", promises.REPORT)
-#: Names that other packages register with timm, and corruptions beside lsbench's own: from outside alone.
+#: Models that other packages register with timm, and corruptions beside lsbench's own: only from outside.
 MODELS = Registry("model", "lsbench.models", "MODEL", promises.MODEL, is_light=False, own=())

@@ -1,4 +1,4 @@
-"""The base of everything that is read from YAML or JSON: strict, immutable, nothing unknown."""
+"""The base class of everything read from YAML or JSON: strict and immutable, without unknown keys."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class StrictModel(BaseModel):
-    """A frozen pydantic model that rejects unknown keys, so that a typo is never ignored."""
+    """A frozen pydantic model that rejects unknown keys, so that typos are never ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)

@@ -1,4 +1,4 @@
-"""The file that tonight is compared with. A seal in it tells a whole file from a damaged one."""
+"""Read and write the baseline file. Its seal, a hash of the content, reveals damage and edits by hand."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ SEAL = "seal"
 
 
 class Baseline(StrictModel):
-    """What a suite gave at one time, with all that a comparison needs.
+    """The results of a suite at one time, with everything that a comparison needs.
 
     Attributes:
         schema_version: Version of the file's format.
-        rules: The rules of the suite when it was written.
+        rules: The suite's rules when the baseline was written.
     """
 
     schema_version: Literal[1] = 1
@@ -37,10 +37,10 @@ class Baseline(StrictModel):
     rows: tuple[GateRow, ...]
 
     def check_suite(self, path: Path, suite: str, preset: str) -> None:
-        """Check that this is the baseline of a suite and preset.
+        """Check that this is the baseline of the given suite and preset.
 
         Raises:
-            UsageError: If it is another's.
+            UsageError: If it belongs to another suite or preset.
         """
         if (self.suite, self.preset) != (suite, preset):
             raise UsageError(
@@ -50,7 +50,7 @@ class Baseline(StrictModel):
 
 
 def default_path(results: Path, suite: str, preset: str) -> Path:
-    """Return where the baseline of a suite and preset is kept unless another file is named.
+    """Return the default path of the baseline of a suite and preset.
 
     >>> default_path(Path("results"), "nightly", "default").as_posix()
     'results/baselines/nightly.json'
@@ -62,7 +62,7 @@ def default_path(results: Path, suite: str, preset: str) -> Path:
 def create_baseline(
     suite: str, preset: str, lsbench: str, rules: tuple[GateRule, ...], rows: list[GateRow]
 ) -> Baseline:
-    """Return the baseline that `rows`, measured under a version of lsbench, are."""
+    """Return a baseline made of `rows`, which the given version of lsbench measured."""
     return Baseline(
         suite=suite,
         preset=preset,
@@ -78,12 +78,12 @@ def write_baseline(baseline: Baseline, path: Path) -> None:
 
     Raises:
         UsageError: If the file is the baseline of another suite or preset, or cannot be written.
-        DiskFullError: If there is no room.
+        DiskFullError: If the disk is full.
     """
     try:
         is_other = path.exists() and read_baseline(path)
     except UsageError:
-        is_other = False  # what cannot be read is what writing a new one mends
+        is_other = False  # a damaged file is simply replaced
     if is_other:
         is_other.check_suite(path, baseline.suite, baseline.preset)
     content = baseline.model_dump(mode="json")
@@ -99,7 +99,7 @@ def read_baseline(path: Path) -> Baseline:
 
     Raises:
         InconclusiveError: If there is no file.
-        UsageError: If it is damaged, or of another version of the format.
+        UsageError: If it is damaged, or its format has another version.
     """
     mend = "restore it, or write a new one with --update-baseline"
     try:
@@ -112,15 +112,15 @@ def read_baseline(path: Path) -> Baseline:
     except OSError as error:
         raise UsageError(f"{path}: the baseline cannot be read ({error.strerror})") from error
     except ValueError as error:
-        raise UsageError(f"{path}: half-written or damaged, no JSON; {mend}") from error
+        raise UsageError(f"{path}: expected JSON, found a damaged or half-written file; {mend}") from error
     version = content.get("schema_version") if isinstance(content, dict) else None
     if version is None:
-        raise UsageError(f"{path}: expected a baseline of lsbench, found other JSON; {mend}")
+        raise UsageError(f"{path}: expected an lsbench baseline, found other JSON; {mend}")
     if version != SCHEMA:
         raise UsageError(f"{path}: expected schema version {SCHEMA}, found {version}; {mend}")
     seal = content.pop(SEAL, None)
     if seal != _seal(content):
-        raise UsageError(f"{path}: damaged or edited by hand, its seal does not fit; {mend}")
+        raise UsageError(f"{path}: damaged or edited by hand, the seal does not match; {mend}")
     try:
         return Baseline.model_validate_json(json.dumps(content))
     except ValidationError as error:

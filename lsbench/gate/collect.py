@@ -1,4 +1,4 @@
-"""From a results folder to the rows that the gate compares."""
+"""Read the rows that the gate compares from a results folder."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def collect_rows(folder: ResultsFolder, rules: Sequence[GateRule]) -> list[GateR
 
     Args:
         folder: A results folder.
-        rules: Whose metrics are looked for.
+        rules: The rules whose metrics are collected.
 
     Raises:
-        StoreError: If what a job left beside its records is damaged.
+        StoreError: If a file that a job left beside its records is damaged.
     """
     table = load_table([folder])
     rows: list[GateRow] = []
@@ -79,7 +79,7 @@ def _commit(where: dict[str, Any]) -> str | None:
 
 
 def _images(job_folder: Path, metric: str, value: float | None) -> Images | None:
-    """Return the per-image bits that a value is the mean of, or None if there are none."""
+    """Return the per-image correctness behind a value, or None if none is stored."""
     found = read_right(job_folder, metric, value)
     return None if found is None else Images.pack(found)
 
@@ -93,5 +93,5 @@ def _pairs(path: Path) -> Pairs | None:
 
 
 def _or_none(value: Any) -> Any:
-    """Return a value of a frame, or None where it is null."""
+    """Return a value of a frame, or None for null."""
     return None if pd.isna(value) else value

@@ -1,4 +1,4 @@
-"""Put the two sides of a row beside each other: by pairs of images, samples, seeds, or exactly."""
+"""Compare the two sides of a row: by paired images, timing samples, seeds, or exact values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lsbench.stats.shifts import (
 )
 from lsbench.suite.gate import GateRule
 
-#: A control this many times as fast or slow as at the time of the baseline: the machine is another one.
+#: A control that is this many times faster or slower than in the baseline: treated as another machine.
 MOST_DRIFT = 1.25
 POWER = 0.8
 
@@ -29,13 +29,13 @@ class RowChange:
     """A row, its two sides, and the evidence of a change.
 
     Attributes:
-        before: The baseline's number, the mean over its seeds.
-        after: The number now.
-        evidence: None where nothing could be compared.
-        test: How it was compared.
-        detail: What else people should know.
-        barrier: Why nothing can be said, if so.
-        excuse: Why a change is no proof against the code, if so.
+        before: The baseline's value, averaged over its seeds.
+        after: The current value, averaged over its seeds.
+        evidence: None if nothing could be compared.
+        test: The test that was used.
+        detail: Further remarks for the reader.
+        barrier: Why the two sides cannot be compared; None if they can.
+        excuse: Why a change may not be due to the code; None if there is no such reason.
     """
 
     key: RowKey
@@ -51,7 +51,7 @@ class RowChange:
 
     @property
     def is_blind(self) -> bool:
-        """Whether a timing is known so badly that a loss that matters could hide in it."""
+        """True for a timing whose interval is so wide that a loss that matters could hide in it."""
         found = self.evidence
         if not self.rule.is_timing or found is None or found.low is None or found.high is None:
             return False
@@ -59,7 +59,7 @@ class RowChange:
 
     @property
     def change(self) -> str:
-        """By how much the number changed, for people: relative for timings."""
+        """The change as text: relative for timings, absolute for all others."""
         if self.evidence is None:
             return "-"
         if self.rule.is_timing:
@@ -70,7 +70,7 @@ class RowChange:
 
 
 def compare_rows(rule: GateRule, matched: Sequence[tuple[GateRow, GateRow]]) -> list[RowChange]:
-    """Return the comparison of each pair (baseline, now) of rows of one rule."""
+    """Return the comparison of each pair (baseline, now) of one rule's rows."""
     found = []
     for before, after in matched:
         empty = RowChange(before.key, after.title, rule, before.mean, after.mean)
@@ -89,7 +89,7 @@ def compare_rows(rule: GateRule, matched: Sequence[tuple[GateRow, GateRow]]) -> 
 
 
 def _barrier(before: GateRow, after: GateRow) -> str | None:
-    """Return what stands in the way of any comparison."""
+    """Return why the two rows cannot be compared, or None if they can."""
     for side, row in (("the baseline", before), ("now", after)):
         for one in row.measurements:
             if one.value is None:
@@ -109,7 +109,7 @@ def _has_same_weights(before: GateRow, after: GateRow) -> bool:
 
 
 def _by_value(empty: RowChange, before: GateRow, after: GateRow, test: str) -> RowChange:
-    """Compare numbers that come out the same whenever they are measured: any difference is a change."""
+    """Compare deterministic numbers: any difference is a change."""
     rule, sides = empty.rule, zip(before.values(), after.values(), strict=True)
     worsenings = [rule.worsening(old, new) for old, new in sides]
     worse = max(worsenings, key=abs) if rule.is_exact else float(np.mean(worsenings))
@@ -119,11 +119,11 @@ def _by_value(empty: RowChange, before: GateRow, after: GateRow, test: str) -> R
 
 
 def _by_pairs(empty: RowChange, before: GateRow, after: GateRow) -> RowChange:
-    """Compare the ratios to the control that was timed in turns."""
+    """Compare the ratios to the control, which was timed in turns with the candidate."""
     [(old, new)] = _sides(before, after)
     if old.pairs is None or new.pairs is None:
-        side = "the baseline holds" if old.pairs is None else "the results hold"
-        return replace(empty, barrier=f"{side} no samples of pairs")
+        side = "the baseline has" if old.pairs is None else "the results have"
+        return replace(empty, barrier=f"{side} no paired samples")
     evidence = compare_timings(old.pairs.ratios(), new.pairs.ratios(), alpha=empty.rule.alpha)
     if evidence is None:
         counts = f"{old.pairs.count} in the baseline, {new.pairs.count} now"
@@ -139,12 +139,12 @@ def _by_pairs(empty: RowChange, before: GateRow, after: GateRow) -> RowChange:
 
 
 def _other_machine(before: GateRow, after: GateRow, old: Pairs, new: Pairs) -> str | None:
-    """Return in which way the machine is not the baseline's: there even ratios are others."""
+    """Return how the machine differs from the baseline's, or None: on another one even ratios change."""
     if before.machines != after.machines:
         return f"timed on {_listed(after.machines)}, the baseline on {_listed(before.machines)}"
     drift = new.control_s() / old.control_s()
     if not 1 / MOST_DRIFT <= drift <= MOST_DRIFT:
-        return f"the machine is not as fast as it was: its control takes {drift:.2f} times as long"
+        return f"the machine's speed has changed: the control takes {drift:.2f} times as long"
     return None
 
 
@@ -168,7 +168,9 @@ def _by_images(empty: RowChange, before: GateRow, after: GateRow) -> RowChange:
     if empty.rule.direction == "lower":
         evidence = evidence.mirrored()
     detail = (
-        f"{lost} lost and {gained} gained of {images}" if lost or gained else f"all {images} images alike"
+        f"{lost} lost and {gained} gained of {images} images"
+        if lost or gained
+        else f"none of {images} images changed"
     )
     return replace(empty, evidence=evidence, test="exact McNemar", detail=detail)
 
@@ -176,13 +178,13 @@ def _by_images(empty: RowChange, before: GateRow, after: GateRow) -> RowChange:
 def _other_images(old: Images, new: Images) -> str:
     if old.count != new.count:
         return f"{old.count} images in the baseline, {new.count} now"
-    return f"other images than in the baseline, {new.count} on both sides"
+    return f"not the same images as in the baseline ({new.count} on both sides)"
 
 
 def _by_seeds(
     empty: RowChange, before: GateRow, after: GateRow, matched: Sequence[tuple[GateRow, GateRow]]
 ) -> RowChange:
-    """Compare models that were trained anew: their seeds are the samples."""
+    """Compare retrained models: their seeds are the samples."""
     rule, seeds = empty.rule, len(before.measurements)
     sign = 1 if rule.direction == "lower" else -1
     losses = [[sign * value for value in row.values()] for row in (before, after)]
@@ -190,15 +192,15 @@ def _by_seeds(
     spread = pool_spread([row.values() for pair in alike for row in _trained_apart(*pair)])
     if spread is None:
         worse = float(np.mean(losses[1]) - np.mean(losses[0]))
-        detail = "trained anew with one seed, whose luck nobody knows: give the suite more seeds"
+        detail = "retrained with one seed, so the spread is unknown: give the suite more seeds"
         return replace(empty, evidence=Evidence(worse, None, None, 1.0, 1.0), test="none", detail=detail)
     evidence = compare_seeds(losses[0], losses[1], spread, alpha=rule.alpha)
     share = rule.alpha / len(alike)
     smallest = spread.detectable(seeds, alpha=share, min_effect=rule.min_effect, power=POWER)
     shown = quantity(rule.metric)
     detail = (
-        f"trained anew: with {seeds} seeds a loss of {smallest * shown.scale:.{shown.digits}f} is found in "
-        f"{POWER:.0%} of all cases"
+        f"retrained: with {seeds} seeds, a loss of {smallest * shown.scale:.{shown.digits}f} is detected in "
+        f"{POWER:.0%} of cases"
     )
     return replace(empty, evidence=evidence, test=f"t test over {seeds} seeds", detail=detail)
 

@@ -1,4 +1,4 @@
-"""Remember every night that was judged, in a parquet file."""
+"""Keep the verdicts of all nights in a Parquet file."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from lsbench.tables.nights import COLUMNS, night_curves, read_nights
 
 
 def add_night(path: Path, judgement: Judgement) -> pd.DataFrame:
-    """Append a judgement to the history in a file, and return all of it.
+    """Append a judgement to the history file and return the whole history.
 
     Args:
-        path: The file; a reader sees the old content or the new.
-        judgement: Tonight's.
+        path: The file; a reader sees either the old or the new content.
+        judgement: Tonight's judgement.
 
     Raises:
-        StoreError: If the file is damaged, or in use by another process for long.
+        StoreError: If the file is damaged, or another process keeps it locked.
     """
     night = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -43,7 +43,7 @@ def add_night(path: Path, judgement: Judgement) -> pd.DataFrame:
 
 
 def trends(history: pd.DataFrame, suite: str, preset: str) -> dict[RowKey, str]:
-    """Return a small chart of the last nights of each row."""
+    """Return a sparkline of the last nights of each row."""
     curves = night_curves(history, suite, preset)
     return {
         RowKey(one.variant, one.metric, one.protocol, one.dataset): sparkline(one.values) for one in curves

@@ -1,4 +1,4 @@
-"""Match the rows of a baseline with those of now, and judge each of them."""
+"""Match the rows of the baseline with the current rows, and judge each of them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from lsbench.suite.gate import GateRule
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the gate says of a suite.
+    """The gate's judgement of a suite.
 
     Attributes:
-        commit: Of the code that was measured.
+        commit: Commit of the measured code.
         findings: One per row, in the order of rules and rows.
-        notes: What people should know beside them.
-        trends: A small chart of the last nights of each row, where there is a history.
+        notes: Lines to show below the findings.
+        trends: A sparkline of the last nights of each row; empty without a history.
     """
 
     suite: str
@@ -34,7 +34,7 @@ class Judgement:
 
     @property
     def suspects(self) -> tuple[Finding, ...]:
-        """Regressions that measuring again could refute: all that was not simply counted."""
+        """Regressions that a second measurement could refute: all but those of exact metrics."""
         return tuple(
             finding
             for finding in self.findings
@@ -42,19 +42,19 @@ class Judgement:
         )
 
     def count(self, verdict: Verdict) -> int:
-        """Return how many rows have a verdict."""
+        """Return the number of rows with a verdict."""
         return sum(finding.verdict == verdict for finding in self.findings)
 
 
 def judge(baseline: Iterable[GateRow], now: Iterable[GateRow], rules: Sequence[GateRule]) -> list[Finding]:
-    """Return a finding for each row that either side has.
+    """Return a finding for each row of either side.
 
-    A row that one side lacks is inconclusive: it is never passed over in silence.
+    A row that one side lacks is inconclusive; it is never dropped silently.
 
     Args:
         baseline: Rows of the baseline.
-        now: Rows of the results.
-        rules: The rules; rows of other metrics are left out.
+        now: Rows of the current results.
+        rules: The rules; rows of other metrics are ignored.
 
     Raises:
         NothingMeasuredError: If the two sides have no row in common.
@@ -80,7 +80,7 @@ def judge(baseline: Iterable[GateRow], now: Iterable[GateRow], rules: Sequence[G
 
 
 def _verdicts(rule: GateRule, compared: Sequence[RowChange]) -> list[Finding]:
-    """Judge the rows of one rule together: the more rows, the clearer each must be."""
+    """Judge the rows of one rule together; p values are adjusted for the number of rows."""
     tested = [one.evidence for one in compared if one.evidence is not None]
     adjusted = iter(zip(*_adjusted(tested), strict=True))
     return [
@@ -97,18 +97,18 @@ def _means(old: GateRow | None, new: GateRow | None) -> tuple[float | None, floa
 
 
 def _missing(key: RowKey, old: Iterable[RowKey], new: Iterable[RowKey]) -> str:
-    """Say which side lacks a row, and whether it has it in another way."""
+    """Say which side lacks a row, and whether it has the row under another protocol or data set."""
     old, new = set(old), set(new)
     lacking, side = (old, "the baseline") if key in new else (new, "the results")
     others = [other for other in lacking if other[:2] == key[:2]]
     if not others:
         return f"{side} lacks this row" if key in new else f"{side} lack this row"
     has = "has" if key in new else "have"
-    return f"{side} {has} it in another way: {others[0].protocol} instead of {key.protocol}"
+    return f"{side} {has} it measured differently: {others[0].protocol} instead of {key.protocol}"
 
 
 def _never_measured(rule: GateRule) -> RowChange:
-    barrier = "neither the baseline nor the results hold this metric: no job of the suite measures it"
+    barrier = "neither the baseline nor the results have this metric: no job of the suite measures it"
     return RowChange(RowKey("all", rule.metric, "", None), "all", rule, barrier=barrier)
 
 
@@ -117,6 +117,6 @@ def _nothing_matched(
 ) -> str:
     metrics = ", ".join(rule.metric for rule in rules)
     return (
-        f"no row of the baseline matches one of the results: {len(old)} and {len(new)} rows of {metrics}; "
+        f"the baseline ({len(old)} rows) and the results ({len(new)} rows) share no row of {metrics}; "
         "run the suite, or write a new baseline with --update-baseline"
     )

@@ -1,4 +1,4 @@
-"""What the gate compares, as results and baselines hold it: rows of one metric, with all behind them."""
+"""Rows that the gate compares, each of one metric, with the measurements behind it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lsbench.store.right_images import RightImages
 
 
 class RowKey(NamedTuple):
-    """What two rows must share to be compared."""
+    """The key that two rows must share to be compared."""
 
     variant: str
     metric: str
@@ -21,16 +21,16 @@ class RowKey(NamedTuple):
     dataset: str | None
 
     def __str__(self) -> str:
-        """Return the row for people, without its protocol."""
+        """Return a short label of the row, without its protocol."""
         return f"{self.variant} {self.metric}"
 
 
 class Images(StrictModel):
-    """For each image of a split, whether it was right.
+    """Correctness of the prediction on each image of a split.
 
     Attributes:
         count: Number of images.
-        sha256: Of the list of their files, in order.
+        sha256: Hash of the ordered list of image files.
         bits: One bit per image, packed, as base64.
     """
 
@@ -40,7 +40,7 @@ class Images(StrictModel):
 
     @classmethod
     def pack(cls, images: RightImages) -> Images:
-        """Return `images` in a form that JSON holds.
+        """Return `images` in a form that JSON can store.
 
         >>> Images.pack(RightImages.pack(np.array([True, False, True]), "0")).right()
         array([ True, False,  True])
@@ -49,10 +49,10 @@ class Images(StrictModel):
         return cls(count=images.count, sha256=images.sha256, bits=bits)
 
     def right(self) -> NDArray[np.bool_]:
-        """Return whether each image was right, shape ``(count,)``.
+        """Return True for each correct image, shape ``(count,)``.
 
         Raises:
-            ValueError: If there are not as many bits as images.
+            ValueError: If the number of bits does not match the number of images.
         """
         packed = np.frombuffer(base64.b64decode(self.bits, validate=True), dtype=np.uint8)
         if len(packed) != -(-self.count // 8):
@@ -65,7 +65,7 @@ class Pairs(StrictModel):
 
     Attributes:
         count: Number of pairs.
-        seconds: Those of the candidate, then those of the control, little-endian float32, as base64.
+        seconds: Times of the candidate, then of the control, little-endian float32, as base64.
     """
 
     count: int
@@ -73,7 +73,7 @@ class Pairs(StrictModel):
 
     @classmethod
     def pack(cls, candidate: NDArray[np.float64], control: NDArray[np.float64]) -> Pairs:
-        """Return pairs in the order of time; both have shape ``(count,)``."""
+        """Return the pairs of two series in chronological order, each of shape ``(count,)``."""
         both = np.stack([candidate, control]).astype("<f4")
         return cls(count=len(candidate), seconds=base64.b64encode(both.tobytes()).decode())
 
@@ -81,7 +81,7 @@ class Pairs(StrictModel):
         """Return the seconds of the candidate and of the control, each of shape ``(count,)``.
 
         Raises:
-            ValueError: If there are not as many samples as pairs.
+            ValueError: If the number of samples does not match the number of pairs.
         """
         flat = np.frombuffer(base64.b64decode(self.seconds, validate=True), dtype="<f4")
         if len(flat) != 2 * self.count:
@@ -90,30 +90,30 @@ class Pairs(StrictModel):
         return candidate, control
 
     def ratios(self) -> NDArray[np.float64]:
-        """Return candidate over control of each pair: larger is slower."""
+        """Return candidate time over control time of each pair; larger is slower."""
         candidate, control = self.unpack()
         return candidate / control
 
     def control_s(self) -> float:
-        """Return the seconds of a pass of the control where nothing slowed it down: the first decile.
+        """Return the seconds of an undisturbed pass of the control: the first decile.
 
-        Neighbours on the machine make a median half as long again from one process to the next; the
-        passes that they left alone hardly differ.
+        Other load on the machine can raise the median by half from one process to the next; undisturbed
+        passes hardly differ.
         """
         return float(np.quantile(self.unpack()[1], 0.1))
 
 
 class Measurement(StrictModel):
-    """One number of a row: of one seed, or the only one.
+    """One measured number of a row, one per seed where the job has seeds.
 
     Attributes:
-        value: None where nothing could be said.
-        reason: Why nothing could be said.
+        value: None if nothing could be measured.
+        reason: Why there is no value; None if there is one.
         job_id: The job that measured it.
         machine: Device or processor.
         code: Short hash of lsbench's own source at the time, with the versions of torch and timm.
-        commit: The commit it belonged to, as far as known.
-        weights: SHA-256 of the weights that were tested.
+        commit: Commit of that source; None if unknown.
+        weights: SHA-256 of the tested weights.
     """
 
     seed: int | None
@@ -129,10 +129,10 @@ class Measurement(StrictModel):
 
 
 class GateRow(StrictModel):
-    """All numbers of one row, one per seed.
+    """All measurements of one row, one per seed.
 
     Attributes:
-        title: What people call the variant.
+        title: Title of the variant.
     """
 
     key: RowKey
@@ -140,16 +140,16 @@ class GateRow(StrictModel):
     measurements: tuple[Measurement, ...]
 
     def values(self) -> list[float]:
-        """Return the numbers that there are, in the order of the seeds."""
+        """Return the measured values in the order of the seeds."""
         return [found.value for found in self.measurements if found.value is not None]
 
     @property
     def mean(self) -> float | None:
-        """The mean over the seeds; None if one of them is missing."""
+        """The mean over the seeds; None if a value is missing."""
         values = self.values()
         return sum(values) / len(values) if len(values) == len(self.measurements) > 0 else None
 
     @property
     def machines(self) -> set[str]:
-        """All machines that had a part in it."""
+        """All machines that measured part of the row."""
         return {found.machine or "unknown" for found in self.measurements}

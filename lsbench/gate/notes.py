@@ -1,4 +1,4 @@
-"""What people should know beside a judgement: which code and rules it is about, and what is missing."""
+"""Notes below a judgement: the code and rules behind it, and the jobs that are missing."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from lsbench.suite.gate import GateRule
 
 MOST_NAMED = 5
 STALE = (
-    "measured by other code than is here now: give --results another folder, "
-    "or take the old numbers with --no-run"
+    "measured with different code than the current one: name another folder with --results, "
+    "or accept the old numbers with --no-run"
 )
 
 
 def mark_stale(findings: Sequence[Finding], rows: Iterable[GateRow], code: str | None) -> list[Finding]:
-    """Return the findings, those inconclusive that are about other code than the one that is here.
+    """Return the findings, with those inconclusive that were measured with different code.
 
-    A job's id does not depend on the code, so a results folder may hold numbers of older code.
+    A job's id does not depend on lsbench's own code, so a results folder may hold numbers of older code.
 
     Args:
-        findings: All rows.
-        rows: What the findings are about.
-        code: The code that is here.
+        findings: The findings of all rows.
+        rows: The rows behind the findings.
+        code: The current code.
     """
     stale = {row.key for row in _stale_rows(rows, code)}
     return [
@@ -44,17 +44,17 @@ def _stale_rows(rows: Iterable[GateRow], code: str | None) -> list[GateRow]:
 def check_complete(
     rows: Sequence[GateRow], rules: Sequence[GateRule], *, code: str | None, kept: str
 ) -> None:
-    """Check that rows are fit for a baseline.
+    """Check that rows can become a baseline.
 
     Args:
         rows: The rows.
-        rules: Each needs a row.
-        code: The code that has to have measured them; None: any.
-        kept: What is said of an old baseline.
+        rules: The rules; each needs a row.
+        code: The code that must have measured the rows; None accepts any.
+        kept: Remark about the old baseline, which ends each message.
 
     Raises:
         UsageError: If no job measures the metric of a rule.
-        InconclusiveError: If a number could not be measured, or was by other code.
+        InconclusiveError: If a value is missing, or was measured with different code.
     """
     for rule in rules:
         if rule.metric not in {row.key.metric for row in rows}:
@@ -73,7 +73,7 @@ def describe(
     """Return the notes of a judgement.
 
     Args:
-        baseline: What was compared with.
+        baseline: The baseline of the comparison.
         rows: Tonight's rows.
         rules: Tonight's rules.
         not_done: Labels of jobs without a result.
@@ -83,7 +83,7 @@ def describe(
         f"now commit {commits(rows)}."
     ]
     if tuple(rules) != baseline.rules:
-        notes.append("The rules are not those under which the baseline was written; today's count.")
+        notes.append("The rules have changed since the baseline was written; the current ones apply.")
     if not_done:
         named = ", ".join(not_done[:MOST_NAMED]) + (", ..." if len(not_done) > MOST_NAMED else "")
         notes.append(f"{len(not_done)} jobs failed or are missing: {named}.")
@@ -91,6 +91,6 @@ def describe(
 
 
 def commits(rows: Iterable[GateRow]) -> str:
-    """Return the commits of the code that measured `rows`, for people."""
+    """Return the commits of the code that measured `rows`, as text."""
     found = {one.commit or "unknown" for row in rows for one in row.measurements}
     return ", ".join(sorted(found)) or "unknown"

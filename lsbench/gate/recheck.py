@@ -1,4 +1,4 @@
-"""Measure a suspected regression once more: the same jobs, in a results folder inside the first one."""
+"""Measure a suspected regression again: the same jobs, in a results folder inside the first one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FOLDER = "recheck-1"
 def recheck_graph(graph: JobGraph) -> JobGraph:
     """Return the same jobs under a preset whose results lie in ``<preset>/recheck-1``.
 
-    A job's id does not depend on the preset, so a second measurement is told by its folder alone.
+    A job's id does not depend on the preset, so only the folder distinguishes the second measurement.
     """
     preset = f"{graph.suite.preset}/{FOLDER}"
     return replace(graph, suite=graph.suite.model_copy(update={"preset": preset}))
@@ -27,7 +27,7 @@ def jobs_behind(graph: JobGraph, rows: Iterable[GateRow], suspects: Sequence[Fin
 
     Args:
         graph: All jobs.
-        rows: The rows as first measured.
+        rows: The rows of the first measurement.
         suspects: The findings to measure again.
     """
     keys = {finding.compared.key for finding in suspects}
@@ -36,13 +36,13 @@ def jobs_behind(graph: JobGraph, rows: Iterable[GateRow], suspects: Sequence[Fin
 
 
 def lend_needs(graph: JobGraph, labels: Sequence[str], first: ResultsFolder, again: ResultsFolder) -> None:
-    """Show the jobs that need others what those have left: nothing is trained again.
+    """Link the job folders that the repeated jobs need, so that nothing is trained again.
 
     Args:
         graph: All jobs.
-        labels: Jobs that are measured again.
-        first: Where what they need was computed.
-        again: Where they run again.
+        labels: Labels of the jobs that are measured again.
+        first: The results folder of the first measurement.
+        again: The results folder of the second measurement.
     """
     jobs = graph.by_id()
     waiting = [need for job in jobs.values() if job.label in labels for need in job.needs.values()]
@@ -58,7 +58,7 @@ def lend_needs(graph: JobGraph, labels: Sequence[str], first: ResultsFolder, aga
 
 
 def with_second_rows(first: Iterable[GateRow], second: Iterable[GateRow]) -> list[GateRow]:
-    """Return the rows as first measured, those that were measured again replaced."""
+    """Return the rows of the first measurement, replaced where there is a second one."""
     again = {row.key: row for row in second}
     return [again.get(row.key, row) for row in first]
 
@@ -70,13 +70,13 @@ def with_second(
     *,
     measured: Collection[RowKey],
 ) -> list[Finding]:
-    """Return `findings` with each suspect replaced by what two measurements say together.
+    """Return `findings` with each suspect replaced by the joint verdict of both measurements.
 
     Args:
-        findings: All rows as first judged.
-        second: All rows as judged with the second measurements.
-        suspects: The rows to measure again.
-        measured: Those that could be.
+        findings: The findings of the first measurement.
+        second: The findings of the second measurement.
+        suspects: The findings to measure again.
+        measured: Keys of the rows that could be measured again.
     """
     again = {finding.compared.key: finding for finding in second}
     keys = {finding.compared.key for finding in suspects}

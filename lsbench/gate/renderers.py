@@ -1,4 +1,4 @@
-"""A judgement as a table for the terminal, as Markdown, JSON or JUnit XML: the same words in each."""
+"""Render a judgement as a table for the terminal, Markdown, JSON or JUnit XML, with the same texts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 
 def headline(judgement: Judgement) -> str:
-    """Return the result in one line.
+    """Return the counts of all verdicts in one line.
 
     >>> headline(Judgement("nightly", "default", "abc", ()))
     'nightly (default): nothing compared'
@@ -41,7 +41,7 @@ def headline(judgement: Judgement) -> str:
 
 
 def table_texts(judgement: Judgement, findings: Sequence[Finding]) -> tuple[list[str], list[list[str]]]:
-    """Return the titles and the cells of a table of some findings; with a history, their trends too."""
+    """Return titles and rows of a table of `findings`, with trends where there is a history."""
     rows = [row_texts(finding) for finding in findings]
     if not judgement.trends:
         return list(HEADER), rows
@@ -79,7 +79,7 @@ def _value(value: float | None, compared: RowChange) -> str:
 
 
 def _interval(compared: RowChange) -> str:
-    """Return the interval of the change, its ends ordered as numbers."""
+    """Return the interval of the change, lower end first."""
     found = compared.evidence
     if found is None or found.low is None or found.high is None or compared.rule.is_exact:
         return ""
@@ -93,7 +93,7 @@ def _interval(compared: RowChange) -> str:
 
 
 def to_console(judgement: Judgement) -> str:
-    """Return a table for the terminal, as wide as that is, at least 100 columns."""
+    """Return a table as wide as the terminal, at least 100 columns."""
     titles, rows = table_texts(judgement, judgement.findings)
     return table_text(
         headline(judgement), titles, rows, judgement.notes, numbers=NUMBERS, min_width=MIN_WIDTH
@@ -101,7 +101,7 @@ def to_console(judgement: Judgement) -> str:
 
 
 def to_markdown(judgement: Judgement) -> str:
-    """Return GitHub-flavoured Markdown: what needs a look in a table, the rest folded away."""
+    """Return GitHub-flavoured Markdown; rows that are ok are folded away."""
     calm = [finding for finding in judgement.findings if finding.verdict == Verdict.OK]
     loud = [finding for finding in judgement.findings if finding.verdict != Verdict.OK]
     lines = [f"### {escape(headline(judgement))}", ""]
@@ -121,7 +121,7 @@ def _markdown_table(judgement: Judgement, findings: Sequence[Finding]) -> list[s
 
 
 def to_json(judgement: Judgement) -> str:
-    """Return one JSON document; what is not known is null."""
+    """Return one JSON document; unknown values are null."""
     content = {
         "schema_version": SCHEMA,
         "suite": judgement.suite,
@@ -134,7 +134,7 @@ def to_json(judgement: Judgement) -> str:
 
 
 def to_row(finding: Finding) -> dict[str, Any]:
-    """Return a finding as a flat mapping; a worsening of a timing is relative, of a score absolute."""
+    """Return a finding as a flat mapping; the worsening is relative for timings, absolute for scores."""
     compared, first = finding.compared, finding.first
     found = compared.evidence
     return {
@@ -159,7 +159,7 @@ def to_row(finding: Finding) -> dict[str, Any]:
 
 
 def to_junit(judgement: Judgement) -> str:
-    """Return one test case per row: a regression fails, what is inconclusive is an error."""
+    """Return JUnit XML, one test case per row: a regression is a failure, an inconclusive row an error."""
     name = _clean(f"lsbench gate {judgement.suite} ({judgement.preset})")
     counts = {
         "tests": str(len(judgement.findings)),

@@ -1,4 +1,4 @@
-"""What the gate says of a row, and which exit code all of it deserves."""
+"""The gate's verdict on each row, and the exit code that follows from all of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lsbench.gate.compare import RowChange
 
 
 class Verdict(StrEnum):
-    """What became of a row since the baseline."""
+    """The verdict on a row since the baseline."""
 
     OK = "ok"
     IMPROVED = "improved"
@@ -21,13 +21,14 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """A row and what the gate says of it.
+    """A row and the gate's verdict on it.
 
     Attributes:
         compared: The row, its two sides and the evidence.
-        p_value: Of the direction seen, adjusted for the number of rows (Holm); None where nothing was tested.
-        reason: In words, for people.
-        first: What a first measurement had said, where a second one has decided.
+        reason: Explanation of the verdict.
+        p_value: One-sided p value of the observed direction, adjusted for the number of rows (Holm); None if
+            nothing was tested.
+        first: The finding of the first measurement, if a second one decided.
     """
 
     compared: RowChange
@@ -40,8 +41,8 @@ class Finding:
 def decide(compared: RowChange, p_worse: float, p_better: float) -> Finding:
     """Return the verdict on a row.
 
-    Regressed: the loss is clear and as large as what matters, on the machine of the baseline. Inconclusive:
-    it is as large but not clear, or the samples could not have shown what matters.
+    Regressed: the loss is significant and at least `min_effect`, on the baseline's machine. Inconclusive: the
+    loss is that large but not significant, or the samples could not have revealed one.
 
     Args:
         compared: The row.
@@ -61,7 +62,7 @@ def decide(compared: RowChange, p_worse: float, p_better: float) -> Finding:
     elif worse >= rule.min_effect and worse > 0:
         verdict, reason = Verdict.INCONCLUSIVE, f"a loss that matters, but it may be chance; {reason}"
     elif compared.is_blind:
-        verdict, reason = Verdict.INCONCLUSIVE, f"too noisy to see what matters; {reason}"
+        verdict, reason = Verdict.INCONCLUSIVE, f"too noisy to detect a loss that matters; {reason}"
     if compared.excuse is not None and verdict == Verdict.REGRESSED:
         verdict, reason = Verdict.INCONCLUSIVE, f"{compared.excuse}; {reason}"
     elif compared.excuse is not None and verdict == Verdict.IMPROVED:
@@ -70,22 +71,22 @@ def decide(compared: RowChange, p_worse: float, p_better: float) -> Finding:
 
 
 def confirm(first: Finding, second: Finding) -> Finding:
-    """Return what two measurements of a suspected regression say together: the second decides."""
-    seen = f"a first measurement said {first.compared.change}, a second {second.compared.change}"
+    """Return the joint finding of two measurements of a suspected regression: the second decides."""
+    seen = f"first measured {first.compared.change}, then {second.compared.change}"
     word = "confirmed" if second.verdict == Verdict.REGRESSED else "not confirmed"
     return replace(second, reason=f"{word}: {seen}; {second.reason}", first=first)
 
 
 def unconfirmed(first: Finding, why: str) -> Finding:
-    """Return a suspected regression that has not been measured again, which alarms nobody."""
-    reason = f"a loss was measured once and not again ({why}); {first.reason}"
+    """Return a suspected regression that was not measured again as inconclusive: it raises no alarm."""
+    reason = f"a loss was measured once and not re-measured ({why}); {first.reason}"
     return replace(first, verdict=Verdict.INCONCLUSIVE, reason=reason)
 
 
 def unalarmed(findings: Iterable[Finding]) -> list[Finding]:
-    """Return findings that alarm nobody about a timing that was measured once: another night may differ.
+    """Return the findings, with regressions of timings inconclusive, since they were measured only once.
 
-    What images say is the same whenever they are looked at, and stays a regression.
+    Results on images are deterministic, so those regressions stay.
     """
     return [
         unconfirmed(finding, "--no-run")
@@ -96,7 +97,7 @@ def unalarmed(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def exit_code(findings: Iterable[Finding], *, jobs_failed: bool) -> ExitCode:
-    """Return the exit code of a gate: a confirmed regression counts most, then failed jobs, then doubt."""
+    """Return the gate's exit code: a regression comes first, then failed jobs, then inconclusive rows."""
     verdicts = {finding.verdict for finding in findings}
     if Verdict.REGRESSED in verdicts:
         return ExitCode.REGRESSION

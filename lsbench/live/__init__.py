@@ -1,1 +1,1 @@
-"""A page that shows running suites in the browser, from the same files as every report."""
+"""A page that shows running suites in the browser, from the same files as the reports."""

@@ -1,4 +1,4 @@
-"""Which jobs of a results folder are running now: those whose process holds the lock of its job folder."""
+"""Find the running jobs of a results folder: those whose job folder is locked by a process."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ LOCK = ".lock"
 
 @dataclass(frozen=True)
 class RunningJob:
-    """A job that runs now.
+    """A running job.
 
     Attributes:
         label: Variant, job and seed.
-        since: When it began, ISO 8601 in UTC.
+        since: Start time, ISO 8601 in UTC.
     """
 
     label: str
@@ -26,7 +26,7 @@ class RunningJob:
 
 
 def running_jobs(folder: ResultsFolder, entries: Iterable[tuple[str, str]]) -> list[RunningJob]:
-    """Return those of some jobs, given as id and label, that run now on this machine; the oldest first."""
+    """Return the jobs, among those given by id and label, that run on this machine; the oldest first."""
     found = []
     for job_id, label in entries:
         path = folder.job_folder(job_id) / LOCK

@@ -1,4 +1,4 @@
-"""Serve the live page to this machine alone; nothing that is asked for can change anything."""
+"""Serve the live page to this machine only; no request can change anything."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lsbench.web.assets import content_policy, environment, static
 
 HOST, PORT = "127.0.0.1", 8642
 HTML, JSON = "text/html; charset=utf-8", "application/json"
-#: Nothing may be framed, guessed, kept without asking, or read by another site.
+#: No framing, no guessing of types, no caching without revalidation, no reading by other sites.
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -27,16 +27,16 @@ HEADERS = {
 
 
 class LiveServer(ThreadingHTTPServer):
-    """The server of the page, bound to this machine's own address."""
+    """The server of the page, bound to the loopback address."""
 
     daemon_threads = True
     allow_reuse_address = True
 
     def __init__(self, snapshots: Snapshots, port: int = PORT) -> None:
-        """Bind; port 0 takes any that is free.
+        """Bind to a port; 0 takes any free one.
 
         Raises:
-            UsageError: If the port is taken or may not be used.
+            UsageError: If the port is in use or not permitted.
         """
         self.snapshots = snapshots
         self._report: tuple[tuple[int, ...], bytes] = ((), b"")
@@ -44,15 +44,15 @@ class LiveServer(ThreadingHTTPServer):
             super().__init__((HOST, port), _Handler)
         except OSError as error:
             reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
-            raise UsageError(f"--port {port}: {reason}; choose another, or 0 for any that is free") from error
+            raise UsageError(f"--port {port}: {reason}; choose another, or 0 for any free port") from error
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """The address of the page."""
         return f"http://{HOST}:{self.server_port}/"
 
     def page(self) -> tuple[bytes, str, str]:
-        """Return the page, its type, and the policy under which it runs."""
+        """Return the page, its content type and its content security policy."""
         script = static("base.js", "live.js")
         text = (
             environment()
@@ -66,7 +66,7 @@ class LiveServer(ThreadingHTTPServer):
         return json.dumps(self.snapshots.read(), ensure_ascii=False).encode(), JSON, "default-src 'none'"
 
     def report(self) -> tuple[bytes, str, str]:
-        """Return the whole HTML report of what is there; it brings its own policy."""
+        """Return the full HTML report of the results so far; it has its own policy."""
         from lsbench.reports.html import render
 
         summaries = self.snapshots.summaries()
@@ -82,12 +82,12 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30
 
     def do_GET(self) -> None:
-        """Answer with a page, or say why not."""
+        """Answer with a page or an error."""
         if self.headers.get("Host") not in {
             f"{name}:{self.server.server_port}" for name in (HOST, "localhost")
         }:
-            # Another site's name that was made to point here must not read this machine's results.
-            self._refuse(HTTPStatus.FORBIDDEN, "this server answers to its own address alone")
+            # Guards against DNS rebinding: another site's name may not point here to read the results.
+            self._refuse(HTTPStatus.FORBIDDEN, "this server answers only to its own address")
             return
         pages: dict[str, Callable[[], tuple[bytes, str, str]]] = {
             "/": self.server.page,
@@ -132,17 +132,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: the terminal belongs to the one who started the server."""
+        """Do not log requests: the terminal is for the user who started the server."""
 
 
 def serve(snapshots: Snapshots, port: int, announce: Callable[[str], None]) -> None:
-    """Serve the page until Ctrl-C, which is how it ends.
+    """Serve the page until Ctrl-C.
 
     Raises:
         UsageError: If the port cannot be used.
     """
     with LiveServer(snapshots, port) as server:
-        announce(f"{server.url} shows how far the suites are, to this machine alone; Ctrl-C ends it.")
+        announce(f"{server.url} shows the progress of the suites, to this machine only; Ctrl-C ends it.")
         try:
             server.serve_forever()
         except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""What the live page shows, read again and again from results folders while others write them."""
+"""The content of the live page, read repeatedly from results folders while runs write them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lsbench.tables.summary import Summary, summarize
 
 FILES = ("manifest.json", "jobs.jsonl", "records.jsonl")
 MOST_ROWS, MOST_ERRORS = 200, 20
-#: Tables rest this many times as long as making them took: a large store must not keep a core busy.
+#: Tables are kept this many times as long as they took to build: a large store must not keep a core busy.
 REST = 10
 
 Stamp = tuple[Any, ...]
@@ -26,7 +26,7 @@ Stamp = tuple[Any, ...]
 
 @dataclass
 class _Kept:
-    """A summary, what its files looked like then, and when it may be made again."""
+    """A summary, the state of its files at that time, and the time from which it may be rebuilt."""
 
     stamp: Stamp
     summary: Summary | None
@@ -35,11 +35,11 @@ class _Kept:
 
 @dataclass
 class Snapshots:
-    """Reads results folders for the page; what has not changed is not read again.
+    """Reads results folders for the page; unchanged ones are not read again.
 
     Attributes:
         find_folders: Returns the folders to show; they may appear while the page is open.
-        clock: Seconds that only rise.
+        clock: Seconds of a monotonic clock.
     """
 
     find_folders: Callable[[], Sequence[ResultsFolder]]
@@ -48,18 +48,18 @@ class Snapshots:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def read(self) -> dict[str, Any]:
-        """Return every suite as it is now; what cannot be read is told in its place."""
+        """Return the current state of every suite; a suite that cannot be read has its error instead."""
         with self._lock:
             try:
                 folders = self.find_folders()
             except NothingMeasuredError as error:
-                return {"suites": [], "problem": f"{error} - this page shows it as soon as it begins."}
+                return {"suites": [], "problem": f"{error} - this page shows them as soon as a run begins."}
             except LsbenchError as error:
                 return {"suites": [], "problem": str(error)}
             return {"suites": [found for folder in folders if (found := self._suite(folder))], "problem": ""}
 
     def summaries(self) -> list[Summary]:
-        """Return the summaries of all folders as they are now."""
+        """Return the current summaries of all folders."""
         with self._lock:
             found = [self._summary(folder, is_patient=False) for folder in self.find_folders()]
         return [summary for summary in found if summary is not None]
@@ -122,7 +122,7 @@ def _plain(text: str, rank: int | None) -> str:
 
 
 def _tables(summary: Summary | None) -> list[dict[str, Any]]:
-    """Return the tables as every report words them, at most :data:`MOST_ROWS` rows of each."""
+    """Return the tables with the wording of the reports, at most :data:`MOST_ROWS` rows each."""
     if summary is None:
         return []
     return [

@@ -1,4 +1,4 @@
-"""Write the cells of a summary as text: the same words in every format."""
+"""Format the cells of a summary as text, the same in every report format."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.columns import FURTHER, panels
 from lsbench.tables.summary import Summary
 
-RANKS = "Bold is the best value of a column, underlined the second; that is no test, see the intervals."
-#: Further measurements that a note names.
+RANKS = "Bold: best value of a column; underlined: second best. No significance test: see the intervals."
+#: At most this many further measurements are named in a note.
 MOST_NAMED = 6
 T = TypeVar("T")
 
 
 def header(columns: Sequence[Column], row_kind: str = "variant") -> list[str]:
-    """Return the titles of a table with these columns."""
+    """Return the header of a table with these columns."""
     return [row_kind, *(column.title for column in columns)]
 
 
@@ -30,7 +30,7 @@ def row_texts(row: Row, columns: Sequence[Column]) -> list[str]:
 
 
 def cell_text(cell: Cell, column: Column) -> str:
-    """Return one cell: value and interval, or the reason why there is none."""
+    """Return the text of a cell: value and interval, or why there is none."""
     column = cell.of or column
     if cell.text:
         return cell.text
@@ -70,7 +70,7 @@ def _delta(found: Estimate, column: Column) -> str:
 
 
 def heading(summary: Summary) -> str:
-    """Return the line above a table."""
+    """Return the heading of a summary's tables."""
     return f"{summary.suite} ({summary.preset})"
 
 
@@ -78,7 +78,7 @@ def notes_of(summary: Summary, *, is_marked: bool = True) -> list[str]:
     """Return the notes below a table.
 
     Args:
-        summary: What is shown.
+        summary: The summary.
         is_marked: Whether the format marks the best values.
     """
     has_ranks = is_marked and any(cell.rank for row in summary.rows for cell in row.cells.values())
@@ -87,7 +87,7 @@ def notes_of(summary: Summary, *, is_marked: bool = True) -> list[str]:
 
 
 def left_out(summary: Summary) -> list[str]:
-    """Return a line that names the measurements which the tables leave out, or none."""
+    """Return a line that names the measurements omitted from the tables; empty if none are."""
     if summary.shows_further:
         return []
     names = [column.quantity.name for column in summary.columns if column.panel == FURTHER]
@@ -95,20 +95,20 @@ def left_out(summary: Summary) -> list[str]:
     if not names:
         return []
     known = [*dict.fromkeys(names)]
-    first = ", ".join(known[:MOST_NAMED]) + (", ..." if len(known) > MOST_NAMED else "")
+    first = ", ".join(known[:MOST_NAMED]) + (", ..." if len(known) > MOST_NAMED else ".")
     count = f"{len(names)} further measurement{'s' if len(names) > 1 else ''}"
-    return [f"{count}: {first}. Show all with --all-columns, some with --columns NAME."]
+    return [f"{count}: {first} Show all with --all-columns, some with --columns NAME."]
 
 
 def tables(
     summary: Summary, write: Callable[[str, int | None], T], *, width: int | None = None
 ) -> Iterator[tuple[str, list[str], list[list[T]]]]:
-    """Yield heading, titles and rows of the tables that a summary is shown as; most are one.
+    """Yield heading, header and rows of each table of a summary; most summaries have one table.
 
     Args:
-        summary: What to show.
-        write: Makes a cell of the format of its text and its rank: 1 best of the column, 2 second.
-        width: Columns of text that there is room for; a table that is wider has short titles.
+        summary: The summary.
+        write: Formats a cell, given its text and its rank (1 best of the column, 2 second best).
+        width: Text columns that are available; a wider table gets short titles.
     """
     for name, columns in panels(summary.columns).items():
         if columns and (name != FURTHER or summary.shows_further):

@@ -1,4 +1,4 @@
-"""Text tables for the terminal, as wide as it is."""
+"""Text tables as wide as the terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MIN_WIDTH = 60
 
 
 def terminal_width() -> int:
-    """Return the columns of the terminal, at least 60; 160 where there is none."""
+    """Return the width of the terminal in characters, at least 60; 160 without a terminal."""
     return max(shutil.get_terminal_size((160, 24)).columns, MIN_WIDTH)
 
 
@@ -31,12 +31,12 @@ def table_text(
     """Return one table with its notes as text, as wide as the terminal.
 
     Args:
-        title: Stands above the table.
-        titles: Of the columns.
-        rows: The cells of each row.
+        title: Title above the table.
+        titles: Column titles.
+        rows: Cells of each row.
         notes: Lines below the table.
-        numbers: Titles of the columns that are aligned right.
-        min_width: Columns of text that are used even where the terminal has fewer.
+        numbers: Titles of right-aligned columns.
+        min_width: Minimum width in characters, even on a narrower terminal.
     """
     stream = io.StringIO()
     console = Console(file=stream, width=max(terminal_width(), min_width), highlight=False)
@@ -59,12 +59,12 @@ def add_table(
     """Print a table.
 
     Args:
-        console: Where to.
-        title: Stands above the table.
-        titles: Of the columns.
-        rows: The cells of each row.
-        justify: How all columns but the first are aligned.
-        numbers: Titles of the columns that are aligned right whatever `justify` says.
+        console: Console to print on.
+        title: Title above the table.
+        titles: Column titles.
+        rows: Cells of each row.
+        justify: Alignment of all columns but the first.
+        numbers: Titles of columns that are right-aligned regardless of `justify`.
     """
     table = Table(title=Text(title), title_justify="left")
     for number, column in enumerate(titles):

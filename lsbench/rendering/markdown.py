@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 def table_lines(
     title: str, titles: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str]
 ) -> list[str]:
-    """Return one table of words with its notes as lines of Markdown."""
+    """Return one table of plain text with its notes as lines of Markdown."""
     cells = [list(map(escape, row)) for row in rows]
     return [
         f"#### {escape(title)}",
@@ -20,17 +20,17 @@ def table_lines(
 
 
 def grid_lines(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return titles and rows, whose cells are Markdown already, as the lines of a table."""
+    """Return the lines of a table whose cells are Markdown already."""
     return list(map(row_line, [titles, ["---"] * len(titles), *rows]))
 
 
 def row_line(cells: Iterable[str]) -> str:
-    """Return the cells of one row as a line of a Markdown table."""
+    """Return one row as a line of a Markdown table."""
     return "| " + " | ".join(cells) + " |"
 
 
 def escape(text: str) -> str:
-    """Return `text` so that it stays text: a variant named ``<b>|x`` breaks nothing."""
+    """Return `text` with Markdown and HTML escaped: a variant named ``<b>|x`` breaks nothing."""
     for mark in "\\|<>*_`~":
         text = text.replace(mark, f"\\{mark}" if mark not in "<>" else {"<": "&lt;", ">": "&gt;"}[mark])
     return " ".join(text.replace("](", "]\\(").splitlines())

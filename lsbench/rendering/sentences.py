@@ -1,4 +1,4 @@
-"""Comparisons in plain words: who is better, by how much, how sure, and what could have been found at all."""
+"""Comparisons as sentences: the better variant, the difference, its interval, and the detectable effect."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from lsbench.tables.comparisons import Comparison
 
 
 def sentence(one: Comparison) -> str:
-    """Return what a comparison says: better or worse by how much, or that chance would do it too."""
+    """Return a comparison as a sentence: better by how much, or not distinguishable from chance."""
     found, shown = one.difference, one.quantity
     if found.low is None or found.high is None:
         amount = _number(found.value, shown, shown.digits, sign="+")
-        return f"{one.title} against {one.other}: {amount} {unit(shown)}; nothing tells whether by chance"
+        return f"{one.title} against {one.other}: {amount} {unit(shown)}; no interval, so it may be chance"
     if found.low == found.high == 0:
-        return f"{one.title} and {one.other}: no difference at all"
+        return f"{one.title} and {one.other}: exactly equal"
     digits = _digits((found.high - found.low) / 2, shown)
     if one.is_told_apart:
         names = (one.title, one.other) if one.is_better else (one.other, one.title)
@@ -31,16 +31,16 @@ def sentence(one: Comparison) -> str:
 
 
 def _could(one: Comparison) -> str:
-    """Return what a true difference would have had to be for the data to show it."""
+    """Return the remark on the smallest true difference that these data would reveal."""
     if one.detectable is None:
         return ""
     shown = one.quantity
     smallest = _number(one.detectable, shown, _digits(one.detectable, shown))
-    return f"; a true difference of {smallest} {unit(shown)} would have shown in 80 % of all cases"
+    return f"; a true difference of {smallest} {unit(shown)} would be detected in 80 % of cases"
 
 
 def unit(shown: Quantity) -> str:
-    """Return the words behind a difference of a quantity.
+    """Return the unit that follows a difference of a quantity.
 
     >>> from lsbench.core.quantity import quantity
     >>> [unit(quantity(name)) for name in ("top1", "mce", "train_loss")]
@@ -53,14 +53,14 @@ def unit(shown: Quantity) -> str:
 
 
 def base(one: Comparison) -> str:
-    """Return what a comparison stands on: how many seeds, and how many images."""
+    """Return the numbers of seeds and images behind a comparison."""
     found = one.difference
     seeds = "one seed" if found.seeds == 1 else f"{found.seeds} seeds"
     return f"{seeds}, {found.images:,} images" if found.images else seeds
 
 
 def p_text(p_value: float | None) -> str:
-    """Return a p value for people.
+    """Return a p value as text.
 
     >>> [p_text(p) for p in (None, 1.0, 0.0432, 0.00321, 1e-9)]
     ['-', '1.00', '0.043', '0.0032', '< 0.0001']
@@ -73,29 +73,29 @@ def p_text(p_value: float | None) -> str:
 
 
 def comparison_notes(compared: Sequence[Comparison]) -> list[str]:
-    """Return what a reader must know of a table of comparisons."""
+    """Return the notes below a table of comparisons."""
     tested = max((one.family for one in compared), default=0)
     notes = []
     if tested:
         notes.append(
             f"Told apart: p of at most 0.05 after Holm's adjustment for the {tested} comparison"
-            f"{'s' if tested > 1 else ''} of the table. Each interval is of its own difference alone."
+            f"{'s' if tested > 1 else ''} of the table. The intervals are not adjusted."
         )
     if any(one.difference.images and one.difference.seeds > 1 for one in compared):
-        notes.append("Over seeds and images: both are taken as drawn by chance, and paired.")
+        notes.append("Seeds and images are both treated as random draws, and paired.")
     if any(one.difference.images and one.difference.seeds == 1 for one in compared):
         notes.append(
-            "One seed: exact McNemar test and bootstrap of the same images. It speaks of these trained "
-            "models, not of training them anew."
+            "One seed: exact McNemar test and paired bootstrap over images. They cover these trained models, "
+            "not retraining."
         )
     for reason in dict.fromkeys(one.reason for one in compared if one.reason):
         names = ", ".join(dict.fromkeys(one.title for one in compared if one.reason == reason))
-        notes.append(f"Over seeds alone, since {reason}: {names}.")
+        notes.append(f"Over seeds only, since {reason}: {names}.")
     return notes
 
 
 def _digits(width: float, shown: Quantity) -> int:
-    """Return as many decimals as a number as uncertain as `width` deserves: two digits of it."""
+    """Return the number of decimals that shows two significant digits of the uncertainty `width`."""
     size = round(abs(width) * shown.scale, 9)
     if size == 0 or not math.isfinite(size):
         return shown.digits

@@ -1,4 +1,4 @@
-"""Write two sets of results beside each other, and published numbers beside ours, as text."""
+"""Format two sets of results side by side as a table or JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEADER = ("variant", "metric", "A", "B", "B - A", "95 % interval", "p (Holm)", "
 
 
 def beside_rows(found: Sequence[Beside]) -> list[list[str]]:
-    """Return the cells of each number."""
+    """Return one row of cells per number."""
     return [_row(one) for one in found]
 
 
@@ -38,7 +38,7 @@ def _row(one: Beside) -> list[str]:
 
 
 def beside_notes(found: Sequence[Beside], names: tuple[str, str]) -> list[str]:
-    """Return what each side is, each comparison in words, and how they were tested."""
+    """Return the notes below the table: the two sides, each comparison as a sentence, tests and protocols."""
     compared = [one.compared for one in found if one.compared is not None]
     words = [f"{quantity(one.metric).title.partition(' (')[0]}: {sentence(one)}." for one in compared]
     protocols = dict.fromkeys(
@@ -49,7 +49,7 @@ def beside_notes(found: Sequence[Beside], names: tuple[str, str]) -> list[str]:
 
 
 def beside_json(found: Sequence[Beside], names: tuple[str, str]) -> str:
-    """Return everything in SI units and full precision."""
+    """Return all rows as JSON, in SI units and full precision."""
     rows = [
         {
             **{name: getattr(one, name) for name in ("variant", "metric", "dataset", "protocol", "a", "b")},
@@ -65,7 +65,7 @@ def beside_json(found: Sequence[Beside], names: tuple[str, str]) -> str:
 def table_text(
     format_name: str, title: str, header: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str]
 ) -> str:
-    """Return a table with notes for the terminal, or as Markdown."""
+    """Return a table with notes as Markdown, or as text for the terminal."""
     if format_name == "markdown":
         return "\n".join(table_lines(title, header, rows, notes)) + "\n"
     return console.table_text(title, header, rows, notes)

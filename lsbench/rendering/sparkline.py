@@ -1,4 +1,4 @@
-"""A row of numbers as bars of text."""
+"""Draw a series of numbers as bars of text."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ MOST_BARS = 20
 
 
 def sparkline(values: Sequence[float | None], width: int = MOST_BARS) -> str:
-    """Return values as bars between their least and their largest; more than `width` are averaged.
+    """Return values as bars scaled from minimum to maximum; more than `width` values are averaged.
 
-    A value that is missing leaves a gap.
+    A missing value leaves a gap.
 
     >>> sparkline([0, 1, 2, 3, 4, 5, 6, 7])
     '▁▂▃▄▅▆▇█'

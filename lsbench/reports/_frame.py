@@ -1,4 +1,4 @@
-"""One frame of all summaries: what the formats for other programs write."""
+"""One frame of all summaries, for the CSV and Parquet formats."""
 
 from __future__ import annotations
 

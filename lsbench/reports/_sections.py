@@ -1,4 +1,4 @@
-"""The sections that follow the table of a summary in reports for people: the same words in every format."""
+"""The sections below a summary's table in human-readable reports, the same in every format."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from lsbench.tables.robustness import ERROR, RobustnessRow, robustness_notes, ro
 from lsbench.tables.summary import Summary
 from lsbench.tables.training import SHOWN, WAITING, TrainingRow, training_notes, training_rows
 
-IN_WORDS = ("in words", "p (Holm)", "over")
+IN_WORDS = ("comparison", "p (Holm)", "based on")
 OF_NIGHTS = ["metric", "variant", "nights", "last", "baseline", "verdict", "alarms"]
 ERROR_DIGITS = 1
 
-#: Titles of the columns, rows, and notes below them.
+#: Header, rows, and notes below them.
 Section = tuple[list[str], list[list[str]], list[str]]
 
 
 def sections(summary: Summary) -> Iterator[tuple[str, list[str], list[list[str]], list[str]]]:
-    """Yield heading, titles of columns, rows and notes of each section that has something to show."""
+    """Yield heading, header, rows and notes of each section with content."""
     for name, table in SECTIONS.items():
         found = table(summary)
         if found is not None:
@@ -41,7 +41,7 @@ def comparison_table(summary: Summary) -> Section | None:
     """Return header, rows and notes of the section on differences to the baseline.
 
     Returns:
-        None for a smoke test, under overrides, and where no variant can be compared.
+        None for a smoke test, under overrides, or if no variant can be compared.
     """
     if summary.is_smoke or "+" in summary.preset or not summary.comparisons:
         return None
@@ -53,7 +53,7 @@ def robustness_table(summary: Summary) -> Section | None:
     """Return header, rows and notes of the section on corruptions.
 
     Returns:
-        None where no job has tested on corrupted images.
+        None if no job has tested on corrupted images.
     """
     rows = robustness_rows(summary.corruptions)
     if not rows:
@@ -88,7 +88,7 @@ def analyses_table(summary: Summary) -> Section | None:
     """Return header, rows and notes of the section on analyses.
 
     Returns:
-        None where nothing has been analysed.
+        None without analyses.
     """
     figures = summary.analyses
     metrics = analyses.in_order(figures)
@@ -122,13 +122,13 @@ def _analysis_notes(figures: list[AnalysisFigure]) -> list[str]:
     seeds = max(figure.seeds for figure in figures)
     over = f"the mean over {seeds} seeds" if seeds > 1 else "the mean over the images"
     protocols = dict.fromkeys(figure.protocol for figure in figures if figure.estimate is not None)
-    notes = [f"In brackets 95 % intervals of {over}. Protocols: {'; '.join(protocols)}."]
+    notes = [f"In brackets: 95 % intervals of {over}. Protocols: {'; '.join(protocols)}."]
     missing: dict[str, dict[str, None]] = {}
     for figure in figures:
         if figure.estimate is None:
             missing.setdefault(figure.title, {})[figure.analysis] = None
     notes += [
-        f"{title}: no {', '.join(names)}: the model has not what is looked at."
+        f"{title}: no {', '.join(names)}; the model lacks the module that this analysis needs."
         for title, names in missing.items()
     ]
     return notes
@@ -138,7 +138,7 @@ def training_table(summary: Summary) -> Section | None:
     """Return header, rows and notes of the section on trainings.
 
     Returns:
-        None for a smoke test, and where no training has more than one epoch.
+        None for a smoke test, or if no training has more than one epoch.
     """
     rows = [] if summary.is_smoke else training_rows(summary.curves)
     if not rows:
@@ -161,7 +161,7 @@ def _training_row(row: TrainingRow, metrics: Sequence[str], has_waiting: bool) -
 
 
 def curve_text(curve: Curve) -> str:
-    """Return a curve in words: its shape, then first, last and best value, each with its epoch."""
+    """Return a curve as text: its shape, then first, last and best value, each with its epoch."""
     shown = quantity(curve.metric)
     ends = " → ".join(_at(point, shown) for point in dict.fromkeys((curve.first, curve.last)))
     best = curve.best
@@ -177,15 +177,15 @@ def _curve_legend(rows: Sequence[TrainingRow]) -> str:
     seeds = sorted({row.seeds for row in rows})
     count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     what = "one training" if seeds == [1] else f"the mean over {count} seeds"
-    return f"Each curve is {what}, drawn from its least to its largest value; epochs in parentheses."
+    return f"Each curve is {what}, scaled from its minimum to its maximum; epochs in parentheses."
 
 
 def nights_table(summary: Summary) -> Section | None:
-    """Return header, rows and notes of the section on a suite's gate, or None if it never had one."""
+    """Return header, rows and notes of the section on the suite's gate, or None without a history."""
     if not summary.nights:
         return None
     most = max(len(curve.values) for curve in summary.nights)
-    note = f"The last {most} nights, oldest left, each drawn from its least to its largest value."
+    note = f"The last {most} nights, oldest first, each curve scaled from its minimum to its maximum."
     return OF_NIGHTS, [_night_row(curve) for curve in summary.nights], [note]
 
 

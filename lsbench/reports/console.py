@@ -1,4 +1,4 @@
-"""A table for the terminal, which shows the best value of a column bold and the second underlined."""
+"""A table for the terminal, with the best value of a column in bold and the second best underlined."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def render(summaries: Sequence[Summary], *, is_styled: bool = False) -> str:
     """Return the tables as text as wide as the terminal, at least 60 columns.
 
     Args:
-        summaries: What to show.
-        is_styled: Whether the text goes to a terminal; best and second values are then marked.
+        summaries: The summaries.
+        is_styled: True for output to a terminal, which marks best and second best values.
     """
     console = Console(
         file=io.StringIO(), width=terminal_width(), highlight=False, force_terminal=is_styled or None

@@ -1,6 +1,6 @@
 """Comma-separated values in SI units and full precision, for other programs.
 
-It is the table alone; curves of trainings and single corruptions are in the JSON report.
+This is the table only; learning curves and single corruptions are in the JSON report.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from lsbench.tables.summary import Summary
 
 
 def render(summaries: Sequence[Summary]) -> str:
-    """Return all summaries as one CSV; a number that was not measured is an empty field."""
+    """Return all summaries as one CSV; unmeasured values are empty fields."""
     return str(to_frame(summaries).to_csv(index=False)) if summaries else ""
 
 

@@ -1,6 +1,6 @@
-"""One page for a browser: tables to sort and filter, charts, pictures, and where each number comes from.
+"""One page for a browser: tables to sort and filter, charts, pictures, and the provenance of each number.
 
-The page is one file that needs no network. Without scripts it still shows tables, notes and pictures.
+The page is a single file that needs no network. Without scripts it still shows tables, notes and pictures.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from lsbench.tables.summary import Summary
 from lsbench.web.assets import content_policy, environment, json_text, packed, static
 
 SCRIPTS = ("base.js", "table.js", "details.js", "plots.js", "charts.js", "robustness.js", "report.js")
-#: Rows that stand in the page itself; its script shows more of them on demand.
+#: Rows in the static page; its script shows more on demand.
 FIRST_ROWS = 100
 
 
 def render(summaries: Sequence[Summary]) -> str:
-    """Return one self-contained HTML page; without a summary, nothing."""
+    """Return one self-contained HTML page; an empty text without summaries."""
     if not summaries:
         return ""
     script, (plotly, packed_plotly) = static(*SCRIPTS), _plotly()
@@ -51,7 +51,7 @@ def render(summaries: Sequence[Summary]) -> str:
 
 @cache
 def _plotly() -> tuple[str, str]:
-    """Return plotly.js as its package has it, and the same packed.
+    """Return plotly.js from its package, and the same compressed.
 
     Raises:
         UsageError: If plotly is not installed.
@@ -65,7 +65,7 @@ def _plotly() -> tuple[str, str]:
 
 
 def _suite(summary: Summary, number: int) -> dict[str, Any]:
-    """Return what the template shows of one summary."""
+    """Return the template's data for one summary."""
     table = load_table([summary.folder] if summary.folder else [])
     pictures, gallery_notes = gallery(summary.folder, table)
     data = {**table_data(summary), "peers": peers(summary), "first_rows": FIRST_ROWS}
@@ -91,7 +91,7 @@ def _compact(data: Any) -> str:
 
 
 def _sections(summary: Summary) -> Iterator[dict[str, Any]]:
-    """Yield the tables of numbers that follow the main one, and how many of their rows are left out."""
+    """Yield the sections below the main table, each with the number of rows that are left out."""
     for name, table in SECTIONS.items():
         found = table(summary)
         if found is not None:

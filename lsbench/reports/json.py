@@ -1,4 +1,4 @@
-"""JSON in SI units and full precision: tables, protocols, notes, curves of trainings, every corruption."""
+"""JSON in SI units and full precision: tables, protocols, notes, learning curves and all corruptions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SCHEMA = 1
 
 
 def render(summaries: Sequence[Summary]) -> str:
-    """Return all summaries as one JSON document; a number that was not measured is null."""
+    """Return all summaries as one JSON document; unmeasured values are null."""
     content = {"schema_version": SCHEMA, "tables": [_table(summary) for summary in summaries]}
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 

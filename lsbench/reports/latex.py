@@ -1,7 +1,7 @@
-"""Tables for a paper: booktabs and nothing else, the best value of a column bold, the second underlined.
+"""LaTeX tables with booktabs for a paper, with best values in bold and second best underlined.
 
-A wide table is split into several that each fit the text; long ones continue in another. Charts of
-trainings and nights are left to the formats that can draw them.
+Wide tables are split to fit the text width, long ones to fit a page. Learning curves and nights are left to
+the formats that can draw them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lsbench.tables.summary import Summary
 
 PREAMBLE = "% In the preamble: \\usepackage{booktabs}\n"
 MARKS = {1: "\\textbf{{{}}}", 2: "\\underline{{{}}}"}
-#: Letters of \footnotesize that fit the text of an article, a title, a name; rows that fit a page.
+#: Width in \footnotesize letters of an article's text, a title, a name; number of rows that fit a page.
 TEXT_WIDTH, TITLE_WIDTH, NAME_WIDTH, MOST_ROWS = 78, 13, 30, 36
 ESCAPED = {
     "\\": "\\textbackslash{}",
@@ -32,7 +32,7 @@ ESCAPED = {
     "Δ": "$\\Delta$",
     "→": "$\\rightarrow$",
     "\u00d7": "$\\times$",
-    "[": "{[}",  # behind the end of a row, LaTeX takes these two as options of it
+    "[": "{[}",  # after the end of a row, LaTeX reads brackets as its options
     "]": "{]}",
     "*": "{*}",
     **{mark: f"\\{mark}" for mark in "&%$#_{}"},
@@ -48,7 +48,7 @@ class Ranked(NamedTuple):
 
 
 def render(summaries: Sequence[Summary]) -> str:
-    """Return the tables as floats to be pasted into a document."""
+    """Return the tables as floats to paste into a document."""
     return PREAMBLE + "".join(_summary(summary) for summary in summaries) if summaries else ""
 
 
@@ -78,7 +78,7 @@ def _parts(title: str, titles: Sequence[str], rows: Sequence[Sequence[Ranked]]) 
 
 
 def _places(titles: Sequence[str], rows: Sequence[Sequence[Ranked]]) -> Iterator[list[int]]:
-    """Yield which columns stand side by side: the first one, and as many others as fit."""
+    """Yield the columns of each partial table: the first one, and as many others as fit."""
     widths = [
         max([_width(title, TITLE_WIDTH), *(_width(row[place].text, NAME_WIDTH) for row in rows)]) + 2
         for place, title in enumerate(titles)
@@ -97,7 +97,7 @@ def _width(text: str, most: int) -> int:
 
 
 def _lines(text: str, most: int) -> list[str]:
-    """Return the lines of a text that is wrapped so that none is longer than `most` letters."""
+    """Return the text wrapped into lines of at most `most` letters."""
     return textwrap.wrap(text, most) or [""]
 
 
@@ -125,7 +125,7 @@ def _cell(cell: Ranked, place: int) -> str:
 
 
 def _stacked(text: str, most: int, align: str, place: int) -> str:
-    """Return a text, broken into lines above each other where it is long."""
+    """Return a text, as a stack of lines if it is long."""
     lines = [escape(line) for line in _lines(text, most)]
     if len(lines) == 1:
         return lines[0]
@@ -134,7 +134,7 @@ def _stacked(text: str, most: int, align: str, place: int) -> str:
 
 
 def escape(text: str) -> str:
-    r"""Return a text that LaTeX prints as it is; a letter that it may not know is named by its number.
+    r"""Return a text escaped for LaTeX; letters outside Latin-1 are shown by their code point.
 
     >>> escape("50% of A_B")
     '50\\% of A\\_B'

@@ -1,4 +1,4 @@
-"""A table for a README or a pull request: the best value of a column is bold, the second underlined."""
+"""A table for a README or a pull request, with best values in bold and second best underlined."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same frame as CSV, typed and binary; units of the columns are in the metadata of the file."""
+"""The same frame as CSV, typed and binary, with column units and titles in the file's metadata."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from lsbench.tables.summary import Summary
 
 
 def render(summaries: Sequence[Summary]) -> bytes:
-    """Return all summaries as one Parquet file; a number that was not measured is null.
+    """Return all summaries as one Parquet file; unmeasured values are null.
 
-    pandas gives the units back as ``frame.attrs["units"]``.
+    pandas restores units and titles as ``frame.attrs["units"]`` and ``frame.attrs["titles"]``.
     """
     frame = to_frame(summaries)
     for name in frame.select_dtypes("object"):
         frame[name] = _typed(frame[name])
-    frame.attrs["units"] = {
-        column.key: column.quantity.unit for summary in summaries for column in summary.columns
-    }
+    columns = [column for summary in summaries for column in summary.columns]
+    frame.attrs["units"] = {column.key: column.quantity.unit for column in columns}
+    frame.attrs["titles"] = {column.key: column.title for column in columns}
     file = io.BytesIO()
     frame.to_parquet(file, index=False)
     return file.getvalue()
 
 
 def _typed(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Return a column of one type: numbers, truth values, or else text."""
+    """Return a column with one type: booleans, numbers, or else text."""
     there = column.dropna()
     if len(there) and all(isinstance(value, bool) for value in there):
         return column.astype("boolean")

@@ -1,1 +1,1 @@
-"""Who runs what, where and when: the driver, its ledger and its executors."""
+"""Scheduling of jobs: the driver, its ledger and its executors."""

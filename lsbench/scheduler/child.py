@@ -1,4 +1,4 @@
-"""The process of one job: run it, and as its last act write ``result.json``."""
+"""The process of one job: run the job and write ``result.json`` as its last act."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ LOCK_WAIT_S = 30.0
 
 
 def act(request: Mapping[str, Any], emit: Emit) -> int:
-    """Do what a request asks and return the exit status of the process.
+    """Execute a request and return the exit status of the process.
 
     Args:
-        request: ``{"action": "job", "folder": ...}``, where a job with ``keeps_epochs`` notes its finished
-            epochs in its folder; ``{"action": "preflight", "variants": [...]}``; or what
-            :func:`lsbench.scheduler.torchrun.run_ranks` takes, with ``{"action": "ranks", ...}``.
+        request: ``{"action": "job", "folder": ...}``, where a job with ``keeps_epochs`` stores its finished
+            epochs in its folder; ``{"action": "preflight", "variants": [...]}``; or
+            ``{"action": "ranks", ...}`` with the request of :func:`lsbench.scheduler.torchrun.run_ranks`.
         emit: Receives events, the last of them ``error`` if the job failed.
     """
     try:
@@ -45,7 +45,7 @@ def act(request: Mapping[str, Any], emit: Emit) -> int:
         else:
             folder = Path(request["folder"])
             execute(folder, noting_epochs(folder, emit) if request.get("keeps_epochs") else emit)
-    except Exception as error:  # noqa: BLE001 - whatever a job raises is stored with the job
+    except Exception as error:  # noqa: BLE001 - any error of a job is stored with the job
         traceback.print_exc()
         emit({"ev": "error", **describe(error)})
         return 1
@@ -53,9 +53,9 @@ def act(request: Mapping[str, Any], emit: Emit) -> int:
 
 
 def noting_epochs(folder: Path, emit: Emit) -> Emit:
-    """Return an `emit` that first notes every finished epoch in the job's folder.
+    """Return an `emit` that first stores every finished epoch in the job's folder.
 
-    The job's own process notes them, so that none is lost when whoever watches it dies.
+    The job's own process stores them, so that none is lost when the watching process dies.
     """
 
     def note(event: dict[str, Any]) -> None:
@@ -67,7 +67,7 @@ def noting_epochs(folder: Path, emit: Emit) -> Emit:
 
 
 def describe(error: BaseException) -> dict[str, str]:
-    """Return the class and the one-line message under which a failure is stored."""
+    """Return the error class and the one-line message to store for a failure."""
     is_oom = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     lines = str(error).strip().splitlines()
     text = "; ".join(lines) if isinstance(error, LsbenchError) else (lines[0] if lines else "")
@@ -78,11 +78,11 @@ def describe(error: BaseException) -> dict[str, str]:
 def execute(folder: Path, emit: Emit) -> None:
     """Run the job whose ``spec.json`` lies in `folder`, unless it is done already.
 
-    Of several ranks that run one job, the first alone holds its lock and writes its result.
+    If several ranks run one job, only the first holds its lock and writes its result.
 
     Raises:
         StoreError: If another process holds the job.
-        Exception: Whatever the job raises.
+        Exception: Any error of the job.
     """
     job = Job.model_validate_json((folder / SPEC).read_text(encoding="utf-8"))
     is_first = os.environ.get("RANK", "0") == "0"
@@ -102,7 +102,7 @@ def execute(folder: Path, emit: Emit) -> None:
 
 
 def _is_done(folder: Path) -> bool:
-    """Return whether the job is done, as the first rank, which holds the lock, sees it."""
+    """Return whether the job is done according to the first rank, which holds the lock."""
     from lsbench.engine.distributed import from_first_rank
 
     return from_first_rank((folder / RESULT).exists())
@@ -150,7 +150,7 @@ def _job_line(job: Job, context: JobContext, started: datetime, wall_s: float) -
 
 
 def check_models(variants: Sequence[Variant]) -> list[str]:
-    """Build every distinct model once and show it one image; return one line per problem."""
+    """Build every distinct model once and run one image through it; return one line per problem."""
     from lsbench.models.factory import create_model
 
     problems: dict[str, None] = {}
@@ -173,14 +173,14 @@ def check_models(variants: Sequence[Variant]) -> list[str]:
             _try_one_image(model, spec.img_size)
         except ConfigError as error:
             problems.update(dict.fromkeys(f"variant '{variant.name}': {line}" for line in error.problems))
-        except Exception as error:  # noqa: BLE001 - a user's mixer may raise anything
+        except Exception as error:  # noqa: BLE001 - a user's mixer may raise any error
             message = describe(error)["message"]
             problems[f"variant '{variant.name}': does not work: {type(error).__name__}: {message}"] = None
     return list(problems)
 
 
 def _try_one_image(model: Any, img_size: int) -> None:
-    """Run one black image through a model; a mixer that breaks the shape fails here, not in every job."""
+    """Run one black image through a model: a mixer with a wrong shape fails here, not in every job."""
     import torch
 
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Run a plan: place what fits, follow what runs, keep what is finished, retry what was lost."""
+"""Run a plan: place jobs, follow running ones, keep results, and retry lost jobs."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ NODES_EVERY_S = 5.0
 
 
 class Watcher(Protocol):
-    """Whoever shows a run to people."""
+    """Shows the progress of a run."""
 
     def job_started(self, job: Job, event: dict[str, Any]) -> None:
         """A job has started on a node."""
 
     def job_progressed(self, job: Job, event: dict[str, Any]) -> None:
-        """A running job has said how far it is."""
+        """A running job has reported progress."""
 
     def job_ended(self, job: Job, state: str, message: str) -> None:
-        """A job ended: ``ok``, ``failed``, ``retry``, ``skipped``, or ``stopped`` as a trial that is bad."""
+        """A job has ended: ``ok``, ``failed``, ``retry``, ``skipped``, or ``stopped`` for a bad trial."""
 
     def tick(self) -> None:
-        """Some time has passed."""
+        """Called regularly, to redraw."""
 
 
 @dataclass
 class Outcome:
-    """How a run ended."""
+    """The outcome of a run."""
 
     ok: list[Job] = field(default_factory=list)
     failed: list[Job] = field(default_factory=list)
@@ -60,15 +60,15 @@ class Driver:
         fail_fast: bool = False,
         max_parallel: int | None = None,
     ) -> None:
-        """Prepare a run; the executor must be started.
+        """Prepare a run on a started executor.
 
         Args:
-            plan: What to run.
-            folder: Where results go; this driver holds its lock.
-            executor: Who runs the jobs.
-            watcher: Who is told.
-            fail_fast: Start nothing more after a failed job.
-            max_parallel: Most jobs at a time, or None.
+            plan: The jobs to run.
+            folder: Folder for results; this driver holds its lock.
+            executor: Runs the jobs.
+            watcher: Receives the progress.
+            fail_fast: Whether to start no more jobs after a failed one.
+            max_parallel: Maximum number of jobs at a time, or None.
         """
         self.folder, self.executor, self.watcher = folder, executor, watcher
         self.fail_fast, self.max_parallel = fail_fast, max_parallel
@@ -95,7 +95,7 @@ class Driver:
             raise ConfigError(problems)
 
     def run(self) -> Outcome:
-        """Run until nothing is left that can run."""
+        """Run until no job is left that can run."""
         while self.waiting or self.running:
             self._start_what_fits()
             if not self.running:
@@ -118,7 +118,7 @@ class Driver:
                 self._start(job, placement)
 
     def _ready(self) -> list[Job]:
-        """Return the jobs whose needs are done: exclusive ones last, then the longest chain first."""
+        """Return the jobs whose needs are done: exclusive jobs last, and the longest chain first."""
         ready = [job for job in self.waiting.values() if set(job.needs.values()) <= self.done]
         return sorted(ready, key=lambda job: (self._request(job).wants_node, -self.priority[str(job.id)]))
 
@@ -142,7 +142,7 @@ class Driver:
 
     def _handle(self, event: Event) -> None:
         if event.job_id not in self.running:
-            return  # a late word of a job that has ended
+            return  # a late event of a job that has ended
         job, placement = self.running[event.job_id]
         if event.kind == "start":
             self.watcher.job_started(job, event.data)
@@ -157,7 +157,7 @@ class Driver:
             self._finish(job, event.data)
 
     def _finish(self, job: Job, end: dict[str, Any]) -> None:
-        """Keep the result of a job; that its file exists means done, whatever the executor says."""
+        """Keep the result of a job; if its file exists, the job is done, whatever the executor reports."""
         name = str(job.id)
         result = self.folder.result(name)
         if result is not None:
@@ -209,7 +209,7 @@ class Driver:
         self.waiting.clear()
 
     def _refresh_nodes(self) -> None:
-        """Follow nodes that join and leave."""
+        """Update the ledger with nodes that joined or left."""
         if time.monotonic() - self._nodes_checked < NODES_EVERY_S:
             return
         self._nodes_checked = time.monotonic()
@@ -221,5 +221,5 @@ class Driver:
 
 
 def now() -> dict[str, str]:
-    """Return the time at which something ended, as the journals hold it."""
+    """Return the current time as ``ended`` in the journals."""
     return {"ended_at": datetime.now(UTC).isoformat(timespec="seconds")}

@@ -1,11 +1,11 @@
-"""One preloaded process per node from which jobs are forked, so that no job pays for importing torch.
+"""A preloaded process per node that forks jobs, so that no job waits for the import of torch.
 
 The server imports the heavy packages, runs none of their operations, and waits on a socket. A
 connection carries one request as a JSON line; the forked child answers with events as JSON lines
-and the server adds the exit status. The connection is the child's lifeline too: when the other side
-closes it, for whatever reason, the child and all it has started are killed.
+and the server adds the exit status. The connection is also the child's lifeline: when the other side
+closes it, for any reason, the child and all its descendants are killed.
 
-The server leaves when nobody has used it for a while, or when the process that it watches (the
+The server exits when it has been idle for a while, or when the process that it watches (the
 node's raylet) is gone.
 """
 
@@ -50,14 +50,14 @@ def send_line(connection: socket.socket, event: dict[str, Any]) -> None:
 
 
 class ForkServer:
-    """Accepts requests, forks children, reports how they ended."""
+    """Accepts requests, forks children, and reports their exit status."""
 
     def __init__(self, folder: Path, watched_pid: int) -> None:
         """Bind the socket in `folder`.
 
         Args:
             folder: A short path; the socket is ``fork.sock`` in it.
-            watched_pid: The server leaves when this process is gone.
+            watched_pid: The server exits when this process is gone.
         """
         self.watched_pid = watched_pid
         self.children: dict[int, socket.socket] = {}
@@ -168,13 +168,13 @@ def run_request(request: dict[str, Any], connection: socket.socket) -> int:
     """Run a request in this process and send its events; return the exit status."""
     from lsbench.scheduler.child import act
 
-    os.environ.update(request.get("env", {}))  # visible GPUs, before anything has looked at them
+    os.environ.update(request.get("env", {}))  # visible GPUs, before any library reads them
     send_line(connection, {"ev": "started", "pid": os.getpid()})
     return act(request, lambda event: send_line(connection, event))
 
 
 def _redirect(log: str | None) -> None:
-    """Send what the job prints to its log file."""
+    """Redirect the output of the job to its log file."""
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     if log is not None:
@@ -185,7 +185,7 @@ def _redirect(log: str | None) -> None:
 
 
 def _die_with(connection: socket.socket) -> None:
-    """Kill this process and all it has started when the other side of the lifeline closes."""
+    """Kill this process and its descendants when the other side of the lifeline closes."""
     with contextlib.suppress(OSError):
         while connection.recv(4096):
             pass

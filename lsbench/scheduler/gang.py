@@ -1,7 +1,7 @@
-"""One job in several parts, one on each of its nodes: what each is asked, and how they end as one.
+"""One job in several parts, one on each of its nodes: their requests, and their events as one job.
 
-Nearly every job has a single part. A gang of ranks that no node holds has several, which live and die
-together.
+Nearly every job has a single part. A gang of ranks that is too large for one node has several, which
+live and die together.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from typing import Any
 
 from lsbench.scheduler.protocol import Event, Placement
 
-#: Seconds in which the other parts may say what went wrong with them, before they are stopped.
+#: Seconds in which the other parts may report their errors, before they are stopped.
 GRACE_S = 5.0
-#: Seconds after which a part that was stopped is taken for dead.
+#: Seconds after which a stopped part is considered dead.
 GIVE_UP_S = 20.0
 
-#: What explains least comes first: a lost node loses its ranks, and those are lost to all others.
+#: From least to most informative: a lost node loses its ranks, and these are lost to all others.
 EXPLAINS = ("worker_lost", "timeout", "node_lost")
 
 
 def part_requests(request: Mapping[str, Any], placement: Placement) -> list[dict[str, Any]]:
-    """Return what the child on each node is asked: the job itself, or to run ranks of it.
+    """Return the request for the child on each node: the job itself, or some of its ranks.
 
     Args:
         request: A request for the whole job.
-        placement: Where the job has been placed.
+        placement: The placement of the job.
     """
     if not placement.is_gang:
         return [dict(request)]
@@ -41,10 +41,10 @@ def part_requests(request: Mapping[str, Any], placement: Placement) -> list[dict
 
 
 class RunningGang:
-    """The parts of a running job; their events are made into those of one job."""
+    """The parts of a running job, with their events merged into those of one job."""
 
     def __init__(self, job_id: str, placement: Placement) -> None:
-        """Await the events of all parts."""
+        """Wait for the events of all parts."""
         self.job_id, self.placement = job_id, placement
         self.left = set(range(len(placement.parts)))
         self._ends: dict[int, dict[str, Any]] = {}
@@ -52,14 +52,14 @@ class RunningGang:
         self._is_stopped = False
 
     def take(self, number: int, data: dict[str, Any], now: float) -> list[Event]:
-        """Take one event of a part and return what it means for the job.
+        """Take one event of a part and return the resulting events of the job.
 
-        The first part, where the first rank is, speaks for the job; the job ends when all parts have.
+        The first part, with the first rank, reports for the job; the job ends when all parts have ended.
 
         Args:
-            number: Which part, from 0.
+            number: Number of the part, from 0.
             data: The event.
-            now: Seconds of a clock that never goes back.
+            now: Seconds of a monotonic clock.
         """
         if data["ev"] == "end":
             return self._end(number, data, now)
@@ -72,14 +72,14 @@ class RunningGang:
         return [Event(self.job_id, "start", {**data, "num_ranks": num_ranks, "num_nodes": len(parts)})]
 
     def must_stop(self, now: float) -> bool:
-        """Return whether what is left of the job is to be stopped now; said once."""
+        """Return whether the rest of the job must be stopped now; True only once."""
         if self._is_stopped or self._failed_at is None or now < self._failed_at + GRACE_S:
             return False
         self._is_stopped = True
         return True
 
     def give_up(self, now: float) -> list[Event]:
-        """Return the end of the job if a part does not end though it was stopped."""
+        """Return the end of the job if a part did not end although it was stopped."""
         if self._failed_at is None or now < self._failed_at + GIVE_UP_S:
             return []
         events: list[Event] = []
@@ -110,7 +110,7 @@ class RunningGang:
 
 
 def _explains(end: Mapping[str, Any]) -> tuple[int, bool]:
-    """Return how much the end of one part explains of the end of all, to be compared with other parts'."""
+    """Return a sort key: how well the end of one part explains the end of the job."""
     own = len(EXPLAINS)
     place = EXPLAINS.index(end["error_class"]) if end["error_class"] in EXPLAINS else own
     return place, end.get("was_killed", False)

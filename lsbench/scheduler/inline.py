@@ -1,4 +1,4 @@
-"""Run jobs one after another in this process: for debugging and tests, without Ray.
+"""Run jobs one after another in this process, without Ray: for debugging and tests.
 
 The ranks of a distributed job are processes of this machine.
 """
@@ -20,30 +20,30 @@ from lsbench.store.results import LOG
 
 
 class InlineExecutor:
-    """An executor without processes: :meth:`poll` runs the job that was submitted."""
+    """An executor without processes: :meth:`poll` runs the submitted job."""
 
     def __init__(self) -> None:
-        """Create the executor; nothing runs yet."""
+        """Create an idle executor."""
         self._waiting: deque[tuple[str, Path, Placement]] = deque()
         self._announced: str | None = None
 
     def start(self) -> None:
-        """Do nothing: this process is there already."""
+        """Do nothing: this process is already running."""
 
     def nodes(self) -> list[Node]:
         """Return this machine as one node that runs one job at a time."""
         return [Node(id="inline", num_cpus=os.cpu_count() or 1, name="this process")]
 
     def preflight(self, variants: Sequence[Variant], results: Path) -> list[str]:
-        """Build every model once; the results folder is this machine's own."""
+        """Build every model once; the results folder is local, so it is not checked."""
         return check_models(variants)
 
     def submit(self, job_id: str, folder: Path, placement: Placement, timeout_s: float) -> None:
-        """Queue a job; a timeout cannot be enforced inside this process."""
+        """Queue a job; its timeout cannot be enforced inside this process."""
         self._waiting.append((job_id, folder, placement))
 
     def poll(self, timeout_s: float) -> list[Event]:
-        """Say that the next job starts; at the following call run it to its end and return its events."""
+        """Return the start of the next job; the following call runs it to its end and returns its events."""
         if not self._waiting:
             return []
         job_id, folder, placement = self._waiting[0]
@@ -71,5 +71,5 @@ class InlineExecutor:
         return [*events, Event(job_id, "end", end)]
 
     def close(self) -> None:
-        """Forget what has not started."""
+        """Forget the jobs that have not started."""
         self._waiting.clear()

@@ -1,8 +1,8 @@
-"""The driver's own account of the cluster: CPUs and per-device GPU shares of every node.
+"""The driver's account of the cluster: CPUs and per-device GPU shares of every node.
 
-Only what fits now is placed, so the executor's queue stays empty. An exclusive job starts when a
-node has drained; it never shares with a job of ours. The ranks of a gang are placed all at once or not
-at all, so that two gangs never wait for one another.
+Only jobs that fit now are placed, so the executor's queue stays empty. An exclusive job starts when a
+node has drained; it never shares with another of our jobs. The ranks of a gang are placed all at once or
+not at all, so that two gangs never wait for each other.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SLACK = 1e-9
 
 @dataclass(frozen=True)
 class ResourceRequest:
-    """What a job asks for, with ``auto`` settled: CPUs and GPUs of all its ranks together."""
+    """The request of a job, with ``auto`` resolved: CPUs and GPUs of all its ranks together."""
 
     num_cpus: int
     num_gpus: float
@@ -30,11 +30,11 @@ class ResourceRequest:
 
     @property
     def wants_node(self) -> bool:
-        """Whether the job needs a node to itself: asked for, or exclusive on the CPU."""
+        """True if the job needs a node to itself: as requested, or as it is exclusive on the CPU."""
         return self.exclusive == "node" or (self.exclusive == "device" and self.num_gpus == 0)
 
     def for_ranks(self, count: int) -> ResourceRequest:
-        """Return what `count` of the ranks ask for; every rank gets the same, CPUs rounded up."""
+        """Return the request of `count` of the ranks; every rank gets the same, with CPUs rounded up."""
         if self.num_ranks == 1:
             return self
         cpus, gpus = math.ceil(self.num_cpus / self.num_ranks), self.num_gpus / self.num_ranks
@@ -59,17 +59,17 @@ class Ledger:
         self._gone: set[str] = set()
         for node in nodes:
             self.add(node)
-        #: Settled once: a run must not turn its waiting jobs into CPU jobs when the last GPU is lost.
+        #: Decided once: waiting jobs must not become CPU jobs when the last GPU is lost.
         self._has_gpu = any(account.node.num_gpus for account in self._accounts.values())
 
     def add(self, node: Node) -> None:
-        """Open the account of a node that has joined; a known one stays as it is, a lost one stays closed."""
+        """Open the account of a new node; a known one stays unchanged, and a lost one stays closed."""
         if node.id not in self._accounts and node.id not in self._gone:
             gpus = dict.fromkeys(range(node.num_gpus), FULL)
             self._accounts[node.id] = _Account(node, node.num_cpus, gpus)
 
     def remove(self, node_id: str) -> None:
-        """Close the account of a node that is gone, for good: a node that comes back has a new id."""
+        """Close the account of a lost node for good: a node that comes back has a new id."""
         self._gone.add(node_id)
         self._accounts.pop(node_id, None)
 
@@ -78,7 +78,7 @@ class Ledger:
         return set(self._accounts)
 
     def request(self, resources: Resources) -> ResourceRequest:
-        """Return what `resources` means on this cluster: ``auto`` is a GPU a rank where there is any."""
+        """Return the request for `resources` on this cluster; ``auto`` is one GPU per rank, if available."""
         gpus, ranks = resources.num_gpus or 0.0, resources.num_ranks or 1
         return ResourceRequest(
             num_cpus=max(resources.num_cpus or 1, ranks),
@@ -88,10 +88,10 @@ class Ledger:
         )
 
     def check_fits(self, request: ResourceRequest, label: str) -> None:
-        """Raise if no node, and for a gang not all nodes together, could ever hold the job, even when empty.
+        """Raise if no node, or for a gang all nodes together, can hold the job, even when idle.
 
         Raises:
-            ClusterError: Naming the job, what it asks for and what there is.
+            ClusterError: With the job, its request and the available resources.
         """
         empty = Ledger(account.node for account in self._accounts.values())
         if empty.place(request) is not None:
@@ -101,21 +101,21 @@ class Ledger:
             one, ranks = request.for_ranks(1), request.num_ranks
             found = sum(empty._ranks_that_fit(account, request) for account in empty._accounts.values())
             raise ClusterError(
-                f"{label}: asks for {ranks} ranks with {one.num_cpus} CPUs and {one.num_gpus:g} GPUs each; "
+                f"{label}: requests {ranks} ranks with {one.num_cpus} CPUs and {one.num_gpus:g} GPUs each; "
                 f"all nodes together hold {found} of them; {advice}"
             )
         nodes = [account.node for account in self._accounts.values()]
         largest = max(nodes, key=lambda n: (n.num_gpus, n.num_cpus), default=Node("none", 0))
         raise ClusterError(
-            f"{label}: asks for {request.num_cpus} CPUs and {request.num_gpus:g} GPUs; the largest "
+            f"{label}: requests {request.num_cpus} CPUs and {request.num_gpus:g} GPUs; the largest "
             f"node has {largest.num_cpus} CPUs and {largest.num_gpus} GPUs; {advice}"
         )
 
     def place(self, request: ResourceRequest) -> Placement | None:
-        """Take resources for a job and return where it may start, or None if it fits nowhere now.
+        """Take resources for a job and return its placement, or None if it does not fit now.
 
-        The fullest node that fits is taken, so that others can drain. A gang that fits on no single node is
-        spread over as few as possible, in whole ranks.
+        The fullest node that fits is taken, so that others can drain. A gang that does not fit on one node is
+        spread over as few nodes as possible, in whole ranks.
         """
         whole = request.for_ranks(request.num_ranks)
         fitting = [account for account in self._accounts.values() if self._fits(account, whole)]
@@ -128,7 +128,7 @@ class Ledger:
         return replace(parts[0], further=tuple(parts[1:])) if parts else None
 
     def _shares(self, request: ResourceRequest) -> list[tuple[_Account, ResourceRequest]]:
-        """Return how many ranks each node gets, nodes with most room first, or nothing if not all fit."""
+        """Return the ranks of each node, nodes with the most room first, or nothing if not all fit."""
         room = {name: self._ranks_that_fit(account, request) for name, account in self._accounts.items()}
         left, shares = request.num_ranks, []
         for name in sorted(room, key=lambda name: (-room[name], name)):
@@ -143,7 +143,7 @@ class Ledger:
         return next((count for count in counts if self._fits(account, request.for_ranks(count))), 0)
 
     def release(self, placement: Placement) -> None:
-        """Give back what :meth:`place` took; a node that is gone is passed over."""
+        """Release the resources taken by :meth:`place`; a lost node is skipped."""
         for part in placement.parts:
             account = self._accounts.get(part.node)
             if account is None:
@@ -164,7 +164,7 @@ class Ledger:
 
 
 def _take(account: _Account, request: ResourceRequest) -> Placement:
-    """Take what a request that fits a node asks for."""
+    """Take the resources of a request from a node on which it fits."""
     shares = _choose_devices(account.free_gpus, request) or {}
     cpus, taken = request.num_cpus, shares
     if request.wants_node:
@@ -180,8 +180,8 @@ def _take(account: _Account, request: ResourceRequest) -> Placement:
 def _choose_devices(free: dict[int, float], request: ResourceRequest) -> dict[int, float] | None:
     """Return the share to take of each device, or None if they do not fit.
 
-    A fraction goes to the fullest device that holds it; whole numbers take untouched devices. An
-    exclusive job takes whole devices, whatever fraction it asks for.
+    A fraction goes to the fullest device with room for it; whole numbers take unused devices. An
+    exclusive job takes whole devices, whatever fraction it requests.
     """
     wanted = request.num_gpus
     if wanted == 0:

@@ -1,4 +1,4 @@
-"""What surrounds a Ray: the environment it reads, its processes, and what it leaves on the disk."""
+"""The surroundings of Ray: its environment, its processes, and its folders on disk."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 START_S = 120.0
 LEAVE_S = 2.0
 CONNECT_S = 5.0
-#: Read by the raylet at its start. Ray otherwise runs workers at nice 15 (which spoils timings and
+#: Read by the raylet at its start. By default Ray runs workers at nice 15 (which spoils timings and
 #: is inherited by children), kills idle workers early and reports usage.
 FLAGS = {
     "RAY_worker_niceness": "0",
@@ -35,7 +35,7 @@ FLAGS = {
 
 
 def check_reachable(address: str | None) -> None:
-    """Raise at once if nobody listens at ``host:port``; Ray itself would try for minutes."""
+    """Raise at once if nothing listens at ``host:port``; Ray itself would retry for minutes."""
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit():
         return
@@ -46,7 +46,7 @@ def check_reachable(address: str | None) -> None:
 
 
 def set_environment(*, is_local: bool) -> None:
-    """Set what Ray reads at its start; on a cluster the user's own settings are honoured."""
+    """Set the environment variables that Ray reads at its start; on a cluster the user's settings count."""
     if not is_local:
         return
     os.environ.update(FLAGS)
@@ -55,12 +55,12 @@ def set_environment(*, is_local: bool) -> None:
 
 
 def ray_children() -> list[psutil.Process]:
-    """Return all descendants of this process, those of a local Ray among them."""
+    """Return all descendants of this process, including those of a local Ray."""
     return psutil.Process().children(recursive=True)
 
 
 def end_processes(processes: list[psutil.Process]) -> None:
-    """Wait for processes of ours that have been told to leave, and kill those that do not."""
+    """Wait for our processes that were asked to exit, and kill those that do not."""
     _, alive = psutil.wait_procs(processes, timeout=LEAVE_S)
     for process in alive:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -69,16 +69,16 @@ def end_processes(processes: list[psutil.Process]) -> None:
 
 
 def remove_session_folders() -> None:
-    """Remove the folders that a local Ray of this process has left; their names end in its pid."""
-    base = Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 - as Ray does
+    """Remove the folders left by a local Ray of this process; their names end in its pid."""
+    base = Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 - Ray's default
     for folder in base.glob(f"ray/session_*_{os.getpid()}"):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def start_watchdog() -> Iterator[None]:
-    """Say what may be wrong if Ray's start hangs (as it does without a loopback interface)."""
-    hint = "Ray has not started after {:.0f} s: is the loopback interface up and a firewall off for it?"
+    """Print a hint if the start of Ray hangs (as it does without a loopback interface)."""
+    hint = "Ray has not started after {:.0f} s: check that the loopback interface is up and not firewalled"
     timer = threading.Timer(START_S, lambda: log.error(hint.format(START_S)))
     timer.daemon = True
     timer.start()

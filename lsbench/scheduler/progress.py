@@ -1,4 +1,4 @@
-"""Show a run while it goes: live bars on a terminal, plain lines elsewhere, JSON lines for machines."""
+"""Show the progress of a run: live bars on a terminal, plain lines elsewhere, JSON lines for machines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lsbench.store.results import ResultsFolder
 from lsbench.suite.planner import Plan
 
 DRAW_EVERY_S = 1.0
-MIN_SHARE = 0.05  # of a running job, before its pace says anything
+MIN_SHARE = 0.05  # of a running job, before its pace is used
 STATE_STYLE = {
     "ok": "green",
     "failed": "bold red",
@@ -30,10 +30,10 @@ STATE_STYLE = {
 
 
 class TimeLeft:
-    """How long what is left may take, from how long jobs of the same kind took per MAC."""
+    """Estimates the remaining time from the time per MAC of jobs of the same kind."""
 
     def __init__(self, plan: Plan, folder: ResultsFolder) -> None:
-        """Learn from the jobs that are done already."""
+        """Learn from the finished jobs."""
         self.cost = {str(job.id): plan.graph.cost[job.label] for job in plan.graph.jobs if job.id}
         self.kind = {str(job.id): job.kind for job in plan.graph.jobs if job.id}
         self.left = {str(job.id) for job in plan.todo}
@@ -44,7 +44,7 @@ class TimeLeft:
                 self.learn(name, line["wall_s"])
 
     def learn(self, job_id: str, wall_s: float) -> None:
-        """Note how long a job took."""
+        """Add the duration of a job."""
         self.left.discard(job_id)
         self._seconds[self.kind[job_id]] += wall_s
         self._macs[self.kind[job_id]] += self.cost[job_id]
@@ -52,12 +52,12 @@ class TimeLeft:
     def seconds_left(
         self, shares: dict[str, float], parallel: int, elapsed: dict[str, float] | None = None
     ) -> float | None:
-        """Return the seconds until the end, or None before anything can be said.
+        """Return the seconds until the end, or None before they can be estimated.
 
         Args:
             shares: Share done of each running job, 0 to 1.
-            parallel: Jobs that run at a time.
-            elapsed: Seconds that each running job has run; it tells the rate of a kind before its first
+            parallel: Number of jobs that run at a time.
+            elapsed: Seconds since the start of each running job; it gives the rate of a kind before its first
                 job has ended.
         """
         seconds, macs = dict(self._seconds), dict(self._macs)
@@ -81,12 +81,12 @@ class PlainWatcher:
     """One line per event, for logs."""
 
     def __init__(self, plan: Plan, folder: ResultsFolder, console: Console) -> None:
-        """Say what is to be done.
+        """Print the number of jobs to run.
 
         Args:
-            plan: What is to run.
-            folder: Where results go.
-            console: Where lines go (stderr).
+            plan: The jobs to run.
+            folder: Folder for results.
+            console: Console for the lines (stderr).
         """
         self.console, self.plan = console, plan
         self.estimate = TimeLeft(plan, folder)
@@ -100,7 +100,7 @@ class PlainWatcher:
         self.console.print(Text(text, style=style), soft_wrap=True)
 
     def job_started(self, job: Job, event: dict[str, Any]) -> None:
-        """Note the start."""
+        """Remember the start."""
         self.started_at[str(job.id)] = time.monotonic()
         self.state[str(job.id)] = {"label": job.label, "num_ranks": event.get("num_ranks", 1)}
 
@@ -115,11 +115,11 @@ class PlainWatcher:
             self.say(f"{job.label}: {describe({**event, 'num_ranks': num_ranks})}")
 
     def warn(self, job: Job, event: dict[str, Any]) -> None:
-        """Print what a job has to say that is no reason for it to fail."""
+        """Print a warning from a job."""
         self.say(f"{job.label}: {event['message']}", "yellow")
 
     def job_ended(self, job: Job, state: str, message: str) -> None:
-        """Print how a job ended."""
+        """Print the outcome of a job."""
         name = str(job.id)
         wall_s = time.monotonic() - self.started_at.pop(name, time.monotonic())
         self.state.pop(name, None)
@@ -133,7 +133,7 @@ class PlainWatcher:
         self.say(f"[{self.ended}/{self.total}] {job.label} {state}{detail}", STATE_STYLE[state])
 
     def tick(self) -> None:
-        """Do nothing: a log has no clock."""
+        """Do nothing: a log is not redrawn."""
 
     def close(self) -> None:
         """Do nothing: there is nothing to clear."""
@@ -147,7 +147,7 @@ class PlainWatcher:
 
 
 class LiveWatcher(PlainWatcher):
-    """An overall bar with the time left, and a line per running job; ended jobs scroll above."""
+    """An overall bar with the remaining time, and a line per running job; ended jobs scroll above."""
 
     def __init__(self, plan: Plan, folder: ResultsFolder, console: Console) -> None:
         """Start the display; arguments as for the plain one."""
@@ -158,14 +158,14 @@ class LiveWatcher(PlainWatcher):
         self._drawn = 0.0
 
     def job_progressed(self, job: Job, event: dict[str, Any]) -> None:
-        """Keep the newest state of a job for the next drawing; print warnings."""
+        """Keep the newest state of a job for the next redraw; print warnings."""
         if event["ev"] == "warning":
             self.warn(job, event)
             return
         self.state.setdefault(str(job.id), {"label": job.label}).update(event)
 
     def tick(self) -> None:
-        """Draw seldom: a timing job may share this machine."""
+        """Redraw rarely: a timing job may share this machine."""
         if time.monotonic() - self._drawn >= DRAW_EVERY_S:
             self._drawn = time.monotonic()
             self.live.update(self._render(), refresh=True)
@@ -176,7 +176,7 @@ class LiveWatcher(PlainWatcher):
 
     def _render(self) -> RenderableType:
         left = self.seconds_left()
-        eta = f"about {from_duration(left)} left" if left is not None else "time left: not known yet"
+        eta = f"about {from_duration(left)} left" if left is not None else "time left: unknown so far"
         shares = {name: share_done(state) for name, state in self.state.items()}
         width = 20 if self.console.width >= 100 else 8
         head = Table.grid(padding=(0, 1))
@@ -193,10 +193,10 @@ class LiveWatcher(PlainWatcher):
 
 
 class JsonWatcher(PlainWatcher):
-    """JSON lines on stdout for machines; people's lines stay on stderr."""
+    """JSON lines on stdout for machines; readable lines stay on stderr."""
 
     def __init__(self, plan: Plan, folder: ResultsFolder, console: Console, stream: TextIO) -> None:
-        """Arguments as for the plain one, and where JSON goes."""
+        """Take the arguments of the plain watcher, and the stream for JSON."""
         self.stream = stream
         super().__init__(plan, folder, console)
 
@@ -226,7 +226,7 @@ def write_event(stream: TextIO, event: dict[str, Any]) -> None:
 
 
 def share_done(state: dict[str, Any]) -> float:
-    """Return the share of a job that is done, 0 to 1, as far as its events tell.
+    """Return the share of a job that is done, 0 to 1, according to its events.
 
     Epochs count from 1: ``step`` events name the running epoch, ``epoch`` events the finished one.
 
@@ -241,7 +241,7 @@ def share_done(state: dict[str, Any]) -> float:
 
 
 def describe(state: dict[str, Any]) -> str:
-    """Return a running job's newest figures for people.
+    """Return the newest metrics of a running job for display.
 
     >>> describe({"epoch": 2, "epochs": 8, "loss": 1.25, "val_top1": 0.5})
     'epoch 2/8, loss 1.250, val top-1 50.0 %'

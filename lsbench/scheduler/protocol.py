@@ -1,4 +1,4 @@
-"""What the driver and whoever executes its jobs say to each other."""
+"""The interface between the driver and the executor of its jobs."""
 
 from __future__ import annotations
 
@@ -22,16 +22,15 @@ class Node:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a job may start now: on one node, or, for a gang of ranks, on several.
+    """The place where a job may start now: one node or, for a gang of ranks, several.
 
     Attributes:
-        node: Id of the node; of several, that of the first rank.
-        num_cpus: CPUs taken of the node; an exclusive job takes all.
+        node: Id of the node; of several nodes, the one of the first rank.
+        num_cpus: CPUs taken from the node; an exclusive job takes all.
         gpus: Share taken of each device of the node, by device index.
-        num_devices: Devices of the node that the job may see (less than it takes where it has the node to
-            itself).
+        num_devices: Devices of the node visible to the job (fewer than taken if it has the node to itself).
         num_ranks: Processes of the job on the node.
-        further: What the job has on other nodes, in the order of ranks.
+        further: The parts on other nodes, in the order of ranks.
     """
 
     node: str
@@ -43,17 +42,17 @@ class Placement:
 
     @property
     def num_gpus(self) -> float:
-        """The sum of all shares on the node, as an executor is asked for it."""
+        """The sum of all GPU shares on the node, as requested from an executor."""
         return sum(self.gpus.values())
 
     @property
     def parts(self) -> tuple[Placement, ...]:
-        """What the job has on each of its nodes, this one first."""
+        """The parts of the placement, one per node, this node first."""
         return (replace(self, further=()), *self.further)
 
     @property
     def is_gang(self) -> bool:
-        """Whether the job runs in several processes."""
+        """True if the job runs in several processes."""
         return sum(part.num_ranks for part in self.parts) > 1
 
 
@@ -67,10 +66,10 @@ class Event:
 
 
 class Executor(Protocol):
-    """Runs jobs where the driver has placed them."""
+    """Runs jobs on the nodes chosen by the driver."""
 
     def start(self) -> None:
-        """Get ready: start or join the cluster."""
+        """Start or join the cluster."""
 
     def nodes(self) -> list[Node]:
         """Return the nodes that are alive."""
@@ -82,7 +81,7 @@ class Executor(Protocol):
         """Start a job; its folder holds ``spec.json``."""
 
     def poll(self, timeout_s: float) -> list[Event]:
-        """Return what happened since the last call, waiting at most `timeout_s` for something."""
+        """Return the events since the last call, waiting at most `timeout_s` for the first."""
 
     def close(self) -> None:
-        """Stop every running job and leave nothing behind."""
+        """Stop every running job and clean up."""

@@ -22,7 +22,7 @@ from lsbench.scheduler.forkserver import send_line
 
 
 class PrefixedStream:
-    """A text stream that says at the start of each line which rank speaks: all ranks share one log."""
+    """A text stream that prefixes each line with its rank, as all ranks share one log."""
 
     def __init__(self, stream: TextIO, prefix: str) -> None:
         """Write to `stream`, with `prefix` before each line."""
@@ -37,7 +37,7 @@ class PrefixedStream:
         return len(text)
 
     def flush(self) -> None:
-        """Pass on what is held back."""
+        """Flush the stream."""
         self._stream.flush()
 
     def __getattr__(self, name: str) -> Any:
@@ -45,16 +45,16 @@ class PrefixedStream:
 
 
 def run_rank(folder: Path, rank: int, send: Callable[[dict[str, Any]], None]) -> int:
-    """Do this rank's share of the job and return the exit status.
+    """Run this rank's share of the job and return the exit status.
 
     Args:
         folder: The job's folder.
-        rank: Number of this rank; only the first one's progress is sent.
-        send: Receives events; an error is sent by whichever rank has it.
+        rank: Number of this rank; only the first rank sends its progress.
+        send: Receives events; any rank sends its error.
     """
     try:
         execute(folder, send if rank == 0 else lambda event: None)
-    except Exception as error:  # noqa: BLE001 - whatever a job raises is stored with the job
+    except Exception as error:  # noqa: BLE001 - any error of a job is stored with the job
         traceback.print_exc()
         send({"ev": "error", **describe_in_world(error)})
         return 1
@@ -62,7 +62,7 @@ def run_rank(folder: Path, rank: int, send: Callable[[dict[str, Any]], None]) ->
 
 
 def describe_in_world(error: BaseException) -> dict[str, str]:
-    """Return the class and message of a rank's failure; the loss of another rank is no error of the job."""
+    """Return class and message of a rank's failure; the loss of another rank is not an error of the job."""
     from lsbench.engine.distributed import is_lost_rank
 
     if is_lost_rank(error):
@@ -84,7 +84,7 @@ def main() -> None:
         from lsbench.engine.distributed import leave_world
 
         leave_world()
-    os._exit(status)  # a world that has lost a rank would make an orderly end wait for it
+    os._exit(status)  # an orderly exit would wait for a lost rank
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Run jobs on Ray. Ray is imported in scheduler/ray_*.py alone.
+"""Run jobs on Ray. In the scheduler, only the files ray_*.py import Ray.
 
-Ray core executes, the driver schedules. A job is one Ray task (a gang over several nodes is one for
-each), pinned to the node that the ledger chose, that supervises one child process and streams its
+Ray core executes, the driver schedules. A job is one Ray task (a gang over several nodes is one task
+per node) that is pinned to the node chosen by the ledger, supervises one child process and streams its
 events back. Ray's own queue stays empty and its retries are off.
 """
 
@@ -48,11 +48,11 @@ def run_job(
     """Supervise one child on this worker's node; the body of the Ray task.
 
     Args:
-        request: What the child is to do.
-        token: Names the run.
+        request: The request for the child.
+        token: Identifies the run.
         timeout_s: Seconds until the child is killed.
-        num_devices: GPUs that the child may see; an exclusive job takes more than it sees.
-        endpoint: Where the ranks of a gang over several nodes meet.
+        num_devices: GPUs visible to the child; an exclusive job takes more than it sees.
+        endpoint: Address at which the ranks of a gang over several nodes meet.
     """
     if endpoint is not None:
         request = {**request, "part": {**request["part"], "endpoint": endpoint}}
@@ -64,14 +64,14 @@ def run_job(
 
 
 def find_endpoint() -> str:
-    """Return an address of this worker's node, with a free port, at which other nodes reach it."""
+    """Return an address of this worker's node, with a free port, that other nodes can reach."""
     import ray
 
     return free_endpoint(ray.util.get_node_ip_address())
 
 
 def probe_node(folder: str, token: str) -> dict[str, Any]:
-    """Write a token into the results folder from this worker's node; return the code's version."""
+    """Write a token into the results folder from this worker's node; return the version of the code."""
     path = Path(folder) / f".probe-{token}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,11 +90,11 @@ class RayExecutor:
     """An executor on a local Ray or on a cluster."""
 
     def __init__(self, address: str | None = None, *, num_cpus: int | None = None) -> None:
-        """Remember where to run; nothing is started.
+        """Store the settings; nothing is started.
 
         Args:
-            address: None for a local Ray of our own; ``"auto"`` or an address for a cluster.
-            num_cpus: CPUs of a local Ray; default: those this process may use.
+            address: None for a local Ray; ``"auto"`` or an address for a cluster.
+            num_cpus: CPUs of a local Ray; default: those available to this process.
         """
         self.address = address
         self.num_cpus = num_cpus or usable_cpus()
@@ -118,7 +118,7 @@ class RayExecutor:
             "object_store_memory": OBJECT_STORE_BYTES,
             "num_cpus": self.num_cpus,
         }
-        # Ray puts the working folder on the workers' path: a checkout in it would hide the installed code.
+        # Ray adds the working folder to the workers' path: a checkout in it would hide the installed code.
         with start_watchdog(), _quiet(), contextlib.chdir(tempfile.gettempdir()):
             try:
                 ray.init(
@@ -132,7 +132,7 @@ class RayExecutor:
                 where = self.address or "a local Ray"
                 raise ClusterError(f"{where}: cannot be reached or started: {reason}") from error
         if threading.current_thread() is threading.main_thread():
-            # After init: Ray installs a handler of its own.
+            # After init, as Ray installs its own handler.
             signal.signal(signal.SIGTERM, _raise_interrupt)
         _silence_ray()
         self._task = ray.remote(max_retries=0, max_calls=0)(run_job)
@@ -179,7 +179,7 @@ class RayExecutor:
         return problems
 
     def submit(self, job_id: str, folder: Path, placement: Placement, timeout_s: float) -> None:
-        """Start a job on the node, or the nodes, that the ledger chose."""
+        """Start a job on the nodes chosen by the ledger."""
         job = RunningGang(job_id, placement)
         request = {"action": "job", "folder": str(folder), "log": str(folder / "log.txt")}
         endpoint = self._find_endpoint(placement) if placement.further else None
@@ -190,14 +190,14 @@ class RayExecutor:
             self._running[self._task.options(**options).remote(*words)] = job, number
 
     def _find_endpoint(self, placement: Placement) -> Any:
-        """Return a promise of where the ranks will meet; the parts wait for it."""
+        """Return a future of the address at which the ranks meet; the parts wait for it."""
         import ray
 
         task = ray.remote(max_retries=0)(find_endpoint)
         return task.options(**_pinned(placement.node, num_cpus=0)).remote()
 
     def poll(self, timeout_s: float) -> list[Event]:
-        """Return what happened since the last call."""
+        """Return the events since the last call."""
         import ray
 
         if not self._running:
@@ -209,7 +209,7 @@ class RayExecutor:
         return events + self._stop_broken()
 
     def _next(self, stream: Any) -> list[Event]:
-        """Return what the next event of a stream means; the end of a part ends its stream."""
+        """Return the events that follow from the next item of a stream; the end of a part ends its stream."""
         import ray
 
         job, number = self._running[stream]
@@ -223,7 +223,7 @@ class RayExecutor:
         return job.take(number, data, time.monotonic())
 
     def _stop_broken(self) -> list[Event]:
-        """Stop what is left of jobs that have lost a part; return the ends of those that do not obey."""
+        """Stop the rest of jobs that have lost a part; return the ends of parts that do not stop."""
         now, events = time.monotonic(), []
         for job in {job for job, _ in self._running.values()}:
             streams = [stream for stream, (owner, _) in self._running.items() if owner is job]
@@ -244,10 +244,10 @@ class RayExecutor:
             ray.cancel(stream, force=False)
 
     def close(self) -> None:
-        """Cancel what runs, shut a local Ray down and remove what it left on the disk."""
+        """Cancel running jobs, shut down a local Ray and remove its folders."""
         ray: Any = sys.modules.get("ray")
         if not hasattr(ray, "shutdown"):
-            return  # interrupted before or within Ray's import: nothing runs
+            return  # interrupted before or during Ray's import: nothing runs
         started = [child for child in ray_children() if child.pid not in self._children_before]
         if ray.is_initialized():
             for stream in self._running:
@@ -255,7 +255,7 @@ class RayExecutor:
             if self.address is not None:
                 self._stop_remote_servers()
         self._running.clear()
-        ray.shutdown()  # also after a start that was interrupted half-way
+        ray.shutdown()  # also after an interrupted start
         if self.address is None:
             end_processes(started)
             stop_servers(self.token)
@@ -278,10 +278,10 @@ def _pinned(node: str, *, num_cpus: float, num_gpus: float = 0) -> dict[str, Any
 
 
 def _node_problems(node: Node, probe: Path, answer: dict[str, Any]) -> list[str]:
-    """Return what keeps a node from running jobs: other files than here, or other code."""
+    """Return the reasons why a node cannot run jobs: different files or different code."""
     problems = []
     if answer["error"] or not probe.exists():
-        why = answer["error"] or "what it wrote is not visible here"
+        why = answer["error"] or "a file written there is not visible here"
         where = f"node {node.name}: results folder {probe.parent}"
         problems.append(f"{where}: {why}; use a folder that all nodes share")
     else:
@@ -292,7 +292,9 @@ def _node_problems(node: Node, probe: Path, answer: dict[str, Any]) -> list[str]
             f"{v['lsbench']} ({v['git_sha'] or 'installed'}, source {v['source_sha256']})"
             for v in (answer, here)
         )
-        problems.append(f"node {node.name}: lsbench {theirs}, here {ours}; install the same on every node")
+        problems.append(
+            f"node {node.name}: lsbench {theirs}, here {ours}; install the same version on every node"
+        )
     return problems
 
 
@@ -310,7 +312,7 @@ def _model_problems(stream: Any) -> list[str]:
 
 
 def _failure(error: Exception) -> tuple[str, str]:
-    """Return the error class and message of a task that Ray says has failed."""
+    """Return the error class and message of a failed Ray task."""
     from ray import exceptions
 
     if isinstance(error, (exceptions.NodeDiedError, exceptions.TaskUnschedulableError)):
@@ -333,7 +335,7 @@ def _raise_interrupt(*_: Any) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the warnings of Ray's start off the screen."""
+    """Hide the warnings during the start of Ray."""
     logger = logging.getLogger("ray")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -344,7 +346,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _silence_ray() -> None:
-    """Send the lines that Ray prints from a thread to our log; the hook is private and may be gone."""
+    """Send the lines that Ray prints from a thread to our log; the hook is private and may be missing."""
     import ray
 
     with contextlib.suppress(AttributeError):

@@ -1,4 +1,4 @@
-"""Which failures are worth another try, and how many."""
+"""The failures that are retried, and the number of retries."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ def should_retry(error_class: str, *, failures: list[str], max_retries: int) -> 
     """Return whether a job that failed with `error_class` is run again.
 
     Args:
-        error_class: Of the attempt that has just failed.
-        failures: Error classes of the attempts of this run, the last one included.
-        max_retries: Retries that the job's resources allow.
+        error_class: Error class of the attempt that has just failed.
+        failures: Error classes of the attempts of this run, including the last one.
+        max_retries: Number of retries allowed by the job's resources.
     """
     if error_class not in RETRIED:
         return False
     if error_class == "oom" and failures.count("oom") > 1:
         return False
-    # A lost node is no fault of the job, and each node can be lost only once.
+    # A lost node is not the job's fault, and each node can be lost only once.
     return error_class == "node_lost" or len([f for f in failures if f != "node_lost"]) <= max_retries
 
 
 def needs_node_alone(failures: list[str]) -> bool:
-    """Return whether the next attempt should share its node with nobody: memory ran out before."""
+    """Return whether the next attempt should have its node to itself, as memory ran out before."""
     return "oom" in failures
 
 
 def one_line(end: dict[str, Any]) -> str:
-    """Return how an attempt ended, in one line."""
+    """Return the end of an attempt as one line."""
     message = str(end.get("message") or RETRIED.get(end["error_class"], "failed")).strip()
     return f"{end['error_class']}: {message.splitlines()[0] if message else 'no message'}"

@@ -1,4 +1,4 @@
-"""Run a suite from its resolved form to its results folder."""
+"""Run a resolved suite and write its results folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lsbench.suite.planner import Plan, make_plan, require_data
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the command line says about one run; nothing here changes a result."""
+    """Options of one run from the command line; none of them changes a result."""
 
     results: Path
     only: list[str] = field(default_factory=list)
@@ -38,7 +38,7 @@ def results_folder(graph: JobGraph, results: Path) -> ResultsFolder:
 
 
 def plan_run(graph: JobGraph, options: RunOptions) -> Plan:
-    """Return what a run with these options would do; nothing is written."""
+    """Return the plan of a run with these options; nothing is written."""
     folder = results_folder(graph, options.results)
     done = {name for name in graph.by_id() if folder.is_done(name)}
     return make_plan(graph, done=done, only=options.only, skip=options.skip, seeds=options.seeds)
@@ -51,19 +51,19 @@ def run_suite(
     create_executor: Callable[[], Executor],
     create_watcher: Callable[[Plan, ResultsFolder], Watcher],
 ) -> Outcome | None:
-    """Run what is not done yet; return how it ended, or None if there was nothing to do.
+    """Run the remaining jobs; return the outcome, or None if nothing was left to do.
 
     Args:
         graph: The jobs of a suite.
-        options: Flags of this run.
-        create_executor: Called only if there is something to run.
+        options: Options of this run.
+        create_executor: Called only if there are jobs to run.
         create_watcher: Called with the plan and the folder just before the first job.
 
     Raises:
         UsageError: If the flags match no job.
         StoreError: If the results folder cannot be written, or another driver holds it.
         DataError: If data is missing.
-        ConfigError: If a model cannot be built or a node is not fit.
+        ConfigError: If a model cannot be built or a node cannot run jobs.
         InterruptedRunError: If the user stopped the run; finished jobs are kept.
     """
     require_data(plan_run(graph, options))  # flags and data are checked before anything is written
@@ -80,7 +80,7 @@ def run_suite(
             return _drive(plan, folder, executor, options, create_watcher)
         except KeyboardInterrupt as error:
             raise InterruptedRunError(
-                "interrupted; finished jobs are kept, the same command continues the rest"
+                "interrupted; finished jobs are kept, run the same command to continue"
             ) from error
         finally:
             executor.close()
@@ -104,12 +104,12 @@ def _drive(
 
 
 def write_manifest(graph: JobGraph, folder: ResultsFolder, *, more: dict[str, Any] | None = None) -> None:
-    """Write every expected job up front, so that what is missing shows.
+    """Write all expected jobs up front, so that missing ones are visible.
 
     Args:
         graph: The jobs.
-        folder: Where to.
-        more: What else the manifest holds.
+        folder: The results folder.
+        more: Further entries of the manifest.
     """
     suite = graph.suite
     manifest: dict[str, Any] = {

@@ -1,7 +1,7 @@
 """Supervise one child on a node: start it from the node's fork server and pass its events on.
 
 This runs inside a Ray worker and imports neither torch nor Ray. When the worker dies, the connection
-to the child closes and the child dies with it.
+to the child closes and the child is killed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def server_folder(token: str) -> Path:
     """Return the folder of a run's fork server on this node; short, since socket paths are limited."""
     base = Path(tempfile.gettempdir())
     if len(str(base)) > 40:
-        base = Path("/tmp")  # noqa: S108 - a socket path holds 107 bytes; the folder is private (0700)
+        base = Path("/tmp")  # noqa: S108 - a socket path has at most 107 bytes; the folder is private (0700)
     return base / f"lsbench-{os.getuid()}-{token}"
 
 
@@ -39,11 +39,11 @@ def connect(token: str, watched_pid: int) -> socket.socket:
     """Return a connection to this node's fork server, starting one if there is none.
 
     Args:
-        token: Names the run; each run has servers of its own.
-        watched_pid: The process without which the server is of no use.
+        token: Identifies the run; each run has its own servers.
+        watched_pid: The server exits when this process is gone.
 
     Raises:
-        StoreError: If the server does not come up; the message holds the end of its log.
+        StoreError: If the server does not start; the message has the end of its log.
     """
     folder = server_folder(token)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def _try_connect(folder: Path) -> socket.socket | None:
 
 def _start_server(folder: Path, watched_pid: int) -> socket.socket:
     log = folder / "log.txt"
-    # -P: the working folder stays off the path, a checkout in it would hide the installed code.
+    # -P keeps the working folder off the path: a checkout in it would hide the installed code.
     command = [sys.executable, "-P", "-m", "lsbench.scheduler.forkserver", str(folder), str(watched_pid)]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     with log.open("ab") as file:
@@ -84,7 +84,7 @@ def _start_server(folder: Path, watched_pid: int) -> socket.socket:
 
 
 def tail(path: Path, *, lines: int = 40) -> str:
-    """Return the last lines of a log, or an empty text."""
+    """Return the last lines of a log, or an empty string."""
     try:
         return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
     except OSError:
@@ -96,12 +96,12 @@ def run_request(
 ) -> Iterator[dict[str, Any]]:
     """Run one request in a child and yield its events; the last one is ``end``.
 
-    Leaving the iteration early, as a cancelled task does, closes the connection, which kills the child.
+    Leaving the iteration early, as on cancellation of the task, closes the connection, which kills the child.
 
     Args:
-        request: As :func:`lsbench.scheduler.child.act` takes it, with ``log`` and ``env``.
-        token: As :func:`connect`.
-        watched_pid: As :func:`connect`.
+        request: As for :func:`lsbench.scheduler.child.act`, with ``log`` and ``env``.
+        token: As for :func:`connect`.
+        watched_pid: As for :func:`connect`.
         timeout_s: Seconds from the start of the child until it is killed.
     """
     with contextlib.closing(connect(token, watched_pid)) as connection:
@@ -129,7 +129,7 @@ def _events(connection: socket.socket, deadline: float) -> Iterator[dict[str, An
     pending = b""
     while time.monotonic() < deadline:
         if not select.select([connection], [], [], POLL_S)[0]:
-            continue  # short waits: a cancelled task is interrupted between them
+            continue  # short waits, so that a cancelled task is interrupted between them
         try:
             part = connection.recv(65536)
         except OSError:

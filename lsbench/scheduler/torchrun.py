@@ -1,8 +1,8 @@
-"""Run the ranks of one job that belong on this node: torchrun, and what the ranks have to say.
+"""Run the ranks of one job on this node with torchrun, and receive their events.
 
-torchrun runs within the child of the fork server (or within a process of its own, for jobs without
-Ray) and starts each rank as ``lsbench.scheduler.rank``. Ranks die with it. They send their events
-through a socket; the first rank's go on to whoever watches.
+torchrun runs in the child of the fork server (or, without Ray, in a process of its own) and starts each
+rank as ``lsbench.scheduler.rank``. Ranks die with it. They send their events through a socket; those of
+the first rank are passed on.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from lsbench.core.lifeline import child_environment, die_with_parent
 
 Emit = Callable[[dict[str, Any]], None]
 
-#: Environment of a rank: where its events go.
+#: Environment variable of a rank: the socket for its events.
 EVENTS = "LSBENCH_RANK_EVENTS"
 POLL_S = 0.1
 ALONE = {"node_rank": 0, "num_nodes": 1, "endpoint": None}
@@ -36,14 +36,14 @@ def run_ranks(request: Mapping[str, Any], emit: Emit) -> int:
     """Run this node's ranks to their end and return the exit status.
 
     Args:
-        request: ``folder`` of the job and ``part``: ``num_ranks`` here, ``node_rank``, ``num_nodes`` and the
-            ``endpoint`` (``host:port`` on the first node) at which they meet; ``scratch``: a short folder.
+        request: ``folder`` of the job; ``part`` with ``num_ranks`` here, ``node_rank``, ``num_nodes`` and the
+            ``endpoint`` (``host:port`` on the first node) at which they meet; ``scratch``, a short folder.
         emit: Receives the events of the first rank, and at the end at most one ``error``.
     """
     scratch = Path(tempfile.mkdtemp(prefix="ranks-", dir=request.get("scratch")))
     try:
         with Listener(scratch / "events", emit) as listener:
-            os.environ.setdefault("OMP_NUM_THREADS", "1")  # a job sets its threads itself
+            os.environ.setdefault("OMP_NUM_THREADS", "1")  # a job sets its own threads
             os.environ.update(child_environment(**{EVENTS: str(scratch / "events")}))
             lost = _torchrun({**ALONE, **request["part"]}, request["folder"], scratch)
     finally:
@@ -55,13 +55,13 @@ def run_ranks(request: Mapping[str, Any], emit: Emit) -> int:
 
 
 def root_cause(errors: list[dict[str, Any]], lost: dict[str, Any]) -> dict[str, Any]:
-    """Return the error class and message of a job some of whose ranks failed.
+    """Return the error class and message of a job with failed ranks.
 
-    When one rank fails the others lose it; so an error of one's own goes before a loss.
+    When one rank fails, the others lose it; so a rank's own error goes before a loss.
 
     Args:
-        errors: What the ranks said, in the order in which it came.
-        lost: What torchrun says of their end: ``message``, and whether a signal killed one of them.
+        errors: Errors of the ranks, in order of arrival.
+        lost: torchrun's report of their end: ``message``, and whether a signal killed one of them.
     """
     own = [error for error in errors if error["error_class"] != "worker_lost"]
     if own:
@@ -70,7 +70,7 @@ def root_cause(errors: list[dict[str, Any]], lost: dict[str, Any]) -> dict[str, 
 
 
 def _torchrun(part: Mapping[str, Any], folder: str, scratch: Path) -> dict[str, Any] | None:
-    """Run the ranks; return None if all ended well, else how they did."""
+    """Run the ranks; return None if all ended well, else a report of their end."""
     from torch.distributed import run
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
@@ -85,14 +85,14 @@ def _torchrun(part: Mapping[str, Any], folder: str, scratch: Path) -> dict[str, 
         f"--monitor-interval={POLL_S}",
         f"--log-dir={scratch}",
         "--no-python",
-        # -P: the working folder stays off the path, a checkout in it would hide the installed code.
+        # -P keeps the working folder off the path: a checkout in it would hide the installed code.
         *(sys.executable, "-P", "-u", "-m", "lsbench.scheduler.rank", folder),
     ]
     try:
         run.run(run.parse_args(words))  # type: ignore[no-untyped-call]
     except ChildFailedError as error:
         return how_ranks_ended(error.failures)
-    except Exception as error:  # noqa: BLE001 - whatever keeps the ranks from meeting
+    except Exception as error:  # noqa: BLE001 - any reason why the ranks do not meet
         lines = str(error).strip().splitlines()
         why = lines[0] if lines else type(error).__name__
         return {"message": f"the ranks did not meet at {host}:{port}: {why}"}
@@ -100,10 +100,10 @@ def _torchrun(part: Mapping[str, Any], folder: str, scratch: Path) -> dict[str, 
 
 
 def how_ranks_ended(failures: Mapping[int, Any]) -> dict[str, Any]:
-    """Return how ranks failed; one that a signal killed goes before those that lost it.
+    """Return a report of failed ranks; a rank killed by a signal goes before those that lost it.
 
     Args:
-        failures: Rank -> torch's note of its failure, with ``exitcode``, the first failure first.
+        failures: Rank -> torch's record of its failure, with ``exitcode``, the first failure first.
     """
     killed = [rank for rank, failure in failures.items() if failure.exitcode < 0]
     rank = (killed or list(failures))[0]
@@ -113,17 +113,17 @@ def how_ranks_ended(failures: Mapping[int, Any]) -> dict[str, Any]:
 
 
 def free_endpoint(host: str) -> str:
-    """Return ``host:port`` with a port that is free now."""
+    """Return ``host:port`` with a currently free port."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         return f"{host}:{probe.getsockname()[1]}"
 
 
 class Listener:
-    """Receives the events of ranks in a thread: errors are kept, the rest is passed on."""
+    """Receives the events of ranks in a thread: errors are kept, other events are passed on."""
 
     def __init__(self, path: Path, emit: Emit) -> None:
-        """Listen at `path`, which no one but this user can reach."""
+        """Listen at `path`, which only this user can access."""
         self.errors: list[dict[str, Any]] = []
         self._emit = emit
         self._stopping = threading.Event()
@@ -140,7 +140,7 @@ class Listener:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Take what has been sent so far, and stop."""
+        """Receive everything sent so far, and stop."""
         self._stopping.set()
         self._thread.join()
         for connection in (self._socket, *self._pending):
@@ -179,7 +179,7 @@ class Listener:
 
 
 def run_apart(request: Mapping[str, Any], emit: Emit) -> int:
-    """Do what :func:`run_ranks` does in a process of its own, which dies with this one."""
+    """Run :func:`run_ranks` in a separate process that dies with this one."""
     read, write = os.pipe()
     command = [sys.executable, "-P", "-m", "lsbench.scheduler.torchrun", json.dumps(request), str(write)]
     with Path(request["log"]).open("ab") as log:

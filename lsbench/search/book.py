@@ -1,7 +1,7 @@
-"""The driver's account of a search: every trial, its settings and what has become of it.
+"""The driver's account of a search: every trial, its settings and its state.
 
-Truth is in the folders of the trials: ``result.json`` means trained to the end. That a trial was
-stopped early or has failed is in ``trials.jsonl``, which only the driver writes.
+The folders of the trials are the truth: ``result.json`` means trained to the end. Trials that were
+stopped early or failed are in ``trials.jsonl``, which only the driver writes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from lsbench.suite.space import Search
 from lsbench.suite.trials import Found, Settings, search_id, trial_job, trials_graph
 
 ENDED = ("ok", "stopped", "failed")
-#: Errors that belong to a trial's settings: tried again, it would fail again.
+#: Errors caused by a trial's settings: a retry would fail again.
 FINAL_ERRORS = ("diverged", "ArithmeticError")
 
 
@@ -42,7 +42,7 @@ class Trial:
 
     Attributes:
         state: ``waiting``, ``ok``, ``stopped`` or ``failed``.
-        known_epochs: Epochs that an earlier run has trained; they are told again, but not shown again.
+        known_epochs: Epochs trained in an earlier run; they are reported again, but not shown again.
     """
 
     number: int
@@ -56,10 +56,10 @@ class TrialBook:
     """Every trial of every variant."""
 
     def __init__(self, folder: ResultsFolder, search: Search, templates: dict[str, Job]) -> None:
-        """Open the account of a search; nothing is read or written.
+        """Create the account of a search; nothing is read or written.
 
         Args:
-            folder: Where results go; this driver holds its lock.
+            folder: Folder for results; this driver holds its lock.
             search: The search.
             templates: Variant -> its job at the suite's settings.
         """
@@ -71,18 +71,18 @@ class TrialBook:
         self.watcher: Watcher | None = None
 
     def open(self) -> None:
-        """Take over what an earlier run of the same search has left."""
+        """Load the state of an earlier run of the same search."""
         before = read_search(self.folder)
         if before is not None and before["ids"] == self.ids:
             self.draw(before["settings"])
 
     @property
     def is_drawn(self) -> bool:
-        """Whether the settings of the trials are known, as far as they can be before any result."""
+        """True if the settings of the trials are known, as far as possible before any result."""
         return self.drawn is not None
 
     def draw(self, settings: list[Settings]) -> None:
-        """Take over the settings of all trials, the same for each variant; write what is searched."""
+        """Set the settings of all trials, the same for each variant, and write the search."""
         self.drawn = settings
         write_search(
             self.folder,
@@ -110,7 +110,7 @@ class TrialBook:
         trial.job = trial_job(self.templates[variant], self.search, trial.number, settings)
 
     def left(self, variant: str) -> list[Trial]:
-        """Return the trials of a variant that have not ended; before settings are drawn, all."""
+        """Return the trials of a variant that have not ended; all trials if settings are not drawn yet."""
         return [trial for trial in self.trials[variant] if trial.state not in ENDED]
 
     def states(self, variants: list[str]) -> Counter[str]:
@@ -118,13 +118,13 @@ class TrialBook:
         return Counter(trial.state for variant in variants for trial in self.trials[variant])
 
     def epochs(self, variants: list[str]) -> tuple[int, int]:
-        """Return the epochs trained, and the epochs of all trials trained to the end."""
+        """Return the number of trained epochs, and of epochs if all trials were trained to the end."""
         jobs = [trial.job for variant in variants for trial in self.trials[variant] if trial.job]
         trained = sum(len(read_epochs(self.folder.job_folder(str(job.id)))) for job in jobs)
         return trained, len(variants) * self.search.trials * self.search.epochs
 
     def started(self, variant: str, number: int, settings: Settings, data: dict[str, Any]) -> None:
-        """Note that a trial has started, or goes on."""
+        """Record that a trial has started or continues."""
         trial = self.trials[variant][number]
         if trial.settings is None:
             self._settle(variant, trial, settings)
@@ -145,13 +145,13 @@ class TrialBook:
             self.watcher.tick()
 
     def ended(self, variant: str, number: int, *, is_lost: bool) -> None:
-        """Note how a trial ended, going by what lies in its folder.
+        """Record the end of a trial according to the files in its folder.
 
         Args:
             variant: The variant.
             number: The trial.
-            is_lost: Whether Ray says that its worker died; a trial without result or failure is then taken
-                up again, and has been stopped early otherwise.
+            is_lost: Whether Ray reports that its worker died. A trial without result or failure is then
+                resumed; otherwise it was stopped early.
         """
         trial = self.trials[variant][number]
         if trial.state in ENDED or trial.job is None:
@@ -190,7 +190,7 @@ class TrialBook:
             self.watcher.job_ended(self._shown(variant, trial), state, message)
 
     def _journal(self, job: Job, number: int, state: str, failure: dict[str, Any] | None) -> None:
-        """Append the trial to the journals of all jobs, marked as such, unless it stands there."""
+        """Append the trial to the journals of all jobs, marked as a trial, unless it is already there."""
         name = str(job.id)
         if self.folder.jobs().get(name, {}).get("status") == state:
             return
@@ -239,14 +239,14 @@ class TrialBook:
         add_trial(self.folder, line)
 
     def value(self, job: Job) -> float | None:
-        """Return the metric of a trial that was trained to its end, or None."""
+        """Return the metric of a trial that was trained to the end, else None."""
         result = self.folder.result(str(job.id)) or {"records": []}
         records = [r for r in result["records"] if r["metric"] == self.search.metric]
         found = [r["value"] for r in records if r["value"] is not None and not facets_of(r).is_of_a_part]
         return found[-1] if found else None
 
     def best(self) -> dict[str, Found]:
-        """Return variant -> its best trial among those trained to the end, where there is one."""
+        """Return the best trial among those trained to the end, by variant, if there is one."""
         found: dict[str, Found] = {}
         for variant, trials in self.trials.items():
             for trial in trials:
@@ -258,14 +258,14 @@ class TrialBook:
         return found
 
     def _found(self, trial: Trial, job: Job, value: float) -> Found:
-        """Return a trial with the settings it ended with: a population changes them on the way."""
+        """Return a trial with its final settings: a population changes them during the training."""
         schedule = read_schedule(self.folder.job_folder(str(job.id)))
         settings = schedule[-1]["settings"] if schedule else trial.settings or {}
         last = trial_job(self.templates[job.variant.name], self.search, trial.number, settings)
         return Found(trial.number, settings, job.model_copy(update={"spec": last.spec}), value)
 
     def jobs_expected(self) -> list[Job]:
-        """Return a job for every trial; without an id where the settings are not known yet."""
+        """Return a job for every trial; without an id if its settings are not known yet."""
         found = []
         for variant, trials in self.trials.items():
             for trial in trials:
@@ -278,7 +278,7 @@ class TrialBook:
         return trials_graph(graph, jobs)
 
     def plan(self, graph: JobGraph, variants: list[str]) -> Plan:
-        """Return what is left of `variants`, as a watcher is shown it."""
+        """Return the remaining trials of `variants` as a plan for a watcher."""
         shown = {
             (variant, trial.number): self._shown(variant, trial)
             for variant in variants
@@ -293,7 +293,7 @@ class TrialBook:
         )
 
     def _shown(self, variant: str, trial: Trial) -> Job:
-        """Return the trial's job under an id that stays, though its settings may not be known yet."""
+        """Return the trial's job under a fixed id, as its settings may not be known yet."""
         if self.drawn:
             return trial.job or self.templates[variant]
         draft = trial_job(self.templates[variant], self.search, trial.number, {})

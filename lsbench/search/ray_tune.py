@@ -1,8 +1,8 @@
-"""Search with Ray Tune: it draws settings, and says which trial goes on. The other file that imports Ray.
+"""Search with Ray Tune, which draws settings and decides which trials continue.
 
-A trial is a function in a Ray worker that supervises the job's process, as everywhere. Tune's own
-restore is not used: what an interrupted search has found lies in the folders of its trials, and is
-told again to a new scheduler.
+A trial is a function in a Ray worker that supervises the job's process, as for other jobs. Tune's own
+restore is not used: the results of an interrupted search are in the folders of its trials, and are
+reported again to a new scheduler.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class TuneSearcher:
     """Draws settings with Ray Tune and runs trials on it."""
 
     def draw(self, search: Search) -> list[Settings]:
-        """Return distinct settings at random, a pure function of the search; none where Optuna suggests."""
+        """Return distinct random settings, a pure function of the search; none if Optuna suggests them."""
         if isinstance(search.algorithm, Tpe):
             return []
         random_state = np.random.RandomState(search.seed)
@@ -59,8 +59,8 @@ class TuneSearcher:
         return list(found.values())
 
     def run(self, study: Study) -> None:
-        """Run the trials of a variant that are left; the others only tell again what they know."""
-        for left in study.book.folder.root.glob(".tune-*"):  # by a run that was killed
+        """Run the remaining trials of a variant; ended trials only report their past epochs."""
+        for left in study.book.folder.root.glob(".tune-*"):  # left by a killed run
             shutil.rmtree(left, ignore_errors=True)
         storage = Path(tempfile.mkdtemp(prefix=".tune-", dir=study.book.folder.root))
         try:
@@ -84,7 +84,7 @@ def _domain(dimension: Dimension) -> Any:
 
 
 def _settled(search: Search, values: dict[str, Any]) -> Settings:
-    """Return sampled values as plain ones, in range and rounded."""
+    """Return sampled values as plain Python values, in range and rounded."""
     return {name: search.space[name].settle(_plain(value)) for name, value in values.items()}
 
 
@@ -107,7 +107,7 @@ def run_trial(config: dict[str, Any]) -> None:
         for figures in epochs:
             is_last = figures["event"]["epoch"] >= figures["event"]["epochs"]
             if trial.search.metric not in figures or (every and is_last):
-                continue  # a population has no use for a trial at its end
+                continue  # a finished trial is of no use to a population
             if every and figures["epoch"] % every == 0:
                 _report_snapshot(trial, figures)
             else:
@@ -115,7 +115,7 @@ def run_trial(config: dict[str, Any]) -> None:
 
 
 def _report_snapshot(trial: TrialRun, figures: dict[str, Any]) -> None:
-    """Report an epoch with the place where others find its weights."""
+    """Report an epoch with the folder of its weights, for other trials to copy."""
     if not (trial.folder / "checkpoints").is_dir():
         tune.report(figures)
         return
@@ -127,10 +127,10 @@ def _report_snapshot(trial: TrialRun, figures: dict[str, Any]) -> None:
 
 
 def _take_over(trial: TrialRun) -> bool:
-    """Go on from the trial that Tune has chosen; one that was only paused goes on from its own end.
+    """Continue from the trial chosen by Tune; a trial that was only paused continues from its own end.
 
     Returns:
-        Whether Tune knows how far the trial is.
+        Whether Tune knows the trial's progress.
     """
     checkpoint = tune.get_checkpoint()
     if checkpoint is None:
@@ -188,7 +188,7 @@ def _create_tuner(study: Study, storage: Path) -> Any:
 
 
 def _fresh(function: Any) -> Any:
-    """Return a function of its own: Tune writes the resources of one search into it."""
+    """Return a copy of a function: Tune stores the resources of one search on it."""
 
     def run(config: dict[str, Any]) -> None:
         function(config)
@@ -197,7 +197,7 @@ def _fresh(function: Any) -> Any:
 
 
 def _is_of_use(trial: Trial, search: Search) -> bool:
-    """Return whether a trial has to be known: what has ended counts only where trials are ranked."""
+    """Return whether Tune needs a trial: ended trials count only if trials are ranked."""
     return trial.settings is not None and (search.is_early_stopping or trial.state not in ENDED)
 
 
@@ -230,7 +230,7 @@ def _pbt(search: Search) -> Any:
         settings = _settled(search, config["trial"]["settings"])
         return {**config, "trial": {**config["trial"], "settings": settings}}
 
-    random.seed(search.seed)  # Tune draws from the one generator of Python
+    random.seed(search.seed)  # Tune uses Python's global generator
     mutations = {
         name: dimension.choice if dimension.choice is not None else _domain(dimension)
         for name, dimension in search.space.items()
@@ -248,7 +248,7 @@ def _pbt(search: Search) -> Any:
 
 
 class _Population(PopulationBasedTraining):  # type: ignore[misc]  # Ray has no types
-    """Tune's PBT, whose trials keep their own numbers when they take over another one's settings."""
+    """Tune's PBT, with trials that keep their own numbers when they copy another trial's settings."""
 
     def _get_new_config(self, trial: Any, trial_to_clone: Any) -> Any:
         config, operations = super()._get_new_config(trial, trial_to_clone)
@@ -257,7 +257,7 @@ class _Population(PopulationBasedTraining):  # type: ignore[misc]  # Ray has no 
 
 
 def _suggestions(study: Study, config: dict[str, Any]) -> Any:
-    """Return Optuna's sampler, which knows the results so far; unfinished trials come first."""
+    """Return Optuna's sampler with the results so far; unfinished trials come first."""
     import optuna as optuna_package
     from ray.tune.search.optuna import OptunaSearch
 
@@ -278,7 +278,7 @@ def _suggestions(study: Study, config: dict[str, Any]) -> Any:
 
 
 class _StaysHere:
-    """What lives in the driver alone: Tune pickles all it is given, for a restore that is not used."""
+    """An object of the driver only: Tune pickles everything for a restore that is not used."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
@@ -288,7 +288,7 @@ class _StaysHere:
 
 
 class _Suggestions(_StaysHere, TuneSuggestions):  # type: ignore[misc]  # Ray has no types
-    """Unfinished trials first, then what Optuna suggests."""
+    """Unfinished trials first, then Optuna's suggestions."""
 
     def __init__(self, study: Study, optuna: Any, config: dict[str, Any]) -> None:
         super().__init__(metric=study.search.metric, mode=study.search.mode)
@@ -298,7 +298,7 @@ class _Suggestions(_StaysHere, TuneSuggestions):  # type: ignore[misc]  # Ray ha
         self._running: dict[str, Trial] = {}
 
     def set_search_properties(self, metric: Any, mode: Any, config: Any, **spec: Any) -> bool:
-        """Take nothing over: all is known."""
+        """Do nothing: everything is already set."""
         return True
 
     def suggest(self, trial_id: str) -> Any:
@@ -313,7 +313,7 @@ class _Suggestions(_StaysHere, TuneSuggestions):  # type: ignore[misc]  # Ray ha
         return {**self._config, "trial": {"number": trial.number, "settings": settings, "is_over": False}}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-        """Tell Optuna how good a trial was; a failed one is no point of its model."""
+        """Report a trial's metric to Optuna; failed trials are not part of its model."""
         trial = self._running.pop(trial_id)
         self._study.book.ended(self._study.variant, trial.number, is_lost=True)
         value = self._study.book.value(trial.job) if trial.job and trial.state == "ok" else None
@@ -324,10 +324,10 @@ class _Suggestions(_StaysHere, TuneSuggestions):  # type: ignore[misc]  # Ray ha
             self._optuna.add_evaluated_point(trial.settings, value)
 
     def save(self, checkpoint_path: str) -> None:
-        """Keep nothing: the folders of the trials hold all."""
+        """Save nothing: everything is in the folders of the trials."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Take nothing over."""
+        """Restore nothing."""
 
 
 def _flat(values: dict[str, Any]) -> dict[str, Any]:
@@ -335,18 +335,18 @@ def _flat(values: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Teller(_StaysHere, tune.Callback):  # type: ignore[misc]  # Ray has no types
-    """Tells the driver's book what becomes of the trials; runs in the driver."""
+    """Reports the progress of trials to the driver's book; runs in the driver."""
 
     def __init__(self, study: Study) -> None:
         self._book, self._variant = study.book, study.variant
         self._is_early_stopping = study.search.is_early_stopping
 
     def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
-        """Some time has passed."""
+        """Let the watcher redraw."""
         self._book.tick()
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        """A worker has the trial now."""
+        """A worker has started the trial."""
         told = trial.config["trial"]
         self._book.started(self._variant, told["number"], told["settings"], {"node": str(trial.node_ip)})
 
@@ -355,18 +355,18 @@ class _Teller(_StaysHere, tune.Callback):  # type: ignore[misc]  # Ray has no ty
         self._book.progressed(self._variant, trial.config["trial"]["number"], result["event"])
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        """The trial ended by itself, or was stopped."""
+        """The trial has ended or was stopped."""
         number = trial.config["trial"]["number"]
         self._book.ended(self._variant, number, is_lost=not self._is_early_stopping)
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        """The worker was lost."""
+        """The worker has died."""
         self._book.ended(self._variant, trial.config["trial"]["number"], is_lost=True)
 
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Send what Tune prints and logs to our own log."""
+    """Redirect the output and logs of Tune to our own log."""
     logger = logging.getLogger("ray.tune")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

@@ -1,6 +1,6 @@
-"""Search the settings of a job for each variant of a suite, and write the suite that was found.
+"""Search the settings of a job for each variant of a suite, and write the tuned suite.
 
-The driver's side, without Ray: which trials there are, what is left of them, what has become of each.
+The driver's side, without Ray: the trials, their states, and the remaining ones.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from lsbench.suite.planner import Plan, make_plan, require_data
 from lsbench.suite.space import Search, Tpe
 from lsbench.suite.trials import Found, templates, tuned_suite
 
-#: Read by Ray Tune: its own files, messages, checks and handler of Ctrl-C are not wanted.
+#: Environment variables of Ray Tune: turn off its files, messages, checks and Ctrl-C handler.
 TUNE_FLAGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
@@ -39,20 +39,20 @@ TUNE_FLAGS = {
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
 }
-#: Rounds in which trials that Ray has lost are taken up again.
+#: Rounds in which trials lost by Ray are resumed.
 ROUNDS = 3
 
 
 @dataclass
 class SearchOutcome:
-    """How a search stands.
+    """The state of a search.
 
     Attributes:
         best: Variant -> its best full trial.
-        untuned: Searched variants without one.
+        untuned: Searched variants without a full trial.
         states: Number of trials by state.
-        epochs: Epochs trained, and those of the full grid.
-        tuned: The suite that was written; None if there is nothing to put into it.
+        epochs: Number of trained epochs, and of epochs of the full grid.
+        tuned: File of the tuned suite; None if no variant was tuned.
     """
 
     best: dict[str, Found]
@@ -64,7 +64,7 @@ class SearchOutcome:
 
 @dataclass
 class SearchParts:
-    """What a search is built from; created when it is clear that there is something to do."""
+    """Factories of the parts of a search, called only if there is something to do."""
 
     create_executor: Callable[[], RayLike]
     create_watcher: Callable[[Plan, ResultsFolder], Watcher]
@@ -75,26 +75,26 @@ def require_packages(search: Search) -> None:
     """Raise if the algorithm needs a package that is not installed.
 
     Raises:
-        ConfigError: With what to install.
+        ConfigError: With the package to install.
     """
     if isinstance(search.algorithm, Tpe) and importlib.util.find_spec("optuna") is None:
         raise ConfigError('search: algorithm tpe needs Optuna: pip install "lsbench[search]"')
 
 
 def run_search(graph: JobGraph, options: RunOptions, parts: SearchParts) -> tuple[SearchOutcome, bool]:
-    """Run the trials that have not ended yet; return how the search stands, and whether any was run.
+    """Run the remaining trials; return the state of the search, and whether any trial was run.
 
     Args:
         graph: The jobs of a suite with a search.
-        options: Flags of this run.
-        parts: Creates what is needed.
+        options: Options of this run.
+        parts: Factories of executor, watcher and searcher.
 
     Raises:
         UsageError: If the flags leave no variant to search, or the suite has no search.
-        ConfigError: If a model cannot be built, a node is not fit, or a package is missing.
+        ConfigError: If a model cannot be built, a node cannot run jobs, or a package is missing.
         DataError: If data is missing.
         StoreError: If the results folder cannot be written, or another driver holds it.
-        InterruptedRunError: If the user stopped it; the same command continues.
+        InterruptedRunError: If the user stopped it; the same command continues it.
     """
     search = graph.suite.search
     if search is None:
@@ -114,10 +114,10 @@ def run_search(graph: JobGraph, options: RunOptions, parts: SearchParts) -> tupl
 
 
 def chosen_templates(graph: JobGraph, options: RunOptions) -> dict[str, Job]:
-    """Return variant -> job to search, as the flags choose them.
+    """Return the jobs to search by variant, as selected by the flags.
 
     Raises:
-        UsageError: If they choose none.
+        UsageError: If they select none.
         DataError: If data is missing.
     """
     plan = make_plan(graph, done=set(), only=options.only, skip=options.skip, seeds=options.seeds)
@@ -137,7 +137,7 @@ def _seed(graph: JobGraph, options: RunOptions) -> int:
 def _search(
     graph: JobGraph, options: RunOptions, parts: SearchParts, book: TrialBook, chosen: dict[str, Job]
 ) -> None:
-    os.environ.update(TUNE_FLAGS)  # read by Ray's workers too, so before they start
+    os.environ.update(TUNE_FLAGS)  # set before Ray's workers start, which read it too
     executor = parts.create_executor()
     try:
         executor.start()
@@ -155,7 +155,7 @@ def _search(
                 _write_expected(graph, book)
     except KeyboardInterrupt as error:
         raise InterruptedRunError(
-            "interrupted; finished trials and checkpoints are kept, the same command continues the search"
+            "interrupted; finished trials and checkpoints are kept, run the same command to continue"
         ) from error
     finally:
         executor.close()
@@ -187,7 +187,7 @@ def _studies(chosen: dict[str, Job], options: RunOptions, executor: RayLike, boo
 
 
 def _run_study(study: Study, searcher: Searcher) -> None:
-    """Run one variant's trials; those that Ray loses are taken up again from their checkpoints."""
+    """Run one variant's trials; trials lost by Ray are resumed from their checkpoints."""
     for _ in range(ROUNDS):
         if not study.book.left(study.variant):
             return
@@ -197,7 +197,7 @@ def _run_study(study: Study, searcher: Searcher) -> None:
 
 
 def _write_expected(graph: JobGraph, book: TrialBook) -> None:
-    """Write what is searched and every trial up front, so that what is missing shows."""
+    """Write the search and all expected trials up front, so that missing ones are visible."""
     found = book.jobs_expected()
     write_manifest(
         book.trials_graph(graph, found),
@@ -207,7 +207,7 @@ def _write_expected(graph: JobGraph, book: TrialBook) -> None:
 
 
 def conclude(graph: JobGraph, book: TrialBook, chosen: dict[str, Job]) -> SearchOutcome:
-    """Return how a search stands, after writing the suite that it has found."""
+    """Write the tuned suite and return the state of the search."""
     best = book.best()
     tuned = None
     if best:
@@ -227,7 +227,7 @@ def conclude(graph: JobGraph, book: TrialBook, chosen: dict[str, Job]) -> Search
 def outcome_lines(
     outcome: SearchOutcome, *, results: Path, data: Path | None, limit: int | None
 ) -> Iterator[str]:
-    """Yield how a search stands, for people: last, the command that runs what was found."""
+    """Yield the state of a search for display; the last line is the command that runs the tuned suite."""
     used, whole = outcome.epochs
     counts = ", ".join(f"{count} {state}" for state, count in outcome.states.items())
     yield f"trials: {counts}; {used} of the full grid's {whole} epochs ({100 * used / whole:.0f} %)"
@@ -236,7 +236,7 @@ def outcome_lines(
         yield f"best of {name}: trial {found.number}, {found.value:.4f} with {settings}"
     if outcome.untuned:
         names = ", ".join(outcome.untuned)
-        yield f"no trial trained to its end: {names}; `lsbench status` shows the errors"
+        yield f"no trial finished: {names}; `lsbench status` shows the errors"
     if outcome.tuned is not None:
         flags = ["--results", str(results)] if results != Path("results") else []
         flags += ["--data", str(data)] if data is not None else []
@@ -245,7 +245,7 @@ def outcome_lines(
 
 
 def _near(path: Path) -> str:
-    """Return a path as short as it can be said from here."""
+    """Return a path relative to the working folder if it lies inside."""
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:

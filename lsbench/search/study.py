@@ -1,4 +1,4 @@
-"""What the two halves of a search tell each other: the driver's, and the one that knows Ray Tune."""
+"""The interface between the two halves of a search: the driver's, and the one that uses Ray Tune."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from lsbench.suite.trials import Settings
 
 
 class RayLike(Executor, Protocol):
-    """An executor that has a Ray, with the token of its fork servers."""
+    """An executor on Ray, with the token of its fork servers."""
 
     token: str
 
 
 @dataclass(frozen=True)
 class Study:
-    """What the search of one variant is given.
+    """The search of one variant.
 
     Attributes:
         template: The variant's job at the suite's settings.
-        book: Knows every trial and is told what becomes of it.
+        book: The account of all trials, which receives their progress.
         num_cpus: CPUs of a trial.
         num_gpus: GPUs of a trial.
-        token: Names the run's fork servers.
+        token: Identifies the run's fork servers.
     """
 
     template: Job
@@ -46,10 +46,10 @@ class Study:
 
 
 class Searcher(Protocol):
-    """The half of a search that knows Ray Tune."""
+    """The half of a search that uses Ray Tune."""
 
     def draw(self, search: Search) -> list[Settings]:
-        """Return the settings of all trials; an empty list if each follows from the results before."""
+        """Return the settings of all trials; an empty list if they depend on earlier results."""
 
     def run(self, study: Study) -> None:
-        """Run the trials of one variant that are left."""
+        """Run the remaining trials of one variant."""

@@ -1,6 +1,6 @@
-"""Run one trial of a search on its node: an ordinary job in a child process, epoch by epoch.
+"""Run one trial of a search on its node, epoch by epoch: an ordinary job in a child process.
 
-Runs inside a Ray worker and imports neither torch nor Ray: whoever calls it reports the epochs.
+It runs inside a Ray worker and imports neither torch nor Ray: the caller reports the epochs.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from lsbench.suite.trials import Settings, trial_job
 
 CHECKPOINTS, SNAPSHOTS, KEPT_SNAPSHOTS = "checkpoints", "snapshots", 3
 
-#: Starts a request in a child and gives its events: (request, seconds until it is killed).
+#: Starts a request in a child and yields its events: (request, seconds until it is killed).
 Start = Callable[[dict[str, Any], float], Iterator[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
 class TrialWork:
-    """What a worker needs to know of a trial; all of it can be sent to another node.
+    """The description of a trial for a worker; it can be sent to another node.
 
     Attributes:
         template: The variant's job at the suite's settings, as JSON.
         search: The search, as JSON values.
         root: The results folder.
-        number: The trial.
-        settings: What it changes; in a population these change on the way.
-        is_over: Whether the trial was stopped before: then its epochs are told again, and no more.
+        number: Number of the trial.
+        settings: Settings that it changes; in a population they change during the training.
+        is_over: Whether the trial was stopped before; if so, it only reports its past epochs.
         num_gpus: GPUs of the trial.
     """
 
@@ -62,7 +62,7 @@ class TrialRun:
     """One trial in its folder."""
 
     def __init__(self, work: TrialWork) -> None:
-        """Find the trial's folder; nothing is started."""
+        """Prepare a trial; nothing is started."""
         self.work, self.job = work, work.job()
         self.search = Search.model_validate(work.search)
         self.folder = Path(work.root) / "jobs" / str(self.job.id)
@@ -70,20 +70,20 @@ class TrialRun:
 
     @property
     def is_done(self) -> bool:
-        """Whether the trial was trained to its end."""
+        """True if the trial was trained to the end."""
         return (self.folder / RESULT).exists()
 
     def epochs(self, start: Start, *, tells_past: bool = True) -> Iterator[dict[str, Any]]:
-        """Yield ``{"epoch", metric}`` of every finished epoch: first of those trained before, at once.
+        """Yield ``{"epoch", metric}`` of every finished epoch, past epochs first, at once.
 
-        Of a population only the newest of them counts.
+        In a population only the newest past epoch is yielded.
 
-        The last epoch is held back until the result is written: who stops the trial there loses nothing.
+        The last epoch is held back until the result is written, so that a trial stopped there loses nothing.
         A trial that fails leaves ``failure.json`` in its folder and ends.
 
         Args:
             start: Runs a request in a child.
-            tells_past: Whether epochs trained before are told.
+            tells_past: Whether past epochs are reported.
         """
         past = read_epochs(self.folder)[-1:] if self.search.shares_training else history(self.folder)
         is_over = self.work.is_over or self.is_done
@@ -104,14 +104,14 @@ class TrialRun:
             yield self._figures(last)
 
     def _figures(self, event: dict[str, Any]) -> dict[str, Any]:
-        """Return what a scheduler goes by; an epoch without the metric has only its number."""
+        """Return epoch and metric for the scheduler; an epoch without the metric has only its number."""
         value = event.get(self.metric_key)
         is_known = value is not None and math.isfinite(value)
         figures = {self.search.metric: value} if is_known else {}
         return {"epoch": event["epoch"], **figures, "event": event}
 
     def _attempts(self, start: Start) -> Iterator[dict[str, Any]]:
-        """Yield a child's events; a child that was lost is started again from its checkpoint."""
+        """Yield a child's events; a lost child is restarted from its checkpoint."""
         store = ResultsFolder(Path(self.work.root))
         request = {
             "action": "job",
@@ -140,7 +140,7 @@ class TrialRun:
             store.add_attempt(str(self.job.id), {**attempt, "message": one_line(end)})
 
     def keep_snapshot(self, epoch: int) -> Path:
-        """Copy the checkpoints, so that another trial can take them over while this one goes on.
+        """Copy the checkpoints, so that another trial can use them while this one continues.
 
         Returns:
             The folder of the copy.
@@ -157,12 +157,12 @@ class TrialRun:
         return target
 
     def take_over(self, snapshot: Path, number: int, epoch: int) -> None:
-        """Go on from another trial's weights; its epochs become this one's past.
+        """Continue from another trial's weights; its epochs become this trial's past.
 
         Args:
-            snapshot: Its copy of checkpoints.
-            number: That trial.
-            epoch: Its finished epochs then.
+            snapshot: Copy of the other trial's checkpoints.
+            number: Number of the other trial.
+            epoch: Finished epochs of the other trial at that time.
         """
         if self.is_done:
             return
@@ -174,7 +174,7 @@ class TrialRun:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a folder in which files appear and disappear: a second look finds a state that stays."""
+    """Copy a folder while files appear and disappear, with a second try for a consistent state."""
     try:
         shutil.copytree(source, target)
     except shutil.Error:

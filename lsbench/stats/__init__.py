@@ -1,1 +1,1 @@
-"""Statistics: numbers in, numbers out."""
+"""Statistics: intervals, paired tests and shifts. Numbers in, numbers out."""

@@ -1,7 +1,7 @@
-"""Differences of two models on the same images: exact tests and intervals that know seeds and images.
+"""Differences of two models on the same images: exact tests, and intervals over seeds and images.
 
-S: seeds, N: images. ``docs/statistics.md`` says why each interval is what it is. scipy and statsmodels do the
-mathematics.
+S: seeds, N: images. ``docs/statistics.md`` explains the choice of each interval. scipy and statsmodels do the
+computation.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ PerImage = NDArray[np.int8]
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference of two models, with all that is known of its chance.
+    """A difference of two models with its uncertainty, where that is known.
 
     Attributes:
-        value: First minus second, a mean over seeds and images.
-        low: Lower end of the 95 % interval, None where nothing is known of the chance.
-        high: Upper end.
-        p_value: Two-sided, None where nothing is known of the chance.
-        error: Standard error, None where nothing is known of the chance.
-        freedom: Degrees of freedom of `error`; infinite where it comes from images alone.
-        seeds: Seeds that both have.
-        images: Images that both saw; 0 where seeds alone are compared.
+        value: First minus second, averaged over seeds and images.
+        low: Lower end of the 95 % interval; None if unknown.
+        high: Upper end; None if unknown.
+        p_value: Two-sided p value; None if unknown.
+        error: Standard error; None if unknown.
+        freedom: Degrees of freedom of `error`; infinite if it comes from images only.
+        seeds: Number of shared seeds.
+        images: Number of shared images; 0 if only seeds are compared.
     """
 
     value: float
@@ -51,14 +51,14 @@ class Difference:
 
 
 def count_discordant(right: Bools, other: Bools) -> tuple[int, int]:
-    """Return on how many images only the first is right, and on how many only the second.
+    """Return the number of images that only the first model got right, and that only the second did.
 
     >>> count_discordant(np.array([True, True, False]), np.array([True, False, False]))
     (1, 0)
 
     Args:
-        right: Whether the first model was right on each image, any shape.
-        other: The same of the second.
+        right: True where the first model is correct, any shape.
+        other: True where the second model is correct, same shape.
     """
     return int(np.sum(right & ~other)), int(np.sum(~right & other))
 
@@ -70,8 +70,8 @@ def mcnemar(gained: int, lost: int) -> float:
     (0.0625, 1.0)
 
     Args:
-        gained: Images on which only the first model is right.
-        lost: Images on which only the second is.
+        gained: Number of images that only the first model got right.
+        lost: Number of images that only the second model got right.
 
     Source:
         McNemar, Psychometrika 12 (1947), with binomial probabilities; statsmodels.
@@ -82,11 +82,11 @@ def mcnemar(gained: int, lost: int) -> float:
 
 
 def mcnemar_one_sided(gained: int, lost: int) -> tuple[float, float]:
-    """Return the exact chances of at least as many lost, and of at least as many gained, by luck alone.
+    """Return the one-sided p values of the exact McNemar test, of a loss and of a gain.
 
     Args:
-        gained: Images on which only the first model is right.
-        lost: Images on which only the second is.
+        gained: Number of images that only the first model got right.
+        lost: Number of images that only the second model got right.
     """
     if gained == lost == 0:
         return 1.0, 1.0
@@ -100,7 +100,7 @@ def mcnemar_one_sided(gained: int, lost: int) -> tuple[float, float]:
 
 
 def holm(p_values: list[float]) -> list[float]:
-    """Return p values that are adjusted for their number, in the same order (Holm's step-down procedure).
+    """Return p values adjusted by Holm's step-down procedure, in the same order.
 
     >>> holm([0.01, 0.04, 0.03]), holm([])
     ([0.03, 0.06, 0.06], [])
@@ -116,10 +116,10 @@ def holm(p_values: list[float]) -> list[float]:
 
 
 def over_images(per_image: NDArray[np.int8]) -> Difference:
-    """Return the difference of two trained models, as far as the choice of images leaves it open.
+    """Return the difference of two trained models, with its uncertainty over images.
 
-    The p value is that of the exact McNemar test, the interval that of a paired bootstrap. It is drawn with
-    one more image on either side, so that few differing images, or none, are not taken for certainty.
+    The p value comes from the exact McNemar test, the interval from a paired bootstrap. The bootstrap adds
+    one image in favour of either side, so that few or no differing images do not pass for certainty.
 
     Args:
         per_image: Shape ``(N,)``.
@@ -139,14 +139,14 @@ def over_images(per_image: NDArray[np.int8]) -> Difference:
 
 
 def paired_bootstrap(per_image: PerImage, *, resamples: int = RESAMPLES) -> Floats:
-    """Return means of resampled differences, shape ``(resamples,)``, the same whenever they are asked for.
+    """Return the means of resampled differences, shape ``(resamples,)``; equal inputs give equal means.
 
-    Clustered by seed: seeds are drawn, and images are drawn once for all of them, since they are the same.
-    With few seeds no interval can be read off it, for no mean leaves the range of the seeds'.
+    Seeds are resampled, and images once for all of them, since all seeds share the images. With few seeds
+    this yields no usable interval, because no mean leaves the range of the seeds' means.
 
     Args:
         per_image: Shape ``(S, N)``.
-        resamples: How many.
+        resamples: Number of resamples.
 
     Source:
         Owen, The pigeonhole bootstrap, Annals of Applied Statistics 1 (2007).
@@ -163,7 +163,7 @@ def paired_bootstrap(per_image: PerImage, *, resamples: int = RESAMPLES) -> Floa
 def over_seeds(values: Sequence[float]) -> Difference:
     """Return the mean of differences, one per seed, with its Student t interval.
 
-    Seeds that all differ by the same amount say nothing of chance, and neither does one.
+    There is no interval for one seed, nor for several whose differences are equal and not zero.
     """
     found, count = mean_over_seeds(values), len(values)
     spread = float(np.std(values, ddof=1)) if count > 1 else 0.0
@@ -175,15 +175,15 @@ def over_seeds(values: Sequence[float]) -> Difference:
 
 
 def over_seeds_and_images(per_image: PerImage) -> Difference:
-    """Return the difference of two methods, as far as the choice of seeds and of images leaves it open.
+    """Return the difference of two methods, with its uncertainty over seeds and images.
 
-    Seeds and images are crossed random effects, so the variance of the mean is that of the seeds' means and
-    what images add to it. Its degrees of freedom are those of the seeds, divided by their share of the
-    variance; with two seeds, whose share nobody can know, the wider interval of seeds alone and images alone
-    is taken.
+    Seeds and images are crossed random effects, so the variance of the mean is the variance of the seeds'
+    means plus a term for the images. Its degrees of freedom are those of the seeds divided by their share of
+    the variance. With two seeds that share cannot be estimated, so the wider of the seeds-only and the
+    images-only interval is used.
 
     Args:
-        per_image: Shape ``(S, N)``, two seeds and two images at least.
+        per_image: Shape ``(S, N)``, at least two seeds and two images.
 
     Source:
         Cornfield & Tukey, Average values of mean squares in factorials, 1956; ``docs/statistics.md``.
@@ -193,7 +193,7 @@ def over_seeds_and_images(per_image: PerImage) -> Difference:
     of_seeds, of_images, rest = mean_squares(per_image)
     if of_images == 0:
         return Difference(value, value, value, float(value == 0), 0.0, np.inf, seeds, images)
-    of_seeds = of_seeds or rest  # seeds that agree by luck
+    of_seeds = of_seeds or rest  # seeds that agree by chance
     added = max(of_images - rest, 0.0)
     count = seeds * images
     if seeds > 2:
@@ -206,10 +206,10 @@ def over_seeds_and_images(per_image: PerImage) -> Difference:
 
 
 def mean_squares(per_image: PerImage) -> tuple[float, float, float]:
-    """Return the mean squares of seeds, of images, and of what is left, in a table of seeds times images.
+    """Return the mean squares of seeds, images and residuals of a two-way table.
 
     Args:
-        per_image: Shape ``(S, N)``, two seeds and two images at least.
+        per_image: Shape ``(S, N)``, at least two seeds and two images.
     """
     seeds, images = per_image.shape
     of_seeds = images * float(np.var(per_image.mean(axis=1), ddof=1))

@@ -1,4 +1,4 @@
-"""Uncertainty over seeds: intervals of means and of paired differences. scipy does the mathematics."""
+"""Uncertainty over seeds: intervals of means and of paired differences, computed with scipy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from scipy import special
 
 LEVEL = 0.95
-#: From here on Student's distribution is the normal one.
+#: Above this many degrees of freedom, the normal distribution replaces Student's t.
 MOST_FREEDOM = 1e5
 
 
@@ -21,8 +21,8 @@ class Estimate:
 
     Attributes:
         value: The mean.
-        low: Lower end, None with fewer than two seeds.
-        high: Upper end, None with fewer than two seeds.
+        low: Lower end; None with fewer than two seeds.
+        high: Upper end; None with fewer than two seeds.
         n: Number of seeds.
     """
 
@@ -38,7 +38,7 @@ class Estimate:
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether the interval lies on one side of zero."""
+        """True if the interval lies on one side of zero."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
@@ -59,19 +59,19 @@ def mean_over_seeds(values: Sequence[float]) -> Estimate:
     if n < 2:
         return Estimate(mean, None, None, n)
     offsets = array - mean
-    deviation = math.sqrt(np.add.reduce(offsets * offsets) / (n - 1))  # a table has thousands of them
+    deviation = math.sqrt(np.add.reduce(offsets * offsets) / (n - 1))  # called thousands of times per table
     half = _critical(n - 1) * deviation / math.sqrt(n)
     return Estimate(mean, mean - half, mean + half, n)
 
 
 @cache
 def _critical(freedom: int) -> float:
-    """Return the quantile of Student's t that ends the interval; `scipy.stats` takes a second to import."""
+    """Return the critical value of Student's t; `scipy.special`, since `scipy.stats` is slow to import."""
     return float(special.stdtrit(freedom, (1 + LEVEL) / 2))
 
 
 def paired_difference(values: Mapping[int, float], baseline: Mapping[int, float]) -> Estimate | None:
-    """Return the mean difference over the seeds that both have, with its 95 % paired t interval.
+    """Return the mean difference over the shared seeds, with its 95 % paired t interval.
 
     Args:
         values: Seed -> value of a variant.
@@ -87,13 +87,13 @@ def paired_difference(values: Mapping[int, float], baseline: Mapping[int, float]
 
 
 def detectable_effect(error: float, freedom: float, *, level: float = 1 - LEVEL, power: float = 0.8) -> float:
-    """Return the smallest true difference that a two-sided t test finds in `power` of all cases.
+    """Return the smallest true difference that a two-sided t test detects with probability `power`.
 
     Args:
         error: Standard error of the difference.
         freedom: Degrees of freedom of the error; may be infinite.
-        level: The test's level.
-        power: Probability of finding it, more than `level`.
+        level: Significance level of the test.
+        power: Probability of detection, above `level`.
 
     Source:
         Noncentral t distribution; Cohen, Statistical Power Analysis, 2nd ed., chapter 2.

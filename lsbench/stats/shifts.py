@@ -1,7 +1,7 @@
-"""Tests of whether something got worse, and by how much. scipy does the mathematics.
+"""Tests for a loss or a gain, with its size, computed with scipy.
 
-Every test is one-sided in each direction: `p_worse` is the chance of a loss at least as clear as the one
-seen if nothing had changed, `p_better` that of a gain. A positive worsening is a loss.
+Every test is one-sided in each direction: `p_worse` is the probability of a loss at least as extreme as the
+observed one if nothing had changed, `p_better` that of a gain. A positive worsening is a loss.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from scipy import stats
 
 from lsbench.stats.paired import mcnemar_one_sided
 
-#: Timings that follow each other are alike, so tests see the medians of at most this many stretches.
+#: Successive timings are correlated, so tests use the medians of at most this many stretches.
 STRETCHES = 32
-#: With fewer stretches on each side no test could be clear.
+#: With fewer stretches on a side, no test could be significant.
 FEWEST_STRETCHES = 6
 
 Floats = NDArray[np.float64]
@@ -25,12 +25,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Evidence:
-    """How much worse something got, and how clear that is.
+    """The size of a loss or gain, with its interval and p values.
 
     Attributes:
-        worsening: The loss; negative is a gain.
-        low: Lower end of its interval, None where there is none.
-        high: Upper end.
+        worsening: The loss; negative for a gain.
+        low: Lower end of its interval; None without an interval.
+        high: Upper end; None without an interval.
         p_worse: One-sided p value of a loss.
         p_better: One-sided p value of a gain.
     """
@@ -42,25 +42,25 @@ class Evidence:
     p_better: float
 
     def mirrored(self) -> Evidence:
-        """Return the evidence where a gain is a loss."""
+        """Return the evidence with gain and loss exchanged."""
         low, high = (None if end is None else -end for end in (self.high, self.low))
         return Evidence(-self.worsening, low, high, self.p_better, self.p_worse)
 
 
 def compare_images(lost: int, gained: int, images: int, *, alpha: float) -> Evidence:
-    """Return the evidence of an exact paired test (McNemar) on images that two models both saw.
+    """Return the evidence of an exact paired test (McNemar) of two models on the same images.
 
-    Only images on which they differ tell anything: if nothing has changed, each was as likely lost as
-    gained. The interval is the exact one of the share of lost ones among them (Clopper and Pearson).
+    Only the images on which they differ count: if nothing has changed, each is as likely lost as gained. The
+    interval is the exact one (Clopper and Pearson) of the share of losses among them.
 
     Args:
-        lost: Images that were right before and are wrong now.
-        gained: Images that were wrong before and are right now.
-        images: All images.
-        alpha: The interval leaves this much out on each side.
+        lost: Number of images that were right before and are wrong now.
+        gained: Number of images that were wrong before and are right now.
+        images: Number of all images.
+        alpha: Tail probability of the interval on each side.
 
     Raises:
-        ValueError: If more images differ than there are.
+        ValueError: If more images differ than there are images.
 
     Source:
         McNemar, Psychometrika 12 (1947); Fay, exact McNemar's test and matching intervals (2010).
@@ -77,7 +77,7 @@ def compare_images(lost: int, gained: int, images: int, *, alpha: float) -> Evid
 
 
 def stretch_medians(values: Floats, most: int = STRETCHES) -> Floats:
-    """Return the medians of consecutive stretches of samples, as equal in length as they can be.
+    """Return the medians of consecutive stretches of samples, of nearly equal length.
 
     >>> stretch_medians(np.array([1.0, 2.0, 3.0, 10.0, 20.0, 30.0]), most=2)
     array([ 2., 20.])
@@ -87,15 +87,15 @@ def stretch_medians(values: Floats, most: int = STRETCHES) -> Floats:
 
 
 def compare_timings(before: Floats, after: Floats, *, alpha: float) -> Evidence | None:
-    """Return the evidence of a Mann-Whitney test on two series of ratios (slower is larger).
+    """Return the evidence of a Mann-Whitney test on two series of ratios (larger is slower).
 
-    The worsening is relative: the Hodges-Lehmann estimate of by how much the ratio grew, with the interval
-    that belongs to the test.
+    The worsening is relative: the Hodges-Lehmann estimate of the growth of the ratio, with the interval that
+    matches the test.
 
     Args:
-        before: Ratios in the order of time, shape ``(n,)``, all positive.
-        after: Ratios, shape ``(m,)``.
-        alpha: The interval leaves this much out on each side.
+        before: Ratios in chronological order, shape ``(n,)``, all positive.
+        after: Ratios in chronological order, shape ``(m,)``, all positive.
+        alpha: Tail probability of the interval on each side.
 
     Returns:
         None if there are too few samples.
@@ -117,12 +117,12 @@ def compare_timings(before: Floats, after: Floats, *, alpha: float) -> Evidence 
 
 
 def hodges_lehmann(before: Floats, after: Floats, *, alpha: float) -> tuple[float, float, float]:
-    """Return the median of all differences `after` - `before`, and the interval around it.
+    """Return the median of all differences `after` - `before`, with the ends of its interval.
 
     Args:
         before: Shape ``(n,)``.
         after: Shape ``(m,)``.
-        alpha: Left out on each side; the ranks of the ends are those of the normal approximation.
+        alpha: Tail probability on each side; the ranks of the ends use the normal approximation.
     """
     differences = np.sort(np.subtract.outer(after, before).ravel())
     n, m = len(before), len(after)
@@ -135,16 +135,15 @@ def hodges_lehmann(before: Floats, after: Floats, *, alpha: float) -> tuple[floa
 def compare_seeds(
     before: Sequence[float], after: Sequence[float], spread: Spread, *, alpha: float
 ) -> Evidence:
-    """Return the evidence of a t test on scores of models that were trained anew.
+    """Return the evidence of a t test on scores of retrained models.
 
-    What one training gives differs from what the next gives by chance, so images are no measure here: the
-    seeds are.
+    Scores vary from training to training, so the seeds are the samples, not the images.
 
     Args:
-        before: Losses (larger is worse) of the seeds of the baseline.
-        after: Losses of the seeds now.
-        spread: How much single trainings scatter.
-        alpha: The interval leaves this much out on each side.
+        before: Losses (larger is worse) of the baseline's seeds.
+        after: Losses of the current seeds.
+        spread: Spread between trainings.
+        alpha: Tail probability of the interval on each side.
     """
     worsening = float(np.mean(after) - np.mean(before))
     error = spread.error(len(before), len(after))
@@ -161,28 +160,28 @@ def compare_seeds(
 
 @dataclass(frozen=True)
 class Spread:
-    """How much trainings of the same setting scatter.
+    """Spread between trainings with the same settings.
 
     Attributes:
-        deviation: Standard deviation of one training, over 0.
-        freedom: Degrees of freedom behind it, at least 1.
+        deviation: Standard deviation of one training's score, above 0.
+        freedom: Its degrees of freedom, at least 1.
     """
 
     deviation: float
     freedom: int
 
     def error(self, before: int, after: int) -> float:
-        """Return the standard error of the difference of two means over so many seeds."""
+        """Return the standard error of the difference of two means over `before` and `after` seeds."""
         return float(self.deviation * np.sqrt(1 / before + 1 / after))
 
     def power(self, effect: float, before: int, after: int, *, alpha: float, min_effect: float) -> float:
-        """Return how often a true loss of `effect` is clear and found to be `min_effect` at least."""
+        """Return the probability that a true loss of `effect` is significant and at least `min_effect`."""
         error = self.error(before, after)
         needed = max(float(stats.t.ppf(1 - alpha, self.freedom)), min_effect / error)
         return float(stats.nct.sf(needed, self.freedom, effect / error))
 
     def detectable(self, seeds: int, *, alpha: float, min_effect: float, power: float) -> float:
-        """Return the true loss that is found in `power` of all cases with so many seeds on both sides."""
+        """Return the true loss that is detected with probability `power`, with `seeds` seeds on each side."""
         low, high = 0.0, min_effect + 100 * self.deviation
         for _ in range(50):
             middle = (low + high) / 2
@@ -192,10 +191,10 @@ class Spread:
 
 
 def pool_spread(groups: Sequence[Sequence[float]]) -> Spread | None:
-    """Return the scatter within groups of trainings of one setting each, pooled over all groups.
+    """Return the spread within groups of trainings with equal settings, pooled over all groups.
 
     Returns:
-        None if no group has two values, or none of them differ.
+        None if no group has two values, or all values within each group are equal.
     """
     rich = [np.asarray(group, dtype=np.float64) for group in groups if len(group) > 1]
     freedom = sum(len(group) - 1 for group in rich)

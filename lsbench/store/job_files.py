@@ -1,4 +1,4 @@
-"""The names of what a job leaves in its folder for the reading half, and how its arrays are read."""
+"""The names of the files that a job writes for readers, and a reader of its arrays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lsbench.core.errors import StoreError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: The answer to each image, and whether it was right.
+#: The prediction for each image, and whether it was correct.
 PREDICTIONS = "predictions.npz"
 #: The curves of a training, written after every epoch.
 HISTORY = "history.json"
@@ -21,7 +21,7 @@ HISTORY = "history.json"
 def read_arrays(
     path: Path, names: Sequence[str], *, optional: Iterable[str] = ()
 ) -> dict[str, NDArray[Any]] | None:
-    """Return arrays of an ``.npz`` file, or None if the file or one of `names` does not exist.
+    """Return arrays from an ``.npz`` file, or None if the file or one of `names` does not exist.
 
     Raises:
         StoreError: If the file is damaged.

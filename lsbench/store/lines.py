@@ -1,4 +1,4 @@
-"""Read journals: files of JSON lines that only ever grow."""
+"""Read journals: append-only files of JSON lines."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Parser = Callable[[bytes], list[dict[str, Any]] | None]
 
 @dataclass(frozen=True)
 class Lines:
-    """Some lines of a journal, one after another.
+    """A block of consecutive lines of a journal.
 
     Attributes:
         path: The journal.
-        start: Bytes of the journal before them.
-        content: Their bytes, line ends included.
-        values: What they say.
+        start: Offset of the block in bytes.
+        content: The bytes of the lines, line ends included.
+        values: The parsed lines.
     """
 
     path: Path
@@ -32,11 +32,11 @@ class Lines:
 
     @property
     def end(self) -> int:
-        """Bytes of the journal up to their end."""
+        """Offset of the end of the block in bytes."""
         return self.start + len(self.content)
 
     def place(self, index: int) -> str:
-        """Return file and line number of one of the values."""
+        """Return file and line number of a value."""
         return f"{self.path}:{_number(self.path, self.start) + index}"
 
 
@@ -63,10 +63,10 @@ def line_blocks(
 
     Args:
         path: The journal.
-        warn: Receives a line if the last one is torn.
-        start: Bytes to pass over, up to the end of a line.
+        warn: Receives a message if the last line is torn.
+        start: Offset in bytes at which to start; it must be the end of a line.
         block: Bytes to read at a time.
-        parse: Returns what whole lines say, or None if any is damaged; default: :func:`parsed`.
+        parse: Returns the values of complete lines, or None if any is damaged; default: :func:`parsed`.
 
     Raises:
         StoreError: If a line before the last is damaged, or the file cannot be read.
@@ -81,8 +81,8 @@ def line_blocks(
 
 
 def unreadable(path: Path, error: OSError) -> StoreError:
-    """Return what a user is told of a file of the store that the system does not let us read."""
-    return StoreError(f"{path}: cannot be read ({error.strerror or error}); see who owns it and its folder")
+    """Return the error for a file of the store that cannot be read."""
+    return StoreError(f"{path}: cannot be read ({error.strerror or error}); check who owns it and its folder")
 
 
 def _blocks(
@@ -111,7 +111,7 @@ def _blocks(
 
 
 def parsed(content: bytes) -> list[dict[str, Any]] | None:
-    """Return what whole lines say, or None if any is damaged; all at once is faster than one by one."""
+    """Return the values of complete lines, or None if any is damaged; faster than line by line."""
     lines = [line for line in content.split(b"\n") if line]
     try:
         values = json.loads(b"[" + b",".join(lines) + b"]")
@@ -122,14 +122,14 @@ def parsed(content: bytes) -> list[dict[str, Any]] | None:
 
 
 def _parsed_up_to_damage(content: bytes) -> tuple[list[dict[str, Any]], int, str]:
-    """Return what the lines before the first damaged one say, their bytes, and what is wrong with that."""
+    """Return the values before the first damaged line, their length in bytes, and the damage."""
     values: list[dict[str, Any]] = []
     start = 0
     for line in content.split(b"\n")[:-1]:
         try:
             value = json.loads(line) if line else {}
             if not isinstance(value, dict):
-                raise ValueError("no mapping")
+                raise ValueError("not a mapping")
         except ValueError as error:
             return values, start, str(error)
         values += [value] if line else []
@@ -138,6 +138,6 @@ def _parsed_up_to_damage(content: bytes) -> tuple[list[dict[str, Any]], int, str
 
 
 def _number(path: Path, start: int) -> int:
-    """Return the number of the line that begins after `start` bytes, counted from 1."""
+    """Return the number, from 1, of the line that begins at offset `start`."""
     with path.open("rb") as file:
         return file.read(start).count(b"\n") + 1

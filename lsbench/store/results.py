@@ -1,8 +1,8 @@
-"""A results folder: where everything of one suite and preset lies, and who writes what.
+"""A results folder: all files of one suite and preset, and their writers.
 
-``result.json`` (the job's own last act) and ``attempts.jsonl`` (the driver's) are the truth. The
-journals ``jobs.jsonl`` and ``records.jsonl`` are appended from them by the driver, their only
-writer, and can be rebuilt.
+``result.json`` (the job's own last act) and ``attempts.jsonl`` (written by the driver) are the truth. The
+driver appends from them to the journals ``jobs.jsonl`` and ``records.jsonl``, as their only writer; both
+can be rebuilt.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from lsbench.store.version1 import facets_of_text
 
 RESULT, SPEC, ATTEMPTS, LOG = "result.json", "spec.json", "attempts.jsonl", "log.txt"
 MANIFEST, JOBS, RECORDS = "manifest.json", "jobs.jsonl", "records.jsonl"
-#: How the line of a job that ended well begins, as :meth:`ResultsFolder.add_job` writes it, and how it ends.
+#: Start and end of the line of a successful job, as written by :meth:`ResultsFolder.add_job`.
 _OK_LINE = re.compile(rb'\{"schema_version": ([12]), "job_id": "([\w-]+)", "status": "ok", .*\}')
-#: Schema versions that are read.
+#: Readable schema versions.
 READ_VERSIONS = (1, 2)
-#: What a manifest says of the suite, and of each job.
+#: The keys of a manifest, and of each of its jobs.
 OF_SUITE = ("suite", "preset", "description", "tags", "baseline", "jobs")
 OF_JOB = ("id", "label", "kind", "name", "variant", "title", "model", "mixer", "dataset", "seed")
 
 
 def warn_user(message: str) -> None:
-    """Show a warning of the store."""
+    """Show a warning about the store."""
     warnings.warn(message, stacklevel=3)
 
 
@@ -45,11 +45,11 @@ class ResultsFolder:
     def __init__(
         self, root: Path, *, warn: Callable[[str], None] = warn_user, min_free_bytes: int = 200 * 2**20
     ) -> None:
-        """Name the folder; nothing is created.
+        """Refer to a folder; nothing is created.
 
         Args:
             root: ``<results>/<suite>/<preset>``.
-            warn: Receives one line per harmless damage found while reading.
+            warn: Receives one line for each harmless damage found while reading.
             min_free_bytes: Disk space below which no run starts.
         """
         self.min_free_bytes = min_free_bytes
@@ -58,18 +58,18 @@ class ResultsFolder:
 
     @property
     def lock_file(self) -> Path:
-        """The lock that a driver holds."""
+        """The lock file of the driver."""
         return self.root / ".lock"
 
     def job_folder(self, job_id: str) -> Path:
-        """Return the folder of one job."""
+        """Return the folder of a job."""
         return self.root / "jobs" / job_id
 
     def create(self) -> None:
-        """Create the folder and prove that it can be written.
+        """Create the folder and check that it is writable.
 
         Raises:
-            StoreError: If it cannot, or the disk is nearly full.
+            StoreError: If it is not, or the disk is nearly full.
         """
         try:
             (self.root / "jobs").mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ class ResultsFolder:
             )
 
     def write_manifest(self, manifest: dict[str, Any], suite_yaml: str) -> None:
-        """Write every expected job and the suite as resolved."""
+        """Write the list of expected jobs and the resolved suite."""
         write_json(self.root / MANIFEST, manifest)
         write_text(self.root / "suite.yaml", suite_yaml)
 
@@ -110,7 +110,7 @@ class ResultsFolder:
         return manifest
 
     def result(self, job_id: str) -> dict[str, Any] | None:
-        """Return what the job wrote as its last act, or None if it is not done."""
+        """Return the result that the job wrote as its last act, or None if it is not done."""
         return read_json(self.job_folder(job_id) / RESULT)
 
     def is_done(self, job_id: str) -> bool:
@@ -118,7 +118,7 @@ class ResultsFolder:
         return (self.job_folder(job_id) / RESULT).exists()
 
     def add_attempt(self, job_id: str, attempt: dict[str, Any]) -> None:
-        """Note how one attempt at a job ended."""
+        """Append the outcome of an attempt at a job."""
         folder = self.job_folder(job_id)
         folder.mkdir(parents=True, exist_ok=True)
         append_line(folder / ATTEMPTS, [attempt])
@@ -136,10 +136,10 @@ class ResultsFolder:
         return self._last_lines(parsed)
 
     def states(self) -> dict[str, dict[str, Any]]:
-        """Return what :meth:`jobs` does, but of jobs that ended well nothing but that, which is faster.
+        """Return the same as :meth:`jobs`, but only the status of successful jobs, which is faster.
 
         Raises:
-            StoreError: As :meth:`jobs`; what a line says of settings is not looked at.
+            StoreError: As :meth:`jobs`; settings in the lines are not checked.
         """
         return self._last_lines(_parsed_states)
 
@@ -159,17 +159,17 @@ class ResultsFolder:
         return list({record_key(line): line for line in lines}.values())
 
     def record_blocks(self, start: int = 0) -> Iterator[Lines]:
-        """Yield the lines of ``records.jsonl`` after `start` bytes in blocks; a record may come twice."""
+        """Yield the lines of ``records.jsonl`` after `start` bytes in blocks; a record may occur twice."""
         return line_blocks(self.root / RECORDS, warn=self.warn, start=start)
 
     def add_job(self, line: dict[str, Any], records: list[dict[str, Any]]) -> None:
-        """Append a finished or failed job and its records; records first, so that a job implies them."""
+        """Append a finished or failed job and its records, the records first, so that a job implies them."""
         if records:
             append_line(self.root / RECORDS, records)
         append_line(self.root / JOBS, [line])
 
     def reconcile(self) -> int:
-        """Append what finished jobs wrote that the journals lack; return the number of jobs added.
+        """Append the results of finished jobs that the journals lack; return the number of jobs added.
 
         A driver killed between a job's last act and the journal loses nothing, and nothing is
         written twice.
@@ -190,7 +190,7 @@ class ResultsFolder:
 
 
 def _parsed_states(content: bytes) -> list[dict[str, Any]] | None:
-    """Return what whole lines say, cut short where a job ended well; None if any line is damaged."""
+    """Return the values of complete lines, shortened for successful jobs; None if any is damaged."""
     found: list[dict[str, Any]] = []
     for line in content.split(b"\n"):
         if ended_well := _OK_LINE.fullmatch(line):
@@ -205,15 +205,15 @@ def _parsed_states(content: bytes) -> list[dict[str, Any]] | None:
 
 
 def record_key(record: dict[str, Any]) -> tuple[Any, ...]:
-    """Return what makes a record unique."""
+    """Return the key that makes a record unique."""
     return record["job_id"], record["metric"], record["dataset"], record["protocol"]
 
 
 def facets_of(record: Mapping[str, Any]) -> Facets:
-    """Return how the number of a stored record was measured, whichever version of lsbench wrote it.
+    """Return the facets of a stored record, whatever version of lsbench wrote it.
 
     Raises:
-        ValueError: If its facets are none that this version knows.
+        ValueError: If this version does not know its facets.
     """
     told = record.get("facets")
     return facets_of_text(record["protocol"]) if told is None else Facets.model_validate(told)
@@ -228,7 +228,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict):
-            raise ValueError("no mapping")
+            raise ValueError("not a mapping")
     except FileNotFoundError:
         return None
     except ValueError as error:
@@ -239,7 +239,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def check_schema(content: Mapping[str, Any], where: str) -> None:
-    """Raise a StoreError if a newer lsbench wrote `content`: this one would misread it."""
+    """Raise a StoreError if a newer lsbench wrote `content`, as this one would misread it."""
     found = content.get("schema_version", SCHEMA_VERSION)
     if not isinstance(found, int) or found > SCHEMA_VERSION:
         raise StoreError(

@@ -1,4 +1,4 @@
-"""What evaluations keep of each image: which were right, and whether two models saw the same ones."""
+"""The images that a model classified correctly, as stored by evaluations, and paired comparisons."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from lsbench.store.job_files import PREDICTIONS, read_arrays
 
-#: Where an evaluation answers once among some classes and once among all, what belongs to the latter.
+#: Prefixes of the arrays: an evaluation over some of the classes may have further ones over all.
 HEADS = ("", "whole_")
 
 
 @dataclass(frozen=True)
 class RightImages:
-    """For each image of a split, whether a model was right.
+    """The images of a split that a model classified correctly.
 
     Attributes:
         packed: One bit per image.
         count: Number of images.
-        sha256: Of the list of the images' files, in order.
+        sha256: SHA-256 of the list of image files, in order.
     """
 
     packed: NDArray[np.uint8]
@@ -31,24 +31,24 @@ class RightImages:
 
     @classmethod
     def pack(cls, right: NDArray[np.bool_], sha256: str) -> RightImages:
-        """Return what `right`, shape ``(count,)``, says, in an eighth of the memory."""
+        """Return `right`, shape ``(count,)``, packed into an eighth of the memory."""
         return cls(np.packbits(right), len(right), sha256)
 
     def right(self) -> NDArray[np.bool_]:
-        """Return whether each image was right, shape ``(count,)``."""
+        """Return whether each image was classified correctly, shape ``(count,)``."""
         return np.unpackbits(self.packed, count=self.count).astype(bool)
 
 
 def read_right(job_folder: Path, metric: str, value: float | None) -> RightImages | None:
-    """Return the images whose mean a figure is, or None if the job keeps nothing of single images.
+    """Return the per-image results behind a value, or None if the job keeps none.
 
-    A job that records a metric under several protocols keeps the images of each; those whose mean the value
-    is are its own.
+    A job that records a metric under several protocols keeps the images of each; the ones whose mean equals
+    the value are returned.
 
     Args:
-        job_folder: Of an evaluation.
-        metric: Whose scores are looked for.
-        value: The figure.
+        job_folder: Folder of an evaluation.
+        metric: Name of the metric.
+        value: The recorded value.
 
     Raises:
         StoreError: If the file is damaged.
@@ -68,21 +68,21 @@ def read_right(job_folder: Path, metric: str, value: float | None) -> RightImage
 def differences(
     images: Mapping[int, RightImages | None], baseline: Mapping[int, RightImages | None]
 ) -> tuple[NDArray[np.int8] | None, str]:
-    """Return image by image and seed by seed who was right, or why the two cannot be paired so.
+    """Return the differences image by image and seed by seed, or the reason why there are none.
 
     Args:
-        images: Seed -> images of the first model; None where nothing is kept.
-        baseline: The same of the second; the seeds that both have are paired.
+        images: Seed -> images of the first model; None if no images are kept.
+        baseline: The same for the second model; the seeds that both have are paired.
 
     Returns:
-        1 where only the first was right, -1 where only the second was, 0 where both or neither were, shape
-        ``(S, N)`` in the order of the seeds; and a reason where there is none.
+        1 where only the first was correct, -1 where only the second was, 0 where both or neither were, shape
+        ``(S, N)`` in the order of the seeds; or None, and the reason.
     """
     seeds = sorted(images.keys() & baseline.keys())
     pairs = [(images[seed], baseline[seed]) for seed in seeds]
     known = [(one, other) for one, other in pairs if one is not None and other is not None]
     if not pairs or len(known) < len(pairs):
-        return None, "no results of single images are kept"
+        return None, "no per-image results are kept"
     if len({(side.sha256, side.count) for pair in known for side in pair}) > 1:
-        return None, "the two were tested on other images"
+        return None, "the two were tested on different images"
     return np.stack([one.right().astype(np.int8) - other.right() for one, other in known]), ""

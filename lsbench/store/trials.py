@@ -1,7 +1,7 @@
-"""What a search keeps in a results folder beside the results of its trials.
+"""The files of a search in a results folder, beside the results of its trials.
 
-``search.json`` holds what is searched and the settings drawn, ``trials.jsonl`` one line per trial that
-has ended, and the folder of each trial ``epochs.jsonl``, written by the trial's own process.
+``search.json`` holds the search and the drawn settings, ``trials.jsonl`` one line per trial that has
+ended, and the folder of each trial ``epochs.jsonl``, written by the trial's own process.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from lsbench.store.lines import read_lines
 from lsbench.store.results import ResultsFolder, read_json
 
 SEARCH, TRIALS, TUNED = "search.json", "trials.jsonl", "tuned.yaml"
-#: In the folder of a trial: its epochs, what it took over from others, and why it failed.
+#: In the folder of a trial: its epochs, the weights copied from other trials, and its failure.
 EPOCHS, SCHEDULE, FAILURE = "epochs.jsonl", "schedule.jsonl", "failure.json"
 
 Key = tuple[str, int]
 
 
 def write_search(folder: ResultsFolder, content: dict[str, Any]) -> None:
-    """Write what is searched, unless it is there already."""
+    """Write the search, unless it is already there."""
     if read_search(folder) != content:
         write_json(folder.root / SEARCH, content)
 
 
 def read_search(folder: ResultsFolder) -> dict[str, Any] | None:
-    """Return what is searched, or None if the folder holds no search.
+    """Return the search, or None if the folder holds none.
 
     Raises:
         StoreError: If the file is damaged.
@@ -36,12 +36,12 @@ def read_search(folder: ResultsFolder) -> dict[str, Any] | None:
 
 
 def add_trial(folder: ResultsFolder, line: dict[str, Any]) -> None:
-    """Append a trial that has ended: ``search, variant, trial, job_id, settings, state``, figures."""
+    """Append a trial that has ended: ``search, variant, trial, job_id, settings, state``, metrics."""
     append_line(folder.root / TRIALS, [line])
 
 
 def read_trials(folder: ResultsFolder) -> dict[Key, dict[str, Any]]:
-    """Return the last line of each trial of the search that the folder holds now, by variant and number."""
+    """Return the last line of each trial of the current search, by variant and number."""
     searches = (read_search(folder) or {}).get("ids", {})
     lines = read_lines(folder.root / TRIALS, warn=folder.warn)
     return {
@@ -52,12 +52,12 @@ def read_trials(folder: ResultsFolder) -> dict[Key, dict[str, Any]]:
 
 
 def add_epoch(job_folder: Path, event: dict[str, Any]) -> None:
-    """Note a finished epoch."""
+    """Append a finished epoch."""
     append_line(job_folder / EPOCHS, [event])
 
 
 def read_epochs(job_folder: Path) -> list[dict[str, Any]]:
-    """Return every epoch that was trained, in the order of time; one trained twice is there twice."""
+    """Return every trained epoch in order of time; an epoch trained twice occurs twice."""
     return read_lines(job_folder / EPOCHS, warn=lambda _: None)
 
 
@@ -68,10 +68,10 @@ def history(job_folder: Path) -> list[dict[str, Any]]:
 
 
 def read_schedule(job_folder: Path) -> list[dict[str, Any]]:
-    """Return what a trial of a population took over from others: ``epoch, trial, settings``."""
+    """Return the takeovers of a trial in a population: ``epoch, trial, settings``."""
     return read_lines(job_folder / SCHEDULE, warn=lambda _: None)
 
 
 def add_takeover(job_folder: Path, line: dict[str, Any]) -> None:
-    """Note that a trial has taken over another one's weights."""
+    """Append that a trial has copied another trial's weights."""
     append_line(job_folder / SCHEDULE, [line])

@@ -1,4 +1,4 @@
-"""Read the facets of records of schema version 1, which tell them only in the text of their protocol."""
+"""Read the facets of records of schema version 1, which has them only in the protocol text."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _how(text: str) -> dict[str, Any]:
     return {"compiled": how == "compiled", "cuda_graphs": bool(graph)}
 
 
-#: Parts of a protocol of version 1, and what each says; the first that fits is taken.
+#: Parts of a protocol of version 1, and the facets of each; the first match counts.
 _PARTS: tuple[tuple[str, _Read], ...] = (
     ("(train|val|test)", _text("split")),
     ("(last|ema|pretrained|fresh)", _text("weights")),
@@ -71,7 +71,7 @@ _OTHER = re.compile(r"([a-z_][\w-]*)=(.+)")
 
 @lru_cache(maxsize=100_000)
 def facets_of_text(protocol: str) -> Facets:
-    """Return the facets that a protocol of version 1 tells; parts that nobody knows are left out.
+    """Return the facets in a protocol of version 1; unknown parts are left out.
 
     >>> facets_of_text("train|4ep|bs=32|lr=0.004|v1|epoch=3").epoch
     3
@@ -94,7 +94,7 @@ def facets_of_text(protocol: str) -> Facets:
 
 
 def _split_part(protocol: str) -> tuple[str, dict[str, Any]]:
-    """Return the protocol of the whole job, and of which epoch or corruption the number is."""
+    """Return the protocol of the whole job, and the facets of the epoch or corruption."""
     if found := _EPOCH.fullmatch(protocol):
         return found[1], {"epoch": int(found[2])}
     if found := _CORRUPTION.fullmatch(protocol):
@@ -104,9 +104,9 @@ def _split_part(protocol: str) -> tuple[str, dict[str, Any]]:
 
 
 def _is_method(first: str, parts: list[str]) -> bool:
-    """Return whether the first part is the name of a method; an evaluation begins with its split.
+    """Return whether the first part names a method; an evaluation begins with its split.
 
-    A training and an evaluation of the training images begin with the same word.
+    A training and an evaluation on the training images begin with the same word.
     """
     if first == "train":
         return not any(part.startswith(("res=", "n=")) for part in parts)
@@ -114,7 +114,7 @@ def _is_method(first: str, parts: list[str]) -> bool:
 
 
 def _with_usual(told: dict[str, Any]) -> dict[str, Any]:
-    """Return what is told, and what the text leaves out because it is usual: test images, last weights."""
+    """Return the given facets, with the defaults that the text leaves out: test images, last weights."""
     usual = {"split": "test"} if "corruptions" in told else {}
     if "split" in told or usual:
         usual["weights"] = "last"

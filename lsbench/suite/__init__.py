@@ -1,1 +1,1 @@
-"""From a YAML file to a validated job graph; never imports torch or Ray."""
+"""Turn a YAML file into a validated job graph; never imports torch or Ray."""

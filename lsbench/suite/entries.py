@@ -1,6 +1,6 @@
-"""Read the entries of a suite's list of jobs: a kind, a kind with settings, or with its short form.
+"""Read the entries of a suite's list of jobs: a kind alone, with settings, or in its short form.
 
-A text in place of settings is that of the setting which the kind names: ``analyze: erf`` is
+A plain text in place of settings is the value of the kind's short field: ``analyze: erf`` means
 ``analyze: {kind: erf}``.
 """
 
@@ -13,7 +13,7 @@ from lsbench.suite.marked_yaml import MarkedDict
 
 
 def written_out(entry: Any) -> Any:
-    """Return an entry with its short form written out; any other as it is."""
+    """Return an entry with its short form expanded; any other entry unchanged."""
     if not (isinstance(entry, dict) and len(entry) == 1):
         return entry
     kind, text = next(iter(entry.items()))
@@ -28,7 +28,7 @@ def written_out(entry: Any) -> Any:
 
 
 def kind_and_settings(entry: Any) -> tuple[str | None, dict[str, Any]]:
-    """Return the kind and the settings of an entry; no kind if it is malformed."""
+    """Return kind and settings of an entry; the kind is None if the entry is malformed."""
     if isinstance(entry, str):
         return entry, {}
     if isinstance(entry, dict) and len(entry) == 1:
@@ -51,12 +51,12 @@ def job_name(entry: Any) -> str | None:
 
 
 def name_of(kind: Any, settings: dict[str, Any]) -> Any:
-    """Return the name of a job: its own, or the value of its kind's short form, or its kind."""
+    """Return the name of a job: its own, else the value of its kind's short field, else its kind."""
     return settings.get("name") or settings.get(_short_field(kind) or "") or kind
 
 
 def _short_field(kind: Any) -> str | None:
-    """Return the setting that a text in place of a kind's settings stands for."""
+    """Return the setting that a plain text in place of a kind's settings stands for."""
     if not isinstance(kind, str) or JOBS.problem(kind):
         return None
     field: str | None = JOBS.load(kind).spec.short_field

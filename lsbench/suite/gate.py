@@ -1,4 +1,4 @@
-"""Section `gate` of a suite: which metrics are compared with a baseline, and what counts as worse."""
+"""Section `gate` of a suite: the metrics compared with a baseline, and what counts as worse."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Direction = Literal["higher", "lower"]
 
 
 class GateEntry(StrictModel):
-    """One rule of the gate as a file writes it."""
+    """One rule of the gate as written in a suite file."""
 
-    metric: str = Field(min_length=1, description="name of the metric that is compared")
+    metric: str = Field(min_length=1, description="name of the metric to compare")
     direction: Direction | None = Field(
-        default=None, description="which is better; default: the metric's own"
+        default=None, description="the better direction; default: the metric's own"
     )
     min_effect: float | None = Field(
         default=None,
         ge=0,
-        description="smallest loss that matters: of a fraction the difference (0.005 is half a point), of a "
-        "ratio of timings the relative one (0.03 is 3 % slower); counts are compared exactly",
+        description="smallest loss that matters: for a fraction the difference (0.005 is half a point), for "
+        "a ratio of timings the relative difference (0.03 is 3 % slower); counts are compared exactly",
     )
     alpha: float = Field(
         default=0.01, gt=0, lt=0.5, description="chance of a false alarm over all rows of the metric"
@@ -42,16 +42,16 @@ class GateRule(StrictModel):
 
     @property
     def is_timing(self) -> bool:
-        """Whether samples of a candidate and a control are compared."""
+        """True if samples of a candidate and a control are compared."""
         return quantity(self.metric).is_relative_timing
 
     @property
     def is_exact(self) -> bool:
-        """Whether any difference at all counts."""
+        """True if any difference counts."""
         return quantity(self.metric).is_counted
 
     def worsening(self, before: float, after: float) -> float:
-        """Return by how much `after` is worse: relative for timings, else the difference.
+        """Return how much worse `after` is: relative for timings, else the difference.
 
         >>> rule = GateRule(metric="top1", direction="higher", min_effect=0, alpha=0.01)
         >>> round(rule.worsening(0.7, 0.6), 3)
@@ -62,7 +62,7 @@ class GateRule(StrictModel):
 
 
 def resolve_gate(data: dict[str, Any], problems: Problems) -> tuple[GateRule, ...]:
-    """Return the rules of a suite, after noting in `problems` what is wrong with them.
+    """Return the rules of a suite, and note everything wrong with them in `problems`.
 
     Args:
         data: The file's content, presets and overrides applied; it may be malformed.
@@ -74,10 +74,10 @@ def resolve_gate(data: dict[str, Any], problems: Problems) -> tuple[GateRule, ..
         try:
             asked = GateEntry.model_validate(entry)
         except ValidationError:
-            continue  # the schema's check has noted the reason
+            continue  # the schema check has noted the reason
         where = ("gate", index)
         if asked.metric in rules:
-            problems.add((*where, "metric"), f"a second rule for '{asked.metric}': a metric has one")
+            problems.add((*where, "metric"), f"a second rule for '{asked.metric}': give one rule per metric")
             continue
         rule = _rule(asked, where, problems)
         if rule is None:
@@ -94,24 +94,25 @@ def _rule(asked: GateEntry, where: tuple[str | int, ...], problems: Problems) ->
     if metric.depends_on_machine:
         problems.add(
             (*where, "metric"),
-            f"'{asked.metric}' is another number on another machine or night; "
-            f"compare what is relative to a control: {' or '.join(_relative_timings())}",
+            f"'{asked.metric}' differs between machines and nights; "
+            f"compare a timing relative to a control: {' or '.join(_relative_timings())}",
         )
         return None
     own = _own_direction(metric.higher_is_better)
     direction = own or asked.direction
     if own is not None and asked.direction not in (None, own):
-        problems.add((*where, "direction"), f"of '{asked.metric}' {own} is better: leave it out")
+        problems.add((*where, "direction"), f"'{asked.metric}' is better when {own}: leave direction out")
     if direction is None:
         hint = "" if is_declared(asked.metric) else suggest(asked.metric, declarations())
         problems.add(
-            (*where, "metric"), f"'{asked.metric}' has no better end{hint}: give direction, higher or lower"
+            (*where, "metric"),
+            f"'{asked.metric}' has no better direction{hint}: give direction, higher or lower",
         )
         return None
     is_exact = metric.is_counted
     if is_exact and asked.min_effect:
         problems.add(
-            (*where, "min_effect"), f"'{asked.metric}' is counted and compared exactly: leave it out"
+            (*where, "min_effect"), f"'{asked.metric}' is counted and compared exactly: leave min_effect out"
         )
     if not is_exact and asked.min_effect is None:
         problems.add(where, f"'{asked.metric}' is measured: give min_effect, the smallest loss that matters")

@@ -1,4 +1,4 @@
-"""Build the job graph of a suite: every job of every variant and seed, with its id and its needs."""
+"""Build the job graph of a suite: every job of every variant and seed, with its id and needs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from lsbench.core.registry import DATASETS, JOBS
 from lsbench.suite.schema import JobEntry, Suite
 
 UNKNOWN_MACS = 1e9
-#: Between the name of a needed job and the other variant that it belongs to.
+#: Separates the name of a needed job from the other variant that it belongs to.
 OF = "@"
 
-#: A data set's plug-in, its spec, and the fingerprint of its files or None where they are not there.
+#: A data set's plug-in, its spec, and the fingerprint of its files, or None if they are absent.
 _Found = tuple[Any, Any, str | None]
 
 
@@ -31,9 +31,9 @@ class JobGraph:
         suite: The suite as resolved.
         jobs: Every job of every variant and seed.
         cost: Estimated MACs of a job by label, for order and planning only.
-        guessed: Labels of the jobs whose cost is a mere guess: the catalog does not know the model, or
+        guessed: Labels of the jobs whose cost is only a guess: the catalog does not know the model, or
             a limit cuts the work short.
-        missing_data: One message per data set that is not there.
+        missing_data: One message per data set that is absent.
     """
 
     suite: Suite
@@ -43,9 +43,9 @@ class JobGraph:
     missing_data: tuple[str, ...]
 
     def by_id(self) -> dict[str, Job]:
-        """Return the jobs by id; jobs whose data is absent have none and are left out.
+        """Return the jobs by id, without the jobs whose data is absent, as they have no id.
 
-        Two rows with the same setting share one job: it runs once.
+        Two rows with the same settings share one job, which runs once.
         """
         return {job.id: job for job in self.jobs if job.id is not None}
 
@@ -77,15 +77,15 @@ def build_graph(suite: Suite, *, data_root: Path | None = None) -> JobGraph:
     """Return the graph of `suite`; data that is absent leaves its jobs without an id.
 
     Args:
-        suite: A resolved suite; its jobs form no circle.
-        data_root: Folder under which large data sets lie.
+        suite: A resolved suite, without circular needs.
+        data_root: Folder of the large data sets.
     """
     datasets = _Datasets(data_root)
     order = _ordered(suite.jobs)
     jobs: dict[str, Job] = {}
     cost: dict[str, float] = {}
     pairs = [(variant, entry) for variant in suite.variants for entry in order]
-    # What needs another variant's jobs comes after all of them; nothing needs it in turn.
+    # Jobs that need another variant's jobs come last; no other job needs them.
     pairs.sort(key=lambda pair: _other_variant(pair[1], pair[0]) is not None)
     for variant, entry in pairs:
         for seed in suite.seeds if JOBS.load(entry.kind).per_seed else (None,):
@@ -154,16 +154,16 @@ def _job(
 
 
 def _other_data(kind: JobKind, settings: dict[str, Any], own: Any, datasets: _Datasets) -> list[_Found]:
-    """Return what is found of the data sets that a job reads beside or instead of the variant's own.
+    """Return the data sets that a job reads beside or instead of the variant's own.
 
-    Their images have the size of the variant's unless they say otherwise.
+    Their images have the variant's image size unless they set another.
     """
     named = kind.spec.model_validate(settings).other_data()
     return [datasets.look_up({"img_size": own.img_size, **data}) for data in named]
 
 
 def _check_classes(label: str, own: dict[str, Any], other: Sequence[_Found], datasets: _Datasets) -> None:
-    """Check the number of classes before anything is trained; the job itself compares their names."""
+    """Check the number of classes before any training; the job itself compares their names."""
     for plugin, spec, _ in other:
         try:
             mine, _, _ = datasets.look_up(own)
@@ -172,19 +172,19 @@ def _check_classes(label: str, own: dict[str, Any], other: Sequence[_Found], dat
                 for each, settings in ((mine, mine.spec.model_validate(own)), (plugin, spec))
             ]
         except DataError:
-            continue  # only the data can tell, and it is missing
+            continue  # the number is known from the data alone, which is missing
         if counts[0] != counts[1]:
             raise ConfigError(
                 f"{label}: expected a data set with the {counts[0]} classes of '{own['name']}', found "
-                f"'{spec.name}' with {counts[1]}; test on one whose classes are those that the model knows"
+                f"'{spec.name}' with {counts[1]}; test on a data set with the classes that the model knows"
             )
 
 
 def with_spec(job: Job, spec: dict[str, Any]) -> Job:
-    """Return `job` with other settings and the id that belongs to them.
+    """Return `job` with other settings and the matching id.
 
     Args:
-        job: A job whose kind looks at images.
+        job: A job whose kind reads images.
         spec: All settings, as JSON values.
     """
     fingerprint = job.dataset_fingerprint
@@ -198,12 +198,12 @@ def _seen(img_size: int, fingerprint: str) -> dict[str, Any]:
 
 
 def _pixels(spec: Any, fingerprint: str | None, other: Sequence[_Found] = ()) -> dict[str, Any] | None:
-    """Return what a job that looks at images depends on: the files and the size they are read at.
+    """Return the identity of the data of a job that reads images: the files and their image size.
 
     Args:
         spec: The variant's own data set.
-        fingerprint: Of its files.
-        other: What was found of the data sets that the job reads beside it.
+        fingerprint: Fingerprint of its files.
+        other: The data sets that the job reads beside it.
     """
     if fingerprint is None or any(found is None for _, _, found in other):
         return None
@@ -212,7 +212,7 @@ def _pixels(spec: Any, fingerprint: str | None, other: Sequence[_Found] = ()) ->
 
 
 def _shape(plugin: Any, spec: Any, data_root: Path | None) -> dict[str, Any] | None:
-    """Return what a job that looks at no image still depends on: their size and the classes."""
+    """Return the identity of the data of a job that reads no images: image size and classes."""
     try:
         return {"img_size": spec.img_size, "num_classes": plugin.num_classes(spec, data_root)}
     except DataError:
@@ -244,14 +244,14 @@ def _macs(job: Job, datasets: _Datasets) -> float | None:
 
 
 def critical_path(graph: JobGraph) -> dict[str, float]:
-    """Return for each job id the cost of the longest chain of jobs that starts with it."""
+    """Return the cost of the longest chain of jobs that starts with each job, by job id."""
     jobs = graph.by_id()
     waiting: dict[str, list[str]] = {name: [] for name in jobs}
     for job in jobs.values():
         for need in _known_needs(job):
             waiting[need].append(str(job.id))
     length: dict[str, float] = {}
-    sorter = graphlib.TopologicalSorter(waiting)  # predecessors here: the jobs that wait
+    sorter = graphlib.TopologicalSorter(waiting)  # predecessors here: the waiting jobs
     for name in sorter.static_order():
         longest = max((length[next_name] for next_name in waiting[name]), default=0.0)
         length[name] = graph.cost[jobs[name].label] + longest
@@ -275,12 +275,12 @@ def selected(
     seeds: list[int] | None,
     matches: Callable[[str, str], bool],
 ) -> list[Job]:
-    """Return the jobs that the flags choose, with everything that they need.
+    """Return the jobs selected by the flags, with everything that they need.
 
     Args:
         graph: The whole suite.
-        only: Globs on ``variant/job`` or on the variant or job name; empty means all.
-        skip: Globs of what to leave out.
+        only: Globs on ``variant/job``, variants or job names; empty means all.
+        skip: Globs of jobs to leave out.
         seeds: Seeds to keep, or None for all; jobs without a seed are kept.
         matches: ``(name, glob) -> bool``.
     """

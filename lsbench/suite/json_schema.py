@@ -11,11 +11,11 @@ from lsbench.suite.schema import NAME, SuiteFile
 
 
 def suite_json_schema() -> dict[str, Any]:
-    """Return a JSON Schema (draft 2020-12) that editors use to complete and check suite files."""
+    """Return a JSON Schema (draft 2020-12) with which editors complete and check suite files."""
     schema = SuiteFile.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "lsbench suite"
-    # What a file leaves out may stand in the file that it extends.
+    # Required keys may be in the file that this file extends.
     complete = [key for key in schema["required"] if key not in ("version", "name")]
     schema["required"] = ["version", "name"]
     schema["anyOf"] = [{"required": complete}, {"required": ["extends"]}]
@@ -29,7 +29,7 @@ def suite_json_schema() -> dict[str, Any]:
         owner["properties"]["jobs"] = {"type": "array", "items": {"$ref": "#/$defs/Job"}}
     for owner in (definitions["Defaults"], definitions["VariantEntry"]):
         owner["properties"]["dataset"] = {"$ref": "#/$defs/Dataset"}
-        # Null takes away what a file underneath has set.
+        # Null removes a value that the extended file sets.
         owner["properties"]["mixer"] = {"enum": [*MIXERS.names(), None]}
         owner["properties"]["model"] = {"enum": [*model_names(), None]}
     return schema

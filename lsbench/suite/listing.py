@@ -1,4 +1,4 @@
-"""Print plans and lists of names as lines."""
+"""Format plans and lists of names as lines."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ REGISTRIES = {
 
 
 def named_things(what: str) -> Iterator[tuple[str, str]]:
-    """Yield name and one-line title of everything of one kind."""
+    """Yield name and one-line title of everything in one listing."""
     if what == "models":
         yield from ((name, _model_title(name)) for name in model_names())
     elif what == "corruptions":
@@ -52,7 +52,7 @@ def named_things(what: str) -> Iterator[tuple[str, str]]:
 
 
 def _model_title(name: str) -> str:
-    """Return who a model is of, and whether it takes a token mixer."""
+    """Return the origin of a model, and whether it takes a token mixer."""
     if name in MODELS.outside_names():
         return _outside_title(MODELS.title(name), MODELS.package_of(name))
     family = outside_family_models().get(name)
@@ -68,7 +68,7 @@ def _corruption_title(name: str) -> str:
 
 
 def _outside_title(title: str, package: str | None) -> str:
-    """Return a title with the package that the plug-in is from, if it is not lsbench's own.
+    """Return a title with the plug-in's package appended, unless it is lsbench's own.
 
     >>> _outside_title("A metric.", "acme-plugin 0.1"), _outside_title("Top-1 accuracy.", None)
     ('A metric. [acme-plugin 0.1]', 'Top-1 accuracy.')
@@ -77,7 +77,7 @@ def _outside_title(title: str, package: str | None) -> str:
 
 
 def _recipe_title(recipe: dict[str, Any]) -> str:
-    """Return what tells one recipe from another.
+    """Return the settings that distinguish a recipe, as a title.
 
     >>> _recipe_title(NAMED_RECIPES["lsnet_100e"])
     'LSNet on ImageNet-1K: 100 epochs, batch 2048, lr 0.004, weight decay 0.025'
@@ -87,7 +87,7 @@ def _recipe_title(recipe: dict[str, Any]) -> str:
 
 
 def plan_rows(plan: Plan) -> Iterator[dict[str, Any]]:
-    """Yield each chosen job of a plan as a flat mapping; of a search, what it would take of each row."""
+    """Yield each selected job of a plan as a flat mapping; for a search, the work per row."""
     if plan.graph.suite.search is not None:
         yield from search_rows(plan.graph)
         return
@@ -100,7 +100,7 @@ def plan_rows(plan: Plan) -> Iterator[dict[str, Any]]:
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:
-    """Yield a plan for people: one line per job, then what is missing and the sums."""
+    """Yield a plan for display: one line per job, then missing data and totals."""
     suite = plan.graph.suite
     if suite.search is not None:
         yield from search_lines(plan.graph)
@@ -125,7 +125,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 
 
 def _published_lines(suite: Suite) -> Iterator[str]:
-    """Yield what the suite's source published of each row, beside the FLOPs that were counted here."""
+    """Yield the published numbers of each row, beside the FLOPs counted here."""
     rows = [(v.title, _counted(v), v.published, "") for v in suite.variants]
     rows += [(row.name, None, row.published, f"not run: {row.reason}") for row in suite.published_only]
     named = dict.fromkeys(metric for _, _, published, _ in rows for metric in published)
@@ -149,7 +149,7 @@ def _counted(variant: Variant) -> int | None:
 
 
 def _macs(value: float) -> str:
-    """Return estimated MACs for people.
+    """Return estimated MACs for display.
 
     >>> _macs(3.2e14)
     '320.0 TMACs'

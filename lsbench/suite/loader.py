@@ -1,4 +1,4 @@
-"""Find a suite file, apply preset and overrides, and give the suite or every problem in it."""
+"""Find a suite file, apply preset and overrides, and return the suite or report every problem."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ SHIPPED = (PACKAGE_ROOT / "shipped_suites", PACKAGE_ROOT.parent / "suites")
 
 
 def shipped_suites() -> dict[str, Path]:
-    """Return the suites that come with lsbench: path below their folder, without ``.yaml`` -> file.
+    """Return the shipped suites: path below their folder, without ``.yaml`` -> file.
 
-    A file whose name starts with ``_`` is no suite: others extend it.
+    A file whose name starts with ``_`` is not a suite: others extend it.
     """
     for folder in SHIPPED:
         if folder.is_dir():
@@ -37,7 +37,7 @@ def shipped_suites() -> dict[str, Path]:
 
 
 def folder_name(name: str) -> str:
-    """Return what a shipped suite calls itself and its results folder: one word.
+    """Return the one-word name of a shipped suite and of its results folder.
 
     >>> folder_name("paper/table5")
     'paper_table5'
@@ -46,7 +46,7 @@ def folder_name(name: str) -> str:
 
 
 def find_suite(name: str) -> Path:
-    """Return the file of a suite given as a path, or as the name of a shipped one or of its results.
+    """Return the file of a suite given as a path, or by the name of a shipped suite or its results.
 
     Raises:
         UsageError: If there is neither.
@@ -65,17 +65,17 @@ def find_suite(name: str) -> Path:
 def load_suite(
     name: str, *, preset: str = "default", overrides: list[str] | None = None, limit: int | None = None
 ) -> Suite:
-    """Return the suite as it will run.
+    """Return the suite as it is going to run.
 
     Args:
         name: Path of a suite file, or the name of a shipped suite.
         preset: ``"default"`` or a key of the file's ``presets``.
-        overrides: ``key=value`` texts as ``--set`` takes them; values are YAML.
-        limit: Steps per training and batches per evaluation, or None for all of them.
+        overrides: ``key=value`` texts as given to ``--set``; values are YAML.
+        limit: Steps per training and batches per evaluation, or None for no limit.
 
     Raises:
         UsageError: If the file, the preset or the key of an override does not exist.
-        ConfigError: With every problem of the file, one a line: ``file:line: field: reason``.
+        ConfigError: With every problem of the file, one per line: ``file:line: field: reason``.
     """
     path = find_suite(name)
     data = read_suite(path)
@@ -90,7 +90,7 @@ def load_suite(
             _apply_override(merged, text)
         suite = _resolve(merged, problems, preset=folder, limit=limit)
     except (TypeError, AttributeError, ValueError):
-        problems.raise_if_any()  # something has the wrong shape, and the schema's check has noted it
+        problems.raise_if_any()  # something has the wrong shape, and the schema check has noted it
         raise
     problems.raise_if_any()
     if suite is None:
@@ -114,7 +114,7 @@ def preset_names(name: str) -> list[str]:
 
 
 def _preset_name(preset: str, overrides: list[str] | None, limit: int | None) -> str:
-    """Return the results folder's name: numbers under ``--set`` or ``--limit`` live apart."""
+    """Return the name of the results folder: ``--set`` and ``--limit`` have folders of their own."""
     marks = [f"limit={limit}"] if limit is not None else []
     marks += sorted(text.replace("/", "_") for text in overrides or [])
     name = "+".join([preset, *marks])

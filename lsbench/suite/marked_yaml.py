@@ -1,4 +1,4 @@
-"""Read YAML and keep the line of every key, so that an error can say where it is."""
+"""Read YAML and keep the line of every key, so that errors can name it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lsbench.core.errors import ConfigError
 
 
 class Line(int):
-    """The number of a line, from 1, that knows its file."""
+    """A line number, from 1, that knows its file."""
 
     file: str
 
@@ -55,7 +55,7 @@ class _Loader(yaml.SafeLoader):
             if key_node.tag == "tag:yaml.org,2002:merge":
                 self.refused.append((key_node.start_mark.line + 1, "<<: merge keys are not supported"))
                 continue
-            # As written: YAML 1.1 takes a bare `on` for true.
+            # As written: YAML 1.1 reads a bare `on` as true.
             is_scalar = isinstance(key_node, yaml.ScalarNode)
             key = key_node.value if is_scalar else str(self.construct_object(key_node, deep=True))
             if key in marked:
@@ -78,8 +78,8 @@ def read_yaml(path: Path) -> MarkedDict:
     """Return the mapping in a YAML file.
 
     Raises:
-        ConfigError: ``file:line: ...`` if the file cannot be read, is no valid YAML, holds a key
-            twice, or is no mapping at its top.
+        ConfigError: ``file:line: ...`` if the file cannot be read, is not valid YAML, has a key
+            twice, or is not a mapping.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -112,7 +112,7 @@ def line_of(data: Any, location: Sequence[str | int]) -> int:
     """Return the line of the deepest part of `location` that exists in `data`.
 
     Args:
-        data: What :func:`read_yaml` gave, possibly merged from several marked mappings.
+        data: The result of :func:`read_yaml`, possibly merged from several marked mappings.
         location: Keys and indices from the top, as pydantic reports them.
     """
     line = 1
@@ -129,7 +129,7 @@ def line_of(data: Any, location: Sequence[str | int]) -> int:
 
 
 def merge(base: Any, over: Any) -> Any:
-    """Return `over` laid over `base`: mappings key by key, everything else replaced; lines are kept."""
+    """Return `base` overridden by `over`: mappings key by key, other values whole; lines are kept."""
     if not (isinstance(base, MarkedDict) and isinstance(over, MarkedDict)):
         return over
     merged = MarkedDict(base)

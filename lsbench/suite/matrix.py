@@ -12,7 +12,7 @@ def expand_variants(entries: list[Any]) -> MarkedList:
     """Return `entries` with each ``matrix`` replaced by its combinations, in the order written.
 
     The name of a combination is the entry's ``name`` filled in as a template, or the values joined
-    with ``-``. Entries that are malformed are passed on as they are: the schema reports them.
+    with ``-``. Malformed entries are passed on unchanged: the schema check reports them.
     """
     expanded = MarkedList()
     lines = entries.lines if isinstance(entries, MarkedList) else [1] * len(entries)
@@ -63,7 +63,7 @@ def _name(template: Any, point: dict[str, Any]) -> Any:
     try:
         return str(template).format_map(words)
     except (KeyError, IndexError, ValueError):
-        return template  # the braces then fail the name's pattern, with file and line
+        return template  # the braces fail the pattern of names, with file and line
 
 
 def _word(value: Any) -> str:

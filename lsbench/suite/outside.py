@@ -1,4 +1,4 @@
-"""Check the mixers and models of other packages that a suite names: in a process apart, they import torch."""
+"""Check the outside mixers and models that a suite names, in a separate process, as they import torch."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from lsbench.core.registry import MIXERS, MODELS
 from lsbench.suite.schema import Suite
 
 COMMAND = (sys.executable, "-P", "-m", "lsbench.models.outside")
-"""-P: the working folder stays off the path, a checkout in it would hide the installed code."""
+"""-P keeps the working folder off the path: a checkout in it would hide the installed code."""
 
 
 def torch_plugins(suites: Iterable[Suite]) -> list[str]:
-    """Return the mixers and models of other packages that suites name, as ``mixer=NAME`` or ``model=NAME``.
+    """Return the outside mixers and models that suites name, as ``mixer=NAME`` or ``model=NAME``.
 
-    Models that jobs name, such as a teacher or a control, are among them.
+    Models named by jobs, such as a teacher or a control, are included.
     """
     models = {*MODELS.outside_names(), *outside_family_models()}
     known = {
@@ -34,12 +34,12 @@ def torch_plugins(suites: Iterable[Suite]) -> list[str]:
 
 
 def check_torch_plugins(suites: Sequence[Suite], *, command: Sequence[str] = COMMAND) -> None:
-    """Import the mixers and models of other packages that suites name, in a process of their own.
+    """Import the outside mixers and models that suites name, in a separate process.
 
-    Without any nothing is started.
+    If there are none, no process is started.
 
     Raises:
-        PluginError: With one line for each that cannot be imported or is not what its kind promises.
+        PluginError: With one line for each that cannot be imported or breaks the contract of its kind.
     """
     plugins = torch_plugins(suites)
     if not plugins:
@@ -57,7 +57,7 @@ def check_torch_plugins(suites: Sequence[Suite], *, command: Sequence[str] = COM
 
 
 def _words(value: Any) -> Iterator[str]:
-    """Yield every text in a value as JSON has them."""
+    """Yield every string in a JSON value."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict | list):

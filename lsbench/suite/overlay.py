@@ -1,4 +1,4 @@
-"""Lay suite files and presets over each other."""
+"""Merge suite files and presets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lsbench.suite.marked_yaml import MarkedDict, MarkedList, line_of, merge, re
 
 
 def read_suite(path: Path, above: tuple[Path, ...] = ()) -> MarkedDict:
-    """Return the content of a suite file, laid over that of the file which it extends.
+    """Return the content of a suite file, merged over the file that it extends.
 
     Args:
         path: A suite file.
@@ -30,7 +30,7 @@ def read_suite(path: Path, above: tuple[Path, ...] = ()) -> MarkedDict:
 
 
 def _extended(data: MarkedDict, where: list[str], path: Path, above: tuple[Path, ...] = ()) -> MarkedDict:
-    """Return the content of the file that `data` names at `where`, read for the suite file `path`."""
+    """Return the content of the file named at `where` in `data`, read for the suite file `path`."""
     name: Any = data
     for step in where:
         name = name[step]
@@ -49,16 +49,16 @@ def _laid_over(base: MarkedDict, over: Any) -> MarkedDict:
 
 
 def apply_preset(data: MarkedDict, preset: str, path: Path) -> MarkedDict:
-    """Return the suite as it is under a preset.
+    """Return the suite under a preset.
 
     Args:
         data: Content of the suite file.
-        preset: ``"default"``, or the name of a preset.
+        preset: ``"default"`` or the name of a preset.
         path: The suite file.
 
     Raises:
         UsageError: If there is no such preset.
-        ConfigError: If it extends a file that cannot be read, or leaves out a job that is not there.
+        ConfigError: If it extends a file that cannot be read, or leaves out an unknown job.
     """
     presets = data.get("presets") or {}
     base = MarkedDict({key: value for key, value in data.items() if key != "presets"})
@@ -89,7 +89,7 @@ def _only(data: MarkedDict, keys: Collection[str]) -> MarkedDict:
 
 
 def _leave_out(merged: MarkedDict, name: str, where: str) -> None:
-    """Take a job, and what single rows say of it, out of a suite."""
+    """Remove a job, and the settings of single rows for it, from a suite."""
     names = [job_name(entry) for entry in merged["jobs"]]
     if name not in names:
         known = [str(known) for known in names]
@@ -114,13 +114,13 @@ def _row_without(name: str, row: Any) -> Any:
 
 
 def published_preset(data: MarkedDict, preset: str) -> str:
-    """Return the preset that the published numbers are about: `preset` if it has rows of its own."""
+    """Return the preset that published numbers refer to: `preset` if it has its own rows."""
     own = (data.get("presets") or {}).get(preset) or {}
     return preset if own.keys() & {"extends", "variants"} else "default"
 
 
 def merge_jobs(base: Any, over: Any) -> Any:
-    """Return the jobs of `base` with the settings of `over` laid over those of the same name."""
+    """Return the jobs of `base`, with settings overridden by jobs of the same name in `over`."""
     if not (isinstance(base, MarkedList) and isinstance(over, MarkedList)):
         return over
     merged = MarkedList(base)

@@ -1,4 +1,4 @@
-"""Say what a run would do: which jobs are done, to run or blocked, and what they would cost."""
+"""Plan a run: jobs done, to run or blocked, and their cost."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ State = Literal["done", "to run", "no data"]
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run would do.
+    """The plan of a run.
 
     Attributes:
         graph: The whole suite.
         todo: Jobs to run, in the order of the suite.
-        done: Chosen jobs that have a result already.
-        pending: Chosen jobs whose data is not there.
+        done: Selected jobs that already have a result.
+        pending: Selected jobs whose data is absent.
     """
 
     graph: JobGraph
@@ -34,7 +34,7 @@ class Plan:
     pending: tuple[Job, ...]
 
     def state(self, job: Job) -> State | None:
-        """Return what the plan holds for `job`, or None if it is not chosen.
+        """Return the state of `job` in the plan, or None if it is not selected.
 
         Rows that share a job share its state.
         """
@@ -50,33 +50,33 @@ class Plan:
         return {job.id or job.label: state for state, jobs in groups.items() for job in jobs}
 
     def macs(self, kind: str) -> float:
-        """Return the estimated MACs of the jobs of one kind that are left to run, as far as known."""
+        """Return the estimated MACs of the remaining jobs of one kind, as far as known."""
         left = (*self.todo, *self.pending)
         return sum(self.cost(job) or 0.0 for job in left if job.kind == kind)
 
     def cost(self, job: Job) -> float | None:
-        """Return the estimated MACs of a job, or None if they cannot be told."""
+        """Return the estimated MACs of a job, or None if unknown."""
         return None if job.label in self.graph.guessed else self.graph.cost[job.label]
 
     def counts(self) -> Counter[str]:
-        """Return the number of jobs left to run, by kind."""
+        """Return the number of remaining jobs by kind."""
         return Counter(job.kind for job in (*self.todo, *self.pending))
 
 
 def make_plan(
     graph: JobGraph, *, done: set[str], only: list[str], skip: list[str], seeds: list[int] | None
 ) -> Plan:
-    """Return what a run with these flags would do.
+    """Return the plan of a run with these flags.
 
     Args:
         graph: The whole suite.
         done: Ids of the jobs that have a result.
         only: Globs on job labels, variants or job names; empty means all.
-        skip: Globs of what to leave out.
+        skip: Globs of jobs to leave out.
         seeds: Seeds to keep, or None for all.
 
     Raises:
-        UsageError: If a seed is not one of the suite's, or nothing matches.
+        UsageError: If a seed is not in the suite, or nothing matches.
     """
     unknown = sorted(set(seeds or ()) - set(graph.suite.seeds))
     if unknown:
@@ -95,7 +95,7 @@ def make_plan(
 
 
 def _check_globs(graph: JobGraph, flags: Mapping[str, list[str]]) -> None:
-    """Raise if a glob fits no job: a typo must not run, or leave out, something else."""
+    """Raise if a glob matches no job: a typo must not run or leave out something else."""
     names = {name for job in graph.jobs for name in names_of(job)}
     for flag, globs in flags.items():
         for glob in globs:
@@ -108,7 +108,7 @@ def _check_globs(graph: JobGraph, flags: Mapping[str, list[str]]) -> None:
 
 
 def require_data(plan: Plan) -> None:
-    """Raise if a chosen job cannot start for want of its data.
+    """Raise if the data of a selected job is missing.
 
     Raises:
         DataError: With one line per missing data set.

@@ -21,19 +21,19 @@ class Problems:
         """Start an empty collection.
 
         Args:
-            source: The file's path as the user gave it.
-            data: The marked content, from which lines are taken.
+            source: The file's path as given by the user.
+            data: The marked content, which knows the line numbers.
         """
         self.source = source
         self.data = data
         self._found: dict[tuple[int, str], None] = {}
 
     def __bool__(self) -> bool:
-        """Whether any problem was found."""
+        """Return whether any problem was found."""
         return bool(self._found)
 
     def add(self, location: Location, reason: str) -> None:
-        """Note one problem; the same one is kept once."""
+        """Add one problem; a repeated one is kept once."""
         line = line_of(self.data, location)
         where = line.file if isinstance(line, Line) else self.source if line else "--set"
         prefix = f"{where}:{line}" if line else where
@@ -41,7 +41,7 @@ class Problems:
         self._found[line, f"{prefix}: {field + ': ' if field else ''}{reason}"] = None
 
     def add_validation(self, error: ValidationError, model: type[BaseModel], base: Location = ()) -> None:
-        """Note every error of a pydantic validation of the part of the file at `base`."""
+        """Add every error of the pydantic validation of the part of the file at `base`."""
         for item in error.errors(include_url=False):
             location = (*base, *item["loc"])
             if item["type"] == "extra_forbidden":
@@ -61,7 +61,7 @@ class Problems:
 
 
 def field_name(location: Location) -> str:
-    """Return a location for people: ``variants[2].mixer``.
+    """Return a location for display: ``variants[2].mixer``.
 
     >>> field_name(["variants", 2, "mixer"])
     'variants[2].mixer'
@@ -73,7 +73,7 @@ def field_name(location: Location) -> str:
 
 
 def reason(item: Any) -> str:
-    """Return the reason of one pydantic error, with what was found."""
+    """Return the reason of one pydantic error, with the value found."""
     text = str(item["msg"]).removeprefix("Value error, ")
     text = text[:1].lower() + text[1:]
     found = item.get("input")

@@ -13,11 +13,11 @@ from lsbench.suite.schema import PublishedRow
 
 
 def check_published(values: Any, where: Location, problems: Problems) -> None:
-    """Note every metric of a ``published`` mapping that does not exist or is not a fraction as it must be.
+    """Note each unknown metric in a ``published`` mapping, and each value that is not a required fraction.
 
     Args:
-        values: Metric -> value, as written; what is no mapping or number is left to the schema's check.
-        where: Place of the mapping in the file.
+        values: Metric -> value, as written; malformed values are left to the schema check.
+        where: Location of the mapping in the file.
         problems: Where problems are noted.
     """
     if not isinstance(values, dict):
@@ -32,7 +32,7 @@ def check_published(values: Any, where: Location, problems: Problems) -> None:
 
 
 def published_rows(data: dict[str, Any], problems: Problems) -> tuple[PublishedRow, ...]:
-    """Return the rows that a suite shows but cannot run; malformed ones are left to the schema's check."""
+    """Return the rows that a suite shows but cannot run; malformed ones are left to the schema check."""
     rows: list[PublishedRow] = []
     entries = data.get("published_only")
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):

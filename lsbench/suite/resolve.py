@@ -1,4 +1,4 @@
-"""Turn checked YAML into a suite: fill in defaults, look every name up, and parse all settings."""
+"""Turn checked YAML into a suite: fill in defaults, look up every name, and parse all settings."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ RESERVED = ("name", "needs", "resources")
 def resolve_suite(
     data: dict[str, Any], problems: Problems, *, preset: str, limit: int | None
 ) -> Suite | None:
-    """Return the suite, or None after noting why not in `problems`.
+    """Return the suite, or None after noting the reasons in `problems`.
 
     Args:
         data: The file's content with preset, overrides and matrices applied. It may be malformed:
-            whatever the schema has reported already is passed over here.
+            problems that the schema check reported are skipped here.
         problems: Where problems are noted.
-        preset: Name of the results folder of this run.
+        preset: Name of this run's results folder.
         limit: As in :func:`lsbench.suite.loader.load_suite`.
     """
     variants = _variants(data, problems)
@@ -64,7 +64,7 @@ def resolve_suite(
             gate=gate,
         )
     except (KeyError, ValidationError, TypeError):
-        return None  # the schema's check has noted the reason
+        return None  # the schema check has noted the reason
 
 
 def _variants(data: dict[str, Any], problems: Problems) -> list[Variant]:
@@ -126,15 +126,15 @@ def _variant(
 
 
 def _variant_name(entry: dict[str, Any], defaults: dict[str, Any]) -> Any:
-    """Return the entry's name; one without is called after its mixer, or else after its model."""
+    """Return the entry's name, else its mixer, else its model."""
     found = (entry.get("name"), *(entry.get(key) or defaults.get(key) for key in ("mixer", "model")))
     return next((name for name in found if name), None)
 
 
 def _args(defaults: dict[str, Any], entry: dict[str, Any], key: str) -> dict[str, Any]:
-    """Return the entry's arguments over the default ones, which belong to the default model or mixer.
+    """Return the default arguments, overridden by the entry's own.
 
-    An entry that chooses another one than `defaults` names gets none of them.
+    An entry with another model or mixer than `defaults` does not get the default arguments.
     """
     usual, chosen = defaults.get(key), entry.get(key)
     shared = {} if usual is not None and chosen not in (None, usual) else defaults.get(f"{key}_args")
@@ -142,7 +142,7 @@ def _args(defaults: dict[str, Any], entry: dict[str, Any], key: str) -> dict[str
 
 
 def _merged_dataset(usual: Any, chosen: Any) -> Any:
-    """Return the chosen data set; a mapping without a name changes only some settings of the usual one."""
+    """Return the entry's data set; a mapping without a name changes settings of the default one."""
     if not isinstance(chosen, dict) or "name" in chosen or usual is None:
         return chosen
     return {**(usual if isinstance(usual, dict) else {"name": usual}), **chosen}
@@ -235,13 +235,13 @@ def _job(
 def _names_data(
     kind: JobKind, spec: dict[str, Any], where: tuple[str | int, ...], problems: Problems
 ) -> bool:
-    """Return whether every data set that a job's settings name exists and has the given settings."""
+    """Return whether every data set named in a job's settings exists and accepts the given settings."""
     named = [(field, spec[field]) for field in kind.spec.data_fields if spec[field] is not None]
     return None not in [_dataset(value, (*where, field), problems) for field, value in named]
 
 
 def _with_named(kind: JobKind, own: dict[str, Any]) -> dict[str, Any]:
-    """Return `own` laid over the settings that it refers to by a name; mappings key by key."""
+    """Return the named settings that `own` refers to, overridden by `own`; mappings key by key."""
     named = kind.spec.named_settings(own)
     laid = {
         key: {**named[key], **value}
@@ -253,7 +253,7 @@ def _with_named(kind: JobKind, own: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_row_settings(jobs: list[JobEntry], data: dict[str, Any], problems: Problems) -> list[JobEntry]:
-    """Return `jobs` with the settings that single rows of the suite have otherwise."""
+    """Return `jobs` with the settings that single rows change."""
     written = {job_name(entry): kind_and_settings(entry)[1] for entry in data.get("jobs") or []}
     defaults = data.get("defaults") if isinstance(data.get("defaults"), dict) else {}
     changed: dict[str, dict[str, dict[str, Any]]] = {job.name: {} for job in jobs}
@@ -310,7 +310,7 @@ def _check_needs(jobs: list[JobEntry], data: dict[str, Any], problems: Problems)
             where = ("jobs", index, str(kind_name), "needs")
             if need not in by_name:
                 if need in written:
-                    continue  # it is there, and what is wrong with it has been noted
+                    continue  # it exists, and its problems have been noted
                 hint = suggest(need, by_name)
                 problems.add(
                     where,
@@ -332,7 +332,7 @@ def _check_needs(jobs: list[JobEntry], data: dict[str, Any], problems: Problems)
 
 
 def _check_leavings(jobs: list[JobEntry], variants: list[Variant], problems: Problems) -> None:
-    """Note where a needed job does not leave what another needs of it, and in which rows."""
+    """Note each needed job that does not produce what another job needs, and the rows concerned."""
     by_name = {job.name: job for job in jobs}
     for index, job in enumerate(jobs):
         for need in (by_name[name] for name in job.needs if name in by_name):
@@ -368,7 +368,8 @@ def _cycle(needs: dict[str, tuple[str, ...]]) -> list[str]:
     try:
         graphlib.TopologicalSorter(needs).prepare()
     except graphlib.CycleError as error:
-        circle = error.args[1][:0:-1]  # told from the needed to who needs it, its first again at the end
+        # graphlib lists each needed job before the one that needs it, and repeats the first at the end.
+        circle = error.args[1][:0:-1]
         start = circle.index(next(name for name in needs if name in circle))
         return [*circle[start:], *circle[: start + 1]]
     return []

@@ -1,4 +1,4 @@
-"""What a suite file may hold. The same classes give the JSON Schema for editors."""
+"""The format of suite files. The same classes give the JSON Schema for editors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Seed = Annotated[int, Field(ge=0)]
 
 
 class Defaults(StrictModel):
-    """What a variant takes where it says nothing itself."""
+    """Defaults for variants."""
 
     model: str | None = Field(default=None, description="see `lsbench list models`")
     mixer: str | None = Field(default=None, description="token mixer, for models that take one")
@@ -30,7 +30,7 @@ class Defaults(StrictModel):
 
 
 class VariantEntry(StrictModel):
-    """One row of the suite, or with `matrix` all combinations of the listed values."""
+    """One row of the suite or, with `matrix`, all combinations of the listed values."""
 
     name: str | None = Field(
         default=None, description="with a matrix: a template such as '{mixer}-k{kernel_large}'"
@@ -42,7 +42,7 @@ class VariantEntry(StrictModel):
     model_args: dict[str, Any] = Field(default_factory=dict)
     dataset: str | dict[str, Any] | None = None
     jobs: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="job name -> settings that this row has otherwise"
+        default_factory=dict, description="job name -> settings that differ in this row"
     )
     published: Published = Field(default_factory=dict, description="metric -> published value, in SI units")
     matrix: dict[str, list[Any]] | None = Field(
@@ -52,7 +52,7 @@ class VariantEntry(StrictModel):
 
 
 class PublishedRow(StrictModel):
-    """A row of a published table that lsbench cannot run: shown, with holes where ours would stand."""
+    """A row of a published table that lsbench cannot run: shown, with holes in place of our numbers."""
 
     name: str = Field(min_length=1, max_length=80, description="title of the row")
     published: Published = Field(description="metric -> published value, in SI units")
@@ -63,11 +63,9 @@ class Overlay(StrictModel):
     """A preset: the same suite at another scale. Mappings are merged, lists of variants replaced."""
 
     extends: str | None = Field(
-        default=None, description="a file beside this one over which the preset is laid instead of this suite"
+        default=None, description="a file beside this one that the preset changes, instead of this suite"
     )
-    without: list[str] = Field(
-        default_factory=list, description="names of jobs under the preset that it leaves out"
-    )
+    without: list[str] = Field(default_factory=list, description="names of jobs that the preset leaves out")
     description: str | None = None
     source: str | None = None
     tags: list[str] | None = None
@@ -76,32 +74,34 @@ class Overlay(StrictModel):
     variants: list[VariantEntry] | None = None
     published_only: list[PublishedRow] | None = None
     jobs: list[str | dict[str, Any]] | None = Field(
-        default=None, description="settings laid over the jobs of the same name"
+        default=None, description="settings that override those of the jobs of the same name"
     )
-    search: dict[str, Any] | None = Field(default=None, description="settings laid over the suite's search")
+    search: dict[str, Any] | None = Field(
+        default=None, description="settings that override those of the suite's search"
+    )
     gate: list[GateEntry] | None = None
     seeds: list[Seed] | None = None
     resources: Resources | None = None
 
 
 class SuiteFile(StrictModel):
-    """A suite file: which variants, which jobs on each, with which seeds."""
+    """A suite file: the variants, the jobs on each, and the seeds."""
 
     version: Literal[1] = Field(description="version of this format")
     extends: str | None = Field(
-        default=None, description="a file beside this one over which this one is laid, as a preset is"
+        default=None, description="a file beside this one that this one changes, as a preset does"
     )
     name: str = Field(
-        pattern=NAME, max_length=NAME_LENGTH, description="name of the suite, and of its folder of results"
+        pattern=NAME, max_length=NAME_LENGTH, description="name of the suite and of its results folder"
     )
-    description: str = Field(default="", description="a sentence for people, shown by `plan`")
-    source: str = Field(default="", description="where the published numbers are from")
+    description: str = Field(default="", description="a sentence about the suite, shown by `plan`")
+    source: str = Field(default="", description="source of the published numbers")
     tags: list[str] = Field(
         default_factory=list, description="`smoke`: reports leave it out unless it is named"
     )
     baseline: str | None = Field(default=None, description="the variant that the others are compared with")
     defaults: Defaults = Field(
-        default=Defaults(), description="settings that variants take where they have none"
+        default=Defaults(), description="settings of variants that do not set their own"
     )
     variants: list[VariantEntry] = Field(min_length=1, description="rows of the table")
     published_only: list[PublishedRow] = Field(
@@ -115,12 +115,14 @@ class SuiteFile(StrictModel):
         default=None, description="settings of a job to search for each variant, instead of running the jobs"
     )
     gate: list[GateEntry] = Field(
-        default_factory=list, description="rules by which `lsbench gate` compares results with a baseline"
+        default_factory=list, description="rules for comparing results with a baseline in `lsbench gate`"
     )
     seeds: list[Seed] = Field(
         default=[0], min_length=1, description="each job runs once per seed, profiles once in all"
     )
-    resources: Resources = Field(default=Resources(), description="resources of every job that names none")
+    resources: Resources = Field(
+        default=Resources(), description="resources of jobs that do not set their own"
+    )
     presets: dict[Annotated[str, Field(pattern=NAME)], Overlay] = Field(
         default_factory=dict, description="name -> changes to the suite, chosen with `--preset NAME`"
     )
@@ -130,7 +132,7 @@ class JobEntry(StrictModel):
     """One entry of `jobs`, resolved.
 
     Attributes:
-        spec: The settings of every row but those in `spec_of`.
+        spec: Settings of all rows, except for those in `spec_of`.
         spec_of: Variant name -> settings, for the rows that change some.
     """
 
@@ -146,7 +148,7 @@ class Suite(StrictModel):
     """A suite as resolved for one run: preset and overrides applied, matrices expanded.
 
     Attributes:
-        published_preset: The preset whose settings the published numbers are about.
+        published_preset: The preset that the published numbers refer to.
     """
 
     name: str
@@ -166,5 +168,5 @@ class Suite(StrictModel):
 
     @property
     def is_smoke(self) -> bool:
-        """Whether the numbers only prove that the machinery works."""
+        """True if the numbers only show that the machinery works."""
         return "smoke" in self.tags

@@ -1,4 +1,4 @@
-"""Check `search` of a suite against the job whose settings it searches."""
+"""Check the section `search` of a suite against the job whose settings it searches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lsbench.suite.schema import JobEntry
 from lsbench.suite.space import ALGORITHMS, Asha, Dimension, Mode, Pbt, Search, SearchEntry, Tpe
 from lsbench.suite.trials import with_settings
 
-#: Settings that no search may change, and why.
+#: Settings that a search may not change, and the reasons.
 FIXED = {
     "epochs": "is the budget of every trial: give it under jobs",
     "threads": "is the same for every row: give it under jobs",
@@ -24,7 +24,7 @@ FIXED = {
 
 
 def resolve_search(data: dict[str, Any], jobs: list[JobEntry], problems: Problems) -> Search | None:
-    """Return the search of a suite; None if it has none, or after noting why not in `problems`.
+    """Return the search of a suite; None if it has none, or after noting the reasons in `problems`.
 
     Args:
         data: The file's content, presets and overrides applied; it may be malformed.
@@ -36,7 +36,7 @@ def resolve_search(data: dict[str, Any], jobs: list[JobEntry], problems: Problem
     try:
         asked = SearchEntry.model_validate(data["search"])
     except ValidationError:
-        return None  # the schema's check has noted the reason
+        return None  # the schema check has noted the reason
     entry = _job(asked, jobs, data, problems)
     algorithm = _algorithm(asked.algorithm, problems)
     if entry is None:
@@ -47,7 +47,7 @@ def resolve_search(data: dict[str, Any], jobs: list[JobEntry], problems: Problem
         _check_dimension(name, dimension, entry, kind, problems)
     _check_size(asked, problems)
     if (entry.resources.num_ranks or 1) > 1:
-        reason = f"a trial is one process, job '{entry.name}' asks for {entry.resources.num_ranks} ranks"
+        reason = f"a trial is one process, but job '{entry.name}' requests {entry.resources.num_ranks} ranks"
         problems.add(("search",), f"{reason}: search with one, then train the suite that it writes with more")
     if algorithm is None or mode is None:
         return None
@@ -72,7 +72,7 @@ def _job(
     if asked.job is None:
         if able:
             return next(iter(able.values()))
-        if len(jobs) == len(data.get("jobs") or []):  # else one of them may be it, and is noted
+        if len(jobs) == len(data.get("jobs") or []):  # else a job with a noted problem may be the one
             problems.add(("search",), "the suite has no train job whose settings could be searched")
         return None
     where = ("search", "job")
@@ -119,7 +119,7 @@ def _mode(asked: SearchEntry, entry: JobEntry, kind: JobKind, problems: Problems
         return asked.mode
     is_higher_better = quantity(asked.metric).higher_is_better
     if is_higher_better is None:
-        problems.add(("search", "metric"), f"'{asked.metric}' has no better end: give mode, max or min")
+        problems.add(("search", "metric"), f"'{asked.metric}' has no better direction: give mode, max or min")
         return None
     return "max" if is_higher_better else "min"
 
@@ -133,7 +133,7 @@ def _check_dimension(
         problems.add(where, FIXED[head])
         return
     if head in kind.spec.runtime_fields:
-        problems.add(where, "changes no result: there is nothing to search")
+        problems.add(where, "does not change a result: there is nothing to search")
         return
     above: list[str] = []
     for step in (head, *rest):
@@ -177,7 +177,9 @@ def _check_algorithm(
             f"{algorithm.name} judges trials on the way: set validate_every to 1 in job '{entry.name}'",
         )
     if asked.metric.startswith("ema_") and entry.spec.get("ema_decay") is None:
-        problems.add(("search", "metric"), f"'{asked.metric}' takes an average: set ema_decay in the job")
+        problems.add(
+            ("search", "metric"), f"'{asked.metric}' needs averaged weights: set ema_decay in the job"
+        )
     if isinstance(algorithm, Pbt):
         _check_population(asked, entry, kind, problems)
 
@@ -198,8 +200,7 @@ def _check_population(asked: SearchEntry, entry: JobEntry, kind: JobKind, proble
         if name.split(".")[0] not in kind.adjustable:
             problems.add(
                 ("search", "space", name),
-                f"pbt changes settings in the middle of a training, which only "
-                f"{', '.join(kind.adjustable)} allow",
+                f"pbt changes settings during a training, which works only for {', '.join(kind.adjustable)}",
             )
     if asked.budget.trials < 2:
-        problems.add(("search", "budget", "trials"), "pbt takes a population of at least 2, found 1")
+        problems.add(("search", "budget", "trials"), "pbt needs a population of at least 2, found 1")

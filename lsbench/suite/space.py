@@ -1,4 +1,4 @@
-"""What `search` may hold in a suite: the space of settings, what is judged, the budget, the algorithm."""
+"""The section `search` of a suite: space of settings, metric, budget and algorithm."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Mode = Literal["max", "min"]
 
 
 class Dimension(StrictModel):
-    """The values that one setting may take: exactly one of these.
+    """The values of one setting: exactly one of these.
 
     Attributes:
         uniform: Any number from low to high.
-        log_uniform: Any number from low to high, its logarithm uniform: for rates.
+        log_uniform: Any number from low to high, with a uniform logarithm: for rates.
         int_uniform: Any whole number from low to high, both included.
         choice: One of the values listed.
     """
@@ -40,22 +40,22 @@ class Dimension(StrictModel):
 
     @property
     def bounds(self) -> tuple[float, float] | None:
-        """The lowest and the highest value; None for a choice."""
+        """The lowest and highest value; None for a choice."""
         return self.uniform or self.log_uniform or self.int_uniform
 
     @property
     def size(self) -> int | None:
-        """The number of distinct values; None if there is no end of them."""
+        """The number of distinct values; None if infinite."""
         if self.choice is not None:
             return len({repr(value) for value in self.choice})
         return None if self.int_uniform is None else self.int_uniform[1] - self.int_uniform[0] + 1
 
     def samples_to_check(self) -> list[Any]:
-        """Return values by which a mistake shows: all of a choice, or both ends."""
+        """Return the values to validate: all values of a choice, or both bounds."""
         return list(self.choice if self.choice is not None else self.bounds or ())
 
     def settle(self, value: Any) -> Any:
-        """Return a sampled value as it is used and written: in range, with four significant digits.
+        """Return a sampled value as used and stored: in range, with four significant digits.
 
         >>> Dimension(log_uniform=(1e-4, 1e-2)).settle(0.00123456)
         0.001235
@@ -69,17 +69,17 @@ class Dimension(StrictModel):
 
 
 class TrialBudget(StrictModel):
-    """What the search of one variant may cost; the same for each, so that all are tuned fairly."""
+    """The budget for each variant; the same for all, so that all are tuned fairly."""
 
-    trials: int = Field(ge=1, description="trainings of each variant, at most `epochs` of the job long")
+    trials: int = Field(ge=1, description="trainings per variant, each of at most the job's `epochs`")
 
 
 class Asha(StrictModel):
-    """Asynchronous successive halving (Li et al., 2018, arXiv:1810.05934), on settings drawn at random.
+    """Asynchronous successive halving (Li et al., 2018, arXiv:1810.05934) on randomly drawn settings.
 
     Attributes:
         grace_epochs: Epochs before a trial can be stopped.
-        reduction_factor: Of this many trials about one goes on at each rung; rungs are this factor apart.
+        reduction_factor: About one in this many trials continues at each rung; rungs are this factor apart.
     """
 
     name: Literal["asha"] = "asha"
@@ -91,9 +91,9 @@ class Pbt(StrictModel):
     """Population based training (Jaderberg et al., 2017, arXiv:1711.09846): all trials train to the end.
 
     Attributes:
-        every_epochs: Epochs between two exchanges, in which the worst take over a copy of the best.
-        quantile: Share of the population that is worst, and best.
-        resample: Probability that a setting is drawn anew rather than changed by a fifth.
+        every_epochs: Epochs between two exchanges, in which the worst trials copy the best.
+        quantile: Share of the population that counts as worst, and as best.
+        resample: Probability of drawing a setting anew, instead of changing it by a fifth.
     """
 
     name: Literal["pbt"] = "pbt"
@@ -112,19 +112,21 @@ ALGORITHMS: dict[str, type[Asha | Pbt | Tpe]] = {"asha": Asha, "pbt": Pbt, "tpe"
 
 
 class SearchEntry(StrictModel):
-    """`search` as a suite file says it."""
+    """The section `search` as written in a suite file."""
 
     job: str | None = Field(default=None, description="job whose settings are searched; default: training")
     space: dict[str, Dimension] = Field(
-        min_length=1, description="setting of the job -> its values; a dotted name reaches into a mapping"
+        min_length=1, description="setting of the job -> its values; a dotted name addresses a nested setting"
     )
-    metric: str = Field(default="val_top1", description="judges a trial after each epoch")
+    metric: str = Field(default="val_top1", description="metric that judges a trial after each epoch")
     mode: Mode | None = Field(default=None, description="default: the direction of the metric")
-    budget: TrialBudget = Field(description="how much each variant may be trained")
+    budget: TrialBudget = Field(description="budget of each variant")
     algorithm: str | dict[str, Any] = Field(
         default="asha", description="asha, pbt or tpe, or a mapping with `name` and its options"
     )
-    seed: int = Field(default=0, ge=0, description="of the settings drawn; trainings have the suite's first")
+    seed: int = Field(
+        default=0, ge=0, description="seed for drawing settings; trainings use the suite's first seed"
+    )
 
 
 class Search(StrictModel):
@@ -146,14 +148,14 @@ class Search(StrictModel):
 
     @property
     def is_early_stopping(self) -> bool:
-        """Whether bad trials end before their last epoch."""
+        """True if bad trials are stopped before their last epoch."""
         return isinstance(self.algorithm, Asha)
 
     @property
     def shares_training(self) -> bool:
-        """Whether trials take over each other's weights, so that no fixed settings explain a result."""
+        """True if trials copy each other's weights, so that no fixed settings explain a result."""
         return isinstance(self.algorithm, Pbt)
 
     def is_better(self, value: float, than: float) -> bool:
-        """Return whether `value` of the metric is better than another."""
+        """Return whether `value` of the metric is better than `than`."""
         return value > than if self.mode == "max" else value < than

@@ -1,4 +1,4 @@
-"""The trials of a search as ordinary jobs, and the suite that holds what a search has found."""
+"""The trials of a search as ordinary jobs, and the suite with the settings that a search found."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Settings = dict[str, Any]
 
 
 def with_settings(spec: Mapping[str, Any], settings: Mapping[str, Any]) -> Settings:
-    """Return a copy of a spec with settings changed; a dotted name reaches into a mapping.
+    """Return a copy of a spec with changed settings; a dotted name addresses a nested setting.
 
     >>> with_settings({"lr": 1.0, "augment": {"flip": 0.5}}, {"augment.erase": 0.25})
     {'lr': 1.0, 'augment': {'flip': 0.5, 'erase': 0.25}}
@@ -37,7 +37,7 @@ def with_settings(spec: Mapping[str, Any], settings: Mapping[str, Any]) -> Setti
 
 
 def templates(graph: JobGraph, seed: int) -> dict[str, Job]:
-    """Return variant -> the job that a search changes, at the suite's settings."""
+    """Return the job that a search changes, at the suite's settings, by variant."""
     name = graph.suite.search.job if graph.suite.search else ""
     return {job.variant.name: job for job in graph.jobs if job.name == name and job.seed == seed}
 
@@ -45,14 +45,14 @@ def templates(graph: JobGraph, seed: int) -> dict[str, Job]:
 def trial_job(template: Job, search: Search, number: int, settings: Mapping[str, Any]) -> Job:
     """Return one trial as a job.
 
-    At fixed settings it is the very job that a suite with these settings has. In a population, whose
-    trials take over each other's weights, it is one of its own: no plain training shares its id.
+    With fixed settings it is identical to the job of a suite with these settings. In a population, whose
+    trials copy each other's weights, it has an id that no plain training shares.
 
     Args:
         template: The variant's job at the suite's settings.
         search: The search.
         number: The trial's number within its variant, from 0.
-        settings: What it changes; of a population: what it starts with.
+        settings: Settings that it changes; in a population: the settings that it starts with.
     """
     kind: JobKind = JOBS.load(template.kind)
     spec = kind.spec.model_validate(with_settings(template.spec, settings)).model_dump(mode="json")
@@ -64,12 +64,12 @@ def trial_job(template: Job, search: Search, number: int, settings: Mapping[str,
 
 
 def search_id(search: Search, template: Job) -> str:
-    """Return what identifies the search of one variant: results under another one are not its own."""
+    """Return the id of the search of one variant; results with another id do not belong to it."""
     return content_hash({"search": search.model_dump(mode="json"), "job": template.id})
 
 
 def trials_graph(graph: JobGraph, jobs: list[Job]) -> JobGraph:
-    """Return a graph that holds the trials of a search instead of the suite's own jobs."""
+    """Return a graph with the trials of a search instead of the suite's own jobs."""
     usual = {job.variant.name: graph.cost[job.label] for job in graph.jobs if job.name == _searched(graph)}
     guessed = {job.variant.name for job in graph.jobs if job.label in graph.guessed}
     return replace(
@@ -85,7 +85,7 @@ def _searched(graph: JobGraph) -> str:
 
 
 def search_rows(graph: JobGraph) -> Iterator[dict[str, Any]]:
-    """Yield what a search takes of each variant, as a flat mapping."""
+    """Yield the work of a search per variant, as a flat mapping."""
     search = graph.suite.search
     if search is None:
         return
@@ -96,7 +96,7 @@ def search_rows(graph: JobGraph) -> Iterator[dict[str, Any]]:
 
 
 def search_lines(graph: JobGraph) -> Iterator[str]:
-    """Yield what a run would search, for people: trials times epochs."""
+    """Yield the plan of a search for display: trials times epochs."""
     suite, search = graph.suite, graph.suite.search
     if search is None:
         return
@@ -129,7 +129,7 @@ def rungs_of(search: Search) -> list[int]:
 
 
 def expected_epochs(search: Search) -> float:
-    """Return about how many epochs the trials of one variant take, if each rung lets its share pass."""
+    """Return the expected epochs of all trials of a variant, if each rung lets its share pass."""
     left, total, before = float(search.trials), 0.0, 0
     for rung in [*rungs_of(search), search.epochs]:
         total += left * (rung - before)
@@ -141,7 +141,7 @@ def expected_epochs(search: Search) -> float:
 
 @dataclass(frozen=True)
 class Found:
-    """The best trial of a variant: its job and how good it is."""
+    """The best trial of a variant: its job and metric."""
 
     number: int
     settings: Settings
@@ -150,16 +150,16 @@ class Found:
 
 
 def tuned_name(suite: Suite) -> str:
-    """Return the name of the suite that holds what was found."""
+    """Return the name of the suite with the settings found."""
     return f"{suite.name[: NAME_LENGTH - len('_tuned')]}_tuned"
 
 
 def tuned_suite(suite: Suite, best: Mapping[str, Found]) -> str:
-    """Return an ordinary suite, as YAML, in which every row has the settings of its best trial.
+    """Return an ordinary suite, as YAML, in which every row uses the settings of its best trial.
 
     Args:
         suite: The suite that was searched.
-        best: Variant -> what was found; rows without any are left out.
+        best: Variant -> its best trial; rows without one are left out.
     """
     rows = [_row(variant.name, suite, best) for variant in suite.variants if variant.name in best]
     content: dict[str, Any] = {
@@ -184,11 +184,11 @@ def _description(suite: Suite, best: Mapping[str, Found]) -> str:
         return suite.description
     found = ", ".join(f"{name} {one.value:.4f}" for name, one in best.items())
     text = (
-        f"{suite.name} with the settings that {search.algorithm.name} found among {search.trials} trials a "
+        f"{suite.name} with the settings that {search.algorithm.name} found in {search.trials} trials per "
         f"row ({search.metric} at seed {suite.seeds[0]}: {found})."
     )
     if search.shares_training:
-        text += " Population based training changed them on the way: these are the last ones."
+        text += " Population based training changed them during the training: these are the last ones."
     return text
 
 
@@ -207,11 +207,11 @@ def _row(name: str, suite: Suite, best: Mapping[str, Found]) -> dict[str, Any]:
 
 
 def _job(entry: JobEntry) -> dict[str, Any]:
-    """Return a job as a suite file says it; what is usual for its kind is left out."""
+    """Return a job as written in a suite file, without the defaults of its kind."""
     kind: JobKind = JOBS.load(entry.kind)
     fields = kind.spec.model_fields
     usual = {name: to_jsonable_python(fields[name].get_default(call_default_factory=True)) for name in fields}
-    # A named recipe would fill in what is left out.
+    # A named recipe would fill in the missing settings.
     is_plain = not kind.spec.named_settings(entry.spec)
     settings = {k: v for k, v in entry.spec.items() if v != usual.get(k) or not is_plain}
     if entry.name != entry.kind:

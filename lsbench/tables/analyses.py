@@ -20,15 +20,15 @@ class AnalysisFigure:
 
     Attributes:
         variant: Name of the variant.
-        title: What reports call it.
-        metric: What was measured, in the unit of records.
-        protocol: Under which it was measured.
-        estimate: Mean over the seeds that have a value; None where none has.
-        seeds: Number of seeds that were analysed.
-        ci_low: Lower end of the one seed's own interval, over images; None where there is none.
+        title: Title of the variant in reports.
+        metric: Name of the metric, in the unit of records.
+        protocol: Protocol of the measurement.
+        estimate: Mean over the seeds with a value; None if no seed has one.
+        seeds: Number of analysed seeds.
+        ci_low: Lower end of the interval over images, for a single seed; else None.
         ci_high: Its upper end.
-        reason: Why there is no value; empty where there is one.
-        analysis: Name of the analysis; the whole protocol where it is not told.
+        reason: Why there is no value; empty if there is one.
+        analysis: Name of the analysis; the whole protocol if the record does not name it.
     """
 
     variant: str
@@ -44,7 +44,7 @@ class AnalysisFigure:
 
 
 def load_analyses(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
-    """Return the rows of the long table that are numbers of analyses."""
+    """Return the rows of the long table that hold numbers of analyses."""
     table = load_table(list(folders))
     return table[(table.kind == KIND) & table.metric.notna()]
 
@@ -53,7 +53,7 @@ def analysis_figures(table: pd.DataFrame) -> list[AnalysisFigure]:
     """Return each number once per variant and protocol, in the order of the table.
 
     Args:
-        table: A long table of one results folder.
+        table: The long table of one results folder.
     """
     rows = table[(table.kind == KIND) & table.metric.notna()]
     keys = ["variant", "title", "metric", "protocol"]
@@ -68,7 +68,7 @@ def _figure(key: tuple[str, str, str, str], own: pd.DataFrame) -> AnalysisFigure
     low = high = None
     if len(own) == 1 and values and pd.notna(own.ci_low.iloc[0]):
         low, high = float(own.ci_low.iloc[0]), float(own.ci_high.iloc[0])
-    reason = "" if values else "the model has not what it looks at"
+    reason = "" if values else "the model lacks the module that this analysis needs"
     estimate = mean_over_seeds(values) if values else None
     method = own.method.iloc[0]
     analysis = key[-1] if pd.isna(method) else str(method)
@@ -76,5 +76,5 @@ def _figure(key: tuple[str, str, str, str], own: pd.DataFrame) -> AnalysisFigure
 
 
 def in_order(figures: Sequence[AnalysisFigure]) -> list[str]:
-    """Return the metrics that have a value somewhere, each once."""
+    """Return the metrics that have a value for some variant, each once."""
     return list(dict.fromkeys(figure.metric for figure in figures if figure.estimate is not None))

@@ -1,4 +1,4 @@
-"""What a summary is made of: columns, cells and rows."""
+"""Columns, cells and rows of a summary."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from lsbench.stats.seeds import Estimate
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a summary: one metric under one protocol and on one data set, or something beside it.
+    """A column of a summary: one metric under one protocol and on one data set, or values derived from it.
 
     Attributes:
         key: Name in the pandas frame.
-        quantity: What is shown.
-        protocol: The one protocol of the column.
-        dataset: The one data set, where images matter.
-        jobs: Names of the jobs that measure it; empty where it does not matter which of its kind does.
-        is_on_other_data: Whether the data set is another than the variants' own; the title then names it.
-        is_delta: Whether it is the difference to the baseline.
-        remark: What ends the title where other columns show the same metric in another way.
-        is_published: Whether it holds what the suite's source published, and by how much ours differ.
-        kind: The kind of job that measures it; empty where none does.
-        panel: Which of the tables it stands in, by what is written behind the heading; empty: the main one.
-        facets: How it was measured, field by field.
+        quantity: The quantity in the column.
+        protocol: The protocol of all values.
+        dataset: The data set of all values; None where no images are involved.
+        jobs: Names of the jobs that measure it; empty if any job of its kind may.
+        is_on_other_data: True for a data set other than the variants' own; the title then names it.
+        is_delta: True for differences to the baseline.
+        remark: End of the title, where several columns show the same metric.
+        is_published: True for published values with their gap to ours.
+        kind: Kind of the job that measures it; empty if no job does.
+        panel: Name of the table that holds it, as in the table's heading; empty for the main table.
+        facets: Facets of the measurement.
     """
 
     key: str
@@ -43,12 +43,12 @@ class Column:
 
     @property
     def title(self) -> str:
-        """The header for people; it names data set and protocol where it has to."""
+        """The column's title, with data set and protocol where needed."""
         return self._with_its_place(self.quantity.title)
 
     @property
     def short_title(self) -> str:
-        """The header of narrow tables."""
+        """The title in narrow tables."""
         return self._with_its_place(self.quantity.short_title or self.quantity.title)
 
     def _with_its_place(self, title: str) -> str:
@@ -59,27 +59,27 @@ class Column:
 
     @property
     def published_as(self) -> str:
-        """The metric as suites name what others published: of other data, with the data set before it."""
+        """The metric's name in `published:` of a suite; for other data it starts with the data set."""
         return f"{self.dataset}_{self.quantity.name}" if self.is_on_other_data else self.quantity.name
 
     @property
     def way(self) -> str:
-        """How the numbers were measured: data set and protocol."""
+        """Data set and protocol of the values."""
         return f"{self.dataset}|{self.protocol}" if self.dataset else self.protocol
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: an estimate, or why there is none.
+    """One cell: an estimate, or the reason why there is none.
 
     Attributes:
-        estimate: The number with its interval; None if it was not measured.
-        hole: ``"missing"``, ``"failed"``, ``"inconclusive"`` or ``""``.
-        expected: Seeds that the manifest expects; fewer in the estimate is shown.
-        text: How people are shown the cell, where not as a number with the digits of its column.
-        gap: In a published column, ours minus the published value; None where the two are no comparison.
-        rank: 1 for the best value of its column and 2 for the second, as :mod:`lsbench.tables.ranking` says.
-        of: The column whose quantity the cell shows, where it is not the one it stands in: in pivoted tables.
+        estimate: The value with its interval; None if not measured.
+        hole: ``"missing"``, ``"failed"``, ``"inconclusive"``, ``"withheld"`` or ``""``.
+        expected: Number of seeds in the manifest; reports mark an estimate from fewer.
+        text: Text to show instead of the formatted value; empty for most cells.
+        gap: In a published column, ours minus the published value; None if the two cannot be compared.
+        rank: 1 for the best value of its column, 2 for the second best; see :mod:`lsbench.tables.ranking`.
+        of: In pivoted tables, the column whose quantity the cell shows.
     """
 
     estimate: Estimate | None
@@ -93,12 +93,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One variant, or a row of the source that cannot be run here."""
+    """One variant, or a published row that cannot be run here."""
 
     variant: str
     title: str
     is_baseline: bool
     cells: dict[str, Cell]
     is_published_only: bool = False
-    #: In pivoted tables, the panel of the column that the row was.
+    #: In pivoted tables, the panel of the original column.
     panel: str = ""

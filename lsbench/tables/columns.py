@@ -1,7 +1,7 @@
-"""Choose the columns of a summary: one per metric, protocol and data set; two of them never share one.
+"""Choose the columns of a summary: one per metric, protocol and data set, which are never mixed in a column.
 
-First come the variants' own data sets, kind by kind of job, then each other one that the suite tests them on.
-Every metric that has a record gets a column: headlines in the main tables, all others in a last one.
+The variants' own data sets come first, job kind by job kind, then each further test set of the suite. Every
+metric that has a record gets a column: headlines in the main tables, all others in a last one.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from lsbench.core.quantity import Quantity, declarations, is_declared, quantity
 from lsbench.core.registry import JOBS
 from lsbench.tables.cells import Column
 
-#: Headings of the tables of what was measured on other data sets, and of all that is no headline.
+#: Headings of the tables of other data sets, and of metrics that are no headlines.
 OTHER_DATA, FURTHER = "on other data", "further measurements"
 ALL_CLASSES = ", all classes"
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """A kind of job of a suite, and the names of the jobs that it tests the variants' own data with."""
+    """A job kind of a suite, with the names of its jobs on the variants' own data."""
 
     name: str
     names: frozenset[str]
@@ -50,7 +50,7 @@ class _Kind:
 
 
 def job_kind(name: str) -> JobKind | None:
-    """Return the kind of job called `name`, or None if its package is not installed here or broken."""
+    """Return the job kind called `name`, or None if its package is not installed or broken."""
     try:
         found: JobKind = JOBS.load(name)
     except (LsbenchError, ImportError):
@@ -61,12 +61,12 @@ def job_kind(name: str) -> JobKind | None:
 def create_columns(table: pd.DataFrame, jobs: Sequence[Mapping[str, Any]]) -> list[Column]:
     """Return the columns of a suite's summary.
 
-    A usual metric of a kind of job has a column before any such job has ended. One that no job was asked for
-    has none.
+    The usual metrics of a job kind have a column even before a job of that kind has finished, unless no job
+    was asked for them.
 
     Args:
         table: The suite's long table.
-        jobs: Every expected job, as the manifest lists them.
+        jobs: All expected jobs, as the manifest lists them.
     """
     own = {entry["dataset"] for entry in jobs}
     on = {entry["name"]: entry["on"] for entry in jobs if entry.get("on") not in {None, *own}}
@@ -91,16 +91,16 @@ def create_columns(table: pd.DataFrame, jobs: Sequence[Mapping[str, Any]]) -> li
 
 
 def _kinds(jobs: Sequence[Mapping[str, Any]], on: Iterable[str]) -> list[_Kind]:
-    """Return the kinds of job of a suite in the order of their columns."""
+    """Return the job kinds of a suite in the order of their columns."""
     names = {kind: {e["name"] for e in jobs if e["kind"] == kind} for kind in {e["kind"] for e in jobs}}
     kinds = [_Kind(kind, frozenset(found - {*on}), job_kind(kind)) for kind, found in names.items()]
     return sorted(kinds, key=lambda kind: kind.place)
 
 
 def _metrics(kind: _Kind, rows: pd.DataFrame) -> list[str]:
-    """Return the metrics of a kind in order.
+    """Return the metrics of a job kind in order.
 
-    Usual ones come first, each before what else its module declares; then the others, module by module.
+    Usual metrics come first, each followed by the others of its module; then the rest, module by module.
     """
     declared = declarations()
     modules = [declared[name].module for name in kind.usual if name in declared]
@@ -116,7 +116,7 @@ def _metrics(kind: _Kind, rows: pd.DataFrame) -> list[str]:
 
 
 def _shown(metric: str, rows: pd.DataFrame) -> Quantity:
-    """Return what is shown of a metric; of one that nobody declares, its records know the unit."""
+    """Return the quantity of a metric; an undeclared one takes its unit from the records."""
     shown = quantity(metric)
     units = [unit for unit in rows.unit.dropna().unique() if unit]
     if is_declared(metric) or not units:
@@ -127,7 +127,7 @@ def _shown(metric: str, rows: pd.DataFrame) -> Quantity:
 def _own(
     kind: _Kind, metric: str, rows: pd.DataFrame, is_asked: bool, taken: Collection[str]
 ) -> list[Column]:
-    """Return the columns of a metric on the variants' own data sets, out of its records."""
+    """Return the columns of a metric on the variants' own data sets."""
     shown = _shown(metric, rows)
     panel = kind.panel if shown.is_headline else FURTHER
     empty = Column(shown.name, shown, "", kind=kind.name, panel=panel)
@@ -150,7 +150,7 @@ def _own(
 
 
 def _plain(empty: Column, rows: pd.DataFrame) -> list[Column]:
-    """Return a column for each way in which a metric was measured: each protocol and data set."""
+    """Return one column for each protocol and data set of a metric."""
     names = ["protocol", "dataset", "job", "facets"]
     found: dict[tuple[str, str | None], Column] = {}
     for protocol, dataset, job, facets in rows[names].astype("object").itertuples(index=False):
@@ -163,7 +163,7 @@ def _plain(empty: Column, rows: pd.DataFrame) -> list[Column]:
 
 
 def _remarks(columns: Sequence[Column]) -> list[str]:
-    """Return what tells columns of one metric apart; where their methods differ, their names are enough."""
+    """Return the end of each title that distinguishes columns of one metric: the method's name if it can."""
     if len(columns) < 2:
         return [""] * len(columns)
     methods = [column.facets.method for column in columns]
@@ -172,7 +172,7 @@ def _remarks(columns: Sequence[Column]) -> list[str]:
 
 
 def _other(dataset: str, rows: pd.DataFrame, kinds: Sequence[_Kind], jobs: frozenset[str]) -> list[Column]:
-    """Return the columns of another data set than the variants' own, on which `jobs` test."""
+    """Return the columns of a data set other than the variants' own, which `jobs` test on."""
     found: list[Column] = []
     for kind in kinds:
         own = rows[rows.kind == kind.name]
@@ -213,10 +213,10 @@ def _other(dataset: str, rows: pd.DataFrame, kinds: Sequence[_Kind], jobs: froze
 
 
 def _told_apart(plain: Column, rows: pd.DataFrame) -> list[Column]:
-    """Return a column for each protocol of a metric on one other data set.
+    """Return one column for each protocol of a metric on one other data set.
 
-    Where the model answers once among the classes of the data set and once among all of its own, the
-    former comes first, and the latter says so.
+    If the model is tested once among the data set's classes and once among all of its own, the former comes
+    first, and the title of the latter says "all classes".
     """
     ways = sorted(_plain(plain, rows), key=lambda column: column.facets.classes or 0)
     protocols = [column.protocol for column in ways]
@@ -233,9 +233,9 @@ def _told_apart(plain: Column, rows: pd.DataFrame) -> list[Column]:
 
 
 def _with_delta(column: Column, has_seeds: bool) -> list[Column]:
-    """Return the column, and that of its differences to the baseline where they are wanted.
+    """Return the column, followed by its differences to the baseline where they are shown.
 
-    On other data, and where single images are not told of, only several seeds say anything of a difference.
+    On other data, and without per-image results, a difference needs several seeds.
     """
     shown = column.quantity
     is_plain = shown.is_per_image and not column.is_on_other_data
@@ -246,9 +246,9 @@ def _with_delta(column: Column, has_seeds: bool) -> list[Column]:
 
 
 def panels(columns: Sequence[Column]) -> dict[str, list[Column]]:
-    """Return the columns in groups that can be read as tables of their own, by what comes behind the heading.
+    """Return the columns grouped into tables: name of the table -> its columns; the main one has no name.
 
-    What others published stands with ours, and in the first group where we measured nothing like it.
+    Published columns stand beside ours, or in the main table if we measured nothing comparable.
     """
     found: dict[str, list[Column]] = {"": []}
     of_metric: dict[str, str] = {}

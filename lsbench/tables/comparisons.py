@@ -1,4 +1,4 @@
-"""Each variant beside the baseline: by how much it differs, and whether that can be chance."""
+"""Compare each variant with the baseline: the difference, its interval and its p value."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from lsbench.tables.columns import job_kind
 from lsbench.tables.frames.cached_frame import cached_frame
 
 LEVEL_OF_TEST = 1 - LEVEL
-#: Raised in its name whenever the same results would give other numbers: an old file is then not read.
+#: Its version is raised whenever the same results would give other numbers, so that old files expire.
 CACHE = "comparisons_v1.parquet"
 NO_SEED = -1
 
 
 @dataclass(frozen=True)
 class Side:
-    """What one of two models gave.
+    """Results of one of two models.
 
     Attributes:
-        values: Seed -> figure.
-        images: Seed -> which images were right, None where nothing is kept.
+        values: Seed -> value.
+        images: Seed -> per-image correctness; None if it was not kept.
     """
 
     values: dict[int, float] = field(default_factory=dict)
@@ -42,14 +42,14 @@ class Comparison:
     """Two models compared by one metric, on one data set and under one protocol.
 
     Attributes:
-        title: Of the first.
-        other: Title of the second, the baseline.
+        title: Title of the first variant.
+        other: Title of the second variant, the baseline.
         difference: First minus second.
         p_adjusted: The p value after Holm's adjustment over the whole table.
-        detectable: The true difference that would have been found in 80 % of all cases, with as many
-            comparisons as the table has.
-        family: How many comparisons of the table were tested.
-        reason: Why less than seeds and images together could be compared, if so.
+        detectable: The true difference that would be detected in 80 % of cases, given the number of
+            comparisons in the table.
+        family: Number of tested comparisons in the table.
+        reason: Why images could not be used beside seeds; empty if they were.
     """
 
     variant: str
@@ -66,25 +66,25 @@ class Comparison:
 
     @property
     def quantity(self) -> Quantity:
-        """What is compared."""
+        """The compared quantity."""
         return quantity(self.metric)
 
     @property
     def is_told_apart(self) -> bool:
-        """Whether the difference is more than chance, with all comparisons of the table counted."""
+        """True if the difference is significant after adjustment for all comparisons of the table."""
         return self.p_adjusted is not None and self.p_adjusted <= LEVEL_OF_TEST
 
     @property
     def is_better(self) -> bool:
-        """Whether the first has the better figure, be it by chance or not."""
+        """True if the first variant has the better value, significant or not."""
         return (self.difference.value > 0) == (self.quantity.higher_is_better is not False)
 
 
 def measure(one: Side, other: Side) -> tuple[Difference | None, str]:
-    """Return the difference of two sides, and why not seeds and images together stand behind it, if so.
+    """Return the difference of two sides, and the reason if images could not be used beside seeds.
 
-    Images are paired with themselves and seeds with their namesakes; without images seeds alone are compared.
-    None if the sides share no seed.
+    Images are paired with themselves, and equal seeds with each other; without images, only seeds are
+    compared. The difference is None if the sides share no seed.
     """
     shared = sorted(one.values.keys() & other.values.keys())
     if not shared:
@@ -100,7 +100,7 @@ def measure(one: Side, other: Side) -> tuple[Difference | None, str]:
 
 
 def judged(compared: Sequence[Comparison]) -> list[Comparison]:
-    """Return comparisons with what follows from their number: adjusted p values and what could have shown."""
+    """Return the comparisons with adjusted p values and detectable differences, given their number."""
     tested = [one for one in compared if one.difference.p_value is not None]
     adjusted = iter(holm([float(one.difference.p_value or 0.0) for one in tested]))
     share = LEVEL_OF_TEST / max(len(tested), 1)
@@ -122,12 +122,12 @@ Sides = dict[Key, dict[str, Side]]
 def read_sides(
     table: pd.DataFrame, folders: Mapping[tuple[str, str], ResultsFolder], metrics: Iterable[str]
 ) -> Sides:
-    """Return (metric, data set, protocol) -> variant -> its figures and images.
+    """Return (metric, data set, protocol) -> variant -> its values and images.
 
     Args:
         table: A long table.
-        folders: (suite, preset) -> where its jobs lie.
-        metrics: What to read.
+        folders: (suite, preset) -> results folder.
+        metrics: Names of the metrics to read.
     """
     rows = table[table.metric.isin([*metrics]).fillna(False) & table.value.notna()]
     found: Sides = {}
@@ -153,10 +153,10 @@ def _known(value: Any) -> str | None:
 def compare_with_baseline(
     folder: ResultsFolder, manifest: dict[str, Any], table: pd.DataFrame, columns: Sequence[Column]
 ) -> list[Comparison]:
-    """Return the comparison of every variant with the baseline by every column of differences.
+    """Return the comparison of every variant with the baseline, for every column of differences.
 
     Args:
-        folder: A results folder; what is found is kept there until its results change.
+        folder: A results folder; the comparisons are cached there until its results change.
         manifest: Its manifest.
         table: Its long table.
         columns: The columns of its summary.
@@ -191,7 +191,7 @@ def _compared(
 def with_differences(
     rows: Sequence[Row], columns: Sequence[Column], compared: Iterable[Comparison]
 ) -> list[Row]:
-    """Return rows whose cells of differences hold the comparisons' intervals: one number, one interval."""
+    """Return the rows with the comparisons' estimates in their cells of differences."""
     keys = {(c.quantity.name, c.dataset, c.protocol): c.key for c in columns if c.is_delta}
     found: dict[str, dict[str, Estimate]] = {}
     for one in compared:
@@ -212,7 +212,7 @@ def _with(cell: Cell, estimate: Estimate | None) -> Cell:
 
 _TYPES = {"int": "int64", "float": "Float64", "str": "string"}
 _OF_DIFFERENCE = [one.name for one in fields(Difference)]
-#: Columns of the file that keeps comparisons, with their pandas types.
+#: Columns of the file that caches comparisons, with their pandas types.
 COLUMNS = {
     one.name: _TYPES[str(one.type).split(" ")[0]]
     for one in (*fields(Comparison), *fields(Difference))
@@ -221,7 +221,7 @@ COLUMNS = {
 
 
 def to_row(one: Comparison) -> dict[str, Any]:
-    """Return a comparison as one flat mapping; what is infinite or unknown is None."""
+    """Return a comparison as a flat mapping; infinite or unknown values are None."""
     parts = {name: getattr(one.difference, name) for name in _OF_DIFFERENCE}
     if math.isinf(one.difference.freedom):
         parts["freedom"] = None
@@ -230,7 +230,7 @@ def to_row(one: Comparison) -> dict[str, Any]:
 
 
 def from_row(row: Mapping[str, Any]) -> Comparison:
-    """Return the comparison that :func:`to_row` gave."""
+    """Return the comparison from which :func:`to_row` made a mapping."""
     known: dict[str, Any] = {name: None if pd.isna(value) else value for name, value in row.items()}
     known["freedom"] = math.inf if known["freedom"] is None else known["freedom"]
     difference = Difference(**{name: known.pop(name) for name in _OF_DIFFERENCE})

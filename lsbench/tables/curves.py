@@ -1,4 +1,4 @@
-"""How trainings went, epoch by epoch."""
+"""Learning curves: the metrics of trainings, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ CURVE_COLUMNS = {
 
 @dataclass(frozen=True)
 class Curve:
-    """One metric over the epochs of one training, or of the mean of several.
+    """One metric over the epochs of one training, or the mean over several trainings.
 
     Attributes:
         variant: Name of the variant.
-        title: What reports call it.
-        protocol: That of the training.
-        seed: Its seed; None where it has none, and for a mean.
-        metric: What was measured, in the unit of records.
-        epochs: Counted from 1, rising; epochs in which it was not measured are left out.
+        title: Title of the variant in reports.
+        protocol: Protocol of the training.
+        seed: Seed of the training; None for a mean, or if it has none.
+        metric: Name of the metric, in the unit of records.
+        epochs: Rising epoch numbers from 1, without epochs that have no value.
         values: One per epoch.
-        lr_scale: Smallest factor by which the training lowered the recipe's learning rate after its loss
-            had diverged; 1 if it never did.
+        lr_scale: Smallest factor applied to the recipe's learning rate after the loss diverged; 1 if it never
+            diverged.
     """
 
     variant: str
@@ -68,7 +68,7 @@ class Curve:
 
     @property
     def best(self) -> tuple[int, float] | None:
-        """The earliest epoch with the best value, and that; None where no direction is better."""
+        """The earliest epoch with the best value, and that value; None if no direction is better."""
         is_better = quantity(self.metric).higher_is_better
         if is_better is None:
             return None
@@ -77,19 +77,19 @@ class Curve:
 
 
 def load_curves(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
-    """Return every figure of a single epoch in `folders` as one row, in the order of the manifest.
+    """Return every per-epoch value in `folders` as one row, in the order of the manifest.
 
     Returns:
         A frame with the columns of :data:`CURVE_COLUMNS`: above all `variant`, `seed`, `epoch` (counted
         from 1), `metric` and `value` (SI units and fractions). `protocol` is that of the whole training.
-        `lr_scale` is the smallest factor that any record of the training says its learning rate was lowered
-        by after a divergence, null where none says so.
+        `lr_scale` is the smallest factor applied to the learning rate after a divergence, null if there was
+        none.
     """
     return read_all(folders, CURVE_COLUMNS, curves_frame)
 
 
 def curves_frame(opened: OpenResults) -> pd.DataFrame:
-    """Return the frame of curves of one results folder; its texts are categories."""
+    """Return the curves of one results folder as a frame; text columns are categorical."""
     lowered = [opened.records.part(part, ["job_id", "lr_scale"]) for part in (Part.WHOLE, Part.EPOCH)]
     known = pd.concat([frame.dropna().astype({"job_id": "object"}) for frame in lowered])
     scales = known.groupby("job_id").lr_scale.min()
@@ -98,7 +98,7 @@ def curves_frame(opened: OpenResults) -> pd.DataFrame:
 
 
 def curves_of(frame: pd.DataFrame) -> list[Curve]:
-    """Return each curve of a frame of one results folder: one per variant, protocol, seed and metric."""
+    """Return the curves in a frame of one results folder: one per variant, protocol, seed and metric."""
     keys = ["variant", "title", "protocol", "seed", "metric"]
     measured = frame.dropna(subset=["value"])
     number = group_numbers(measured, keys)

@@ -1,4 +1,4 @@
-"""Why a job has its id: which of its inputs are others than those of an earlier job of its label."""
+"""Explain a job's id: the inputs that differ from those of an earlier job with the same label."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ FEWEST_DIGITS = 4
 
 @dataclass(frozen=True)
 class KnownJob:
-    """A job that a results folder knows.
+    """A job of a results folder.
 
     Attributes:
         label: ``variant/job`` and the seed where there is one.
-        is_current: Whether the suite as it is now expects it; else its row has another job by now.
-        at: When it started; empty where it never did.
-        job: All its settings, None where it never started.
+        is_current: True if the current suite expects it; otherwise another job has taken its place.
+        at: Start time; empty if it never started.
+        job: All its settings; None if it never started.
     """
 
     folder: ResultsFolder
@@ -38,8 +38,8 @@ class KnownJob:
         return f"{self.folder.root.parent.name} ({self.folder.root.name})"
 
     def state(self) -> str:
-        """Return whether it is done, failed, missing or stale, with the last error."""
-        stale = "" if self.is_current else ", stale: the suite expects another job in its place by now"
+        """Return its state as text: done, failed, missing or stale, with the last error."""
+        stale = "" if self.is_current else ", stale: the suite now expects another job in its place"
         if self.folder.is_done(self.id):
             return f"done{stale}"
         attempts = self.folder.attempts(self.id)
@@ -78,10 +78,10 @@ def _read_spec(folder: ResultsFolder, name: str) -> Job:
 
 
 def find_job(asked: str, jobs: Iterable[KnownJob]) -> KnownJob:
-    """Return the job of an id, the start of one, or a label.
+    """Return the job with an id, the beginning of an id, or a label.
 
     Raises:
-        UsageError: If there is none or more than one; the message names those that there are.
+        UsageError: If no job or more than one matches; the message names the candidates.
     """
     known = list(jobs)
     of_label = [one for one in known if one.label == asked and one.is_current]
@@ -91,25 +91,25 @@ def find_job(asked: str, jobs: Iterable[KnownJob]) -> KnownJob:
     if not hits:
         hint = suggest(asked, {one.label for one in known} | {one.id for one in known})
         raise UsageError(
-            f"{asked}: no job has this label, or an id that starts so{hint}; "
+            f"{asked}: no job has this label, or an id that starts like this{hint}; "
             "labels look like ls_conv/train/seed0, see `lsbench plan SUITE`"
         )
     if len({one.id for one in hits}) > 1:
         listed = "; ".join(f"{one.id} is {one.label} of {one.place}" for one in hits[:5])
         more = f"; and {len(hits) - 5} more" if len(hits) > 5 else ""
-        raise UsageError(f"{asked}: fits {len(hits)} jobs, name one by more of its id: {listed}{more}")
+        raise UsageError(f"{asked}: matches {len(hits)} jobs, give more digits of the id: {listed}{more}")
     return hits[0]
 
 
 def _starts(name: str, asked: str) -> bool:
-    """Return whether an id, with or without its kind, starts with what was asked for."""
+    """Return True if an id, with or without its kind, starts with `asked`."""
     digits = name.rpartition("-")[2]
     return name.startswith(asked) or (len(asked) >= FEWEST_DIGITS and digits.startswith(asked))
 
 
 @dataclass(frozen=True)
 class Change:
-    """An input that two jobs do not share; None where one has no such input."""
+    """An input that differs between two jobs; None where a job lacks it."""
 
     name: str
     old: Any
@@ -117,14 +117,14 @@ class Change:
 
 
 def nearest_earlier(one: KnownJob, jobs: Iterable[KnownJob]) -> tuple[KnownJob, list[Change]] | None:
-    """Return the job of the same label with fewest other inputs, the latest of them, and these inputs.
+    """Return the earlier job with the same label and the fewest changed inputs, with those inputs.
 
     Args:
         one: A job that has started.
         jobs: All jobs of its folder.
 
     Returns:
-        None if there is no other of its label.
+        The latest of several equally near jobs; None if there is no other with this label.
     """
     if one.job is None:
         return None
@@ -138,7 +138,7 @@ def nearest_earlier(one: KnownJob, jobs: Iterable[KnownJob]) -> tuple[KnownJob, 
 
 
 def changes(old: Job, new: Job) -> list[Change]:
-    """Return the inputs of two jobs that differ, of all that can change a result."""
+    """Return the inputs that can change a result and differ between two jobs."""
     before, after = (dict(_flat(_inputs(job))) for job in (old, new))
     names = dict.fromkeys([*before, *after])
     found = [Change(name, before.get(name), after.get(name)) for name in names]
@@ -146,11 +146,11 @@ def changes(old: Job, new: Job) -> list[Change]:
 
 
 def _inputs(job: Job) -> dict[str, Any]:
-    """Return what a job's id is made from, as far as its folder holds it, its needs by name."""
+    """Return the inputs of a job's id that its folder records, with its needs by name."""
     try:
         settings: type[JobSpec] = JOBS.load(job.kind).spec
     except LsbenchError:
-        settings = JobSpec  # a plug-in that is not installed here
+        settings = JobSpec  # the plug-in is not installed here
     data = {key: value for key, value in job.variant.dataset.items() if key not in WHERE_DATA_LIES}
     dataset = {"fingerprint": job.dataset_fingerprint, **data}
     return {**job_identity(job, dataset=dataset, settings=settings), "needs": job.needs}
@@ -165,24 +165,24 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def why_lines(one: KnownJob, jobs: Iterable[KnownJob], indent: str = "") -> Iterator[str]:
-    """Yield for people what became of a job, and what made its id another than an earlier one's."""
+    """Yield a job's state, and the inputs that make its id differ from an earlier job's, as lines of text."""
     known = list(jobs)
     yield f"{indent}{one.id}: {one.label} of {one.place}: {one.state()}"
     if one.job is None:
-        yield f"{indent}  what its inputs are is known once it has started; `lsbench run` starts it"
+        yield f"{indent}  its inputs are known once it has started; start it with `lsbench run`"
         return
     found = nearest_earlier(one, known)
     if found is None:
-        yield f"{indent}  there is no earlier job of this label to compare with"
+        yield f"{indent}  no earlier job has this label, so there is nothing to compare with"
         return
     earlier, changed = found
-    yield f"{indent}  beside {earlier.id} ({earlier.at or 'time unknown'}), {earlier.state()}:"
+    yield f"{indent}  compared with {earlier.id} ({earlier.at or 'time unknown'}), {earlier.state()}:"
     yield from _change_lines(changed, known, f"{indent}    ")
 
 
 def _change_lines(changed: list[Change], known: list[KnownJob], indent: str) -> Iterator[str]:
     if not changed:
-        yield f"{indent}nothing that its folder holds; what it reads of another data set may have changed"
+        yield f"{indent}no recorded input changed; another data set that it reads may have"
     by_id = {one.id: one.job for one in known}
     for change in changed:
         yield f"{indent}{change.name}: {_text(change.old)} -> {_text(change.new)}"

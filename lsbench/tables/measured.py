@@ -1,4 +1,4 @@
-"""The rows of a long table by variant, and what they say of one column of the summary."""
+"""The rows of a long table grouped by variant, and their values for one column of the summary."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lsbench.tables.columns import job_kind
 
 
 class _Row(NamedTuple):
-    """What a summary needs of a row of the long table; None is null."""
+    """The fields of a long table's row that a summary needs; None is null."""
 
     variant: str
     kind: str
@@ -27,7 +27,7 @@ class _Row(NamedTuple):
     status: str
 
     def is_shown(self, column: Column) -> bool:
-        """Return whether a column shows the row, whether it holds a value or says that there is none."""
+        """Return True if the row belongs to a column, with or without a value."""
         return (
             self.metric == column.quantity.name
             and self.protocol == column.protocol
@@ -36,17 +36,17 @@ class _Row(NamedTuple):
 
 
 class Measured:
-    """A long table of one suite and preset, put into groups once."""
+    """A long table of one suite and preset, grouped by variant."""
 
     def __init__(self, table: pd.DataFrame) -> None:
-        """Put the rows into groups."""
+        """Group the rows by variant."""
         self._rows: dict[str, list[_Row]] = {}
         columns = (table[name].astype("object") for name in _Row._fields)
         for row in map(_Row._make, zip(*(c.where(c.notna(), None) for c in columns), strict=True)):
             self._rows.setdefault(row.variant, []).append(row)
 
     def values(self, variant: str, column: Column) -> dict[int, float]:
-        """Return seed -> value (seed -1 where a job has none)."""
+        """Return seed -> value; -1 stands for a job without a seed."""
         return {
             -1 if row.seed is None else row.seed: float(row.value)
             for row in self._rows.get(variant, ())
@@ -58,13 +58,13 @@ class Measured:
         return max(len({row.seed for row in self._of_jobs(variant, column)}), 1)
 
     def single(self, variant: str, column: Column, value: float) -> Estimate:
-        """Return a number measured once, with the interval that was measured with it."""
+        """Return a value that was measured once, with its recorded interval."""
         rows = self._rows[variant]
         row = [row for row in rows if row.value is not None and row.is_shown(column)][-1]
         return Estimate(value, row.ci_low, row.ci_high, 1)
 
     def hole(self, variant: str, column: Column) -> str:
-        """Return why a variant has no number in a column."""
+        """Return the reason why a variant has no value in a column."""
         rows = self._rows.get(variant, ())
         jobs = self._of_jobs(variant, column)
         shown = column.quantity
@@ -80,6 +80,6 @@ class Measured:
         return "inconclusive" if is_inconclusive else "missing"
 
     def _of_jobs(self, variant: str, column: Column) -> list[_Row]:
-        """Return the rows of the jobs that measure, or should have measured, a column for a variant."""
+        """Return the rows of the jobs that measure a column for a variant, done or not."""
         jobs = [row for row in self._rows.get(variant, ()) if row.kind == column.kind]
         return [row for row in jobs if row.job in column.jobs] or jobs

@@ -1,4 +1,4 @@
-"""The history of a gate: one row per night and compared number, and what became of each over the nights."""
+"""The history of a gate: one row per night and compared number, and the curve of each number over nights."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ NIGHTS = 14
 
 @dataclass(frozen=True)
 class NightCurve:
-    """What one number of a gate was over the last nights, oldest first.
+    """One number of a gate over the last nights, oldest first.
 
     Attributes:
-        values: None where a night had no value.
-        verdicts: What the gate said of each.
-        baseline: What the last one was compared with.
-        when: Date and commit of each, for people.
+        values: One per night; None without a value.
+        verdicts: The gate's verdict on each night.
+        baseline: The baseline's value in the last night.
+        when: Date and commit of each night, as text.
     """
 
     variant: str
@@ -56,7 +56,7 @@ class NightCurve:
 
 
 def read_nights(path: Path) -> pd.DataFrame:
-    """Return the history in a file, oldest first; without one, an empty frame.
+    """Return the history in a file, oldest first; without a file, an empty frame.
 
     Raises:
         StoreError: If it is damaged.
@@ -67,11 +67,11 @@ def read_nights(path: Path) -> pd.DataFrame:
         return pd.read_parquet(path)[list(COLUMNS)].astype(COLUMNS)
     except (OSError, ValueError, KeyError) as error:
         line = str(error).splitlines()[0]
-        raise StoreError(f"{path}: damaged history ({line}); remove it, or restore it") from error
+        raise StoreError(f"{path}: damaged history ({line}); restore or remove it") from error
 
 
 def night_curves(history: pd.DataFrame, suite: str, preset: str, *, nights: int = NIGHTS) -> list[NightCurve]:
-    """Return the curves of a suite and preset, those of one metric together."""
+    """Return the curves of a suite and preset, grouped by metric."""
     own = history[(history.suite == suite) & (history.preset == preset)]
     found = [_curve(rows.tail(nights)) for _, rows in own.groupby(KEY, dropna=False, sort=False)]
     order = list(dict.fromkeys(curve.metric for curve in found))

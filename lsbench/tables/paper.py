@@ -1,4 +1,4 @@
-"""The paper's own tables: its columns and rows in its order, ours beside what it published."""
+"""The paper's tables in its own order of columns and rows, with ours beside the published numbers."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ NUMBERS = range(1, 10)
 
 @dataclass(frozen=True)
 class PaperTable:
-    """A table of the paper as it is printed.
+    """A table of the paper as printed.
 
     Attributes:
-        number: As the paper counts.
-        title: What it is about.
-        metrics: Names of its columns, as records name them.
+        number: The table's number in the paper.
+        title: The table's subject.
+        metrics: Metrics of its columns, named as in records.
         not_run: Names of the rows that lsbench cannot run.
-        rows: Name of a row -> metric -> published value in the unit of records; None where it has none.
+        rows: Name of a row -> metric -> published value in the unit of records; None if the cell is empty.
     """
 
     number: int
@@ -38,7 +38,7 @@ class PaperTable:
 
     @property
     def suite(self) -> str:
-        """The suite that measures it; its rows are called as in the paper."""
+        """The suite that measures it; its rows have the paper's names."""
         return f"paper_table{self.number}"
 
 
@@ -59,27 +59,25 @@ def paper_table(number: int) -> PaperTable:
 
 
 def _stored(metric: str, printed: float | None) -> float | None:
-    """Return a printed value in the unit of records, without the noise of the division."""
+    """Return a printed value in the unit of records, without rounding noise."""
     return None if printed is None else float(f"{printed / quantity(metric).scale:.12g}")
 
 
 def paper_summary(number: int, ours: Summary | None) -> Summary:
-    """Return a table of the paper with what has been measured of it; the rest of ours are holes.
+    """Return a table of the paper beside our results; cells that were not measured are holes.
 
     Args:
         number: 1 to 9.
-        ours: The summary of the suite that measures the table; None if nothing of it has been run.
+        ours: The summary of the suite that measures the table; None if the suite was never run.
     """
     table = paper_table(number)
     columns = [column for metric in table.metrics for column in _columns(metric, ours)]
     measured = {row.title: row for row in ours.rows} if ours else {}
     rows = [_row(table, name, columns, measured.get(name)) for name in table.rows]
-    notes = [f"{SOURCE}, Table {number}: published numbers are not measured here."]
+    notes = [f"Published numbers were not measured here (source: {SOURCE}, Table {number})."]
     if ours is None:
         suite = f"paper/table{number}"
-        notes.append(
-            f"Nothing of this table has been run yet: `lsbench plan {suite}` says what it would take."
-        )
+        notes.append(f"Nothing of this table has been run yet; `lsbench plan {suite}` shows the cost.")
     return Summary(
         suite=f"Table {number} of the paper",
         preset=table.title,
@@ -93,7 +91,7 @@ def paper_summary(number: int, ours: Summary | None) -> Summary:
 
 
 def _columns(metric: str, ours: Summary | None) -> list[Column]:
-    """Return our columns of a metric, one without a protocol where there is none, and the published one."""
+    """Return our columns of a metric, or one without a protocol if we have none, then the published one."""
     known = [c for c in ours.columns if c.published_as == metric] if ours else []
     mine = [column for column in known if not column.is_delta and not column.is_published]
     published = Column(f"{metric}_published", quantity(metric), "", is_published=True)

@@ -1,6 +1,6 @@
 """Find the best and the second best value of each column, so that every format marks the same cells.
 
-A rank orders means and is no test: whether two of them can be told apart, their intervals say.
+A rank orders means and is no significance test; see the intervals for that.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from lsbench.tables.cells import Cell, Column, Row
 
 
 def ranked(columns: Sequence[Column], rows: Sequence[Row], *, on_one_machine: bool = True) -> list[Row]:
-    """Return the rows with the rank of every cell that is best or second in its column.
+    """Return the rows with ranks in the cells that are best or second best of their column.
 
-    Values that are shown alike share a rank. Nothing is marked in columns of differences and of published
-    numbers, where the direction is unknown, where all values are alike, and, unless all was timed on one
-    machine, where the machine matters. Means over fewer seeds than expected take no part.
+    Values that look equal when rounded share a rank. No ranks are given in columns of differences or
+    published numbers, without a known direction, or with equal values only; nor in machine-dependent columns
+    unless everything was timed on one machine. Means over fewer seeds than expected are skipped.
     """
     wanted = [column for column in columns if on_one_machine or not column.quantity.depends_on_machine]
     return _marked(wanted, rows)
 
 
 def reranked(columns: Sequence[Column], rows: Sequence[Row], among: Sequence[Row]) -> list[Row]:
-    """Return rows that were chosen out of `among`, ranked anew in the columns in which those were ranked."""
+    """Return rows selected from `among` with new ranks, in the columns that were ranked before."""
     wanted = [column for column in columns if any(row.cells[column.key].rank for row in among)]
     return _marked(wanted, rows)
 
@@ -54,7 +54,7 @@ def _ranks(column: Column, cells: Collection[Cell]) -> list[int | None]:
 
 
 def _shown(column: Column, cell: Cell) -> float | None:
-    """Return the value as it is shown, or None if it takes no part."""
+    """Return the value as rounded for display, or None if the cell is not ranked."""
     if cell.estimate is None or cell.estimate.n < cell.expected:
         return None
     return round(cell.estimate.value * column.quantity.scale, column.quantity.digits)

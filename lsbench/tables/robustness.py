@@ -1,4 +1,4 @@
-"""Errors of single corruptions and severities: a frame of all of them, and what a reader wants to see."""
+"""Errors per corruption and severity: the frame of all of them, and the rows and notes of reports."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ MOST_NAMED = 5
 
 @dataclass(frozen=True)
 class CorruptionFigure:
-    """One figure of one corruption.
+    """One value measured under one corruption.
 
     Attributes:
         variant: Name of the variant.
-        title: What reports call it.
-        seed: Of the training; None where it has none.
-        dataset: Whose images were corrupted.
-        protocol: That of the whole job.
+        title: Title of the variant in reports.
+        seed: Seed of the training; None if it has none.
+        dataset: Data set of the original images.
+        protocol: Protocol of the whole job.
         corruption: One of :func:`lsbench.corruptions.all_names`.
-        severity: 1 to 5, or None for a figure over all severities of the protocol.
-        metric: What was measured, in the unit of records.
-        value: None where it could not be measured, or would be of an incomplete set.
-        n: Number of images; None where there is no value.
-        method: Name of the corrupted images, such as ``imagenet-c-files``; None where it is not told.
+        severity: 1 to 5, or None for a value over all severities of the protocol.
+        metric: Name of the metric, in the unit of records.
+        value: None if it could not be measured, or the set is incomplete.
+        n: Image count; None without a value.
+        method: Source of the corrupted images, such as ``imagenet-c-files``; None if not recorded.
     """
 
     variant: str
@@ -71,7 +71,7 @@ class CorruptionFigure:
 
     @property
     def way(self) -> str:
-        """A short name of how it was measured: the corrupted images, or else the whole protocol."""
+        """A short name of the measurement: the source of the corrupted images, else the whole protocol."""
         return self.method or self.protocol
 
 
@@ -83,11 +83,11 @@ class RobustnessRow:
     """The errors of one variant under one protocol.
 
     Attributes:
-        title: What reports call it; with the protocol's name where the variant was tested in several ways.
-        protocol: Under which all of the row was measured.
+        title: Title of the variant, with the method where it was tested with several.
+        protocol: Protocol of the row.
         seeds: Number of trained models.
-        errors: Corruption -> mean error over its severities and the seeds that have all of them; None where
-            no seed has.
+        errors: Corruption -> mean error over all severities and the seeds with a complete set; None if no
+            seed has one.
     """
 
     title: str
@@ -97,22 +97,22 @@ class RobustnessRow:
 
 
 def load_corruptions(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
-    """Return every figure of a single corruption in `folders` as one row, in the order of the manifest.
+    """Return every per-corruption value in `folders` as one row, in the order of the manifest.
 
     Returns:
-        A frame with the columns of :data:`CORRUPTION_COLUMNS`. `severity` is null in a figure over all
-        severities, `value` where a part could not be measured.
+        A frame with the columns of :data:`CORRUPTION_COLUMNS`. `severity` is null for a value over all
+        severities; `value` is null if a part could not be measured.
     """
     return read_all(folders, CORRUPTION_COLUMNS, corruptions_frame)
 
 
 def corruptions_frame(opened: OpenResults) -> pd.DataFrame:
-    """Return the frame of corruptions of one results folder; its texts are categories."""
+    """Return the corruptions of one results folder as a frame; text columns are categorical."""
     return part_frame(opened, Part.CORRUPTION, list(CORRUPTION_COLUMNS), {})
 
 
 class CorruptionFigures(Sequence[CorruptionFigure]):
-    """The rows of a frame of one results folder as figures, made when they are looked at.
+    """The rows of one results folder's frame as :class:`CorruptionFigure`, created on first access.
 
     Attributes:
         frame: The rows, with a column for each attribute of a figure.
@@ -144,7 +144,7 @@ class CorruptionFigures(Sequence[CorruptionFigure]):
 
 
 def figures_of(frame: pd.DataFrame) -> CorruptionFigures:
-    """Return each row of a frame of one results folder as a figure; null is None."""
+    """Return the rows of one results folder's frame as figures; null becomes None."""
     return CorruptionFigures(frame)
 
 
@@ -183,7 +183,7 @@ def robustness_rows(figures: Sequence[CorruptionFigure]) -> list[RobustnessRow]:
 
 
 def robustness_notes(figures: Sequence[CorruptionFigure]) -> list[str]:
-    """Return the conditions that each model lacks: a corruption's mean over the others is withheld."""
+    """Return notes on the missing conditions of each model; a mean over the rest would be misleading."""
     frame = _frame_of(figures)
     conditions = frame[(frame.metric == ERROR) & frame.severity.notna()]
     number = group_numbers(conditions, ["title", "seed", "protocol"])
@@ -200,11 +200,11 @@ def robustness_notes(figures: Sequence[CorruptionFigure]) -> list[str]:
         more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
         notes.append(
             f"{which}: {len(missing)} of {sizes[group]} conditions of {first.way} are missing: "
-            f"{', '.join(missing[:MOST_NAMED])}{more}. Means over the others are withheld."
+            f"{', '.join(missing[:MOST_NAMED])}{more}. Means over the rest are withheld."
         )
     return notes
 
 
 def to_record(figure: CorruptionFigure) -> dict[str, Any]:
-    """Return a figure as plain values, without its title and what its protocol tells as well."""
+    """Return a figure as plain values, without title and method."""
     return {name: value for name, value in asdict(figure).items() if name not in {"title", "method"}}

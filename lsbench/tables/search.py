@@ -1,4 +1,4 @@
-"""The trials of a search as a table: those of a variant together, the best first."""
+"""The trials of a search as a table, grouped by variant, best first."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from lsbench.store.trials import history, read_epochs, read_search, read_trials
 from lsbench.tables.cells import Cell, Column, Row
 
 EPOCHS = Quantity("epochs", "count", None, "epochs", digits=0)
-#: Order within a variant: trained to the end, then stopped, then the rest.
+#: Order within a variant: completed trials, then stopped ones, then the rest.
 RANK = {"ok": 0, "stopped": 1}
 
 
 def trial_table(
     folder: ResultsFolder, manifest: dict[str, Any]
 ) -> tuple[list[Column], list[Row], list[str]] | None:
-    """Return columns, rows and notes of a results folder's search, or None if it holds none."""
+    """Return columns, rows and notes of a results folder's search, or None without a search."""
     search = manifest.get("search")
     content = read_search(folder)
     if search is None or content is None:
@@ -72,7 +72,7 @@ def _drawn(folder: ResultsFolder, number: int) -> dict[str, Any]:
 
 
 def _order(trial: dict[str, Any], sign: float) -> tuple[Any, ...]:
-    """Return the place of a trial within its variant: the longest trained first, the best of them first."""
+    """Return the sort key of a trial within its variant: longest trained first, then best first."""
     value = math.inf if trial["last"] is None else sign * trial["last"]
     return RANK.get(trial["state"], 2), -trial["epochs"] if trial["state"] != "ok" else 0, value
 
@@ -99,7 +99,7 @@ def _number(value: float | None) -> Cell:
 
 
 def _cell(value: Any) -> Cell:
-    """Return a setting: a number as it was written, anything else as text."""
+    """Return the cell of a setting, a number or text."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return Cell(Estimate(float(value), None, None, 1), text=f"{value:g}")
     return Cell(None, text=str(value))
@@ -110,17 +110,17 @@ def _notes(search: dict[str, Any], trials: list[dict[str, Any]], variants: list[
     used = sum(trial["epochs"] for trial in trials)
     algorithm = search["algorithm"]["name"]
     notes = [
-        f"Search with {algorithm}: {search['trials']} trials of at most {search['epochs']} epochs a variant; "
-        f"{used} of the full grid's {grid} epochs were trained ({100 * used / grid:.0f} %)."
+        f"Search with {algorithm}: {search['trials']} trials per variant, at most {search['epochs']} epochs "
+        f"each; {used} of the full grid's {grid} epochs were trained ({100 * used / grid:.0f} %)."
     ]
     trained = {trial["variant"] for trial in trials if trial["state"] == "ok"}
     lacking = [name for name in variants if name not in trained]
     if lacking:
-        notes.append(f"No trial trained to its end yet: {', '.join(lacking)}.")
+        notes.append(f"No completed trial yet: {', '.join(lacking)}.")
     if algorithm == "pbt":
-        notes.append("Trials of pbt take over each other's weights: none is a training at fixed settings.")
+        notes.append("Trials of pbt copy each other's weights, so none is a training with fixed settings.")
     notes.append(
-        f"The best of many trials looks better than it is: judge the tuned suite by its own metrics, not by "
-        f"{search['metric']} here."
+        f"The best of many trials is an optimistic estimate: judge the tuned suite by its own metrics, not "
+        f"by {search['metric']} here."
     )
     return notes

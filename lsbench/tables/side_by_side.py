@@ -1,4 +1,4 @@
-"""Two sets of results beside each other: two suites, two folders, or one suite under two commits."""
+"""Compare two sets of results: two suites, two folders, or one suite under two commits."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _COMMIT = re.compile(r"[0-9a-f]{4,40}")
 
 @dataclass(frozen=True)
 class ComparedResults:
-    """One side: what was asked for, and the results that it is.
+    """One side of a comparison: the name as typed, and its results.
 
     Attributes:
-        commit: Only jobs that ran under a commit that starts so; empty for all.
+        commit: Only jobs of commits that start with this; empty for all.
     """
 
     name: str
@@ -38,7 +38,7 @@ class ComparedResults:
         """Return its long table.
 
         Raises:
-            NothingMeasuredError: If no job of it has measured anything.
+            NothingMeasuredError: If no job has measured anything.
         """
         table = load_table(self.folders)
         table = table[table.value.notna()]
@@ -46,17 +46,17 @@ class ComparedResults:
             table = table[[_commit(text).startswith(self.commit) for text in table.provenance]]
         if table.empty:
             at = f" at commit {self.commit}" if self.commit else ""
-            raise NothingMeasuredError(f"{self.name}: nothing was measured there{at}")
+            raise NothingMeasuredError(f"{self.name}: nothing was measured{at}")
         return table
 
 
 @dataclass(frozen=True)
 class Beside:
-    """A number of one row on both sides; None where a side has none.
+    """One number on both sides; None where a side lacks it.
 
     Attributes:
-        compared: The difference B - A with its chance, None where it cannot be known.
-        remark: Why the two cannot be compared, or not tested, if so.
+        compared: The difference B - A with its uncertainty; None if that is unknown.
+        remark: Why the two are not compared or not tested; empty if they are.
     """
 
     variant: str
@@ -70,15 +70,15 @@ class Beside:
 
 
 def find_source(asked: str, results: Path, preset: str | None = None) -> ComparedResults:
-    """Return the results that a name means: a folder, a suite, ``SUITE@COMMIT`` or a commit.
+    """Return the results of a folder, a suite, ``SUITE@COMMIT`` or a commit.
 
     Args:
-        asked: As typed.
-        results: The results folder in which suites and commits are looked for.
-        preset: Only this preset; by default ``default`` where there is one.
+        asked: The name as typed.
+        results: The results folder in which suites and commits are searched.
+        preset: Only this preset; by default ``default`` if there is one.
 
     Raises:
-        UsageError: If it is nothing of these.
+        UsageError: If the name is none of these.
     """
     path = Path(asked)
     if path.is_dir():
@@ -92,19 +92,19 @@ def find_source(asked: str, results: Path, preset: str | None = None) -> Compare
     suites = {folder.root.parent.name for folder in find_results(results.absolute())}
     listed = ", ".join(sorted(suites)) or "none"
     raise UsageError(
-        f"{asked}: no results folder, and no suite with results in {results}{suggest(name, suites)}; "
-        f"there are: {listed}. Also SUITE@COMMIT, or a commit of at least 4 digits"
+        f"{asked}: neither a results folder nor a suite with results in {results}{suggest(name, suites)}; "
+        f"suites: {listed}. SUITE@COMMIT and a commit of at least 4 digits work too"
     )
 
 
 def _below(root: Path, preset: str | None) -> tuple[ResultsFolder, ...]:
-    """Return the results at a folder, or one or two levels below it."""
+    """Return the results in a folder, or one or two levels below it."""
     if (root / "manifest.json").is_file():
         return (ResultsFolder(root),)
     patterns = ("*/manifest.json", "*/*/manifest.json")
     found = [ResultsFolder(path.parent) for pattern in patterns for path in sorted(root.glob(pattern))]
     if not found:
-        raise UsageError(f"{root}: expected a results folder with a manifest.json, found none at or below it")
+        raise UsageError(f"{root}: expected a manifest.json in this folder or below, found none")
     return _of_preset(tuple(found), preset)
 
 
@@ -113,10 +113,10 @@ def _of_preset(folders: tuple[ResultsFolder, ...], preset: str | None) -> tuple[
     wanted = preset or ("default" if "default" in names else None)
     if wanted is None and len(names) > 1:
         listed = ", ".join(sorted(names))
-        raise UsageError(f"{folders[0].root.parent}: has the presets {listed}; name one with --preset")
+        raise UsageError(f"{folders[0].root.parent}: has presets {listed}; choose one with --preset")
     kept = tuple(folder for folder in folders if wanted in (None, folder.root.name))
     if not kept:
-        raise UsageError(f"--preset {preset}: not among {', '.join(sorted(names)) or 'any results'}")
+        raise UsageError(f"--preset {preset}: no results; presets: {', '.join(sorted(names)) or 'none'}")
     return kept
 
 
@@ -125,7 +125,7 @@ def _commit(provenance: str) -> str:
 
 
 def compare_sources(a: ComparedResults, b: ComparedResults) -> list[Beside]:
-    """Return every number that either side has, with the difference where both have it in the same way.
+    """Return the numbers of either side, with the difference where both sides measured the same.
 
     Raises:
         NothingMeasuredError: If the sides have no row in common.
@@ -144,8 +144,8 @@ def compare_sources(a: ComparedResults, b: ComparedResults) -> list[Beside]:
             for rows in ([r for r in found if r.a is not None], [r for r in found if r.b is not None])
         ]
         raise NothingMeasuredError(
-            f"{a.name} and {b.name} have no number in common, of the same variant, metric, data set and "
-            f"protocol: one has {names[0]}, the other {names[1]}"
+            f"{a.name} and {b.name} share no number of the same variant, metric, data set and protocol: "
+            f"A has {names[0]}, B has {names[1]}"
         )
     tested = iter(judged([row.compared for row in found if row.compared is not None]))
     found = [row if row.compared is None else replace(row, compared=next(tested)) for row in found]
@@ -153,7 +153,7 @@ def compare_sources(a: ComparedResults, b: ComparedResults) -> list[Beside]:
 
 
 def _noted(tables: Iterable[pd.DataFrame]) -> dict[str, str]:
-    """Return the metrics that jobs note on their way, each with their kind: they are shown and not tested."""
+    """Return metric -> job kind of the metrics that are by-products of jobs: shown, but not tested."""
     kinds = {(str(m), str(k)) for table in tables for m, k in zip(table.metric, table.kind, strict=True)}
     return {metric: kind for metric, kind in kinds if (found := job_kind(kind)) and not found.is_result}
 
@@ -161,7 +161,7 @@ def _noted(tables: Iterable[pd.DataFrame]) -> dict[str, str]:
 def _read(source: ComparedResults, table: pd.DataFrame) -> Sides:
     places = {(folder.root.parent.name, folder.root.name): folder for folder in source.folders}
     suites = {place[0] for place in places}
-    if len(suites) > 1:  # several suites may have variants of the same name
+    if len(suites) > 1:  # variants of two suites may have the same name
         table = table.assign(variant=table.suite + "/" + table.variant)
     return read_sides(table, places, dict.fromkeys(table.metric.dropna()))
 
@@ -178,11 +178,11 @@ def _beside(
     if a is None or b is None:
         return replace(row, remark=f"only {'A' if b is None else 'B'}")
     if quantity(metric).depends_on_machine:
-        return replace(row, remark="timings of two runs are no pairs; `lsbench gate` times both in turns")
+        return replace(row, remark="timings of two runs are not paired; use `lsbench gate`")
     if quantity(metric).is_counted:
         return replace(row, remark="equal" if row.a == row.b else "counted: differs")
     if metric in noted:
-        remark = "equal" if row.a == row.b else f"a note of job kind {noted[metric]}: not tested"
+        remark = "equal" if row.a == row.b else f"by-product of job kind {noted[metric]}: not tested"
         return replace(row, remark=remark)
     difference, reason = measure(b, a)
     if difference is None:
@@ -198,7 +198,7 @@ def _mean(side: Side | None) -> float | None:
 
 
 def _with_other_protocol(row: Beside, rows: Sequence[Beside]) -> Beside:
-    """Say of a number that one side has whether the other has it in another way, which is no comparison."""
+    """Return the row with a remark if the other side measured its number under another protocol."""
     if row.a is not None and row.b is not None:
         return row
     others = [
@@ -210,4 +210,4 @@ def _with_other_protocol(row: Beside, rows: Sequence[Beside]) -> Beside:
     if not others:
         return row
     way = f"{others[0].dataset}|{others[0].protocol}" if others[0].dataset else others[0].protocol
-    return replace(row, remark=f"{row.remark}; the other side has it as {way}: never compared")
+    return replace(row, remark=f"{row.remark}; the other side has {way}: not comparable")

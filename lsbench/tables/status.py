@@ -1,4 +1,4 @@
-"""How far the suites of a results folder are."""
+"""The progress of the suites in a results folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STATES = ("ok", "stopped", "failed", "missing")
 
 
 class Epochs(NamedTuple):
-    """How far a training is: epochs finished, and how many it shall have (None if it does not say)."""
+    """The progress of a training: finished epochs, and planned epochs (None if unknown)."""
 
     done: int
     of: int | None
@@ -25,13 +25,13 @@ class Epochs(NamedTuple):
 
 @dataclass(frozen=True)
 class SuiteStatus:
-    """How far one suite and preset is.
+    """The progress of one suite and preset.
 
     Attributes:
         counts: Job kind -> state (``ok``, ``stopped``, ``failed``, ``missing``) -> number of jobs.
-        errors: The last error of each failed job, by label.
-        is_running: Whether a driver holds the folder now.
-        trainings: How far each training is that has begun and has not ended well, by label.
+        errors: Label -> last error, for failed jobs.
+        is_running: True while a driver holds the folder.
+        trainings: Label -> progress, for trainings that have started and are not done.
     """
 
     suite: str
@@ -47,7 +47,7 @@ class SuiteStatus:
 
 
 def read_status(folder: ResultsFolder) -> SuiteStatus | None:
-    """Return how far a folder is, or None if it has no manifest."""
+    """Return the progress of a results folder, or None if it has no manifest."""
     manifest = folder.manifest()
     if manifest is None:
         return None
@@ -71,7 +71,7 @@ def read_status(folder: ResultsFolder) -> SuiteStatus | None:
 
 
 def _begun(folder: ResultsFolder) -> set[str]:
-    """Return the ids of the jobs that have a folder; asking for each of thousands would take long."""
+    """Return the ids of the jobs that have a folder, with one listing, since there may be thousands."""
     try:
         return set(os.listdir(folder.root / "jobs"))
     except OSError:
@@ -79,18 +79,18 @@ def _begun(folder: ResultsFolder) -> set[str]:
 
 
 def _epochs(folder: ResultsFolder, job_id: str) -> Epochs | None:
-    """Return how far a training is, or None if it has finished no epoch or is none."""
+    """Return the progress of a training, or None without a finished epoch or for another kind of job."""
     try:
         history = read_json(folder.job_folder(job_id) / HISTORY)
     except (OSError, StoreError):
-        return None  # a status is shown whatever a job has left behind
+        return None  # a damaged file must not break the status
     if not history or not history.get("epochs"):
         return None
     return Epochs(len(history["epochs"]), history.get("of_epochs"))
 
 
 def status_lines(found: SuiteStatus) -> Iterator[str]:
-    """Yield a suite's status for people: its state, the jobs by kind, unfinished trainings, errors."""
+    """Yield a suite's status as lines of text: state, jobs by kind, unfinished trainings, errors."""
     yield f"{found.suite} ({found.preset}): {_state(found)}"
     for kind, counter in found.counts.items():
         numbers = ", ".join(f"{counter[name]} {name}" for name in STATES if counter[name])

@@ -1,6 +1,6 @@
-"""One row per variant: what a reader of an ablation wants to see, with holes shown as holes.
+"""The summary of a suite: one row per variant, with holes shown as holes.
 
-Where a suite carries published numbers, they stand in columns of their own beside ours.
+Published numbers of a suite have columns of their own beside ours.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MACHINES = "Timings come from different machines"
 
 @dataclass(frozen=True)
 class Summary:
-    """The table of one suite and preset, with what a reader must know beside it."""
+    """The table of one suite and preset, with its notes and the data of all further sections."""
 
     suite: str
     preset: str
@@ -48,24 +48,24 @@ class Summary:
     curves: list[Curve] = field(default_factory=list)
     corruptions: Sequence[CorruptionFigure] = field(default_factory=list)
     nights: list[NightCurve] = field(default_factory=list)
-    #: What a row is.
+    #: Name of a row in the header.
     row_kind: str = "variant"
-    #: Where the numbers lie, for reports that show where each comes from.
+    #: The results folder, for reports that trace each number to its job.
     folder: ResultsFolder | None = field(default=None, compare=False, repr=False)
     comparisons: list[Comparison] = field(default_factory=list)
     analyses: list[AnalysisFigure] = field(default_factory=list)
-    #: Whether tables for people show the further measurements, not headlines alone.
+    #: True to show the further measurements in console, Markdown and LaTeX tables.
     shows_further: bool = False
-    #: Those of the notes that whoever reads numbers without notes must be told.
+    #: The notes that also go to stderr when a format has no notes.
     warnings: list[str] = field(default_factory=list)
 
     @property
     def further_notes(self) -> list[str]:
-        """How the further measurements among its columns were made."""
+        """Notes with the protocols of the further measurements."""
         return _ways([column for column in self.columns if column.panel == FURTHER], is_short=True)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the summary as a pandas frame in SI units, with interval and seeds beside each value."""
+        """Return the summary as a frame in SI units, with interval and seed count beside each value."""
         frame = pd.DataFrame([_flat(row, self.columns) for row in self.rows])
         if any(row.is_published_only for row in self.rows):
             frame.insert(3, "is_published_only", [row.is_published_only for row in self.rows])
@@ -184,17 +184,17 @@ def _notes(
 ) -> list[str]:
     notes = []
     if "smoke" in manifest["tags"]:
-        notes.append("Smoke test: these numbers only prove that the machinery works.")
+        notes.append("Smoke test: these numbers only show that everything runs.")
     if "+" in manifest["preset"]:
         notes.append(f"Run with overrides ({manifest['preset']}): not comparable with other tables.")
     notes += _ways([column for column in columns if column.panel != FURTHER])
     if any(cell.hole == "withheld" for row in rows for cell in row.cells.values()):
         notes.append(
-            "withheld: a part of the corruptions or the reference's errors are missing, and a mean over the "
-            "rest would be another number."
+            "withheld: some corruptions or reference errors are missing, and a mean over the rest would not "
+            "be comparable."
         )
     if any(cell.hole == "inconclusive" for row in rows for cell in row.cells.values()):
-        notes.append("inconclusive: others used the machine during too many samples for a number.")
+        notes.append("inconclusive: other processes disturbed too many of the samples.")
     for shown in dict.fromkeys(column.quantity for column in columns):
         if shown.note is not None:
             settings = table[(table.metric == shown.name).fillna(False)].setting.dropna()
@@ -209,17 +209,17 @@ def _notes(
 
 
 def _undeclared(columns: list[Column]) -> list[str]:
-    """Say which numbers have no unit, since neither a plug-in nor a record names one."""
+    """Return a warning for each metric whose unit neither a plug-in nor a record declares."""
     names = [c.quantity.name for c in columns if not c.quantity.unit and not is_declared(c.quantity.name)]
-    return [f"{name}: nobody declares its unit, so it is shown as stored." for name in dict.fromkeys(names)]
+    return [f"{name}: no unit declared, shown as stored." for name in dict.fromkeys(names)]
 
 
 def _ways(columns: list[Column], *, is_short: bool = False) -> list[str]:
-    """Say how each column was measured; those of images that were measured in the same way share a line.
+    """Return notes with the protocol of each column; columns with images and equal protocols share a line.
 
     Args:
-        columns: All or some columns of a summary.
-        is_short: Whether others share lines, too.
+        columns: Columns of a summary.
+        is_short: True to let all columns with equal protocols share a line.
     """
     shown = [column for column in columns if column.protocol and not column.is_delta]
     titles: dict[tuple[str, str], list[str]] = {}
@@ -230,14 +230,14 @@ def _ways(columns: list[Column], *, is_short: bool = False) -> list[str]:
     notes = [f"{', '.join(names)}: {way}." for (way, _), names in titles.items()]
     if any(column.remark == ALL_CLASSES for column in shown):
         notes.append(
-            f"{ALL_CLASSES.strip(', ')}: the answer is taken among all classes of the model, in the column "
-            "before among those of the data set alone."
+            f"{ALL_CLASSES.strip(', ')}: predictions are among all classes of the model; the column before "
+            "allows only those of the test set."
         )
     return notes
 
 
 def _machines(rows: pd.DataFrame) -> list[str]:
-    """Say on what timings were measured, and warn if they come from more than one machine."""
+    """Return notes on the machines of timings, with a warning if there is more than one."""
     found: dict[str, None] = {}
     for text in rows.provenance.dropna().unique():
         where = json.loads(text)
@@ -246,5 +246,5 @@ def _machines(rows: pd.DataFrame) -> list[str]:
             f"{device} ({where.get('host')}), torch {where.get('torch')}, lsbench {where.get('lsbench')}"
         ] = None
     if len(found) > 1:
-        return [f"{MACHINES}, do not compare them: {'; '.join(found)}."]
+        return [f"{MACHINES}; do not compare them: {'; '.join(found)}."]
     return [f"Timed on {name}." for name in found]

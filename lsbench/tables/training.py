@@ -1,4 +1,4 @@
-"""What a reader wants to see of how trainings went: one row per variant, and what went not so well."""
+"""Learning curves for reports: one row per variant, and notes on slow data loading and divergence."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from lsbench.tables.curves import Curve
 #: Metrics whose curves are shown, in this order.
 SHOWN = ("val_top1", "ema_val_top1", "train_loss")
 WAITING = "data_wait_frac"
-#: A loader that keeps the device waiting for a larger share of the time is worth a note.
+#: A device that waits for data during a larger share of the time gets a note.
 MOST_WAITING = 0.1
 
 
 @dataclass(frozen=True)
 class TrainingRow:
-    """How the trainings of one variant went under one protocol.
+    """The trainings of one variant under one protocol.
 
     Attributes:
-        title: What reports call it; with the protocol where the variant was trained in several ways.
+        title: Title of the variant, with the protocol where it was trained under several.
         seeds: Number of trainings.
-        curves: Metric -> its mean over the seeds.
-        waiting: Share of the time that the device waited for data, mean over epochs and seeds; None where
-            it was not measured.
+        curves: Metric -> mean curve over the seeds.
+        waiting: Share of time that the device waited for data, averaged over epochs and seeds; None if not
+            measured.
     """
 
     title: str
@@ -34,7 +34,7 @@ class TrainingRow:
 
 
 def training_rows(curves: Sequence[Curve]) -> list[TrainingRow]:
-    """Return one row per variant and protocol that has more than one epoch of a shown metric."""
+    """Return one row per variant and protocol, if it has several epochs of a shown metric."""
     found: dict[tuple[str, str], list[Curve]] = {}
     for curve in curves:
         found.setdefault((curve.variant, curve.protocol), []).append(curve)
@@ -52,7 +52,7 @@ def training_rows(curves: Sequence[Curve]) -> list[TrainingRow]:
 
 
 def _mean(curves: Sequence[Curve], metric: str) -> Curve | None:
-    """Return the mean over the seeds, of those epochs that all of them have."""
+    """Return the mean over the seeds, on their common epochs."""
     own = [curve for curve in curves if curve.metric == metric]
     if not own:
         return None
@@ -63,7 +63,7 @@ def _mean(curves: Sequence[Curve], metric: str) -> Curve | None:
 
 
 def training_notes(curves: Sequence[Curve]) -> list[str]:
-    """Return what a reader must know: loaders that starved their device, and lowered learning rates."""
+    """Return notes on devices that waited for data, and on learning rates lowered after a divergence."""
     notes = []
     waiting: dict[str, list[Curve]] = {}
     lowered: dict[tuple[str, int | None], float] = {}
@@ -79,12 +79,12 @@ def training_notes(curves: Sequence[Curve]) -> list[str]:
             worst, epoch = max(pair for curve in own for pair in zip(curve.values, curve.epochs, strict=True))
             notes.append(
                 f"{title}: the device waited for data {100 * share:.0f} % of the time, {100 * worst:.0f} % "
-                f"in epoch {epoch}: give it more data_workers, which change no result."
+                f"in epoch {epoch}; raise data_workers, which does not change results."
             )
     for (title, seed), scale in lowered.items():
         which = title if seed is None else f"{title}, seed {seed}"
         notes.append(
-            f"{which}: the loss diverged; from the last good checkpoint on it was trained at {scale:g} of "
-            "the recipe's learning rate."
+            f"{which}: the loss diverged; training continued from the last good checkpoint, at {scale:g} "
+            "times the recipe's learning rate."
         )
     return notes

@@ -1,4 +1,4 @@
-"""Show a part of a summary, in another order or turned around: a view makes one summary of another."""
+"""Select, sort or pivot a summary: a view turns one summary into another."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from lsbench.tables.summary import Summary
 
 @dataclass(frozen=True)
 class View:
-    """What a reader wants to see of summaries.
+    """The options that select and order the rows and columns of summaries.
 
     Attributes:
-        rows: Globs of variants, by name or title; none: all.
-        columns: Globs of columns, by key or title, in the order in which they are wanted; none: all, and the
-            sections that follow the table.
-        sort_by: Key or title of the column to sort by, or ``"variant"``; None: as the suite has them.
-        is_descending: Direction of the sort; None: the best value first.
-        only_changed: Whether to leave out rows that are not told apart from the baseline by any column shown.
-        precision: Decimals of every number; None: those of its quantity.
-        is_pivoted: Whether variants are the columns, and what was measured the rows.
-        all_columns: Whether tables for people show the further measurements too.
+        rows: Globs of variants, by name or title; empty for all.
+        columns: Globs of columns, by key or title, in the order of display; empty for all columns and the
+            sections below the table.
+        sort_by: Key or title of the column to sort by, or ``"variant"``; None keeps the suite's order.
+        is_descending: Direction of the sort; None puts the best value first.
+        only_changed: True to leave out rows that no shown column tells apart from the baseline.
+        precision: Decimals of every number; None for those of its quantity.
+        is_pivoted: True to show variants as columns and measurements as rows.
+        all_columns: True to include the further measurements in console, Markdown and LaTeX tables.
     """
 
     rows: tuple[str, ...] = ()
@@ -41,10 +41,10 @@ class View:
 
 
 def apply_views(summaries: Sequence[Summary], view: View) -> list[Summary]:
-    """Return what a view shows of several summaries; those of which nothing is left are left out.
+    """Return the view of several summaries, without those that become empty.
 
     Raises:
-        UsageError: If the view names a row or a column that no summary has, or leaves nothing of any.
+        UsageError: If the view names a row or column that no summary has, or if all summaries become empty.
     """
     _check("--rows", view.rows, [_row_names(row) for found in summaries for row in found.rows])
     columns = [_column_names(column) for found in summaries for column in found.columns]
@@ -54,14 +54,12 @@ def apply_views(summaries: Sequence[Summary], view: View) -> list[Summary]:
     shown = [apply_view(summary, view) for summary in summaries]
     left = [summary for summary in shown if summary.rows and summary.columns]
     if not left and any(summary.rows and summary.columns for summary in summaries):
-        raise UsageError(
-            "no row is left to show: no variant is in all of what --rows and --only-changed ask for"
-        )
+        raise UsageError("no row is left to show: no variant matches both --rows and --only-changed")
     return left
 
 
 def apply_view(summary: Summary, view: View) -> Summary:
-    """Return what a view shows of one summary."""
+    """Return the view of one summary."""
     found = replace(summary, shows_further=view.all_columns or bool(view.columns))
     if view.rows:
         found = _with_rows(found, [row for row in found.rows if _matches(_row_names(row), view.rows)])
@@ -87,7 +85,7 @@ def _column_names(column: Column) -> tuple[str, ...]:
 
 
 def _matches(names: Iterable[str], globs: Iterable[str]) -> bool:
-    """Return whether a name is one of `globs`, or like one; case does not matter."""
+    """Return True if a name equals or matches one of `globs`, ignoring case."""
     wanted = [glob.casefold() for glob in globs]
     return any(name.casefold() in wanted or _is_like(name, wanted) for name in names)
 
@@ -102,11 +100,11 @@ def _check(flag: str, globs: Iterable[str], named: Sequence[tuple[str, ...]]) ->
         if not any(_matches(names, [glob]) for names in named):
             every = {name.casefold(): name for names in named for name in names}
             near = suggest(glob.casefold(), every)
-            raise UsageError(f"{flag} {glob}: there is none{near or '; there are: ' + ', '.join(known)}")
+            raise UsageError(f"{flag} {glob}: no match{near or '; known: ' + ', '.join(known)}")
 
 
 def _with_rows(summary: Summary, rows: list[Row]) -> Summary:
-    """Return the summary with some of its rows, and what else it shows of their variants."""
+    """Return the summary with some of its rows, and the sections of those variants only."""
     names = {row.variant for row in rows}
     return replace(
         summary,
@@ -120,13 +118,13 @@ def _with_rows(summary: Summary, rows: list[Row]) -> Summary:
 
 
 def _chosen(columns: Sequence[Column], globs: Sequence[str]) -> list[Column]:
-    """Return the columns that match, in the order of the globs."""
+    """Return the matching columns in the order of the globs."""
     found = {c.key: c for glob in globs for c in columns if _matches(_column_names(c), [glob])}
     return list(found.values())
 
 
 def _sorted(summary: Summary, name: str, is_descending: bool | None) -> list[Row]:
-    """Return the rows by one column, those without a value last and in their old order."""
+    """Return the rows sorted by one column; rows without a value come last, in their old order."""
     if name == "variant":
         return sorted(summary.rows, key=lambda row: row.title.casefold(), reverse=bool(is_descending))
     column = next((c for c in summary.columns if _matches(_column_names(c), [name])), None)
@@ -142,12 +140,12 @@ def _sorted(summary: Summary, name: str, is_descending: bool | None) -> list[Row
 def _changed(summary: Summary) -> Summary:
     kept = [row for row in summary.rows if row.is_baseline or _is_changed(row, summary)]
     left = [row.title for row in summary.rows if row not in kept]
-    note = f"Left out, as not told apart from the baseline: {', '.join(left) or 'none'}."
+    note = f"Left out, not told apart from the baseline: {', '.join(left) or 'none'}."
     return replace(_with_rows(summary, kept), notes=[*summary.notes, note])
 
 
 def _is_changed(row: Row, summary: Summary) -> bool:
-    """Return whether a row is told apart from the baseline: by the comparisons, else by an interval."""
+    """Return True if a comparison, or else an interval, tells a row apart from the baseline."""
     compared = {(one.metric, one.dataset): one for one in summary.comparisons if one.variant == row.variant}
 
     def is_apart(delta: Column) -> bool:

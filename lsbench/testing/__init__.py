@@ -1,7 +1,7 @@
-"""The promises of each kind of plug-in, as tests that the authors of other packages run on theirs.
+"""Contract tests for each kind of plug-in, which authors of other packages run on their own plug-ins.
 
     pytest --pyargs lsbench.testing --mixer acme_mixer --metric brier
 
-or, where pytest knows nothing of lsbench, ``python -m lsbench.testing --mixer acme_mixer``. Every kind has an
-option; given several times, several plug-ins are tested. pytest is needed for this alone.
+or, if pytest has not loaded lsbench's options, ``python -m lsbench.testing --mixer acme_mixer``. Every kind
+has an option, which may be repeated to test several plug-ins. Only these tests need pytest.
 """

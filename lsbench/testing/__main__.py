@@ -1,4 +1,4 @@
-"""Run the tests on plug-ins: ``python -m lsbench.testing --mixer acme_mixer``."""
+"""Run the contract tests on plug-ins: ``python -m lsbench.testing --mixer acme_mixer``."""
 
 from __future__ import annotations
 

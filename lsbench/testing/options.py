@@ -1,6 +1,6 @@
-"""The options of pytest that choose which plug-ins are tested: ``--mixer NAME`` and one for each other kind.
+"""pytest options that select the plug-ins under test: ``--mixer NAME`` and one for each other kind.
 
-pytest loads this file whenever lsbench is installed, so it imports nothing of lsbench at the top.
+pytest loads this file whenever lsbench is installed, so it must not import lsbench at the top.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lsbench.core.registry import Registry
 
 HERE = Path(__file__).resolve().parent
-#: Option -> what follows it, for the help.
+#: Option -> object of "test ..." in the help.
 KINDS = {
     "mixer": "a token mixer",
     "family": "a model family",
@@ -30,13 +30,13 @@ KINDS = {
     "report": "a report format",
     "corruption": "a corruption",
 }
-#: The file of the tests that every kind has to pass.
+#: The file of the tests for all kinds.
 EVERY_KIND = "test_every_kind.py"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add an option for each kind of plug-in, and one for settings of what is tested."""
-    group = parser.getgroup("lsbench", "plug-ins of lsbench to be tested with --pyargs lsbench.testing")
+    """Add an option for each kind of plug-in, and one for the settings of the plug-in under test."""
+    group = parser.getgroup("lsbench", "lsbench plug-ins to test with --pyargs lsbench.testing")
     for kind, words in KINDS.items():
         group.addoption(
             f"--{kind}",
@@ -51,18 +51,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="{}",
         dest="lsbench_settings",
         metavar="JSON",
-        help="settings of the tested data set or job, where its defaults do not do",
+        help="settings of the data set or job under test, instead of its defaults",
     )
 
 
 def chosen(config: pytest.Config, kind: str) -> list[str]:
-    """Return the names that an option was given."""
+    """Return the names given to an option."""
     names: list[str] = config.getoption(f"lsbench_{kind}", [])
     return names
 
 
 def registry_of(kind: str) -> Registry:
-    """Return the plug-ins of the kind that an option names."""
+    """Return the registry of the kind that an option names."""
     from lsbench import corruptions
     from lsbench.core import registry
 
@@ -83,7 +83,7 @@ def registry_of(kind: str) -> Registry:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out the tests of kinds of which no plug-in was chosen."""
+    """Skip the test files of kinds without a selected plug-in."""
     if collection_path.parent != HERE or not collection_path.name.startswith("test_"):
         return None
     kinds = [kind for kind in KINDS if chosen(config, kind)]
@@ -93,7 +93,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test of this folder once for each plug-in that was chosen."""
+    """Run each test of this folder once for each selected plug-in."""
     file = Path(str(metafunc.module.__file__)).resolve()
     if file.parent != HERE:
         return
@@ -112,6 +112,6 @@ def _all_chosen(config: pytest.Config) -> Iterator[tuple[str, list[str]]]:
 
 @pytest.fixture(scope="session")
 def lsbench_settings(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Return the settings that ``--settings`` gives."""
+    """Return the settings given by ``--settings``."""
     found: dict[str, Any] = json.loads(request.config.getoption("lsbench_settings"))
     return found

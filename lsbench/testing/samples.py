@@ -1,4 +1,4 @@
-"""What plug-ins are tried on: a tiny suite, the context of a job, and a store with results and holes."""
+"""Test data for plug-ins: a tiny suite, the context of a job, and a store with results and holes."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def create_graph(folder: Path, jobs: list[Any], *, limit: int | None = None, **m
     """Return the jobs of a tiny suite.
 
     Args:
-        folder: Where the suite file is written.
-        jobs: As in a suite file.
-        limit: As of ``lsbench run``.
+        folder: Folder for the suite file.
+        jobs: The key `jobs` of the suite file.
+        limit: The option ``--limit`` of ``lsbench run``.
         more: Further keys of the suite file.
     """
     content = {
@@ -44,7 +44,7 @@ def create_graph(folder: Path, jobs: list[Any], *, limit: int | None = None, **m
 
 
 def context_of(job: Job, folder: Path, *, events: list[dict[str, Any]] | None = None) -> JobContext:
-    """Return what a job that needs no other is given; its events are appended to `events`."""
+    """Return the context of a job without needs; its events are appended to `events`."""
     seen: list[dict[str, Any]] = [] if events is None else events
     spec = JOBS.load(job.kind).spec.model_validate(job.spec)
     return JobContext(job=job, spec=spec, folder=folder, needs={}, device="cpu", emit=seen.append)
@@ -54,9 +54,9 @@ def create_summary(folder: Path, top1: Mapping[str, float | None], *, label: str
     """Return the summary of a suite whose variants were evaluated.
 
     Args:
-        folder: Where the store is written.
-        top1: Variant -> accuracy; None: its job failed. The last variant, ``gone``, has not run.
-        label: What reports call the first variant.
+        folder: Folder for the store.
+        top1: Variant -> accuracy, or None for a failed job. The last variant, ``gone``, has not run.
+        label: Label of the first variant in reports.
     """
     variants: list[dict[str, Any]] = [
         {"name": name, "mixer": "identity", "model_args": {"drop_path_rate": number / 100}}

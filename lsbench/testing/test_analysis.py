@@ -1,4 +1,4 @@
-"""What every analysis promises: the same finite numbers again, a picture, and a model left as it was."""
+"""Contract of every analysis: reproducible finite numbers, a picture, and an unchanged model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every corruption promises: another image of the same shape, drawn from the given randomness alone."""
+"""Contract of every corruption: a changed image of equal shape, random only through the given generator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every data set promises: a quick fingerprint, sorted classes, readable images, and disjoint splits."""
+"""Contract of every data set: a quick fingerprint, sorted classes, readable images, and disjoint splits."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Case = tuple[DatasetPlugin, Any, Path]
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Generated images are written into a folder of the test."""
+    """Write generated images into a folder of the test."""
     monkeypatch.setenv("LSBENCH_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture
 def case(name: str, tmp_path: Path, lsbench_settings: dict[str, Any]) -> Case:
-    """A plug-in, a spec of it that is quick to prepare, and the data root."""
+    """A plug-in, a spec that is quick to prepare, and the data root."""
     plugin: DatasetPlugin = DATASETS.load(name)
     small = {field: n for field, n in SMALL.items() if field in plugin.spec.model_fields}
     return plugin, plugin.spec.model_validate({"name": name, **small, **lsbench_settings}), tmp_path / "data"
@@ -62,7 +62,7 @@ def test_its_folders_are_sorted_classes_with_readable_images(case: Case) -> None
     assert list(folders.wnids) == sorted(set(folders.wnids))
     assert folders.num_classes == plugin.num_classes(spec, data_root)
     assert plugin.prepare(spec, data_root) == folders
-    # A set that models are only tested on may know fewer classes than they.
+    # A pure test set may have fewer classes than the models tested on it.
     assert folders.splits
     rows = range(folders.num_classes) if folders.subset is None else folders.subset
     assert list(rows) == sorted(set(rows))

@@ -1,4 +1,4 @@
-"""What every plug-in promises, whatever its kind."""
+"""Contract of every plug-in, for all kinds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from lsbench.testing.options import registry_of
 
 HEAVY = ("torch", "torchvision", "timm", "ray")
-#: Kinds that have to declare what they measure.
+#: Kinds that must declare their quantities.
 MEASURING = ("metric", "probe", "analysis")
 
 Plugins = tuple[str, list[str]]

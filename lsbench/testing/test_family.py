@@ -1,4 +1,4 @@
-"""What every model family promises: its models are known by name, and each takes any token mixer."""
+"""Contract of every model family: its models are known by name, and each takes any token mixer."""
 
 from __future__ import annotations
 

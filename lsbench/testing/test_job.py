@@ -1,4 +1,4 @@
-"""What every job kind promises: strict settings, a cost, and records of what it declares."""
+"""Contract of every job kind: strict settings, a cost, and records of declared quantities."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TRAINING = {"train": {"epochs": 1, "batch_size": 20}}
 
 @pytest.fixture(autouse=True)
 def same_torch_afterwards() -> Iterator[None]:
-    """Put threads and determinism back, which jobs set for their whole process: here that of all tests."""
+    """Restore threads and determinism, which a job sets for its whole process, here that of all tests."""
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
@@ -40,7 +40,7 @@ def kind(name: str) -> JobKind:
 
 @pytest.fixture
 def settings(lsbench_settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings with which the job is run once."""
+    """The settings of the job under test."""
     return lsbench_settings
 
 

@@ -1,4 +1,4 @@
-"""What every logger promises: strict options, and a training shown in one run though it is taken up again."""
+"""Contract of every logger: strict options, and one run per training, even if the training is resumed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run(tmp_path: Path) -> RunInfo:
 
 @pytest.fixture
 def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a logger does, it does in a folder of the test; its own package may need more than this."""
+    """Let a logger write into a folder of the test; some packages need more than this."""
     monkeypatch.chdir(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""What every metric promises: a finite number of each image alone, and one over all of them."""
+"""Contract of every metric: one number per image, independent of the others, and a finite aggregate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every token mixer promises: it keeps the map's shape, learns, and treats images one by one."""
+"""Contract of every token mixer: it keeps the map's shape, learns, and treats images independently."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ sizes = pytest.mark.parametrize("size", SIZES, ids=str)
 
 
 def build(name: str) -> nn.Module:
-    """Return the mixer, its statistics away from 0 and 1, so that evaluation is no special case."""
+    """Return the mixer with batch norm statistics other than 0 and 1, to make evaluation mode matter."""
     torch.manual_seed(0)
     module = create_mixer(name, DIM)
     for layer in module.modules():
@@ -28,7 +28,7 @@ def build(name: str) -> nn.Module:
 
 
 def images(size: Size, batch: int = 3) -> Tensor:
-    """Return maps of random numbers, always the same ones."""
+    """Return random maps, the same for each call."""
     return torch.randn(batch, DIM, *size, generator=torch.Generator().manual_seed(1))
 
 

@@ -1,4 +1,4 @@
-"""What every model promises: known by name without being imported, built by timm, and trainable."""
+"""Contract of every model: known by name without an import, built by timm, and trainable."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lsbench.models.factory import create_model
 
 
 def build(name: str) -> tuple[nn.Module, int]:
-    """Return the model with seven classes, and the image size that it is made for."""
+    """Return the model with seven classes, and its native image size."""
     problem = unknown_model(name)
     assert problem is None, problem
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""What every probe promises: finite numbers that it declares, of a model that it leaves as it was."""
+"""Contract of every probe: finite numbers of declared quantities, and an unchanged model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lsbench.core.registry import PROBES
 from lsbench.models.factory import create_model
 from lsbench.testing.samples import context_of, create_graph
 
-#: As short as a timing can be.
+#: Settings for the shortest possible timing.
 SETTINGS = {"control": "lsnet_nano", "batch_size": 2, "min_s": 0, "max_s": 0.5, "max_disturbed": 0.99}
 
 

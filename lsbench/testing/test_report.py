@@ -1,4 +1,4 @@
-"""What every report format promises: each row and each number is there, and so is each hole."""
+"""Contract of every report format: it shows each row, each number and each hole."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Render = Callable[[Sequence[Summary]], str]
 
 @pytest.fixture
 def as_text(name: str) -> Callable[[Any], str]:
-    """How what a format gives is read: bytes by their ASCII letters."""
+    """Return a function that reads a report as text: bytes by their ASCII letters."""
     return lambda made: made if isinstance(made, str) else made.decode("ascii", "ignore")
 
 
 @pytest.fixture
 def render(name: str, as_text: Callable[[Any], str]) -> Render:
-    """Render summaries as text that can be searched."""
+    """Return a function that renders summaries as searchable text."""
     made = REPORTS.load(name)
     return lambda found: as_text(made(found))
 

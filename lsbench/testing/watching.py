@@ -1,4 +1,4 @@
-"""A watcher of runs that shows nothing."""
+"""A run watcher that shows nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lsbench.core.job import Job
 
 
 class Silent:
-    """Is told how a run goes, and keeps it to itself."""
+    """Receives the events of a run and ignores them."""
 
     def job_started(self, job: Job, event: dict[str, Any]) -> None:
         """A job has started."""

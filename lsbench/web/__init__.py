@@ -1,1 +1,1 @@
-"""What pages in a browser are made of: templates, style, scripts, and data that cannot break out of them."""
+"""The parts of HTML pages: templates, styles, scripts, and safely embedded data."""

@@ -1,4 +1,4 @@
-"""Put data, style and scripts into a page so that it is whole without a network, and text stays text."""
+"""Embed data, styles and scripts in a page that works offline, with text escaped."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 FOLDER = Path(__file__).resolve().parent
-#: Inside a script element these could end it, or begin a comment that hides its end.
+#: Inside a script element these could end it, or start a comment that hides its end.
 ESCAPES = {ord(mark): f"\\u{ord(mark):04x}" for mark in "<>&\u2028\u2029"}
 
 
 @cache
 def environment() -> Environment:
-    """Return the templates of the package; every value is escaped, and an unknown name is an error."""
+    """Return the environment of the package's templates; values are escaped, unknown names are errors."""
     loader = FileSystemLoader(FOLDER / "templates")
     return Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -30,13 +30,13 @@ def environment() -> Environment:
 
 @cache
 def static(*names: str) -> Markup:
-    """Return style or script files of the package, one after the other, to stand in a page as they are."""
+    """Return the joined style or script files of the package, to embed in a page unchanged."""
     texts = ((FOLDER / "static" / name).read_text(encoding="utf-8") for name in names)
     return Markup("\n".join(texts))  # noqa: S704 - files of the package
 
 
 def json_text(data: Any) -> Markup:
-    r"""Return data as JSON that may stand inside a script element.
+    r"""Return data as JSON that is safe inside a script element.
 
     >>> print(json_text("</script>"))
     "\u003c/script\u003e"
@@ -45,25 +45,25 @@ def json_text(data: Any) -> Markup:
         ValueError: If a number is not finite.
     """
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return Markup(text.translate(ESCAPES))  # noqa: S704 - no mark of HTML is left
+    return Markup(text.translate(ESCAPES))  # noqa: S704 - all HTML markup is escaped
 
 
 def packed(text: str) -> str:
-    """Return text compressed by gzip and written in base64; the same text is always packed the same."""
+    """Return text compressed with gzip and encoded in base64; the same text gives the same result."""
     return base64.b64encode(gzip.compress(text.encode(), 6, mtime=0)).decode("ascii")
 
 
 def script_hash(script: str) -> str:
-    """Return a script as a content security policy names it."""
+    """Return the hash of a script as a source of a content security policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode('ascii')}'"
 
 
 def content_policy(scripts: Sequence[str], *, connect: str = "'none'") -> str:
-    """Return a content security policy under which these scripts alone run and nothing else is loaded.
+    """Return a content security policy that allows only these scripts and loads nothing else.
 
     Args:
         scripts: The whole text of each script.
-        connect: Where scripts may ask for data.
+        connect: Source from which scripts may fetch data.
     """
     allowed = " ".join(map(script_hash, scripts)) or "'none'"
     return (

@@ -1,4 +1,4 @@
-"""A metric that nobody declares is found in every report format, with a warning about its missing unit."""
+"""An undeclared metric is found in every report format, with a warning about its missing unit."""
 
 import io
 import json
@@ -9,7 +9,7 @@ import pytest
 from lsbench.cli.main import run_command
 from lsbench.core.registry import REPORTS
 
-WARNING = "strangeness: nobody declares its unit"
+WARNING = "strangeness: no unit declared"
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_tables_for_people_name_it_and_show_it_when_asked(name, results, tmp_pat
 def test_a_metric_that_was_never_measured_is_refused_with_those_that_were(results, capsys):
     assert run_command(["report", "tiny", "--results", str(results), "--columns", "brier"]) == 2
     told = capsys.readouterr().err
-    assert "--columns brier: there is none" in told
+    assert "--columns brier: no match" in told
     assert "strangeness" in told
 
 

@@ -60,5 +60,5 @@ def test_a_server_that_has_ended_is_told(folder, look):
         page.wait_for_selector("text=jobs done")
         running.shutdown()
         thread.join()
-    page.wait_for_selector("text=has the server ended?", timeout=20_000)
+    page.wait_for_selector("text=is the server still running?", timeout=20_000)
     assert page.locator("text=jobs done").is_visible(), "what was seen last stays"

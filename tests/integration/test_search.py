@@ -114,7 +114,7 @@ def test_ctrl_c_ends_every_process_and_keeps_what_is_trained(cli: Cli, root: Pat
     _, err = process.communicate(timeout=60)
 
     assert process.returncode == 130
-    assert "the same command continues the search" in err
+    assert "run the same command to continue" in err
     psutil.wait_procs(cli.descendants(), timeout=5)
     assert [found.cmdline() for found in cli.descendants()] == []
     assert list(root.glob("jobs/*/epochs.jsonl"))

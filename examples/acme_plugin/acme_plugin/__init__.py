@@ -1,1 +1,1 @@
-"""Plug-ins for lsbench: one of each kind."""
+"""Example plug-ins for lsbench, one of each kind."""

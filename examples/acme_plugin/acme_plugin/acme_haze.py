@@ -13,12 +13,12 @@ SHARES = (0.2, 0.35, 0.5, 0.65, 0.8)
 
 
 def haze(image: NDArray[np.uint8], severity: int, rng: RandomState) -> NDArray[np.uint8]:
-    """Return the image mixed with a grey whose brightness is drawn for each image.
+    """Return the image mixed with a grey of random brightness.
 
     Args:
         image: RGB, uint8, shape ``(H, W, 3)``.
         severity: 1 (weak) to 5 (strong).
-        rng: Where the random number comes from.
+        rng: Source of the random number.
     """
     import numpy as np
 

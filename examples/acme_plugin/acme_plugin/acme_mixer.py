@@ -1,4 +1,4 @@
-"""Gated depth-wise 3x3 convolution: the neighbourhood, weighted by what the pixel itself asks for."""
+"""Gated depth-wise 3x3 convolution: each pixel computes a gate for its neighbourhood."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from torch import Tensor, nn
 
 
 class GatedConv(nn.Module):
-    """A depth-wise convolution of the map times a gate that is computed from each pixel.
+    """A depth-wise convolution, multiplied by a gate that is computed from each pixel.
 
     Args:
-        dim: Channels of input and output.
+        dim: Number of input and output channels.
         kernel_size: Side of the kernel, odd.
     """
 
@@ -20,7 +20,7 @@ class GatedConv(nn.Module):
         self.norm = nn.BatchNorm2d(dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the mixed map, of the shape (B, C, H, W) of the input."""
+        """Return the mixed map, shape (B, C, H, W) like the input."""
         mixed: Tensor = self.norm(self.mix(x) * self.gate(x).sigmoid())
         return mixed
 

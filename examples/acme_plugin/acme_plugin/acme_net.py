@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 
 class AcmeNet(nn.Module):
-    """A plain stack of convolutions; takes images of any size.
+    """A plain stack of convolutions for images of any size.
 
     Args:
-        num_classes: Classes.
-        in_chans: Channels of the images.
-        width: Channels of the first convolution.
+        num_classes: Number of classes.
+        in_chans: Number of image channels.
+        width: Number of output channels of the first convolution.
     """
 
     def __init__(self, num_classes: int = 1000, in_chans: int = 3, width: int = 16) -> None:
@@ -31,7 +31,7 @@ class AcmeNet(nn.Module):
         self.head = nn.Linear(4 * width, num_classes)
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """Return the last map."""
+        """Return the last feature map."""
         features: Tensor = self.stages(x)
         return features
 

@@ -17,7 +17,7 @@ QUANTITIES = (Quantity("brier", "ratio", False, "Brier score", digits=3),)
 
 
 def brier(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return the squared distance for each image, 0 to 2.
+    """Return the squared distance of each image, 0 to 2.
 
     Args:
         logits: Shape ``(N, K)``.

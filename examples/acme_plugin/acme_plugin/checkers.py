@@ -1,4 +1,4 @@
-"""Checkers: boards whose fields are wide or narrow; which of four widths is the class."""
+"""Checkers: checkerboards whose class is one of four field widths."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ VERSION = 1
 
 
 class CheckersSpec(DatasetSpec):
-    """Boards, as many of each width; numbers of images are multiples of four.
+    """Boards of four widths in equal numbers; image counts are multiples of four.
 
     Attributes:
         name: ``checkers``.
-        img_size: The 32x32 boards are resized to this.
+        img_size: Size to which the 32x32 boards are resized.
         train_images: Number of training images.
         val_images: Number of validation images.
         test_images: Number of test images.
@@ -41,12 +41,12 @@ class Checkers:
     in_memory = True
 
     def fingerprint(self, spec: CheckersSpec, data_root: Path | None) -> str:
-        """Return the hash of the numbers of images and the version of how they are drawn."""
+        """Return the hash of the image counts and the version of the drawing code."""
         counts = {split: self.num_images(spec, split) for split in SPLITS}
         return content_hash({"version": VERSION, "counts": counts}, length=64)
 
     def prepare(self, spec: CheckersSpec, data_root: Path | None) -> ImageFolders:
-        """Return the folders, written to the cache on first use."""
+        """Return the image folders, written to the cache on first use."""
 
         def write(folder: Path) -> None:
             for number, split in enumerate(SPLITS):
@@ -60,7 +60,7 @@ class Checkers:
         return len(WIDTHS)
 
     def num_images(self, spec: CheckersSpec, split: str) -> int:
-        """Return the number of images of `split` as the spec sets it."""
+        """Return the image count of `split` according to the spec."""
         return int(getattr(spec, f"{split}_images"))
 
 

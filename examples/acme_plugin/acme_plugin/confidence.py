@@ -1,4 +1,4 @@
-"""Confidence: how sure a model is of its answers, image by image."""
+"""Confidence: the probability of the predicted class, image by image."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def analyse(subject: Subject) -> Findings:
 
 
 def draw(arrays: Mapping[str, NDArray[Any]], figure: Figure, title: str) -> None:
-    """Draw how many images there are of each confidence."""
+    """Draw a histogram of the confidence of all images."""
     axes = figure.subplots()
     axes.hist(arrays["confidence"], bins=20, range=(0, 1))
-    axes.set(title=f"{title}: confidence", xlabel="probability of the answer", ylabel="images")
+    axes.set(title=f"{title}: confidence", xlabel="probability of the predicted class", ylabel="images")
 
 
 ANALYSIS = Analysis(analyse, draw, QUANTITIES)

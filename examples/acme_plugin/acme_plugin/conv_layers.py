@@ -1,10 +1,11 @@
-"""Convolution layers: how many a model has, of whatever size."""
+"""Convolution layers: their number in a model, of any size."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from lsbench.core.facets import Facets
 from lsbench.core.job import JobContext
 from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record, measured
@@ -16,11 +17,11 @@ QUANTITIES = (Quantity("conv_layers", "count", False, "convolution layers", digi
 
 
 def conv_layers(model: nn.Module, img_size: int, context: JobContext) -> Sequence[Record]:
-    """Return the number of two-dimensional convolutions of the model as it is trained."""
+    """Return the number of 2D convolutions of the model in its training form."""
     from torch import nn
 
     total = sum(isinstance(module, nn.Conv2d) for module in model.modules())
-    return [measured("conv_layers", float(total), protocol="layers|v1")]
+    return [measured("conv_layers", float(total), facets=Facets(method="layers", version="1"))]
 
 
 PROBE = conv_layers

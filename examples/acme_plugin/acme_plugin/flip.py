@@ -1,10 +1,11 @@
-"""Flip: on how many images a trained model answers the mirrored image as it answers the image."""
+"""Flip: the share of images on which a trained model predicts the same class for the mirrored image."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from lsbench.core.facets import Facets
 from lsbench.core.job import JobContext, JobKind, Resources
 from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record, measured
@@ -20,14 +21,17 @@ class FlipSpec(EvaluationSpec):
 
 
 def run(context: JobContext) -> Sequence[Record]:
-    """Return the share of images whose predicted class stays the same when they are mirrored."""
+    """Return the share of images whose predicted class survives mirroring."""
     import torch
 
-    from lsbench.engine.classify import create_eval_batches, create_tested, dataset_of
+    from lsbench.engine.classify import create_eval_batches, create_tested
+    from lsbench.engine.open_data import open_data
 
     spec: FlipSpec = context.spec
-    model = create_tested(context, spec.weights).to(context.device).eval()
-    batches = create_eval_batches(context, spec.split, batch_size=spec.batch_size, workers=spec.data_workers)
+    data = open_data(context)
+    data.require([spec.split])
+    model = create_tested(context, data, spec.weights).to(context.device).eval()
+    batches = create_eval_batches(data, spec.split, batch_size=spec.batch_size, workers=spec.data_workers)
     same, seen = 0, 0
     with torch.no_grad():
         for images, _ in batches:
@@ -35,9 +39,8 @@ def run(context: JobContext) -> Sequence[Record]:
             answers = model(shown).argmax(dim=1), model(shown.flip(-1)).argmax(dim=1)
             same, seen = same + int((answers[0] == answers[1]).sum()), seen + len(shown)
             context.emit({"ev": "step", "step": seen})
-    _, dataset = dataset_of(context)
-    protocol = f"{spec.split}{spec.weights_mark}|flip|n={seen}|v{JOB.version}"
-    return [measured("flip_agreement", same / seen, protocol=protocol, dataset=dataset.name, n=seen)]
+    facets = Facets(method="flip", split=spec.split, weights=spec.weights, n=seen, version=str(JOB.version))
+    return [measured("flip_agreement", same / seen, facets=facets, dataset=data.name, n=seen)]
 
 
 def cost(spec: FlipSpec, macs: float, images: Callable[[str], int]) -> float:

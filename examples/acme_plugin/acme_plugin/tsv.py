@@ -1,4 +1,4 @@
-"""Tab-separated values: one line per row, in SI units, with the title and unit of each number above it."""
+"""Tab-separated values in SI units, one line per row, below a comment with suite and preset."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lsbench.tables.summary import Summary
 
 
 def render(summaries: Sequence[Summary]) -> str:
-    """Return all summaries, one below the other; what was not measured is an empty field."""
+    """Return all summaries, one below the other; unmeasured values are empty fields."""
     return "".join(map(_table, summaries))
 
 

@@ -1,1 +1,1 @@
-"""What the HTML report holds, part by part, as plain data for its template and scripts."""
+"""The parts of the HTML report as plain data for its template and scripts."""

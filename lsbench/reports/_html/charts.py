@@ -1,4 +1,4 @@
-"""What the charts of a report draw, as plain numbers in the units of records."""
+"""Data of a report's charts, in the units of records."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from lsbench.core.quantity import quantity
 from lsbench.tables.robustness import robustness_rows
 from lsbench.tables.summary import Summary
 
-#: Points of curves, and figures of corruptions, that a page can hold; a note tells of those beyond.
+#: Most curve points and corruption values that a page holds; a note reports the rest.
 MOST_POINTS, MOST_FIGURES = 400_000, 300_000
 
 
 def chart_data(summary: Summary) -> dict[str, Any]:
-    """Return curves of trainings, figures of corruptions and nights of the gate, and what was left out."""
+    """Return learning curves, corruption values and nights of the gate, with notes on omissions."""
     curves, notes = _curves(summary)
     if len(summary.corruptions) > MOST_FIGURES:
         notes.append(
-            f"Of {len(summary.corruptions)} figures of corruptions this page holds {MOST_FIGURES}; "
+            f"This page holds {MOST_FIGURES} of {len(summary.corruptions)} corruption values; "
             "the JSON report has all."
         )
     names = {curve.metric for curve in summary.curves} | {night.metric for night in summary.nights}
@@ -69,6 +69,6 @@ def _curves(summary: Summary) -> tuple[list[list[Any]], list[str]]:
     if not left_out:
         return found, []
     return found, [
-        f"Curves of {len(left_out)} variants are left out, as this page holds {MOST_POINTS} points; "
-        "the JSON report has them."
+        f"The curves of {len(left_out)} variants are left out, since this page holds at most {MOST_POINTS} "
+        "points; the JSON report has all."
     ]

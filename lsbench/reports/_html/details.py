@@ -1,4 +1,4 @@
-"""Where every number comes from: its records, the jobs that made them, and their full configuration."""
+"""Provenance of every number: its records, the jobs behind them, and their full configuration."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from lsbench.store.results import SPEC, ResultsFolder
 
-#: Records and bytes of configurations that a page can hold; a note says where the others are.
+#: Most records, and bytes of configurations, that a page holds; a note names the place of the rest.
 MOST_RECORDS, MOST_SPEC_BYTES = 400_000, 40_000_000
 RECORD = ("metric", "protocol", "dataset", "value", "ci_low", "ci_high", "ci_method", "n", "setting")
 JOB = (
@@ -28,13 +28,13 @@ JOB = (
 
 
 class Texts:
-    """Texts that are kept once and named by their number."""
+    """Distinct texts, each stored once and referenced by number."""
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
 
     def number(self, text: str | None) -> int | None:
-        """Return the number of a text, which is new the first time; None is none."""
+        """Return the number of a text, adding it on first use; None stays None."""
         return None if text is None else self.numbers.setdefault(text, len(self.numbers))
 
 
@@ -43,18 +43,18 @@ def detail_data(table: pd.DataFrame, folder: ResultsFolder | None) -> dict[str, 
 
     Args:
         table: The suite's long table.
-        folder: Its results folder, where the configurations lie; None leaves them out.
+        folder: Its results folder, which holds the configurations; None leaves them out.
 
     Returns:
-        ``texts``, that others name by number; ``jobs``: one list per job in the order of :data:`JOB` and its
-        configuration; ``records``: variant -> lists of the number of the job, then :data:`RECORD`; ``notes``.
+        ``texts``, referenced by number; ``jobs``: per job a list of :data:`JOB` and its configuration;
+        ``records``: variant -> lists of job number and :data:`RECORD`; ``notes``.
     """
     texts = Texts()
     notes: list[str] = []
     kept = table.head(MOST_RECORDS)
     if len(kept) < len(table):
         notes.append(
-            f"Of {len(table)} records the first {MOST_RECORDS} are in this page; the parquet report has all."
+            f"This page holds the first {MOST_RECORDS} of {len(table)} records; the Parquet report has all."
         )
     jobs, numbers = _jobs(kept, texts)
     _add_specs(jobs, folder, texts, notes)
@@ -70,7 +70,7 @@ def detail_data(table: pd.DataFrame, folder: ResultsFolder | None) -> dict[str, 
 
 
 def plain(column: pd.Series[Any]) -> list[Any]:
-    """Return the values of a column as Python has them; null is None."""
+    """Return a column's values as plain Python objects; null becomes None."""
     return list(column.astype(object).where(column.notna(), None))
 
 
@@ -78,7 +78,7 @@ Key = tuple[str | None, str, str]
 
 
 def _jobs(table: pd.DataFrame, texts: Texts) -> tuple[list[list[Any]], dict[Key, int]]:
-    """Return each job of each row once, and its number by id, variant and name."""
+    """Return the distinct jobs, and the number of each by id, variant and name."""
     first = table.drop_duplicates(["job_id", "variant", "job", "seed"])
     jobs: list[list[Any]] = []
     numbers: dict[Key, int] = {}
@@ -91,7 +91,7 @@ def _jobs(table: pd.DataFrame, texts: Texts) -> tuple[list[list[Any]], dict[Key,
 def _add_specs(
     jobs: Sequence[list[Any]], folder: ResultsFolder | None, texts: Texts, notes: list[str]
 ) -> None:
-    """End each job with the number of its configuration's text, None where it has none."""
+    """Append to each job the number of its configuration's text, or None without one."""
     left = MOST_SPEC_BYTES
     left_out = 0
     for job, text in zip(jobs, _specs([job[0] for job in jobs], folder), strict=True):
@@ -100,7 +100,7 @@ def _add_specs(
         job.append(texts.number(text) if left >= 0 else None)
     if left_out:
         notes.append(
-            f"Configurations of {left_out} jobs are left out for their size: see jobs/<id>/{SPEC} "
+            f"The configurations of {left_out} jobs are too large for this page: see jobs/<id>/{SPEC} "
             "in the results folder."
         )
 

@@ -1,4 +1,4 @@
-"""The pictures of a suite's analyses, each with its numbers."""
+"""Pictures of a suite's analyses, with their numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lsbench.reports._html.details import plain
 from lsbench.store.results import ResultsFolder
 
 KIND = "analyze"
-#: Bytes of pictures that a page can hold.
+#: Most bytes of pictures that a page holds.
 MOST_BYTES = 12_000_000
 MAGIC = b"\x89PNG\r\n\x1a\n"
 
@@ -25,10 +25,10 @@ class Picture:
     """One picture of one analysis.
 
     Attributes:
-        title: Variant, and seed where there is one.
-        analysis: What was analysed, as its file is called.
-        uri: The picture itself; empty where there is none.
-        hole: Why there is none.
+        title: Variant, and seed if there is one.
+        analysis: Name of the picture's file.
+        uri: The picture as a data URI; empty without a picture.
+        hole: Why there is no picture.
         facts: Title and value of each number that the analysis recorded.
     """
 
@@ -40,12 +40,12 @@ class Picture:
 
     @property
     def caption(self) -> str:
-        """What the picture shows, for those who cannot see it as well."""
+        """Description of the picture, also used as alternative text."""
         return f"{self.analysis} of {self.title}"
 
 
 def gallery(folder: ResultsFolder | None, table: pd.DataFrame) -> tuple[list[Picture], list[str]]:
-    """Return the pictures of a results folder in the order of its manifest, and notes on what was left out.
+    """Return the pictures of a results folder in the order of its manifest, and notes on omitted ones.
 
     Args:
         folder: The results folder; None has no pictures.
@@ -68,14 +68,14 @@ def gallery(folder: ResultsFolder | None, table: pd.DataFrame) -> tuple[list[Pic
     if not left_out:
         return pictures, []
     named = ", ".join(left_out[:5]) + (f" and {len(left_out) - 5} more" if len(left_out) > 5 else "")
-    note = f"Left out, as this page holds {MOST_BYTES / 1e6:.0f} MB of pictures: {named}."
+    note = f"This page holds at most {MOST_BYTES / 1e6:.0f} MB of pictures. Left out: {named}."
     return pictures, [f"{note} They are in the job folders."]
 
 
 def _pictures(
     entry: dict[str, Any], folder: ResultsFolder, table: pd.DataFrame
 ) -> Iterator[tuple[Picture, int]]:
-    """Yield the pictures of one job with their bytes; a job without any is a hole."""
+    """Yield the pictures of one job with their sizes in bytes; a job without pictures yields a hole."""
     title = entry["title"] if entry["seed"] is None else f"{entry['title']}, seed {entry['seed']}"
     own = table[(table.job_id == entry["id"]) & (table.variant == entry["variant"])]
     status = str(own.status.iloc[0]) if len(own) else "missing"
@@ -101,7 +101,7 @@ def _content(path: Path) -> bytes | None:
 
 
 def _facts(rows: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return each recorded number, with its interval where it has one."""
+    """Return title and text of each recorded number, with its interval if it has one."""
     measured = rows[rows.metric.notna()]
     found = []
     columns = (plain(measured[name]) for name in ("metric", "value", "ci_low", "ci_high"))

@@ -1,4 +1,4 @@
-"""The first lines of a suite in the report: how much of it is there, and from when."""
+"""Facts at the top of a suite's report: completeness, seeds, dates and the best variant."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from lsbench.tables.summary import Summary
 
 
 def overview(summary: Summary, table: pd.DataFrame) -> list[tuple[str, str, str]]:
-    """Return facts, each a name, a value and what belongs beside it.
+    """Return facts, each with name, value and remark.
 
     Args:
-        summary: What is shown.
-        table: The suite's long table; an empty one leaves out what it alone knows.
+        summary: The summary.
+        table: The suite's long table; if empty, facts on jobs are left out.
     """
     own = [row for row in summary.rows if not row.is_published_only]
     others = len(summary.rows) - len(own)
@@ -36,7 +36,7 @@ def _period(jobs: pd.DataFrame) -> list[tuple[str, str, str]]:
 
 
 def _best(summary: Summary) -> list[tuple[str, str, str]]:
-    """Name the best row of the first column in which one is better than the others."""
+    """Return the best row of the first column with ranks, as a fact."""
     for column in summary.columns:
         best = [row for row in summary.rows if row.cells[column.key].rank == 1]
         if best:

@@ -1,4 +1,4 @@
-"""Published numbers to stand behind our own in a chart."""
+"""Published numbers for the background of charts."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from lsbench.suite.loader import find_suite
 from lsbench.suite.overlay import read_suite
 from lsbench.tables.summary import Summary
 
-#: The suite with the paper's comparison, whose images are those of this data set.
+#: The suite of the paper's comparison, and its data set.
 PAPER_TABLE, PAPER_DATASET = "paper/table1", "imagenet"
 
 
 def peers(summary: Summary) -> dict[str, Any]:
     """Return the published points of a summary: ``{"source", "points": [[title, metric -> value]]}``.
 
-    They are the suite's own published numbers; a suite without any whose images are ImageNet's gets the
-    paper's Table 1. Numbers on other images would be no peers.
+    These are the suite's own published numbers. A suite on ImageNet without any gets the paper's Table 1;
+    numbers on other data sets would not be comparable.
     """
     own = [column for column in summary.columns if column.is_published]
     if own:
@@ -34,7 +34,7 @@ def peers(summary: Summary) -> dict[str, Any]:
 
 @cache
 def _paper() -> dict[str, Any]:
-    """Return the paper's Table 1 as the shipped suite has it; without the suite, nothing."""
+    """Return the paper's Table 1 from the shipped suite; no points if the suite is missing."""
     try:
         suite = read_suite(find_suite(PAPER_TABLE))
     except LsbenchError:

@@ -1,4 +1,4 @@
-"""The table of a summary as data: every cell as it is shown, as a number to sort by, and its place."""
+"""The table of a summary as data: every cell as text, as a number to sort by, and with its rank."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.columns import job_kind, panels
 from lsbench.tables.summary import Summary
 
-#: What a cell is beside its numbers: best, second best, a hole.
+#: The place of a hole; 1 and 2 are the best and the second best cell of a column.
 HOLE = 3
 
 
 def table_data(summary: Summary) -> dict[str, Any]:
     """Return columns and rows of a summary.
 
-    A row is ``[variant, title, mark, cells]``, a cell ``[text, small text, value, low, high, place]`` with
-    the numbers in the units of records, null where there is none.
+    A row is ``[variant, title, mark, cells]``, a cell ``[text, small text, value, low, high, place]``, with
+    numbers in the units of records and null for missing ones.
     """
     groups = {c.key: name for name, columns in panels(summary.columns).items() for c in columns}
     return {
@@ -50,15 +50,15 @@ def _column(column: Column) -> dict[str, Any]:
         "protocol": column.protocol,
         "dataset": column.dataset,
         "is_cost": is_cost(column),
-        "is_timed": shown.depends_on_machine,
+        "is_timed": shown.depends_on_machine and shown.is_headline,
         "role": "delta" if column.is_delta else "published" if column.is_published else "value",
     }
 
 
 def is_cost(column: Column) -> bool:
-    """Return whether a column says what a model costs, not how good it is: its kind of job looks at no image.
+    """Return True for a column of costs: its job kind uses no data.
 
-    Of published numbers that no job measures, the unit tells.
+    For published numbers that no job measures, the unit decides.
     """
     kind = job_kind(column.kind)
     if kind is None:

@@ -1,1 +1,1 @@
-"""From results folders to pandas frames."""
+"""Read results folders into pandas frames."""

@@ -1,7 +1,7 @@
-"""The records of a results folder in columns, kept in a file beside the journal and extended by what is new.
+"""A columnar cache of a results folder's records, kept beside the journal and extended incrementally.
 
-The file, ``cache.parquet``, is derived: it may be deleted at any time, and one that is damaged, or of another
-version, is made anew. It says how far into the journal it reaches, with a checksum of what it was made from.
+The file, ``cache.parquet``, is derived: it may be deleted at any time, and is rebuilt if it is damaged or has
+another version. It records how far into the journal it reaches, with a checksum of that part.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from lsbench.tables.frames.ways import Part, Way, zip_ways
 
 CACHE = "cache.parquet"
 VERSION = 2
-#: With so many times fewer new bytes than known ones the file is not worth writing again.
+#: The file is rewritten only if at least one byte in this many is new.
 WORTH_KEEPING = 100
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
-#: Columns of the cache; what is not there is null.
+#: Columns of the cache; missing values are null.
 SCHEMA = pa.schema(
     {
         "job_id": _TEXT,
@@ -44,15 +44,15 @@ SCHEMA = pa.schema(
         "ci_low": pa.float64(),
         "ci_high": pa.float64(),
         "ci_method": _TEXT,
-        "protocol": _TEXT,  # that of the whole job
+        "protocol": _TEXT,  # of the whole job
         "dataset": _TEXT,
-        "setting": _TEXT,  # JSON; null in figures of a part
+        "setting": _TEXT,  # JSON; null for records of a part
         "lr_scale": pa.float64(),
         "epoch": pa.int64(),
         "corruption": _TEXT,
         "severity": pa.int64(),
         "method": _TEXT,
-        "facets": _TEXT,  # JSON; those of the whole job
+        "facets": _TEXT,  # JSON; of the whole job
     }
 )
 _KEY = ["job_id", "metric", "dataset", "protocol", "epoch", "corruption", "severity"]
@@ -63,12 +63,12 @@ _META = b"lsbench"
 
 @dataclass(frozen=True)
 class Reach:
-    """How far into the journal a cache reaches.
+    """The part of the journal that a cache covers.
 
     Attributes:
-        end: Bytes of the journal that are in it.
+        end: Number of journal bytes in the cache.
         checksum: CRC-32 of those bytes.
-        stamp: Size, time of change and inode that the journal had; None if there was none.
+        stamp: Size, modification time and inode of the journal; None if there was none.
     """
 
     end: int = 0
@@ -81,7 +81,7 @@ class Records:
     """All records of a results folder in the order of the journal, one per job, metric, dataset, protocol."""
 
     def __init__(self, folder: ResultsFolder) -> None:
-        """Bring the folder's cache up to date; one that cannot be written is done without.
+        """Bring the folder's cache up to date; works without a cache if it cannot be written.
 
         Raises:
             StoreError: If the journal is damaged.
@@ -91,7 +91,7 @@ class Records:
         self._file = self._refreshed()
 
     def part(self, part: Part, columns: Sequence[str]) -> pd.DataFrame:
-        """Return columns of the records of one kind of part as a frame."""
+        """Return some columns of the records of one part as a frame."""
         if part not in self._tables and self._file is not None:
             try:
                 return _frame(_read(self._file, part, columns))
@@ -100,7 +100,7 @@ class Records:
         return _frame(self._tables[part].select(columns))
 
     def _refreshed(self) -> pq.ParquetFile | None:
-        """Return the cache if it holds the whole journal; else fill `_tables` from both."""
+        """Return the cache if it covers the whole journal; else fill `_tables` from cache and journal."""
         path = self._folder.root / CACHE
         file, reach = _open(path)
         stamp = _stamp(self._folder.root / RECORDS)
@@ -118,7 +118,7 @@ class Records:
         return None
 
     def _is_prefix(self, reach: Reach) -> bool:
-        """Return whether the journal still begins with what the cache was made from."""
+        """Return True if the journal still begins with the bytes that the cache covers."""
         checksum, left = 0, reach.end
         with (self._folder.root / RECORDS).open("rb") as journal:
             while left and (block := journal.read(min(left, 2**22))):
@@ -126,7 +126,7 @@ class Records:
         return not left and checksum == reach.checksum
 
     def _rebuild(self, reach: Reach, old: Mapping[Part, pa.Table] | None = None) -> None:
-        """Fill `_tables` from `old`, which reaches so far, and from the journal after that; keep them."""
+        """Fill `_tables` from `old`, which covers `reach`, and the rest of the journal; write the cache."""
         stamp = _stamp(self._folder.root / RECORDS)
         chunks: dict[Part, list[pa.Table]] = {part: [old[part]] if old else [] for part in Part}
         end, checksum = reach.end, reach.checksum
@@ -141,7 +141,7 @@ class Records:
 
 
 def _open(path: Path) -> tuple[pq.ParquetFile | None, Reach]:
-    """Return a cache and how far it reaches; None if there is none that can be used."""
+    """Return a cache file and its reach, or None and an empty reach if it is missing or unusable."""
     try:
         file = pq.ParquetFile(path, page_checksum_verification=True)
         found = json.loads(file.schema_arrow.metadata[_META])
@@ -176,10 +176,10 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 
 def _tables_of(lines: Lines) -> dict[Part, pa.Table]:
-    """Return lines of the journal as a table for each part.
+    """Return lines of the journal as one table per part.
 
     Raises:
-        StoreError: If one is no record; the message says which.
+        StoreError: If a line is not a record; the message names the line.
     """
     try:
         return _to_tables(lines.values)
@@ -191,7 +191,7 @@ def _tables_of(lines: Lines) -> dict[Part, pa.Table]:
                 reason = f"lacks {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
                 raise StoreError(
                     f"{lines.place(number)}: no record ({reason}); restore the file from a copy, or remove "
-                    "it: it is rebuilt from the job folders at the next run"
+                    "it: the next run rebuilds it from the job folders"
                 ) from error
         raise
 
@@ -221,7 +221,7 @@ def _array(values: Iterable[Any], kind: pa.DataType) -> pa.Array:
 
 
 def _joined(tables: list[pa.Table]) -> pa.Table:
-    """Return all rows in one table; of two with the same key the later one, in the place of the first."""
+    """Return all rows in one table; of rows with the same key, the last one in the place of the first."""
     table = pa.concat_tables(tables or [SCHEMA.empty_table()]).unify_dictionaries().combine_chunks()
     number = group_numbers(table.select(_KEY).to_pandas(), _KEY)
     if number.max(initial=-1) + 1 == len(number):
@@ -232,7 +232,7 @@ def _joined(tables: list[pa.Table]) -> pa.Table:
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:
-    """Return a table as a frame: texts as categories, what may be null in types that know it."""
+    """Return a table as a frame, with categorical text and nullable numbers."""
     nullable: dict[pa.DataType, Literal["Int64", "Float64"]] = {pa.int64(): "Int64", pa.float64(): "Float64"}
     types = {kind: pd.api.types.pandas_dtype(name) for kind, name in nullable.items()}
     frame: pd.DataFrame = table.to_pandas(types_mapper=types.get)

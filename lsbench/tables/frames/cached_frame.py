@@ -1,4 +1,4 @@
-"""Frames of a results folder that take long to compute, kept as Parquet until the folder changes."""
+"""Cache slow frames of a results folder as Parquet until the folder changes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lsbench.store.results import ResultsFolder
 
 
 def _typed(rows: list[dict[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
-    """Return `rows` as a frame of the given columns and pandas types; what a row lacks is null."""
+    """Return `rows` as a frame of the given columns and pandas types; missing values are null."""
     return pd.DataFrame(rows, columns=list(columns)).astype(dict(columns))
 
 
@@ -26,16 +26,15 @@ def cached_frame(
     columns: Mapping[str, str],
     rows: Callable[[ResultsFolder], Iterable[dict[str, Any]]],
 ) -> pd.DataFrame:
-    """Return a folder's rows, from its file `name` if nothing has changed since that was written.
+    """Return a folder's rows as a frame, from its cache file `name` if nothing has changed since.
 
-    The file may be deleted at any time, a folder that cannot be written is read without one, and no rows
-    are no file.
+    The file may be deleted at any time. No file is written for an empty frame, or in a read-only folder.
 
     Args:
         folder: The results folder.
-        name: The file that keeps the frame.
+        name: Name of the cache file.
         columns: Column -> pandas type.
-        rows: Reads the rows from the folder.
+        rows: Computes the rows of the folder.
     """
     stamp = _stamp(folder.root, columns)
     path = folder.root / name

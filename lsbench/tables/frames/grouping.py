@@ -1,4 +1,4 @@
-"""Put rows into groups."""
+"""Number the groups of a frame's rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 def group_numbers(frame: pd.DataFrame, keys: Sequence[str]) -> NDArray[np.int64]:
-    """Return the number of each row's group, groups counted from 0 as they come; null is a value of its own.
+    """Return the group number of each row, counted from 0 in order of appearance; null is its own value.
 
     >>> group_numbers(pd.DataFrame({"a": ["y", "x", "y"], "b": [1, 1, None]}), ["a", "b"]).tolist()
     [0, 1, 2]

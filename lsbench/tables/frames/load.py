@@ -56,21 +56,21 @@ LONG_COLUMNS = {
     "corruption": "string",
     "severity": "Int64",
 }
-#: Those of them that are facets of the record; all facets are in `facets`.
+#: The columns that are facets of the record; `facets` holds all of them.
 FACET_COLUMNS = ("method", "split", "weights", "classes", "reference", "epoch", "corruption", "severity")
 _OF_RECORD = ("metric", "value", "unit", "n", "ci_low", "ci_high", "ci_method", "protocol")
 
 
 def load_table(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
-    """Return every record of `folders` as one row each, and one row without a metric per job that has none.
+    """Return one row per record of `folders`, and one row without a metric per job that has no records.
 
-    A job that two rows of the suite share appears once for each of them. Figures of single epochs are left
-    to :func:`lsbench.tables.curves.load_curves`, those of single corruptions to
+    A job that two variants share appears once for each of them. For values of single epochs, see
+    :func:`lsbench.tables.curves.load_curves`; for those of single corruptions, see
     :func:`lsbench.tables.robustness.load_corruptions`.
 
     Returns:
         A frame with the columns of :data:`LONG_COLUMNS`; `setting`, `provenance` and `facets` are JSON. Each
-        of :data:`FACET_COLUMNS` is the facet of that name, null where a record does not tell it.
+        of :data:`FACET_COLUMNS` is the facet of that name, null if the record lacks it.
 
     Raises:
         StoreError: If a file of a folder is damaged, or a newer lsbench wrote it.
@@ -82,9 +82,9 @@ def table_of(opened: OpenResults, texts_of: Collection[str] | None = None) -> pd
     """Return the long table of one results folder.
 
     Args:
-        opened: What was read of the folder.
-        texts_of: The metrics whose rows shall have `setting` and `provenance`, which take long to write where
-            there are many; default: all.
+        opened: The opened results folder.
+        texts_of: Metrics whose rows get `setting` and `provenance`, which are slow to write for many rows;
+            all by default.
     """
     jobs, rows, records = opened.joined(Part.WHOLE, [*_OF_RECORD, "dataset", "setting", "facets"])
     without = np.setdiff1d(np.arange(len(opened.jobs)), jobs)
@@ -116,13 +116,13 @@ def table_of(opened: OpenResults, texts_of: Collection[str] | None = None) -> pd
 
 
 def _versions(opened: OpenResults) -> NDArray[np.int64]:
-    """Return the schema version of what is stored of each job."""
+    """Return the schema version of each job's stored data."""
     usual = opened.manifest.get("schema_version", SCHEMA_VERSION)
     return np.array([line.get("schema_version", usual) for line in opened.jobs.lines], np.int64)
 
 
 def _facet_columns(facets: pd.Categorical) -> dict[str, Any]:
-    """Return the facets of each row as JSON and one by one; each distinct text is read once."""
+    """Return the facets of each row, as JSON and one by one; each distinct text is parsed once."""
     told = [json.loads(text) for text in facets.categories]
     # A row without facets has the code -1, which takes the None at the end.
     columns = {
@@ -133,7 +133,7 @@ def _facet_columns(facets: pd.Categorical) -> dict[str, Any]:
 
 
 def _settings(opened: OpenResults, jobs: NDArray[np.int64], of_records: Iterable[Any]) -> list[str]:
-    """Return the setting of each row as JSON: that of its job, and over it what its record says."""
+    """Return the setting of each row as JSON: the job's setting, overridden by the record's."""
     lines = opened.jobs.lines
     of_jobs = {job: lines[job].get("setting", {}) for job in np.unique(jobs)}
     plain = {job: to_json(setting) for job, setting in of_jobs.items()}

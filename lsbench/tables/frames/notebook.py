@@ -1,4 +1,4 @@
-"""Results as one typed pandas frame, for notebooks: what ``lsbench.load_table`` returns."""
+"""Results as one typed pandas frame for notebooks: ``lsbench.load_table``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lsbench.core.registry import suggest
 from lsbench.store.results import ResultsFolder, find_results
 from lsbench.tables.frames import load
 
-#: What a row of the wide form is about.
+#: Columns that identify a row of the wide form.
 ROW = ["suite", "preset", "variant", "title", "mixer", "model", "seed"]
 FORMS = ("long", "wide")
 
@@ -28,19 +28,19 @@ def load_table(
             a suite with all its presets.
         form: ``"long"``: one row per record, with the columns of
             :data:`~lsbench.tables.frames.load.LONG_COLUMNS`, and one without a metric per job that has none.
-            ``"wide"``: one row per variant and seed, one column per metric; a number that has no seed (what a
-            model costs) stands in every row of its variant. A metric under several protocols or on several
+            ``"wide"``: one row per variant and seed, one column per metric; a value without a seed (a model's
+            cost) is repeated in every row of its variant. A metric under several protocols or on several
             data sets has one column for each: ``metric@dataset|protocol``.
-        results: Where results are kept.
+        results: The folder that holds the results of all suites.
 
     Returns:
         The frame. ``frame.attrs["units"]`` holds the unit of each metric (long) or column (wide), and
-        ``frame.attrs["protocols"]`` of the wide form what each column was measured under. Unmeasured is
-        ``<NA>``, never 0.
+        ``frame.attrs["protocols"]`` of the wide form the protocol of each column. Unmeasured is ``<NA>``,
+        never 0.
 
     Raises:
-        NothingMeasuredError: If there is no result.
-        UsageError: If `form` is unknown, or no suite of that name is there.
+        NothingMeasuredError: If there are no results.
+        UsageError: If `form` is unknown, or no suite of that name has results.
     """
     if form not in FORMS:
         raise UsageError(f"form '{form}' is unknown{suggest(form, FORMS) or '; there are: long, wide'}")
@@ -81,7 +81,7 @@ def _wide(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _column_names(measured: pd.DataFrame) -> list[str]:
-    """Return the column of each record: its metric, and the way it was measured where there are several."""
+    """Return the column of each record: its metric, with data set and protocol if the metric has several."""
     plain = list(zip(measured.metric, measured.dataset.fillna(""), measured.protocol, strict=True))
     ways: dict[str, set[tuple[str, str]]] = {}
     for metric, dataset, protocol in plain:
@@ -90,7 +90,7 @@ def _column_names(measured: pd.DataFrame) -> list[str]:
 
 
 def _rows_of(table: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per variant and seed in the suite's order; one without a seed where none has one."""
+    """Return one row per variant and seed in the suite's order; a variant without seeds has one row."""
     rows = table[ROW].drop_duplicates().reset_index(drop=True)
     has_seed = rows.groupby(ROW[:3]).seed.transform(lambda seeds: seeds.notna().any()).astype(bool)
     rows = rows[rows.seed.notna() | ~has_seed]
@@ -98,7 +98,7 @@ def _rows_of(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _values(frame: pd.DataFrame, part: pd.DataFrame) -> pd.Series[float]:
-    """Return a column's value in each row: that of its seed, else that of the variant as a whole."""
+    """Return a column's value in each row: that of its seed, else that of the whole variant."""
     keys = [*ROW[:3], "seed"]
     of_seed = {
         key: value for *key_, value in part[[*keys, "value"]].itertuples(index=False) for key in [_key(key_)]

@@ -1,4 +1,4 @@
-"""What a results folder says of each expected job, joined with what it measured."""
+"""The expected jobs of a results folder, joined with their records."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _OF_JOB = ("id", "kind", "variant", "title", "mixer", "model", "seed", "dataset"
 
 
 class OpenResults:
-    """A results folder each of whose files is read once, when it is needed.
+    """A results folder whose files are read lazily, each once.
 
     Attributes:
-        manifest: Every expected job; without one, none is expected.
+        manifest: The folder's manifest; without one, no job is expected.
     """
 
     def __init__(self, folder: ResultsFolder, manifest: dict[str, Any] | None = None) -> None:
@@ -30,14 +30,14 @@ class OpenResults:
 
         Args:
             folder: The results folder.
-            manifest: Its manifest, where that has been read already.
+            manifest: Its manifest, if it has been read already.
         """
         self._folder = folder
         self.manifest = manifest or folder.manifest() or {"suite": "", "preset": "", "jobs": []}
 
     @cached_property
     def jobs(self) -> pd.DataFrame:
-        """One row per entry of the manifest, in order: what it says, and the last line of the journal."""
+        """One row per entry of the manifest, in order, with the job's last line of the journal."""
         found = self._folder.jobs()
         entries = self.manifest["jobs"]
         lines = [found.get(entry["id"], {}) for entry in entries]
@@ -56,12 +56,12 @@ class OpenResults:
     def joined(
         self, part: Part, columns: Sequence[str]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], pd.DataFrame]:
-        """Return which jobs have which records of a part, and these columns of the records.
+        """Return the join of jobs with the records of a part.
 
         Returns:
-            Positions in `jobs` and in the frame of records, one each for every record of a job that ended
-            well, in the order of the manifest; where rows of the suite share a job, each has its records. And
-            that frame.
+            Positions in `jobs` and in the frame of records, one of each for every record of a successful job,
+            in the order of the manifest; variants that share a job all get its records. Then the frame of
+            records with the given columns.
         """
         records = self.records.part(part, list(dict.fromkeys(("job_id", *columns))))
         codes = records.job_id.cat.codes.to_numpy()
@@ -76,7 +76,7 @@ class OpenResults:
         return jobs, order[np.repeat(first, counts) + within], records
 
     def constants(self) -> dict[str, str]:
-        """Return the columns that are the same in every row."""
+        """Return the columns that are equal in every row."""
         return {"suite": self.manifest["suite"], "preset": self.manifest["preset"]}
 
 
@@ -96,13 +96,13 @@ def read_all(
 def part_frame(
     opened: OpenResults, part: Part, columns: Sequence[str], own: Mapping[str, Any]
 ) -> pd.DataFrame:
-    """Return the records of a part beside their jobs; texts are categories.
+    """Return the records of a part with their jobs; text columns are categorical.
 
     Args:
-        opened: What was read of the folder.
-        part: The kind of part.
-        columns: The frame's columns: of the suite, of the job, or of the record.
-        own: Columns that come from elsewhere, one value per job.
+        opened: The opened results folder.
+        part: The part.
+        columns: The frame's columns: of the suite, the job or the record.
+        own: Additional columns, one value per job.
     """
     of_job = {*opened.constants(), *own, "seed", "variant", "title"}
     jobs, rows, records = opened.joined(part, [name for name in columns if name not in of_job])
@@ -123,5 +123,5 @@ def part_frame(
 
 
 def to_json(values: Mapping[str, Any]) -> str:
-    """Return a mapping as JSON, so that equal ones are equal texts."""
+    """Return a mapping as JSON with sorted keys, so that equal mappings give equal text."""
     return json.dumps(values, sort_keys=True)

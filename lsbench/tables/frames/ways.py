@@ -1,4 +1,4 @@
-"""Of what part of its job a record is, and in which way the whole job measures."""
+"""The part of its job that each record covers, and the protocol and facets of the whole job."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Line = dict[str, Any]
 
 
 class Part(IntEnum):
-    """What a record is of: its whole job, one epoch, or one corruption."""
+    """The part that a record covers: the whole job, one epoch, or one corruption."""
 
     WHOLE = 0
     EPOCH = 1
@@ -22,15 +22,15 @@ class Part(IntEnum):
 
 
 class Way(NamedTuple):
-    """In which way a record was measured.
+    """The part and protocol of a record.
 
     Attributes:
-        part: What the record is of.
-        protocol: That of the whole job.
-        epoch: The epoch; None where it is of none.
-        corruption: The corruption; None where it is of none.
-        severity: Of the corruption; None where it is of none, or of all severities.
-        method: As the facets tell it.
+        part: The part that the record covers.
+        protocol: Protocol of the whole job.
+        epoch: The epoch; None for other parts.
+        corruption: The corruption; None for other parts.
+        severity: Severity of the corruption; None for other parts, or for all severities.
+        method: The method among the facets.
         facets: Facets of the whole job as JSON.
     """
 
@@ -44,10 +44,10 @@ class Way(NamedTuple):
 
 
 def zip_ways(records: Iterable[Line]) -> Iterator[tuple[Line, Way]]:
-    """Yield each record with the way it was measured; each distinct way is looked at once.
+    """Yield each record with its way; each distinct way is parsed once.
 
     Raises:
-        ValueError: If the facets of a record are none that this version knows.
+        ValueError: If this version does not know the facets of a record.
         KeyError: If a record has no protocol.
     """
     known: dict[Any, Way] = {}
@@ -60,7 +60,7 @@ def zip_ways(records: Iterable[Line]) -> Iterator[tuple[Line, Way]]:
 
 
 def _key_of(record: Mapping[str, Any]) -> Any:
-    """Return what is equal for records that were measured in the same way."""
+    """Return a key that is equal for records with equal ways."""
     facets = record.get("facets")
     if facets is None:
         return record["protocol"]

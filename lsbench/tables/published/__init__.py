@@ -1,1 +1,1 @@
-"""Published numbers beside ours."""
+"""Published numbers beside our own."""

@@ -1,4 +1,4 @@
-"""Set published numbers beside ours: columns of their own, and rows that only the source has."""
+"""Add published numbers to a summary: columns beside ours, and rows that only the source has."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from lsbench.tables.columns import FURTHER
 def add_published(
     columns: Sequence[Column], rows: Sequence[Row], manifest: dict[str, Any]
 ) -> tuple[list[Column], list[Row]]:
-    """Return columns and rows with what the suite's source published.
+    """Return columns and rows with the published numbers of the suite's source added.
 
-    Each published metric has a column right of ours under the usual protocol, or behind all headlines where
-    no job of the suite measures it. Rows that only the source has come last.
+    Each published metric has a column to the right of ours under the same protocol, or after all headlines
+    if no job of the suite measures it. Rows that only the source has come last.
     """
     of_variant: dict[str, dict[str, float]] = manifest.get("published", {})
     only: list[dict[str, Any]] = manifest.get("published_only", [])
@@ -43,20 +43,20 @@ def add_published(
 
 
 def _metrics(manifest: dict[str, Any]) -> list[str]:
-    """Return every metric that the suite's source published of some row."""
+    """Return all published metrics of the suite's source."""
     rows = [*manifest.get("published", {}).values()]
     rows += [row["published"] for row in manifest.get("published_only", [])]
     return list(dict.fromkeys(metric for row in rows for metric in row))
 
 
 def _ours(metric: str, columns: Sequence[Column]) -> tuple[list[Column], list[Column]]:
-    """Return our columns of a published metric, and those of them that are under its usual protocol."""
+    """Return our columns of a published metric, and those among them under its usual protocol."""
     ours = [column for column in columns if column.published_as == metric]
     return ours, [c for c in ours if c.facets.has_all_of(quantity(metric).published_under)]
 
 
 def _place(metric: str, columns: Sequence[Column], end: int) -> int:
-    """Return the column to the right of which a published metric stands; where ours has none, `end`."""
+    """Return the index of the column that a published metric follows: ours, or `end` if we have none."""
     ours, usual = _ours(metric, columns)
     return columns.index((usual or ours)[-1]) if ours else end
 
@@ -75,7 +75,7 @@ def _filled(row: Row, values: dict[str, float], added: Any, comparable: Sequence
 
 
 def _gap(row: Row, column: Column, value: float | None, comparable: Sequence[Column]) -> float | None:
-    """Return ours minus published, or None where ours is not there, or measured in another way."""
+    """Return ours minus published, or None if ours is missing or not comparable."""
     _, usual = _ours(column.quantity.name, [c for c in comparable if not c.is_delta])
     if value is None or column.quantity.depends_on_machine or len(usual) != 1:
         return None
@@ -84,20 +84,20 @@ def _gap(row: Row, column: Column, value: float | None, comparable: Sequence[Col
 
 
 def published_notes(columns: Sequence[Column], manifest: dict[str, Any]) -> list[str]:
-    """Return what a reader must know of the published numbers beside our columns."""
+    """Return the notes on published numbers."""
     of_variant, only = manifest.get("published", {}), manifest.get("published_only", [])
     if not of_variant and not only:
         return []
-    source = f": {manifest['source']}" if manifest.get("source") else ""
+    source = f" (source: {manifest['source']})" if manifest.get("source") else ""
     notes = [
-        f"Published numbers are not measured here{source}. In parentheses stands ours minus published; it is "
-        "left out where the machine, a preset or an override makes the two no comparison."
+        f"Published numbers were not measured here{source}. In parentheses: ours minus published, omitted "
+        "where machine, preset or overrides rule out a comparison."
     ]
     for metric in (metric for metric in _metrics(manifest) if quantity(metric).published_under != Facets()):
         ours, usual = _ours(metric, [column for column in columns if column.protocol])
         if ours and not usual:
             notes.append(
-                f"{_column(metric).title}: no comparison, ours is under another protocol than "
+                f"{_column(metric).title}: not compared, since ours has another protocol than "
                 f"{render_protocol(quantity(metric).published_under)}."
             )
     reasons = dict.fromkeys(row["reason"] for row in only)

@@ -1,4 +1,4 @@
-"""Our numbers beside those that a suite's source printed: reproduced, different, or not to be told yet."""
+"""Check published numbers against ours: each is reproduced, differs, or cannot be judged yet."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from lsbench.stats.seeds import Estimate, mean_over_seeds
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.frames.load import load_table
 
-#: Weights that were published are evaluated, not trained: only pixels and rounding may differ.
+#: For published weights, which are only evaluated: they leave differences in pixels and rounding.
 TOLERANCE_OF_WEIGHTS = 0.001
 
 
 class Reproduction(StrEnum):
-    """What became of a published number here."""
+    """The verdict on a published number."""
 
     REPRODUCES = "reproduces"
     DIFFERS = "differs"
@@ -30,11 +30,11 @@ class Reproduction(StrEnum):
 
 @dataclass(frozen=True)
 class Verification:
-    """A published number, ours, and what they say together.
+    """A published number, ours, and the verdict.
 
     Attributes:
-        ours: None where we have none that could be compared.
-        reason: Why the verdict is this one, for people.
+        ours: Our number; None without a comparable one.
+        reason: Explanation of the verdict.
     """
 
     suite: str
@@ -49,12 +49,12 @@ class Verification:
 
     @property
     def quantity(self) -> Quantity:
-        """What was published."""
+        """The published quantity."""
         return quantity(self.metric)
 
 
 def verify(folder: ResultsFolder) -> list[Verification]:
-    """Return what a results folder says of each number that its suite's source published."""
+    """Return the verdict of a results folder on each published number of its suite."""
     manifest = folder.manifest() or {"jobs": []}
     rows: dict[str, dict[str, float]] = manifest.get("published", {})
     only: list[dict[str, Any]] = manifest.get("published_only", [])
@@ -78,7 +78,7 @@ def verify(folder: ResultsFolder) -> list[Verification]:
 
 
 def _printed_digits(rows: Iterable[dict[str, float]]) -> dict[str, int]:
-    """Return how many decimals the source prints of each metric: as many as its longest number has."""
+    """Return the decimals that the source prints of each metric: those of its longest number."""
     found: dict[str, int] = {}
     for row in rows:
         for metric, value in row.items():
@@ -91,7 +91,7 @@ _Judged = tuple[Estimate | None, str, Reproduction, str]
 
 
 def _judge(table: pd.DataFrame, manifest: dict[str, Any], metric: str, value: float, digits: int) -> _Judged:
-    """Return our number, its protocol, the verdict and its reason."""
+    """Return our number, its protocol, the verdict and the reason."""
     barrier = _barrier(manifest, metric)
     if barrier:
         return None, "", Reproduction.CANNOT_TELL, barrier
@@ -113,20 +113,20 @@ def _judge(table: pd.DataFrame, manifest: dict[str, Any], metric: str, value: fl
 
 
 def _barrier(manifest: dict[str, Any], metric: str) -> str:
-    """Return why a metric of these results is no comparison whatever they hold, or an empty text."""
+    """Return why no result of this metric can be compared; an empty text if some can."""
     preset, *marks = str(manifest["preset"]).split("+")
     published = manifest.get("published_preset", "default")
     if quantity(metric).depends_on_machine:
-        return "a timing of another machine"
+        return "a timing on another machine"
     if preset != published:
-        return f"run as preset '{preset}'; the numbers are about '{published}'"
+        return f"run with preset '{preset}'; the published numbers are for '{published}'"
     if quantity(metric).is_counted and all(mark.startswith("limit=") for mark in marks):
         return ""
     return f"run with overrides ({', '.join(marks)})" if marks else ""
 
 
 def _ours(table: pd.DataFrame, manifest: dict[str, Any], metric: str) -> tuple[pd.DataFrame, str]:
-    """Return our records of a published metric under the protocol that compares, or why there are none."""
+    """Return our records of a published metric under the comparable protocol, or why there are none."""
     name, dataset = _measured_as(metric)
     rows = table[(table.metric == name).fillna(False)]
     if dataset:
@@ -154,14 +154,14 @@ def _ours(table: pd.DataFrame, manifest: dict[str, Any], metric: str) -> tuple[p
 
 
 def _measured_as(metric: str) -> tuple[str, str]:
-    """Return under which name, and on which other data set, we record a published metric."""
+    """Return our name of a published metric, and its data set if that is not the variants' own."""
     names = [name for name in DATASETS.names() if metric.startswith(f"{name}_")]
     dataset = max(names, key=len, default="")
     return metric.removeprefix(f"{dataset}_"), dataset
 
 
 def _estimate(rows: pd.DataFrame, values: list[float]) -> Estimate:
-    """Return the mean over the seeds; of one seed with the interval of its images."""
+    """Return the mean over the seeds; for one seed, its value with the interval over images."""
     if len(values) > 1:
         return mean_over_seeds(values)
     low, high = (None if pd.isna(end) else float(end) for end in (rows.ci_low.iloc[0], rows.ci_high.iloc[0]))
@@ -176,18 +176,18 @@ def _counted(ours: float, published: float, shown: Quantity, digits: int) -> tup
 
 
 def _within(ours: Estimate, published: float, tolerance: float, shown: Quantity) -> tuple[Reproduction, str]:
-    """Judge a measured number: its whole interval must lie within the tolerance, or outside."""
+    """Return the verdict on a measured number: its whole interval must be inside the tolerance or outside."""
     allowed = f"{tolerance * shown.scale:.2f}"
     if ours.low is None or ours.high is None:
         return Reproduction.CANNOT_TELL, "our number has no interval"
     low, high = ours.low - published, ours.high - published
     if -tolerance <= low and high <= tolerance:
-        return Reproduction.REPRODUCES, f"our whole interval lies within {allowed} of it"
+        return Reproduction.REPRODUCES, f"our whole interval is within {allowed} of it"
     if low > tolerance or high < -tolerance:
-        return Reproduction.DIFFERS, f"our whole interval lies more than {allowed} from it"
+        return Reproduction.DIFFERS, f"our whole interval is more than {allowed} away"
     return (
         Reproduction.CANNOT_TELL,
-        f"our interval lies neither within nor beyond {allowed} of it: more seeds tell",
+        f"our interval is partly within {allowed} of it: run more seeds",
     )
 
 
@@ -195,7 +195,7 @@ HEADER = ("suite", "row", "metric", "published", "ours", "verdict", "why")
 
 
 def verification_rows(found: Iterable[Verification]) -> Iterator[list[str]]:
-    """Yield the cells of each published number for people."""
+    """Yield one row of cells for each published number."""
     for one in found:
         shown = one.quantity
         place = one.suite if one.preset == "default" else f"{one.suite} ({one.preset})"
@@ -207,6 +207,6 @@ def verification_rows(found: Iterable[Verification]) -> Iterator[list[str]]:
 
 
 def verification_counts(found: Iterable[Verification]) -> str:
-    """Return how many numbers have which verdict, in one line."""
+    """Return the number of each verdict in one line."""
     verdicts = [one.verdict for one in found]
     return ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in Reproduction)

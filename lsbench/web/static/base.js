@@ -1,5 +1,5 @@
 "use strict";
-// What all parts of the page use. Text of results enters the page through textContent alone.
+// Shared by all parts of the page. Text from results enters the page only through textContent.
 
 const find = (selector, root = document) => root.querySelector(selector);
 const findAll = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -24,22 +24,22 @@ async function unpack(element) {
   return new Response(stream).text();
 }
 
-/** Return a function that unpacks JSON the first time it is asked for. */
+/** Return a function that unpacks JSON on its first call. */
 function lazyJson(element) {
   let found = null;
   return () => (found ??= unpack(element).then(JSON.parse));
 }
 
-/** Return a number of records as people read it. */
+/** Return a number from a record, formatted for display. */
 const shown = (value, quantity) => (value * quantity.scale).toFixed(quantity.digits);
 
-/** Return value and interval as people read them. */
+/** Return value and interval, formatted for display. */
 function shownInterval(value, low, high, quantity) {
   const text = shown(value, quantity);
   return low === null ? text : `${text} [${shown(low, quantity)}, ${shown(high, quantity)}]`;
 }
 
-/** Return a labelled choice; `options` are [value, text], and `choose` is told of every choice. */
+/** Return a labelled select; `options` are [value, text], and `choose` is called on every change. */
 function choice(label, options, chosen, choose) {
   const select = make("select");
   for (const [value, text] of options) select.append(new Option(text, value, false, value === chosen));
@@ -56,7 +56,7 @@ function textTable(titles, rows) {
   return make("table", {}, make("thead", {}, head), make("tbody", {}, ...body));
 }
 
-/** Let the reader choose light or dark, and remember it where the browser allows that. */
+/** Let the user choose light or dark, and remember it if the browser allows. */
 function themeSwitch(changed) {
   const select = find("#theme");
   const apply = () => {
@@ -70,7 +70,7 @@ function themeSwitch(changed) {
   select.addEventListener("change", () => {
     try {
       localStorage.setItem("lsbench-theme", select.value);
-    } catch { /* then the choice lasts as long as the page */ }
+    } catch { /* the choice lasts as long as the page */ }
     apply();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);

@@ -1,11 +1,11 @@
-// The charts of one suite. They show the rows that the table's filter leaves.
+// The charts of one suite. They show the rows that pass the table's filter.
 
 const MOST_POINTS = 400;
 const MOST_WITH_BARS = 100;
 const isNumber = (value) => value !== null && value !== undefined;
 const has = (table, number) => table.data.rows.filter((row) => isNumber(row[3][number][2])).length > 0;
 
-/** Return the numbers of the columns that can be an axis. */
+/** Return the indices of the columns that can be an axis. */
 function axisColumns(table, wanted) {
   return table.data.columns
     .map((column, number) => [column, number])
@@ -19,9 +19,9 @@ const padded = (values, share = 0.08) => {
   return [low - more, high + more];
 };
 
-const quoted = (count, whole, what) => (count < whole ? ` ${count} of ${whole} ${what} are drawn; the table's filter chooses others.` : "");
+const quoted = (count, whole, what) => (count < whole ? ` ${count} of ${whole} ${what} are drawn; use the table's filter to select others.` : "");
 
-/** Draw quality against cost with published peers as faint points, and the front that no other row beats. */
+/** Draw quality against cost, with published peers as faint points, and the Pareto front. */
 function drawPareto(figure, table) {
   const cost = axisColumns(table, (column) => column.is_cost && column.better !== 0);
   const quality = axisColumns(table, (column) => !cost.includes(table.data.columns.indexOf(column)) && column.better !== 0);
@@ -55,7 +55,7 @@ function paretoSpec(table, state, width) {
   return {
     traces,
     layout: { ...axes, showlegend: false, margin: { l: 8, r: 16, t: 16, b: 8 } },
-    caption: `${word(across, across.better > 0)}. ${word(up, up.better > 0)}. The line joins the rows that no other row beats in both; ${intervals}${faint}${quoted(drawn.length, all.length, "rows")}`,
+    caption: `${word(across, across.better > 0)}. ${word(up, up.better > 0)}. The line joins the rows that no other row beats in both metrics; ${intervals}${faint}${quoted(drawn.length, all.length, "rows")}`,
     titles: ["row", across.title, up.title, "on the front"],
     rows: [
       ...drawn.map((point) => [point.text, point.xText, point.yText, front.includes(point) ? "yes" : ""]),
@@ -80,7 +80,7 @@ function paretoPoint(row, state, across, up) {
   };
 }
 
-/** Return the points that no other is at least as good as in both directions and better in one. */
+/** Return the Pareto front: the points that no other point dominates. */
 function frontOf(points, acrossBetter, upBetter) {
   const sorted = [...points].sort((a, b) => acrossBetter * (b.x - a.x) || upBetter * (b.y - a.y));
   const front = [];
@@ -123,7 +123,7 @@ function paretoTraces(points, peers, front, width, bounds, [across, up]) {
   ];
 }
 
-/** Draw one column of every row with its interval: bars where zero is near, points where it is far. */
+/** Draw one column of every row with its interval: bars if zero is near, points if it is far. */
 function drawCompare(figure, table) {
   const columns = table.data.columns
     .map((column, number) => [column, number])
@@ -167,13 +167,13 @@ function compareSpec(table, number) {
       showlegend: false,
     },
     height: 110 + 34 * Math.max(drawn.length, 2),
-    caption: `${column.role === "delta" ? "Difference to the baseline, with its" : "Value with its"} 95 % interval where there is one.${isFar && column.role !== "delta" ? " The axis does not start at zero." : ""}${quoted(drawn.length, all.length, "rows")}`,
+    caption: `${column.role === "delta" ? "Difference to the baseline, with its" : "Value with its"} 95 % interval, if there is one.${isFar && column.role !== "delta" ? " The axis does not start at zero." : ""}${quoted(drawn.length, all.length, "rows")}`,
     titles: ["row", column.title],
     rows: drawn.map((row, n) => [row.title, texts[n]]),
   };
 }
 
-/** Draw the curves of trainings: a line per row, the mean of its seeds, and their range as a band. */
+/** Draw training curves: a line per row for the mean of its seeds, and a band for their range. */
 function drawCurves(figure, table, data) {
   const metrics = [...new Set(data.curves.map((curve) => curve[3]))];
   if (!metrics.length) return null;
@@ -212,7 +212,7 @@ function curvesSpec(table, data, metric) {
   };
 }
 
-/** Return mean and range over the seeds at the epochs that all have; null without a curve. */
+/** Return mean and range over the seeds at their common epochs; null without a curve. */
 function meanCurve(curves) {
   if (!curves.length) return null;
   const maps = curves.map((curve) => new Map(curve[4].map((epoch, n) => [epoch, curve[5][n]])));
@@ -227,7 +227,7 @@ function meanCurve(curves) {
   };
 }
 
-/** Draw the nights of the gate: a line per row, marked by what the gate said. */
+/** Draw the nights of the gate: a line per row, marked by verdict. */
 function drawNights(figure, data) {
   const metrics = [...new Set(data.nights.map((night) => night[2]))];
   if (!metrics.length) return null;
@@ -262,7 +262,7 @@ function nightsSpec(data, metric) {
   return {
     traces,
     layout: { xaxis: axis("nights ago", { tickvals: Array.from({ length: most }, (_, n) => -n), ticktext: Array.from({ length: most }, (_, n) => (n ? String(n) : "last")) }), yaxis: axis(quantity.title), showlegend: true },
-    caption: `Dotted: the baseline. A cross is a regression, a triangle an improvement, an open diamond a night that told nothing.${quoted(drawn.length, all.length, "curves")}`,
+    caption: `Dotted: the baseline. A cross is a regression, a triangle an improvement, an open diamond an inconclusive night.${quoted(drawn.length, all.length, "curves")}`,
     titles: ["row", ...Array.from({ length: most }, (_, n) => (most - 1 - n ? `${most - 1 - n} nights ago` : "last night"))],
     rows: drawn.map((night) => [night[1], ...Array(most - night[5].length).fill("-"), ...night[5].map((value, n) => (isNumber(value) ? `${shown(value, quantity)} (${night[6][n]})` : `none (${night[6][n]})`))]),
   };

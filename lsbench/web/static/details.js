@@ -1,4 +1,4 @@
-// Where a number comes from: its records, their jobs, and the full configuration of each.
+// The details of a number: its records, their jobs, and the full configuration of each.
 
 const RECORD = { job: 0, metric: 1, protocol: 2, dataset: 3, value: 4, low: 5, high: 6, method: 7, n: 8, setting: 9 };
 const JOB = { id: 0, name: 1, kind: 2, variant: 3, seed: 4, status: 5, error: 6, attempt: 7, start: 8, wall: 9, provenance: 10, spec: 11 };
@@ -17,7 +17,7 @@ function wireDialog() {
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
 }
 
-/** Return name and value in two columns; what is null is left out. */
+/** Return names and values in two columns, without null values. */
 function pairs(entries) {
   const list = make("dl", { class: "pairs" });
   for (const [name, value] of entries) {
@@ -35,7 +35,7 @@ class Details {
     this.load = load;
   }
 
-  /** Show where the number in a cell comes from; column -1 shows every job of the row. */
+  /** Show the records behind a cell; column -1 shows all jobs of the row. */
   async open(row, column) {
     const found = await this.load();
     if (column < 0) this.openRow(row, found);
@@ -66,12 +66,12 @@ class Details {
     openDialog(
       row.title,
       pairs([["variant", row.variant], ["mark", row.mark]]),
-      jobs.length ? null : make("p", {}, "No job of this row is in the results."),
+      jobs.length ? null : make("p", {}, "The results have no job of this row."),
       ...jobs.map((job) => this.jobPart(job, found)),
     );
   }
 
-  /** Return the records that a column is made of. */
+  /** Return the records of a column. */
   records(found, variant, column) {
     const text = (number) => (number === null ? null : found.texts[number]);
     return (found.records[variant] ?? []).filter(
@@ -98,12 +98,12 @@ class Details {
 
   holes(row, found) {
     const jobs = found.jobs.filter((job) => job[JOB.variant] === row.variant && job[JOB.status] !== "ok");
-    const part = make("div", {}, make("h3", {}, jobs.length ? "Jobs that have not ended well" : "No record is behind this cell"));
+    const part = make("div", {}, make("h3", {}, jobs.length ? "Unsuccessful jobs" : "This cell has no record"));
     part.append(...jobs.map((job) => this.jobPart(job, found)));
     return part;
   }
 
-  /** Return how one job went, where and with which configuration, folded. */
+  /** Return a folded element with outcome, provenance and configuration of a job. */
   jobPart(job, found, setting = "") {
     const seed = job[JOB.seed] === null ? "" : `, seed ${job[JOB.seed]}`;
     const where = JSON.parse(found.texts[job[JOB.provenance]] ?? "{}");

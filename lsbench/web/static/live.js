@@ -1,4 +1,4 @@
-// Ask for the state every two seconds; what has not changed is left as it stands.
+// Fetch the state every two seconds; unchanged parts of the page are left alone.
 
 const EVERY_MS = 2000;
 const STATES = ["ok", "running", "stopped", "failed", "missing"];
@@ -102,9 +102,9 @@ async function ask() {
     const text = await answer.text();
     if (text !== before) show(text);
     before = text;
-    tell("follows the results", false);
+    tell("live", false);
   } catch {
-    tell("no answer: has the server ended?", true);
+    tell("no answer: is the server still running?", true);
   }
   findAll("[data-since]").forEach((one) => (one.textContent = ago(one.dataset.since)));
   setTimeout(ask, document.hidden ? 5 * EVERY_MS : EVERY_MS);

@@ -1,4 +1,4 @@
-// Plotly, unpacked when the first chart comes near the screen, in the colours of the page.
+// Plotly in the colours of the page, unpacked when the first chart comes near the screen.
 
 const DASHES = ["solid", "dash", "dot", "dashdot", "longdash"];
 const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "cross", "x", "star", "pentagon"];
@@ -20,7 +20,7 @@ const isDark = () => {
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 };
 
-/** Return what tells series `number` apart: by colour, dash and symbol, so that colour alone never has to. */
+/** Return colour, dash and symbol of series `number`, so that series do not differ by colour alone. */
 function seriesStyle(number) {
   const colours = isDark() ? DARK : LIGHT;
   return {
@@ -32,12 +32,12 @@ function seriesStyle(number) {
 
 const short = (text, most = 26) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
-/** Return text that Plotly shows as it is: it reads marks of HTML in all others. */
+/** Return text escaped for Plotly, which interprets HTML tags. */
 const literal = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
 let plotly = null;
 function loadPlotly() {
-  // Reading it takes a moment in which nothing else can happen: the first look at the table goes before.
+  // Parsing Plotly blocks the page for a moment, so the table is rendered first.
   const idle = new Promise((ready) => (window.requestIdleCallback ? requestIdleCallback(ready, { timeout: 1000 }) : setTimeout(ready, 200)));
   plotly ??= Promise.all([unpack(find("#packed-plotly")), idle]).then(([text]) => {
     const script = make("script");
@@ -117,7 +117,7 @@ class Chart {
   }
 }
 
-/** Give each point of a scatter the first place for its name where it covers no other name or point. */
+/** Give each label of a scatter the first position that covers no other label or point. */
 function labelPlaces(points, size, bounds) {
   const toX = (x) => ((x - bounds.x[0]) / (bounds.x[1] - bounds.x[0])) * size.width;
   const toY = (y) => size.height - ((y - bounds.y[0]) / (bounds.y[1] - bounds.y[0])) * size.height;

@@ -1,4 +1,4 @@
-// Start: every suite of the page gets its table at once, its charts when they come near.
+// Start: every suite gets its table at once, and its charts when they come near the screen.
 
 async function startSuite(section) {
   const data = JSON.parse(find(".table-data", section).textContent);
@@ -16,7 +16,7 @@ async function startSuite(section) {
   return drawn;
 }
 
-/** Make each picture of an analysis a button that shows it, and its numbers, as large as the page allows. */
+/** Make each picture of an analysis a button that shows it enlarged, with its numbers. */
 function wireGalleries() {
   for (const picture of findAll(".gallery img")) {
     const button = make("button", { type: "button", "aria-haspopup": "dialog" });

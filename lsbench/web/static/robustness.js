@@ -1,9 +1,9 @@
-// Errors on corrupted images: a map of corruptions and severities, and bars with intervals.
+// Errors on corrupted images: a heat map of corruptions and severities, and bars with intervals.
 
 const MOST_GROUPS = 5;
 const named = (corruption) => corruption.replaceAll("_", " ");
 
-/** Return a colour from pale to deep for a share, and the ink that can be read on it. */
+/** Return a colour from pale to deep for a share, and a readable text colour. */
 function heat(share) {
   const stops = isDark() ? [[29, 38, 52], [52, 96, 150], [244, 196, 120]] : [[237, 244, 252], [116, 169, 220], [19, 52, 100]];
   const at = Math.min(Math.max(share, 0), 1) * 2;
@@ -13,7 +13,7 @@ function heat(share) {
   return { back: `rgb(${mixed})`, ink: 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff" };
 }
 
-/** Show the heat map of one row under one protocol as a table, which everybody can read. */
+/** Show the heat map of one row under one protocol as an accessible table. */
 function drawHeat(figure, table, data) {
   const errors = data.corruptions.filter((one) => one[5] === "corruption_error" && one[4] !== null);
   if (!errors.length) return null;
@@ -25,7 +25,7 @@ function drawHeat(figure, table, data) {
     find(".scroll", figure).replaceChildren(heatTable(own, errors.filter((one) => one[2] === state.protocol), data));
     const seeds = new Set(own.map((one) => one[1])).size;
     const over = seeds > 1 ? `, mean over ${seeds} seeds` : "";
-    find("figcaption", figure).textContent = `Top-1 error in percent${over}: ${state.protocol}. Colours run from the least to the largest error of all rows; a star is a mean that lacks seeds.`;
+    find("figcaption", figure).textContent = `Top-1 error in percent${over}: ${state.protocol}. Colours range from the smallest to the largest error of all rows; a star marks a mean with missing seeds.`;
   };
   const choose = (name) => (value) => { state[name] = value; draw(); };
   find(".controls", figure).replaceChildren(
@@ -58,7 +58,7 @@ function heatTable(own, all, data) {
   return make("table", { class: "heat" }, make("thead", {}, head), make("tbody", {}, ...lines));
 }
 
-/** Draw the error on each corruption, over its severities, of a few rows side by side. */
+/** Draw the mean error on each corruption for a few rows side by side. */
 function drawCorruptions(figure, table, data) {
   if (!data.bars.length) return null;
   const protocols = [...new Set(data.bars.map((bar) => bar[2]))];
@@ -98,7 +98,7 @@ function corruptionsSpec(table, data, protocol, width) {
     traces,
     layout: { barmode: "group", bargap: 0.25, ...(isNarrow ? { xaxis: values, yaxis: names } : { xaxis: names, yaxis: values }), showlegend: true, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 12 } } },
     height: isNarrow ? 120 + 22 * corruptions.length * Math.max(drawn.length, 2) * 0.55 : 420,
-    caption: `Mean error over the severities of each corruption; bars are 95 % intervals over seeds where there are several. ${protocol}.${quoted(drawn.length, all.length, "rows")}`,
+    caption: `Mean error over the severities of each corruption; bars are 95 % intervals over seeds, if there are several. ${protocol}.${quoted(drawn.length, all.length, "rows")}`,
     titles: ["corruption", ...drawn.map((bar) => bar[1])],
     rows: corruptions.map((corruption) => [named(corruption), ...drawn.map((bar) => { const one = bar[3][corruption]; return one ? shownInterval(one[0], one[1], one[2], quantity) : "withheld"; })]),
   };

@@ -1,4 +1,4 @@
-// A table to sort and filter. All rows are data; those that are shown are elements.
+// A table with sorting and filtering. All rows are data; only visible rows are elements.
 
 const PLACES = ["", "best", "second", "hole"];
 const CONDITION = /^([^\s<>=]+)(<=|>=|<|>|=)(-?[\d.]+(?:e-?\d+)?)$/;
@@ -11,7 +11,7 @@ const HOLDS = {
 };
 
 class ResultTable {
-  /** Take over the table that stands in `section`; `open(row, column)` shows where a number comes from. */
+  /** Attach to the table in `section`; `open(row, column)` shows the details of a number. */
   constructor(section, data, open) {
     this.data = data;
     this.open = open;
@@ -76,7 +76,7 @@ class ResultTable {
     }
   }
 
-  /** Sort by a column (-1: the titles): best first, then worst first, then as in the suite. */
+  /** Sort by a column (-1: the titles): best first, then worst first, then in the order of the suite. */
   sort(column) {
     const better = column < 0 ? -1 : this.data.columns[column].better;
     const first = better < 0 ? 1 : -1;

@@ -87,7 +87,7 @@ def test_a_manifest_that_lacks_something_says_what(change, words, verb, call, fo
 @pytest.mark.parametrize("verb", READERS)
 def test_a_manifest_that_is_no_mapping_is_damaged(verb, call, folder):
     (folder.root / MANIFEST).write_text("[]")
-    assert is_one_line(call(verb), "manifest.json: damaged (no mapping); remove it and run again")
+    assert is_one_line(call(verb), "manifest.json: damaged (not a mapping); remove it and run again")
 
 
 @pytest.mark.parametrize("verb", READERS)

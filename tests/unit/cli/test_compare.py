@@ -37,7 +37,7 @@ def test_compare_writes_json_and_markdown_into_files(stores, tmp_path):
 
 def test_what_is_no_source_ends_in_one_line(stores, capsys):
     assert run_command(["compare", stores[0], "nowhere"]) == 2
-    assert capsys.readouterr().err.startswith("lsbench: nowhere: no results folder")
+    assert capsys.readouterr().err.startswith("lsbench: nowhere: neither a results folder")
 
 
 def test_verify_shows_each_published_number(tiny, make_graph, fill_store, tmp_path, capsys):

@@ -63,10 +63,7 @@ def test_a_folder_that_holds_something_is_left_alone(call, tmp_path):
     (tmp_path / "mine.txt").write_text("dear")
     code, _, err = call("write", "fashion_hard", tmp_path, "--set", "images_per_class=1")
     assert code == 2
-    assert (
-        err
-        == f"lsbench: expected a new or empty folder, found that {tmp_path} holds something; name another\n"
-    )
+    assert err == f"lsbench: expected a new or empty folder, found files in {tmp_path}; name another\n"
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
@@ -94,7 +91,7 @@ def test_missing_data_says_how_to_get_it(call, tmp_path):
     ("arguments", "message"),
     [
         (("check", "fashin"), "unknown data set 'fashin' (did you mean 'fashion'?)"),
-        (("check", "image_folder"), "expected the folder that it lies in: `lsbench data check image_folder"),
+        (("check", "image_folder"), "expected the folder of the data set: `lsbench data check image_folder"),
         (("check", "fashion", "--set", "trian_images=10"), "--set: trian_images: unknown key (did you mean"),
         (("check", "fashion", "--set", "img_size=x"), "--set: img_size: input should be a valid integer"),
         (("check", "fashion", "--set", "img_size"), "--set img_size: expected KEY=VALUE"),

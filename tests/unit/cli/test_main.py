@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
     [
         (["run", "smok"], "smok: no such suite file (did you mean 'smoke'?)"),
         (["plan", "smoke", "--preset", "x"], "no preset 'x'"),
-        (["plan", "smoke", "--seeds", "0,a"], "--seeds 0,a: expected whole numbers with commas"),
+        (["plan", "smoke", "--seeds", "0,a"], "--seeds 0,a: expected whole numbers separated by commas"),
         (["plan", "smoke", "--seeds", "9"], "--seeds: [9] not in the suite"),
         (["plan", "smoke", "--only", "trian"], "--only trian: matches no job"),
         (["plan", "smoke", "--set", "jobs.train.epochs"], "expected key=value"),

@@ -62,10 +62,10 @@ def test_a_view_of_a_suite_in_every_format(call, results):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--rows", "lss"), "--rows lss: there is none (did you mean 'ls'?)"),
-        (("--columns", "topp1"), "--columns topp1: there is none (did you mean 'top1'?)"),
-        (("--sort-by", "toop1"), "--sort-by toop1: there is none (did you mean 'top1'?)"),
-        (("--descending",), "there is no order without --sort-by"),
+        (("--rows", "lss"), "--rows lss: no match (did you mean 'ls'?)"),
+        (("--columns", "topp1"), "--columns topp1: no match (did you mean 'top1'?)"),
+        (("--sort-by", "toop1"), "--sort-by toop1: no match (did you mean 'top1'?)"),
+        (("--descending",), "only together with --sort-by"),
         (("--paper", "3"), "--paper 3: takes no suite"),
         (("--paper", "10"), "less than or equal to 9"),
     ],
@@ -109,7 +109,7 @@ def test_a_folder_or_a_file_that_is_no_suite_is_one_line(call, results, tmp_path
     other.write_text("jobs: []\n")
     code, _, err = call(other, "--results", results)
     assert code == 2
-    assert "no suite, as it has no `name`" in err
+    assert "not a suite, as it has no `name`" in err
 
 
 def test_a_preset_without_results_names_those_that_have_some(call, results):

@@ -49,7 +49,7 @@ def test_a_failing_job_is_exit_three_and_the_others_go_on(call, quick, write_sui
     quick["jobs"][0]["train"]["batch_size"] = 100
     code, out, err = call(*inline(write_suite(quick), results))
     assert code == 3
-    assert "1 ok, 1 failed, 1 skipped; the same command tries them again." in err
+    assert "1 ok, 1 failed, 1 skipped; run the same command to retry them." in err
     assert "expected at least one batch of 100 images" in err
     assert "failed" in out
     code, out, _ = call("status", "--results", results)
@@ -86,7 +86,7 @@ def test_a_search_needs_ray_and_says_what_it_would_take(tiny, write_suite, call,
     tiny["search"] = {"space": {"lr": {"uniform": [0.001, 0.01]}}, "budget": {"trials": 4}}
     suite = write_suite(tiny)
     code, _, err = call(*inline(suite, results))
-    assert (code, err) == (2, "lsbench: --scheduler inline: a search needs Ray; leave the option out\n")
+    assert (code, err) == (2, "lsbench: --scheduler inline: a search needs Ray; omit the option\n")
     code, out, _ = call("plan", suite)
     assert code == 0
     assert "4 trials x at most 1 epochs x 2 variants = at most 8 epochs" in out

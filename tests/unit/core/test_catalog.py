@@ -143,4 +143,4 @@ def test_a_family_whose_names_cannot_be_read_is_told_where_a_name_is_not_known(i
     assert (
         "model family 'acme' (entry point lsbench.families: acme = acme.family of acme-plugin 0.1)" in message
     )
-    assert "a tuple of names written out" in message
+    assert "a literal tuple of names" in message

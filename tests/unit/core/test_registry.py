@@ -102,7 +102,7 @@ BROKEN = {
         "QUANTITIES = ('a',)\ndef METRIC(a, b): pass",
         "expected QUANTITIES to be a tuple of Quantity, found an object of tuple",
     ),
-    "kind": ("jobs", "JOB = {}", "expected a lsbench.core.job.JobKind, found an object of dict"),
+    "kind": ("jobs", "JOB = {}", "expected an lsbench.core.job.JobKind, found an object of dict"),
     "loose": (
         "jobs",
         "from lsbench.core.job import JobKind\nJOB = JobKind(dict, print, 1, print)",
@@ -122,9 +122,9 @@ BROKEN = {
     "look": (
         "analyses",
         "ANALYSIS = print",
-        "expected a lsbench.analyses.Analysis, found the function",
+        "expected an lsbench.analyses.Analysis, found the function",
     ),
-    "log": ("loggers", "LOGGER = 3", "expected a lsbench.loggers.LoggerKind, found an object of int"),
+    "log": ("loggers", "LOGGER = 3", "expected an lsbench.loggers.LoggerKind, found an object of int"),
     "report": ("reports", "REPORT = 'csv'", "expected a function of the list of summaries, found the text"),
 }
 

@@ -35,7 +35,7 @@ def test_a_half_written_baseline_is_refused(share, baseline, path):
     write_baseline(baseline, path)
     text = path.read_text()
     path.write_text(text[: int(share * len(text))])
-    with pytest.raises(UsageError, match="half-written or damaged, no JSON; restore it, or write a new one"):
+    with pytest.raises(UsageError, match="found a damaged or half-written file; restore it"):
         read_baseline(path)
 
 
@@ -44,7 +44,7 @@ def test_a_baseline_that_was_changed_by_hand_is_refused(baseline, path):
     content = json.loads(path.read_text())
     content["rows"][0]["measurements"][0]["value"] = 0.1
     path.write_text(json.dumps(content))
-    with pytest.raises(UsageError, match="its seal does not fit"):
+    with pytest.raises(UsageError, match="the seal does not match"):
         read_baseline(path)
 
 

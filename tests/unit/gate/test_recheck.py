@@ -44,5 +44,5 @@ def test_second_measurements_replace_the_first_where_there_are_any(rules, make_p
     sure = with_second(found, again, suspects, measured={row.key for row in second})
     assert [str(finding.verdict) for finding in sure] == ["ok", "inconclusive", "ok"]
     assert sure[0].first is found[0]
-    assert "not again (its job failed)" in sure[1].reason
+    assert "not re-measured (its job failed)" in sure[1].reason
     assert sure[2] is found[2]

@@ -44,7 +44,7 @@ def test_a_small_slowdown_is_told_as_what_it_is(make):
 def test_samples_that_could_not_have_shown_it_are_no_ok(make):
     found = decide(make(0.0, half=0.04), 0.5, 0.5)
     assert found.verdict == Verdict.INCONCLUSIVE
-    assert found.reason.startswith("too noisy to see what matters")
+    assert found.reason.startswith("too noisy to detect a loss that matters")
     assert decide(make(0.0, half=0.04, metric="top1"), 0.5, 0.5).verdict == Verdict.OK
 
 
@@ -63,7 +63,7 @@ def test_the_second_measurement_decides(make):
     first, again = decide(make(0.05), 0, 1), decide(make(0.049), 0, 1)
     sure = confirm(first, again)
     assert (sure.verdict, sure.first) == (Verdict.REGRESSED, first)
-    assert "confirmed: a first measurement said +5.0 % time, a second +4.9 % time" in sure.reason
+    assert "confirmed: first measured +5.0 % time, then +4.9 % time" in sure.reason
     refuted = confirm(first, decide(make(0.0), 1, 1))
     assert refuted.verdict == Verdict.OK
     assert refuted.reason.startswith("not confirmed")

@@ -65,7 +65,7 @@ def test_results_that_are_not_there_yet_are_waited_for(graph, fill_store):
 
     found = Snapshots(none).read()
     assert found["suites"] == []
-    assert "as soon as it begins" in found["problem"]
+    assert "as soon as a run begins" in found["problem"]
 
     def wrong():
         raise UsageError("no such suite")

@@ -32,7 +32,7 @@ def compared(value, low, high, p_value, *, metric="top1", seeds=3, images=10_000
         (
             compared(-0.002, -0.012, 0.008, 0.7, detectable=0.017),
             "Involution and LS conv cannot be told apart: -0.2 points, 95 % interval -1.2 to +0.8; "
-            "a true difference of 1.7 points would have shown in 80 % of all cases",
+            "a true difference of 1.7 points would be detected in 80 % of cases",
         ),
         (
             compared(0.0051, 0.0001, 0.0101, 0.12),
@@ -40,9 +40,9 @@ def compared(value, low, high, p_value, *, metric="top1", seeds=3, images=10_000
         ),
         (
             compared(0.013, None, None, None, seeds=1, images=0),
-            "Involution against LS conv: +1.30 points; nothing tells whether by chance",
+            "Involution against LS conv: +1.30 points; no interval, so it may be chance",
         ),
-        (compared(0.0, 0.0, 0.0, 1.0), "Involution and LS conv: no difference at all"),
+        (compared(0.0, 0.0, 0.0, 1.0), "Involution and LS conv: exactly equal"),
     ],
 )
 def test_a_comparison_in_words(one, words):

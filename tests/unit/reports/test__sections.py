@@ -29,8 +29,8 @@ ROBUSTNESS_IN_MARKDOWN = """
 | id | 50.0 | withheld |
 
 - Mean top-1 error over the severities and 2 seeds: fashion-c-live\\|c2\\|s2\\|res=32\\|ref=knn5\\|n=20\\|v1.
-- id, seed 0: 1 of 4 conditions of fashion-c-live are missing: fog/2. Means over the others are withheld.
-- id, seed 1: 1 of 4 conditions of fashion-c-live are missing: fog/2. Means over the others are withheld.
+- id, seed 0: 1 of 4 conditions of fashion-c-live are missing: fog/2. Means over the rest are withheld.
+- id, seed 1: 1 of 4 conditions of fashion-c-live are missing: fog/2. Means over the rest are withheld.
 """
 FIGURES = {
     "ls": {"val_top1": [0.1, 0.5, 0.4], "train_loss": [3.0, 2.0, 1.0], "data_wait_frac": [0.3, 0.2, 0.1]},
@@ -44,12 +44,12 @@ TRAININGS_IN_MARKDOWN = """
 | ls | ▁█▆ 10.00 (1) → 40.00 (3), best 50.00 (2) | █▅▁ 3.0000 (1) → 1.0000 (3), best 1.0000 (3) | 20.0 |
 | id | ▄▄ 20.00 (1) → 20.00 (3), best 20.00 (1) | █▃▁ 2.5000 (1) → 1.7500 (3), best 1.7500 (3) | 0.0 |
 
-- Each curve is the mean over 2 seeds, drawn from its least to its largest value; epochs in parentheses.
-- ls: the device waited for data 20 % of the time, 30 % in epoch 1: <more>
+- Each curve is the mean over 2 seeds, scaled from its minimum to its maximum; epochs in parentheses.
+- ls: the device waited for data 20 % of the time, 30 % in epoch 1; <more>
 - id, seed 1: the loss diverged; <from there on>
-""".replace("<more>", r"give it more data\_workers, which change no result.").replace(
+""".replace("<more>", r"raise data\_workers, which does not change results.").replace(
     "<from there on>",
-    "from the last good checkpoint on it was trained at 0.5 of the recipe's learning rate.",
+    "training continued from the last good checkpoint, at 0.5 times the recipe's learning rate.",
 )
 
 
@@ -78,7 +78,7 @@ def test_each_comparison_is_a_line_in_words(tiny, make_graph, fill_store, by_see
     assert len(header) == len(rows[0]) == 3
     assert rows[0][0].startswith("ls is better than id by 9.97 points, 95 % interval ")
     assert rows[0][2] == "3 seeds"
-    assert "Over seeds alone, since no results of single images are kept: id." in notes
+    assert "Over seeds only, since no per-image results are kept: id." in notes
     for name in ("markdown", "console"):
         assert "is better than id by 9.97 points" in REPORTS.load(name)([summary])
 

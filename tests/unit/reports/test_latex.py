@@ -41,7 +41,7 @@ def test_a_summary_is_a_booktabs_table_with_marks_and_holes(tiny, make_graph, fi
     assert "A \\& B & missing" in text
     for rule in ("\\toprule", "\\midrule", "\\bottomrule", "\\end{table}"):
         assert text.count(rule) == text.count("\\begin{table}") >= 1
-    assert "Bold is the best value" in text
+    assert "Bold: best value" in text
 
 
 def test_wide_tables_are_split_and_every_part_names_its_rows():

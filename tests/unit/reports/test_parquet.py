@@ -26,6 +26,7 @@ def test_it_holds_what_csv_holds_with_types_and_units(tiny, make_graph, fill_sto
     assert frame.params_hole.tolist()[1] == "missing"
     assert frame.attrs["units"]["top1"] == "fraction"
     assert frame.attrs["units"]["latency_ms"] == "ms"
+    assert frame.attrs["titles"]["latency_ms"] == "latency (ms)"
 
 
 def test_a_column_of_numbers_and_words_is_words(tiny, make_graph, fill_store):

@@ -179,7 +179,7 @@ def test_a_job_that_fits_no_node_is_refused_with_what_there_is():
     ledger = Ledger([Node("a", 4), Node("b", 2, 1)])
     ledger.check_fits(ResourceRequest(2, 1.0, "no"), "v/train")
     with pytest.raises(
-        ClusterError, match=r"v/train: asks for 3 CPUs and 1 GPUs; the largest node has 2 CPUs"
+        ClusterError, match=r"v/train: requests 3 CPUs and 1 GPUs; the largest node has 2 CPUs"
     ):
         ledger.check_fits(ResourceRequest(3, 1.0, "no"), "v/train")
     with pytest.raises(ClusterError, match="lower `resources`"):

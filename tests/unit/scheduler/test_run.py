@@ -91,7 +91,7 @@ def test_what_a_crash_kept_from_the_journals_is_appended_first(graph, run, tmp_p
 
 
 def test_an_interrupted_run_keeps_what_is_finished_and_closes(graph, run, tmp_path):
-    with pytest.raises(InterruptedRunError, match="the same command continues the rest"):
+    with pytest.raises(InterruptedRunError, match="run the same command to continue"):
         run(graph, {"id/train/seed1": ["interrupt"]})
     assert run.executors[0].events[-1] == "close"
     done = plan_run(graph, RunOptions(tmp_path / "results")).done

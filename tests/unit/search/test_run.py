@@ -121,7 +121,7 @@ def test_a_search_that_is_over_starts_nothing_and_says_the_same(graph, search):
 
 
 def test_an_interrupted_search_goes_on_with_what_has_not_ended(graph, search):
-    with pytest.raises(InterruptedRunError, match="same command continues the search"):
+    with pytest.raises(InterruptedRunError, match="run the same command to continue"):
         search(graph, {**BOTH, ("ls", 2): "interrupt"})
     assert search.executors[0].events[-1] == "close"
     outcome, _ = search(graph, BOTH)
@@ -164,7 +164,7 @@ def test_a_lost_trial_is_taken_up_again_a_few_times(graph, search):
 def test_a_variant_without_a_full_trial_is_named_and_left_out(graph, search):
     outcome, _ = search(graph, {("id", 0): "ok"})
     assert outcome.untuned == ["ls"]
-    assert "no trial trained to its end: ls" in "\n".join(lines_of(outcome))
+    assert "no trial finished: ls" in "\n".join(lines_of(outcome))
     assert [variant.name for variant in load_suite(str(outcome.tuned)).variants] == ["id"]
 
 

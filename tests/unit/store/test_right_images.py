@@ -54,6 +54,9 @@ def test_images_are_paired_with_themselves_seed_by_seed():
 
 def test_other_images_are_never_paired():
     for other in (images(1, 1, 1, sha256="other"), images(1, 1)):
-        assert differences({0: images(1, 0, 1)}, {0: other}) == (None, "the two were tested on other images")
-    assert differences({0: images(1)}, {0: None})[1] == "no results of single images are kept"
+        assert differences({0: images(1, 0, 1)}, {0: other}) == (
+            None,
+            "the two were tested on different images",
+        )
+    assert differences({0: images(1)}, {0: None})[1] == "no per-image results are kept"
     assert differences({0: images(1)}, {1: images(1)})[0] is None

@@ -34,7 +34,7 @@ def test_a_worsening_is_relative_for_timings_alone():
     [
         (
             {"metric": "latency_ms", "min_effect": 1},
-            "'latency_ms' is another number on another",
+            "'latency_ms' differs between machines and nights",
         ),
         ({"metric": "latency_ratio", "min_effect": 0.03}, "give a profile job a `control`"),
         ({"metric": "top1"}, "gate[0]: 'top1' is measured: give min_effect"),
@@ -42,11 +42,11 @@ def test_a_worsening_is_relative_for_timings_alone():
             {"metric": "params", "min_effect": 5},
             "min_effect: 'params' is counted and compared exactly",
         ),
-        ({"metric": "topp1", "min_effect": 1}, "'topp1' has no better end (did you mean 'top1'?)"),
-        ({"metric": "lr", "min_effect": 1}, "'lr' has no better end: give direction"),
+        ({"metric": "topp1", "min_effect": 1}, "'topp1' has no better direction (did you mean 'top1'?)"),
+        ({"metric": "lr", "min_effect": 1}, "'lr' has no better direction: give direction"),
         (
             {"metric": "top1", "min_effect": 0.1, "direction": "lower"},
-            "'top1' higher is better: leave it out",
+            "'top1' is better when higher: leave direction out",
         ),
         ({"metric": "top1", "min_efect": 0.1}, "unknown key (did you mean 'min_effect'?)"),
         (

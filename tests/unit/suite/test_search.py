@@ -36,7 +36,7 @@ WRONG = [
     ({"space": {"augment.flipp": {"uniform": [0, 1]}}}, "no setting 'augment.flipp'.*'flip'"),
     ({"space": {"lr": {"uniform": [-1.0, 1.0]}}}, "search.space.lr: input should be greater than 0"),
     ({"space": {"epochs": {"choice": [1, 2]}}}, "budget of every trial"),
-    ({"space": {"data_workers": {"choice": [1, 2]}}}, "changes no result"),
+    ({"space": {"data_workers": {"choice": [1, 2]}}}, "does not change a result"),
     ({"space": {}}, "search.space: .*at least 1 item"),
     ({"space": {"lr": {"choice": [0.1, 0.2]}}}, "holds only 2 different settings, found 4"),
     ({"metric": "val_top"}, "does not report 'val_top' \\(did you mean 'val_top1'\\?\\)"),
@@ -96,5 +96,5 @@ def test_presets_and_overrides_change_parts_of_a_search(searching, write_suite):
 
 def test_a_trial_of_several_ranks_is_refused(searching, write_suite):
     searching["jobs"][0]["train"]["resources"] = {"num_gpus": 0, "num_ranks": 2}
-    with pytest.raises(ConfigError, match="job 'train' asks for 2 ranks: search with one"):
+    with pytest.raises(ConfigError, match="job 'train' requests 2 ranks: search with one"):
         load(searching, write_suite)

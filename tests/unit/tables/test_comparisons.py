@@ -70,14 +70,12 @@ def test_each_variant_is_compared_over_seeds_and_images(fill):
 
 def test_without_images_or_with_other_ones_seeds_alone_are_compared_and_it_is_said(fill):
     alone = summarize(fill(has_images=False)).comparisons
-    assert {(one.difference.images, one.reason) for one in alone} == {
-        (0, "no results of single images are kept")
-    }
+    assert {(one.difference.images, one.reason) for one in alone} == {(0, "no per-image results are kept")}
 
 
 def test_other_images_are_said(fill):
     other, close = summarize(fill(sha256="other")).comparisons
-    assert (other.difference.images, other.reason) == (0, "the two were tested on other images")
+    assert (other.difference.images, other.reason) == (0, "the two were tested on different images")
     assert close.difference.images == IMAGES
 
 
@@ -109,7 +107,7 @@ def test_sides_without_a_common_seed_are_no_comparison():
     assert measure(Side({0: 0.5}), Side({1: 0.5})) == (None, "no seed was run on both sides")
     found, reason = measure(Side({0: 0.5}), Side({0: 0.4}))
     assert (found.value, found.p_value) == (pytest.approx(0.1), None)
-    assert reason == "no results of single images are kept"
+    assert reason == "no per-image results are kept"
     assert judged([]) == []
 
 

@@ -49,7 +49,7 @@ def test_a_needed_job_is_followed_to_what_changed_in_it(changed):
 def test_a_job_that_has_not_changed_has_no_earlier_one(changed):
     known = known_jobs(changed)
     lines = list(why_lines(find_job("ls/profile", known), known))
-    assert lines[1].strip() == "there is no earlier job of this label to compare with"
+    assert lines[1].strip() == "no earlier job has this label, so there is nothing to compare with"
 
 
 def test_what_changes_no_result_is_no_change(tiny, make_graph):
@@ -77,7 +77,7 @@ def test_unknown_and_ambiguous_names_are_refused_in_one_line(changed):
     known = known_jobs(changed)
     with pytest.raises(UsageError, match=r"ls/trian/seed0: no job .*did you mean 'ls/train/seed0'"):
         find_job("ls/trian/seed0", known)
-    with pytest.raises(UsageError, match=r"train: fits 8 jobs, name one by more of its id: train-.*3 more"):
+    with pytest.raises(UsageError, match=r"train: matches 8 jobs, give more digits .*: train-.*3 more"):
         find_job("train", known)
     one = find_job("ls/train/seed0", known)
     assert find_job(one.id[:-2], known) == one

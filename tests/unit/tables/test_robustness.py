@@ -121,6 +121,6 @@ def test_missing_conditions_are_named():
     ]
     assert robustness_notes([*conditions, figure(None)]) == [
         "LS, seed 0: 8 of 10 conditions of live are missing: fog/2, fog/3, fog/4, fog/5, snow/2 and 3 more. "
-        "Means over the others are withheld."
+        "Means over the rest are withheld."
     ]
     assert robustness_notes([figure(0.5, severity=1, seed=None)]) == []

@@ -100,7 +100,7 @@ def test_a_variant_without_a_full_trial_is_named(folder):
             (folder.job_folder(entry["id"]) / RESULT).unlink(missing_ok=True)
             (folder.root / "trials.jsonl").write_text("")
     _, _, notes = trial_table(folder, manifest)
-    assert "No trial trained to its end yet: ls." in notes
+    assert "No completed trial yet: ls." in notes
 
 
 def test_stopped_trials_are_neither_failures_nor_holes(folder):

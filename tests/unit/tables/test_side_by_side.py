@@ -38,7 +38,7 @@ def test_two_folders_are_compared_row_by_row(fill, tmp_path):
     assert (same.remark, same.compared.difference.value) == ("equal", 0.0)
     assert other.compared.difference.value == pytest.approx(0.05)
     assert found["ls", "params", "b=1|v1"].remark == "counted: differs"
-    assert "no pairs" in found["ls", "latency_ms", "b=1|v1"].remark
+    assert "not paired" in found["ls", "latency_ms", "b=1|v1"].remark
     assert found["ls", "latency_ms", "b=1|v1"].compared is None
 
 
@@ -49,7 +49,7 @@ def test_rows_of_one_side_and_of_other_protocols_are_said_and_never_compared(fil
     found = by_row(compare_sources(a, b))
     assert found["id", "params", "b=1|v1"].remark == "only A"
     other = found["ls", "top1", "test|n=20|v1"]
-    assert other.remark == "only A; the other side has it as fashion|test|n=10|v1: never compared"
+    assert other.remark == "only A; the other side has fashion|test|n=10|v1: not comparable"
     assert found["ls", "top1", "test|n=10|v1"].compared is None
 
 
@@ -57,7 +57,7 @@ def test_sides_with_nothing_in_common_are_refused(fill, tmp_path):
     fill("one", {"ls": 0.70})
     fill("two", {"id": 0.70})
     a, b = (find_source(str(tmp_path / name), tmp_path) for name in ("one", "two"))
-    with pytest.raises(NothingMeasuredError, match=r"no number in common.*one has ls, the other id"):
+    with pytest.raises(NothingMeasuredError, match=r"share no number.*A has ls, B has id"):
         compare_sources(a, b)
 
 
@@ -68,11 +68,11 @@ def test_a_suite_a_commit_and_both_are_found(fill, tmp_path):
     results = tmp_path / "results"
     for asked in ("tiny", "tiny@abcd", "abcdef"):
         assert len(find_source(asked, results).table()) > 0
-    with pytest.raises(NothingMeasuredError, match="nothing was measured there at commit 1234"):
+    with pytest.raises(NothingMeasuredError, match="nothing was measured at commit 1234"):
         find_source("tiny@1234", results).table()
-    with pytest.raises(UsageError, match=r"tinny: no results folder.*did you mean 'tiny'"):
+    with pytest.raises(UsageError, match=r"tinny: neither a results folder.*did you mean 'tiny'"):
         find_source("tinny", results)
-    with pytest.raises(UsageError, match="expected a results folder with a manifest"):
+    with pytest.raises(UsageError, match=r"expected a manifest\.json"):
         find_source(str(folder.root / "jobs"), results)
 
 
@@ -80,8 +80,8 @@ def test_a_preset_is_chosen_or_asked_for(tiny, make_graph, fill_store, tmp_path)
     for limit in (2, 3):
         fill_store(make_graph(tiny, limit=limit))
     results = tmp_path / "results"
-    with pytest.raises(UsageError, match=r"has the presets default\+limit=2, default\+limit=3; name one"):
+    with pytest.raises(UsageError, match=r"has presets default\+limit=2, default\+limit=3; choose one"):
         find_source("tiny", results)
     assert find_source("tiny", results, "default+limit=2").folders[0].root.name == "default+limit=2"
-    with pytest.raises(UsageError, match="--preset other: not among"):
+    with pytest.raises(UsageError, match="--preset other: no results; presets: "):
         find_source("tiny", results, "other")

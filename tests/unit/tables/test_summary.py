@@ -65,7 +65,7 @@ def test_a_timing_that_others_disturbed_is_no_missing_one(graph, fill_store, rec
     summary = summarize(fill_store(graph, timed))
     holes = {name: cells(summary, name)["latency_ms"].hole for name in ("ls", "id")}
     assert holes == {"ls": "inconclusive", "id": ""}
-    assert any(note.startswith("inconclusive: others used the machine") for note in summary.notes)
+    assert any(note.startswith("inconclusive: other processes") for note in summary.notes)
     assert cells(summary, "ls")["top1"].hole == "missing"
 
 
@@ -148,7 +148,7 @@ def test_smoke_limits_and_overrides_are_marked(tiny, make_graph, fill_store):
     assert not any("Smoke" in note or "overrides" in note for note in plain.notes)
     smoke = summarize(fill_store(make_graph({**tiny, "tags": ["smoke"]})))
     assert smoke.is_smoke
-    assert any(note.startswith("Smoke test: these numbers only prove") for note in smoke.notes)
+    assert any(note.startswith("Smoke test: these numbers only show") for note in smoke.notes)
     limited = summarize(fill_store(make_graph(tiny, limit=2)))
     assert any(note.startswith("Run with overrides (default+limit=2)") for note in limited.notes)
 
@@ -252,7 +252,7 @@ def test_a_mean_over_an_incomplete_set_is_withheld_and_said(graph, fill_store, r
     found = cells(summary, "id")
     assert (found["mce"].estimate, found["mce"].hole) == (None, "withheld")
     assert found["clean_error"].estimate.value == 0.25
-    assert any(note.startswith("withheld: a part of the corruptions") for note in summary.notes)
+    assert any(note.startswith("withheld: some corruptions") for note in summary.notes)
     assert not any("withheld" in note for note in summarize(fill_store(tested(graph))).notes)
 
 

@@ -42,8 +42,8 @@ def test_a_loader_that_starves_the_device_is_named_with_its_worst_epoch():
     slow = [curve("data_wait_frac", [0.6, 0.2]), curve("data_wait_frac", [0.2, 0.2], seed=1)]
     quick = [curve("data_wait_frac", [0.3, 0.0, 0.0, 0.0], variant="id")]
     assert training_notes([*slow, *quick]) == [
-        "LS: the device waited for data 30 % of the time, 60 % in epoch 1: "
-        "give it more data_workers, which change no result."
+        "LS: the device waited for data 30 % of the time, 60 % in epoch 1; "
+        "raise data_workers, which does not change results."
     ]
     [row] = training_rows([*slow, curve("train_loss", [2.0, 1.0])])
     assert row.waiting == pytest.approx(0.3)
@@ -57,4 +57,4 @@ def test_a_lowered_learning_rate_is_said_once_per_training():
     ]
     notes = training_notes(curves)
     assert [note.split(":")[0] for note in notes] == ["LS, seed 1", "LS"]
-    assert "trained at 0.25 of the recipe's learning rate" in notes[0]
+    assert "at 0.25 times the recipe's learning rate" in notes[0]

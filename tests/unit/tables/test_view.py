@@ -87,7 +87,7 @@ def test_the_best_comes_first_and_holes_last(summary, view, expected):
 def test_only_what_is_told_apart_and_the_baseline_and_the_rest_is_named(summary):
     found = apply_view(summary, View(only_changed=True))
     assert names(found) == ["base", "better"]
-    assert found.notes == ["a note", "Left out, as not told apart from the baseline: Model same, Model hole."]
+    assert found.notes == ["a note", "Left out, not told apart from the baseline: Model same, Model hole."]
 
 
 def test_where_there_are_comparisons_their_adjusted_p_decides(summary):
@@ -122,10 +122,10 @@ def test_a_pivot_has_variants_as_columns_and_the_same_numbers(summary):
 @pytest.mark.parametrize(
     ("view", "message"),
     [
-        (View(rows=("bettr",)), "--rows bettr: there is none (did you mean 'better'?)"),
-        (View(columns=("parms",)), "--columns parms: there is none (did you mean 'params'?)"),
-        (View(sort_by="top-1"), "--sort-by top-1: there is none (did you mean 'top1'?)"),
-        (View(columns=("zzz",)), "--columns zzz: there is none; there are: top1, top1_delta, params"),
+        (View(rows=("bettr",)), "--rows bettr: no match (did you mean 'better'?)"),
+        (View(columns=("parms",)), "--columns parms: no match (did you mean 'params'?)"),
+        (View(sort_by="top-1"), "--sort-by top-1: no match (did you mean 'top1'?)"),
+        (View(columns=("zzz",)), "--columns zzz: no match; known: top1, top1_delta, params"),
     ],
 )
 def test_an_unknown_name_is_one_line_with_the_nearest(summary, view, message):

@@ -46,7 +46,7 @@ def test_what_is_left_out_is_told(tiny, make_graph, fill_store, tested, with_epo
     data = chart_data(summary_of(tiny, make_graph, fill_store, tested, with_epochs))
     assert len(data["corruptions"]) == 3
     assert sum(len(curve[4]) for curve in data["curves"]) <= 5
-    assert any("this page holds 3" in note for note in data["notes"])
+    assert any("This page holds 3 of" in note for note in data["notes"])
     assert any("left out" in note for note in data["notes"])
 
 

@@ -52,8 +52,8 @@ def test_what_a_page_cannot_hold_is_told(folder, monkeypatch):
     table = load_table([folder])
     data = detail_data(table, folder)
     assert sum(map(len, data["records"].values())) == 3
-    assert data["notes"][0].startswith(f"Of {len(table)} records the first 3 ")
-    assert "are left out for their size" in data["notes"][1]
+    assert data["notes"][0].startswith(f"This page holds the first 3 of {len(table)} records")
+    assert "are too large for this page" in data["notes"][1]
 
 
 def test_a_text_is_kept_once():

@@ -69,7 +69,7 @@ def test_a_row_that_only_the_source_has_comes_last_with_holes(summary):
     assert {key for key, cell in last.cells.items() if cell.estimate} == {"top1_published"}
     assert not any(cell.hole for cell in last.cells.values())
     assert any("Published only, not run here (not in timm): PVT-Tiny." in note for note in summary.notes)
-    assert any("not measured here: A paper, Table 1." in note for note in summary.notes)
+    assert any("not measured here (source: A paper, Table 1)." in note for note in summary.notes)
 
 
 def test_reports_say_which_is_which(summary):
@@ -142,7 +142,7 @@ def test_published_robustness_stands_beside_ours_under_the_papers_protocol(robus
     assert cells["imagenet_a_top1_published"].gap == pytest.approx(0.2 - 0.15)
     titles = [column.title for column in summary.columns if column.is_published]
     assert titles == ["published mCE (reference = 100)", "published ImageNet-A top-1 (%)"]
-    assert not any("no comparison, ours" in note for note in summary.notes)
+    assert not any("not compared, since ours" in note for note in summary.notes)
     assert "| 70.0 (ours +10.00) |" in render_markdown([summary])
 
 
@@ -157,7 +157,7 @@ def test_ours_on_another_protocol_is_no_comparison_and_a_note_says_so(protocol, 
         assert cells[key].estimate is not None
         assert cells[key].gap is None
     assert (
-        "published mCE (reference = 100): no comparison, ours is under another protocol than "
+        "published mCE (reference = 100): not compared, since ours has another protocol than "
         "imagenet-c-files|c15|s5|ref=alexnet-HD19|n=50000."
     ) in summary.notes
-    assert any(note.startswith("published ImageNet-A top-1 (%): no comparison") for note in summary.notes)
+    assert any(note.startswith("published ImageNet-A top-1 (%): not compared") for note in summary.notes)

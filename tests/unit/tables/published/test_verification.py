@@ -84,7 +84,7 @@ def test_what_cannot_be_told_says_why(check):
     found = check({}, failed=("id/evaluate/seed0",))
     reasons = {key: one.reason for key, one in found.items()}
     assert {one.verdict for one in found.values()} == {Reproduction.CANNOT_TELL}
-    assert reasons["ls", "throughput"] == "a timing of another machine"
+    assert reasons["ls", "throughput"] == "a timing on another machine"
     assert reasons["ls", "top1"] == "not run yet"
     assert reasons["id", "top1"] == "failed"
     assert reasons["Peer", "top1"] == "cannot be run here: not in timm"
