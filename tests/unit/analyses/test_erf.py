@@ -76,5 +76,5 @@ def test_a_wider_kernel_has_a_larger_field():
     )
     assert steps[:2] == [(3, 4), (4, 4)]
     assert wide.arrays["field"].sum() == pytest.approx(1)
-    for metric in ANALYSIS.metrics:
+    for metric in (quantity.name for quantity in ANALYSIS.quantities):
         assert wide.numbers[metric] > narrow.numbers[metric] > 0
