@@ -146,14 +146,14 @@ BROKEN = {
     "metrics": (
         "brier",
         "METRIC = 3",
-        "expected a function of (logits, targets), or a lsbench.metrics",
+        "expected a function of (logits, targets), or an lsbench.metrics",
     ),
     "models": (
         "acme_net",
         "x = 1",
         "expected importing it to register a model 'acme_net' with timm",
     ),
-    "jobs": ("flip", "JOB = print", "expected a lsbench.core.job.JobKind, found the function print"),
+    "jobs": ("flip", "JOB = print", "expected an lsbench.core.job.JobKind, found the function print"),
     "datasets": ("checkers", "DATASET = None", "expected an object with the methods of"),
     "probes": ("conv_layers", "PROBE = len", "expected a function of (model, img_size, context)"),
     "corruptions": ("acme_haze", "CORRUPTION = {}", "expected a function of (image, severity, rng)"),

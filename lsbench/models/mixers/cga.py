@@ -1,4 +1,4 @@
-"""CGA: cascaded group attention; each head also receives the output of the one before it.
+"""CGA: cascaded group attention; each head also gets the output of the one before.
 
 Every head attends with its own part of the channels, inside windows; its output is added to the next head's
 input.

@@ -62,9 +62,9 @@ first = "our_package.first"
 @pytest.mark.parametrize(
     ("kind", "name", "words"),
     [
-        ("metric", "top1", "there is a metric of this name"),
+        ("metric", "top1", "there is already a metric of this name"),
         ("metric", "Top-3", "lower-case letters, digits and underscores"),
-        ("corruption", "fog", "there is a corruption of this name"),
+        ("corruption", "fog", "there is already a corruption of this name"),
         ("metrik", "x", "'metrik' is not one of 'mixer', 'metric'"),
     ],
 )
@@ -80,7 +80,7 @@ def test_nothing_is_written_over(tmp_path, call):
     assert call("new", "metric", "mine", "--package", tmp_path / "acme")[0] == 0
     code, _, err = call("new", "probe", "mine", "--package", tmp_path / "acme")
     assert code == 2
-    assert "there is such a file already" in err
+    assert "the file already exists" in err
     assert "lsbench.probes" not in entry_points(tmp_path / "acme")
 
 
@@ -88,7 +88,7 @@ def test_without_a_package_the_checkout_is_written_to(tmp_path, monkeypatch, cal
     monkeypatch.setattr(verb, "PACKAGE_ROOT", tmp_path / "lsbench")
     code, _, err = call("new", "mixer", "mine")
     assert code == 2
-    assert "lsbench is installed here and no checkout: give --package DIR" in err
+    assert "lsbench is installed, not a checkout: give --package DIR" in err
     (tmp_path / "tests" / "unit").mkdir(parents=True)
     code, out, _ = call("new", "mixer", "mine")
     assert code == 0
@@ -104,7 +104,7 @@ def test_without_a_package_the_checkout_is_written_to(tmp_path, monkeypatch, cal
 def test_entry_points_that_cannot_be_added_are_told(tmp_path):
     file = tmp_path / "pyproject.toml"
     file.write_text('[project.entry-points]\n"lsbench.metrics" = {a = "b"}\n')
-    with pytest.raises(UsageError, match=r"write `c = \"d\"` into the entry points of"):
+    with pytest.raises(UsageError, match=r"add `c = \"d\"` to the entry points of"):
         add_entry_point(file, "lsbench.metrics", "c", "d")
     with pytest.raises(UsageError, match="there is an entry point lsbench"):
         add_entry_point(file, "lsbench.metrics", "a", "d")

@@ -31,7 +31,7 @@ def test_served_it_may_start_before_the_first_result(tmp_path, monkeypatch):
     served = []
     monkeypatch.setattr(server, "serve", lambda snapshots, *_: served.append(snapshots.read()))
     assert run_command(["status", "--results", str(tmp_path), "--serve"]) == 0
-    assert "as soon as it begins" in served[0]["problem"]
+    assert "as soon as a run begins" in served[0]["problem"]
 
 
 def test_a_port_without_serving_is_told(results, capsys):
