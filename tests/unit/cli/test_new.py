@@ -98,7 +98,7 @@ def test_without_a_package_the_checkout_is_written_to(tmp_path, monkeypatch, cal
     assert "from lsbench.models.mixers.mine import Mine" in test.read_text()
     code, _, err = call("new", "model", "mine")
     assert code == 2
-    assert "a model comes from a package of its own: give --package DIR" in err
+    assert "a model needs a package of its own: give --package DIR" in err
 
 
 def test_entry_points_that_cannot_be_added_are_told(tmp_path):
@@ -106,7 +106,7 @@ def test_entry_points_that_cannot_be_added_are_told(tmp_path):
     file.write_text('[project.entry-points]\n"lsbench.metrics" = {a = "b"}\n')
     with pytest.raises(UsageError, match=r"add `c = \"d\"` to the entry points of"):
         add_entry_point(file, "lsbench.metrics", "c", "d")
-    with pytest.raises(UsageError, match="there is an entry point lsbench"):
+    with pytest.raises(UsageError, match="the entry point lsbench.metrics: a already exists"):
         add_entry_point(file, "lsbench.metrics", "a", "d")
     file.write_text("[project")
     with pytest.raises(UsageError, match="cannot be read as TOML"):
