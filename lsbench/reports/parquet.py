@@ -1,4 +1,4 @@
-"""The same frame as CSV, typed and binary, with column units and titles in the file's metadata."""
+"""The same frame as CSV, typed and binary, with units and titles of the columns in its metadata."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ from typing import Literal
 import pandas as pd
 
 from lsbench.core.errors import NothingMeasuredError, UsageError
-from lsbench.core.quantity import quantity
 from lsbench.core.registry import suggest
 from lsbench.store.results import ResultsFolder, find_results
 from lsbench.tables.frames import load
@@ -47,7 +46,8 @@ def load_table(
     table = load.load_table(_folders(suite_or_path, Path(results)))
     if form == "wide":
         return _wide(table)
-    table.attrs["units"] = {name: quantity(name).unit for name in table.metric.dropna().unique()}
+    measured = table[table.metric.notna()].drop_duplicates("metric")
+    table.attrs["units"] = dict(zip(measured.metric, measured.unit.fillna(""), strict=True))
     return table
 
 
@@ -73,9 +73,7 @@ def _wide(table: pd.DataFrame) -> pd.DataFrame:
     frame = _rows_of(table)
     for name, part in measured.groupby("column", sort=False):
         frame[name] = _values(frame, part)
-    frame.attrs["units"] = {
-        name: quantity(metric).unit for name, metric in zip(ways.column, ways.metric, strict=True)
-    }
+    frame.attrs["units"] = dict(zip(ways.column, ways.unit.fillna(""), strict=True))
     frame.attrs["protocols"] = dict(zip(ways.column, ways.protocol, strict=True))
     return frame
 
