@@ -106,7 +106,7 @@ def test_entry_points_that_cannot_be_added_are_told(tmp_path):
     file.write_text('[project.entry-points]\n"lsbench.metrics" = {a = "b"}\n')
     with pytest.raises(UsageError, match=r"add `c = \"d\"` to the entry points of"):
         add_entry_point(file, "lsbench.metrics", "c", "d")
-    with pytest.raises(UsageError, match="the entry point lsbench.metrics: a already exists"):
+    with pytest.raises(UsageError, match=r"the entry point lsbench\.metrics: a already exists"):
         add_entry_point(file, "lsbench.metrics", "a", "d")
     file.write_text("[project")
     with pytest.raises(UsageError, match="cannot be read as TOML"):
