@@ -83,6 +83,11 @@ def is_model(name: str) -> bool:
 
 
 def _unknown(name: str) -> str:
+    if re.search(r"[:/\\]", name):
+        return (
+            f"unknown model '{name}': a model is not named by a hub, an address or a folder; give its name, "
+            "see `lsbench list models`, and its weights as model_args: {checkpoint: FILE}"
+        )
     broken = [problem for problem in map(_family_problem, FAMILIES.outside_names()) if problem]
     hint = suggest(name, model_names()) or "; see `lsbench list models`"
     return "; ".join([f"unknown model '{name}'{hint}", *broken])

@@ -17,6 +17,7 @@ from torch import nn
 from lsbench.core.catalog import pluggable_models
 from lsbench.core.errors import ConfigError
 from lsbench.core.registry import suggest
+from lsbench.core.weight_sources import refused_arguments
 from lsbench.models import families
 from lsbench.models.checkpoints import load_checkpoint
 from lsbench.models.outside import register_outside_model
@@ -63,6 +64,7 @@ def create_model(
     """
     _check_name(name, takes_mixer=bool(mixer or mixer_args))
     _check_weights(name, checkpoint, pretrained=bool(model_args.get("pretrained")))
+    _check_sources(name, model_args, mixer_args)
     arguments = {**model_args, "num_classes": num_classes, "img_size": img_size, "in_chans": in_chans}
     if mixer is not None:
         arguments["mixer"] = mixer
@@ -107,6 +109,15 @@ def _check_weights(name: str, checkpoint: object, *, pretrained: bool) -> None:
         raise ConfigError(f"model '{name}': checkpoint must be a file or an address, got {checkpoint!r}")
     if checkpoint is not None and pretrained:
         raise ConfigError(f"model '{name}': give either `pretrained` or `checkpoint`, not both")
+
+
+def _check_sources(name: str, model_args: Mapping[str, Any], mixer_args: Mapping[str, Any] | None) -> None:
+    found = [
+        *refused_arguments(model_args, takes_checkpoint=True),
+        *refused_arguments(mixer_args, takes_checkpoint=False),
+    ]
+    if found:
+        raise ConfigError(f"model '{name}': {'.'.join(map(str, path))}: {why}" for path, why in found)
 
 
 def _unknown_argument(error: Exception) -> str | None:

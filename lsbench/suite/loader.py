@@ -18,6 +18,7 @@ from lsbench.suite.overlay import apply_preset, merge_jobs, published_preset, re
 from lsbench.suite.problems import Problems
 from lsbench.suite.resolve import resolve_suite
 from lsbench.suite.schema import Suite, SuiteFile
+from lsbench.suite.weight_sources import check_weight_sources
 
 MAX_FOLDER_NAME = 120
 NOT_SETTABLE = ("version", "extends", "name", "presets", "variants", "source", "published_only")
@@ -81,6 +82,7 @@ def load_suite(
     data = read_suite(path)
     problems = Problems(str(path), data)
     _check_structure(data, problems)
+    check_weight_sources(data, problems)
     if isinstance(data.get("presets"), dict) and "default" in data["presets"]:
         problems.add(("presets", "default"), "'default' names the suite itself; choose another name")
     folder = _preset_name(preset, overrides, limit)
@@ -101,6 +103,8 @@ def load_suite(
 def _resolve(merged: MarkedDict, problems: Problems, *, preset: str, limit: int | None) -> Suite | None:
     problems.data = merged
     _check_structure(merged, problems)
+    if not problems:
+        check_weight_sources(merged, problems)  # what a preset extends, and overrides
     merged["variants"] = expand_variants(merged.get("variants") or [])
     if not problems:
         _check_structure(merged, problems)  # a matrix may name an axis that does not exist

@@ -1,7 +1,9 @@
 import subprocess
 import sys
+from functools import partial
 
 import pytest
+import timm
 import torch
 
 from lsbench.core.errors import ConfigError
@@ -93,10 +95,24 @@ def test_wrong_weights_are_explained(tmp_path):
     assert "no pretrained weights" in problem(pretrained=True)
 
 
-def test_weights_that_cannot_be_fetched_are_one_line(tmp_path):
+def test_weights_that_cannot_be_fetched_are_one_line(tmp_path, monkeypatch):
     nowhere = {"hf_hub_id": None, "url": (tmp_path / "none.pth").as_uri()}
-    line = problem(name="lsnet_t", img_size=224, pretrained=True, pretrained_cfg_overlay=nowhere)
+    monkeypatch.setattr(timm, "create_model", partial(timm.create_model, pretrained_cfg_overlay=nowhere))
+    line = problem(name="lsnet_t", img_size=224, pretrained=True)
     assert line.startswith("model 'lsnet_t': its weights cannot be fetched; give a file as `checkpoint`: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [
+        ({"checkpoint_path": "evil.pth"}, "checkpoint_path"),
+        ({"pretrained": True, "pretrained_cfg": {"file": "evil.pth"}}, "pretrained_cfg"),
+        ({"pretrained": True, "pretrained_cfg_overlay": {"url": "file:evil.pth"}}, "pretrained_cfg_overlay"),
+        ({"mixer": "ls_conv", "mixer_args": {"weights": "evil.pth"}}, "weights"),
+    ],
+)
+def test_no_argument_names_a_file_or_an_address(arguments, place):
+    assert problem(**arguments).startswith(f"model 'lsnet_nano': {place}: a suite may not ")
 
 
 def test_importing_the_package_tells_timm_of_every_model():
