@@ -19,13 +19,12 @@ import fsspec
 from lsbench.core.atomic import NO_ROOM, atomic_write, write_text
 from lsbench.core.errors import ConfigError, DiskFullError, LsbenchError, StoreError
 from lsbench.engine.sealed_file import opened, read_state, write_sealed
+from lsbench.store.job_files import CHECKPOINTS, STEP_PREFIX, STEP_SUFFIX, UNSEALED_STEP_FILE
 
 log = logging.getLogger(__name__)
 
-FOLDER = "checkpoints"
-PREFIX, SUFFIX = "step-", ".pt"
-#: File name of versions without seals, written at the end of each epoch.
-UNSEALED, UNSEALED_STEP = "last.pt", -1
+#: The number that stands for a file of versions without seals.
+UNSEALED_STEP = -1
 PROBE = "probe.txt"
 #: Protocol -> the extra that installs its driver.
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
@@ -72,7 +71,7 @@ class Checkpoints:
         path = f"{self._root.rstrip('/')}/{PROBE}"
         with self._explained("the place cannot be written"):
             if self._is_local:
-                for part in Path(self._root).glob(f".*{SUFFIX}.*"):
+                for part in Path(self._root).glob(f".*{STEP_SUFFIX}.*"):
                     part.unlink(missing_ok=True)
                 write_text(Path(path), "ok")
             else:
@@ -93,6 +92,21 @@ class Checkpoints:
         whole = [other for other in steps if other not in self._damaged]
         for old in (*whole[: -self._keep], *self._damaged.intersection(steps)):
             self._remove(self._path(old))
+
+    def keep_newest(self) -> None:
+        """Remove all but the newest valid checkpoint, once the training is finished.
+
+        Checkpoints that cannot be listed or read stay: they do no harm.
+        """
+        try:
+            steps = self.steps()
+            kept = self.newest_step() if len(steps) > 1 else None
+        except StoreError as error:
+            log.warning("%s; nothing is removed", error)
+            return
+        for step in steps if kept is not None else ():
+            if step != kept:
+                self._remove(self._path(step))
 
     def _write(self, path: str, state: dict[str, Any]) -> None:
         if self._is_local:
@@ -220,7 +234,7 @@ def checkpoints_of(folder: Path, url: str | None = None) -> Checkpoints:
         ConfigError: If some process of the training cannot see `url`.
     """
     if url is None:
-        return Checkpoints(folder / FOLDER)
+        return Checkpoints(folder / CHECKPOINTS)
     if "://" not in url and not Path(url).expanduser().is_absolute():
         raise ConfigError(
             f"checkpoint_url {url}: is a relative path, but processes start in other folders; "
@@ -230,13 +244,13 @@ def checkpoints_of(folder: Path, url: str | None = None) -> Checkpoints:
 
 
 def _file_name(step: int) -> str:
-    return UNSEALED if step == UNSEALED_STEP else f"{PREFIX}{step:09d}{SUFFIX}"
+    return UNSEALED_STEP_FILE if step == UNSEALED_STEP else f"{STEP_PREFIX}{step:09d}{STEP_SUFFIX}"
 
 
 def _step_of(name: str) -> int | None:
-    if name == UNSEALED:
+    if name == UNSEALED_STEP_FILE:
         return UNSEALED_STEP
-    number = name.removeprefix(PREFIX).removesuffix(SUFFIX)
+    number = name.removeprefix(STEP_PREFIX).removesuffix(STEP_SUFFIX)
     return int(number) if number.isdigit() and name == _file_name(int(number)) else None
 
 

@@ -271,12 +271,16 @@ class Trainer:
         emit({"ev": "epoch", "epoch": epoch + 1, "epochs": self.epochs, **entry})
 
     def save_weights(self, folder: Path) -> None:
-        """Write the trained weights, and their average, for later jobs; on the first rank."""
+        """Write the trained weights, and their average, for later jobs; on the first rank.
+
+        Of the checkpoints, only the newest is kept from then on.
+        """
         if not self.world.is_first:
             return
         weights.save(folder / weights.WEIGHTS, self.model.state_dict())
         if self.state.ema is not None:
             weights.save(folder / weights.EMA, self.state.ema.module.state_dict())
+        self.checkpoints.keep_newest()
 
     def _save(self) -> None:
         self.watch.look()

@@ -13,9 +13,9 @@ from lsbench.core.atomic import atomic_write
 from lsbench.core.errors import StoreError
 from lsbench.engine.sealed_file import read_state, write_state
 from lsbench.models.checkpoints import misfits
+from lsbench.store import job_files
 
-#: In the folder of a train job: the weights after the last update, and their moving average.
-WEIGHTS, EMA = "checkpoints/weights.pt", "checkpoints/ema.pt"
+WEIGHTS, EMA = job_files.WEIGHTS, job_files.EMA
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

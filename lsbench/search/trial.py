@@ -18,12 +18,13 @@ from lsbench.core.job import Job, Resources
 from lsbench.core.registry import JOBS
 from lsbench.scheduler.driver import now
 from lsbench.scheduler.retry import one_line, should_retry
+from lsbench.store.job_files import CHECKPOINTS
 from lsbench.store.results import RESULT, SPEC, ResultsFolder
-from lsbench.store.trials import FAILURE, add_takeover, history, read_epochs
+from lsbench.store.trials import FAILURE, SNAPSHOTS, add_takeover, history, read_epochs
 from lsbench.suite.space import Search
 from lsbench.suite.trials import Settings, trial_job
 
-CHECKPOINTS, SNAPSHOTS, KEPT_SNAPSHOTS = "checkpoints", "snapshots", 3
+KEPT_SNAPSHOTS = 3
 
 #: Starts a request in a child and yields its events: (request, seconds until it is killed).
 Start = Callable[[dict[str, Any], float], Iterator[dict[str, Any]]]

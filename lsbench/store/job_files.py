@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 PREDICTIONS = "predictions.npz"
 #: The curves of a training, written after every epoch.
 HISTORY = "history.json"
+#: The folder of a training's checkpoints; by default it holds its steps, too.
+CHECKPOINTS = "checkpoints"
+#: The weights after the last update, and their moving average.
+WEIGHTS, EMA = f"{CHECKPOINTS}/weights.pt", f"{CHECKPOINTS}/ema.pt"
+#: File name of a step's checkpoint: the step stands between them.
+STEP_PREFIX, STEP_SUFFIX = "step-", ".pt"
+#: File name of versions without seals, written at the end of each epoch.
+UNSEALED_STEP_FILE = "last.pt"
 
 
 def read_arrays(

@@ -16,6 +16,8 @@ from lsbench.store.results import ResultsFolder, read_json
 SEARCH, TRIALS, TUNED = "search.json", "trials.jsonl", "tuned.yaml"
 #: In the folder of a trial: its epochs, the weights copied from other trials, and its failure.
 EPOCHS, SCHEDULE, FAILURE = "epochs.jsonl", "schedule.jsonl", "failure.json"
+#: In the folder of a trial in a population: copies of its checkpoints, for other trials.
+SNAPSHOTS = "snapshots"
 
 Key = tuple[str, int]
 

@@ -97,6 +97,27 @@ def test_a_damaged_one_that_is_written_again_is_good(url):
     assert found.newest_step() == 6
 
 
+def test_of_a_finished_training_only_the_newest_valid_one_stays(url, caplog):
+    found = Checkpoints(url)
+    found.keep_newest()
+    for step in (5, 6):
+        found.save(step, state(step))
+    found._files.pipe_file(found._path(6), b"half")
+    Checkpoints(url).keep_newest()
+    assert found.steps() == [5]
+    found.save(7, state(7))
+    Checkpoints(url).keep_newest()
+    assert found.steps() == [7]
+
+
+def test_checkpoints_that_are_all_damaged_stay_and_do_not_fail_a_finished_training(tmp_path, caplog):
+    for step in (5, 6):
+        (tmp_path / f"step-00000000{step}.pt").write_bytes(b"half")
+    Checkpoints(tmp_path).keep_newest()
+    assert len(list(tmp_path.iterdir())) == 2
+    assert "all checkpoints are damaged" in caplog.text
+
+
 def no_room(descriptor):
     raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -173,6 +173,26 @@ def test_the_weights_are_kept_for_other_jobs(tmp_path):
     assert same(trainer.state.ema.module.state_dict(), weights.load(tmp_path / weights.EMA))
 
 
+def test_a_finished_training_keeps_its_weights_and_its_newest_checkpoint_alone(tmp_path):
+    trainer = create(tmp_path)
+    train(trainer)
+    assert len(trainer.checkpoints.steps()) == 2
+    trainer.save_weights(tmp_path)
+    names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    assert names == [f"step-{trainer.progress.update:09d}.pt", "weights.pt"]
+    again, _ = train(create(tmp_path))  # its process died before the result was written
+    assert again.update == trainer.progress.update
+
+
+def test_more_epochs_go_on_from_the_checkpoint_of_a_finished_training(tmp_path):
+    first = create(tmp_path, epochs=2)
+    train(first)
+    first.save_weights(tmp_path)
+    longer = create(tmp_path, epochs=3)
+    assert longer.progress.epoch == 2
+    assert len(train(longer)[0].history) == 3
+
+
 def test_validation_happens_when_the_recipe_says_and_sees_the_average_too(tmp_path):
     progress, _ = train(create(tmp_path, epochs=3, validate_every=2, ema_decay=0.9))
     assert ["val_top1" in entry for entry in progress.history] == [False, True, True]
