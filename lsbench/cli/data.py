@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lsbench.cli.options import DataOpt, JsonOpt
-from lsbench.core.atomic import atomic_folder
+from lsbench.core.atomic import atomic_folder, copy_folder
 from lsbench.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -150,7 +149,7 @@ def _copy(source: Path, target: Path) -> None:
         raise UsageError(f"expected a new or empty folder, found files in {target}; name another")
     try:
         with atomic_folder(target) as part:
-            shutil.copytree(source, part, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
+            copy_folder(source, part, keep=lambda name: not name.startswith("."))
     except OSError as error:
         raise UsageError(f"{target}: cannot be written ({error.strerror or error})") from error
 

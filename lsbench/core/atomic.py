@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +19,11 @@ _UMASK = os.umask(0)
 os.umask(_UMASK)  # the umask can only be read by setting it
 #: The disk is full, the user's quota is used up, or the file would exceed the size limit.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+#: Answers of shared file systems that cannot sync, most often a folder: nothing is lost.
+NO_SYNC = (
+    *(errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP),
+    *(errno.EPERM, errno.EACCES, errno.EBADF, errno.EISDIR),
+)
 
 
 @contextmanager
@@ -35,10 +41,10 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
-                os.fchmod(handle, 0o666 & ~_UMASK)  # temporary files are private by default
+                set_mode(handle, 0o666 & ~_UMASK)  # temporary files are private by default
                 yield file
                 file.flush()
-                os.fsync(file.fileno())
+                sync(file.fileno())
             os.replace(name, path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
@@ -82,7 +88,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         part = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.part-"))
         try:
             yield part
-            part.chmod(0o777 & ~_UMASK)  # temporary folders are private by default
+            set_mode(part, 0o777 & ~_UMASK)  # temporary folders are private by default
             if path.exists():
                 shutil.rmtree(path)
             part.rename(path)
@@ -90,13 +96,53 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(part, ignore_errors=True)
 
 
-def sync_folder(folder: Path) -> None:
-    """Sync the entries of `folder` to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def set_mode(file: int | Path, mode: int) -> None:
+    """Set the permissions of a file or folder where its file system has them; many shared ones do not."""
+    with contextlib.suppress(OSError):
+        os.chmod(file, mode)
+
+
+def sync(descriptor: int) -> None:
+    """Sync an open file or folder to the disk where its file system can; many shared ones cannot.
+
+    Raises:
+        OSError: If the disk is full or broken.
+    """
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in NO_SYNC:
+            raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Sync the entries of `folder` to the disk, as :func:`sync` does."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return  # a folder that can be written but not listed
+    try:
+        sync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def copy_folder(source: Path, target: Path, *, keep: Callable[[str], bool] = lambda name: True) -> None:
+    """Copy the files of a folder and of its subfolders, without permissions and times.
+
+    Args:
+        source: The folder.
+        target: A new folder, or an existing one to add to.
+        keep: Whether a file or subfolder of this name is copied.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    for path in source.iterdir():
+        if not keep(path.name):
+            continue
+        if path.is_dir():
+            copy_folder(path, target / path.name, keep=keep)
+        else:
+            shutil.copyfile(path, target / path.name)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -122,7 +168,7 @@ def append_line(path: Path, lines: list[Any]) -> None:
         _drop_torn_line(file)
         file.write(text.encode())
         file.flush()
-        os.fsync(file.fileno())
+        sync(file.fileno())
 
 
 def _drop_torn_line(file: BinaryIO) -> None:

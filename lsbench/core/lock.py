@@ -24,12 +24,12 @@ def locked(path: Path, *, what: str, wait_s: float = 0.0) -> Iterator[None]:
         wait_s: Seconds to wait for another holder; infinity waits as long as it takes.
 
     Raises:
-        StoreError: If another process holds it; the message names the process.
+        StoreError: If another process holds it, which the message names, or the file system has no locks.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
         deadline = time.monotonic() + wait_s
-        while not _try_lock(file.fileno()):
+        while not _try_lock(file.fileno(), path, what):
             if time.monotonic() >= deadline:
                 raise StoreError(f"{what} is in use by {_owner(path)}; wait for it or stop it first ({path})")
             time.sleep(0.05)
@@ -52,11 +52,17 @@ def is_held(path: Path) -> bool:
     return False
 
 
-def _try_lock(descriptor: int) -> bool:
+def _try_lock(descriptor: int, path: Path, what: str) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        raise StoreError(
+            f"{what} cannot be locked: the file system of {path.parent} has no working file locks "
+            f"({error.strerror}); use a folder on a local disk (results: --results DIR, cache: "
+            "LSBENCH_CACHE, temporary files: TMPDIR), or mount it with locks"
+        ) from error
     return True
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
+from lsbench.core.atomic import atomic_folder, copy_folder
 from lsbench.gate.measurement import GateRow, RowKey
 from lsbench.gate.verdict import Finding, confirm, unconfirmed
 from lsbench.store.results import ResultsFolder
@@ -53,8 +55,17 @@ def lend_needs(graph: JobGraph, labels: Sequence[str], first: ResultsFolder, aga
         link = again.job_folder(need)
         if not link.exists():
             link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(first.job_folder(need).resolve(), target_is_directory=True)
+            _lend(first.job_folder(need).resolve(), link)
         waiting += jobs[need].needs.values()
+
+
+def _lend(folder: Path, link: Path) -> None:
+    """Link a folder, or copy it where the file system has no links."""
+    try:
+        link.symlink_to(folder, target_is_directory=True)
+    except OSError:
+        with atomic_folder(link) as part:
+            copy_folder(folder, part)
 
 
 def with_second_rows(first: Iterable[GateRow], second: Iterable[GateRow]) -> list[GateRow]:

@@ -25,6 +25,8 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
+from lsbench.core.atomic import set_mode
+
 PRELOAD = (
     "torch",
     "torchvision",
@@ -66,7 +68,7 @@ class ForkServer:
         path.unlink(missing_ok=True)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(str(path))
-        path.chmod(0o600)
+        set_mode(path, 0o600)
         self.listener.listen(64)
         self.listener.setblocking(False)
         self.wake_read, self.wake_write = socket.socketpair()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lsbench.core.atomic import write_json, write_text
+from lsbench.core.atomic import copy_folder, write_json, write_text
 from lsbench.core.job import Job, Resources
 from lsbench.core.registry import JOBS
 from lsbench.scheduler.driver import now
@@ -177,10 +177,10 @@ class TrialRun:
 def _copy(source: Path, target: Path) -> None:
     """Copy a folder while files appear and disappear, with a second try for a consistent state."""
     try:
-        shutil.copytree(source, target)
-    except shutil.Error:
+        copy_folder(source, target)
+    except FileNotFoundError:
         shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(source, target)
+        copy_folder(source, target)
 
 
 def _is_last(event: dict[str, Any]) -> bool:

@@ -1,4 +1,7 @@
+import errno
+import fcntl
 import json
+import os
 
 import pytest
 
@@ -92,3 +95,17 @@ def test_a_search_needs_ray_and_says_what_it_would_take(tiny, write_suite, call,
     assert "4 trials x at most 1 epochs x 2 variants = at most 8 epochs" in out
     code, out, _ = call("plan", suite, "--json")
     assert [json.loads(line)["most_epochs"] for line in out.splitlines()] == [4, 4]
+
+
+def test_a_results_folder_without_locks_is_exit_two_and_one_line(
+    call, quick, write_suite, results, monkeypatch
+):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    code, out, err = call(*inline(write_suite(quick), results))
+    assert (code, out) == (2, "")
+    [line] = err.splitlines()
+    assert "No locks available" in line
+    assert "--results DIR" in line

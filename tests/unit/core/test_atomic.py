@@ -2,10 +2,18 @@ import errno
 import json
 import os
 import re
+import stat
 
 import pytest
 
-from lsbench.core.atomic import append_line, atomic_folder, atomic_write, write_json, write_text
+from lsbench.core.atomic import (
+    append_line,
+    atomic_folder,
+    atomic_write,
+    copy_folder,
+    write_json,
+    write_text,
+)
 from lsbench.core.errors import DiskFullError, StoreError
 from lsbench.store.lines import read_lines
 
@@ -172,3 +180,78 @@ def test_a_folder_that_fails_leaves_the_older_one_and_what_a_killed_process_left
         fail_midway()
     assert [child.name for child in path.iterdir()] == ["old"]
     assert [child.name for child in tmp_path.iterdir()] == ["folder"]
+
+
+def refuse(code):
+    def call(*_, **__):
+        raise OSError(code, os.strerror(code))
+
+    return call
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_file_system_without_permissions_still_takes_files_and_folders(tmp_path, monkeypatch, code):
+    for name in ("chmod", "fchmod"):
+        monkeypatch.setattr(os, name, refuse(code))
+    write_text(tmp_path / "file", "content")
+    with atomic_folder(tmp_path / "folder") as part:
+        (part / "a").write_text("1")
+    assert (tmp_path / "file").read_text() == "content"
+    assert (tmp_path / "folder" / "a").read_text() == "1"
+
+
+def refuse_sync_of_folders(monkeypatch, code):
+    sync = os.fsync
+
+    def fsync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EPERM, errno.ENOSYS])
+def test_a_file_system_that_cannot_sync_folders_still_takes_files(tmp_path, monkeypatch, code):
+    refuse_sync_of_folders(monkeypatch, code)
+    write_text(tmp_path / "file", "content")
+    assert (tmp_path / "file").read_text() == "content"
+
+
+def test_a_folder_that_cannot_be_listed_still_takes_files(tmp_path, monkeypatch):
+    real = os.open
+
+    def open_file(path, flags, *more, **others):
+        if os.path.isdir(path) and flags == os.O_RDONLY:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, flags, *more, **others)
+
+    monkeypatch.setattr(os, "open", open_file)
+    write_text(tmp_path / "file", "content")
+    assert (tmp_path / "file").read_text() == "content"
+
+
+def test_a_broken_disk_is_never_passed_over(tmp_path, monkeypatch):
+    refuse_sync_of_folders(monkeypatch, errno.EIO)
+    with pytest.raises(OSError, match=r"Input/output"):
+        write_text(tmp_path / "file", "content")
+    monkeypatch.setattr(os, "fsync", refuse(errno.EIO))
+    for write in (lambda: write_text(tmp_path / "a", ""), lambda: append_line(tmp_path / "b", [{}])):
+        with pytest.raises(OSError, match=r"Input/output"):
+            write()
+    monkeypatch.setattr(os, "fsync", refuse(errno.ENOSPC))
+    with pytest.raises(DiskFullError):
+        write_text(tmp_path / "a", "")
+
+
+def test_a_folder_is_copied_without_permissions_and_without_what_is_not_wanted(tmp_path, monkeypatch):
+    source = tmp_path / "source"
+    for path in (source / "a", source / "deep" / "b", source / ".hidden" / "c", source / ".d"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(path.name)
+    for name in ("chmod", "fchmod", "utime"):
+        monkeypatch.setattr(os, name, refuse(errno.EPERM))
+    copy_folder(source, tmp_path / "target", keep=lambda name: not name.startswith("."))
+    copied = {path.relative_to(tmp_path / "target").as_posix() for path in (tmp_path / "target").rglob("*")}
+    assert copied == {"a", "deep", "deep/b"}
+    assert (tmp_path / "target" / "deep" / "b").read_text() == "b"

@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import os
 import socket
 import subprocess
@@ -67,3 +69,17 @@ def test_whether_it_is_held_can_be_asked_without_taking_or_making_it(tmp_path):
     with locked(path, what="it"):
         assert is_held(path)
     assert not is_held(path)
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EIO])
+def test_a_file_system_without_locks_is_told_in_one_line_with_what_to_do(tmp_path, monkeypatch, code):
+    def flock(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(StoreError, match=r"results folder x cannot be locked: .* --results DIR") as told:
+        enter(tmp_path / ".lock")
+    assert str(tmp_path) in str(told.value)
+    assert os.strerror(code) in str(told.value)
+    assert len(str(told.value).splitlines()) == 1
+    assert not is_held(tmp_path / ".lock")

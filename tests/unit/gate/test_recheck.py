@@ -1,3 +1,7 @@
+import errno
+import os
+from pathlib import Path
+
 from lsbench.gate.judge import judge
 from lsbench.gate.recheck import jobs_behind, lend_needs, recheck_graph, with_second, with_second_rows
 from lsbench.store.results import ResultsFolder
@@ -19,6 +23,19 @@ def test_what_a_job_needs_is_lent_and_itself_is_not(tiny, make_graph, fill_store
     assert [path.name for path in (again.root / "jobs").iterdir()] == [by_label["ls/train/seed0"]]
     assert again.is_done(by_label["ls/train/seed0"])
     assert not again.is_done(by_label["ls/evaluate/seed0"])
+
+
+def test_without_links_what_a_job_needs_is_copied(tiny, make_graph, fill_store, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    graph = make_graph(tiny)
+    first, again = fill_store(graph), ResultsFolder(tmp_path / "again")
+    lend_needs(graph, ["ls/evaluate/seed0"], first, again)
+    train = next(str(job.id) for job in graph.jobs if job.label == "ls/train/seed0")
+    assert again.is_done(train)
+    assert not again.job_folder(train).is_symlink()
 
 
 def test_suspects_are_traced_to_their_jobs(tiny, make_graph, rules, make_images):
