@@ -6,7 +6,8 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Annotated, Any
+from textwrap import shorten
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -24,6 +25,7 @@ from lsbench.cli.report import report
 from lsbench.cli.run import run
 from lsbench.cli.schema import schema
 from lsbench.cli.status import status
+from lsbench.cli.streams import flush_streams, outlive_terminal, protect_streams
 from lsbench.cli.validate import validate
 from lsbench.cli.why import why
 from lsbench.core.errors import ExitCode, LsbenchError
@@ -51,6 +53,10 @@ for _panel, _verbs in VERBS.items():
         app.command(_name, rich_help_panel=_panel)(_verb)
 app.add_typer(data_app, name="data", rich_help_panel="Check data and this machine")
 
+#: The verbs whose work matters more than what they print: nobody has to watch it.
+WORKING = ("run", "gate")
+#: Characters of the line that says that lsbench itself failed.
+LONGEST = 400
 #: The base class of typer's usage errors, whatever click it uses.
 CommandLineError: type[Exception] = typer.BadParameter.__bases__[0].__bases__[0]
 
@@ -67,13 +73,21 @@ def _top(
         raise typer.Exit
 
 
-def main() -> None:
-    """Run the command line and exit; every expected error is one line on stderr."""
-    code = run_command(sys.argv[1:])
+def main() -> NoReturn:
+    """Run the command line and exit; every error is one line on stderr and has a code of its own."""
+    arguments = sys.argv[1:]
+    verb = next((word for word in arguments if not word.startswith("-")), "")
+    stdout = protect_streams()
+    if verb in WORKING:
+        outlive_terminal()
+    code = run_command(arguments)
+    flush_streams()
+    if stdout.loss is not None:
+        lost = _complain(None, f"stdout: cannot be written ({stdout.loss})", int(ExitCode.USAGE), arguments)
+        code = code if code or verb in WORKING else lost
+        flush_streams()
     if code == ExitCode.INTERRUPTED:
         # Everything is closed, but Ray's native threads may crash at exit if its start was interrupted.
-        sys.stdout.flush()
-        sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
 
@@ -81,18 +95,29 @@ def main() -> None:
 def run_command(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     try:
-        code = app(args=arguments, prog_name="lsbench", standalone_mode=False)
+        code = int(app(args=arguments, prog_name="lsbench", standalone_mode=False) or 0)
     except LsbenchError as error:
         return _complain(error, str(error), int(error.exit_code), arguments)
     except CommandLineError as error:
         message = " ".join(error.format_message().split())  # type: ignore[attr-defined]
         return _complain(error, message, int(ExitCode.USAGE), arguments)
-    except (KeyboardInterrupt, typer.Abort):
-        return _complain(None, "interrupted", int(ExitCode.INTERRUPTED), arguments)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitCode.OK)
-    return int(code or 0)
+    except KeyboardInterrupt:
+        code = int(ExitCode.INTERRUPTED)
+    except BaseException as error:  # noqa: BLE001 - Python's own exit code 1 means a regression
+        return _crashed(error, arguments)
+    if code == ExitCode.INTERRUPTED:
+        return _complain(None, "interrupted", code, arguments)
+    return code
+
+
+def _crashed(error: BaseException, arguments: list[str]) -> int:
+    """Say in one line that lsbench itself failed; return the code for that."""
+    if isinstance(error, typer.Abort) and error.__cause__ is not None:
+        error = error.__cause__  # typer's word for the end of any file
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    message = f"internal error: {shorten(what, LONGEST, placeholder=' ...')}"
+    hint = "" if "--traceback" in arguments else "; `lsbench --traceback VERB ...` shows where"
+    return _complain(error, message + hint, int(ExitCode.CRASHED), arguments)
 
 
 def _complain(error: BaseException | None, message: str, code: int, arguments: list[str]) -> int:

@@ -79,6 +79,7 @@ def run_jobs(
 ) -> Outcome | None:
     """Run the remaining jobs with progress; return the outcome, or None if nothing was left to do."""
     from lsbench.scheduler.run import run_suite
+    from lsbench.scheduler.unfailing import UnfailingWatcher
 
     watchers: list[PlainWatcher] = []
 
@@ -95,7 +96,7 @@ def run_jobs(
         )
     finally:
         for watcher in watchers:
-            watcher.close()
+            UnfailingWatcher(watcher).close()
 
 
 def write_output(path: Path, content: str | bytes, flag: str) -> None:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 
 class ExitCode(IntEnum):
-    """The exit codes of the process; documented in ``docs/reading_results.md`` and never reused."""
+    """The exit codes of the process; documented in ``docs/command_line.md`` and never reused."""
 
     OK = 0
     REGRESSION = 1
@@ -16,6 +16,7 @@ class ExitCode(IntEnum):
     JOBS_FAILED = 3
     INCONCLUSIVE = 4
     NOTHING_MEASURED = 5
+    CRASHED = 70
     INTERRUPTED = 130
 
 

@@ -5,37 +5,22 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from lsbench.core.atomic import write_text
 from lsbench.core.errors import ConfigError
 from lsbench.core.job import Job, Resources
 from lsbench.core.record import SCHEMA_VERSION
 from lsbench.scheduler.ledger import Ledger, ResourceRequest
-from lsbench.scheduler.protocol import Event, Executor, Placement
+from lsbench.scheduler.protocol import Event, Executor, Placement, Watcher
 from lsbench.scheduler.retry import needs_node_alone, one_line, should_retry
+from lsbench.scheduler.unfailing import UnfailingWatcher
 from lsbench.store.results import LOG, SPEC, ResultsFolder
 from lsbench.suite.graph import critical_path
 from lsbench.suite.planner import Plan
 
 POLL_S = 0.25
 NODES_EVERY_S = 5.0
-
-
-class Watcher(Protocol):
-    """Shows the progress of a run."""
-
-    def job_started(self, job: Job, event: dict[str, Any]) -> None:
-        """A job has started on a node."""
-
-    def job_progressed(self, job: Job, event: dict[str, Any]) -> None:
-        """A running job has reported progress."""
-
-    def job_ended(self, job: Job, state: str, message: str) -> None:
-        """A job has ended: ``ok``, ``failed``, ``retry``, ``skipped``, or ``stopped`` for a bad trial."""
-
-    def tick(self) -> None:
-        """Called regularly, to redraw."""
 
 
 @dataclass
@@ -66,11 +51,11 @@ class Driver:
             plan: The jobs to run.
             folder: Folder for results; this driver holds its lock.
             executor: Runs the jobs.
-            watcher: Receives the progress.
+            watcher: Receives the progress; if it fails, the run goes on without it.
             fail_fast: Whether to start no more jobs after a failed one.
             max_parallel: Maximum number of jobs at a time, or None.
         """
-        self.folder, self.executor, self.watcher = folder, executor, watcher
+        self.folder, self.executor, self.watcher = folder, executor, UnfailingWatcher(watcher)
         self.fail_fast, self.max_parallel = fail_fast, max_parallel
         self.waiting: dict[str, Job] = {str(job.id): job for job in plan.todo}
         self.done: set[str] = {str(job.id) for job in plan.done}

@@ -1,4 +1,4 @@
-"""The interface between the driver and the executor of its jobs."""
+"""The interfaces between the driver, the executor of its jobs, and what shows their progress."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from lsbench.core.job import Variant
+from lsbench.core.job import Job, Variant
 
 
 @dataclass(frozen=True)
@@ -85,3 +85,19 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """Stop every running job and clean up."""
+
+
+class Watcher(Protocol):
+    """Shows the progress of a run."""
+
+    def job_started(self, job: Job, event: dict[str, Any]) -> None:
+        """A job has started on a node."""
+
+    def job_progressed(self, job: Job, event: dict[str, Any]) -> None:
+        """A running job has reported progress."""
+
+    def job_ended(self, job: Job, state: str, message: str) -> None:
+        """A job has ended: ``ok``, ``failed``, ``retry``, ``skipped``, or ``stopped`` for a bad trial."""
+
+    def tick(self) -> None:
+        """Called regularly, to redraw."""

@@ -13,8 +13,8 @@ from lsbench.core.errors import InterruptedRunError
 from lsbench.core.job import Job
 from lsbench.core.lock import locked
 from lsbench.core.record import SCHEMA_VERSION
-from lsbench.scheduler.driver import Driver, Outcome, Watcher
-from lsbench.scheduler.protocol import Executor
+from lsbench.scheduler.driver import Driver, Outcome
+from lsbench.scheduler.protocol import Executor, Watcher
 from lsbench.store.results import ResultsFolder
 from lsbench.suite.graph import JobGraph
 from lsbench.suite.planner import Plan, make_plan, require_data

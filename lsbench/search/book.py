@@ -13,7 +13,8 @@ from typing import Any
 from lsbench.core.job import Job, JobKind
 from lsbench.core.record import SCHEMA_VERSION
 from lsbench.core.registry import JOBS
-from lsbench.scheduler.driver import Watcher, now
+from lsbench.scheduler.driver import now
+from lsbench.scheduler.protocol import Watcher
 from lsbench.scheduler.retry import one_line
 from lsbench.store.results import ResultsFolder, facets_of, read_json
 from lsbench.store.trials import (

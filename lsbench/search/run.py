@@ -13,15 +13,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lsbench.core.atomic import write_text
 from lsbench.core.errors import ConfigError, InterruptedRunError, UsageError
 from lsbench.core.job import Job
 from lsbench.core.lock import locked
-from lsbench.scheduler.driver import Watcher
 from lsbench.scheduler.ledger import Ledger
+from lsbench.scheduler.protocol import Watcher
 from lsbench.scheduler.run import RunOptions, results_folder, write_manifest
+from lsbench.scheduler.unfailing import UnfailingWatcher
 from lsbench.search.book import TrialBook
 from lsbench.search.study import RayLike, Searcher, Study
 from lsbench.store.results import ResultsFolder
@@ -148,8 +148,8 @@ def _search(
         if problems:
             raise ConfigError(problems)
         _write_expected(graph, book)
-        book.watcher = parts.create_watcher(book.plan(graph, list(chosen)), book.folder)
-        with _watching(book.watcher):
+        watcher = parts.create_watcher(book.plan(graph, list(chosen)), book.folder)
+        with contextlib.closing(UnfailingWatcher(watcher)) as book.watcher:
             for study in _studies(chosen, options, executor, book):
                 _run_study(study, searcher)
                 _write_expected(graph, book)
@@ -159,11 +159,6 @@ def _search(
         ) from error
     finally:
         executor.close()
-
-
-def _watching(watcher: Watcher) -> contextlib.AbstractContextManager[Any]:
-    close = getattr(watcher, "close", None)
-    return contextlib.ExitStack() if close is None else contextlib.closing(watcher)
 
 
 def _studies(chosen: dict[str, Job], options: RunOptions, executor: RayLike, book: TrialBook) -> list[Study]:

@@ -1,11 +1,15 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 
 import pytest
 
 import lsbench
+from lsbench.cli import main
 from lsbench.cli.main import run_command
+from lsbench.core.errors import ExitCode
 
 pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
 
@@ -113,3 +117,73 @@ def test_a_report_of_smoke_tests_alone_says_how_to_see_them(tiny, write_suite, r
 def test_a_wrong_word_is_answered_in_one_line(capsys):
     assert run_command(["list"]) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+class Panic(BaseException):
+    """As an extension module written in Rust raises it."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KeyError("a"),
+        OSError(28, "No space left on device"),
+        BrokenPipeError(32, "Broken pipe"),
+        EOFError("Ran out of input"),
+        SystemExit(1),
+        SystemExit("two\nlines"),
+        SystemExit(0),
+        MemoryError(),
+        RecursionError("deep"),
+        Panic("rust"),
+    ],
+)
+@pytest.mark.parametrize("verb", [["gate", "smoke"], ["report"]])
+def test_a_crash_has_a_code_of_its_own_and_one_line(verb, error, call, monkeypatch):
+    def crash(*_, **__):
+        raise error
+
+    monkeypatch.setattr("lsbench.cli.gate.create_graph", crash)
+    monkeypatch.setattr("lsbench.cli.report.results_folders", crash)
+    code, out, err = call(*verb)
+    assert (code, out) == (ExitCode.CRASHED, "")
+    [line] = err.strip().splitlines()
+    assert line.startswith("lsbench: internal error: ")
+    assert line.endswith("; `lsbench --traceback VERB ...` shows where")
+    assert "in crash\n" in call("--traceback", *verb)[2]
+
+
+def test_ctrl_c_is_one_line(call, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lsbench.cli.report.results_folders", interrupt)
+    assert call("report") == (130, "", "lsbench: interrupted\n")
+
+
+def test_no_verb_says_one_by_itself():
+    """1 means a regression: only the gate's verdict may say it."""
+    assert ExitCode.REGRESSION == 1
+    assert sorted(ExitCode) == [0, 1, 2, 3, 4, 5, 70, 130]
+
+
+def test_text_that_a_full_disk_takes_is_lost_and_the_code_says_so():
+    with open("/dev/full", "w") as full:
+        for arguments, code in ((["list", "mixers"], 2), (["plan", "smokk"], 2), (["--version"], 2)):
+            command = [sys.executable, "-m", "lsbench", *arguments]
+            done = subprocess.run(
+                command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+            )
+            assert done.returncode == code
+            assert len(done.stderr.splitlines()) == 1
+    assert main.WORKING == ("run", "gate")
+
+
+def test_a_broken_installation_is_one_line_and_no_regression():
+    code = "import sys; sys.modules['typer'] = None; from lsbench.__main__ import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 70
+    assert done.stderr.startswith("lsbench: cannot start: ModuleNotFoundError: ")
+    assert done.stderr.count("\n") == 1
