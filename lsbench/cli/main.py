@@ -24,6 +24,7 @@ from lsbench.cli.profile import profile
 from lsbench.cli.report import report
 from lsbench.cli.run import run
 from lsbench.cli.schema import schema
+from lsbench.cli.show import show
 from lsbench.cli.status import status
 from lsbench.cli.streams import flush_streams, outlive_terminal, protect_streams
 from lsbench.cli.validate import validate
@@ -32,7 +33,7 @@ from lsbench.core.errors import ExitCode, LsbenchError
 
 #: The verbs by purpose, in the order in which a user meets them.
 VERBS: dict[str, dict[str, Callable[..., Any]]] = {
-    "Run a suite": {"run": run, "plan": plan, "status": status, "report": report},
+    "Run a suite": {"run": run, "plan": plan, "status": status, "show": show, "report": report},
     "Judge its results": {"compare": compare, "verify": verify, "why": why, "gate": gate},
     "Inspect one model": {"profile": profile, "analyze": analyze},
     "Write a suite": {"list": list_names, "validate": validate, "schema": schema},

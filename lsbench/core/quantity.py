@@ -157,3 +157,18 @@ def from_duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def from_bytes(count: float) -> str:
+    """Return a number of bytes for display.
+
+    >>> [from_bytes(count) for count in (0, 1536, 4549693, 5 * 2**40)]
+    ['0 B', '1.5 KiB', '4.3 MiB', '5120.0 GiB']
+    """
+    if count < 1024:
+        return f"{count:.0f} B"
+    for unit in ("KiB", "MiB"):
+        count /= 1024
+        if count < 1024:
+            return f"{count:.1f} {unit}"
+    return f"{count / 1024:.1f} GiB"

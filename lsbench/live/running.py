@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from lsbench.core.lock import is_held
 from lsbench.store.results import ResultsFolder
 
-LOCK = ".lock"
-
 
 @dataclass(frozen=True)
 class RunningJob:
@@ -29,7 +27,7 @@ def running_jobs(folder: ResultsFolder, entries: Iterable[tuple[str, str]]) -> l
     """Return the jobs, among those given by id and label, that run on this machine; the oldest first."""
     found = []
     for job_id, label in entries:
-        path = folder.job_folder(job_id) / LOCK
+        path = folder.job_lock_file(job_id)
         if is_held(path):
             at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
             found.append(RunningJob(label, at.isoformat(timespec="seconds")))

@@ -20,7 +20,7 @@ from lsbench.core.lock import locked
 from lsbench.core.record import SCHEMA_VERSION, Record
 from lsbench.core.registry import DATASETS, JOBS
 from lsbench.scheduler.torchrun import run_ranks
-from lsbench.store.results import RESULT, SPEC
+from lsbench.store.results import LOCK, RESULT, SPEC
 from lsbench.store.trials import add_epoch
 
 Emit = Callable[[dict[str, Any]], None]
@@ -86,7 +86,7 @@ def execute(folder: Path, emit: Emit) -> None:
     """
     job = Job.model_validate_json((folder / SPEC).read_text(encoding="utf-8"))
     is_first = os.environ.get("RANK", "0") == "0"
-    lock = locked(folder / ".lock", what=f"job {job.label}", wait_s=LOCK_WAIT_S)
+    lock = locked(folder / LOCK, what=f"job {job.label}", wait_s=LOCK_WAIT_S)
     with lock if is_first else contextlib.nullcontext():
         if (job.resources.num_ranks or 1) == 1 and (folder / RESULT).exists():
             return

@@ -23,7 +23,7 @@ from lsbench.core.record import SCHEMA_VERSION
 from lsbench.store.lines import Lines, Parser, line_blocks, parsed, read_lines, unreadable
 from lsbench.store.version1 import facets_of_text
 
-RESULT, SPEC, ATTEMPTS, LOG = "result.json", "spec.json", "attempts.jsonl", "log.txt"
+RESULT, SPEC, ATTEMPTS, LOG, LOCK = "result.json", "spec.json", "attempts.jsonl", "log.txt", ".lock"
 MANIFEST, JOBS, RECORDS = "manifest.json", "jobs.jsonl", "records.jsonl"
 #: Start and end of the line of a successful job, as written by :meth:`ResultsFolder.add_job`.
 _OK_LINE = re.compile(rb'\{"schema_version": ([12]), "job_id": "([\w-]+)", "status": "ok", .*\}')
@@ -59,11 +59,15 @@ class ResultsFolder:
     @property
     def lock_file(self) -> Path:
         """The lock file of the driver."""
-        return self.root / ".lock"
+        return self.root / LOCK
 
     def job_folder(self, job_id: str) -> Path:
         """Return the folder of a job."""
         return self.root / "jobs" / job_id
+
+    def job_lock_file(self, job_id: str) -> Path:
+        """Return the lock file that the process of a job holds while it runs."""
+        return self.job_folder(job_id) / LOCK
 
     def create(self) -> None:
         """Create the folder and check that it is writable.

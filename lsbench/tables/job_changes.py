@@ -8,10 +8,16 @@ from typing import Any
 
 from lsbench.core.errors import LsbenchError, StoreError, UsageError
 from lsbench.core.job import WHERE_DATA_LIES, Job, JobSpec, job_identity
+from lsbench.core.lock import is_held
 from lsbench.core.registry import JOBS, suggest
 from lsbench.store.results import SPEC, ResultsFolder, read_json
 
 FEWEST_DIGITS = 4
+#: Status in the journal of a job that has no result in its folder -> its state.
+ENDED_OTHERWISE = {
+    "ok": "done before, but its folder is gone: `lsbench run` measures it again",
+    "stopped": "stopped early by its search",
+}
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,7 @@ class KnownJob:
     """A job of a results folder.
 
     Attributes:
+        id: Its id; empty while the data that it reads is absent.
         label: ``variant/job`` and the seed where there is one.
         is_current: True if the current suite expects it; otherwise another job has taken its place.
         at: Start time; empty if it never started.
@@ -38,31 +45,41 @@ class KnownJob:
         return f"{self.folder.root.parent.name} ({self.folder.root.name})"
 
     def state(self) -> str:
-        """Return its state as text: done, failed, missing or stale, with the last error."""
+        """Return its state as text, with the last error."""
         stale = "" if self.is_current else ", stale: the suite now expects another job in its place"
+        return f"{self._plain_state()}{stale}"
+
+    def _plain_state(self) -> str:
+        if not self.id:
+            return "no data: its id is known once the data that it reads is there"
         if self.folder.is_done(self.id):
-            return f"done{stale}"
-        attempts = self.folder.attempts(self.id)
+            return "done"
+        if is_held(self.folder.job_lock_file(self.id)):
+            return "running"
         line = self.folder.jobs().get(self.id, {})
+        if line.get("status") in ENDED_OTHERWISE:
+            return ENDED_OTHERWISE[line["status"]]
+        attempts = self.folder.attempts(self.id)
         error = line.get("error") or (attempts[-1].get("message") if attempts else None)
         if error:
-            return f"failed after {max(len(attempts), 1)} attempts: {error}{stale}"
-        return f"{'not finished' if self.job else 'missing: it never started'}{stale}"
+            return f"failed after {max(len(attempts), 1)} attempts: {error}"
+        return "not finished" if self.job else "missing: it never started"
 
 
 def known_jobs(folder: ResultsFolder) -> list[KnownJob]:
     """Return every job that a folder expects or has ever started."""
     manifest = folder.manifest() or {"jobs": []}
-    expected = {str(entry["id"]): str(entry["label"]) for entry in manifest["jobs"] if entry["id"]}
+    expected = [(str(entry["id"] or ""), str(entry["label"])) for entry in manifest["jobs"]]
     lines = folder.jobs()
     started = (folder.root / "jobs").glob(f"*/{SPEC}")
     specs = {path.parent.name: _read_spec(folder, path.parent.name) for path in sorted(started)}
+    ids = {name for name, _ in expected}
+    stale = [(name, job.label) for name, job in specs.items() if name not in ids]
     found = []
-    for name in dict.fromkeys([*expected, *specs]):
-        job = specs.get(name)
-        at = str(lines.get(name, {}).get("started_at") or lines.get(name, {}).get("ended_at") or "")
-        label = expected.get(name) or (job.label if job else "")
-        found.append(KnownJob(folder, name, label, name in expected, at, job))
+    for name, label in [*expected, *stale]:
+        line = lines.get(name, {})
+        at = str(line.get("started_at") or line.get("ended_at") or "")
+        found.append(KnownJob(folder, name, label, name in ids, at, specs.get(name)))
     return found
 
 
@@ -86,10 +103,10 @@ def find_job(asked: str, jobs: Iterable[KnownJob]) -> KnownJob:
     known = list(jobs)
     of_label = [one for one in known if one.label == asked and one.is_current]
     of_id = [one for one in known if one.id == asked]
-    of_start = [one for one in known if _starts(one.id, asked)]
+    of_start = [one for one in known if starts_id(one.id, asked)]
     hits = of_label or of_id or of_start
     if not hits:
-        hint = suggest(asked, {one.label for one in known} | {one.id for one in known})
+        hint = suggest(asked, {name for one in known for name in (one.label, one.id) if name})
         raise UsageError(
             f"{asked}: no job has this label, or an id that starts like this{hint}; "
             "labels look like ls_conv/train/seed0, see `lsbench plan SUITE`"
@@ -101,7 +118,7 @@ def find_job(asked: str, jobs: Iterable[KnownJob]) -> KnownJob:
     return hits[0]
 
 
-def _starts(name: str, asked: str) -> bool:
+def starts_id(name: str, asked: str) -> bool:
     """Return True if an id, with or without its kind, starts with `asked`."""
     digits = name.rpartition("-")[2]
     return name.startswith(asked) or (len(asked) >= FEWEST_DIGITS and digits.startswith(asked))
@@ -167,7 +184,7 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 def why_lines(one: KnownJob, jobs: Iterable[KnownJob], indent: str = "") -> Iterator[str]:
     """Yield a job's state, and the inputs that make its id differ from an earlier job's, as lines of text."""
     known = list(jobs)
-    yield f"{indent}{one.id}: {one.label} of {one.place}: {one.state()}"
+    yield f"{indent}{one.id or 'no id yet'}: {one.label} of {one.place}: {one.state()}"
     if one.job is None:
         yield f"{indent}  its inputs are known once it has started; start it with `lsbench run`"
         return

@@ -12,7 +12,7 @@ def fill(fill_store):
 
     def write(graph, **more):
         folder = fill_store(graph, **more)
-        for job in graph.jobs:
+        for job in graph.by_id().values():
             write_text(folder.job_folder(job.id) / SPEC, job.model_dump_json(indent=1))
         return folder
 
@@ -71,6 +71,17 @@ def test_states(tiny, make_graph, fill, fill_store, records_of):
     missing = find_job("id/train/seed0", known)
     assert missing.state() == "missing: it never started"
     assert "known once it has started" in list(why_lines(missing, known))[1]
+
+
+def test_rows_that_share_a_job_or_lack_data_are_found_too(tiny, make_graph, fill):
+    tiny["variants"] += [
+        {"name": "twin", "mixer": "ls_conv"},
+        {"name": "big", "dataset": {"name": "imagenet"}},
+    ]
+    known = known_jobs(fill(make_graph(tiny)))
+    assert find_job("twin/train/seed0", known).state() == "done"
+    assert find_job("big/train/seed0", known).state().startswith("no data: ")
+    assert next(why_lines(find_job("big/train/seed0", known), known)).startswith("no id yet: big/train/seed0")
 
 
 def test_unknown_and_ambiguous_names_are_refused_in_one_line(changed):

@@ -1,0 +1,38 @@
+"""The verb ``show``: everything about one job or variant."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from lsbench.cli.options import RESULTS, JsonOpt, ResultsOpt, results_folders
+
+
+def show(
+    job: Annotated[
+        str,
+        typer.Argument(
+            metavar="JOB|VARIANT",
+            help="An id, the start of an id, a label such as ls_conv/train/seed0, or a variant.",
+        ),
+    ],
+    results: ResultsOpt = RESULTS,
+    suite: Annotated[
+        str | None, typer.Option(metavar="SUITE", help="Search only the results of this suite; default: all.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Search only this preset; default: all.")
+    ] = None,
+    as_json: JsonOpt = False,
+) -> None:
+    """Show settings, state, numbers and files of a job, or of all jobs of a variant."""
+    from lsbench.rendering.one_job import show_lines
+    from lsbench.tables.job_changes import known_jobs
+    from lsbench.tables.one_job import find_shown, read_job, to_fields
+
+    known = [one for folder in results_folders(suite, preset, results) for one in known_jobs(folder)]
+    found = [read_job(one) for one in find_shown(job, known)]
+    for line in (json.dumps(to_fields(one)) for one in found) if as_json else show_lines(found):
+        typer.echo(line)
