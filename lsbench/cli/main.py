@@ -30,6 +30,7 @@ from lsbench.cli.streams import flush_streams, outlive_terminal, protect_streams
 from lsbench.cli.validate import validate
 from lsbench.cli.why import why
 from lsbench.core.errors import ExitCode, LsbenchError
+from lsbench.core.plain_warnings import shown_plainly
 
 #: The verbs by purpose, in the order in which a user meets them.
 VERBS: dict[str, dict[str, Callable[..., Any]]] = {
@@ -96,7 +97,8 @@ def main() -> NoReturn:
 def run_command(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     try:
-        code = int(app(args=arguments, prog_name="lsbench", standalone_mode=False) or 0)
+        with shown_plainly():
+            code = int(app(args=arguments, prog_name="lsbench", standalone_mode=False) or 0)
     except LsbenchError as error:
         return _complain(error, str(error), int(error.exit_code), arguments)
     except CommandLineError as error:

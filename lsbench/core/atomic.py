@@ -8,11 +8,12 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from lsbench.core.checked_lines import is_sound, to_line
 from lsbench.core.errors import DiskFullError
 
 _UMASK = os.umask(0)
@@ -157,22 +158,22 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
-def append_line(path: Path, lines: list[Any]) -> None:
-    """Append JSON lines with one write and one sync, after repairing a torn last line.
+def append_line(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
+    """Append mappings as lines with checksums, with one write and one sync, after repairing a torn last line.
 
     Raises:
         DiskFullError: If there is no room.
     """
-    text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines)
+    content = b"".join(map(to_line, lines))
     with _explaining_no_room(path), path.open("ab+") as file:
         _drop_torn_line(file)
-        file.write(text.encode())
+        file.write(content)
         file.flush()
         sync(file.fileno())
 
 
 def _drop_torn_line(file: BinaryIO) -> None:
-    """Cut off what a reader drops: a last line that is incomplete or not valid JSON."""
+    """Cut off what a reader drops: a last line that is incomplete or damaged."""
     start, last = file.seek(0, os.SEEK_END), b""
     while start and b"\n" not in last[:-1]:
         size = min(start, 2**16)
@@ -181,13 +182,5 @@ def _drop_torn_line(file: BinaryIO) -> None:
         last = file.read(size) + last
     cut = last.rfind(b"\n", 0, max(len(last) - 1, 0)) + 1
     last = last[cut:]
-    if last and not (last.endswith(b"\n") and _is_json(last)):
+    if last and not (last.endswith(b"\n") and is_sound(last[:-1])):
         file.truncate(start + cut)
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        json.loads(line)
-    except ValueError:
-        return False
-    return True

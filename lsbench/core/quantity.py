@@ -6,7 +6,6 @@ that published numbers use, to ``QUANTITIES``: in lsbench or in another package,
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +14,7 @@ from typing import Any
 
 from lsbench.core.errors import PluginError
 from lsbench.core.facets import Facets
+from lsbench.core.plain_warnings import warn
 from lsbench.core.registry import ANALYSES, DATASETS, JOBS, METRICS, PROBES, Registry
 
 #: The plug-ins that declare quantities; if two declare the same name, the first one counts.
@@ -119,7 +119,7 @@ def _imported(registry: Registry, name: str) -> Iterator[Any]:
     try:
         yield registry.module(name)
     except PluginError as error:
-        warnings.warn(f"{error}; its numbers are shown without titles", stacklevel=2)
+        warn(f"{error}; its numbers are shown without titles")
 
 
 def quantity(name: str) -> Quantity:

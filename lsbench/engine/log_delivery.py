@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from textwrap import shorten
 from types import TracebackType
@@ -16,6 +15,7 @@ from typing import Any
 
 from lsbench.core.errors import ConfigError
 from lsbench.core.job import JobContext
+from lsbench.core.plain_warnings import warn
 from lsbench.data.loading.random_state import same_randomness_afterwards
 from lsbench.loggers import ChosenLogger, Logger, RunInfo, parse_logger
 
@@ -23,14 +23,10 @@ Warn = Callable[[str], None]
 LONGEST_REASON = 200
 
 
-def _warn(message: str) -> None:
-    warnings.warn(message, stacklevel=2)
-
-
 class MultiLogger:
     """All loggers of one training; none of their problems can fail or change the training."""
 
-    def __init__(self, chosen: Sequence[ChosenLogger], run: RunInfo, *, warn: Warn = _warn) -> None:
+    def __init__(self, chosen: Sequence[ChosenLogger], run: RunInfo, *, warn: Warn = warn) -> None:
         """Open every logger.
 
         Args:
@@ -137,7 +133,7 @@ class _Delivery:
         self._failures, self._left_out = self._failures + 1, 0
 
 
-def open_loggers(choices: Sequence[Any], run: RunInfo, *, warn: Warn = _warn) -> MultiLogger:
+def open_loggers(choices: Sequence[Any], run: RunInfo, *, warn: Warn = warn) -> MultiLogger:
     """Open the loggers of a training; call it at the start, on the first rank alone.
 
     Args:

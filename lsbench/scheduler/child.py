@@ -17,6 +17,7 @@ from lsbench.core.errors import ConfigError, LsbenchError
 from lsbench.core.ids import canonical_json
 from lsbench.core.job import Job, JobContext, JobKind, Variant
 from lsbench.core.lock import locked
+from lsbench.core.plain_warnings import shown_plainly
 from lsbench.core.record import SCHEMA_VERSION, Record
 from lsbench.core.registry import DATASETS, JOBS
 from lsbench.scheduler.torchrun import run_ranks
@@ -37,18 +38,23 @@ def act(request: Mapping[str, Any], emit: Emit) -> int:
         emit: Receives events, the last of them ``error`` if the job failed.
     """
     try:
-        if request["action"] == "preflight":
-            problems = check_models([Variant.model_validate(v) for v in request["variants"]])
-            emit({"ev": "preflight", "problems": problems})
-        elif request["action"] == "ranks":
-            return run_ranks(request, emit)
-        else:
-            folder = Path(request["folder"])
-            execute(folder, noting_epochs(folder, emit) if request.get("keeps_epochs") else emit)
+        with shown_plainly():
+            return _act(request, emit)
     except Exception as error:  # noqa: BLE001 - any error of a job is stored with the job
         traceback.print_exc()
         emit({"ev": "error", **describe(error)})
         return 1
+
+
+def _act(request: Mapping[str, Any], emit: Emit) -> int:
+    if request["action"] == "preflight":
+        problems = check_models([Variant.model_validate(v) for v in request["variants"]])
+        emit({"ev": "preflight", "problems": problems})
+    elif request["action"] == "ranks":
+        return run_ranks(request, emit)
+    else:
+        folder = Path(request["folder"])
+        execute(folder, noting_epochs(folder, emit) if request.get("keeps_epochs") else emit)
     return 0
 
 

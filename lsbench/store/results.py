@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,17 @@ from typing import Any
 from lsbench.core.atomic import append_line, write_json, write_text
 from lsbench.core.errors import StoreError
 from lsbench.core.facets import Facets
+from lsbench.core.plain_warnings import warn
 from lsbench.core.record import SCHEMA_VERSION
-from lsbench.store.lines import Lines, Parser, line_blocks, parsed, read_lines, unreadable
+from lsbench.store.lines import (
+    Lines,
+    Parser,
+    line_blocks,
+    parsed,
+    read_lines,
+    remove_wrong_lines,
+    unreadable,
+)
 from lsbench.store.version1 import facets_of_text
 
 RESULT, SPEC, ATTEMPTS, LOG, LOCK = "result.json", "spec.json", "attempts.jsonl", "log.txt", ".lock"
@@ -34,16 +42,11 @@ OF_SUITE = ("suite", "preset", "description", "tags", "baseline", "jobs")
 OF_JOB = ("id", "label", "kind", "name", "variant", "title", "model", "mixer", "dataset", "seed")
 
 
-def warn_user(message: str) -> None:
-    """Show a warning about the store."""
-    warnings.warn(message, stacklevel=3)
-
-
 class ResultsFolder:
     """The folder ``<results>/<suite>/<preset>``."""
 
     def __init__(
-        self, root: Path, *, warn: Callable[[str], None] = warn_user, min_free_bytes: int = 200 * 2**20
+        self, root: Path, *, warn: Callable[[str], None] = warn, min_free_bytes: int = 200 * 2**20
     ) -> None:
         """Refer to a folder; nothing is created.
 
@@ -176,10 +179,17 @@ class ResultsFolder:
         """Append the results of finished jobs that the journals lack; return the number of jobs added.
 
         A driver killed between a job's last act and the journal loses nothing, and nothing is
-        written twice.
+        written twice. Lines that do not match their checksums are removed first, and so replaced.
         """
-        known = {name for name, line in self.jobs().items() if line["status"] == "ok"}
-        recorded = {record_key(record) for record in self.records()}
+        heard: list[str] = []
+        reader = ResultsFolder(self.root, warn=heard.append)
+        known = {name for name, line in reader.jobs().items() if line["status"] == "ok"}
+        recorded = {record_key(record) for record in reader.records()}
+        for message in heard:
+            self.warn(message)
+        if heard:
+            for name in (JOBS, RECORDS):
+                remove_wrong_lines(self.root / name)
         added = 0
         folder = self.root / "jobs"
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
@@ -193,15 +203,15 @@ class ResultsFolder:
         return added
 
 
-def _parsed_states(content: bytes) -> list[dict[str, Any]] | None:
-    """Return the values of complete lines, shortened for successful jobs; None if any is damaged."""
+def _parsed_states(lines: list[bytes]) -> list[dict[str, Any]] | None:
+    """Return the values of lines, shortened for successful jobs; None if any is damaged."""
     found: list[dict[str, Any]] = []
-    for line in content.split(b"\n"):
+    for line in lines:
         if ended_well := _OK_LINE.fullmatch(line):
             name = ended_well[2].decode()
             found.append({"schema_version": int(ended_well[1]), "job_id": name, "status": "ok"})
             continue
-        values = parsed(line + b"\n")
+        values = parsed([line])
         if values is None:
             return None
         found += values

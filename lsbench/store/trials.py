@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lsbench.core.atomic import append_line, write_json
+from lsbench.core.plain_warnings import warn
 from lsbench.store.lines import read_lines
 from lsbench.store.results import ResultsFolder, read_json
 
@@ -60,7 +61,7 @@ def add_epoch(job_folder: Path, event: dict[str, Any]) -> None:
 
 def read_epochs(job_folder: Path) -> list[dict[str, Any]]:
     """Return every trained epoch in order of time; an epoch trained twice occurs twice."""
-    return read_lines(job_folder / EPOCHS, warn=lambda _: None)
+    return read_lines(job_folder / EPOCHS, warn=warn)
 
 
 def history(job_folder: Path) -> list[dict[str, Any]]:
@@ -71,7 +72,7 @@ def history(job_folder: Path) -> list[dict[str, Any]]:
 
 def read_schedule(job_folder: Path) -> list[dict[str, Any]]:
     """Return the takeovers of a trial in a population: ``epoch, trial, settings``."""
-    return read_lines(job_folder / SCHEDULE, warn=lambda _: None)
+    return read_lines(job_folder / SCHEDULE, warn=warn)
 
 
 def add_takeover(job_folder: Path, line: dict[str, Any]) -> None:

@@ -6,7 +6,9 @@ another version. It records how far into the journal it reaches, with a checksum
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import os
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -56,8 +58,9 @@ SCHEMA = pa.schema(
     }
 )
 _KEY = ["job_id", "metric", "dataset", "protocol", "epoch", "corruption", "severity"]
+_INFINITE = frozenset((math.inf, -math.inf))
 _PLAIN = ("job_id", "metric", "value", "unit", "n", "ci_low", "ci_high", "ci_method", "dataset")
-_DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException)
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, pa.ArrowException)
 _META = b"lsbench"
 
 
@@ -129,13 +132,14 @@ class Records:
         """Fill `_tables` from `old`, which covers `reach`, and the rest of the journal; write the cache."""
         stamp = _stamp(self._folder.root / RECORDS)
         chunks: dict[Part, list[pa.Table]] = {part: [old[part]] if old else [] for part in Part}
-        end, checksum = reach.end, reach.checksum
+        end, checksum, is_whole = reach.end, reach.checksum, True
         for lines in self._folder.record_blocks(reach.end):
+            is_whole = is_whole and not lines.wrong  # a cache would hide that lines are left out
             for part, table in _tables_of(lines).items():
                 chunks[part].append(table)
             end, checksum = lines.end, zlib.crc32(lines.content, checksum)
         self._tables = {part: _joined(found) for part, found in chunks.items()}
-        if stamp is not None and (end - reach.end) * WORTH_KEEPING >= reach.end:
+        if is_whole and stamp is not None and (end - reach.end) * WORTH_KEEPING >= reach.end:
             with suppress(OSError, LsbenchError):
                 _write(self._folder.root / CACHE, self._tables, Reach(end, checksum, stamp))
 
@@ -207,6 +211,8 @@ def _to_tables(values: Iterable[dict[str, Any]]) -> dict[Part, pa.Table]:
 
 def _to_table(part: Part, records: list[dict[str, Any]], ways: list[Way]) -> pa.Table:
     columns: dict[str, Any] = {name: [record[name] for record in records] for name in _PLAIN}
+    if not _INFINITE.isdisjoint(itertools.chain(columns["value"], columns["ci_low"], columns["ci_high"])):
+        raise ValueError("a number is infinite")
     settings = [record["setting"] for record in records]
     columns["setting"] = [json.dumps(setting) if part is Part.WHOLE else None for setting in settings]
     columns["lr_scale"] = [setting.get("lr_scale") for setting in settings]

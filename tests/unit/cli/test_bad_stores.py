@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from lsbench.cli.main import run_command
+from lsbench.core.plain_warnings import LsbenchWarning
 from lsbench.store.results import JOBS, MANIFEST, RECORDS
 from lsbench.tables.frames.cache import CACHE
 
@@ -111,12 +112,32 @@ def test_records_cut_in_the_middle_are_an_error_and_at_the_end_a_warning(is_cach
     if not is_cached:
         (folder.root / CACHE).unlink()
     path.write_bytes(content + content[:40])
-    with pytest.warns(UserWarning, match=r"records\.jsonl:\d+: torn last line dropped"):
-        assert call("report", "--format", "csv")[:2] == whole[:2]
+    code, out, err = call("report", "--format", "csv")
+    assert (code, out) == whole[:2]
+    number = content.count(b"\n") + 1
+    assert err == f"lsbench: warning: {path}:{number}: torn last line dropped\n"
     lines = content.splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:3], lines[3][:20] + b"\n", *lines[4:]]))
     assert is_one_line(call("report"), "records.jsonl:4: damaged line", "restore it from a copy, or remove")
     assert not list(folder.root.glob(".*parquet*"))
+
+
+@pytest.mark.parametrize("verb", READERS)
+def test_a_flipped_bit_is_one_plain_line_until_the_next_run_mends_it(verb, call, folder):
+    whole = call(verb)
+    path = folder.root / JOBS
+    content = path.read_bytes()
+    assert content.count(b'"wall_s": 2.0') > 1
+    path.write_bytes(content.replace(b'"wall_s": 2.0', b'"wall_s": 6.0', 1))
+    code, _, err = call(verb)
+    assert code == 0
+    assert err == (
+        f"lsbench: warning: {path}:1: damaged line not used (wrong checksum); `lsbench run` restores results "
+        "from the job folders\n"
+    )
+    with pytest.warns(LsbenchWarning):
+        folder.reconcile()
+    assert call(verb) == whole
 
 
 def test_a_record_that_lacks_something_is_named(call, folder):

@@ -2,7 +2,7 @@ import pytest
 
 from lsbench.core.atomic import append_line
 from lsbench.core.errors import StoreError
-from lsbench.store.lines import line_blocks, read_lines
+from lsbench.store.lines import WRONG, line_blocks, read_lines, remove_wrong_lines
 
 LINES = [{"number": number, "text": "ü|\n" * number} for number in range(30)]
 
@@ -50,6 +50,35 @@ def test_two_halves_of_lines_are_no_line(journal):
     journal.write_bytes(b'{"a": 1\n"b": 2}\n{"c": 3}\n')
     with pytest.raises(StoreError, match=r":1: damaged line"):
         read_lines(journal, warn=pytest.fail)
+
+
+@pytest.mark.parametrize("block", [1, 50, 10_000])
+def test_lines_with_wrong_checksums_are_told_and_left_out(journal, block):
+    content = journal.read_bytes().splitlines(keepends=True)
+    for number in (0, 7, 29):
+        content[number] = content[number].replace(b"text", b"tuxt")
+    journal.write_bytes(b"".join(content))
+    heard = []
+    blocks = list(line_blocks(journal, warn=heard.append, block=block))
+    values = [value for lines in blocks for value in lines.values]
+    assert values == [value for number, value in enumerate(LINES) if number not in (0, 7, 29)]
+    assert heard == [f"{journal}:{number}: {WRONG}" for number in (1, 8, 30)]
+    places = [lines.place(index) for lines in blocks for index in range(len(lines.values))]
+    assert places == [f"{journal}:{value['number'] + 1}" for value in values]
+
+
+def test_a_number_that_is_none_is_damage(tmp_path):
+    (tmp_path / "journal.jsonl").write_text('{"a": NaN}\n{"a": 1}\n')
+    with pytest.raises(StoreError, match=r":1: damaged line \(NaN is no number\)"):
+        read_lines(tmp_path / "journal.jsonl", warn=pytest.fail)
+
+
+def test_wrong_lines_are_removed_and_the_others_stay_as_they_are(journal):
+    content = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([content[0], content[1].replace(b"1", b"2", 1), *content[2:]]))
+    remove_wrong_lines(journal)
+    assert journal.read_bytes() == b"".join([content[0], *content[2:]])
+    remove_wrong_lines(journal.with_name("absent"))
 
 
 def test_what_cannot_be_read_says_so_and_what_is_not_there_is_empty(tmp_path):

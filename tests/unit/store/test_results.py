@@ -4,6 +4,7 @@ import shutil
 import pytest
 
 from lsbench.core.atomic import write_json
+from lsbench.core.checked_lines import check_lines
 from lsbench.core.errors import StoreError
 from lsbench.core.facets import Facets
 from lsbench.core.record import measured
@@ -101,6 +102,35 @@ def test_a_crash_at_each_point_of_adding_a_job(graph, folder, records_of, job_li
                 file.writelines(json.dumps(record) + "\n" for record in records[:count])
         assert folder.reconcile() == 1
         assert content(folder) == expected
+
+
+@pytest.mark.parametrize("journal", ["records.jsonl", "jobs.jsonl"])
+def test_a_flipped_bit_anywhere_is_noticed_and_mended_from_the_job_folders(journal, folder):
+    expected = folder.jobs(), folder.records()
+    whole = (folder.root / journal).read_bytes()
+    first = whole.index(b"\n")
+    for place in range(0, first - 22, 7):  # up to the checksum itself
+        (folder.root / journal).write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        heard = []
+        again = ResultsFolder(folder.root, warn=heard.append)
+        again.jobs(), again.records()
+        assert [":1: damaged line not used" in line for line in heard] == [True]
+        again.reconcile()
+        heard.clear()
+        jobs, records = again.jobs(), again.records()
+        assert (jobs, sorted(map(str, records)), heard) == (expected[0], sorted(map(str, expected[1])), [])
+
+
+def test_a_journal_of_an_earlier_version_goes_on_with_checksums(folder, graph, job_lines):
+    ok_line, _ = job_lines
+    path = folder.root / "jobs.jsonl"
+    expected = folder.jobs()
+    path.write_bytes(b"".join(line + b"\n" for line in check_lines(path.read_bytes().split(b"\n"))[0]))
+    assert b"crc32" not in path.read_bytes()
+    folder.add_job(ok_line(graph.jobs[0]), [])
+    assert path.read_bytes().count(b"crc32") == 1
+    assert reopen(folder).jobs() == expected
+    assert list(folder.states()) == list(expected)
 
 
 def test_a_job_without_a_result_is_not_taken_for_done(folder, graph):

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 
@@ -5,7 +6,9 @@ import pandas as pd
 import pytest
 
 from lsbench.core.atomic import append_line
+from lsbench.core.checked_lines import check_lines, to_line
 from lsbench.core.errors import StoreError
+from lsbench.core.plain_warnings import LsbenchWarning
 from lsbench.store.results import RECORDS, ResultsFolder
 from lsbench.tables.frames import cache
 from lsbench.tables.frames.cache import CACHE, SCHEMA, Records
@@ -99,12 +102,18 @@ def test_a_record_that_comes_again_stands_in_the_place_of_the_first(folder, tmp_
     same(found, fresh(folder, tmp_path_factory))
 
 
+def sealed(content):
+    """Return lines with checksums that fit again."""
+    return b"".join(to_line(json.loads(one)) for one in check_lines(content.split(b"\n"))[0])
+
+
 def rewritten(content):
-    return content.replace(b"0.25", b"0.35")
+    plain = b"".join(one + b"\n" for one in check_lines(content.split(b"\n"))[0])
+    return sealed(plain.replace(b"0.25", b"0.35"))
 
 
 def rewritten_and_longer(content):
-    return rewritten(content) + content.split(b"\n")[0].replace(b"train-a", b"train-z") + b"\n"
+    return rewritten(content) + to_line(line("train-z", value=None, n=None))
 
 
 def shortened(content):
@@ -177,6 +186,7 @@ def test_a_cache_that_cannot_be_written_is_done_without_and_leaves_nothing(folde
         ({key: value for key, value in line().items() if key != "dataset"}, "lacks 'dataset'"),
         (line(value="high"), "high"),
         (line(setting=None), "NoneType"),
+        (line(n=2**70), "int too large"),
     ],
 )
 def test_a_line_that_is_no_record_is_named(bad, reason, folder):
@@ -184,6 +194,32 @@ def test_a_line_that_is_no_record_is_named(bad, reason, folder):
     with pytest.raises(StoreError, match=rf"records\.jsonl:5: no record \(.*{reason}.*restore the file"):
         Records(folder)
     assert not (folder.root / CACHE).exists()
+
+
+def test_an_infinite_number_is_no_record(folder):
+    with (folder.root / RECORDS).open("a") as file:
+        file.write(json.dumps(line(value=0.125)).replace("0.125", "1e999") + "\n")
+    with pytest.raises(StoreError, match=r"records\.jsonl:5: no record \(a number is infinite\)"):
+        Records(folder)
+
+
+def test_a_flipped_bit_is_told_at_every_reading_and_its_line_left_out(folder):
+    path = folder.root / RECORDS
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b'"value": 0.5', b'"value": 0.7', 1))
+    assert path.read_bytes() != content
+    for _ in range(2):
+        with pytest.warns(
+            LsbenchWarning, match=r"records\.jsonl:2: damaged line not used \(wrong checksum\)"
+        ):
+            found = frames(folder)
+        assert [len(found[part]) for part in Part] == [2, 0, 1]
+    append_line(path, [{"job_id": "x"}])
+    with (
+        pytest.warns(LsbenchWarning, match="wrong checksum"),
+        pytest.raises(StoreError, match=r"records\.jsonl:5: no record"),
+    ):
+        Records(folder)
 
 
 def test_a_torn_last_line_is_warned_of_until_it_is_whole(folder):
