@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +56,7 @@ def analyze(
     To analyze the trained variants of a suite, add the job `analyze` to it.
     """
     _check_names(kind, model, mixer, dataset)
+    _make_folder(output)
     weights = "pretrained" if is_pretrained or checkpoint else "fresh"
     arguments: dict[str, Any] = {"pretrained": True} if is_pretrained else {}
     arguments |= {"checkpoint": str(checkpoint)} if checkpoint else {}
@@ -118,12 +121,22 @@ def _run(
 
     torch.manual_seed(0)
     torch.set_num_threads(threads or usable_cpus())
+    spec = AnalyzeSpec.model_validate(settings)
+    return list(JOB.run(_context(variant, spec, output, data, emit)))
+
+
+def _make_folder(output: Path) -> None:
+    """Make the folder of the files, before anything is computed.
+
+    Raises:
+        UsageError: If it cannot be made, or written into.
+    """
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"-o {output}: {error.strerror or error}; name a folder") from error
-    spec = AnalyzeSpec.model_validate(settings)
-    return list(JOB.run(_context(variant, spec, output, data, emit)))
+    if not os.access(output, os.W_OK | os.X_OK):
+        raise UsageError(f"-o {output}: {os.strerror(errno.EACCES)}; name a folder that you may write into")
 
 
 def _context(variant: dict[str, Any], spec: Any, output: Path, data: Path | None, emit: Emit) -> JobContext:

@@ -14,7 +14,7 @@ from typing import Any
 import timm
 
 from lsbench.core.catalog import WEIGHTS, macs_key, read_catalog
-from lsbench.core.errors import ConfigError
+from lsbench.core.errors import ConfigError, ExitCode
 from lsbench.core.registry import MIXERS, PACKAGE_ROOT
 from lsbench.models.factory import PLUGGABLE_MODELS, create_model
 from lsbench.models.macs import count_macs
@@ -88,7 +88,7 @@ def write_catalog(macs: Mapping[str, int]) -> None:
 
 
 def main() -> int:
-    """Write the catalog, in minutes. Models that cannot be counted go to stderr, and the code is 1."""
+    """Write the catalog, in minutes. Models that cannot be counted go to stderr, and the code is 2."""
     write_catalog(read_catalog()["macs"])  # a suite can name a new model only when its name is known
     settings, problems = list(family_settings()), []
     for suite in shipped_suites():
@@ -105,7 +105,7 @@ def main() -> int:
     write_catalog(macs)
     for problem in problems:
         print(problem, file=sys.stderr)
-    return 1 if problems else 0
+    return ExitCode.USAGE if problems else ExitCode.OK
 
 
 if __name__ == "__main__":

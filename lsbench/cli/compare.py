@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lsbench.cli.options import RESULTS, ResultsOpt, suite_of_results
-from lsbench.cli.running import write_output
+from lsbench.cli.output import STDOUT, SUFFIXES, Output, OutputOpt
 from lsbench.core.errors import NothingMeasuredError
 
 
@@ -23,16 +22,18 @@ class TextFormat(StrEnum):
     json = "json"
 
 
-FormatOpt = Annotated[TextFormat, typer.Option("--format", help="Output format.")]
-OutputOpt = Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="Output file; - is stdout.")]
+FormatOpt = Annotated[
+    TextFormat | None,
+    typer.Option("--format", help="Output format; default: by the suffix of -o, or console."),
+]
 SIDE = "A results folder, a suite with results, SUITE@COMMIT, or a commit."
 
 
 def compare(
     a: Annotated[str, typer.Argument(metavar="A", help=SIDE)],
     b: Annotated[str, typer.Argument(metavar="B", help="The other side, given the same way.")],
-    format_name: FormatOpt = TextFormat.console,
-    output: OutputOpt = "-",
+    format_name: FormatOpt = None,
+    output: OutputOpt = STDOUT,
     preset: Annotated[str | None, typer.Option(metavar="NAME", help="Preset of both sides.")] = None,
     results: ResultsOpt = RESULTS,
 ) -> None:
@@ -40,6 +41,7 @@ def compare(
     from lsbench.rendering.side_by_side import HEADER, beside_json, beside_notes, beside_rows, table_text
     from lsbench.tables.side_by_side import compare_sources, find_source
 
+    target, format_name = _target(output, format_name)
     one, two = (find_source(asked, results, preset) for asked in (a, b))
     found, names = compare_sources(one, two), (a, b)
     if format_name is TextFormat.json:
@@ -47,15 +49,15 @@ def compare(
     else:
         rows, notes = beside_rows(found), beside_notes(found, names)
         text = table_text(format_name, f"{a} and {b}", HEADER, rows, notes)
-    _show(text, output)
+    target.write(text, what=format_name)
 
 
 def verify(
     suite: Annotated[
         str | None, typer.Argument(metavar="[SUITE]", help="A suite with results; default: all.")
     ] = None,
-    format_name: FormatOpt = TextFormat.console,
-    output: OutputOpt = "-",
+    format_name: FormatOpt = None,
+    output: OutputOpt = STDOUT,
     results: ResultsOpt = RESULTS,
 ) -> None:
     """Compare results with published numbers: each reproduces, differs, or is undecided."""
@@ -64,6 +66,7 @@ def verify(
     from lsbench.tables.published.verification import HEADER, verification_counts, verification_rows
     from lsbench.tables.published.verification import verify as verify_folder
 
+    target, format_name = _target(output, format_name)
     name = None if suite is None else suite_of_results(suite, results)
     found = [one for folder in find_results(results.absolute(), name) for one in verify_folder(folder)]
     if not found:
@@ -76,11 +79,13 @@ def verify(
     else:
         rows, notes = list(verification_rows(found)), [f"{verification_counts(found)}."]
         text = table_text(format_name, "published numbers", HEADER, rows, notes)
-    _show(text, output)
+    target.write(text, what=format_name)
 
 
-def _show(text: str, output: str) -> None:
-    if output == "-":
-        typer.echo(text, nl=False)
-    else:
-        write_output(Path(output), text, "-o")
+def _target(output: str, asked: TextFormat | None) -> tuple[Output, TextFormat]:
+    """Return the checked destination, and the format that fits it."""
+    target = Output(output)
+    suffixes = {name.value: SUFFIXES[name] for name in TextFormat}
+    chosen = TextFormat(target.choose_format(asked, lambda: suffixes))
+    target.check()
+    return target, chosen

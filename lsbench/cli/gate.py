@@ -23,10 +23,13 @@ from lsbench.cli.options import (
     SetOpt,
     SuiteArg,
 )
-from lsbench.cli.running import create_graph, create_stderr, run_jobs, write_output
+from lsbench.cli.output import STDOUT, SUFFIXES, Output, OutputOpt
+from lsbench.cli.running import create_graph, create_stderr, run_jobs
 from lsbench.core.errors import (
     ConfigError,
+    ExitCode,
     JobsFailedError,
+    LsbenchError,
     NothingMeasuredError,
     UsageError,
 )
@@ -82,13 +85,12 @@ def gate(
     no_run: Annotated[
         bool, typer.Option("--no-run", help="Run nothing, judge the existing results.")
     ] = False,
-    format_name: Annotated[
-        GateFormat, typer.Option("--format", help="Output format of the judgement.")
-    ] = GateFormat.console,
-    output: Annotated[
-        str, typer.Option("-o", "--output", metavar="FILE", help="Output file; - is stdout.")
-    ] = "-",
-    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write JUnit XML.")] = None,
+    asked_format: Annotated[
+        GateFormat | None,
+        typer.Option("--format", help="Format of the judgement; default: by the suffix of -o, or console."),
+    ] = None,
+    output: OutputOpt = STDOUT,
+    junit: Annotated[str | None, typer.Option(metavar="FILE", help="Also write JUnit XML.")] = None,
     history: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Parquet file with all nights. Default: in the results folder."),
@@ -105,6 +107,7 @@ def gate(
     """Compare a suite with a baseline: run missing jobs, and fail only if something got worse."""
     from lsbench.gate.baseline import default_path, read_baseline
     from lsbench.gate.verdict import exit_code
+    from lsbench.tables.nights import FILE
 
     graph = create_graph(suite, preset, overrides, limit, data)
     if not graph.suite.gate:
@@ -114,15 +117,24 @@ def gate(
     path = baseline or default_path(results, graph.suite.name, graph.suite.preset)
     runner = _Runner(graph, results, scheduler, address, max_parallel, may_run=not no_run)
     if update_baseline:
+        Output(str(path), "--baseline").check()
         _update(runner, path)
         return
+    target = Output(output)
+    format_name = target.choose_format(asked_format, lambda: SUFFIXES)
+    targets = [(target, format_name)] + ([(Output(junit, "--junit"), "junit")] if junit is not None else [])
+    for one, _ in targets:
+        one.check()
     before = read_baseline(path)
     before.check_suite(path, graph.suite.name, graph.suite.preset)
     folder = runner.run(graph)
     judgement, not_done = _judge(runner, folder, before)
-    judgement = _remember(judgement, folder, history, is_written=not no_run)
-    _show(judgement, format_name, output, junit)
-    raise typer.Exit(exit_code(judgement.findings, jobs_failed=bool(not_done)))
+    nights = history or folder.root / FILE
+    judgement, has_read = _with_trends(judgement, nights, is_new=not no_run)
+    written = _show(judgement, targets)
+    if has_read and not no_run:
+        _remember(judgement, nights)
+    raise typer.Exit(exit_code(judgement.findings, jobs_failed=bool(not_done)) or written)
 
 
 def _judge(runner: _Runner, folder: ResultsFolder, before: Baseline) -> tuple[Judgement, list[str]]:
@@ -197,27 +209,55 @@ def _update(runner: _Runner, path: Path) -> None:
     create_stderr().print(f"{path}: baseline of {len(rows)} rows.", soft_wrap=True)
 
 
-def _remember(
-    judgement: Judgement, folder: ResultsFolder, history: Path | None, *, is_written: bool
-) -> Judgement:
-    """Return the judgement with the trends of its rows, after adding a run to the history."""
-    from lsbench.gate.history import add_night, trends
-    from lsbench.tables.nights import FILE, read_nights
+def _with_trends(judgement: Judgement, path: Path, *, is_new: bool) -> tuple[Judgement, bool]:
+    """Return the judgement with the trends of its rows, and whether the history could be read.
 
-    path = history or folder.root / FILE
-    nights = add_night(path, judgement) if is_written else read_nights(path)
-    return replace(judgement, trends=trends(nights, judgement.suite, judgement.preset))
+    Args:
+        judgement: Tonight's judgement.
+        path: File of the history.
+        is_new: Whether tonight is not yet in the history.
+    """
+    from lsbench.gate.history import trends, with_night
+    from lsbench.tables.nights import read_nights
+
+    try:
+        nights = read_nights(path)
+        nights = with_night(nights, judgement) if is_new else nights
+        return replace(judgement, trends=trends(nights, judgement.suite, judgement.preset)), True
+    except Exception as error:  # noqa: BLE001 - whatever happens to the history, the verdict stands
+        _tell("the history is left out", error)
+        return judgement, False
 
 
-def _show(judgement: Judgement, format_name: GateFormat, output: str, junit: Path | None) -> None:
-    """Write the judgement to the output; a judgement in a file is also shown on the console."""
+def _remember(judgement: Judgement, path: Path) -> None:
+    """Add tonight to the history."""
+    from lsbench.gate.history import add_night
+
+    try:
+        add_night(path, judgement)
+    except Exception as error:  # noqa: BLE001 - as above
+        _tell("tonight is not in the history", error)
+
+
+def _show(judgement: Judgement, targets: Sequence[tuple[Output, str]]) -> ExitCode:
+    """Write the judgement to every target; return the code for those that could not be written.
+
+    If stdout is not among them, the judgement is also shown there, first of all.
+    """
     from lsbench.gate.renderers import RENDERERS
 
-    text = RENDERERS[format_name](judgement)
-    if output == "-":
-        typer.echo(text, nl=False)
-    else:
-        write_output(Path(output), text, "-o")
+    if not any(target.is_stdout for target, _ in targets):
         typer.echo(RENDERERS["console"](judgement), nl=False)
-    if junit is not None:
-        write_output(junit, RENDERERS["junit"](judgement), "--junit")
+    code = ExitCode.OK
+    for target, name in targets:
+        try:
+            target.write(RENDERERS[name](judgement), what=name)
+        except LsbenchError as error:
+            _tell("", error)
+            code = error.exit_code
+    return code
+
+
+def _tell(what: str, error: Exception) -> None:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    typer.echo(f"lsbench: {what}{': ' if what else ''}{reason}", err=True)

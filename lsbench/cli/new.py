@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lsbench.core.destination import write_to
 from lsbench.core.errors import UsageError
 from lsbench.core.registry import (
     ANALYSES,
@@ -140,9 +141,7 @@ def create_plugin(kind: Kind, name: str, package: Path | None) -> Target:
         "module": target.module,
     }
     for path, template in ((target.file, f"{kind}.py.txt"), (target.test, f"{kind}_test.py.txt")):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        text = Template((TEMPLATES / template).read_text(encoding="utf-8")).substitute(values)
-        path.write_text(text, encoding="utf-8")
+        _write(path, Template((TEMPLATES / template).read_text(encoding="utf-8")).substitute(values))
     return target
 
 
@@ -165,9 +164,8 @@ def _in_package(folder: Path, name: str) -> Target:
         module = project.replace("-", "_")
         if not NAME.fullmatch(module):
             raise UsageError(f"{folder}: expected a folder whose name starts with a letter")
-        (folder / module).mkdir(parents=True, exist_ok=True)
-        (folder / module / "__init__.py").write_text('"""Plug-ins for lsbench."""\n', encoding="utf-8")
-        file.write_text(PYPROJECT.format(project=project, module=module), encoding="utf-8")
+        _write(folder / module / "__init__.py", '"""Plug-ins for lsbench."""\n')
+        _write(file, PYPROJECT.format(project=project, module=module))
     module_folder = find_package(folder, _read(file))
     return Target(
         f"{module_folder.name}.{name}", module_folder / f"{name}.py", folder / "tests" / f"test_{name}.py"
@@ -209,7 +207,14 @@ def add_entry_point(file: Path, group: str, name: str, module: str) -> None:
         text = f'{text.rstrip()}\n\n[project.entry-points."{group}"]\n{line}'
     else:
         raise UsageError(f'{file}: add `{name} = "{module}"` to the entry points of {group} yourself')
-    file.write_text(text, encoding="utf-8")
+    _write(file, text)
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        write_to(file, text.encode())
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be written ({error.strerror or error})") from error
 
 
 def _read(file: Path) -> dict[str, Any]:

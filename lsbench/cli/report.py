@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lsbench.cli.options import RESULTS, ResultsOpt, results_folders
-from lsbench.cli.running import write_output
+from lsbench.cli.output import STDOUT, Output, OutputOpt
 from lsbench.core.errors import NothingMeasuredError, UsageError
 
 if TYPE_CHECKING:
@@ -21,15 +21,18 @@ def report(
     suites: Annotated[
         list[str] | None, typer.Argument(metavar="[SUITE]...", help="Names or files of suites; default: all.")
     ] = None,
-    format_name: Annotated[
-        str, typer.Option("--format", metavar="NAME", help="See `lsbench list reports`.")
-    ] = "console",
+    asked_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="See `lsbench list reports`; default: by the suffix of -o, or console.",
+        ),
+    ] = None,
     preset: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only this preset; default: all.")
     ] = None,
-    output: Annotated[
-        str, typer.Option("-o", "--output", metavar="FILE", help="Output file; - is stdout.")
-    ] = "-",
+    output: OutputOpt = STDOUT,
     results: ResultsOpt = RESULTS,
     rows: Annotated[
         list[str] | None, typer.Option(metavar="GLOB", help="Only these variants, by name or title.")
@@ -68,8 +71,9 @@ def report(
 
     if descending is not None and sort_by is None:
         raise UsageError("--descending, --ascending: only together with --sort-by KEY")
+    target, format_name = _target(output, asked_format)
     render = REPORTS.load(format_name)
-    if format_name == "console" and output == "-" and sys.stdout.isatty():
+    if format_name == "console" and target.is_stdout and sys.stdout.isatty():
         render = partial(render, is_styled=True)
     found = _summaries(suites or [], preset, results) if paper is None else [_paper(paper, suites, results)]
     view = View(
@@ -87,7 +91,11 @@ def report(
     for warning in dict.fromkeys(line for summary in shown for line in summary.warnings):
         if isinstance(content, bytes) or warning not in content:
             typer.echo(f"warning: {warning}", err=True)
-    _write(content, output, format_name)
+    if isinstance(content, bytes) and target.is_stdout and sys.stdout.isatty():
+        raise UsageError(
+            f"{format_name} is binary and cannot be shown on a terminal; name a file with -o FILE"
+        )
+    target.write(content, what=format_name)
 
 
 def _summaries(suites: list[str], preset: str | None, results: Path) -> list[Summary]:
@@ -124,20 +132,20 @@ def _paper(number: int, suites: list[str] | None, results: Path) -> Summary:
     return paper_summary(number, summarize(ResultsFolder(results / paper_table(number).suite / "default")))
 
 
-def _write(content: str | bytes, output: str, format_name: str) -> None:
-    """Write a report to a file or to stdout.
+def _target(output: str, asked: str | None) -> tuple[Output, str]:
+    """Return the checked destination, and the format that fits it."""
+    from lsbench.core.registry import REPORTS
 
-    Raises:
-        UsageError: If it is binary and stdout is a terminal.
-    """
-    if output != "-":
-        write_output(Path(output), content, "-o")
-    elif isinstance(content, str):
-        typer.echo(content, nl=False)
-    elif sys.stdout.isatty():
-        raise UsageError(
-            f"{format_name} is binary and cannot be shown on a terminal; name a file with -o FILE"
-        )
-    else:
-        sys.stdout.buffer.write(content)
-        sys.stdout.flush()
+    target = Output(output)
+    if asked is not None:
+        REPORTS.load(asked)  # an unknown format is told first
+    chosen = target.choose_format(asked, _suffixes)
+    target.check()
+    return target, chosen
+
+
+def _suffixes() -> dict[str, tuple[str, ...]]:
+    """Return format -> the suffixes of its files: as its module says, else its name."""
+    from lsbench.core.registry import REPORTS
+
+    return {name: getattr(REPORTS.module(name), "SUFFIXES", (f".{name}",)) for name in REPORTS.usable_names()}

@@ -97,18 +97,3 @@ def run_jobs(
     finally:
         for watcher in watchers:
             UnfailingWatcher(watcher).close()
-
-
-def write_output(path: Path, content: str | bytes, flag: str) -> None:
-    """Write the output of a verb to a file.
-
-    Raises:
-        UsageError: If it cannot be written; the message names the flag.
-    """
-    from lsbench.core.atomic import atomic_write
-
-    try:
-        with atomic_write(path.absolute()) as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-    except OSError as error:
-        raise UsageError(f"{flag} {path}: cannot be written ({error.strerror})") from error

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from lsbench.core.atomic import write_text
+from lsbench.core.destination import write_to
 from lsbench.core.errors import InconclusiveError, UsageError
 from lsbench.core.ids import content_hash
 from lsbench.core.spec import StrictModel
@@ -81,7 +81,7 @@ def write_baseline(baseline: Baseline, path: Path) -> None:
         DiskFullError: If the disk is full.
     """
     try:
-        is_other = path.exists() and read_baseline(path)
+        is_other = path.is_file() and read_baseline(path)
     except UsageError:
         is_other = False  # a damaged file is simply replaced
     if is_other:
@@ -89,7 +89,7 @@ def write_baseline(baseline: Baseline, path: Path) -> None:
     content = baseline.model_dump(mode="json")
     text = json.dumps({SEAL: _seal(content), **content}, indent=1, ensure_ascii=False, allow_nan=False)
     try:
-        write_text(path.absolute(), text + "\n")
+        write_to(path, f"{text}\n".encode())
     except OSError as error:
         raise UsageError(f"{path}: the baseline cannot be written ({error.strerror})") from error
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
 
-from lsbench.core.atomic import atomic_write
+from lsbench.core.destination import write_to
 from lsbench.core.lock import locked
 from lsbench.gate.judge import Judgement
 from lsbench.gate.measurement import RowKey
@@ -16,8 +18,8 @@ from lsbench.rendering.sparkline import sparkline
 from lsbench.tables.nights import COLUMNS, night_curves, read_nights
 
 
-def add_night(path: Path, judgement: Judgement) -> pd.DataFrame:
-    """Append a judgement to the history file and return the whole history.
+def add_night(path: Path, judgement: Judgement) -> None:
+    """Append a judgement to the history file.
 
     Args:
         path: The file; a reader sees either the old or the new content.
@@ -25,7 +27,17 @@ def add_night(path: Path, judgement: Judgement) -> pd.DataFrame:
 
     Raises:
         StoreError: If the file is damaged, or another process keeps it locked.
+        OSError: If it cannot be written.
     """
+    path = Path(os.path.realpath(path))  # all links to a file share its lock
+    with locked(path.with_name(f".{path.name}.lock"), what=f"history {path}", wait_s=10):
+        content = BytesIO()
+        with_night(read_nights(path), judgement).to_parquet(content)
+        write_to(path, content.getvalue())
+
+
+def with_night(history: pd.DataFrame, judgement: Judgement) -> pd.DataFrame:
+    """Return a history with one more night."""
     night = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "suite": judgement.suite,
@@ -34,12 +46,7 @@ def add_night(path: Path, judgement: Judgement) -> pd.DataFrame:
     }
     rows = [{**to_row(finding), **night} for finding in judgement.findings]
     new = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
-    with locked(path.with_name(f".{path.name}.lock"), what=f"history {path}", wait_s=10):
-        old = read_nights(path)
-        whole = pd.concat([old, new], ignore_index=True) if len(old) else new
-        with atomic_write(path) as file:
-            whole.to_parquet(file)
-    return whole
+    return pd.concat([history, new], ignore_index=True) if len(history) else new
 
 
 def trends(history: pd.DataFrame, suite: str, preset: str) -> dict[RowKey, str]:

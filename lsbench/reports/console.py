@@ -45,4 +45,6 @@ def _cell(text: str, rank: int | None) -> Text:
     return Text(text, style=STYLES.get(rank or 0, ""))
 
 
+#: The suffixes of its files.
+SUFFIXES = (".txt",)
 REPORT = render

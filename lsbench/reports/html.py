@@ -105,4 +105,6 @@ def _sections(summary: Summary) -> Iterator[dict[str, Any]]:
             }
 
 
+#: The suffixes of its files.
+SUFFIXES = (".html", ".htm")
 REPORT = render

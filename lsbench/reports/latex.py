@@ -152,4 +152,6 @@ def _escaped(letter: str) -> str:
     return f"{{[}}U+{ord(letter):04X}{{]}}" if letter.isprintable() else ""
 
 
+#: The suffixes of its files.
+SUFFIXES = (".tex",)
 REPORT = render

@@ -32,4 +32,6 @@ def _cell(text: str, rank: int | None) -> str:
     return MARKS.get(rank or 0, "{}").format(escape(text))
 
 
+#: The suffixes of its files.
+SUFFIXES = (".md", ".markdown")
 REPORT = render

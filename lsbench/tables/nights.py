@@ -63,6 +63,8 @@ def read_nights(path: Path) -> pd.DataFrame:
     """
     if not path.exists():
         return pd.DataFrame(columns=list(COLUMNS)).astype(COLUMNS)
+    if not path.is_file():
+        raise StoreError(f"{path}: expected the history in a Parquet file, found no file; name another")
     try:
         return pd.read_parquet(path)[list(COLUMNS)].astype(COLUMNS)
     except (OSError, ValueError, KeyError) as error:

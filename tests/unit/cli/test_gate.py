@@ -244,3 +244,104 @@ def test_the_nights_of_a_suite_are_charted_in_its_report(call, suite, nights, ba
     assert "tiny (default): gate" in capsys.readouterr().out
     assert run_command(["report", "--format", "markdown", "--results", str(tmp_path / "tonight")]) == 0
     assert "#### tiny (default): gate" in capsys.readouterr().out
+
+
+@pytest.fixture
+def regressed(nights):
+    """A night in which the models cost more, without a doubt."""
+    nights.waiting.append({"macs": 3.1e8, "seed": 1})
+
+
+def test_a_damaged_history_is_one_line_and_the_verdict_stands(
+    call, suite, nights, baseline, regressed, tmp_path
+):
+    history, junit = tmp_path / "history.parquet", tmp_path / "junit.xml"
+    history.write_bytes(b"PAR1 half")
+    flags = ["--baseline", baseline, "--history", history, "--junit", junit]
+    code, out, err = call(suite, *flags, results="tonight")
+    assert code == 1
+    assert "regressed" in out
+    assert junit.read_text().startswith("<?xml")
+    [line] = [line for line in err.splitlines() if "the history" in line]
+    assert line.startswith(f"lsbench: the history is left out: {history}: damaged history (")
+    assert history.read_bytes() == b"PAR1 half"
+    code, _, err = call(suite, *flags, "--no-run", results="tonight")
+    assert code == 1
+    assert "the history is left out" in err
+
+
+@pytest.mark.parametrize(
+    "error", [PermissionError(13, "Permission denied"), OSError(28, "No space left"), KeyError("x")]
+)
+def test_the_verdict_and_junit_come_before_the_history(
+    error, call, suite, nights, baseline, tmp_path, monkeypatch
+):
+    junit, seen = tmp_path / "junit.xml", []
+
+    def add_night(*_):
+        seen.append(junit.exists())
+        raise error
+
+    monkeypatch.setattr("lsbench.gate.history.add_night", add_night)
+    nights.waiting.append({"seed": 1})
+    code, out, err = call(suite, "--baseline", baseline, "--junit", junit, results="tonight")
+    assert (code, seen) == (0, [True])
+    assert "6 ok" in out
+    assert "lsbench: tonight is not in the history: " in err
+
+
+def test_the_history_may_be_no_file_at_all(call, suite, nights, baseline, tmp_path):
+    for place in (tmp_path, "/dev/null"):
+        nights.waiting.append({"seed": 1})
+        code, _, err = call(suite, "--baseline", baseline, "--history", place, results="tonight")
+        assert code == 0
+        assert f"the history is left out: {place}: expected the history in a Parquet file" in err
+
+
+def test_a_file_that_fails_after_the_verdict_hides_no_regression(
+    call, suite, nights, baseline, regressed, tmp_path
+):
+    junit = tmp_path / "junit.xml"
+    flags = ["--baseline", baseline, "-o", "/dev/full", "--junit", junit]
+    code, out, err = call(suite, *flags, results="tonight")
+    assert code == 1
+    assert "regressed" in out
+    assert "lsbench: -o /dev/full: cannot be written (No space left on device)" in err
+    assert junit.exists()
+    nights.waiting.append({"seed": 1})
+    code, out, _ = call(suite, *flags, results="tomorrow")
+    assert code == 2
+    assert "6 ok" in out
+
+
+def test_an_output_that_cannot_be_written_is_told_before_anything_runs(
+    call, suite, nights, baseline, tmp_path
+):
+    for flags in (["--junit", tmp_path], ["-o", tmp_path], ["-o", baseline / "below"], ["-o", "x.pdf"]):
+        code, out, err = call(suite, "--baseline", baseline, *flags)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+    assert call(suite, "--update-baseline", "--baseline", tmp_path)[0] == 2
+    assert nights.runs == []
+
+
+def test_a_baseline_behind_a_link_is_written_there(call, suite, nights, tmp_path):
+    link = tmp_path / "baseline.json"
+    link.symlink_to("kept.json")
+    nights.waiting.append({})
+    assert call(suite, "--update-baseline", "--baseline", link)[0] == 0
+    assert link.is_symlink()
+    assert (tmp_path / "kept.json").is_file()
+
+
+def test_the_suffix_of_the_output_says_its_format(call, suite, nights, baseline, tmp_path):
+    for name, start in (
+        ("x.md", "### tiny"),
+        ("x.json", "{"),
+        ("x.xml", "<?xml"),
+        ("x.txt", "tiny (default)"),
+    ):
+        nights.waiting.append({"seed": 1})
+        code, _, err = call(suite, "--baseline", baseline, "-o", tmp_path / name, results="tonight")
+        assert code == 0
+        assert (tmp_path / name).read_text().lstrip().startswith(start)
+        assert f"{tmp_path / name}: written (" in err

@@ -113,3 +113,10 @@ def test_entry_points_that_cannot_be_added_are_told(tmp_path):
         add_entry_point(file, "lsbench.metrics", "a", "d")
     with pytest.raises(UsageError, match="expected one package called 'acme' here or in src, found none"):
         find_package(tmp_path, {"project": {"name": "acme"}})
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path, call):
+    (tmp_path / "file").write_text("in the way")
+    code, out, err = call("new", "metric", "good", "--package", tmp_path / "file" / "package")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "cannot be written" in err

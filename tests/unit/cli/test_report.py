@@ -78,7 +78,7 @@ def test_a_wrong_wish_is_one_line_and_exit_2(call, results, arguments, message):
 
 def test_a_binary_format_goes_to_a_file_or_a_pipe_and_not_to_a_terminal(call, results, tmp_path, monkeypatch):
     file = tmp_path / "table.parquet"
-    assert call("tiny", "--results", results, "--format", "parquet", "-o", file) == (0, "", "")
+    assert call("tiny", "--results", results, "-o", file) == (0, "", f"{file}: written (parquet)\n")
     assert list(pd.read_parquet(file).variant) == ["ls", "id"]
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     code, out, err = call("tiny", "--results", results, "--format", "parquet")
@@ -122,3 +122,40 @@ def test_a_view_of_nothing_is_told(call, results):
     code, _, err = call("--paper", 7, "--only-changed", "--results", results)
     assert code == 2
     assert "no row is left to show" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("x.html", "<!doctype html>"),
+        ("x.htm", "<!doctype html>"),
+        ("x.md", "### tiny"),
+        ("x.tex", "%"),
+        ("x.csv", "suite,"),
+        ("x.json", "{"),
+        ("x.txt", "tiny (default)"),
+        ("x", "tiny (default)"),
+    ],
+)
+def test_the_suffix_says_the_format(name, start, call, results, tmp_path):
+    code, out, err = call("tiny", "--results", results, "-o", tmp_path / name)
+    assert (code, out) == (0, "")
+    assert (tmp_path / name).read_text().lower().lstrip().startswith(start)
+    assert err.startswith(f"{tmp_path / name}: written (")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-o", "x.html", "--format", "csv"), "-o x.html: .html is the suffix of html, and --format is csv"),
+        (("-o", "x.parquet", "--format", "console"), "name the file x.txt"),
+        (("-o", "x.xlsx"), "-o x.xlsx: no format has the suffix .xlsx"),
+        (("-o", "x.html", "--format", "pdff"), "unknown report format 'pdff'"),
+    ],
+)
+def test_a_suffix_that_does_not_fit_is_refused(arguments, message, call, results, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call("tiny", "--results", results, *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert message in err
+    assert not list(tmp_path.glob("x.*"))

@@ -1,7 +1,7 @@
 import pytest
 
 from lsbench.cli.options import Scheduler
-from lsbench.cli.running import create_executor, create_graph, parse_seeds, run_jobs, write_output
+from lsbench.cli.running import create_executor, create_graph, parse_seeds, run_jobs
 from lsbench.core.errors import UsageError
 from lsbench.scheduler.inline import InlineExecutor
 from lsbench.scheduler.run import RunOptions
@@ -12,13 +12,6 @@ def test_seeds_are_whole_numbers():
     assert parse_seeds("0,2") == [0, 2]
     with pytest.raises(UsageError, match="--seeds 0,x: expected whole numbers"):
         parse_seeds("0,x")
-
-
-def test_what_is_written_names_the_flag_that_asked_for_it(tmp_path):
-    write_output(tmp_path / "deep" / "file", "text", "-o")
-    assert (tmp_path / "deep" / "file").read_text() == "text"
-    with pytest.raises(UsageError, match=r"--junit .*: cannot be written"):
-        write_output(tmp_path, "text", "--junit")
 
 
 def test_inline_needs_no_ray(tiny, write_suite):

@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 
 from lsbench.core.errors import StoreError
-from lsbench.gate.history import add_night, trends
+from lsbench.gate.history import add_night, trends, with_night
 from lsbench.gate.judge import Judgement, judge
 from lsbench.gate.measurement import RowKey
 from lsbench.tables.nights import read_nights
@@ -21,8 +23,11 @@ def test_nights_are_added_and_charted_oldest_first(night, tmp_path):
     path = tmp_path / "deep" / "history.parquet"
     assert read_nights(path).empty
     for wrong in (0, 50, 100):
-        whole = add_night(path, night(wrong))
-    assert len(whole) == len(read_nights(path)) == 6
+        shown = with_night(read_nights(path), night(wrong))
+        add_night(path, night(wrong))
+    whole = read_nights(path)
+    assert len(whole) == len(shown) == 6
+    assert list(whole.value) == list(shown.value)
     assert list(whole.value[::2]) == pytest.approx([0.7, 0.695, 0.69])
     assert list(whole.verdict[::2]) == ["ok", "regressed", "regressed"]
     assert set(whole.commit) == {"abc"}
@@ -38,3 +43,18 @@ def test_a_damaged_history_is_one_line_and_stays(night, tmp_path):
     with pytest.raises(StoreError, match="damaged history"):
         add_night(path, night())
     assert path.read_bytes() == b"PAR1 half"
+
+
+def test_the_history_behind_a_link_grows_there(night, tmp_path):
+    link = tmp_path / "history.parquet"
+    link.symlink_to("kept/history.parquet")
+    add_night(link, night())
+    add_night(link, night())
+    assert link.is_symlink()
+    assert len(read_nights(tmp_path / "kept" / "history.parquet")) == 4
+
+
+def test_a_device_is_no_history_and_stays(night):
+    with pytest.raises(StoreError, match="/dev/null: expected the history in a Parquet file"):
+        add_night(Path("/dev/null"), night())
+    assert Path("/dev/null").is_char_device()
