@@ -1,0 +1,188 @@
+"""The files of its own package that a plug-in's code reaches by static imports; nothing is imported.
+
+Followed are imports anywhere in a file: absolute and relative, in functions, under `if` and `try`, and names
+that a package imports in its ``__init__`` and offers again. The ``__init__`` files of the packages around a
+module run before it, so they are reached too, and with them everything that they import, except other
+plug-ins, whose import binds names that this plug-in does not use. Not followed are blocks under
+``if TYPE_CHECKING``, which never run, and imports whose name is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES, SOURCE_SUFFIXES
+from importlib.util import find_spec
+from pathlib import Path
+
+from lsbench.core.imports import Imported, read_facts
+
+#: A name that packages pass on is followed this far; more is a circle.
+MOST_HOPS = 20
+#: In the order in which Python looks for a module.
+SUFFIXES = (*EXTENSION_SUFFIXES, *SOURCE_SUFFIXES, *BYTECODE_SUFFIXES)
+
+
+@cache
+def module_file(module: str) -> Path | None:
+    """Return the file of a module: source, compiled, or the ``__init__`` of a package; None without one."""
+    top, *rest = module.split(".")
+    for place in _places(top):
+        path = place.joinpath(*rest)
+        folder, name = path.parent, path.name
+        for stem in (path / "__init__", folder / name):
+            for suffix in SUFFIXES:
+                file = stem.with_name(stem.name + suffix)
+                if file.is_file():
+                    return file
+    return None
+
+
+@cache
+def _places(top: str) -> tuple[Path, ...]:
+    """Return the places of a top-level package, or of a module without its suffix."""
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        return ()
+    if spec is None:
+        return ()
+    if spec.submodule_search_locations is not None:
+        return tuple(map(Path, spec.submodule_search_locations))
+    return (Path(spec.origin).parent / top,) if spec.origin else ()
+
+
+def forget_modules() -> None:
+    """Look for modules afresh: some may have been added or removed."""
+    module_file.cache_clear()
+    _places.cache_clear()
+
+
+def relative_name(module: str, file: Path) -> str:
+    """Return the name of a module's file that is the same on every machine.
+
+    >>> relative_name("acme.ops", Path("/site/acme/ops/__init__.py"))
+    'acme/ops/__init__.py'
+    """
+    # Only the last suffix: others name a machine, as in x.cpython-311-x86_64-linux-gnu.so.
+    return f"{module.replace('.', '/')}{'/__init__' if _is_package(file) else ''}{file.suffix}"
+
+
+def _is_package(file: Path) -> bool:
+    return file.name.partition(".")[0] == "__init__"
+
+
+@dataclass
+class ImportWalk:
+    """A walk along imports from one plug-in.
+
+    Attributes:
+        plugins: Modules of plug-ins of the same package.
+        is_wanted: Whether a module is part of the code; others are neither hashed nor followed.
+        more: The modules that a module imports by computed names.
+        files: Name of each file reached -> hash of its code.
+    """
+
+    plugins: frozenset[str]
+    is_wanted: Callable[[str], bool] = lambda module: True
+    more: Callable[[str], list[str]] = lambda module: []
+    files: dict[str, str] = field(default_factory=dict)
+    _seen: set[tuple[str, bool]] = field(default_factory=set)
+
+    def follow(self, module: str, *, passes_plugins: bool = False) -> None:
+        """Add a module, the packages around it, and everything that they import.
+
+        Args:
+            module: Full name of the module.
+            passes_plugins: Whether plug-ins that it imports are passed by.
+        """
+        waiting = [(module, passes_plugins)]
+        while waiting:
+            name, passes = waiting.pop()
+            file = module_file(name)
+            seen = {(name, passes), (name, False)} & self._seen
+            if seen or file is None or not self.is_wanted(name):
+                waiting += [] if seen else _around(name, passes)
+                continue
+            self._seen.add((name, passes))
+            facts = read_facts(file)
+            self.files[relative_name(name, file)] = facts.hash
+            waiting += _around(name, passes)
+            waiting += [(other, passes) for other in self.more(name)]
+            found = [other for one in facts.imports for other in targets(name, file, one)]
+            waiting += [(other, passes) for other in found if not (passes and other in self.plugins)]
+
+
+def _around(module: str, passes: bool) -> list[tuple[str, bool]]:
+    """Return the packages around a module."""
+    parent = module.rpartition(".")[0]
+    return [(parent, True)] if parent else []
+
+
+def targets(module: str, file: Path, one: Imported, _depth: int = 0) -> Iterator[str]:
+    """Yield the modules of its own package that provide an imported name.
+
+    Args:
+        module: Full name of the importing module.
+        file: Its file.
+        one: The import.
+    """
+    base = absolute(module, one, is_package=_is_package(file))
+    if base is None or base.partition(".")[0] != module.partition(".")[0]:
+        return
+    found = module_file(base)
+    if not one.name or (found is not None and not _is_package(found)):
+        yield base
+        return
+    inner = f"{base}.{one.name}"
+    if one.name != "*" and module_file(inner) is not None:
+        yield inner
+    if found is not None:
+        yield from _provided(base, found, one.name, module_file(inner) is not None, _depth)
+
+
+def _provided(base: str, file: Path, name: str, is_module: bool, depth: int) -> Iterator[str]:
+    """Yield the modules from which a package gets a name that is imported from it."""
+    facts = read_facts(file)
+    bound = [one for one in facts.imports if one.bound == name]
+    if name == "*":
+        yield base
+        yield from (inner for one in facts.exports if module_file(inner := f"{base}.{one}"))
+    elif bound and depth < MOST_HOPS:
+        for one in bound:
+            yield from targets(base, file, one, depth + 1)
+    elif not is_module and name not in facts.constants:
+        yield base
+
+
+def absolute(module: str, one: Imported, *, is_package: bool) -> str | None:
+    """Return the full name of the module that an import names, or None if it lies outside of the package.
+
+    >>> absolute("acme.ops.shift", Imported("tables", 2, "x", "x"), is_package=False)
+    'acme.tables'
+    """
+    if one.level == 0:
+        return one.module
+    around = module.split(".") if is_package else module.split(".")[:-1]
+    kept = len(around) - (one.level - 1)
+    if kept < 1:
+        return None
+    return ".".join([*around[:kept], *filter(None, [one.module])])
+
+
+def home_of(module: str, attribute: str) -> str:
+    """Return the module that defines an object which a module offers, possibly imported from elsewhere."""
+    file, name = module_file(module), attribute.partition(".")[0]
+    for _ in range(MOST_HOPS):
+        if file is None or not name or file.suffix not in SOURCE_SUFFIXES:
+            break
+        bound = [one for one in read_facts(file).imports if one.bound == name and one.name not in ("", "*")]
+        found = [other for one in bound for other in targets(module, file, one)]
+        if not found:
+            break
+        inner = absolute(module, bound[0], is_package=_is_package(file))
+        if inner is not None and f"{inner}.{bound[0].name}" in found:
+            return f"{inner}.{bound[0].name}"
+        module, name, file = found[0], bound[0].name, module_file(found[0])
+    return module

@@ -1,0 +1,191 @@
+"""The files that a plug-in's code reaches; none of the packages can be imported, as each raises an error."""
+
+import sys
+
+import pytest
+
+from lsbench.core.reach import ImportWalk, forget_modules, home_of, module_file
+
+
+@pytest.fixture
+def package(install):
+    """Install modules that no one may import; return what is reached from a module."""
+
+    def add(modules, *, plugins=()):
+        install({name: f"{text}\nraise RuntimeError" for name, text in modules.items()}, {})
+        forget_modules()
+
+        def reached(module="acme.mixer"):
+            reach = ImportWalk(frozenset(plugins) - {module})
+            reach.follow(module)
+            assert not [name for name in sys.modules if name.partition(".")[0] == "acme"]
+            return {name.removeprefix("acme/").removesuffix(".py") for name in reach.files}
+
+        return reached
+
+    return add
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import acme.ops",
+        "import acme.ops as ops",
+        "from acme import ops",
+        "from acme.ops import shift",
+        "from . import ops",
+        "from .ops import shift as s",
+        "from .ops import *",
+        "def f():\n    from .ops import shift",
+        "try:\n    from .ops import shift\nexcept ImportError:\n    shift = None",
+        "if True:\n    import torch, acme.ops",
+        "class A:\n    from .ops import shift",
+    ],
+)
+def test_an_import_of_any_form_is_followed(package, line):
+    reached = package({"acme.__init__": "", "acme.ops": "", "acme.other": "", "acme.mixer": line})
+    assert reached() == {"__init__", "mixer", "ops"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import torch",
+        "from os import path",
+        "import acme_other.ops",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .ops import shift",
+        "from .gone import shift",
+        "from ...beyond import shift",
+        "name = 'ops'",
+    ],
+)
+def test_nothing_else_is_followed(package, line):
+    assert package({"acme.__init__": "", "acme.ops": "", "acme.mixer": line})() == {"__init__", "mixer"}
+
+
+def test_relative_imports_start_at_the_package_of_the_file(package):
+    reached = package(
+        {
+            "acme.__init__": "",
+            "acme.deep.__init__": "",
+            "acme.deep.mixer": "from ..ops import shift\nfrom .near import x",
+            "acme.deep.near": "from . import further",
+            "acme.deep.further": "from .. import last",
+            "acme.ops": "",
+            "acme.last": "",
+            "acme.deep.ops": "",
+        }
+    )
+    expected = {"__init__", "ops", "last", "deep/__init__", "deep/mixer", "deep/near", "deep/further"}
+    assert reached("acme.deep.mixer") == expected
+
+
+def test_circles_end(package):
+    reached = package(
+        {
+            "acme.__init__": "from .mixer import x\nfrom . import circle",
+            "acme.mixer": "from .ops import x",
+            "acme.ops": "from acme import circle, y",
+            "acme.circle": "from acme import circle, z\nfrom .mixer import *",
+        }
+    )
+    assert reached() == {"__init__", "mixer", "ops", "circle"}
+
+
+def test_a_name_is_followed_through_the_packages_that_offer_it_again(package):
+    reached = package(
+        {
+            "acme.__init__": "from .inner import Shift, Other",
+            "acme.inner.__init__": "from .shift import Base as Shift\nfrom .other import Other",
+            "acme.inner.shift": "from ..tables import SIZE",
+            "acme.inner.other": "",
+            "acme.tables": "",
+            "acme.mixer": "from acme import Shift",
+        },
+        plugins=["acme.mixer", "acme.inner.other"],
+    )
+    assert reached() == {"__init__", "mixer", "inner/__init__", "inner/shift", "tables"}
+
+
+def test_other_plugins_that_a_package_collects_are_passed_by_unless_they_are_used(package):
+    modules = {
+        "acme.__init__": "VERSION = '1'\nfrom .mixers import *\nfrom . import patches",
+        "acme.mixers.__init__": "from .a import A\nfrom .b import B\nfrom .c import C",
+        "acme.mixers.a": "from acme import VERSION",
+        "acme.mixers.b": "from .a import A",
+        "acme.mixers.c": "from acme.mixers import A",
+        "acme.patches": "",
+    }
+    reached = package(modules, plugins=["acme.mixers.a", "acme.mixers.b", "acme.mixers.c"])
+    around = {"__init__", "mixers/__init__", "patches"}
+    assert reached("acme.mixers.a") == around | {"mixers/a"}
+    assert reached("acme.mixers.b") == around | {"mixers/a", "mixers/b"}
+    assert reached("acme.mixers.c") == around | {"mixers/a", "mixers/c"}
+
+
+def test_a_name_of_unknown_origin_reaches_all_that_its_package_imports(package):
+    modules = {
+        "acme.__init__": "from .a import *\nfrom .b import B\ndef made(): return B",
+        "acme.a": "",
+        "acme.b": "",
+        "acme.mixer": "from . import made",
+    }
+    assert package(modules, plugins=["acme.b"])() == {"__init__", "mixer", "a", "b"}
+
+
+def test_all_of_a_package_includes_the_modules_that_it_names(package):
+    modules = {
+        "acme.__init__": "",
+        "acme.ops.__init__": "__all__ = ['shift']",
+        "acme.ops.shift": "",
+        "acme.ops.other": "",
+        "acme.mixer": "from .ops import *",
+    }
+    assert package(modules)() == {"__init__", "mixer", "ops/__init__", "ops/shift"}
+
+
+def test_a_package_may_lack_its_init_file(package):
+    assert package({"acme.ops.shift": "", "acme.mixer": "from .ops.shift import x"})() == {
+        "mixer",
+        "ops/shift",
+    }
+
+
+def test_a_single_module_is_its_own_package(package):
+    assert package({"acme": "import json\nfrom acme_other import x"})("acme") == {"acme"}
+
+
+def test_a_compiled_module_is_reached_under_a_name_without_the_machine(install):
+    from importlib.machinery import EXTENSION_SUFFIXES
+
+    site = install({"acme.__init__": "", "acme.mixer": "from . import fast"}, {})
+    (site / "acme" / f"fast{EXTENSION_SUFFIXES[0]}").write_bytes(b"\x7fELF")
+    forget_modules()
+    reach = ImportWalk(frozenset())
+    reach.follow("acme.mixer")
+    assert sorted(reach.files) == ["acme/__init__.py", "acme/fast.so", "acme/mixer.py"]
+
+
+def test_the_home_of_an_object_is_the_module_that_defines_it(package):
+    package(
+        {
+            "acme.__init__": "from .mixers import A, local\nfrom . import mixers as m\nclass Own: ...",
+            "acme.mixers.__init__": "from .a import Real as A",
+            "acme.mixers.a": "",
+        }
+    )
+    assert home_of("acme", "A") == "acme.mixers.a"
+    assert home_of("acme", "A.inner") == "acme.mixers.a"
+    assert home_of("acme", "m") == "acme.mixers"
+    assert home_of("acme", "Own") == "acme"
+    assert home_of("acme.mixers.a", "") == "acme.mixers.a"
+    assert home_of("acme.gone", "A") == "acme.gone"
+
+
+def test_modules_are_looked_for_afresh_on_demand(install):
+    site = install({"acme.__init__": ""}, {})
+    forget_modules()
+    assert module_file("acme.new") is None
+    (site / "acme" / "new.py").write_text("")
+    forget_modules()
+    assert module_file("acme.new") == site / "acme" / "new.py"
