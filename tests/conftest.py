@@ -26,6 +26,8 @@ from lsbench.suite.loader import load_suite
 # Tests compute little at a time: threads of one test would only wait for those of its child processes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["COLUMNS"] = "160"  # wherever the tests run, tables are as wide as in a log
+# Compiled loops are kept from one session to the next, and nowhere near the user's own cache.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "loops"))
 # Ray reads its token once per process, whichever test of the process comes first.
 os.environ.setdefault("RAY_AUTH_MODE", "token")
 os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))

@@ -61,7 +61,7 @@ def write(
     settings: SettingsOpt = None,
 ) -> None:
     """Write a generated data set as plain class folders, to view or use elsewhere."""
-    from lsbench.data.cache import cache_root
+    from lsbench.core.cache_root import cache_root
     from lsbench.data.loading.image_list import list_images
 
     plugin, spec = _load(name, None, settings or [], is_generated=True)

@@ -30,6 +30,7 @@ from lsbench.cli.status import status
 from lsbench.cli.streams import flush_streams, outlive_terminal, protect_streams
 from lsbench.cli.validate import validate
 from lsbench.cli.why import why
+from lsbench.core.cache_root import settle_home
 from lsbench.core.errors import ExitCode, LsbenchError
 from lsbench.core.plain_warnings import shown_plainly
 
@@ -85,6 +86,7 @@ def _top(
 
 def main() -> NoReturn:
     """Run the command line and exit; every error is one line on stderr and has a code of its own."""
+    settle_home()
     arguments = sys.argv[1:]
     verb = next((word for word in arguments if not word.startswith("-")), "")
     stdout = protect_streams()

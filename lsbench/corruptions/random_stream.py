@@ -25,15 +25,15 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-#: No fast mathematics anywhere: another order of a sum, or a fused multiply-add, gives another pixel. Numba's
-#: disk cache checks only the file of a function: after a change here, delete ``__pycache__/*.nb*``.
-compiled = njit(nogil=True, cache=True, error_model="numpy")
+from lsbench.core.loops import loop_compiler
+
+#: No fast mathematics anywhere: another order of a sum, or a fused multiply-add, gives another pixel.
+compiled = loop_compiler(__file__)
 #: For functions called once per number: a call passes every field of every array.
-inlined = njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+inlined = loop_compiler(__file__, forceinline=True)
 
 U32, U64 = np.uint32, np.uint64
 SIZE, SHIFT = 624, 397

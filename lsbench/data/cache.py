@@ -10,8 +10,6 @@ from lsbench.core.atomic import atomic_folder
 from lsbench.core.cache_root import cache_root
 from lsbench.core.lock import locked
 
-__all__ = ["cache_root", "materialise"]
-
 MARKER = ".complete"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lsbench.core.atomic import write_text
-from lsbench.data.cache import cache_root
+from lsbench.core.cache_root import cache_root
 
 SETTLED_NS = 2_000_000_000
 """A file changed less than this ago may change again within the clock's resolution: do not cache."""

@@ -20,12 +20,14 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import Any, NoReturn
 
 from lsbench.core.atomic import set_mode
+from lsbench.core.cache_root import settle_home
 
 PRELOAD = (
     "torch",
@@ -194,12 +196,22 @@ def _die_with(connection: socket.socket) -> None:
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
+def _preload(folder: Path) -> None:
+    """Import the heavy packages; temporary files of an import, as of wandb's, go with the server's folder."""
+    tempfile.tempdir = str(folder)
+    for module in (name for name in PRELOAD if not name.startswith("lsbench.")):
+        importlib.import_module(module)
+    tempfile.tempdir = None
+    for module in PRELOAD:
+        importlib.import_module(module)
+
+
 def main() -> None:
     """Run a fork server: ``python -m lsbench.scheduler.forkserver FOLDER WATCHED_PID``."""
     folder, watched_pid = Path(sys.argv[1]), int(sys.argv[2])
+    settle_home()  # on a cluster, no command line of lsbench has run on this node
     try:
-        for module in PRELOAD:
-            importlib.import_module(module)
+        _preload(folder)
         ForkServer(folder, watched_pid).serve()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

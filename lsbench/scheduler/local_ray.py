@@ -68,11 +68,21 @@ def end_processes(processes: list[psutil.Process]) -> None:
     psutil.wait_procs(alive, timeout=LEAVE_S)
 
 
+def temporary_folder() -> Path:
+    """Return the folder in which Ray makes its own."""
+    return Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 - Ray's default
+
+
 def remove_session_folders() -> None:
     """Remove the folders left by a local Ray of this process; their names end in its pid."""
-    base = Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 - Ray's default
-    for folder in base.glob(f"ray/session_*_{os.getpid()}"):
+    base = temporary_folder() / "ray"
+    for folder in base.glob(f"session_*_{os.getpid()}"):
         shutil.rmtree(folder, ignore_errors=True)
+    latest = base / "session_latest"
+    with contextlib.suppress(OSError):
+        if latest.is_symlink() and not latest.exists():
+            latest.unlink()
+        base.rmdir()  # unless another Ray uses it
 
 
 @contextlib.contextmanager

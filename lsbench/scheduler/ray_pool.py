@@ -303,7 +303,10 @@ def _model_problems(stream: Any) -> list[str]:
 
     problems: list[str] = []
     for reference in stream:
-        event = ray.get(reference)
+        try:
+            event = ray.get(reference)
+        except ray.exceptions.RayError as error:
+            return [f"the models cannot be checked: {_failure(error)[1]}"]
         if event["ev"] == "preflight":
             problems = event["problems"]
         elif event["ev"] == "end" and not event["ok"]:

@@ -12,9 +12,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from lsbench.core.cache_root import cache_root
 from lsbench.core.errors import DataError
 from lsbench.core.ids import content_hash
-from lsbench.data.cache import cache_root, materialise
+from lsbench.data.cache import materialise
 from lsbench.data.dataset import SPLITS, DatasetSpec, ImageFolders
 from lsbench.data.garments import pack
 from lsbench.data.garments.png_folders import write_split

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lsbench.core.cache_root import cache_root
 from lsbench.core.errors import DataError
-from lsbench.data.cache import cache_root
 from lsbench.data.readers import SPLIT_WORDS, OpenedSplit, StoredImage
 from lsbench.data.readers._fingerprint import fingerprint_lines
 

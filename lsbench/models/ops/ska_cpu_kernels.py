@@ -8,8 +8,7 @@ the weights are copied, tap by tap. bfloat16 is widened when read and rounded to
 sums are kept in float32.
 
 Index arithmetic is unsigned: it wraps around, so an offset may be "negative", and numba adds no check for
-negative indices. numba's disk cache checks only this file: after a change in :mod:`lsbench.models.ops.simd`,
-change this one too.
+negative indices.
 
 Shapes: M channels share one weight, P = H * W pixels, K*K taps, D = G * K*K weight channels.
 """
@@ -19,16 +18,18 @@ Shapes: M channels share one weight, P = H * W pixels, K*K taps, D = G * K*K wei
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 
+from lsbench.core.loops import loop_compiler
+from lsbench.models.ops import simd
 from lsbench.models.ops.simd import lanes, load, multiply_add, splat, store
 
 U = np.uint64
 ZERO, ONE, TWO, THREE, FOUR = U(0), U(1), U(2), U(3), U(4)
-compiled = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz"})
+compiled = loop_compiler(simd.__file__, fastmath={"contract", "nsz"})
 #: For sums over a row, which LLVM may then split over the lanes of a vector.
-compiled_sums = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "reassoc"})
+compiled_sums = loop_compiler(simd.__file__, fastmath={"contract", "nsz", "reassoc"})
 
 
 def widened(value):

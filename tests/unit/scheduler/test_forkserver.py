@@ -83,3 +83,15 @@ def test_the_preloaded_modules_run_no_operation() -> None:
     env = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PATH": "/usr/bin"}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["1", "1", "False"]
+
+
+def test_temporary_files_of_imports_go_with_the_folder_of_the_server(tmp_path, monkeypatch) -> None:
+    module = "import tempfile\nkept = tempfile.TemporaryDirectory()\n"
+    (tmp_path / "leaves_something.py").write_text(module)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(forkserver, "PRELOAD", ("leaves_something", "lsbench.core.ids"))
+    (tmp_path / "server").mkdir()
+    forkserver._preload(tmp_path / "server")
+    assert len(list((tmp_path / "server").iterdir())) == 1
+    assert tempfile.gettempdir() != str(tmp_path / "server")
+    sys.modules.pop("leaves_something").kept.cleanup()

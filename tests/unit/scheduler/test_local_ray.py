@@ -52,6 +52,16 @@ def test_only_the_folders_of_this_process_are_removed(monkeypatch, tmp_path):
     assert (ours.exists(), other.exists()) == (False, True)
 
 
+def test_the_last_ray_of_a_machine_leaves_nothing(monkeypatch, tmp_path):
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    folder = tmp_path / "ray" / f"session_x_{os.getpid()}"
+    folder.mkdir(parents=True)
+    (tmp_path / "ray" / "session_latest").symlink_to(folder)
+    local_ray.remove_session_folders()
+    assert list(tmp_path.iterdir()) == []
+    local_ray.remove_session_folders()
+
+
 def test_a_start_that_hangs_is_explained(monkeypatch, caplog):
     monkeypatch.setattr(local_ray, "START_S", 0.0)
     with local_ray.start_watchdog():

@@ -1,0 +1,54 @@
+"""Compile loops with numba, and keep the machine code in lsbench's own cache folder.
+
+numba alone would keep it beside the source, which a container's user often cannot write, and then in the home
+folder, which may not exist.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+
+from lsbench.core.cache_root import cache_root, is_writable
+
+#: numba makes its settings when it is imported, so they have no types.
+_config: Any = numba.config
+
+
+def loop_compiler(shared: str, **options: Any) -> Callable[[Any], Any]:
+    """Return a decorator that compiles a function on its first call and keeps the result on disk.
+
+    Args:
+        shared: File of functions that loops in other files call: numba checks only the file of a loop, so
+            each content of `shared` has its own folder.
+        **options: Further options of ``numba.njit``.
+    """
+
+    def compile_loop(function: Any) -> Any:
+        before, _config.CACHE_DIR = _config.CACHE_DIR, str(loops_folder(shared))
+        try:
+            return numba.njit(nogil=True, cache=True, error_model="numpy", **options)(function)
+        finally:
+            _config.CACHE_DIR = before
+
+    return compile_loop
+
+
+def loops_folder(shared: str) -> Path:
+    """Return the folder of compiled loops: in ``$NUMBA_CACHE_DIR`` if it can be written, else in the cache.
+
+    Args:
+        shared: As for :func:`loop_compiler`.
+
+    Raises:
+        DataError: If no cache can be written.
+    """
+    content = hashlib.sha256(Path(shared).read_bytes()).hexdigest()
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    is_usable = chosen and os.path.isabs(chosen) and is_writable(Path(chosen))
+    return (Path(str(chosen)) if is_usable else cache_root() / "loops") / content[:12]

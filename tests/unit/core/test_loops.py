@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import pytest
+from numba import config
+
+from lsbench.core import loops
+from lsbench.core.errors import DataError
+from lsbench.core.loops import loop_compiler, loops_folder
+
+FILE = loops.__file__
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setenv("LSBENCH_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def twice(value):
+    return 2 * value
+
+
+def test_compiled_loops_lie_below_the_cache_folder_and_numba_keeps_its_own_setting(cache):
+    before = config.CACHE_DIR
+    compiled = loop_compiler(FILE)(twice)
+    assert before == config.CACHE_DIR
+    assert compiled(21) == 42
+    kept = list(cache.rglob("*.nbc"))
+    assert len(kept) == 1
+    assert kept[0].is_relative_to(loops_folder(FILE))
+    again = loop_compiler(FILE)(twice)
+    again(21)
+    assert sum(again.stats.cache_hits.values()) == 1
+
+
+def test_functions_that_other_loops_call_have_a_folder_for_each_content(tmp_path, cache):
+    shared = tmp_path / "shared.py"
+    shared.write_text("a = 1")
+    first = loops_folder(str(shared))
+    shared.write_text("a = 2")
+    second = loops_folder(str(shared))
+    assert first != second
+    assert first.parent == second.parent == cache / "loops"
+
+
+def test_the_folder_that_numba_was_given_counts_if_it_can_be_written(tmp_path, cache, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "own"))
+    assert loops_folder(FILE).parent == tmp_path / "own"
+    (tmp_path / "file").write_text("")
+    for unusable in (str(tmp_path / "file"), "~", ""):
+        monkeypatch.setenv("NUMBA_CACHE_DIR", unusable)
+        assert loops_folder(FILE).parent == cache / "loops"
+    assert not Path("~").exists()
+
+
+def test_a_cache_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LSBENCH_CACHE", str(tmp_path / "file"))
+    with pytest.raises(DataError, match="LSBENCH_CACHE"):
+        loop_compiler(FILE)(twice)
