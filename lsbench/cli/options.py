@@ -30,6 +30,13 @@ class GateFormat(StrEnum):
     junit = "junit"
 
 
+class ClassTable(StrEnum):
+    """The tables of single classes."""
+
+    accuracy = "accuracy"
+    confusion = "confusion"
+
+
 class Listing(StrEnum):
     """The listings."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lsbench.cli.options import RESULTS, ResultsOpt, results_folders
+from lsbench.cli.options import RESULTS, ClassTable, ResultsOpt, results_folders
 from lsbench.cli.output import STDOUT, Output, OutputOpt
 from lsbench.core.errors import NothingMeasuredError, UsageError
 
@@ -60,6 +60,10 @@ def report(
         typer.Option(min=0, max=12, metavar="N", help="Decimals; csv, json, parquet always have all."),
     ] = None,
     pivot: Annotated[bool, typer.Option("--pivot", help="Variants as columns, metrics as rows.")] = False,
+    classes: Annotated[
+        ClassTable | None,
+        typer.Option("--classes", help="Instead, the classes of every evaluation, as CSV."),
+    ] = None,
     paper: Annotated[
         int | None,
         typer.Option(min=1, max=9, metavar="N", help="Table N of the paper, with our results."),
@@ -67,12 +71,15 @@ def report(
 ) -> None:
     """Print a table: one row per variant, the baseline first, missing results shown as holes."""
     from lsbench.core.registry import REPORTS
+    from lsbench.reports._classes import classes_csv
     from lsbench.tables.view import View, apply_views
 
     if descending is not None and sort_by is None:
         raise UsageError("--descending, --ascending: only together with --sort-by KEY")
-    target, format_name = _target(output, asked_format)
-    render = REPORTS.load(format_name)
+    if classes is not None and (pivot or asked_format not in (None, "csv")):
+        raise UsageError(f"--classes {classes}: gives CSV of whole evaluations; omit --pivot and --format")
+    target, format_name = _target(output, "csv" if classes else asked_format)
+    render = REPORTS.load(format_name) if classes is None else partial(classes_csv, table=classes.value)
     if format_name == "console" and target.is_stdout and sys.stdout.isatty():
         render = partial(render, is_styled=True)
     found = _summaries(suites or [], preset, results) if paper is None else [_paper(paper, suites, results)]

@@ -18,7 +18,9 @@ from lsbench.engine.heads import Head
 from lsbench.metrics import Metric, as_metric
 
 #: Keys beside the metrics' names in the results of a batch.
-TARGETS, PREDICTIONS = "<targets>", "<predictions>"
+TARGETS, PREDICTIONS, BEST, CONFIDENCE = "<targets>", "<predictions>", "<best>", "<confidence>"
+#: Number of most likely classes that are kept of each image.
+KEPT_CLASSES = 5
 
 PerImage = Callable[[Tensor, Tensor], Tensor]
 
@@ -30,11 +32,15 @@ class Predictions:
     Attributes:
         targets: True classes, int64, shape ``(N,)``; of several correct ones, the one predicted most likely.
         predictions: Most likely classes, int64, shape ``(N,)``.
+        best: The five most likely classes, the likeliest first, int64, shape ``(N, 5)``; all of fewer.
+        confidence: Probability of the most likely class, shape ``(N,)``.
         scores: Values of each metric for each image, shape ``(N, ...)``.
     """
 
     targets: NDArray[np.int64]
     predictions: NDArray[np.int64]
+    best: NDArray[np.int64]
+    confidence: NDArray[np.floating[Any]]
     scores: dict[str, NDArray[Any]]
 
     @property
@@ -154,7 +160,7 @@ def _judge(
     """Return the results of a batch: targets, predictions, and each metric's values."""
     cut = head.cut(logits)
     targets = head.targets(labels, cut)
-    said = {TARGETS: head.classes(targets), PREDICTIONS: head.classes(cut.argmax(dim=1))}
+    said = {TARGETS: head.classes(targets), **_answers(head, cut)}
     for name, metric in metrics.items():
         if metric.attack is None:
             said[name] = metric.per_image(cut, targets)
@@ -166,11 +172,26 @@ def _judge(
     return said
 
 
+def _answers(head: Head, cut: Tensor) -> dict[str, Tensor]:
+    """Return the prediction of each image, the most likely classes and the prediction's probability."""
+    first = cut.argmax(dim=1, keepdim=True)
+    # Of equal logits, topk may name another one first than argmax.
+    best = cut.scatter(1, first, torch.inf).topk(min(KEPT_CLASSES, cut.shape[1]), dim=1).indices
+    confidence = cut.float().softmax(dim=1).gather(1, first)
+    return {
+        PREDICTIONS: head.classes(first.squeeze(1)),
+        BEST: head.classes(best),
+        CONFIDENCE: confidence.squeeze(1),
+    }
+
+
 def _joined(found: list[dict[str, Tensor]], metrics: Iterable[str]) -> Predictions:
     joined = _in_order(gather_over_ranks(found))
     return Predictions(
         targets=joined.pop(TARGETS),
         predictions=joined.pop(PREDICTIONS),
+        best=joined.pop(BEST),
+        confidence=joined.pop(CONFIDENCE),
         scores={name: joined[name] for name in metrics},
     )
 

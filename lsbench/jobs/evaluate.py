@@ -1,4 +1,4 @@
-"""Evaluate a trained variant; keeps per-image correctness."""
+"""Evaluate a trained variant; keeps the answers to each image."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def run(context: JobContext) -> Sequence[Record]:
         channels_last=spec.channels_last,
         on_batch=_progress(context, len(batches.paths)),
     )
-    _save_predictions(context, found, list(batches.paths)[: found[0].num_images])
+    _save_predictions(context, found, list(batches.paths)[: found[0].num_images], folders.wnids)
     records = []
     for head, of_head in zip(heads, found, strict=True):
         facets = Facets(
@@ -106,19 +106,28 @@ def _progress(context: JobContext, images: int) -> Callable[[int], None]:
     return on_batch
 
 
-def _save_predictions(context: JobContext, found: Sequence[Any], paths: list[str]) -> None:
+def _save_predictions(
+    context: JobContext, found: Sequence[Any], paths: list[str], classes: Sequence[str]
+) -> None:
     """Write per-image results; the hash of the file list proves that two runs saw the same images.
 
-    With two protocols, names of arrays over the whole head start with ``whole_``.
+    With two protocols, names of arrays over the whole head start with ``whole_``. For what each array holds,
+    see :class:`lsbench.store.answers.Answers`.
     """
     import numpy as np
 
     from lsbench.core.atomic import atomic_write
+    from lsbench.store.answers import packed_answers
+    from lsbench.store.right_images import HEADS
 
-    arrays: dict[str, Any] = {"images_sha256": np.array(content_hash(paths, length=64))}
-    for start, of_head in zip(("", "whole_"), found, strict=False):
-        arrays[f"{start}targets"] = of_head.targets
-        arrays[f"{start}predictions"] = of_head.predictions
+    arrays: dict[str, Any] = {
+        "images_sha256": np.array(content_hash(paths, length=64)),
+        "names": np.array(paths),
+        "classes": np.array(classes),
+    }
+    for start, of_head in zip(HEADS, found, strict=False):
+        answers = packed_answers(of_head.targets, of_head.predictions, of_head.best, of_head.confidence)
+        arrays |= {f"{start}{name}": values for name, values in answers.items()}
         arrays |= {f"{start}score_{name}": values for name, values in of_head.scores.items()}
     with atomic_write(context.folder / PREDICTIONS) as file:
         np.savez_compressed(file, **arrays)

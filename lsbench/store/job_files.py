@@ -12,7 +12,7 @@ from lsbench.core.errors import StoreError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: The prediction for each image, and whether it was correct.
+#: The answers to each image, and whether they were correct.
 PREDICTIONS = "predictions.npz"
 #: The curves of a training, written after every epoch.
 HISTORY = "history.json"

@@ -21,7 +21,7 @@ class Room(StrEnum):
     WEIGHTS = "weights"
     CHECKPOINTS = "checkpoints"
     CACHES = "caches"
-    REST = "rest"
+    REST = "results and logs"
 
 
 def room_by_class(root: Path) -> dict[Room, int]:

@@ -17,10 +17,15 @@ from PIL import Image
 
 from lsbench.core import registry
 from lsbench.core.entry_points import outside_plugins
+from lsbench.core.ids import content_hash
 from lsbench.core.quantity import declarations
 from lsbench.data.dataset import DatasetSpec, ImageFolders
 from lsbench.data.datasets.fashion import DATASET as FASHION
 from lsbench.data.datasets.fashion import FashionSpec
+from lsbench.store.answers import packed_answers
+from lsbench.store.job_files import PREDICTIONS
+from lsbench.store.results import ResultsFolder
+from lsbench.suite.graph import JobGraph
 
 
 class CopiesSpec(DatasetSpec):
@@ -159,3 +164,37 @@ def colours(tmp_path: Path) -> ImageFolders:
                 pixels = rng.integers(0, 256, (20, 30, 3)).astype(np.uint8)
                 Image.fromarray(pixels).save(root / split / wnid / f"{i}.png")
     return ImageFolders(root, {s: root / s for s in ("train", "val")}, ("n1", "n2", "n3"))
+
+
+@pytest.fixture
+def keep_answers() -> Callable[..., None]:
+    """Write the answers to each image that evaluations keep, drawn at random but the same every time.
+
+    Every model answers the same images; `right` is the share that it gets right.
+    """
+
+    def keep(
+        folder: ResultsFolder, graph: JobGraph, *, images: int = 20, classes: int = 10, right: float = 0.5
+    ) -> None:
+        names = np.array([f"c{number:04d}" for number in range(classes)])
+        targets = np.arange(images) * classes // images
+        for number, job in enumerate(graph.by_id().values()):
+            if job.kind != "evaluate" or not folder.is_done(str(job.id)):
+                continue
+            rng = np.random.default_rng(number)
+            best = rng.permuted(np.tile(np.arange(classes), (images, 1)), axis=1)[:, :5]
+            best[:, 0] = np.where(rng.random(images) < right, targets, best[:, 0])
+            confidence = rng.uniform(1 / classes, 1, images)
+            arrays = packed_answers(targets, best[:, 0], best, confidence)
+            if job.spec.get("on"):
+                arrays |= {f"whole_{name}": values for name, values in arrays.items()}
+            paths = [f"{names[target]}/{index}.png" for index, target in enumerate(targets)]
+            np.savez(
+                folder.job_folder(str(job.id)) / PREDICTIONS,
+                images_sha256=np.array(content_hash(paths, length=64)),
+                names=np.array(paths),
+                classes=names,
+                **arrays,
+            )
+
+    return keep

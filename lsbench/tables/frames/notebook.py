@@ -14,11 +14,14 @@ from lsbench.tables.frames import load
 
 #: Columns that identify a row of the wide form.
 ROW = ["suite", "preset", "variant", "title", "mixer", "model", "seed"]
-FORMS = ("long", "wide")
+FORMS = ("long", "wide", "classes")
 
 
 def load_table(
-    suite_or_path: str | Path, *, form: Literal["long", "wide"] = "long", results: str | Path = "results"
+    suite_or_path: str | Path,
+    *,
+    form: Literal["long", "wide", "classes"] = "long",
+    results: str | Path = "results",
 ) -> pd.DataFrame:
     """Return the results of a suite as a typed pandas frame, in the units of the records.
 
@@ -29,7 +32,8 @@ def load_table(
             :data:`~lsbench.tables.frames.load.LONG_COLUMNS`, and one without a metric per job that has none.
             ``"wide"``: one row per variant and seed, one column per metric; a value without a seed (a model's
             cost) is repeated in every row of its variant. A metric under several protocols or on several
-            data sets has one column for each: ``metric@dataset|protocol``.
+            data sets has one column for each: ``metric@dataset|protocol``. ``"classes"``: one row per
+            evaluation and class with its accuracy, see :func:`~lsbench.tables.frames.classes.load_classes`.
         results: The folder that holds the results of all suites.
 
     Returns:
@@ -42,8 +46,15 @@ def load_table(
         UsageError: If `form` is unknown, or no suite of that name has results.
     """
     if form not in FORMS:
-        raise UsageError(f"form '{form}' is unknown{suggest(form, FORMS) or '; there are: long, wide'}")
-    table = load.load_table(_folders(suite_or_path, Path(results)))
+        raise UsageError(
+            f"form '{form}' is unknown{suggest(form, FORMS) or '; there are: ' + ', '.join(FORMS)}"
+        )
+    folders = _folders(suite_or_path, Path(results))
+    if form == "classes":
+        from lsbench.tables.frames.classes import load_classes
+
+        return load_classes(folders)
+    table = load.load_table(folders)
     if form == "wide":
         return _wide(table)
     measured = table[table.metric.notna()].drop_duplicates("metric")

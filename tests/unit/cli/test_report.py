@@ -159,3 +159,28 @@ def test_a_suffix_that_does_not_fit_is_refused(arguments, message, call, results
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert message in err
     assert not list(tmp_path.glob("x.*"))
+
+
+@pytest.fixture
+def answered(tiny, make_graph, fill_store, keep_answers):
+    graph = make_graph(tiny)
+    folder = fill_store(graph)
+    keep_answers(folder, graph)
+    return folder.root.parents[1]
+
+
+def test_the_classes_of_every_evaluation_are_csv(call, answered, tmp_path):
+    code, out, _ = call("tiny", "--results", answered, "--classes", "accuracy", "--rows", "id")
+    frame = pd.read_csv(io.StringIO(out))
+    assert (code, set(frame.variant), set(frame.seed)) == (0, {"id"}, {0, 1})
+    assert frame.groupby("seed").images.sum().tolist() == [20, 20]
+    call("tiny", "--results", answered, "--classes", "confusion", "-o", tmp_path / "c.csv")
+    cells = pd.read_csv(tmp_path / "c.csv")
+    assert cells.groupby(["variant", "seed"]).images.sum().tolist() == [20] * 4
+
+
+def test_classes_without_answers_or_in_another_shape_are_refused(call, results):
+    code, _, err = call("tiny", "--results", results, "--classes", "accuracy")
+    assert (code, "no evaluation has kept its answers" in err) == (5, True)
+    code, _, err = call("tiny", "--results", results, "--classes", "accuracy", "--format", "html")
+    assert (code, "gives CSV" in err) == (2, True)

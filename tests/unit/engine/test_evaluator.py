@@ -193,3 +193,21 @@ def test_the_shipped_models_can_be_attacked(mixer):
     images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     found = evaluate(model, [(images, torch.arange(4))], attacks())
     assert set(found.scores) == {"fgsm_top1", "pgd_top1"}
+
+
+def test_the_answers_to_each_image_are_kept_best_first(model, batches):
+    found = evaluate(model, batches, {"top1": top1})
+    with torch.inference_mode():
+        logits = torch.cat([model.eval()(images) for images, _ in batches])
+    assert np.array_equal(found.best, np.argsort(-logits.numpy(), axis=1, kind="stable")[:, :5])
+    assert found.confidence == pytest.approx(logits.softmax(1).max(1).values.numpy())
+
+
+def test_equal_logits_and_few_classes_keep_the_prediction_first():
+    head = nn.Sequential(nn.Flatten(), nn.Linear(48, 3))
+    nn.init.zeros_(head[1].weight)
+    nn.init.zeros_(head[1].bias)
+    found = evaluate(head, [(torch.randn(4, 3, 4, 4), torch.tensor([0, 1, 2, 0]))], {"top1": top1})
+    assert found.best.shape == (4, 3)
+    assert np.array_equal(found.best[:, 0], found.predictions)
+    assert found.confidence == pytest.approx(np.full(4, 1 / 3))

@@ -17,6 +17,7 @@ from lsbench.engine import weights
 from lsbench.engine.classify import create_eval_batches, create_variant
 from lsbench.engine.open_data import open_data
 from lsbench.jobs.evaluate import JOB, EvaluateSpec
+from lsbench.store.answers import read_answers
 
 
 def test_an_unknown_metric_is_refused_with_the_nearest():
@@ -102,6 +103,23 @@ def test_a_subset_of_the_classes_is_judged_alone_and_then_with_all_others(run_on
     assert records[0].value == np.mean(masked == targets)
     assert records[2].value == np.mean(logits.argmax(1) == targets)
     assert (records[0].ci_method is None, records[1].ci_method is None) == (False, True)
+
+
+def test_the_answers_are_kept_compactly_with_the_names_of_images_and_classes(run_on):
+    _, arrays, model, context = run_on("imagenet_a", metrics=["top1", "ece"])
+    logits, paths = logits_of(model, context, {"name": "imagenet_a"})
+    assert arrays["names"].tolist() == list(paths)
+    assert arrays["classes"].tolist() == list(ilsvrc_wnids())
+    best = np.argsort(-logits, axis=1, kind="stable")[:, :5]
+    assert np.array_equal(arrays["whole_best"], best)
+    shares = torch.from_numpy(logits).softmax(1).max(1).values.numpy()
+    assert np.abs(arrays["whole_confidence"] - shares).max() <= 0.00025
+    for name in ("targets", "predictions", "best", "confidence"):
+        assert arrays[name].dtype.itemsize == arrays[f"whole_{name}"].dtype.itemsize == 2
+    assert arrays["score_ece"].dtype == np.float32, "metrics see the full confidence"
+    first, whole = read_answers(context.folder)
+    assert np.array_equal(first.is_right, arrays["score_top1"])
+    assert np.array_equal(whole.is_right, arrays["whole_score_top1"])
 
 
 def test_the_variants_own_data_may_be_such_a_set(run_on):
