@@ -102,11 +102,10 @@ def _load(
         ConfigError: If the data set or a setting does not exist, or a value is wrong.
         UsageError: If the data set is not generated, or needs a folder.
     """
-    import yaml
     from pydantic import ValidationError
 
     from lsbench.core.registry import DATASETS
-    from lsbench.suite.marked_yaml import MarkedDict
+    from lsbench.suite.marked_yaml import MarkedDict, read_value
     from lsbench.suite.problems import Problems
 
     plugin: DatasetPlugin = DATASETS.load(name)
@@ -118,7 +117,9 @@ def _load(
         key, equals, value = text.partition("=")
         if not equals:
             raise UsageError(f"--set {text}: expected KEY=VALUE, e.g. img_size=64")
-        values[key] = yaml.safe_load(value)
+        if key in values:
+            raise UsageError(f"--set {text}: '{key}' is given twice")
+        values[key] = read_value(value, f"--set {text}")
         values.lines[key] = 0  # stands for the command line in messages
     if path is not None and "root" in fields:
         values["root"] = path.absolute()

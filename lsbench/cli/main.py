@@ -13,6 +13,7 @@ import typer
 
 from lsbench import __version__
 from lsbench.cli.analyze import analyze
+from lsbench.cli.clean import clean
 from lsbench.cli.compare import compare, verify
 from lsbench.cli.data import data_app
 from lsbench.cli.doctor import doctor
@@ -35,7 +36,14 @@ from lsbench.core.plain_warnings import shown_plainly
 
 #: The verbs by purpose, in the order in which a user meets them.
 VERBS: dict[str, dict[str, Callable[..., Any]]] = {
-    "Run a suite": {"run": run, "plan": plan, "status": status, "show": show, "report": report},
+    "Run a suite": {
+        "run": run,
+        "plan": plan,
+        "status": status,
+        "show": show,
+        "report": report,
+        "clean": clean,
+    },
     "Judge its results": {"compare": compare, "verify": verify, "why": why, "gate": gate},
     "Inspect one model": {"profile": profile, "analyze": analyze},
     "Write a suite": {"list": list_names, "validate": validate, "schema": schema},

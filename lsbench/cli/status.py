@@ -25,7 +25,7 @@ def status(
         typer.Option(min=0, max=65535, metavar="N", help="Port of --serve; 0: any free port."),
     ] = None,
 ) -> None:
-    """Show the progress of suites and their trainings, and the last errors."""
+    """Show the progress of suites and their trainings, the last errors, and the room that results take."""
     if is_served:
         from lsbench.live.server import PORT, serve
         from lsbench.live.snapshot import Snapshots
@@ -35,17 +35,24 @@ def status(
         return
     if port is not None:
         raise UsageError("--port: only together with --serve")
-    from lsbench.tables.status import read_status, status_lines
+    from lsbench.store.room import room_by_class
+    from lsbench.tables.status import read_status, room_line, status_lines
 
     for folder in results_folders(suite, None, results):
         found = read_status(folder)
         if found is None:
             continue
+        room = room_by_class(folder.root)
         if as_json:
             fields = {"suite": found.suite, "preset": found.preset, "running": found.is_running}
             epochs = {label: training._asdict() for label, training in found.trainings.items()}
             fields |= {"jobs": found.counts, "epochs": epochs, "errors": found.errors}
+            fields["bytes"] = {
+                "total": sum(room.values()),
+                **{name.value: size for name, size in room.items()},
+            }
             typer.echo(json.dumps(fields))
             continue
         for line in status_lines(found):
             typer.echo(line)
+        typer.echo(room_line(room))

@@ -88,7 +88,7 @@ class _Delivery:
             raise
         except ImportError as error:
             raise ConfigError(_not_importable(self._choice, error)) from error
-        except Exception as error:  # noqa: BLE001 - a logger may raise anything, and must not end a training
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a logger may raise anything, and must not end a training
             self._failed(error)
 
     def log(self, epoch: int, metrics: dict[str, float]) -> None:
@@ -98,19 +98,19 @@ class _Delivery:
             return
         try:
             self._deliver()
-        except Exception as error:  # noqa: BLE001 - as above
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
             self._failed(error)
 
     def close(self, ok: bool) -> None:
         try:
             self._deliver()
-        except Exception as error:  # noqa: BLE001 - as above
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
             self._failed(error)
         if self._logger is None:
             return
         try:
             self._logger.close(ok)
-        except Exception as error:  # noqa: BLE001 - as above
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
             self._failed(error)
 
     def _deliver(self) -> None:
@@ -122,7 +122,7 @@ class _Delivery:
             self._missed.pop(0)
         self._failures = self._left_out = 0
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         if not self._has_warned:
             reason = shorten((str(error).strip().splitlines() or [""])[0], LONGEST_REASON, placeholder=" ...")
             self._warn(

@@ -40,7 +40,9 @@ def act(request: Mapping[str, Any], emit: Emit) -> int:
     try:
         with shown_plainly():
             return _act(request, emit)
-    except Exception as error:  # noqa: BLE001 - any error of a job is stored with the job
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - any error of a job, sys.exit too, is stored with the job
         traceback.print_exc()
         emit({"ev": "error", **describe(error)})
         return 1
@@ -74,6 +76,8 @@ def noting_epochs(folder: Path, emit: Emit) -> Emit:
 
 def describe(error: BaseException) -> dict[str, str]:
     """Return the error class and the one-line message to store for a failure."""
+    if isinstance(error, SystemExit):
+        return {"error_class": "SystemExit", "message": f"its code called sys.exit({error.code!r})"}
     is_oom = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     lines = str(error).strip().splitlines()
     text = "; ".join(lines) if isinstance(error, LsbenchError) else (lines[0] if lines else "")
@@ -179,7 +183,9 @@ def check_models(variants: Sequence[Variant]) -> list[str]:
             _try_one_image(model, spec.img_size)
         except ConfigError as error:
             problems.update(dict.fromkeys(f"variant '{variant.name}': {line}" for line in error.problems))
-        except Exception as error:  # noqa: BLE001 - a user's mixer may raise any error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a user's mixer may raise any error, or call sys.exit
             message = describe(error)["message"]
             problems[f"variant '{variant.name}': does not work: {type(error).__name__}: {message}"] = None
     return list(problems)

@@ -54,7 +54,9 @@ def run_rank(folder: Path, rank: int, send: Callable[[dict[str, Any]], None]) ->
     """
     try:
         execute(folder, send if rank == 0 else lambda event: None)
-    except Exception as error:  # noqa: BLE001 - any error of a job is stored with the job
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - any error of a job, sys.exit too, is stored with the job
         traceback.print_exc()
         send({"ev": "error", **describe_in_world(error)})
         return 1

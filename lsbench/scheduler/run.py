@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from lsbench.core.errors import InterruptedRunError
+from lsbench.core.errors import InterruptedRunError, StoreError
 from lsbench.core.job import Job
 from lsbench.core.lock import locked
 from lsbench.core.record import SCHEMA_VERSION
@@ -17,6 +15,7 @@ from lsbench.scheduler.driver import Driver, Outcome
 from lsbench.scheduler.protocol import Executor, Watcher
 from lsbench.store.results import ResultsFolder
 from lsbench.suite.graph import JobGraph
+from lsbench.suite.marked_yaml import to_yaml
 from lsbench.suite.planner import Plan, make_plan, require_data
 
 
@@ -33,8 +32,22 @@ class RunOptions:
 
 
 def results_folder(graph: JobGraph, results: Path) -> ResultsFolder:
-    """Return the folder of a suite and preset."""
-    return ResultsFolder(results.absolute() / graph.suite.name / graph.suite.preset)
+    """Return the folder of a suite and preset, or the one of an earlier lsbench with the same jobs."""
+    beside = results.absolute() / graph.suite.name
+    folder = ResultsFolder(beside / graph.suite.preset)
+    if graph.suite.preset_before is None or folder.root.exists():
+        return folder
+    before = ResultsFolder(beside / graph.suite.preset_before)
+    return before if _is_of(graph, before) else folder
+
+
+def _is_of(graph: JobGraph, folder: ResultsFolder) -> bool:
+    """Return whether a folder was made for the same suite and jobs, whatever its name."""
+    try:
+        found = folder.manifest() or {}
+    except StoreError:
+        return False
+    return all(found.get(key) == value for key, value in _manifest(graph).items() if key != "preset")
 
 
 def plan_run(graph: JobGraph, options: RunOptions) -> Plan:
@@ -111,8 +124,17 @@ def write_manifest(graph: JobGraph, folder: ResultsFolder, *, more: dict[str, An
         folder: The results folder.
         more: Further entries of the manifest.
     """
+    is_before = folder.root.name == graph.suite.preset_before
+    preset = {"preset": graph.suite.preset_before} if is_before else {}
+    manifest = {**_manifest(graph), **preset, **(more or {})}
+    if folder.manifest() != manifest:
+        folder.write_manifest(manifest, to_yaml(graph.suite.model_dump(mode="json")))
+
+
+def _manifest(graph: JobGraph) -> dict[str, Any]:
+    """Return the description of a suite and its jobs."""
     suite = graph.suite
-    manifest: dict[str, Any] = {
+    return {
         "schema_version": SCHEMA_VERSION,
         "suite": suite.name,
         "preset": suite.preset,
@@ -126,11 +148,7 @@ def write_manifest(graph: JobGraph, folder: ResultsFolder, *, more: dict[str, An
         "published": {v.name: v.published for v in suite.variants if v.published},
         "published_only": [row.model_dump(mode="json") for row in suite.published_only],
         "jobs": [_entry(job) for job in graph.jobs],
-        **(more or {}),
     }
-    if folder.manifest() != manifest:
-        text = yaml.safe_dump(suite.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-        folder.write_manifest(manifest, text)
 
 
 def _entry(job: Job) -> dict[str, Any]:

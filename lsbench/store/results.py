@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -175,8 +175,11 @@ class ResultsFolder:
             append_line(self.root / RECORDS, records)
         append_line(self.root / JOBS, [line])
 
-    def reconcile(self) -> int:
+    def reconcile(self, only: Collection[str] | None = None) -> int:
         """Append the results of finished jobs that the journals lack; return the number of jobs added.
+
+        Args:
+            only: Ids of the jobs to look at; all by default.
 
         A driver killed between a job's last act and the journal loses nothing, and nothing is
         written twice. Lines that do not match their checksums are removed first, and so replaced.
@@ -188,12 +191,13 @@ class ResultsFolder:
         for message in heard:
             self.warn(message)
         if heard:
+            only = None  # the lines that are removed may be of any job
             for name in (JOBS, RECORDS):
                 remove_wrong_lines(self.root / name)
         added = 0
         folder = self.root / "jobs"
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-            result = self.result(path.name)
+            result = self.result(path.name) if only is None or path.name in only else None
             if result is None:
                 continue
             missing = [r for r in result["records"] if record_key(r) not in recorded]

@@ -21,7 +21,7 @@ class Room(StrEnum):
     WEIGHTS = "weights"
     CHECKPOINTS = "checkpoints"
     CACHES = "caches"
-    REST = "results and logs"
+    REST = "rest"
 
 
 def room_by_class(root: Path) -> dict[Room, int]:

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from lsbench.core.errors import UsageError
-from lsbench.core.ids import content_hash
 from lsbench.core.registry import PACKAGE_ROOT, suggest
-from lsbench.suite.entries import job_name
-from lsbench.suite.marked_yaml import MarkedDict, MarkedList, merge
+from lsbench.suite.marked_yaml import MarkedDict
 from lsbench.suite.matrix import expand_variants
-from lsbench.suite.overlay import apply_preset, merge_jobs, published_preset, read_suite
+from lsbench.suite.overlay import apply_preset, published_preset, read_suite
+from lsbench.suite.overrides import apply_overrides, folder_of_preset, folder_of_preset_before
 from lsbench.suite.problems import Problems
 from lsbench.suite.resolve import resolve_suite
 from lsbench.suite.schema import Suite, SuiteFile
 from lsbench.suite.weight_sources import check_weight_sources
 
-MAX_FOLDER_NAME = 120
-NOT_SETTABLE = ("version", "extends", "name", "presets", "variants", "source", "published_only")
 SHIPPED = (PACKAGE_ROOT / "shipped_suites", PACKAGE_ROOT.parent / "suites")
 
 
@@ -85,11 +80,10 @@ def load_suite(
     check_weight_sources(data, problems)
     if isinstance(data.get("presets"), dict) and "default" in data["presets"]:
         problems.add(("presets", "default"), "'default' names the suite itself; choose another name")
-    folder = _preset_name(preset, overrides, limit)
+    folder = folder_of_preset(preset, overrides or [], limit)
     try:
         merged = apply_preset(data, preset, path)
-        for text in overrides or []:
-            _apply_override(merged, text)
+        apply_overrides(merged, overrides or [])
         suite = _resolve(merged, problems, preset=folder, limit=limit)
     except (TypeError, AttributeError, ValueError):
         problems.raise_if_any()  # something has the wrong shape, and the schema check has noted it
@@ -97,7 +91,13 @@ def load_suite(
     problems.raise_if_any()
     if suite is None:
         raise UsageError(f"{path}: cannot be resolved")
-    return suite.model_copy(update={"published_preset": published_preset(data, preset)})
+    before = folder_of_preset_before(preset, overrides or [], limit)
+    return suite.model_copy(
+        update={
+            "published_preset": published_preset(data, preset),
+            "preset_before": None if before == folder else before,
+        }
+    )
 
 
 def _resolve(merged: MarkedDict, problems: Problems, *, preset: str, limit: int | None) -> Suite | None:
@@ -117,57 +117,8 @@ def preset_names(name: str) -> list[str]:
     return ["default", *(presets if isinstance(presets, dict) else ())]
 
 
-def _preset_name(preset: str, overrides: list[str] | None, limit: int | None) -> str:
-    """Return the name of the results folder: ``--set`` and ``--limit`` have folders of their own."""
-    marks = [f"limit={limit}"] if limit is not None else []
-    marks += sorted(text.replace("/", "_") for text in overrides or [])
-    name = "+".join([preset, *marks])
-    return name if len(name) <= MAX_FOLDER_NAME else f"{preset}+{content_hash(marks)}"
-
-
 def _check_structure(data: MarkedDict, problems: Problems) -> None:
     try:
         SuiteFile.model_validate(data)
     except ValidationError as error:
         problems.add_validation(error, SuiteFile)
-
-
-def _job_kind(entry: Any) -> str | None:
-    return next(iter(entry), None) if isinstance(entry, dict) else str(entry)
-
-
-def _apply_override(merged: MarkedDict, text: str) -> None:
-    key, separator, value_text = text.partition("=")
-    if not separator or not key:
-        raise UsageError(f"--set {text}: expected key=value, e.g. jobs.train.epochs=1")
-    try:
-        value = yaml.safe_load(value_text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"--set {text}: the value is not valid YAML") from error
-    head, *rest = key.split(".")
-    if head == "jobs" and rest:
-        kinds = {job_name(entry): _job_kind(entry) for entry in merged.get("jobs") or []}
-        if rest[0] not in kinds:
-            hint = suggest(rest[0], [str(name) for name in kinds])
-            raise UsageError(f"--set {text}: the suite has no job '{rest[0]}'{hint}")
-        override = _override([str(kinds[rest[0]]), *rest[1:]], value)
-        if rest[1:] and rest[0] != kinds[rest[0]]:
-            override = merge(override, _override([str(kinds[rest[0]]), "name"], rest[0]))
-        entry = MarkedList([override])
-        entry.lines = [0]
-        merged["jobs"] = merge_jobs(merged["jobs"], entry)
-        return
-    known = [field for field in SuiteFile.model_fields if field not in NOT_SETTABLE]
-    if head not in known:
-        raise UsageError(
-            f"--set {text}: cannot set '{head}'{suggest(head, known)}; one of: {', '.join(known)}"
-        )
-    merged.update(merge(merged, _override([head, *rest], value)))
-    merged.lines[head] = 0
-
-
-def _override(path: list[str], value: Any) -> MarkedDict:
-    head, *rest = path
-    marked = MarkedDict({head: _override(rest, value) if rest else value})
-    marked.lines = {head: 0}
-    return marked

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from lsbench.core.errors import ConfigError
+from lsbench.core.errors import ConfigError, UsageError
+from lsbench.suite.yaml_scalars import hidden_character, plain_value, shown, shown_tag, tagged_value
+
+#: Bounds of one text: shipped suites have a hundredth of them.
+MAX_BYTES = 2**20
+MAX_VALUES = 100_000
+MAX_DEPTH = 50
+_TAG = "tag:yaml.org,2002:"
+_PLAIN = "plain"
+_HIDDEN = "the character {} does not show, or changes how text is shown: leave it out"
 
 
 class Line(int):
@@ -40,68 +49,199 @@ class MarkedList(list[Any]):
         self.lines: list[int] = []
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, with lines kept and a key given twice refused."""
+class _Resolver:
+    """Tells plain texts from quoted ones; their values are found later."""
 
-    def __init__(self, text: str, file: str) -> None:
-        super().__init__(text)
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
+        """Return the tag of a node without one."""
+        if kind is yaml.ScalarNode:
+            return _PLAIN if implicit[0] else f"{_TAG}str"
+        return f"{_TAG}map" if kind is yaml.MappingNode else f"{_TAG}seq"
+
+
+class _PureLoader(_Resolver, yaml.SafeLoader):
+    """PyYAML's own parser, where libyaml is missing."""
+
+
+try:
+
+    class _FastLoader(_Resolver, yaml.CSafeLoader):
+        """The parser of libyaml, which keeps lines as well and is about ten times as fast."""
+
+except AttributeError:
+    LOADER: Any = _PureLoader
+else:
+    LOADER = _FastLoader
+
+
+class _Reading:
+    """The values of one text, and the problems found in it."""
+
+    def __init__(self, file: str | None) -> None:
         self.file = file
         self.refused: list[tuple[int, str]] = []
+        self.count = 0
+        self.within: list[yaml.Node] = []
+
+    def line(self, node: yaml.Node) -> int:
+        """Return the line of a node: 0 on the command line."""
+        return 0 if self.file is None else Line(node.start_mark.line + 1, self.file)
+
+    def refuse(self, node: yaml.Node, reason: str) -> None:
+        """Note a problem."""
+        self.refused.append((node.start_mark.line + 1, reason))
+
+    def value(self, node: yaml.Node, key: str = "") -> Any:
+        """Return the value of a node below `key`; each use of an alias is a value of its own, and counts."""
+        self.count += 1
+        if self.count > MAX_VALUES:
+            raise _RefusedError(
+                node, f"more than {MAX_VALUES} values, aliases included: write a shorter file"
+            )
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, f"{shown(key)}: " if key else "")
+        if node in self.within:
+            raise _RefusedError(node, "an alias stands inside of what it repeats")
+        if len(self.within) >= MAX_DEPTH:
+            raise _RefusedError(node, f"nested deeper than {MAX_DEPTH} levels")
+        if node.tag not in (f"{_TAG}map", f"{_TAG}seq"):
+            self.refuse(node, f"the tag {shown_tag(node.tag)} is not supported: leave it out")
+        self.within.append(node)
+        found = self._mapping(node) if isinstance(node, yaml.MappingNode) else self._sequence(node, key)
+        self.within.pop()
+        return found
+
+    def _scalar(self, node: yaml.ScalarNode, prefix: str) -> Any:
+        if hidden := hidden_character(node.value, allowed="\n\t"):
+            self.refuse(node, f"{prefix}{shown(node.value)}: {_HIDDEN.format(hidden)}")
+        try:
+            return plain_value(node.value) if node.tag == _PLAIN else tagged_value(node.tag, node.value)
+        except ValueError as error:
+            self.refuse(node, f"{prefix}{error}")
+            return None
 
     def _mapping(self, node: yaml.MappingNode) -> MarkedDict:
         marked = MarkedDict()
-        marked.line = node.start_mark.line + 1
+        marked.line = self.line(node)
         for key_node, value_node in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                self.refused.append((key_node.start_mark.line + 1, "<<: merge keys are not supported"))
+            if key_node.tag == _PLAIN and key_node.value == "<<":
+                self.refuse(key_node, "<<: merge keys are not supported")
                 continue
-            # As written: YAML 1.1 reads a bare `on` as true.
-            is_scalar = isinstance(key_node, yaml.ScalarNode)
-            key = key_node.value if is_scalar else str(self.construct_object(key_node, deep=True))
+            key = self._key(key_node)
             if key in marked:
-                self.refused.append((key_node.start_mark.line + 1, f"{key}: this key is given twice"))
-            marked[key] = self.construct_object(value_node, deep=True)
-            marked.lines[key] = Line(key_node.start_mark.line + 1, self.file)
+                self.refuse(key_node, f"{shown(key)}: this key is given twice")
+            marked[key] = self.value(value_node, key)
+            marked.lines[key] = self.line(key_node)
         return marked
 
-    def _sequence(self, node: yaml.SequenceNode) -> MarkedList:
-        marked = MarkedList([self.construct_object(item, deep=True) for item in node.value])
-        marked.lines = [Line(item.start_mark.line + 1, self.file) for item in node.value]
+    def _key(self, node: yaml.Node) -> str:
+        """Return a key as written."""
+        if not isinstance(node, yaml.ScalarNode):
+            self.refuse(node, "expected a plain name as key, found a list or mapping")
+            return ""
+        if hidden := hidden_character(node.value):
+            self.refuse(node, f"{shown(node.value)}: {_HIDDEN.format(hidden)}")
+        return str(node.value)
+
+    def _sequence(self, node: yaml.Node, key: str) -> MarkedList:
+        marked = MarkedList([self.value(item, key) for item in node.value])
+        marked.lines = [self.line(item) for item in node.value]
         return marked
 
 
-_Loader.add_constructor("tag:yaml.org,2002:map", _Loader._mapping)
-_Loader.add_constructor("tag:yaml.org,2002:seq", _Loader._sequence)
+class _RefusedError(Exception):
+    """Reading cannot go on."""
+
+    def __init__(self, node: yaml.Node, reason: str) -> None:
+        self.line, self.reason = node.start_mark.line + 1, reason
+        super().__init__(reason)
 
 
 def read_yaml(path: Path) -> MarkedDict:
     """Return the mapping in a YAML file.
 
     Raises:
-        ConfigError: ``file:line: ...`` if the file cannot be read, is not valid YAML, has a key
-            twice, or is not a mapping.
+        ConfigError: ``file:line: ...`` if the file cannot be read, is too large, is not valid YAML, has a
+            key twice, or is not a mapping.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ConfigError(f"{path}: more than {MAX_BYTES // 2**20} MiB: write a shorter file")
+        text = content.decode()
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
-    try:
-        loader = _Loader(text, str(path))
-        data = loader.get_single_data()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        raise ConfigError(f"{path}:{line}: not valid YAML: {error.problem or error.context}") from error
-    except (yaml.YAMLError, RecursionError) as error:
-        reason = str(error).splitlines()[0] if str(error) else "nested too deep"
-        raise ConfigError(f"{path}:1: not valid YAML: {reason}") from error
-    if loader.refused:
-        raise ConfigError(f"{path}:{line}: {reason}" for line, reason in loader.refused)
+    data = _read(text, str(path), lambda line, reason: f"{path}:{line}: {reason}")
     if not isinstance(data, MarkedDict):
         raise ConfigError(
             f"{path}:1: expected a mapping (version, name, variants, jobs), found {_name(data)}"
         )
     return data
+
+
+def read_value(text: str, where: str) -> Any:
+    """Return the value of a YAML text on the command line, read by the rules of suite files.
+
+    Args:
+        text: A number, a text, a list or a mapping.
+        where: Prefix of messages: option and text.
+
+    Raises:
+        UsageError: If it is not valid.
+    """
+    try:
+        return _read(text, None, lambda line, reason: f"{where}: {reason}")
+    except ConfigError as error:
+        raise UsageError(str(error)) from error
+
+
+def _read(text: str, file: str | None, message: Callable[[int, str], str]) -> Any:
+    """Return the value of a text; a mapping or list knows its lines.
+
+    Raises:
+        ConfigError: With one message per problem.
+    """
+    reading = _Reading(file)
+    try:
+        node = yaml.compose(text, Loader=LOADER)
+        data = None if node is None else reading.value(node)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise ConfigError(message(line, f"not valid YAML: {error.problem or error.context}")) from error
+    except _RefusedError as error:
+        raise ConfigError(message(error.line, f"not valid YAML: {error.reason}")) from error
+    except (yaml.YAMLError, RecursionError) as error:
+        reason = str(error).splitlines()[0] if isinstance(error, yaml.YAMLError) else "nested too deep"
+        raise ConfigError(message(1, f"not valid YAML: {reason}")) from error
+    if reading.refused:
+        raise ConfigError(message(line, reason) for line, reason in reading.refused)
+    return data
+
+
+def to_yaml(content: Any, *, width: int = 80) -> str:
+    """Return content of plain types as YAML that :func:`read_yaml` reads back as the same values."""
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=width)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes every text that this reader would take for something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Return True: each value is written out."""
+        return True
+
+
+def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    try:
+        is_plain = plain_value(text) == text
+    except ValueError:
+        is_plain = False
+    return dumper.represent_scalar(f"{_TAG}str", text, style=None if is_plain else "'")
+
+
+_Dumper.add_representer(str, _represent_text)
 
 
 def _name(value: Any) -> str:

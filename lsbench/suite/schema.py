@@ -7,14 +7,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from lsbench.core.job import Published, Resources, Variant
-from lsbench.core.spec import StrictModel
+from lsbench.core.spec import MAX_INT, StrictModel
 from lsbench.suite.gate import GateEntry, GateRule
 from lsbench.suite.space import Search, SearchEntry
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 NAME_LENGTH = 60
 
-Seed = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, le=MAX_INT)]
 
 
 class Defaults(StrictModel):
@@ -149,6 +149,7 @@ class Suite(StrictModel):
 
     Attributes:
         published_preset: The preset that the published numbers refer to.
+        preset_before: Name under which an earlier lsbench kept the results of these overrides.
     """
 
     name: str
@@ -162,6 +163,7 @@ class Suite(StrictModel):
     limit: int | None = None
     source: str = ""
     published_preset: str = "default"
+    preset_before: str | None = Field(default=None, exclude=True)
     published_only: tuple[PublishedRow, ...] = ()
     search: Search | None = None
     gate: tuple[GateRule, ...] = ()

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from lsbench.core.spec import StrictModel
+from lsbench.core.spec import MAX_INT, StrictModel
 
 Mode = Literal["max", "min"]
 
@@ -125,7 +125,10 @@ class SearchEntry(StrictModel):
         default="asha", description="asha, pbt or tpe, or a mapping with `name` and its options"
     )
     seed: int = Field(
-        default=0, ge=0, description="seed for drawing settings; trainings use the suite's first seed"
+        default=0,
+        ge=0,
+        le=MAX_INT,
+        description="seed for drawing settings; trainings use the suite's first seed",
     )
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import yaml
 from pydantic_core import to_jsonable_python
 
 from lsbench.core.ids import content_hash
 from lsbench.core.job import DEFAULT_RESOURCES, Job, JobKind, Resources
 from lsbench.core.registry import JOBS
 from lsbench.suite.graph import JobGraph, with_spec
+from lsbench.suite.marked_yaml import to_yaml
 from lsbench.suite.schema import NAME_LENGTH, JobEntry, Suite
 from lsbench.suite.space import Asha, Search
 
@@ -175,7 +175,7 @@ def tuned_suite(suite: Suite, best: Mapping[str, Found]) -> str:
         "published_only": [row.model_dump(mode="json") for row in suite.published_only],
     }
     content = {key: value for key, value in content.items() if value not in (None, "", [])}
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+    return to_yaml(content, width=100)
 
 
 def _description(suite: Suite, best: Mapping[str, Found]) -> str:

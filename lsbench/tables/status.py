@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from lsbench.core.errors import StoreError
 from lsbench.core.lock import is_held
+from lsbench.core.quantity import from_bytes
 from lsbench.store.job_files import HISTORY
 from lsbench.store.results import ResultsFolder, read_json
+from lsbench.store.room import Room
 
 STATES = ("ok", "stopped", "failed", "missing")
 
@@ -99,6 +101,13 @@ def status_lines(found: SuiteStatus) -> Iterator[str]:
         yield f"  {label}: epoch {epochs.done}" + ("" if epochs.of is None else f" of {epochs.of}")
     for label, error in found.errors.items():
         yield f"  {label}: {error}"
+
+
+def room_line(room: Mapping[Room, int]) -> str:
+    """Return the room of a results folder as a line of text, the largest class first."""
+    parts = sorted((size, name) for name, size in room.items() if size)
+    named = ", ".join(f"{from_bytes(size)} {name}" for size, name in reversed(parts))
+    return f"  on disk: {from_bytes(sum(room.values()))}" + (f" ({named})" if named else "")
 
 
 def _state(found: SuiteStatus) -> str:

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from lsbench.core.atomic import write_json
 from lsbench.core.job import Job, JobContext
 from lsbench.core.record import measured
@@ -16,6 +14,7 @@ from lsbench.scheduler.run import write_manifest
 from lsbench.store.results import RESULT, ResultsFolder
 from lsbench.suite.graph import JobGraph, build_graph
 from lsbench.suite.loader import load_suite
+from lsbench.suite.marked_yaml import to_yaml
 from lsbench.tables.summary import Summary, summarize
 
 DATASET = {"name": "fashion", "train_images": 40, "val_images": 20, "test_images": 20}
@@ -39,7 +38,7 @@ def create_graph(folder: Path, jobs: list[Any], *, limit: int | None = None, **m
         **more,
     }
     path = folder / "suite.yaml"
-    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    path.write_text(to_yaml(content), encoding="utf-8")
     return build_graph(load_suite(str(path), limit=limit), data_root=None)
 
 

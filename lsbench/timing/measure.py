@@ -101,7 +101,7 @@ def answer(request: Request) -> dict[str, Any]:
     """Return the reply to a request as JSON values, or ``{"error": ..., "message": ...}``."""
     try:
         return measure(request).model_dump(mode="json")
-    except Exception as error:  # noqa: BLE001 - a user's mixer may raise anything; the parent raises it again
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's mixer may raise anything
         is_oom = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
         lines = str(error).strip().splitlines() or [""]
         return {"error": "oom" if is_oom else type(error).__name__, "message": lines[0]}

@@ -48,6 +48,29 @@ def test_a_run_for_machines_keeps_stdout_to_json(call, quick, write_suite, resul
     assert "jobs to run" in err
 
 
+QUITS = """
+import sys
+from lsbench.core.quantity import Quantity
+
+QUANTITIES = (Quantity("quits", "count", None, "quits"),)
+
+
+def PROBE(model, img_size, context):
+    sys.exit(0)
+"""
+
+
+def test_a_job_that_leaves_the_process_fails_alone(call, quick, write_suite, results, install):
+    install({"acme.quits": QUITS}, {"lsbench.probes": {"quits": "acme.quits"}})
+    quick["jobs"] = [{"profile": {"name": "bad", "probes": ["quits"]}}, {"profile": {"probes": ["params"]}}]
+    code, _, err = call(*inline(write_suite(quick), results))
+    assert code == 3
+    assert "1 ok, 1 failed, 0 skipped" in err
+    assert "Traceback" in err  # of the job, whose log this is
+    code, out, _ = call("status", "--results", results)
+    assert (code, "id/bad: SystemExit: its code called sys.exit(0)" in out) == (0, True)
+
+
 def test_a_failing_job_is_exit_three_and_the_others_go_on(call, quick, write_suite, results):
     quick["jobs"][0]["train"]["batch_size"] = 100
     code, out, err = call(*inline(write_suite(quick), results))

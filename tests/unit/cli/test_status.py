@@ -1,8 +1,10 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from lsbench.cli.main import run_command
+from lsbench.core.atomic import write_text
 from lsbench.live import server
 
 
@@ -16,6 +18,19 @@ def test_it_is_text_for_people_and_lines_for_machines(results, capsys):
     assert "id/evaluate/seed0: ValueError: too bad" in capsys.readouterr().out
     assert run_command(["status", "--results", results, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["errors"] == {"id/evaluate/seed0": "ValueError: too bad"}
+
+
+def test_it_says_how_much_room_results_take(results, capsys):
+    job = next(path for path in Path(results).glob("tiny/default/jobs/train-*"))
+    write_text(job / "checkpoints" / "step-000000002.pt", "s" * 3 * 2**20)
+    assert run_command(["status", "--results", results]) == 0
+    out = capsys.readouterr().out
+    assert "  on disk: 3.0 MiB (3.0 MiB checkpoints, " in out
+    assert run_command(["status", "--results", results, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["bytes"]
+    files = [path for path in Path(results).rglob("tiny/default/**/*") if path.is_file()]
+    assert found["total"] == sum(path.stat().st_size for path in files)
+    assert (found["checkpoints"], found["weights"]) == (3 * 2**20, 0)
 
 
 def test_served_it_follows_the_same_folders(results, capsys, monkeypatch):

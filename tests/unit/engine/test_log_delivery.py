@@ -134,6 +134,13 @@ def test_a_long_complaint_is_cut_to_a_line(run, said):
     assert len(said[0]) < 400
 
 
+def test_a_logger_that_leaves_the_process_does_not_end_the_training(run, said):
+    with MultiLogger([choose(Seen(lambda: sys.exit(3)))], run, warn=said.append) as loggers:
+        loggers.log(1, {"train_loss": 1.0})
+    assert len(said) == 1
+    assert said[0].startswith("logger seen: SystemExit: 3; the training continues")
+
+
 def test_a_stop_by_the_user_is_no_trouble_of_a_logger(run):
     def stop() -> bool:
         raise KeyboardInterrupt

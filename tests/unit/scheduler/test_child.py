@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from lsbench.core.errors import DiskFullError, StoreError
 from lsbench.core.job import Job, Variant
 from lsbench.core.lock import locked
 from lsbench.engine.weights import WEIGHTS, load, weights_sha256
+from lsbench.jobs.train import JOB as TRAIN
 from lsbench.scheduler.child import act, check_models, describe, execute, noting_epochs
 from lsbench.store.trials import read_epochs
 
@@ -159,6 +162,39 @@ def test_a_failing_job_tells_class_and_message_and_leaves_no_result(graph, tmp_p
     assert "Traceback" in capfd.readouterr().err
 
 
+class Gone(BaseException):
+    """No error at all, says Python."""
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (SystemExit(0), "its code called sys.exit(0)"),
+        (SystemExit("enough"), "its code called sys.exit('enough')"),
+        (Gone("away"), "away"),
+    ],
+)
+def test_a_job_that_leaves_has_failed_like_any_other(error, message, graph, tmp_path, monkeypatch):
+    def leave(context):
+        raise error
+
+    monkeypatch.setattr("lsbench.jobs.train.JOB", replace(TRAIN, run=leave))
+    events = []
+    folder = prepare(graph.jobs[0], tmp_path)
+    assert act({"action": "job", "folder": str(folder)}, events.append) == 1
+    assert events == [{"ev": "error", "error_class": type(error).__name__, "message": message}]
+    assert not (folder / "result.json").exists()
+
+
+def test_an_interrupt_by_the_user_ends_more_than_the_job(graph, tmp_path, monkeypatch):
+    def interrupt(context):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lsbench.jobs.train.JOB", replace(TRAIN, run=interrupt))
+    with pytest.raises(KeyboardInterrupt):
+        act({"action": "job", "folder": str(prepare(graph.jobs[0], tmp_path))}, print)
+
+
 def test_a_diverging_training_says_what_to_do(graph, tmp_path):
     train = next(job for job in graph.jobs if job.kind == "train")
     wild = Job.model_validate(
@@ -209,6 +245,12 @@ def test_models_are_checked_once_each_with_one_line_per_problem():
     request = {"action": "preflight", "variants": [v.model_dump(mode="json") for v in bad]}
     assert act(request, events.append) == 0
     assert events == [{"ev": "preflight", "problems": problems}]
+
+
+def test_a_mixer_that_leaves_the_process_is_a_problem_of_its_variant(monkeypatch):
+    monkeypatch.setattr("lsbench.models.factory.create_model", lambda *args, **options: sys.exit(5))
+    variant = Variant(name="v", model="lsnet_nano", dataset={"name": "fashion", "img_size": 32})
+    assert check_models([variant]) == ["variant 'v': does not work: SystemExit: its code called sys.exit(5)"]
 
 
 def test_a_mixer_that_breaks_the_shape_is_found_before_any_job(monkeypatch):

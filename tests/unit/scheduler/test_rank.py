@@ -1,5 +1,6 @@
 import io
 import json
+import sys
 
 import pytest
 import torch
@@ -32,6 +33,16 @@ def test_only_the_first_rank_tells_how_far_it_is(number, told, job_that, tmp_pat
     job_that(lambda emit: emit({"ev": "epoch"}))
     assert run_rank(tmp_path, number, events.append) == 0
     assert events == told
+
+
+@pytest.mark.parametrize("code", [0, 3, None, "enough"])
+def test_a_rank_that_leaves_by_sys_exit_has_failed(code, job_that, tmp_path):
+    events = []
+    job_that(lambda emit: sys.exit(code))
+    assert run_rank(tmp_path, 0, events.append) == 1
+    assert events == [
+        {"ev": "error", "error_class": "SystemExit", "message": f"its code called sys.exit({code!r})"}
+    ]
 
 
 def test_any_rank_tells_its_error(job_that, tmp_path, capsys):

@@ -7,6 +7,8 @@ from lsbench.core.errors import ConfigError, DataError, InterruptedRunError, Sto
 from lsbench.core.lock import locked
 from lsbench.scheduler.protocol import Node
 from lsbench.scheduler.run import RunOptions, plan_run, results_folder, run_suite, write_manifest
+from lsbench.suite.graph import build_graph
+from lsbench.suite.loader import load_suite
 
 
 @pytest.fixture
@@ -146,3 +148,24 @@ def test_the_manifest_says_which_jobs_test_on_other_data(graph, tested, tmp_path
         ("imagenet_a", "imagenet_a"),
     }
     assert {entry["dataset"] for entry in jobs} == {"fashion"}
+
+
+def test_results_under_a_name_of_before_are_found_if_they_are_of_the_same_changes(
+    tiny, write_suite, tmp_path, run
+):
+    path = write_suite(tiny)
+    ours, theirs = (
+        build_graph(load_suite(path, overrides=[f"description={text}"])) for text in ("a/b", "a_b")
+    )
+    run(theirs)
+    folders = [results_folder(graph, tmp_path / "results").root.name for graph in (theirs, ours)]
+    assert folders == ["default+description=a_b", ours.suite.preset]
+    (tmp_path / "results" / "tiny" / folders[0]).rename(tmp_path / "results" / "tiny" / "other")
+    run(ours)
+    new = results_folder(ours, tmp_path / "results").root
+    new.rename(new.parent / folders[0])  # as an earlier lsbench called it
+    assert results_folder(ours, tmp_path / "results").root.name == folders[0]
+    assert run(ours) is None
+    assert results_folder(ours, tmp_path / "results").manifest()["preset"] == folders[0]
+    (new.parent / folders[0] / "manifest.json").write_text("{")
+    assert results_folder(ours, tmp_path / "results").root == new

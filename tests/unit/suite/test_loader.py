@@ -264,59 +264,6 @@ def test_presets_are_listed_and_an_unknown_one_is_refused(tiny, write_suite):
         load_suite(path, preset="smal")
 
 
-OVERRIDES = {
-    "jobs.train.epochs=5": lambda suite: suite.jobs[0].spec["epochs"] == 5,
-    "jobs.train.augment.flip=0.25": lambda suite: suite.jobs[0].spec["augment"]["flip"] == 0.25,
-    "jobs.evaluate.split=val": lambda suite: suite.jobs[1].spec["split"] == "val",
-    "jobs.long.epochs=6": lambda suite: (suite.jobs[3].name, suite.jobs[3].spec["epochs"]) == ("long", 6),
-    "seeds=[4, 5]": lambda suite: suite.seeds == (4, 5),
-    "defaults.dataset.img_size=64": lambda suite: suite.variants[0].dataset["img_size"] == 64,
-    "resources.num_gpus=0.5": lambda suite: suite.jobs[0].resources.num_gpus == 0.5,
-    "baseline=id": lambda suite: suite.baseline == "id",
-}
-
-
-@pytest.mark.parametrize(("text", "holds"), OVERRIDES.items())
-def test_an_override_sets_one_place_and_marks_the_results_folder(text, holds, tiny, write_suite):
-    tiny["jobs"].append({"train": {"name": "long", "epochs": 2}})
-    path = write_suite(tiny)
-    assert not holds(load_suite(path))
-    suite = load_suite(path, overrides=[text])
-    assert holds(suite)
-    assert suite.preset == f"default+{text}"
-
-
-def test_overrides_and_limits_get_a_folder_of_their_own_whatever_their_order(tiny, write_suite):
-    path = write_suite(tiny)
-    first = load_suite(path, overrides=["seeds=[1]", "baseline=id"], limit=3)
-    second = load_suite(path, overrides=["baseline=id", "seeds=[1]"], limit=3)
-    assert first.preset == second.preset == "default+limit=3+baseline=id+seeds=[1]"
-    assert load_suite(path, overrides=["description=a/b"]).preset == "default+description=a_b"
-    assert (first.limit, load_suite(path).limit) == (3, None)
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("jobs.train.epochs", r"expected key=value"),
-        ("=3", r"expected key=value"),
-        ("defalts.model=x", r"cannot set 'defalts' \(did you mean 'defaults'\?\)"),
-        ("name=x", r"cannot set 'name'"),
-        ("variants=[]", r"cannot set 'variants'"),
-        ("extends=x.yaml", r"cannot set 'extends'"),
-        ("jobs.trian.epochs=1", r"the suite has no job 'trian' \(did you mean 'train'\?\)"),
-        ("jobs.train.epochs=[1", r"the value is not valid YAML"),
-        ("jobs.train.epoch=1", r"--set: jobs\[0\]\.train\.epoch: unknown key \(did you mean 'epochs'\?\)"),
-        ("jobs.train.epochs=none", r"--set: jobs\[0\]\.train\.epochs: input should be a valid integer"),
-        ("jobs=3", r"--set: jobs: input should be a valid list, found 3"),
-        ("seeds=[1, 1]", r"--set: seeds: a seed is given twice"),
-    ],
-)
-def test_a_bad_override_is_refused(text, reason, tiny, write_suite):
-    with pytest.raises((UsageError, ConfigError), match=reason):
-        load_suite(write_suite(tiny), overrides=[text])
-
-
 def test_loading_touches_no_environment(tiny, write_suite):
     before = dict(os.environ)
     build_graph(load_suite(write_suite(tiny)))
@@ -327,14 +274,6 @@ def test_a_preset_cannot_be_called_default(tiny, write_suite):
     tiny["presets"] = {"default": {"seeds": [3]}}
     with pytest.raises(ConfigError, match="'default' names the suite itself"):
         load_suite(write_suite(tiny))
-
-
-def test_a_folder_name_stays_short(tiny, write_suite):
-    long = load_suite(write_suite(tiny), overrides=["description=" + "x" * 300]).preset
-    other = load_suite(write_suite(tiny), overrides=["description=" + "y" * 300]).preset
-    assert len(long) < 120
-    assert long.startswith("default+")
-    assert long != other
 
 
 @pytest.fixture

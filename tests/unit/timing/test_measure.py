@@ -76,6 +76,11 @@ def test_memory_that_runs_out_is_called_by_one_name(error, small_request, monkey
     assert answer(small_request) == {"error": "oom", "message": "full"}
 
 
+def test_code_that_leaves_the_process_is_an_answer(small_request, monkeypatch):
+    monkeypatch.setattr("lsbench.timing.measure.measure", lambda request: sys.exit(3))
+    assert answer(small_request) == {"error": "SystemExit", "message": "3"}
+
+
 def test_a_request_on_stdin_is_answered_into_a_file(small_request, tmp_path, monkeypatch):
     line = io.BytesIO(small_request.model_dump_json().encode() + b"\n")
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(line))
