@@ -105,7 +105,11 @@ def _resolve(merged: MarkedDict, problems: Problems, *, preset: str, limit: int 
     _check_structure(merged, problems)
     if not problems:
         check_weight_sources(merged, problems)  # what a preset extends, and overrides
-    merged["variants"] = expand_variants(merged.get("variants") or [])
+    known = len(problems)
+    rows = expand_variants(merged.get("variants") or [], problems)
+    if len(problems) > known:
+        problems.raise_if_any()  # rows are missing, about which nothing more can be said
+    merged["variants"] = rows
     if not problems:
         _check_structure(merged, problems)  # a matrix may name an axis that does not exist
     return resolve_suite(merged, problems, preset=preset, limit=limit)

@@ -28,9 +28,9 @@ class Problems:
         self.data = data
         self._found: dict[tuple[int, str], None] = {}
 
-    def __bool__(self) -> bool:
-        """Return whether any problem was found."""
-        return bool(self._found)
+    def __len__(self) -> int:
+        """Return the number of problems found."""
+        return len(self._found)
 
     def add(self, location: Location, reason: str) -> None:
         """Add one problem; a repeated one is kept once."""

@@ -20,6 +20,8 @@ from lsbench.suite.published import check_published, published_rows
 from lsbench.suite.schema import NAME, JobEntry, Suite
 from lsbench.suite.search import resolve_search
 
+#: The largest number of jobs of a suite.
+MAX_JOBS = 20_000
 RESERVED = ("name", "needs", "resources")
 
 
@@ -45,8 +47,10 @@ def resolve_suite(
     search = resolve_search(data, jobs, problems)
     gate = resolve_gate(data, problems)
     seeds = data.get("seeds", [0])
-    if isinstance(seeds, list) and len(set(map(str, seeds))) != len(seeds):
+    numbers = [seed for seed in seeds if isinstance(seed, int | float)] if isinstance(seeds, list) else []
+    if len(set(numbers)) != len(numbers):
         problems.add(("seeds",), "a seed is given twice")
+    _check_size(len(variants), len(jobs), seeds, problems)
     try:
         return Suite(
             name=data["name"],
@@ -65,6 +69,12 @@ def resolve_suite(
         )
     except (KeyError, ValidationError, TypeError):
         return None  # the schema check has noted the reason
+
+
+def _check_size(num_variants: int, num_jobs: int, seeds: Any, problems: Problems) -> None:
+    count = num_variants * num_jobs * (len(seeds) if isinstance(seeds, list) else 1)
+    if count > MAX_JOBS:
+        problems.add((), f"{count} jobs (variants x jobs x seeds): a suite has at most {MAX_JOBS}")
 
 
 def _variants(data: dict[str, Any], problems: Problems) -> list[Variant]:

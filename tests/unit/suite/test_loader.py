@@ -126,6 +126,8 @@ BAD = {
     ),
     "duplicate job": (append("jobs", "evaluate"), "jobs[3]", "duplicate job name 'evaluate'"),
     "duplicate seeds": (change(["seeds"], [1, 2, 1]), "seeds", "a seed is given twice"),
+    "a seed given twice as another number": (change(["seeds"], [1, 1.0]), "seeds", "a seed is given twice"),
+    "seed beyond 64 bits": (change(["seeds"], [1e19]), "seeds[0]", "expected an integer of at most 64 bits"),
     "negative seed": (
         change(["seeds"], [-1]),
         "seeds[0]",
@@ -164,7 +166,7 @@ BAD = {
     "template of an unknown axis": (
         append("variants", {"name": "{k}", "matrix": {"mixer": ["identity"]}}),
         "variants[2].name",
-        "string should match pattern",
+        "the matrix has no axis 'k'; it has: mixer",
     ),
     "options that are no numbers": (
         change(["variants", 0, "mixer_args"], {"k": float("inf")}),

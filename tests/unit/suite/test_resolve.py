@@ -4,6 +4,7 @@ import pytest
 
 from lsbench.core.errors import ConfigError
 from lsbench.suite.loader import load_suite
+from lsbench.suite.resolve import MAX_JOBS
 
 
 def test_a_variant_takes_the_defaults_where_it_says_nothing(tiny, write_suite):
@@ -202,3 +203,12 @@ jobs:
         "imagenet_a",
         {"name": "imagenet_v2", "selection": "top-images"},
     ]
+
+
+def test_the_number_of_jobs_is_bounded(tiny, write_suite):
+    tiny["seeds"] = list(range(MAX_JOBS // 6 + 1))
+    with pytest.raises(
+        ConfigError,
+        match=r"suite.yaml:1: 20004 jobs \(variants x jobs x seeds\): a suite has at most 20000",
+    ):
+        load_suite(write_suite(tiny))
