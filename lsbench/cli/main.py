@@ -17,6 +17,7 @@ from lsbench.cli.clean import clean
 from lsbench.cli.compare import compare, verify
 from lsbench.cli.data import data_app
 from lsbench.cli.doctor import doctor
+from lsbench.cli.evaluate import evaluate
 from lsbench.cli.gate import gate
 from lsbench.cli.listing import list_names
 from lsbench.cli.new import new
@@ -45,7 +46,7 @@ VERBS: dict[str, dict[str, Callable[..., Any]]] = {
         "clean": clean,
     },
     "Judge its results": {"compare": compare, "verify": verify, "why": why, "gate": gate},
-    "Inspect one model": {"profile": profile, "analyze": analyze},
+    "Inspect one model": {"evaluate": evaluate, "profile": profile, "analyze": analyze},
     "Write a suite": {"list": list_names, "validate": validate, "schema": schema},
     "Add something of your own": {"new": new},
     "Check data and this machine": {"doctor": doctor},

@@ -19,12 +19,13 @@ from lsbench.engine.recipe import Recipe
 from lsbench.models.factory import create_model
 
 
-def create_variant(context: JobContext, data: OpenData) -> nn.Module:
+def create_variant(context: JobContext, data: OpenData, *, same_classes: bool = False) -> nn.Module:
     """Return the job's model with fresh weights, which depend on the job's seed alone.
 
     Args:
         context: The job.
         data: The variant's own data set; gives the number of classes and the image size.
+        same_classes: As in :func:`lsbench.models.factory.create_model`.
     """
     variant = context.job.variant
     return create_model(
@@ -33,21 +34,25 @@ def create_variant(context: JobContext, data: OpenData) -> nn.Module:
         mixer_args=variant.mixer_args,
         num_classes=data.num_classes,
         img_size=data.img_size,
+        same_classes=same_classes,
         **variant.model_args,
     )
 
 
-def create_tested(context: JobContext, data: OpenData, which: Weights) -> nn.Module:
+def create_tested(
+    context: JobContext, data: OpenData, which: Weights, *, same_classes: bool = False
+) -> nn.Module:
     """Return the job's model with the weights to be tested.
 
     Args:
         context: The job.
         data: The variant's own data set.
-        which: The last weights or the moving average of the training that the job needs; or the weights named
-            in the variant's ``model_args``.
+        which: The last weights or the moving average of the training that the job needs; the weights named
+            in the variant's ``model_args``; or fresh ones.
+        same_classes: Whether the classifier is tested, so that named weights must have one for these classes.
 
     Raises:
-        ConfigError: If pretrained weights are requested and the variant names none.
+        ConfigError: If pretrained weights are requested and the variant names none, or they do not fit.
         StoreError: If the training left no readable weights.
     """
     variant = context.job.variant
@@ -57,6 +62,8 @@ def create_tested(context: JobContext, data: OpenData, which: Weights) -> nn.Mod
                 f"{context.job.label}: expected pretrained weights of '{variant.model}', found none; "
                 "give model_args: {pretrained: true} or {checkpoint: FILE}"
             )
+        return create_variant(context, data, same_classes=same_classes)
+    if which == "fresh":
         return create_variant(context, data)
     return _trained(context, data, weights.EMA if which == "ema" else weights.WEIGHTS)
 

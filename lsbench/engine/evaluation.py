@@ -12,7 +12,7 @@ from pydantic import Field
 
 from lsbench.core.job import JobSpec
 
-Weights = Literal["last", "ema", "pretrained"]
+Weights = Literal["last", "ema", "pretrained", "fresh"]
 
 
 class EvaluationSpec(JobSpec):
@@ -24,7 +24,8 @@ class EvaluationSpec(JobSpec):
     weights: Weights = Field(
         default="last",
         description="of the training: after the last update, or the moving average; pretrained: no "
-        "training, the weights named in the variant's model_args (checkpoint, or pretrained: true)",
+        "training, the weights named in the variant's model_args (checkpoint, or pretrained: true); fresh: "
+        "no training, random weights of the seed",
     )
     batch_size: int = Field(default=256, ge=1, description="images per batch")
     channels_last: bool = Field(default=False, description="memory layout of images and weights")
@@ -32,8 +33,8 @@ class EvaluationSpec(JobSpec):
 
     @classmethod
     def needed_kinds(cls, settings: Mapping[str, Any], usual: tuple[str, ...]) -> tuple[str, ...]:
-        """Return no kind for pretrained weights: no training is needed."""
-        return () if settings.get("weights") == "pretrained" else usual
+        """Return no kind for pretrained and fresh weights: no training is needed."""
+        return () if settings.get("weights") in ("pretrained", "fresh") else usual
 
     def check_need(self, need: JobSpec) -> None:
         """Raise a ValueError if the moving average is to be tested but the training keeps none."""

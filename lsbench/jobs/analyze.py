@@ -120,10 +120,9 @@ def _subject(context: JobContext, data: OpenData) -> Subject:
 
 
 def _model(context: JobContext, data: OpenData) -> nn.Module:
-    from lsbench.engine.classify import create_tested, create_variant
+    from lsbench.engine.classify import create_tested
 
-    which = context.spec.weights
-    model = create_variant(context, data) if which == "fresh" else create_tested(context, data, which)
+    model = create_tested(context, data, context.spec.weights)
     return model.to(context.device).eval()
 
 

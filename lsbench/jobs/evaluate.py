@@ -62,7 +62,7 @@ def run(context: JobContext) -> Sequence[Record]:
         tested, spec.split, batch_size=spec.batch_size, workers=spec.data_workers
     )
     metrics = {name: as_metric(METRICS.load(name)) for name in spec.metrics}
-    model = create_tested(context, own, spec.weights)
+    model = create_tested(context, own, spec.weights, same_classes=True)
     sha256 = weights_sha256(model.state_dict())
     heads = (None,) if folders.subset is None else (folders.subset, None)
     found = evaluate_heads(

@@ -49,7 +49,7 @@ def run(context: JobContext) -> Sequence[Record]:
     for line in opened.missing.values():
         context.emit({"ev": "warning", "message": f"{line}; its error and mCE are left out"})
     images = _number_of_images(context, opened)
-    model = create_tested(context, data, spec.weights)
+    model = create_tested(context, data, spec.weights, same_classes=True)
     setting: dict[str, Any] = {"weights_sha256": weights_sha256(model.state_dict()), **_versions()}
     predicted = _predict(context, model.to(context.device), opened, images, setting)
     _save(context, opened, predicted)

@@ -34,13 +34,14 @@ log = logging.getLogger(__name__)
 WEIGHTS_KEYS = ("model", "state_dict", "model_ema", "state_dict_ema")
 
 
-def load_checkpoint(model: nn.Module, path_or_url: str | Path) -> None:
+def load_checkpoint(model: nn.Module, path_or_url: str | Path, *, same_classes: bool = False) -> None:
     """Load weights into `model`, adapted by its family's ``checkpoint_filter_fn`` if there is one.
 
     Args:
         model: A model created by name, or timm's feature extractor around one.
         path_or_url: A file of ``torch.save`` or, by its suffix, of safetensors, or the address of one, which
             is cached by torch.
+        same_classes: Refuse a classifier of another number of classes, instead of starting it from scratch.
 
     Raises:
         ConfigError: If the file is missing, cannot be read safely, or does not fit the model.
@@ -52,11 +53,14 @@ def load_checkpoint(model: nn.Module, path_or_url: str | Path) -> None:
     cfg = getattr(model, "pretrained_cfg", {})
     own = target.state_dict()
     try:
-        state = _filter_of(cfg.get("architecture", ""))(unwrap(_read(path)), target)
-        state = keep_own_classifier(state, own, _classifiers(cfg))
-        if is_part:
-            state = {key: tensor for key, tensor in state.items() if key in own}
-        problems = misfits(state, own)
+        found, classifiers = unwrap(_read(path)), _classifiers(cfg)
+        problems = other_classes(found, own, classifiers) if same_classes else []
+        if not problems:
+            state = _filter_of(cfg.get("architecture", ""))(found, target)
+            state = keep_own_classifier(state, own, classifiers)
+            if is_part:
+                state = {key: tensor for key, tensor in state.items() if key in own}
+            problems = misfits(state, own)
     except (ValueError, LookupError, RuntimeError, TypeError, AttributeError) as error:
         problems = [" ".join(str(error).split())]
     if problems:
@@ -107,6 +111,22 @@ def keep_own_classifier(
             log.warning("checkpoint of %d classes for %d: '%s' starts from scratch", found, wanted, layer)
             kept |= {key: own[key] for key in (weight, f"{layer}.bias") if key in own}
     return kept
+
+
+def other_classes(state: Mapping[str, Tensor], own: Mapping[str, Tensor], layers: Iterable[str]) -> list[str]:
+    """Return one line for each classifier of `state` that has another number of classes than the model's.
+
+    Args:
+        state: Weights of a checkpoint.
+        own: Weights of the model.
+        layers: Names of the classifying linear layers.
+    """
+    named = [(layer, f"{layer}.weight") for layer in layers]
+    return [
+        f"its '{layer}' has {len(state[key])} classes instead of {len(own[key])}"
+        for layer, key in named
+        if key in state and key in own and len(state[key]) != len(own[key])
+    ]
 
 
 def _download(url: str | Path) -> Path:

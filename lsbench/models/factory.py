@@ -43,6 +43,7 @@ def create_model(
     img_size: int,
     in_chans: int = 3,
     checkpoint: str | None = None,
+    same_classes: bool = False,
     **model_args: Any,
 ) -> nn.Module:
     """Create a model, with random weights from torch's current random state by default.
@@ -55,6 +56,8 @@ def create_model(
         img_size: Height and width of the images in pixels; not passed to timm's models that take any size.
         in_chans: Channels of the images.
         checkpoint: File or address of weights, see :func:`lsbench.models.checkpoints.load_checkpoint`.
+        same_classes: Refuse weights whose classifier has another number of classes. By default it starts from
+            scratch, as a training needs it.
         model_args: Further arguments of the model, under timm's names; ``pretrained: true`` loads the
             published weights.
 
@@ -79,7 +82,12 @@ def create_model(
     except (TypeError, ValueError, RuntimeError, AssertionError) as error:
         raise ConfigError(f"model '{name}'{_reason(error)}") from error
     if checkpoint is not None:
-        load_checkpoint(model, checkpoint)
+        load_checkpoint(model, checkpoint, same_classes=same_classes)
+    published = getattr(model, "pretrained_cfg", {}).get("num_classes", num_classes)
+    if same_classes and model_args.get("pretrained") and published != num_classes:
+        raise ConfigError(
+            f"model '{name}': its published weights know {published} classes, not {num_classes}"
+        )
     return model
 
 

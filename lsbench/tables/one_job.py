@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from lsbench.core.errors import UsageError
+from lsbench.core.record import Record
 from lsbench.core.registry import suggest
 from lsbench.store.job_files import CHECKPOINTS, EMA, WEIGHTS
 from lsbench.store.results import LOG, ResultsFolder, facets_of
@@ -158,6 +159,13 @@ def _number(record: dict[str, Any]) -> Number:
     reason = None if value is not None else (record["setting"].get("inconclusive") or UNMEASURED)
     told = {name: record[name] for name in Number.__dataclass_fields__ if name in record}
     return Number(**told, reason=reason, is_of_a_part=facets_of(record).is_of_a_part)
+
+
+def to_number(record: Record) -> Number:
+    """Return a record that no store holds as a number."""
+    told = {name: getattr(record, name) for name in Number.__dataclass_fields__ if hasattr(record, name)}
+    reason = None if record.value is not None else (record.setting.get("inconclusive") or UNMEASURED)
+    return Number(**told, reason=reason, is_of_a_part=record.facets.is_of_a_part)
 
 
 def _settings(known: KnownJob, line: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:

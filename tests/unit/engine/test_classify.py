@@ -57,3 +57,12 @@ def test_batches_are_those_of_the_splits(context, data):
 def test_pretrained_weights_must_be_named(context, data):
     with pytest.raises(ConfigError, match=r"model_args: \{pretrained: true\}"):
         create_tested(context, data, "pretrained")
+
+
+def test_fresh_weights_are_those_of_the_seed(context, data):
+    states = []
+    for which in ("fresh", None):
+        torch.manual_seed(5)
+        model = create_variant(context, data) if which is None else create_tested(context, data, which)
+        states.append(weights.weights_sha256(model.state_dict()))
+    assert states[0] == states[1]

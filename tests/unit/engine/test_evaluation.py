@@ -4,7 +4,7 @@ from lsbench.engine.evaluation import EvaluationSpec
 
 
 @pytest.mark.parametrize(
-    ("weights", "needs"), [("last", ("train",)), ("ema", ("train",)), ("pretrained", ())]
+    ("weights", "needs"), [("last", ("train",)), ("ema", ("train",)), ("pretrained", ()), ("fresh", ())]
 )
 def test_pretrained_weights_need_no_training(weights, needs):
     assert EvaluationSpec(weights=weights).weights == weights

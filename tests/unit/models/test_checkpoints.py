@@ -96,6 +96,16 @@ def problem(model, path):
     return line.replace(str(path), "FILE")
 
 
+def test_other_classes_are_refused_where_they_would_be_tested(source, tmp_path):
+    torch.save(source.state_dict(), tmp_path / "four.pth")
+    with pytest.raises(
+        ConfigError, match=r"does not fit model 'lsnet_nano': its 'head.l' has 4 classes instead of 9"
+    ):
+        create_model(
+            "lsnet_nano", num_classes=9, img_size=32, checkpoint=str(tmp_path / "four.pth"), same_classes=True
+        )
+
+
 def test_names_that_do_not_fit_are_counted_and_shown(source, model, tmp_path):
     state = source.state_dict()
     changed = {key.replace("patch_embed.0", "stem"): value for key, value in state.items()}

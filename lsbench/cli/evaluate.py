@@ -1,0 +1,144 @@
+"""The verb ``evaluate``: evaluate one model without a suite."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lsbench.cli.one_model import (
+    CheckpointOpt,
+    Device,
+    DeviceOpt,
+    EmaOpt,
+    MixerOpt,
+    ModelOrJobArg,
+    PretrainedOpt,
+    ThreadsOpt,
+    check_model,
+    chosen_weights,
+    find_training_of,
+    progress_bar,
+    read_dataset,
+    refuse_options,
+    run_alone,
+    settle_process,
+)
+from lsbench.cli.options import RESULTS, DataOpt, JsonOpt, ResultsOpt
+from lsbench.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from lsbench.core.record import Record
+    from lsbench.tables.one_job import OneJob
+
+DEFAULT_DATA = "imagenet"
+
+
+def evaluate(
+    model: ModelOrJobArg,
+    checkpoint: CheckpointOpt = None,
+    is_pretrained: PretrainedOpt = False,
+    is_ema: EmaOpt = False,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            "--on",
+            metavar="DATASET",
+            help="A data set with the model's classes, or {name: ..., and its options}. "
+            "Default: imagenet; of a training, its own.",
+        ),
+    ] = None,
+    data: DataOpt = None,
+    split: Annotated[str | None, typer.Option(metavar="NAME", help="Split; default: test.")] = None,
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option("--metrics", metavar="A,B", help="See `lsbench list metrics`; default: top1,top5."),
+    ] = None,
+    mixer: MixerOpt = None,
+    img_size: Annotated[
+        int | None, typer.Option(min=8, metavar="PX", help="Image size; default: the data set's.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Images per batch.")] = 256,
+    data_workers: Annotated[int, typer.Option(min=0, metavar="N", help="Loader processes.")] = 0,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only N batches.")] = None,
+    device: DeviceOpt = Device.auto,
+    threads: ThreadsOpt = None,
+    results: ResultsOpt = RESULTS,
+    suite: Annotated[
+        str | None, typer.Option(metavar="SUITE", help="Search only the trainings of this suite.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Search only the trainings of this preset.")
+    ] = None,
+    as_json: JsonOpt = False,
+) -> None:
+    """Evaluate one model on a data set: a checkpoint, published weights, or a training of a suite.
+
+    Engine, protocol and intervals are those of the job `evaluate` of a suite. Nothing is kept.
+    """
+    training = find_training_of(model, results, suite, preset)
+    settings: dict[str, Any] = {"batch_size": batch_size, "data_workers": data_workers}
+    settings |= {"split": split} if split else {}
+    settings |= {"metrics": [name for text in metrics for name in text.split(",")]} if metrics else {}
+    needs: dict[str, Path] = {}
+    if training is None:
+        check_model(model, mixer)
+        weights, arguments = chosen_weights(checkpoint, is_pretrained=is_pretrained)
+        if is_ema:
+            raise UsageError(f"--ema: {model} is a model; only a training has a moving average")
+        own = read_dataset("--on", _dataset(on or DEFAULT_DATA), {"img_size": img_size})
+        variant = {"name": model, "model": model, "mixer": mixer, "model_args": arguments, "dataset": own}
+        settings["weights"] = weights
+    else:
+        given = {"--checkpoint": checkpoint, "--pretrained": is_pretrained, "--mixer": mixer}
+        refuse_options(model, {**given, "--img-size": img_size})
+        variant, needs = {"name": training.variant, **training.model}, {"train": training.path}
+        settings |= {"weights": "ema" if is_ema else "last"} | ({"on": _dataset(on)} if on else {})
+        data = data or _data_root(training)
+    chosen = settle_process(device, threads)
+    with warnings.catch_warnings(), progress_bar() as emit, tempfile.TemporaryDirectory() as folder:
+        warnings.simplefilter("ignore", FutureWarning)  # torch warns about its own code
+        records = run_alone(
+            "evaluate",
+            variant,
+            settings,
+            folder=Path(folder),
+            device=chosen,
+            emit=emit,
+            data=data,
+            needs=needs,
+            limit=limit,
+        )
+    for line in [record.model_dump_json() for record in records] if as_json else _lines(records):
+        typer.echo(line)
+    if settings["weights"] == "fresh":
+        typer.echo("random weights from seed 0: give --checkpoint FILE or --pretrained", err=True)
+
+
+def _dataset(text: str) -> str | dict[str, Any]:
+    from lsbench.suite.marked_yaml import read_value
+
+    if not text.lstrip().startswith("{"):
+        return text
+    value = read_value(text, f"--on {text}")
+    if not isinstance(value, dict) or "name" not in value:
+        raise UsageError(f"--on {text}: expected {{name: ..., and options}}")
+    return dict(value)
+
+
+def _data_root(training: OneJob) -> Path | None:
+    job = training.known.job
+    return None if job is None or job.data_root is None else Path(job.data_root)
+
+
+def _lines(records: Sequence[Record]) -> list[str]:
+    from lsbench.rendering.one_job import number_text
+    from lsbench.tables.one_job import to_number
+
+    return [
+        f"{number_text(to_number(record))}   ({record.protocol}, on {record.dataset})" for record in records
+    ]

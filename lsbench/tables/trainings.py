@@ -1,0 +1,45 @@
+"""The finished training among jobs: the one whose weights are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lsbench.core.errors import UsageError
+from lsbench.store.job_files import EMA, WEIGHTS
+from lsbench.tables.job_changes import KnownJob
+
+
+def only_training(asked: str, jobs: Sequence[KnownJob]) -> KnownJob:
+    """Return the only one of `jobs` that is a training, which must be finished.
+
+    Args:
+        asked: The words of the user, for messages.
+        jobs: Jobs of a variant, or a single one.
+
+    Raises:
+        UsageError: If none of them is, several are, or it has no weights.
+    """
+    trainings = [one for one in jobs if _is_training(one)]
+    if len(trainings) > 1:
+        named = ", ".join(f"{one.label} ({one.id or 'no id yet'})" for one in trainings)
+        raise UsageError(f"{asked}: {len(trainings)} trainings, choose one: {named}")
+    if not trainings:
+        first = jobs[0]
+        needed = ", ".join(str(need) for need in (first.job.needs.values() if first.job else ()))
+        hint = f": it uses those of {needed}" if needed else ""
+        raise UsageError(f"{asked}: expected a training, found a job without weights of its own{hint}")
+    (found,) = trainings
+    if not weights_file(found).is_file() or not found.folder.is_done(found.id):
+        raise UsageError(f"{asked}: expected a finished training with weights, found {found.state()}")
+    return found
+
+
+def _is_training(one: KnownJob) -> bool:
+    kind = one.job.kind if one.job else one.id.rpartition("-")[0]
+    return kind == "train" or (bool(one.id) and weights_file(one).is_file())
+
+
+def weights_file(one: KnownJob, *, is_ema: bool = False) -> Path:
+    """Return where the weights of a training lie: the last ones or their moving average."""
+    return one.folder.job_folder(one.id) / (EMA if is_ema else WEIGHTS)

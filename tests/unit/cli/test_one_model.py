@@ -1,0 +1,32 @@
+import pytest
+
+from lsbench.cli import one_model
+from lsbench.core.errors import UsageError
+
+
+def test_weights_have_one_word():
+    assert one_model.chosen_weights(None, is_pretrained=False) == ("fresh", {})
+    assert one_model.chosen_weights(None, is_pretrained=True) == ("pretrained", {"pretrained": True})
+
+
+def test_settings_that_a_data_set_lacks_are_left_out():
+    found = one_model.read_dataset("--on", "imagenet_a", {"img_size": 96, "test_images": 20, "root": None})
+    assert found == {"name": "imagenet_a", "img_size": 96, "root": None}
+
+
+def test_only_what_was_given_is_refused():
+    one_model.refuse_options("a/train", {"--mixer": None, "--pretrained": False})
+    with pytest.raises(UsageError, match="--mixer, --pretrained: not with a/train"):
+        one_model.refuse_options("a/train", {"--mixer": "cga", "--pretrained": True})
+
+
+def test_a_wrong_setting_of_a_job_names_the_option(tmp_path):
+    variant = {"name": "a", "model": "resnet18", "dataset": {"name": "fashion"}}
+    with pytest.raises(UsageError, match=r"--batch_size: .*greater than or equal to 1"):
+        one_model.run_alone("evaluate", variant, {"batch_size": 0}, folder=tmp_path, device="cpu", emit=print)
+
+
+def test_a_log_gets_no_progress_bar(capsys):
+    with one_model.progress_bar() as emit:
+        emit({"ev": "step", "step": 1, "steps": 2})
+    assert capsys.readouterr().err == ""
