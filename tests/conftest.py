@@ -16,6 +16,7 @@ import yaml
 from lsbench.core.atomic import write_json
 from lsbench.core.facets import Facets
 from lsbench.core.job import Job
+from lsbench.core.plugin_code import files_hash
 from lsbench.core.record import measured
 from lsbench.scheduler.protocol import Event, Node, Placement
 from lsbench.scheduler.run import write_manifest
@@ -173,6 +174,7 @@ def ok_line(job: Job) -> dict[str, Any]:
         "schema_version": 1,
         "job_id": job.id,
         "status": "ok",
+        **({"code": {plugin: files_hash(files) for plugin, files in job.code.items()}} if job.code else {}),
         "kind": job.kind,
         "label": job.label,
         "seed": job.seed,

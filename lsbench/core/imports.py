@@ -21,6 +21,8 @@ from lsbench.core.syntax import parse, syntax_hash
 VERSION = 1
 #: The cache of facts is started anew beyond this number of files.
 MOST_CACHED = 5000
+#: Hashes of the content of files that this process has parsed since it last kept its facts.
+_FOUND: set[str] = set()
 
 
 class Imported(NamedTuple):
@@ -72,6 +74,7 @@ def read_facts(path: Path) -> Facts:
     if digest not in known:
         try:
             known[digest] = find_facts(parse(content))
+            _FOUND.add(digest)
         except SyntaxError as error:
             where = f"{path}:{error.lineno}" if error.lineno else str(path)
             raise PluginError(f"{where}: not valid Python ({error.msg}); correct the file") from error
@@ -125,7 +128,7 @@ def _literals(tree: ast.Module) -> dict[str, Any]:
 
 @cache
 def _known() -> dict[str, Facts]:
-    """Return the facts by hash of content; they are kept in the cache folder when the process asks to."""
+    """Return the facts by hash of content, as the cache folder has them when the process first asks."""
     try:
         stored = json.loads(_cache_file().read_text(encoding="utf-8"))
         return {digest: _facts(values) for digest, values in stored.items()}
@@ -139,19 +142,14 @@ def _facts(values: list[Any]) -> Facts:
 
 
 def keep_facts() -> None:
-    """Keep what is known in the cache folder, so that the next process need not parse; best effort."""
-    with suppress(OSError, LsbenchError):
-        path, known = _cache_file(), _known()
-        is_full = len(known) > MOST_CACHED
-        if is_full or not path.is_file() or len(known) != _count_of(path):
-            write_text(path, json.dumps({} if is_full else known))
-
-
-def _count_of(path: Path) -> int:
-    try:
-        return len(json.loads(path.read_text(encoding="utf-8")))
-    except ValueError:
-        return -1
+    """Keep what this process has found in the cache folder, so that the next need not parse; best effort."""
+    known = _known()
+    if _FOUND and len(known) > MOST_CACHED:
+        known.clear()
+    if _FOUND:
+        _FOUND.clear()
+        with suppress(OSError, LsbenchError):
+            write_text(_cache_file(), json.dumps(known))
 
 
 def _cache_file() -> Path:

@@ -201,6 +201,8 @@ class Job(StrictModel):
         id: ``<kind>-<hash>`` of everything that can change the result; None while the data is absent.
         needs: Name of each needed job -> its id.
         dataset_root: Folder where this run found the data (not part of the id).
+        code: The plug-ins that the job and its needs use: kind and name -> file -> hash of its code. Not part
+            of the id, but a change of it makes the job due.
     """
 
     id: str | None
@@ -215,6 +217,7 @@ class Job(StrictModel):
     protocol_version: int
     limit: int | None = None
     data_root: str | None = None
+    code: dict[str, dict[str, str]] = Field(default_factory=dict)
 
     @property
     def label(self) -> str:

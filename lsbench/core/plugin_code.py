@@ -99,8 +99,11 @@ class CodeReader:
     def code(self, plugins: Iterable[str]) -> dict[str, Files]:
         """Return the files of each plug-in that is installed here."""
         found = {plugin: self.files(plugin) for plugin in plugins}
-        keep_facts()
         return {plugin: files for plugin, files in found.items() if files}
+
+    def close(self) -> None:
+        """Keep what was parsed, for the next process."""
+        keep_facts()
 
     def _read(self, plugin: str) -> Files:
         kind, _, name = plugin.rpartition(" ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from lsbench.core.ids import canonical_json
 from lsbench.core.job import Job, JobContext, JobKind, Variant
 from lsbench.core.lock import locked
 from lsbench.core.plain_warnings import shown_plainly
+from lsbench.core.plugin_code import CodeReader, files_hash
 from lsbench.core.record import SCHEMA_VERSION, Record
 from lsbench.core.registry import DATASETS, JOBS
 from lsbench.scheduler.torchrun import run_ranks
@@ -100,6 +102,7 @@ def execute(folder: Path, emit: Emit) -> None:
     with lock if is_first else contextlib.nullcontext():
         if (job.resources.num_ranks or 1) == 1 and (folder / RESULT).exists():
             return
+        check_code(job)
         started, clock = datetime.now(UTC), time.monotonic()
         context = _context(job, folder, emit)
         if _is_done(folder):
@@ -109,6 +112,23 @@ def execute(folder: Path, emit: Emit) -> None:
         if is_first:
             line = _job_line(job, context, started, time.monotonic() - clock)
             write_json(folder / RESULT, {"job": line, "records": _record_lines(job, records)})
+
+
+def check_code(job: Job) -> None:
+    """Check that the code here is the code that the driver planned with, as a result is stored under it.
+
+    Raises:
+        ConfigError: If it is not: another version on this node, or an edit since the run began.
+    """
+    now = CodeReader().code(job.code)
+    for plugin, files in job.code.items():
+        found = now.get(plugin, {})
+        differing = [name for name in sorted({*files, *found}) if files.get(name) != found.get(name)]
+        if differing:
+            raise ConfigError(
+                f"{plugin}: {differing[0]} on {socket.gethostname()} is other code than the run began with: "
+                "install the same on every node, or, if it was edited since, run the same command again"
+            )
 
 
 def _is_done(folder: Path) -> bool:
@@ -142,6 +162,7 @@ def _job_line(job: Job, context: JobContext, started: datetime, wall_s: float) -
         "schema_version": SCHEMA_VERSION,
         "job_id": job.id,
         "status": "ok",
+        **({"code": {plugin: files_hash(files) for plugin, files in job.code.items()}} if job.code else {}),
         "kind": job.kind,
         "label": job.label,
         "seed": job.seed,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ from lsbench.core.lock import locked
 from lsbench.core.record import SCHEMA_VERSION
 from lsbench.scheduler.driver import Driver, Outcome
 from lsbench.scheduler.protocol import Executor, Watcher
+from lsbench.store.earlier import set_aside
 from lsbench.store.results import ResultsFolder
+from lsbench.store.standing import PLUGINS, Standing
 from lsbench.suite.graph import JobGraph
 from lsbench.suite.marked_yaml import to_yaml
 from lsbench.suite.planner import Plan, make_plan, require_data
@@ -53,8 +55,12 @@ def _is_of(graph: JobGraph, folder: ResultsFolder) -> bool:
 def plan_run(graph: JobGraph, options: RunOptions) -> Plan:
     """Return the plan of a run with these options; nothing is written."""
     folder = results_folder(graph, options.results)
-    done = {name for name in graph.by_id() if folder.is_done(name)}
-    return make_plan(graph, done=done, only=options.only, skip=options.skip, seeds=options.seeds)
+    jobs = graph.by_id()
+    done = {name for name in jobs if folder.is_done(name)}
+    due = Standing(folder, {name: jobs[name].code for name in done}).due()
+    return make_plan(
+        graph, done=done - due.keys(), due=due, only=options.only, skip=options.skip, seeds=options.seeds
+    )
 
 
 def run_suite(
@@ -112,8 +118,16 @@ def _drive(
         plan, folder, executor, watcher, fail_fast=options.fail_fast, max_parallel=options.max_parallel
     )
     driver.preflight()
+    put_aside(folder, plan.todo)
     write_manifest(plan.graph, folder)
     return driver.run()
+
+
+def put_aside(folder: ResultsFolder, jobs: Iterable[Job]) -> None:
+    """Set aside what earlier code left of jobs that will run: a result, or the checkpoints of half of one."""
+    code = {str(job.id): job.code for job in jobs}
+    standing = Standing(folder, code)
+    set_aside(folder, [name for name in code if standing.changes(name)])
 
 
 def write_manifest(graph: JobGraph, folder: ResultsFolder, *, more: dict[str, Any] | None = None) -> None:
@@ -126,7 +140,8 @@ def write_manifest(graph: JobGraph, folder: ResultsFolder, *, more: dict[str, An
     """
     is_before = folder.root.name == graph.suite.preset_before
     preset = {"preset": graph.suite.preset_before} if is_before else {}
-    manifest = {**_manifest(graph), **preset, **(more or {})}
+    plugins = {name: list(job.code) for name, job in graph.by_id().items()}
+    manifest = {**_manifest(graph), **preset, PLUGINS: plugins, **(more or {})}
     if folder.manifest() != manifest:
         folder.write_manifest(manifest, to_yaml(graph.suite.model_dump(mode="json")))
 

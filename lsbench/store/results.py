@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,9 @@ from lsbench.store.version1 import facets_of_text
 RESULT, SPEC, ATTEMPTS, LOG, LOCK = "result.json", "spec.json", "attempts.jsonl", "log.txt", ".lock"
 MANIFEST, JOBS, RECORDS = "manifest.json", "jobs.jsonl", "records.jsonl"
 #: Start and end of the line of a successful job, as written by :meth:`ResultsFolder.add_job`.
-_OK_LINE = re.compile(rb'\{"schema_version": ([12]), "job_id": "([\w-]+)", "status": "ok", .*\}')
+_OK_LINE = re.compile(
+    rb'\{"schema_version": ([12]), "job_id": "([\w-]+)", "status": "ok", (?:"code": (\{[^{}]*\}), )?.*\}'
+)
 #: Readable schema versions.
 READ_VERSIONS = (1, 2)
 #: The keys of a manifest, and of each of its jobs.
@@ -143,7 +146,7 @@ class ResultsFolder:
         return self._last_lines(parsed)
 
     def states(self) -> dict[str, dict[str, Any]]:
-        """Return the same as :meth:`jobs`, but only the status of successful jobs, which is faster.
+        """Return the same as :meth:`jobs`, but only status and code of successful jobs, which is faster.
 
         Raises:
             StoreError: As :meth:`jobs`; settings in the lines are not checked.
@@ -213,13 +216,21 @@ def _parsed_states(lines: list[bytes]) -> list[dict[str, Any]] | None:
     for line in lines:
         if ended_well := _OK_LINE.fullmatch(line):
             name = ended_well[2].decode()
-            found.append({"schema_version": int(ended_well[1]), "job_id": name, "status": "ok"})
+            state = {"schema_version": int(ended_well[1]), "job_id": name, "status": "ok"}
+            found.append(state if ended_well[3] is None else {**state, "code": _parsed_code(ended_well[3])})
             continue
         values = parsed([line])
         if values is None:
             return None
         found += values
     return found
+
+
+@lru_cache
+def _parsed_code(text: bytes) -> dict[str, str]:
+    """Return the hashes of the code of plug-ins, which many jobs share."""
+    code: dict[str, str] = json.loads(text)
+    return code
 
 
 def record_key(record: dict[str, Any]) -> tuple[Any, ...]:

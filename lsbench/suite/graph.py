@@ -14,6 +14,7 @@ from lsbench.core.ids import canonical_json
 from lsbench.core.job import Job, JobKind, Variant, job_id
 from lsbench.core.registry import DATASETS, JOBS
 from lsbench.suite.schema import JobEntry, Suite
+from lsbench.suite.used_plugins import UsedPlugins
 
 UNKNOWN_MACS = 1e9
 #: Separates the name of a needed job from the other variant that it belongs to.
@@ -80,9 +81,10 @@ def build_graph(suite: Suite, *, data_root: Path | None = None) -> JobGraph:
         suite: A resolved suite, without circular needs.
         data_root: Folder of the large data sets.
     """
-    datasets = _Datasets(data_root)
+    datasets, used = _Datasets(data_root), UsedPlugins()
     order = _ordered(suite.jobs)
     jobs: dict[str, Job] = {}
+    by_id: dict[str, Job] = {}
     cost: dict[str, float] = {}
     pairs = [(variant, entry) for variant in suite.variants for entry in order]
     # Jobs that need another variant's jobs come last; no other job needs them.
@@ -90,8 +92,12 @@ def build_graph(suite: Suite, *, data_root: Path | None = None) -> JobGraph:
     for variant, entry in pairs:
         for seed in suite.seeds if JOBS.load(entry.kind).per_seed else (None,):
             job = _job(entry, variant, seed, suite, jobs, datasets)
+            needed = [by_id[need] for need in _known_needs(job)]
+            job = job.model_copy(update={"code": used.code(job, JOBS.load(entry.kind), needed)})
+            by_id[str(job.id)] = job
             jobs[job.label] = job
             cost[job.label] = _cost(job, datasets)
+    used.close()
     guessed = frozenset(label for label, job in jobs.items() if suite.limit or _macs(job, datasets) is None)
     return JobGraph(suite, tuple(jobs.values()), cost, guessed, tuple(datasets.missing))
 

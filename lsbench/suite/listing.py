@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -96,6 +97,7 @@ def plan_rows(plan: Plan) -> Iterator[dict[str, Any]]:
         if state is not None:
             macs = plan.cost(job)
             row = {"job": job.label, "kind": job.kind, "state": state, "id": job.id, "estimated_macs": macs}
+            row |= {"due": plan.due[job.id]} if job.id is not None and job.id in plan.due else {}
             yield {**row, "published": job.variant.published}
 
 
@@ -113,6 +115,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         macs = row["estimated_macs"]
         cost = "?" if macs is None else _macs(macs)
         yield f"  {row['state']:8s} {row['job']:44s} {row['id'] or 'pending':26s} {cost}"
+    for reason, count in Counter(plan.due.values()).items():
+        yield f"  due again: {count} {'job' if count == 1 else 'jobs'}, as {reason}"
     for message in plan.graph.missing_data:
         yield from (f"  data: {line}" for line in message.splitlines())
     counts = plan.counts()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Literal
@@ -26,12 +26,14 @@ class Plan:
         todo: Jobs to run, in the order of the suite.
         done: Selected jobs that already have a result.
         pending: Selected jobs whose data is absent.
+        due: Id of a job that has a result which does not stand -> the reason.
     """
 
     graph: JobGraph
     todo: tuple[Job, ...]
     done: tuple[Job, ...]
     pending: tuple[Job, ...]
+    due: Mapping[str, str] = field(default_factory=dict)
 
     def state(self, job: Job) -> State | None:
         """Return the state of `job` in the plan, or None if it is not selected.
@@ -64,16 +66,23 @@ class Plan:
 
 
 def make_plan(
-    graph: JobGraph, *, done: set[str], only: list[str], skip: list[str], seeds: list[int] | None
+    graph: JobGraph,
+    *,
+    done: set[str],
+    only: list[str],
+    skip: list[str],
+    seeds: list[int] | None,
+    due: Mapping[str, str] | None = None,
 ) -> Plan:
     """Return the plan of a run with these flags.
 
     Args:
         graph: The whole suite.
-        done: Ids of the jobs that have a result.
+        done: Ids of the jobs that have a result which stands.
         only: Globs on job labels, variants or job names; empty means all.
         skip: Globs of jobs to leave out.
         seeds: Seeds to keep, or None for all.
+        due: Id of a job that has a result which does not stand -> the reason.
 
     Raises:
         UsageError: If a seed is not in the suite, or nothing matches.
@@ -91,6 +100,7 @@ def make_plan(
         todo=tuple(job for name, job in known.items() if name not in done),
         done=tuple(job for name, job in known.items() if name in done),
         pending=tuple(job for job in jobs if job.id is None),
+        due={name: reason for name, reason in (due or {}).items() if name in known},
     )
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from lsbench.core.errors import DiskFullError, StoreError
+from lsbench.core.errors import ConfigError, DiskFullError, StoreError
 from lsbench.core.job import Job, Variant
 from lsbench.core.lock import locked
+from lsbench.core.plugin_code import files_hash
 from lsbench.engine.weights import WEIGHTS, load, weights_sha256
 from lsbench.jobs.train import JOB as TRAIN
 from lsbench.scheduler.child import act, check_models, describe, execute, noting_epochs
@@ -281,3 +282,22 @@ def test_a_trial_notes_its_epochs_before_it_tells_them(tmp_path):
     for event in ({"ev": "step"}, {"ev": "epoch", "epoch": 1}, {"ev": "epoch", "epoch": 2}):
         note(event)
     assert told == [("step", 0), ("epoch", 1), ("epoch", 2)]
+
+
+def test_a_result_holds_the_hash_of_the_code_that_made_it(graph, tmp_path):
+    job = next(job for job in graph.jobs if job.kind == "profile")
+    folder = prepare(job, tmp_path)
+    execute(folder, lambda event: None)
+    expected = {plugin: files_hash(files) for plugin, files in job.code.items()}
+    assert result(folder)["job"]["code"] == expected
+    assert {"job kind profile", "mixer ls_conv", "probe params"} <= set(expected)
+
+
+def test_other_code_than_the_run_began_with_is_an_error_of_one_line(graph, tmp_path):
+    job = next(job for job in graph.jobs if job.kind == "profile")
+    code = {**job.code, "probe params": {"lsbench/probes/params.py": "0" * 16}}
+    folder = prepare(job.model_copy(update={"code": code}), tmp_path)
+    line = r"^probe params: lsbench/probes/\w+\.py on .* is other code than the run began with: .*$"
+    with pytest.raises(ConfigError, match=line):
+        execute(folder, lambda event: None)
+    assert not (folder / "result.json").exists()

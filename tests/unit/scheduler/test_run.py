@@ -7,6 +7,7 @@ from lsbench.core.errors import ConfigError, DataError, InterruptedRunError, Sto
 from lsbench.core.lock import locked
 from lsbench.scheduler.protocol import Node
 from lsbench.scheduler.run import RunOptions, plan_run, results_folder, run_suite, write_manifest
+from lsbench.store.earlier import earlier_results
 from lsbench.suite.graph import build_graph
 from lsbench.suite.loader import load_suite
 
@@ -169,3 +170,58 @@ def test_results_under_a_name_of_before_are_found_if_they_are_of_the_same_change
     assert results_folder(ours, tmp_path / "results").manifest()["preset"] == folders[0]
     (new.parent / folders[0] / "manifest.json").write_text("{")
     assert results_folder(ours, tmp_path / "results").root == new
+
+
+SCORE = """
+from lsbench.core.quantity import Quantity
+METRIC = lambda logits, targets: logits.argmax(-1) == targets
+QUANTITIES = (Quantity("acme_score", "fraction", True, "score"),)
+"""
+
+
+@pytest.fixture
+def scored(tiny, make_graph, install):
+    """Return what builds a graph with a metric of another package, after an edit of the metric."""
+    site = install({"acme.score": SCORE}, {"lsbench.metrics": {"acme_score": "acme.score"}})
+    tiny["jobs"][1] = {"evaluate": {"metrics": ["top1", "acme_score"]}}
+
+    def make(edit=""):
+        (site / "acme" / "score.py").write_text(SCORE + edit)
+        return make_graph(tiny)
+
+    return make
+
+
+def test_what_is_due_runs_again_and_the_earlier_results_stay_aside(scored, run, tmp_path):
+    run(scored())
+    assert run(scored("# a comment")) is None
+    outcome = run(scored("OFFSET = 1"))
+    assert {job.name for job in outcome.ok} == {"evaluate"}
+    folder = results_folder(scored("OFFSET = 1"), tmp_path / "results")
+    for job in outcome.ok:
+        [earlier] = earlier_results(folder, job.id)
+        then, now = (
+            json.loads((place / "result.json").read_text()) for place in (earlier, folder.job_folder(job.id))
+        )
+        assert then["job"]["code"] != now["job"]["code"]
+    assert run(scored("OFFSET = 1")) is None
+    assert len(folder.records()) == len({(r["job_id"], r["metric"]) for r in folder.records()})
+
+
+def test_nothing_is_set_aside_before_the_preflight_has_passed(scored, run, tmp_path):
+    run(scored())
+    with pytest.raises(ConfigError):
+        run(scored("OFFSET = 1"), problems=["variant 'ls': broken"])
+    assert not (tmp_path / "results" / "tiny" / "default" / "earlier").exists()
+
+
+def test_checkpoints_of_earlier_code_are_not_continued(scored, run, tmp_path):
+    with pytest.raises(InterruptedRunError):
+        run(scored(), ends={"ls/evaluate/seed0": ["interrupt"]})
+    graph = scored("OFFSET = 1")
+    folder = results_folder(graph, tmp_path / "results")
+    name = next(job.id for job in graph.jobs if job.label == "ls/evaluate/seed0")
+    (folder.job_folder(name) / "checkpoint").write_text("of the earlier code")
+    run(graph)
+    assert not (folder.job_folder(name) / "checkpoint").exists()
+    assert (earlier_results(folder, name)[0] / "checkpoint").exists()

@@ -1,0 +1,61 @@
+"""Set results aside that do not stand any more: they stay in the store, out of the way of the new ones.
+
+A job's folder moves as a whole to ``earlier/<job id>/<number>``, and its lines leave the journals, so that no
+reader takes them for current.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from lsbench.core.atomic import atomic_write
+from lsbench.store.results import JOBS, RECORDS, ResultsFolder
+from lsbench.store.trials import TRIALS
+
+EARLIER = "earlier"
+_JOB_ID = re.compile(rb'"job_id": "([\w-]+)"')
+
+
+def set_aside(folder: ResultsFolder, job_ids: Collection[str]) -> list[Path]:
+    """Move the folders of jobs aside and return their new places; only the driver may do so.
+
+    The journals come first: a driver that is killed in between finds the lines missing, and writes them again
+    from the job folders.
+
+    Args:
+        folder: The results folder.
+        job_ids: Ids of the jobs; those without a folder are left out.
+    """
+    names = {name for name in job_ids if folder.job_folder(name).exists()}
+    if not names:
+        return []
+    for journal in (RECORDS, JOBS, TRIALS):
+        _drop_lines(folder.root / journal, {name.encode() for name in names})
+    return [_move(folder, name) for name in sorted(names)]
+
+
+def earlier_results(folder: ResultsFolder, job_id: str) -> list[Path]:
+    """Return the folders of a job's earlier results, oldest first."""
+    place = folder.root / EARLIER / job_id
+    return sorted(place.iterdir(), key=lambda path: int(path.name)) if place.is_dir() else []
+
+
+def _move(folder: ResultsFolder, name: str) -> Path:
+    last = earlier_results(folder, name)
+    target = folder.root / EARLIER / name / str(int(last[-1].name) + 1 if last else 1)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return folder.job_folder(name).rename(target)
+
+
+def _drop_lines(path: Path, names: set[bytes]) -> None:
+    """Rewrite a journal without the lines of some jobs."""
+    try:
+        lines = path.read_bytes().splitlines(keepends=True)
+    except FileNotFoundError:
+        return
+    kept = [line for line in lines if not ((found := _JOB_ID.search(line)) and found[1] in names)]
+    if len(kept) < len(lines):
+        with atomic_write(path) as file:
+            file.writelines(kept)

@@ -1,0 +1,159 @@
+"""Whether a stored result still stands: the one place that compares the code of then with the code of now.
+
+A result holds the hash of the code of every plug-in that its job used. It stands as long as these are the
+hashes of the code that is installed here. A result without a hash, of an earlier lsbench, stands, and so does
+one whose plug-in is not installed here, as there is nothing to compare it with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lsbench.core.errors import PluginError, StoreError
+from lsbench.core.plugin_code import CodeReader, Files, files_hash, is_own_file
+from lsbench.store.results import SPEC, ResultsFolder, read_json
+
+#: Plug-in -> its files, each with the hash of its code.
+Code = Mapping[str, Files]
+#: In the manifest: id of a job -> the plug-ins that it uses.
+PLUGINS = "plugins"
+
+
+@dataclass(frozen=True)
+class CodeChange:
+    """A plug-in whose code is not the one that a stored result was made with.
+
+    Attributes:
+        plugin: Kind and name.
+        files: The files that differ; empty if they are unknown.
+        problem: Why its code cannot be read now; empty if it can.
+    """
+
+    plugin: str
+    files: tuple[str, ...] = ()
+    problem: str = ""
+
+    def __str__(self) -> str:
+        """Return the change in one line."""
+        if self.problem:
+            return f"code of {self.plugin} cannot be read: {self.problem}"
+        return f"code of {self.plugin} changed{f' ({_listed(self.files)})' if self.files else ''}"
+
+
+def _listed(files: tuple[str, ...]) -> str:
+    return ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
+
+
+def reason_of(changes: Iterable[CodeChange]) -> str:
+    """Return changes in one line."""
+    return "; ".join(map(str, changes))
+
+
+class Standing:
+    """Decides which results of a folder stand.
+
+    Attributes:
+        folder: The results folder.
+        code: Id of a job -> the code of its plug-ins as it is now.
+        problems: Plug-in -> why its code cannot be read now.
+    """
+
+    def __init__(
+        self,
+        folder: ResultsFolder,
+        code: Mapping[str, Code],
+        problems: Mapping[str, str] | None = None,
+        lines: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Take the code of now.
+
+        Args:
+            folder: The results folder.
+            code: Id of a job -> plug-in -> files.
+            problems: Plug-in -> why its code cannot be read now.
+            lines: The lines of finished jobs, if they have been read already.
+        """
+        self.folder, self.code, self.problems = folder, code, dict(problems or {})
+        self._lines = folder.states() if lines is None and code else lines or {}
+        self._hashes: dict[int, str] = {}
+
+    def changes(self, job_id: str) -> tuple[CodeChange, ...]:
+        """Return the plug-ins whose code makes a job's result, or its unfinished work, due; mostly none."""
+        line = self._lines.get(job_id, {})
+        if line.get("status") == "ok" and not self._compared(job_id, line):
+            return ()
+        # The job's own folder is the truth: the line may be older.
+        result = self.folder.result(job_id)
+        if result is not None:
+            return self._compared(job_id, result["job"])
+        spec = _spec_code(self.folder, job_id)
+        return self._compared(job_id, {"code": {plugin: files_hash(files) for plugin, files in spec.items()}})
+
+    def due(self) -> dict[str, str]:
+        """Return the reason, in one line, of every job whose result does not stand."""
+        found = {}
+        for job_id in self.code:
+            changes = self.changes(job_id)
+            if changes and self.folder.is_done(job_id):
+                found[job_id] = reason_of(changes)
+        return found
+
+    def _compared(self, job_id: str, line: Mapping[str, Any]) -> tuple[CodeChange, ...]:
+        stored: Mapping[str, str] = line.get("code") or {}
+        changes = (
+            self._change(job_id, plugin, files, stored.get(plugin))
+            for plugin, files in self.code.get(job_id, {}).items()
+        )
+        broken = (
+            CodeChange(plugin, problem=text) for plugin, text in self.problems.items() if plugin in stored
+        )
+        return (*(change for change in changes if change is not None), *broken)
+
+    def _change(self, job_id: str, plugin: str, files: Files, stored: str | None) -> CodeChange | None:
+        if stored == self._hash(files):
+            return None
+        if all(map(is_own_file, files)) or stored is None:
+            return None
+        then = _spec_code(self.folder, job_id).get(plugin, {})
+        names = sorted(name for name in {*then, *files} if then.get(name) != files.get(name)) if then else []
+        return CodeChange(plugin, tuple(names))
+
+    def _hash(self, files: Files) -> str:
+        """Return the hash of files; many jobs share them."""
+        key = id(files)
+        if key not in self._hashes:
+            self._hashes[key] = files_hash(files)
+        return self._hashes[key]
+
+
+def _spec_code(folder: ResultsFolder, job_id: str) -> dict[str, Files]:
+    """Return the code that a job was started with, by the files in its folder; empty if unknown."""
+    try:
+        code = (read_json(folder.job_folder(job_id) / SPEC) or {}).get("code")
+    except StoreError:
+        return {}
+    return code if isinstance(code, dict) else {}
+
+
+def standing_now(
+    folder: ResultsFolder, manifest: Mapping[str, Any], lines: Mapping[str, Mapping[str, Any]] | None = None
+) -> Standing:
+    """Return which results of a folder stand for the code that is installed here.
+
+    Args:
+        folder: The results folder.
+        manifest: Its manifest, which names the plug-ins of each job.
+        lines: The lines of finished jobs, if they have been read already.
+    """
+    plugins: Mapping[str, list[str]] = manifest.get(PLUGINS) or {}
+    reader, problems, known = CodeReader(), {}, {}
+    for plugin in sorted({plugin for names in plugins.values() for plugin in names}):
+        try:
+            known.update(reader.code([plugin]))
+        except PluginError as error:
+            problems[plugin] = str(error)
+    reader.close()
+    code = {name: {one: known[one] for one in names if one in known} for name, names in plugins.items()}
+    return Standing(folder, code, problems, lines)

@@ -1,0 +1,154 @@
+"""Which results stand when a metric of another package is edited."""
+
+import json
+
+import pytest
+
+from lsbench.core.plugin_code import CodeReader
+from lsbench.scheduler.run import RunOptions, plan_run, write_manifest
+from lsbench.store.results import RESULT, SPEC
+from lsbench.store.standing import PLUGINS, Standing, standing_now
+
+METRIC = """
+from lsbench.core.quantity import Quantity
+from .scale import SCALE
+METRIC = lambda logits, targets: (logits.argmax(-1) == targets) * SCALE
+QUANTITIES = (Quantity("acme_score", "fraction", True, "score"),)
+"""
+REASON = "code of metric acme_score changed (acme/scale.py)"
+
+
+@pytest.fixture
+def site(install):
+    return install(
+        {"acme.__init__": "", "acme.score": METRIC, "acme.scale": "SCALE = 1\n"},
+        {"lsbench.metrics": {"acme_score": "acme.score"}},
+    )
+
+
+@pytest.fixture
+def graph(tiny, make_graph, site):
+    tiny["jobs"] = [
+        "train",
+        {"evaluate": {"metrics": ["top1", "acme_score"]}},
+        {"evaluate": {"name": "plain"}},
+    ]
+    return lambda: make_graph({**tiny, "seeds": [0]})
+
+
+def edit(site, text="SCALE = 2\n"):
+    (site / "acme" / "scale.py").write_text(text)
+
+
+def filled(fill_store, graph):
+    folder = fill_store(graph)
+    for job in graph.jobs:
+        (folder.job_folder(job.id) / SPEC).write_text(job.model_dump_json())
+    return folder
+
+
+def due(folder, graph):
+    return Standing(folder, {job.id: job.code for job in graph.jobs}).due()
+
+
+def test_an_edit_makes_the_jobs_due_that_use_it_and_no_others(graph, site, fill_store):
+    folder = filled(fill_store, graph())
+    assert due(folder, graph()) == {}
+    edit(site)
+    again = graph()
+    assert due(folder, again) == {job.id: REASON for job in again.jobs if job.name == "evaluate"}
+
+
+@pytest.mark.parametrize("text", ["# a comment\nSCALE = 1\n", '"""A docstring."""\n\nSCALE = (1)\n'])
+def test_comments_docstrings_and_formatting_make_nothing_due(graph, site, fill_store, text):
+    folder = filled(fill_store, graph())
+    edit(site, text)
+    assert due(folder, graph()) == {}
+
+
+def test_a_result_without_a_hash_stands(graph, site, fill_store):
+    folder = filled(fill_store, graph())
+    for job in graph().jobs:
+        path = folder.job_folder(job.id) / RESULT
+        content = json.loads(path.read_text())
+        del content["job"]["code"]
+        path.write_text(json.dumps(content))
+    (folder.root / "jobs.jsonl").unlink()
+    folder.reconcile()
+    edit(site)
+    assert due(folder, graph()) == {}
+
+
+def test_the_jobs_own_folder_is_believed_rather_than_the_journal(graph, site, fill_store):
+    folder = filled(fill_store, graph())
+    (folder.root / "jobs.jsonl").unlink()  # a driver was killed before it wrote them
+    edit(site)
+    again = graph()
+    assert len(due(folder, again)) == 2
+    # Evaluated again, and killed again before the journal: it still tells of the code of before.
+    folder = filled(fill_store, again)
+    (folder.root / "jobs.jsonl").unlink()
+    assert due(folder, again) == {}
+
+
+def test_without_the_files_of_then_the_plugin_alone_is_named(graph, site, fill_store):
+    folder = fill_store(graph())
+    edit(site)
+    assert set(due(folder, graph()).values()) == {"code of metric acme_score changed"}
+
+
+def test_work_that_earlier_code_left_unfinished_is_changed_but_not_due(graph, site, fill_store):
+    first = graph()
+    folder = filled(fill_store, first)
+    name = next(job.id for job in first.jobs if job.name == "evaluate")
+    (folder.job_folder(name) / RESULT).unlink()
+    (folder.root / "jobs.jsonl").unlink()
+    edit(site)
+    standing = Standing(folder, {name: graph().by_id()[name].code})
+    assert standing.due() == {}
+    assert [str(change) for change in standing.changes(name)] == [REASON]
+    assert standing.changes("train-unknown") == ()
+
+
+def test_readers_know_the_plugins_of_a_job_from_the_manifest(graph, site, fill_store):
+    folder = filled(fill_store, graph())
+    manifest = folder.manifest()
+    assert "metric acme_score" in manifest[PLUGINS][graph().jobs[-2].id]
+    assert standing_now(folder, manifest).due() == {}
+    edit(site)
+    assert set(standing_now(folder, manifest).due().values()) == {REASON}
+    assert standing_now(folder, {key: value for key, value in manifest.items() if key != PLUGINS}).due() == {}
+
+
+def test_code_that_cannot_be_read_lets_no_result_stand(graph, site, fill_store):
+    folder = filled(fill_store, graph())
+    edit(site, "def f(:\n")
+    [reason] = set(standing_now(folder, folder.manifest()).due().values())
+    assert reason.startswith("code of metric acme_score cannot be read: ")
+    assert "scale.py:1: not valid Python" in reason
+
+
+def test_a_plugin_that_is_not_installed_here_changes_nothing(graph, fill_store, monkeypatch, site):
+    folder = filled(fill_store, graph())
+    monkeypatch.setattr("lsbench.core.plugin_code.outside_plugins", lambda group: {})
+    assert CodeReader().files("metric acme_score") == {}
+    assert standing_now(folder, folder.manifest()).due() == {}
+
+
+def test_the_plan_runs_what_is_due(graph, site, fill_store, tmp_path):
+    first = graph()
+    filled(fill_store, first)
+    options = RunOptions(tmp_path / "results")
+    assert plan_run(first, options).todo == ()
+    edit(site)
+    plan = plan_run(graph(), options)
+    assert {job.label for job in plan.todo} == {"ls/evaluate/seed0", "id/evaluate/seed0"}
+    assert set(plan.due.values()) == {REASON}
+    assert plan_run(graph(), RunOptions(tmp_path / "results", only=["ls/train"])).due == {}
+
+
+def test_the_manifest_is_written_once(graph, fill_store):
+    folder = fill_store(graph())
+    at = (folder.root / "manifest.json").stat().st_mtime_ns
+    write_manifest(graph(), folder)
+    assert (folder.root / "manifest.json").stat().st_mtime_ns == at
