@@ -18,7 +18,12 @@ def main() -> NoReturn:
         from lsbench.cli.main import main as run
     except BaseException as error:  # noqa: BLE001 - whatever it is, Python's own exit code 1 means a regression
         _leave(error)
-    run()
+    try:
+        run()
+    except SystemExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 - as above
+        _leave(error)
 
 
 def _leave(error: BaseException) -> NoReturn:
@@ -27,7 +32,7 @@ def _leave(error: BaseException) -> NoReturn:
             traceback.print_exception(error)
         text = " ".join(f"{type(error).__name__}: {error}".split())
         is_interrupted = isinstance(error, KeyboardInterrupt)
-        print(f"lsbench: {'interrupted' if is_interrupted else f'cannot start: {text}'}", file=sys.stderr)
+        print(f"lsbench: {'interrupted' if is_interrupted else f'cannot run: {text}'}", file=sys.stderr)
         sys.stderr.flush()
     os._exit(INTERRUPTED if isinstance(error, KeyboardInterrupt) else CRASHED)
 

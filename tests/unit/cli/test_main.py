@@ -185,5 +185,5 @@ def test_a_broken_installation_is_one_line_and_no_regression():
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 70
-    assert done.stderr.startswith("lsbench: cannot start: ModuleNotFoundError: ")
+    assert done.stderr.startswith("lsbench: cannot run: ModuleNotFoundError: ")
     assert done.stderr.count("\n") == 1
