@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from textwrap import shorten
 from typing import Annotated, Any, NoReturn
 
@@ -32,7 +33,8 @@ from lsbench.cli.streams import flush_streams, outlive_terminal, protect_streams
 from lsbench.cli.validate import validate
 from lsbench.cli.why import why
 from lsbench.core.cache_root import settle_home
-from lsbench.core.errors import ExitCode, LsbenchError
+from lsbench.core.errors import ExitCode, LsbenchError, UsageError
+from lsbench.core.plain_text import visible
 from lsbench.core.plain_warnings import shown_plainly
 
 #: The verbs by purpose, in the order in which a user meets them.
@@ -83,6 +85,11 @@ def _top(
     if version:
         typer.echo(f"lsbench {__version__}")
         raise typer.Exit
+    try:
+        Path.cwd()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UsageError(f"the working directory cannot be used ({reason}): cd to one that exists") from error
 
 
 def main() -> NoReturn:
@@ -138,5 +145,5 @@ def _complain(error: BaseException | None, message: str, code: int, arguments: l
     if error is not None and "--traceback" in arguments:
         traceback.print_exception(error)
     for line in message.splitlines():
-        print(f"lsbench: {line}", file=sys.stderr)
+        print(f"lsbench: {visible(line)}", file=sys.stderr)
     return code

@@ -101,9 +101,10 @@ def _nested(cost: ModuleCost, depth: int) -> dict[str, Any]:
 
 
 def _print_tree(cost: ModuleCost, depth: int) -> None:
-    from rich.console import Console
     from rich.text import Text
     from rich.tree import Tree
+
+    from lsbench.rendering.console import create_console
 
     def label(part: ModuleCost) -> Text:
         share = f"{_cost(part.macs, cost.macs)}  {part.params / 1e6:7.3f} M params"
@@ -113,4 +114,4 @@ def _print_tree(cost: ModuleCost, depth: int) -> None:
     for level, part in cost.walk(depth):
         if level:
             trees[level] = trees[level - 1].add(label(part))
-    Console(file=sys.stdout, highlight=False).print(trees[0])
+    create_console(sys.stdout).print(trees[0])

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 def create_stderr() -> Console:
     """Return the console on stderr."""
-    from rich.console import Console
+    from lsbench.rendering.console import create_console
 
-    return Console(stderr=True, highlight=False)
+    return create_console()
 
 
 def create_graph(

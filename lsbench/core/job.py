@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from pydantic_core import to_jsonable_python
 
 from lsbench.core.ids import canonical_json, content_hash
+from lsbench.core.plain_text import Label
 from lsbench.core.record import Record
 from lsbench.core.spec import StrictModel
 
@@ -170,7 +171,7 @@ class Variant(StrictModel):
     mixer_args: dict[str, Any] = Field(default_factory=dict)
     model_args: dict[str, Any] = Field(default_factory=dict)
     dataset: dict[str, Any]
-    label: str | None = Field(default=None, description="name in reports; default: the name")
+    label: Label | None = Field(default=None, description="name in reports; default: the name")
     published: Published = Field(
         default_factory=dict, description="published numbers: metric -> value; they do not change a result"
     )

@@ -20,8 +20,8 @@ def recheck_graph(graph: JobGraph) -> JobGraph:
 
     A job's id does not depend on the preset, so only the folder distinguishes the second measurement.
     """
-    preset = f"{graph.suite.preset}/{FOLDER}"
-    return replace(graph, suite=graph.suite.model_copy(update={"preset": preset}))
+    names = {"preset": f"{graph.suite.preset}/{FOLDER}", "preset_before": None}
+    return replace(graph, suite=graph.suite.model_copy(update=names))
 
 
 def jobs_behind(graph: JobGraph, rows: Iterable[GateRow], suspects: Sequence[Finding]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Collection, Sequence
-from typing import Literal
+from typing import Literal, TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +17,24 @@ MIN_WIDTH = 60
 def terminal_width() -> int:
     """Return the width of the terminal in characters, at least 60; 160 without a terminal."""
     return max(shutil.get_terminal_size((160, 24)).columns, MIN_WIDTH)
+
+
+def create_console(
+    stream: TextIO | None = None, *, width: int | None = None, force_terminal: bool | None = None
+) -> Console:
+    """Return a console on a stream, by default stderr, that prints every text as it is.
+
+    rich would read ``[red]`` and ``:smile:`` in names of users as commands.
+    """
+    return Console(
+        file=stream,
+        stderr=stream is None,
+        width=width,
+        force_terminal=force_terminal,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
 
 
 def table_text(
@@ -39,7 +57,7 @@ def table_text(
         min_width: Minimum width in characters, even on a narrower terminal.
     """
     stream = io.StringIO()
-    console = Console(file=stream, width=max(terminal_width(), min_width), highlight=False)
+    console = create_console(stream, width=max(terminal_width(), min_width))
     cells = [list(map(Text, row)) for row in rows]
     add_table(console, title, titles, cells, justify="left", numbers=numbers)
     for note in notes:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.text import Text
 
 from lsbench.rendering.cells import left_out, notes_of, tables
-from lsbench.rendering.console import add_table, terminal_width
+from lsbench.rendering.console import add_table, create_console, terminal_width
 from lsbench.reports._sections import sections
 from lsbench.tables.summary import Summary
 
@@ -23,9 +22,7 @@ def render(summaries: Sequence[Summary], *, is_styled: bool = False) -> str:
         summaries: The summaries.
         is_styled: True for output to a terminal, which marks best and second best values.
     """
-    console = Console(
-        file=io.StringIO(), width=terminal_width(), highlight=False, force_terminal=is_styled or None
-    )
+    console = create_console(io.StringIO(), width=terminal_width(), force_terminal=is_styled or None)
     for summary in summaries:
         for title, titles, rows in tables(summary, _cell, width=console.width):
             add_table(console, title, titles, rows, justify="right")

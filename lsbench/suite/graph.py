@@ -298,17 +298,18 @@ def selected(
         return hit and not skipped and (seeds is None or job.seed is None or job.seed in seeds)
 
     wanted = {job.label for job in graph.jobs if chosen(job)}
+    labels = {job.label for job in graph.jobs}
     kept: list[Job] = []
     needed: set[str] = set()
     for job in reversed(graph.jobs):
         if job.label in wanted or job.label in needed:
             kept.append(job)
-            needed.update(_need_labels(job, graph))
+            needed.update(_need_labels(job) & labels)
     return kept[::-1]
 
 
-def _need_labels(job: Job, graph: JobGraph) -> set[str]:
+def _need_labels(job: Job) -> set[str]:
+    """Return the labels that the needed jobs have with a seed and without."""
     parts = [need.partition(OF) for need in job.needs]
     names = {f"{variant or job.variant.name}/{need}" for need, _, variant in parts}
-    names |= {f"{name}/seed{job.seed}" for name in names}
-    return {other.label for other in graph.jobs if other.label in names}
+    return names | {f"{name}/seed{job.seed}" for name in names}

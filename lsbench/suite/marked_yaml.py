@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 from lsbench.core.errors import ConfigError, UsageError
-from lsbench.suite.yaml_scalars import hidden_character, plain_value, shown, shown_tag, tagged_value
+from lsbench.core.plain_text import REASON, hidden_character, shown
+from lsbench.suite.yaml_scalars import plain_value, shown_tag, tagged_value
 
 #: Bounds of one text: shipped suites have a hundredth of them.
 MAX_BYTES = 2**20
@@ -17,7 +18,6 @@ MAX_VALUES = 100_000
 MAX_DEPTH = 50
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = "plain"
-_HIDDEN = "the character {} does not show, or changes how text is shown: leave it out"
 
 
 class Line(int):
@@ -113,7 +113,7 @@ class _Reading:
 
     def _scalar(self, node: yaml.ScalarNode, prefix: str) -> Any:
         if hidden := hidden_character(node.value, allowed="\n\t"):
-            self.refuse(node, f"{prefix}{shown(node.value)}: {_HIDDEN.format(hidden)}")
+            self.refuse(node, f"{prefix}{shown(node.value)}: {REASON.format(hidden)}")
         try:
             return plain_value(node.value) if node.tag == _PLAIN else tagged_value(node.tag, node.value)
         except ValueError as error:
@@ -140,7 +140,7 @@ class _Reading:
             self.refuse(node, "expected a plain name as key, found a list or mapping")
             return ""
         if hidden := hidden_character(node.value):
-            self.refuse(node, f"{shown(node.value)}: {_HIDDEN.format(hidden)}")
+            self.refuse(node, f"{shown(node.value)}: {REASON.format(hidden)}")
         return str(node.value)
 
     def _sequence(self, node: yaml.Node, key: str) -> MarkedList:

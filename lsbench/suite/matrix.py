@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from lsbench.core.plain_text import shown
 from lsbench.core.registry import suggest
 from lsbench.suite.marked_yaml import MarkedDict, MarkedList, merge
 from lsbench.suite.problems import Location, Problems
-from lsbench.suite.yaml_scalars import shown
 
 #: The largest number of rows of a suite.
 MAX_ROWS = 2_000

@@ -8,12 +8,12 @@ from typing import Any
 
 from lsbench.core.errors import UsageError
 from lsbench.core.ids import content_hash
+from lsbench.core.plain_text import shown
 from lsbench.core.registry import suggest
 from lsbench.suite.entries import job_name
 from lsbench.suite.marked_yaml import MarkedDict, MarkedList, merge, read_value
 from lsbench.suite.overlay import merge_jobs
 from lsbench.suite.schema import SuiteFile
-from lsbench.suite.yaml_scalars import shown
 
 MAX_FOLDER_NAME = 120
 NOT_SETTABLE = ("version", "extends", "name", "presets", "variants", "source", "published_only")

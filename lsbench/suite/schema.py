@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from lsbench.core.job import Published, Resources, Variant
+from lsbench.core.plain_text import Label
 from lsbench.core.spec import MAX_INT, StrictModel
 from lsbench.suite.gate import GateEntry, GateRule
 from lsbench.suite.space import Search, SearchEntry
@@ -35,7 +36,7 @@ class VariantEntry(StrictModel):
     name: str | None = Field(
         default=None, description="with a matrix: a template such as '{mixer}-k{kernel_large}'"
     )
-    label: str | None = Field(default=None, description="title of the row in reports; default: the name")
+    label: Label | None = Field(default=None, description="title of the row in reports; default: the name")
     model: str | None = None
     mixer: str | None = None
     mixer_args: dict[str, Any] = Field(default_factory=dict)
@@ -54,9 +55,9 @@ class VariantEntry(StrictModel):
 class PublishedRow(StrictModel):
     """A row of a published table that lsbench cannot run: shown, with holes in place of our numbers."""
 
-    name: str = Field(min_length=1, max_length=80, description="title of the row")
+    name: Label = Field(min_length=1, max_length=80, description="title of the row")
     published: Published = Field(description="metric -> published value, in SI units")
-    reason: str = Field(min_length=1, description="why it cannot be run here")
+    reason: Label = Field(min_length=1, description="why it cannot be run here")
 
 
 class Overlay(StrictModel):
@@ -68,7 +69,7 @@ class Overlay(StrictModel):
     without: list[str] = Field(default_factory=list, description="names of jobs that the preset leaves out")
     description: str | None = None
     source: str | None = None
-    tags: list[str] | None = None
+    tags: list[Label] | None = None
     baseline: str | None = None
     defaults: Defaults | None = None
     variants: list[VariantEntry] | None = None
@@ -96,7 +97,7 @@ class SuiteFile(StrictModel):
     )
     description: str = Field(default="", description="a sentence about the suite, shown by `plan`")
     source: str = Field(default="", description="source of the published numbers")
-    tags: list[str] = Field(
+    tags: list[Label] = Field(
         default_factory=list, description="`smoke`: reports leave it out unless it is named"
     )
     baseline: str | None = Field(default=None, description="the variant that the others are compared with")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from typing import Any
 
+from lsbench.core.plain_text import shown
 from lsbench.core.spec import MAX_INT
 
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
@@ -30,9 +30,6 @@ _OLD_NUMBER = re.compile(
     r"|\.[0-9][0-9_]*(?:[eE][-+]?[0-9_]+)?)"
 )
 _LONGEST_NUMBER = 100
-#: Joins letters and emoji; the other invisible characters change what a reader sees.
-_JOINERS = "\u200c\u200d"
-_NO_TEXT = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -79,31 +76,6 @@ def tagged_value(tag: str, text: str) -> Any:
 def shown_tag(tag: str) -> str:
     """Return a tag as it is written: ``!!int``."""
     return shown(f"!!{tag.removeprefix(_TAG)}" if tag.startswith(_TAG) else tag)
-
-
-def shown(text: str, most: int = 40) -> str:
-    """Return a text for a message: one short line, without characters that change how it is shown."""
-    short = text if len(text) <= most else f"{text[:most]}..."
-    return "".join(repr(one)[1:-1] if _is_hidden(one) else one for one in short)
-
-
-def hidden_character(text: str, *, allowed: str = "") -> str | None:
-    r"""Return the first character that is a command to terminals or hides text, as ``U+001B``; or None.
-
-    >>> hidden_character("a\x1b[1m"), hidden_character("a b")
-    ('U+001B', None)
-
-    Args:
-        text: Any text.
-        allowed: Characters to accept all the same.
-    """
-    if text.isprintable():
-        return None
-    return next((f"U+{ord(one):04X}" for one in text if one not in allowed and _is_hidden(one)), None)
-
-
-def _is_hidden(one: str) -> bool:
-    return unicodedata.category(one) in _NO_TEXT and one not in _JOINERS
 
 
 def _int(text: str) -> int:

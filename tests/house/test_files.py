@@ -1,5 +1,6 @@
 """How the repository's files may look."""
 
+import ast
 import re
 import subprocess
 from collections import defaultdict
@@ -97,3 +98,34 @@ def test_no_file_knows_the_machine_it_was_written_on():
     absolute = re.compile(rf"(?<![\w.~}}])/(?:{homes})/\w+")
     found = [(id_of(path), hit) for path, text in tracked_text_files() for hit in absolute.findall(text)]
     assert found == []
+
+
+#: Parts of rich that read markup and codes of emoji in text, unless told not to.
+RICH = ("Console", "TextColumn")
+
+
+def test_no_text_of_a_user_is_read_as_markup():
+    """`[v2]base.json` and a preset `[tensorboard]` are printed as they are."""
+    calls = [
+        (id_of(path), node)
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in RICH
+    ]
+    off = [
+        (name, node.lineno)
+        for name, node in calls
+        if {"markup": False}.items()
+        - {word.arg: getattr(word.value, "value", 0) for word in node.keywords}.items()
+    ]
+    assert off == []
+    assert [name for name, node in calls if node.func.id == "Console"] == ["lsbench/rendering/console.py"]
+
+
+def test_rich_prints_on_a_console_of_ours():
+    imported = re.compile(
+        r"(?m)^\s*(?:import rich\b|from rich import|from rich\.(?:markup|prompt|traceback))"
+    )
+    assert [
+        id_of(path) for path in PACKAGE.rglob("*.py") if imported.search(path.read_text(encoding="utf-8"))
+    ] == []

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import lsbench
 from lsbench.cli import main
 from lsbench.cli.main import run_command
 from lsbench.core.errors import ExitCode
+from lsbench.core.registry import PACKAGE_ROOT
 
 pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
 
@@ -187,3 +189,50 @@ def test_a_broken_installation_is_one_line_and_no_regression():
     assert done.returncode == 70
     assert done.stderr.startswith("lsbench: cannot run: ModuleNotFoundError: ")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [["plan", "smoke"], ["report"], ["run", "smoke"], ["list", "jobs"], ["gate", "nightly"]]
+)
+def test_a_working_directory_that_is_gone_is_one_line(arguments, call, tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    code, out, err = call(*arguments)
+    assert (code, out) == (2, "")
+    reason = "the working directory cannot be used (No such file or directory): cd to one that exists"
+    assert err == f"lsbench: {reason}\n"
+
+
+def test_the_program_starts_in_a_directory_that_is_gone(tmp_path):
+    gone = tmp_path / "gone"
+    command = f"mkdir {gone}; cd {gone}; rmdir {gone}; exec {sys.executable} -m lsbench plan smoke"
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE_ROOT.parent)}
+    ended = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, env=environment, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.endswith("cd to one that exists\n")
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", ["[red]x[/red]", "[v2]", "[tensorboard]", ":smile:", "[/]"])
+def test_texts_of_a_user_are_no_markup(text, call, tiny, write_suite, results, tmp_path):
+    label = f"{text} LS"
+    tiny["variants"][0]["label"] = label
+    path = write_suite({**tiny, "description": text, "seeds": [0]})
+    for arguments in (
+        ["plan", path],
+        ["plan", f"{text}.yaml"],
+        ["plan", path, "--preset", text],
+        ["plan", path, "--set", text],
+    ):
+        _, out, err = call(*arguments)
+        assert text in out + err, arguments
+
+
+def test_messages_hold_no_commands_to_the_terminal(call):
+    code, _, err = call("plan", "a\x1b[31m\u202eb")
+    assert code == 2
+    assert "a\\x1b[31m\\u202eb: no such suite file" in err

@@ -1,10 +1,17 @@
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from lsbench.gate.judge import judge
 from lsbench.gate.recheck import jobs_behind, lend_needs, recheck_graph, with_second, with_second_rows
 from lsbench.store.results import ResultsFolder
+
+
+def test_a_second_measurement_never_lies_in_a_folder_of_before(tiny, make_graph):
+    graph = make_graph(tiny)
+    suite = graph.suite.model_copy(update={"preset_before": "default+a_b"})
+    assert recheck_graph(replace(graph, suite=suite)).suite.preset_before is None
 
 
 def test_a_second_measurement_is_the_same_jobs_in_a_folder_inside(tiny, make_graph):

@@ -1,7 +1,9 @@
+import io
+
 import pytest
 from rich.cells import cell_len
 
-from lsbench.rendering.console import MIN_WIDTH, table_text, terminal_width
+from lsbench.rendering.console import MIN_WIDTH, create_console, table_text, terminal_width
 
 
 @pytest.fixture(autouse=True)
@@ -29,3 +31,20 @@ def test_a_narrow_terminal_loses_no_word(monkeypatch, least):
     assert text.count("word") == 60
     assert max(map(cell_len, text.splitlines())) <= least
     assert terminal_width() == MIN_WIDTH
+
+
+@pytest.mark.parametrize("text", ["[v2]base.json", "[red]x[/red]", "[/]", ":smile:", "[link=x]y", "\\[a]"])
+def test_texts_are_printed_as_they_are(text):
+    stream = io.StringIO()
+    console = create_console(stream, force_terminal=True)
+    console.print(text, soft_wrap=True)
+    console.print(f"a {text}", style="bold", soft_wrap=True)
+    plain, bold = stream.getvalue().splitlines()
+    assert plain == text
+    assert f"a {text}" in bold
+    assert text in table_text(text, [text], [[text]], [text]).splitlines()[-1]
+
+
+def test_without_a_stream_it_is_stderr(capsys):
+    create_console().print("[x]")
+    assert capsys.readouterr() == ("", "[x]\n")

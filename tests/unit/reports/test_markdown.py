@@ -34,8 +34,12 @@ def test_every_note_is_an_item(tiny, make_graph, fill_store):
 
 
 def test_line_ends_in_a_name_break_no_line(tiny, make_graph, fill_store):
-    plain = render([summarize(fill_store(make_graph(tiny)))])
-    tiny["variants"][0]["label"] = "one\ntwo\r\nthree\rfour"
-    text = render([summarize(fill_store(make_graph(tiny)))])
+    folder = fill_store(make_graph(tiny))
+    plain = render([summarize(folder)])
+    manifest = folder.manifest()
+    for job in manifest["jobs"]:
+        job["title"] = "one\ntwo\r\nthree\rfour" if job["variant"] == "ls" else job["title"]
+    folder.write_manifest(manifest, "")  # suites refuse such a label since, results of before may have it
+    text = render([summarize(folder)])
     assert "one two three four (baseline)" in text
     assert len(text.splitlines()) == len(plain.splitlines())

@@ -3,7 +3,7 @@ import math
 import pytest
 import yaml
 
-from lsbench.suite.yaml_scalars import hidden_character, plain_value, shown, tagged_value
+from lsbench.suite.yaml_scalars import plain_value, tagged_value
 
 TAG = "tag:yaml.org,2002:"
 VALUES = {
@@ -140,35 +140,3 @@ def test_a_tag_of_a_plain_type_is_followed(kind, text, value):
 def test_another_tag_or_value_is_refused(tag, text, reason):
     with pytest.raises(ValueError, match=reason):
         tagged_value(tag, text)
-
-
-@pytest.mark.parametrize(
-    "letter",
-    [
-        "\x00",
-        "\x1b",
-        "\x7f",
-        "\x85",
-        "\x9b",
-        "\n",
-        "\u202e",
-        "\u2066",
-        "\u2028",
-        "\u200b",
-        "\ufeff",
-        "\ud800",
-    ],
-)
-def test_characters_that_change_how_text_is_shown_are_found(letter):
-    assert hidden_character(f"a{letter}b") == f"U+{ord(letter):04X}"
-    assert hidden_character(f"a{letter}b", allowed=letter) is None
-    assert shown(f"a{letter}b").isprintable()
-
-
-@pytest.mark.parametrize("text", ["LS conv", "é日本", "क्\u200dष", "👩\u200d🔬", "a\u00a0b", "[red]x[/red]"])
-def test_letters_of_every_script_are_fine(text):
-    assert hidden_character(text) is None
-
-
-def test_a_long_text_is_cut_for_messages():
-    assert shown("x" * 100) == "x" * 40 + "..."
