@@ -14,6 +14,7 @@ from typing import Any
 
 from lsbench.core.errors import UsageError
 from lsbench.reports._html.charts import chart_data
+from lsbench.reports._html.classes import TITLES, class_data
 from lsbench.reports._html.details import detail_data
 from lsbench.reports._html.gallery import gallery
 from lsbench.reports._html.overview import overview
@@ -24,7 +25,16 @@ from lsbench.tables.frames.load import load_table
 from lsbench.tables.summary import Summary
 from lsbench.web.assets import content_policy, environment, json_text, packed, static
 
-SCRIPTS = ("base.js", "table.js", "details.js", "plots.js", "charts.js", "robustness.js", "report.js")
+SCRIPTS = (
+    "base.js",
+    "table.js",
+    "details.js",
+    "plots.js",
+    "charts.js",
+    "robustness.js",
+    "classes.js",
+    "report.js",
+)
 #: Rows in the static page; its script shows more on demand.
 FIRST_ROWS = 100
 
@@ -70,6 +80,8 @@ def _suite(summary: Summary, number: int) -> dict[str, Any]:
     pictures, gallery_notes = gallery(summary.folder, table)
     data = {**table_data(summary), "peers": peers(summary), "first_rows": FIRST_ROWS}
     details, charts = detail_data(table, summary.folder), chart_data(summary)
+    classes = class_data(summary, table)
+    charts["classes"] = {"ways": classes["ways"]}
     return {
         "id": f"s{number}",
         "summary": summary,
@@ -81,6 +93,12 @@ def _suite(summary: Summary, number: int) -> dict[str, Any]:
         "has_details": bool(details["jobs"]),
         "notes": [*summary.notes, *summary.further_notes, *charts["notes"], *details["notes"]],
         "sections": list(_sections(summary)),
+        "classes": {
+            "titles": TITLES,
+            "table": classes["table"][:FIRST_ROWS],
+            "more": max(len(classes["table"]) - FIRST_ROWS, 0),
+            "notes": classes["notes"],
+        },
         "pictures": pictures,
         "gallery_notes": gallery_notes,
     }

@@ -139,6 +139,24 @@ def test_charts_follow_the_filter_and_say_their_numbers(report, look, draw_all):
     assert "intervals" in figure.locator(".plot").get_attribute("aria-label")
 
 
+def test_classes_are_shown_beside_the_baseline_and_as_a_matrix(report, look, draw_all):
+    seen = look(report)
+    page = seen.page
+    draw_all(page)
+    figure = page.locator("figure.classes")
+    assert figure.locator(".class-table tbody tr").count() == 10
+    assert figure.locator(".class-table th", has_text="difference").count() == 1
+    assert figure.locator(".matrix td.diagonal").count() == 10
+    assert "w/o LKP, beside the baseline LS conv" in figure.locator("figcaption").inner_text()
+    figure.get_by_label("row").select_option(label="LS conv")
+    assert figure.locator(".class-table th", has_text="difference").count() == 0
+    reliability = page.locator("[data-chart=reliability]")
+    assert "Expected calibration error" in reliability.locator("figcaption").inner_text()
+    reliability.locator("summary").click()
+    assert reliability.locator(".numbers tbody tr").count() == 15
+    assert seen.is_quiet
+
+
 def test_the_switch_of_colours_is_kept_and_charts_follow(report, look, draw_all):
     page = look(report).page
     draw_all(page)

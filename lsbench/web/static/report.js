@@ -10,6 +10,7 @@ async function startSuite(section) {
   if (figure("curves")) charts.push(drawCurves(figure("curves"), table, found));
   if (figure("nights")) charts.push(drawNights(figure("nights"), found));
   if (figure("corruptions")) charts.push(drawHeat(find(".heat-map", section), table, found), drawCorruptions(figure("corruptions"), table, found));
+  if (find("figure.classes", section)) charts.push(...drawClasses(find("figure.classes", section), figure("reliability"), table, found.classes));
   const drawn = charts.filter(Boolean);
   findAll("details.plain", section).forEach((one) => (one.open = false));
   table.changed.push(() => drawn.forEach((chart) => chart.draw()));
