@@ -44,10 +44,13 @@ def compare(
     target, format_name = _target(output, format_name)
     one, two = (find_source(asked, results, preset) for asked in (a, b))
     found, names = compare_sources(one, two), (a, b)
+    earlier = [*one.code_notes(), *two.code_notes()]
     if format_name is TextFormat.json:
         text = beside_json(found, names)
+        for line in earlier:
+            typer.echo(f"warning: {line}", err=True)
     else:
-        rows, notes = beside_rows(found), beside_notes(found, names)
+        rows, notes = beside_rows(found), [*beside_notes(found, names), *earlier]
         text = table_text(format_name, f"{a} and {b}", HEADER, rows, notes)
     target.write(text, what=format_name)
 

@@ -47,6 +47,7 @@ def status(
             fields = {"suite": found.suite, "preset": found.preset, "running": found.is_running}
             epochs = {label: training._asdict() for label, training in found.trainings.items()}
             fields |= {"jobs": found.counts, "epochs": epochs, "errors": found.errors}
+            fields["due"] = found.due
             fields["bytes"] = {
                 "total": sum(room.values()),
                 **{name.value: size for name, size in room.items()},

@@ -75,6 +75,16 @@ def files_hash(files: Files) -> str:
     return content_hash(files)
 
 
+def is_own(plugin: str) -> bool:
+    """Return whether a plug-in is lsbench's own.
+
+    >>> is_own("mixer ls_conv"), is_own("mixer acme_mixer")
+    (True, False)
+    """
+    kind, _, name = plugin.rpartition(" ")
+    return kind in KINDS and name in KINDS[kind].own_names()
+
+
 class CodeReader:
     """Reads the code of plug-ins as it is now, each plug-in once."""
 

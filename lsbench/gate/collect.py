@@ -14,6 +14,7 @@ from lsbench.gate.measurement import GateRow, Images, Measurement, Pairs, RowKey
 from lsbench.store.job_files import read_arrays
 from lsbench.store.results import ResultsFolder
 from lsbench.store.right_images import read_right
+from lsbench.store.standing import standing_now
 from lsbench.suite.gate import GateRule
 from lsbench.tables.frames.load import load_table
 
@@ -47,10 +48,13 @@ def collect_rows(folder: ResultsFolder, rules: Sequence[GateRule]) -> list[GateR
 
 
 def jobs_not_done(folder: ResultsFolder) -> list[str]:
-    """Return the labels of all expected jobs that have no result."""
+    """Return the labels of all expected jobs without a result that stands, and why those that are due are."""
     manifest = folder.manifest() or {"jobs": []}
+    due = standing_now(folder, manifest).due()
     return [
-        entry["label"] for entry in manifest["jobs"] if not entry["id"] or not folder.is_done(entry["id"])
+        f"{entry['label']} (due: {due[entry['id']]})" if entry["id"] in due else entry["label"]
+        for entry in manifest["jobs"]
+        if not entry["id"] or entry["id"] in due or not folder.is_done(entry["id"])
     ]
 
 

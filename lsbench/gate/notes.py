@@ -86,7 +86,7 @@ def describe(
         notes.append("The rules have changed since the baseline was written; the current ones apply.")
     if not_done:
         named = ", ".join(not_done[:MOST_NAMED]) + (", ..." if len(not_done) > MOST_NAMED else "")
-        notes.append(f"{len(not_done)} jobs failed or are missing: {named}.")
+        notes.append(f"{len(not_done)} jobs failed, are due or missing: {named}.")
     return notes
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from lsbench.scheduler.driver import Driver, Outcome
 from lsbench.scheduler.protocol import Executor, Watcher
 from lsbench.store.earlier import set_aside
 from lsbench.store.results import ResultsFolder
-from lsbench.store.standing import PLUGINS, Standing
+from lsbench.store.standing import PLUGINS, Standing, standing_now
 from lsbench.suite.graph import JobGraph
 from lsbench.suite.marked_yaml import to_yaml
 from lsbench.suite.planner import Plan, make_plan, require_data
@@ -55,12 +55,21 @@ def _is_of(graph: JobGraph, folder: ResultsFolder) -> bool:
 def plan_run(graph: JobGraph, options: RunOptions) -> Plan:
     """Return the plan of a run with these options; nothing is written."""
     folder = results_folder(graph, options.results)
+    if graph.suite.search is not None:
+        return replace(_plan(graph, options, set()), due=_due_trials(folder))
     jobs = graph.by_id()
     done = {name for name in jobs if folder.is_done(name)}
     due = Standing(folder, {name: jobs[name].code for name in done}).due()
-    return make_plan(
-        graph, done=done - due.keys(), due=due, only=options.only, skip=options.skip, seeds=options.seeds
-    )
+    return _plan(graph, options, done - due.keys(), due)
+
+
+def _plan(graph: JobGraph, options: RunOptions, done: set[str], due: Mapping[str, str] | None = None) -> Plan:
+    return make_plan(graph, done=done, due=due, only=options.only, skip=options.skip, seeds=options.seeds)
+
+
+def _due_trials(folder: ResultsFolder) -> dict[str, str]:
+    """Return the trials of a search that earlier code trained, with the reason."""
+    return standing_now(folder, folder.manifest() or {}).due(with_unfinished=True)
 
 
 def run_suite(

@@ -7,6 +7,7 @@ stopped early or failed are in ``trials.jsonl``, which only the driver writes.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,9 @@ from lsbench.core.registry import JOBS
 from lsbench.scheduler.driver import now
 from lsbench.scheduler.protocol import Watcher
 from lsbench.scheduler.retry import one_line
+from lsbench.store.earlier import set_aside
 from lsbench.store.results import ResultsFolder, facets_of, read_json
+from lsbench.store.standing import Standing
 from lsbench.store.trials import (
     FAILURE,
     add_trial,
@@ -97,14 +100,30 @@ class TrialBook:
             self._settle(variant, trial, line["settings"])
             is_final = line["state"] in ENDED and line.get("error_class", "diverged") in FINAL_ERRORS
             trial.state = line["state"] if is_final else "waiting"
+        due = self._due()
         for variant, trials in self.trials.items():
             for trial in trials:
                 if trial.job is None:
+                    continue
+                if trial.job.id in due:
+                    trial.state, trial.known_epochs = "waiting", 0
                     continue
                 past = history(self.folder.job_folder(str(trial.job.id)))
                 trial.known_epochs = past[-1]["epoch"] if past and not self.search.shares_training else 0
                 if self.folder.is_done(str(trial.job.id)):
                     self._end(variant, trial, "ok", tell=False)
+
+    def _due(self) -> dict[str, str]:
+        """Return the trials, by id, that earlier code trained, to the end or not, with the reason."""
+        jobs = [trial.job for trials in self.trials.values() for trial in trials if trial.job is not None]
+        standing = Standing(self.folder, {str(job.id): job.code for job in jobs})
+        return standing.due(with_unfinished=True)
+
+    def set_due_aside(self, variants: Iterable[str]) -> None:
+        """Set aside what earlier code left of the trials of some variants."""
+        due = self._due()
+        jobs = [trial.job for variant in variants for trial in self.trials[variant] if trial.job is not None]
+        set_aside(self.folder, [str(job.id) for job in jobs if job.id in due])
 
     def _settle(self, variant: str, trial: Trial, settings: Settings) -> None:
         trial.settings = settings

@@ -147,6 +147,7 @@ def _search(
         problems = executor.preflight([job.variant for job in chosen.values()], book.folder.root)
         if problems:
             raise ConfigError(problems)
+        book.set_due_aside(chosen)
         _write_expected(graph, book)
         watcher = parts.create_watcher(book.plan(graph, list(chosen)), book.folder)
         with contextlib.closing(UnfailingWatcher(watcher)) as book.watcher:

@@ -7,16 +7,19 @@ one whose plug-in is not installed here, as there is nothing to compare it with.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lsbench.core.errors import PluginError, StoreError
-from lsbench.core.plugin_code import CodeReader, Files, files_hash, is_own_file
+from lsbench.core.plugin_code import CodeReader, Files, files_hash, is_own, is_own_file
 from lsbench.store.results import SPEC, ResultsFolder, read_json
 
 #: Plug-in -> its files, each with the hash of its code.
 Code = Mapping[str, Files]
+#: The status of a job whose result does not stand.
+DUE = "due"
 #: In the manifest: id of a job -> the plug-ins that it uses.
 PLUGINS = "plugins"
 
@@ -46,9 +49,31 @@ def _listed(files: tuple[str, ...]) -> str:
     return ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
 
 
+def changed_files(then: Files, now: Files) -> tuple[str, ...]:
+    """Return the files that differ, or that only one side has.
+
+    >>> changed_files({"acme/a.py": "1", "acme/b.py": "2"}, {"acme/a.py": "1", "acme/b.py": "3"})
+    ('acme/b.py',)
+    """
+    return tuple(sorted(name for name in {*then, *now} if then.get(name) != now.get(name)))
+
+
 def reason_of(changes: Iterable[CodeChange]) -> str:
     """Return changes in one line."""
     return "; ".join(map(str, changes))
+
+
+def due_notes(reasons: Iterable[str]) -> list[str]:
+    """Return a note for each distinct reason why results are left out of a report.
+
+    >>> due_notes(["code of mixer acme changed"])
+    ['due: 1 result is left out, as code of mixer acme changed; `lsbench run` measures again.']
+    """
+    return [
+        f"due: {count} {'result is' if count == 1 else 'results are'} left out, as {reason}; `lsbench run` "
+        "measures again."
+        for reason, count in Counter(reasons).items()
+    ]
 
 
 class Standing:
@@ -91,12 +116,16 @@ class Standing:
         spec = _spec_code(self.folder, job_id)
         return self._compared(job_id, {"code": {plugin: files_hash(files) for plugin, files in spec.items()}})
 
-    def due(self) -> dict[str, str]:
-        """Return the reason, in one line, of every job whose result does not stand."""
+    def due(self, *, with_unfinished: bool = False) -> dict[str, str]:
+        """Return the reason, in one line, of every job whose result does not stand.
+
+        Args:
+            with_unfinished: Whether jobs without a result, such as stopped trials, count too.
+        """
         found = {}
         for job_id in self.code:
             changes = self.changes(job_id)
-            if changes and self.folder.is_done(job_id):
+            if changes and (with_unfinished or self.folder.is_done(job_id)):
                 found[job_id] = reason_of(changes)
         return found
 
@@ -114,11 +143,10 @@ class Standing:
     def _change(self, job_id: str, plugin: str, files: Files, stored: str | None) -> CodeChange | None:
         if stored == self._hash(files):
             return None
-        if all(map(is_own_file, files)) or stored is None:
+        if stored is None or all(map(is_own_file, files)):
             return None
         then = _spec_code(self.folder, job_id).get(plugin, {})
-        names = sorted(name for name in {*then, *files} if then.get(name) != files.get(name)) if then else []
-        return CodeChange(plugin, tuple(names))
+        return CodeChange(plugin, changed_files(then, files) if then else ())
 
     def _hash(self, files: Files) -> str:
         """Return the hash of files; many jobs share them."""
@@ -150,6 +178,8 @@ def standing_now(
     plugins: Mapping[str, list[str]] = manifest.get(PLUGINS) or {}
     reader, problems, known = CodeReader(), {}, {}
     for plugin in sorted({plugin for names in plugins.values() for plugin in names}):
+        if is_own(plugin):
+            continue
         try:
             known.update(reader.code([plugin]))
         except PluginError as error:

@@ -106,6 +106,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     suite = plan.graph.suite
     if suite.search is not None:
         yield from search_lines(plan.graph)
+        yield from _due_lines(plan, "trial")
         return
     yield f"{suite.name} ({suite.preset}): {len(suite.variants)} variants, seeds {list(suite.seeds)}"
     if suite.description:
@@ -115,8 +116,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         macs = row["estimated_macs"]
         cost = "?" if macs is None else _macs(macs)
         yield f"  {row['state']:8s} {row['job']:44s} {row['id'] or 'pending':26s} {cost}"
-    for reason, count in Counter(plan.due.values()).items():
-        yield f"  due again: {count} {'job' if count == 1 else 'jobs'}, as {reason}"
+    yield from _due_lines(plan, "job")
     for message in plan.graph.missing_data:
         yield from (f"  data: {line}" for line in message.splitlines())
     counts = plan.counts()
@@ -126,6 +126,12 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield f"  left: {left}; done: {len(plan.done)}"
     if any(plan.cost(job) is None for job in (*plan.todo, *plan.pending)):
         yield "  ?: not in the catalog of costs, or cut short by --limit"
+
+
+def _due_lines(plan: Plan, what: str) -> Iterator[str]:
+    """Yield one line for each reason why results do not stand any more."""
+    for reason, count in Counter(plan.due.values()).items():
+        yield f"  due: {count} {what if count == 1 else f'{what}s'}, as {reason}"
 
 
 def _published_lines(suite: Suite) -> Iterator[str]:

@@ -14,6 +14,7 @@ from lsbench.stats.paired import Difference, holm, over_images, over_seeds, over
 from lsbench.stats.seeds import LEVEL, Estimate, detectable_effect
 from lsbench.store.results import ResultsFolder
 from lsbench.store.right_images import RightImages, differences, read_right
+from lsbench.store.standing import DUE
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.columns import job_kind
 from lsbench.tables.frames.cached_frame import cached_frame
@@ -165,7 +166,8 @@ def compare_with_baseline(
     def rows(_: ResultsFolder) -> Iterable[dict[str, Any]]:
         return map(to_row, judged(list(_compared(folder, manifest, table, columns))))
 
-    frame = cached_frame(folder, CACHE, COLUMNS, rows)
+    due = sorted(table[(table.status == DUE).fillna(False)].job_id.dropna().unique())
+    frame = cached_frame(folder, CACHE, COLUMNS, rows, state=due)
     return [from_row({str(key): value for key, value in row.items()}) for row in frame.to_dict("records")]
 
 

@@ -10,7 +10,9 @@ from lsbench.core.errors import LsbenchError, StoreError, UsageError
 from lsbench.core.job import WHERE_DATA_LIES, Job, JobSpec, job_identity
 from lsbench.core.lock import is_held
 from lsbench.core.registry import JOBS, suggest
+from lsbench.store.earlier import earlier_results
 from lsbench.store.results import SPEC, ResultsFolder, read_json
+from lsbench.store.standing import CodeChange, changed_files, reason_of, standing_now
 
 FEWEST_DIGITS = 4
 #: Status in the journal of a job that has no result in its folder -> its state.
@@ -30,6 +32,7 @@ class KnownJob:
         is_current: True if the current suite expects it; otherwise another job has taken its place.
         at: Start time; empty if it never started.
         job: All its settings; None if it never started.
+        due: Why its result does not stand for the code of now; empty if it does.
     """
 
     folder: ResultsFolder
@@ -38,6 +41,7 @@ class KnownJob:
     is_current: bool
     at: str
     job: Job | None
+    due: str = ""
 
     @property
     def place(self) -> str:
@@ -53,7 +57,7 @@ class KnownJob:
         if not self.id:
             return "no data: its id is known once the data that it reads is there"
         if self.folder.is_done(self.id):
-            return "done"
+            return f"due: {self.due}; `lsbench run` measures it again" if self.due else "done"
         if is_held(self.folder.job_lock_file(self.id)):
             return "running"
         line = self.folder.jobs().get(self.id, {})
@@ -71,6 +75,7 @@ def known_jobs(folder: ResultsFolder) -> list[KnownJob]:
     manifest = folder.manifest() or {"jobs": []}
     expected = [(str(entry["id"] or ""), str(entry["label"])) for entry in manifest["jobs"]]
     lines = folder.jobs()
+    due = standing_now(folder, manifest, lines).due()
     started = (folder.root / "jobs").glob(f"*/{SPEC}")
     specs = {path.parent.name: _read_spec(folder, path.parent.name) for path in sorted(started)}
     ids = {name for name, _ in expected}
@@ -79,7 +84,7 @@ def known_jobs(folder: ResultsFolder) -> list[KnownJob]:
     for name, label in [*expected, *stale]:
         line = lines.get(name, {})
         at = str(line.get("started_at") or line.get("ended_at") or "")
-        found.append(KnownJob(folder, name, label, name in ids, at, specs.get(name)))
+        found.append(KnownJob(folder, name, label, name in ids, at, specs.get(name), due.get(name, "")))
     return found
 
 
@@ -188,6 +193,7 @@ def why_lines(one: KnownJob, jobs: Iterable[KnownJob], indent: str = "") -> Iter
     if one.job is None:
         yield f"{indent}  its inputs are known once it has started; start it with `lsbench run`"
         return
+    yield from _set_aside_lines(one, one.job, indent)
     found = nearest_earlier(one, known)
     if found is None:
         yield f"{indent}  no earlier job has this label, so there is nothing to compare with"
@@ -195,6 +201,16 @@ def why_lines(one: KnownJob, jobs: Iterable[KnownJob], indent: str = "") -> Iter
     earlier, changed = found
     yield f"{indent}  compared with {earlier.id} ({earlier.at or 'time unknown'}), {earlier.state()}:"
     yield from _change_lines(changed, known, f"{indent}    ")
+
+
+def _set_aside_lines(one: KnownJob, job: Job, indent: str) -> Iterator[str]:
+    """Yield the job's results of earlier code, with the files that changed since."""
+    for place in earlier_results(one.folder, one.id):
+        then = (read_json(place / SPEC) or {}).get("code") or {}
+        both = [plugin for plugin in job.code if plugin in then and then[plugin] != job.code[plugin]]
+        files = [changed_files(then[plugin], job.code[plugin]) for plugin in both]
+        told = reason_of(map(CodeChange, both, files)) or "it was measured again"
+        yield f"{indent}  set aside in {place.relative_to(one.folder.root)}: {told}"
 
 
 def _change_lines(changed: list[Change], known: list[KnownJob], indent: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from lsbench.stats.seeds import Estimate
+from lsbench.store.standing import DUE
 from lsbench.tables.cells import Column
 from lsbench.tables.columns import job_kind
 
@@ -74,6 +75,8 @@ class Measured:
         before = kind.needs if kind else ()
         if any(row.status == "failed" for row in (*jobs, *(row for row in rows if row.kind in before))):
             return "failed"
+        if any(row.status == DUE for row in jobs):
+            return DUE
         is_inconclusive = shown.depends_on_machine and any(
             row.metric == shown.name and row.value is None for row in rows
         )

@@ -9,6 +9,7 @@ from lsbench.core.quantity import Quantity, quantity
 from lsbench.core.registry import JOBS
 from lsbench.stats.seeds import Estimate
 from lsbench.store.results import ResultsFolder
+from lsbench.store.standing import DUE, due_notes, standing_now
 from lsbench.store.trials import history, read_epochs, read_search, read_trials
 from lsbench.tables.cells import Cell, Column, Row
 
@@ -28,14 +29,16 @@ def trial_table(
     kind = next((entry["kind"] for entry in manifest["jobs"]), "train")
     key = JOBS.load(kind).epoch_metrics[search["metric"]]
     lines = read_trials(folder)
+    due = standing_now(folder, manifest).due(with_unfinished=True)
     trials = [_trial(entry, folder, lines, key, search) for entry in manifest["jobs"]]
+    trials = [_as_due(one) if one["id"] in due else one for one in trials]
     variants = list(dict.fromkeys(trial["variant"] for trial in trials))
     variants.sort(key=lambda name: name != manifest["baseline"])
     sign = -1.0 if search["mode"] == "max" else 1.0
     trials.sort(key=lambda trial: (variants.index(trial["variant"]), *_order(trial, sign)))
     columns = _columns(search)
     rows = [_row(trial, search["metric"]) for trial in trials]
-    return columns, rows, _notes(search, trials, variants)
+    return columns, rows, [*_notes(search, trials, variants), *due_notes(due.values())]
 
 
 def _trial(
@@ -55,6 +58,7 @@ def _trial(
     state = "ok" if is_done else line.get("state", "waiting")
     settings = line.get("settings") or _drawn(folder, number)
     return {
+        "id": job_id,
         "variant": entry["variant"],
         "title": entry["title"],
         "number": number,
@@ -64,6 +68,11 @@ def _trial(
         "last": values[-1] if values else line.get("last"),
         "best": (max if search["mode"] == "max" else min)(values) if values else line.get("best"),
     }
+
+
+def _as_due(trial: dict[str, Any]) -> dict[str, Any]:
+    """Return a trial that earlier code trained, without its numbers."""
+    return {**trial, "state": DUE, "epochs": 0, "last": None, "best": None}
 
 
 def _drawn(folder: ResultsFolder, number: int) -> dict[str, Any]:

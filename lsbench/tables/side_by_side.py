@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from lsbench.core.quantity import quantity
 from lsbench.core.registry import suggest
 from lsbench.stats.seeds import mean_over_seeds
 from lsbench.store.results import ResultsFolder, find_results
+from lsbench.store.standing import standing_now
 from lsbench.tables.columns import job_kind
 from lsbench.tables.comparisons import Comparison, Side, Sides, judged, measure, read_sides
 from lsbench.tables.frames.load import load_table
@@ -40,7 +42,7 @@ class ComparedResults:
         Raises:
             NothingMeasuredError: If no job has measured anything.
         """
-        table = load_table(self.folders)
+        table = load_table(self.folders, keeps_due=True)
         table = table[table.value.notna()]
         if self.commit:
             table = table[[_commit(text).startswith(self.commit) for text in table.provenance]]
@@ -48,6 +50,18 @@ class ComparedResults:
             at = f" at commit {self.commit}" if self.commit else ""
             raise NothingMeasuredError(f"{self.name}: nothing was measured{at}")
         return table
+
+    def code_notes(self) -> list[str]:
+        """Return one line for each reason why results of this side are not those of the code of now."""
+        due = [
+            reason
+            for folder in self.folders
+            for reason in standing_now(folder, folder.manifest() or {}).due().values()
+        ]
+        return [
+            f"{self.name}: {count} {'result' if count == 1 else 'results'} of earlier code, as {reason}."
+            for reason, count in Counter(due).items()
+        ]
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from lsbench.core.quantity import from_bytes
 from lsbench.store.job_files import HISTORY
 from lsbench.store.results import ResultsFolder, read_json
 from lsbench.store.room import Room
+from lsbench.store.standing import DUE, standing_now
 
-STATES = ("ok", "stopped", "failed", "missing")
+STATES = ("ok", "stopped", "failed", DUE, "missing")
 
 
 class Epochs(NamedTuple):
@@ -30,10 +31,11 @@ class SuiteStatus:
     """The progress of one suite and preset.
 
     Attributes:
-        counts: Job kind -> state (``ok``, ``stopped``, ``failed``, ``missing``) -> number of jobs.
+        counts: Job kind -> state (``ok``, ``stopped``, ``failed``, ``due``, ``missing``) -> number of jobs.
         errors: Label -> last error, for failed jobs.
         is_running: True while a driver holds the folder.
         trainings: Label -> progress, for trainings that have started and are not done.
+        due: Label -> reason, for jobs whose result does not stand for the code of now.
     """
 
     suite: str
@@ -42,6 +44,7 @@ class SuiteStatus:
     errors: dict[str, str]
     is_running: bool
     trainings: dict[str, Epochs] = field(default_factory=dict)
+    due: dict[str, str] = field(default_factory=dict)
 
     def total(self, state: str) -> int:
         """Return the number of jobs in a state."""
@@ -56,19 +59,24 @@ def read_status(folder: ResultsFolder) -> SuiteStatus | None:
     jobs = folder.states()
     counts: dict[str, Counter[str]] = {}
     errors: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     trainings: dict[str, Epochs] = {}
     begun = _begun(folder)
+    due = standing_now(folder, manifest, jobs).due()
     for entry in manifest["jobs"]:
         line = jobs.get(entry["id"])
         is_begun = entry["id"] in begun
         state = line["status"] if line else ("ok" if is_begun and folder.is_done(entry["id"]) else "missing")
+        if state == "ok" and entry["id"] in due:
+            state = DUE
+            reasons[entry["label"]] = due[entry["id"]]
         counts.setdefault(entry["kind"], Counter())[state] += 1
         if line and state == "failed":
             errors[entry["label"]] = line["error"]
-        if state != "ok" and is_begun and (epochs := _epochs(folder, entry["id"])):
+        if state not in ("ok", DUE) and is_begun and (epochs := _epochs(folder, entry["id"])):
             trainings[entry["label"]] = epochs
     return SuiteStatus(
-        manifest["suite"], manifest["preset"], counts, errors, is_held(folder.lock_file), trainings
+        manifest["suite"], manifest["preset"], counts, errors, is_held(folder.lock_file), trainings, reasons
     )
 
 
@@ -101,6 +109,8 @@ def status_lines(found: SuiteStatus) -> Iterator[str]:
         yield f"  {label}: epoch {epochs.done}" + ("" if epochs.of is None else f" of {epochs.of}")
     for label, error in found.errors.items():
         yield f"  {label}: {error}"
+    for reason, count in Counter(found.due.values()).items():
+        yield f"  due: {count} {'job' if count == 1 else 'jobs'}, as {reason}"
 
 
 def room_line(room: Mapping[Room, int]) -> str:
@@ -115,4 +125,4 @@ def _state(found: SuiteStatus) -> str:
         return "running"
     if found.total("failed"):
         return "failed jobs"
-    return "stopped" if found.total("missing") else "complete"
+    return "stopped" if found.total("missing") else "results due" if found.total(DUE) else "complete"

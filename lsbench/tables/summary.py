@@ -16,6 +16,7 @@ import pandas as pd
 from lsbench.core.quantity import declarations, is_declared
 from lsbench.stats.seeds import mean_over_seeds, paired_difference
 from lsbench.store.results import ResultsFolder
+from lsbench.store.standing import DUE, due_notes
 from lsbench.tables.analyses import AnalysisFigure, analysis_figures
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.columns import ALL_CLASSES, FURTHER, create_columns
@@ -116,7 +117,7 @@ def summarize(folder: ResultsFolder) -> Summary | None:
         compared,
     )
     machines = _machines(table[table.metric.isin(timed)])
-    warnings = _undeclared(columns)
+    warnings = [*_undeclared(columns), *opened.mixtures()]
     notes = [*_notes(manifest, table, columns, rows), *warnings, *machines]
     notes += published_notes(columns, manifest)
     columns, rows = add_published(columns, rows, manifest)
@@ -202,9 +203,10 @@ def _notes(
     known = table.dropna(subset="job_id")
     status = dict(zip(known.job_id, known.status, strict=True))
     counts = Counter(status.get(entry["id"], "missing") for entry in manifest["jobs"])
-    holes = [f"{counts[state]} {state}" for state in ("failed", "missing") if counts[state]]
+    holes = [f"{counts[state]} {state}" for state in ("failed", DUE, "missing") if counts[state]]
     if holes:
         notes.append(f"Of {len(manifest['jobs'])} jobs: {', '.join(holes)}.")
+    notes += due_notes(known[(known.status == DUE).fillna(False)].drop_duplicates("job_id").error)
     return notes
 
 

@@ -25,6 +25,8 @@ def cached_frame(
     name: str,
     columns: Mapping[str, str],
     rows: Callable[[ResultsFolder], Iterable[dict[str, Any]]],
+    *,
+    state: Any = None,
 ) -> pd.DataFrame:
     """Return a folder's rows as a frame, from its cache file `name` if nothing has changed since.
 
@@ -35,8 +37,9 @@ def cached_frame(
         name: Name of the cache file.
         columns: Column -> pandas type.
         rows: Computes the rows of the folder.
+        state: What the rows depend on beside the folder's files, as a JSON value.
     """
-    stamp = _stamp(folder.root, columns)
+    stamp = [*_stamp(folder.root, columns), *([state] if state else [])]
     path = folder.root / name
     try:
         frame = pd.read_parquet(path)

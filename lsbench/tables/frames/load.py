@@ -61,12 +61,17 @@ FACET_COLUMNS = ("method", "split", "weights", "classes", "reference", "epoch", 
 _OF_RECORD = ("metric", "value", "unit", "n", "ci_low", "ci_high", "ci_method", "protocol")
 
 
-def load_table(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
+def load_table(folders: Iterable[ResultsFolder], *, keeps_due: bool = False) -> pd.DataFrame:
     """Return one row per record of `folders`, and one row without a metric per job that has no records.
 
     A job that two variants share appears once for each of them. For values of single epochs, see
     :func:`lsbench.tables.curves.load_curves`; for those of single corruptions, see
     :func:`lsbench.tables.robustness.load_corruptions`.
+
+    Args:
+        folders: The results folders.
+        keeps_due: Whether results of earlier code are kept; by default their jobs have the status ``due``,
+            the reason as error, and no metric.
 
     Returns:
         A frame with the columns of :data:`LONG_COLUMNS`; `setting`, `provenance` and `facets` are JSON. Each
@@ -75,7 +80,7 @@ def load_table(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
     Raises:
         StoreError: If a file of a folder is damaged, or a newer lsbench wrote it.
     """
-    return read_all(folders, LONG_COLUMNS, table_of)
+    return read_all(folders, LONG_COLUMNS, table_of, keeps_due=keeps_due)
 
 
 def table_of(opened: OpenResults, texts_of: Collection[str] | None = None) -> pd.DataFrame:

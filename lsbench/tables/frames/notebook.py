@@ -11,6 +11,7 @@ from lsbench.core.errors import NothingMeasuredError, UsageError
 from lsbench.core.registry import suggest
 from lsbench.store.results import ResultsFolder, find_results
 from lsbench.tables.frames import load
+from lsbench.tables.frames.parts import OpenResults
 
 #: Columns that identify a row of the wide form.
 ROW = ["suite", "preset", "variant", "title", "mixer", "model", "seed"]
@@ -39,7 +40,8 @@ def load_table(
     Returns:
         The frame. ``frame.attrs["units"]`` holds the unit of each metric (long) or column (wide), and
         ``frame.attrs["protocols"]`` of the wide form the protocol of each column. Unmeasured is ``<NA>``,
-        never 0.
+        never 0. A job whose plug-ins have changed since has the status ``due``, the reason as error, and no
+        metric.
 
     Raises:
         NothingMeasuredError: If there are no results.
@@ -55,6 +57,9 @@ def load_table(
 
         return load_classes(folders)
     table = load.load_table(folders)
+    for folder in folders:
+        for line in OpenResults(folder).mixtures():
+            folder.warn(line)
     if form == "wide":
         return _wide(table)
     measured = table[table.metric.notna()].drop_duplicates("metric")

@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lsbench.core.plugin_code import is_own
 from lsbench.store.results import ResultsFolder
+from lsbench.store.standing import DUE, PLUGINS, standing_now
 from lsbench.tables.frames.cache import Records
 from lsbench.tables.frames.ways import Part
 
@@ -25,20 +27,28 @@ class OpenResults:
         manifest: The folder's manifest; without one, no job is expected.
     """
 
-    def __init__(self, folder: ResultsFolder, manifest: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, folder: ResultsFolder, manifest: dict[str, Any] | None = None, *, keeps_due: bool = False
+    ) -> None:
         """Read the manifest.
 
         Args:
             folder: The results folder.
             manifest: Its manifest, if it has been read already.
+            keeps_due: Whether results of earlier code are shown as any other.
         """
-        self._folder = folder
+        self._folder, self._keeps_due = folder, keeps_due
         self.manifest = manifest or folder.manifest() or {"suite": "", "preset": "", "jobs": []}
 
     @cached_property
     def jobs(self) -> pd.DataFrame:
-        """One row per entry of the manifest, in order, with the job's last line of the journal."""
+        """One row per entry of the manifest, in order, with the job's last line of the journal.
+
+        Jobs whose result does not stand for the code of now have the status ``due``, and the reason as error.
+        """
         found = self._folder.jobs()
+        due = {} if self._keeps_due else standing_now(self._folder, self.manifest, found).due()
+        found |= {name: {**found[name], "status": DUE, "error": due[name]} for name in due if name in found}
         entries = self.manifest["jobs"]
         lines = [found.get(entry["id"], {}) for entry in entries]
         columns: dict[str, list[Any]] = {key: [entry[key] for entry in entries] for key in _OF_JOB}
@@ -47,6 +57,26 @@ class OpenResults:
         columns |= {key: [line.get(key) for line in lines] for key in ("error", "started_at", "wall_s")}
         columns["lines"] = lines
         return pd.DataFrame(columns, dtype="object")
+
+    def mixtures(self) -> list[str]:
+        """Return one line for each variant with results of several states of the code of one plug-in.
+
+        This can only be where the plug-in is not installed, or some results do not tell their code.
+        """
+        plugins = self.manifest.get(PLUGINS) or {}
+        found: dict[tuple[str, str], set[str | None]] = {}
+        done = self.jobs[self.jobs.status == "ok"]
+        for name, variant, line in zip(done.id, done.variant, done.lines, strict=True):
+            stored = line.get("code") or {}
+            for plugin in plugins.get(name, ()):
+                if not is_own(plugin):
+                    found.setdefault((variant, plugin), set()).add(stored.get(plugin))
+        return [
+            f"{variant}: its results are of {len(states)} states of the code of {plugin}"
+            f"{', one of them unknown' if None in states else ''}; do not compare them."
+            for (variant, plugin), states in found.items()
+            if len(states) > 1
+        ]
 
     @cached_property
     def records(self) -> Records:
@@ -84,9 +114,12 @@ def read_all(
     folders: Iterable[ResultsFolder],
     columns: Mapping[str, str],
     frame_of: Callable[[OpenResults], pd.DataFrame],
+    *,
+    keeps_due: bool = False,
 ) -> pd.DataFrame:
     """Return the frames of several results folders as one, with the given columns and pandas types."""
-    frames = [frame_of(OpenResults(folder)).astype(dict(columns)) for folder in folders]
+    opened = (OpenResults(folder, keeps_due=keeps_due) for folder in folders)
+    frames = [frame_of(one).astype(dict(columns)) for one in opened]
     frames = [frame for frame in frames if len(frame)]
     if not frames:
         return pd.DataFrame(columns=list(columns)).astype(dict(columns))

@@ -5,12 +5,16 @@ import pytest
 
 from lsbench.core.atomic import write_json
 from lsbench.core.errors import ConfigError, InterruptedRunError, UsageError
+from lsbench.core.plugin_code import files_hash
 from lsbench.scheduler.protocol import Node
-from lsbench.scheduler.run import RunOptions, results_folder
+from lsbench.scheduler.run import RunOptions, plan_run, results_folder
 from lsbench.search.run import SearchParts, outcome_lines, require_packages, run_search
-from lsbench.store.results import RESULT
+from lsbench.store.earlier import earlier_results
+from lsbench.store.results import RESULT, SPEC
 from lsbench.store.trials import FAILURE, add_epoch
+from lsbench.suite.listing import plan_lines
 from lsbench.suite.loader import load_suite
+from lsbench.tables.summary import summarize
 
 SETTINGS = [{"lr": lr} for lr in (0.001, 0.002, 0.003, 0.004)]
 
@@ -32,6 +36,7 @@ class FakeSearcher:
             study.book.started(study.variant, trial.number, settings, {"node": "a"})
             folder = study.book.folder.job_folder(str(trial.job.id))
             folder.mkdir(parents=True, exist_ok=True)
+            (folder / SPEC).write_text(trial.job.model_dump_json())
             value = (trial.number + 1) / 10
             for epoch in range(1, 4 if end == "ok" else 2):
                 found = {"ev": "epoch", "epoch": epoch, "epochs": 3, "val_top1": value, "loss": 1.0}
@@ -50,7 +55,9 @@ class FakeSearcher:
 def write_result(folder, job, value):
     record = {"job_id": job.id, "metric": "val_top1", "value": value, "dataset": "fashion"}
     records = [{**record, "protocol": p, "value": v} for p, v in (("train", value), ("train|epoch=1", 0.99))]
-    line = {"job_id": job.id, "status": "ok", "kind": "train", "label": job.label, "wall_s": 1.0}
+    code = {plugin: files_hash(files) for plugin, files in job.code.items()}
+    line = {"schema_version": 2, "job_id": job.id, "status": "ok", "code": code, "kind": "train"}
+    line |= {"label": job.label, "wall_s": 1.0}
     write_json(folder / RESULT, {"job": line, "records": records})
 
 
@@ -216,3 +223,40 @@ def test_optuna_is_asked_for_only_by_tpe(tiny, make_graph, monkeypatch):
     tiny["search"]["algorithm"] = "tpe"
     with pytest.raises(ConfigError, match=r'pip install "lsbench\[search\]"'):
         require_packages(make_graph(tiny).suite.search)
+
+
+@pytest.fixture
+def edited(tiny, make_graph, install):
+    """Return what builds the graph of a search in which `ls` has an outside mixer, after an edit of it."""
+    site = install({"acme.mixer": ""}, {"lsbench.mixers": {"acme_mixer": "acme.mixer"}})
+    tiny["jobs"][0]["train"]["epochs"] = 3
+    tiny["variants"][0]["mixer"] = "acme_mixer"
+    tiny["search"] = {"space": {"lr": {"uniform": [0.001, 0.01]}}, "budget": {"trials": 4}}
+
+    def make(source):
+        (site / "acme" / "mixer.py").write_text(source)
+        return make_graph(tiny)
+
+    return make
+
+
+def test_an_edited_mixer_makes_all_its_trials_due_and_those_of_no_other(edited, search, tmp_path):
+    search(edited("KERNEL = 5"), BOTH)
+    _, has_run = search(edited("# a comment\nKERNEL = 5"), BOTH)
+    assert not has_run
+    graph, options = edited("KERNEL = 9"), RunOptions(tmp_path / "results")
+    assert "  due: 4 trials, as code of mixer acme_mixer changed (acme/mixer.py)" in list(
+        plan_lines(plan_run(graph, options))
+    )
+    folder = results_folder(graph, options.results)
+    shown = [(row.variant, row.cells["state"].text) for row in summarize(folder).rows]
+    assert {state for variant, state in shown if variant == "ls"} == {"due"}
+    assert "due" not in {state for variant, state in shown if variant == "id"}
+    outcome, has_run = search(graph, {("ls", 0): "ok"})
+    assert has_run
+    assert search.searcher.ran == [("ls", number) for number in range(4)]
+    assert outcome.best["ls"].number == 0  # the best of the earlier code is not taken for current
+    trials = [entry["id"] for entry in folder.manifest()["jobs"] if entry["variant"] == "ls"]
+    assert [len(earlier_results(folder, name)) for name in trials] == [1] * 4
+    assert plan_run(graph, options).due == {}
+    assert not search(graph)[1]

@@ -5,9 +5,18 @@ import json
 import pytest
 
 from lsbench.core.plugin_code import CodeReader
+from lsbench.gate.collect import jobs_not_done
 from lsbench.scheduler.run import RunOptions, plan_run, write_manifest
+from lsbench.store.earlier import set_aside
 from lsbench.store.results import RESULT, SPEC
 from lsbench.store.standing import PLUGINS, Standing, standing_now
+from lsbench.tables.frames import notebook
+from lsbench.tables.frames.load import load_table
+from lsbench.tables.frames.parts import OpenResults
+from lsbench.tables.job_changes import find_job, known_jobs, why_lines
+from lsbench.tables.side_by_side import ComparedResults
+from lsbench.tables.status import read_status, status_lines
+from lsbench.tables.summary import summarize
 
 METRIC = """
 from lsbench.core.quantity import Quantity
@@ -152,3 +161,66 @@ def test_the_manifest_is_written_once(graph, fill_store):
     at = (folder.root / "manifest.json").stat().st_mtime_ns
     write_manifest(graph(), folder)
     assert (folder.root / "manifest.json").stat().st_mtime_ns == at
+
+
+def test_every_reader_says_that_results_are_due_and_why(graph, site, fill_store):
+    folder = filled(fill_store, graph())
+    edit(site)
+    table = load_table([folder])
+    left = table[table.status == "due"]
+    assert set(left.job) == {"evaluate"}
+    assert left.metric.isna().all()
+    assert set(left.error) == {REASON}
+    summary = summarize(folder)
+    assert f"due: 2 results are left out, as {REASON}; `lsbench run` measures again." in summary.notes
+    status = read_status(folder)
+    assert status.counts["evaluate"] == {"due": 2, "ok": 2}
+    assert f"  due: 2 jobs, as {REASON}" in list(status_lines(status))
+    assert jobs_not_done(folder) == [f"{name}/evaluate/seed0 (due: {REASON})" for name in ("ls", "id")]
+    known = find_job("ls/evaluate/seed0", known_jobs(folder))
+    assert f"due: {REASON}; `lsbench run` measures it again" in next(why_lines(known, known_jobs(folder)))
+    assert load_table([folder], keeps_due=True).value.notna().sum() == len(folder.records())
+
+
+def test_why_names_the_files_of_results_set_aside(graph, site, fill_store):
+    folder = filled(fill_store, graph())
+    name = next(job.id for job in graph().jobs if job.label == "ls/evaluate/seed0")
+    edit(site)
+    set_aside(folder, [name])
+    filled(fill_store, graph())
+    known = known_jobs(folder)
+    lines = list(why_lines(find_job("ls/evaluate/seed0", known), known))
+    assert f"  set aside in earlier/{name}/1: {REASON}" in lines
+
+
+def test_two_codes_in_a_row_are_told(graph, site, fill_store, monkeypatch):
+    folder = filled(fill_store, graph())
+    assert OpenResults(folder).mixtures() == []
+    manifest = folder.manifest()
+    again = next(entry for entry in manifest["jobs"] if entry["label"] == "ls/evaluate/seed0")
+    # A second seed of later code, read where the plug-in is not installed.
+    path = folder.job_folder(again["id"]) / RESULT
+    content = json.loads(path.read_text())
+    line = {**content["job"], "job_id": "evaluate-later", "code": {"metric acme_score": "later"}}
+    folder.add_job(line, [])
+    manifest["jobs"].append({**again, "id": "evaluate-later", "seed": 1, "label": "ls/evaluate/seed1"})
+    manifest[PLUGINS]["evaluate-later"] = ["metric acme_score"]
+    monkeypatch.setattr("lsbench.core.plugin_code.outside_plugins", lambda group: {})
+    told = "ls: its results are of 2 states of the code of metric acme_score; do not compare them."
+    assert OpenResults(folder, manifest).mixtures() == [told]
+    folder.write_manifest(manifest, "")
+    assert told in summarize(folder).notes
+    heard = []
+    folder.warn = heard.append
+    monkeypatch.setattr("lsbench.tables.frames.notebook._folders", lambda *_: [folder])
+    notebook.load_table("tiny")
+    assert heard == [told]
+
+
+def test_a_comparison_says_which_side_is_of_earlier_code(graph, site, fill_store):
+    folder = filled(fill_store, graph())
+    side = ComparedResults("before", (folder,))
+    assert side.code_notes() == []
+    edit(site)
+    assert side.code_notes() == [f"before: 2 results of earlier code, as {REASON}."]
+    assert set(side.table().job) == {"train", "evaluate", "plain"}

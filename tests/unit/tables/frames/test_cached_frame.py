@@ -46,3 +46,10 @@ def test_no_rows_leave_no_file(folder):
 def test_a_folder_that_is_not_there_is_read_all_the_same(tmp_path):
     found = cached_frame(ResultsFolder(tmp_path / "gone"), "c.parquet", COLUMNS, rows_then_none())
     assert list(found.name) == ["a", "b"]
+
+
+def test_rows_are_read_again_if_something_else_has_changed(folder):
+    read = rows_then_none()
+    assert len(cached_frame(folder, "c.parquet", COLUMNS, read, state=["a"])) == 2
+    assert len(cached_frame(folder, "c.parquet", COLUMNS, read, state=["a"])) == 2
+    assert cached_frame(folder, "c.parquet", COLUMNS, read).empty
