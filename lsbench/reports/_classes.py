@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from lsbench.core.errors import NothingMeasuredError
+from lsbench.reports._frame import to_csv
 from lsbench.tables.frames.classes import load_classes, load_confusions
 from lsbench.tables.summary import Summary
 
@@ -33,4 +34,4 @@ def classes_csv(summaries: Sequence[Summary], *, table: str = "accuracy") -> str
     if not kept:
         names = ", ".join(dict.fromkeys(summary.suite for summary in summaries))
         raise NothingMeasuredError(f"{names}: no evaluation has kept its answers; run an `evaluate` job")
-    return str(pd.concat(kept, ignore_index=True).to_csv(index=False))
+    return to_csv(pd.concat(kept, ignore_index=True))

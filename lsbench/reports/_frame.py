@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
 from lsbench.tables.summary import Summary
+
+#: Spreadsheets take a cell with such a start for a formula and run it, unless it is a number.
+_FORMULA = re.compile(r"\s*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """Return a frame as comma-separated values that no spreadsheet runs.
+
+    A text that it would take for a formula starts with an apostrophe, which spreadsheets do not show. Numbers
+    stay as they are.
+    """
+    texts = frame.select_dtypes(exclude=["number", "bool", "datetime"]).columns
+    safe = frame.assign(**{name: frame[name].astype(object).map(_without_formula) for name in texts})
+    return str(safe.rename(columns=_without_formula).to_csv(index=False))
+
+
+def _without_formula(cell: Any) -> Any:
+    if not isinstance(cell, str):
+        return cell
+    text = cell.replace("\r\n", "\n").replace(
+        "\r", "\n"
+    )  # pandas quotes only "\n", readers end lines at both
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
 def to_frame(summaries: Sequence[Summary]) -> pd.DataFrame:

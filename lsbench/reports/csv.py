@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lsbench.reports._frame import to_frame
+from lsbench.reports._frame import to_csv, to_frame
 from lsbench.tables.summary import Summary
 
 
 def render(summaries: Sequence[Summary]) -> str:
     """Return all summaries as one CSV; unmeasured values are empty fields."""
-    return str(to_frame(summaries).to_csv(index=False)) if summaries else ""
+    return to_csv(to_frame(summaries)) if summaries else ""
 
 
 REPORT = render

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from lsbench.core.errors import UsageError
-from lsbench.core.registry import PACKAGE_ROOT, suggest
+from lsbench.core.plain_text import shown
+from lsbench.core.registry import suggest
 from lsbench.suite.marked_yaml import MarkedDict
 from lsbench.suite.matrix import expand_variants
-from lsbench.suite.overlay import apply_preset, published_preset, read_suite
+from lsbench.suite.overlay import SHIPPED, apply_preset, published_preset, read_suite
 from lsbench.suite.overrides import apply_overrides, folder_of_preset, folder_of_preset_before
 from lsbench.suite.problems import Problems
 from lsbench.suite.resolve import resolve_suite
 from lsbench.suite.schema import Suite, SuiteFile
 from lsbench.suite.weight_sources import check_weight_sources
-
-SHIPPED = (PACKAGE_ROOT / "shipped_suites", PACKAGE_ROOT.parent / "suites")
 
 
 def shipped_suites() -> dict[str, Path]:
@@ -48,14 +48,15 @@ def find_suite(name: str) -> Path:
         UsageError: If there is neither.
     """
     path = Path(name)
-    if path.is_file():
-        return path
+    with suppress(OSError, ValueError):  # a name too long for any file
+        if path.is_file():
+            return path
     shipped = shipped_suites()
     for shipped_name, file in shipped.items():
         if name in (shipped_name, folder_name(shipped_name)):
             return file
     hint = suggest(path.stem, shipped) or suggest(name, shipped) or f"; shipped suites: {', '.join(shipped)}"
-    raise UsageError(f"{name}: no such suite file{hint}")
+    raise UsageError(f"{shown(name, 200)}: no such suite file{hint}")
 
 
 def load_suite(

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lsbench.core.errors import ConfigError, UsageError
-from lsbench.core.registry import suggest
+from lsbench.core.plain_text import shown
+from lsbench.core.registry import PACKAGE_ROOT, suggest
 from lsbench.suite.entries import job_name, written_out
 from lsbench.suite.marked_yaml import MarkedDict, MarkedList, line_of, merge, read_yaml
+
+#: Folders of the shipped suites: of an installation, and of a checkout.
+SHIPPED = (PACKAGE_ROOT / "shipped_suites", PACKAGE_ROOT.parent / "suites")
+#: Environment variable with further folders whose files a suite may extend.
+ALLOWED = "LSBENCH_EXTENDS"
+MAX_FILES = 20
 
 
 def read_suite(path: Path, above: tuple[Path, ...] = ()) -> MarkedDict:
@@ -18,10 +26,10 @@ def read_suite(path: Path, above: tuple[Path, ...] = ()) -> MarkedDict:
 
     Args:
         path: A suite file.
-        above: The files that extend this one.
+        above: The files that extend this one, the suite first.
 
     Raises:
-        ConfigError: If a file cannot be read, or files extend each other in a circle.
+        ConfigError: If a file cannot be read or lies elsewhere, or files extend each other in a circle.
     """
     data = read_yaml(path)
     if not isinstance(data.get("extends"), str):
@@ -34,11 +42,34 @@ def _extended(data: MarkedDict, where: list[str], path: Path, above: tuple[Path,
     name: Any = data
     for step in where:
         name = name[step]
-    file, chain = path.parent / name, (*above, path.resolve())
-    if not file.is_file() or file.resolve() in chain:
-        reason = "the files extend each other in a circle" if file.is_file() else f"there is no file {file}"
+    file, chain = path.parent / name, (*above, path)
+    if reason := _problem(file, chain):
         raise ConfigError(f"{path}:{line_of(data, where)}: {'.'.join(where)}: {reason}")
     return read_suite(file, chain)
+
+
+def _problem(file: Path, chain: tuple[Path, ...]) -> str | None:
+    """Return why a file cannot be extended by the last one of `chain`, or None."""
+    try:
+        place = file.resolve()
+        if not any(place.is_relative_to(folder.resolve()) for folder in _folders(chain[0])):
+            return (
+                f"{shown(str(file), 200)} is neither below the suite's folder nor a shipped suite; "
+                f"move it there, or allow its folder with the environment variable {ALLOWED}=DIR"
+            )
+        if not place.is_file():
+            return f"there is no file {shown(str(file), 200)}"
+    except (OSError, ValueError, RuntimeError) as error:
+        return f"{shown(str(file))} cannot be read ({shown(str(error), 200)})"
+    if place in [other.resolve() for other in chain]:
+        return "the files extend each other in a circle"
+    return f"more than {MAX_FILES} files extend each other" if len(chain) >= MAX_FILES else None
+
+
+def _folders(suite: Path) -> list[Path]:
+    """Return the folders below which a suite's files may lie."""
+    allowed = [Path(name).expanduser() for name in os.environ.get(ALLOWED, "").split(os.pathsep) if name]
+    return [suite.parent, *SHIPPED, *allowed]
 
 
 def _laid_over(base: MarkedDict, over: Any) -> MarkedDict:

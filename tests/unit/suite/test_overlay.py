@@ -1,11 +1,12 @@
 import copy
+import os
 import re
 
 import pytest
 import yaml
 
 from lsbench.core.errors import ConfigError
-from lsbench.suite.loader import load_suite
+from lsbench.suite.loader import load_suite, shipped_suites
 from lsbench.suite.marked_yaml import read_yaml
 from lsbench.suite.overlay import job_name, merge_jobs
 
@@ -103,3 +104,95 @@ def test_merged_jobs_keep_the_line_of_what_was_laid_over(tmp_path):
     assert merged == ["train", {"evaluate": {"split": "val"}}]
     assert merged.lines == [2, 5]
     assert merge_jobs(base, "evaluate") == "evaluate"
+
+
+@pytest.fixture
+def elsewhere(tiny, tmp_path, monkeypatch):
+    """Return a base file outside of the folder of a suite, and what writes the suite that extends it."""
+    monkeypatch.delenv("LSBENCH_EXTENDS", raising=False)
+    base = tmp_path / "other" / "base.yaml"
+    base.parent.mkdir()
+    base.write_text(yaml.safe_dump({key: tiny[key] for key in ("defaults", "jobs")}))
+    (tmp_path / "mine").mkdir()
+
+    def write(extends):
+        suite = {"version": 1, "name": "own", "extends": str(extends), "variants": [{"mixer": "ls_conv"}]}
+        path = tmp_path / "mine" / "suite.yaml"
+        path.write_text(yaml.safe_dump(suite))
+        return str(path)
+
+    return base, write
+
+
+OUTSIDE = r"suite.yaml:1: extends: .* is neither below the suite's folder nor a shipped suite; move it"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../other/base.yaml", "ABSOLUTE", "link.yaml", "folder/base.yaml", "../../../etc/passwd", "/dev/zero"],
+)
+def test_a_file_outside_of_the_suites_folder_is_not_extended(name, elsewhere, tmp_path):
+    base, write = elsewhere
+    path = write(base if name == "ABSOLUTE" else name)
+    (tmp_path / "mine" / "link.yaml").symlink_to(base)
+    (tmp_path / "mine" / "folder").symlink_to(base.parent)
+    with pytest.raises(ConfigError, match=OUTSIDE):
+        load_suite(path)
+
+
+def test_a_file_below_the_suites_folder_is_extended_also_through_links(elsewhere, tmp_path):
+    base, write = elsewhere
+    inside = tmp_path / "mine" / "bases" / "base.yaml"
+    inside.parent.mkdir()
+    inside.write_text(base.read_text())
+    (tmp_path / "mine" / "link.yaml").symlink_to(inside)
+    (tmp_path / "linked").symlink_to(tmp_path / "mine")
+    for name in ("bases/base.yaml", "link.yaml", inside, "bases/../bases/base.yaml"):
+        assert load_suite(write(name)).name == "own"
+        assert load_suite(str(tmp_path / "linked" / "suite.yaml")).name == "own"
+
+
+def test_a_file_below_cannot_lead_outside(elsewhere, tmp_path):
+    _, write = elsewhere
+    middle = tmp_path / "mine" / "middle.yaml"
+    middle.write_text("extends: ../other/base.yaml\n")
+    with pytest.raises(ConfigError, match=r"middle.yaml:1: extends: .* is neither below the suite's folder"):
+        load_suite(write("middle.yaml"))
+
+
+def test_a_preset_cannot_lead_outside(elsewhere, tiny, tmp_path):
+    path = tmp_path / "mine" / "suite.yaml"
+    path.write_text(
+        yaml.safe_dump({**tiny, "presets": {"p": {"extends": "../other/base.yaml"}}}, sort_keys=False)
+    )
+    with pytest.raises(ConfigError, match=r"presets.p.extends: .* is neither below the suite's folder"):
+        load_suite(str(path), preset="p")
+
+
+def test_a_folder_can_be_allowed(elsewhere, monkeypatch):
+    base, write = elsewhere
+    monkeypatch.setenv("LSBENCH_EXTENDS", os.pathsep.join(["", "nowhere", str(base.parent)]))
+    assert load_suite(write("../other/base.yaml")).name == "own"
+    with pytest.raises(ConfigError, match=r"is neither below"):
+        load_suite(write("/etc/passwd"))
+
+
+def test_a_shipped_suite_can_be_extended(elsewhere):
+    _, write = elsewhere
+    assert load_suite(write(shipped_suites()["smoke"])).is_smoke
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
+def test_what_is_no_name_of_a_file_is_one_line(name, elsewhere):
+    _, write = elsewhere
+    with pytest.raises(ConfigError) as caught:
+        load_suite(write(name))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_chain_of_files_is_bounded(elsewhere, tmp_path):
+    _, write = elsewhere
+    for number in range(30):
+        (tmp_path / "mine" / f"{number}.yaml").write_text(f"extends: {number + 1}.yaml\n")
+    with pytest.raises(ConfigError, match=r"18.yaml:1: extends: more than 20 files extend each other"):
+        load_suite(write("0.yaml"))
