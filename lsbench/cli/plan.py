@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -19,7 +20,11 @@ from lsbench.cli.options import (
     SkipOpt,
     SuiteArg,
 )
-from lsbench.cli.running import create_graph, parse_seeds
+from lsbench.cli.running import check_machine, create_graph, parse_seeds
+
+if TYPE_CHECKING:
+    from lsbench.scheduler.run import RunOptions
+    from lsbench.suite.graph import JobGraph
 
 
 def plan(
@@ -35,10 +40,30 @@ def plan(
     as_json: JsonOpt = False,
 ) -> None:
     """Show the plan of a run: every job, whether it is done, and its estimated cost."""
-    from lsbench.scheduler.run import RunOptions, plan_run
-    from lsbench.suite.listing import plan_lines, plan_rows
+    from lsbench.scheduler.run import RunOptions
 
     graph = create_graph(suite, preset, overrides, limit, data)
-    made = plan_run(graph, RunOptions(results, only or [], skip or [], parse_seeds(seeds)))
+    show_plan(graph, RunOptions(results, only or [], skip or [], parse_seeds(seeds)), as_json=as_json)
+
+
+def show_plan(graph: JobGraph, options: RunOptions, *, as_json: bool, starts_ray: bool = True) -> None:
+    """Print the plan of a run.
+
+    Args:
+        graph: The jobs.
+        options: Those of the run.
+        as_json: Print one JSON line per job.
+        starts_ray: Whether the run would start a local Ray.
+
+    Raises:
+        ConfigError: After the plan, if this machine cannot run the jobs; one line per problem.
+    """
+    from lsbench.scheduler.run import plan_run
+    from lsbench.suite.listing import plan_lines, plan_rows
+
+    made = plan_run(graph, options)
     for line in map(json.dumps, plan_rows(made)) if as_json else plan_lines(made):
         typer.echo(line)
+    left = (*made.todo, *made.pending)
+    if left:
+        check_machine((job.spec for job in left), starts_ray=starts_ray)

@@ -25,8 +25,15 @@ from lsbench.cli.options import (
     SkipOpt,
     SuiteArg,
 )
-from lsbench.cli.plan import plan
-from lsbench.cli.running import create_graph, create_stderr, create_watcher, parse_seeds, run_jobs
+from lsbench.cli.plan import show_plan
+from lsbench.cli.running import (
+    check_machine,
+    create_graph,
+    create_stderr,
+    create_watcher,
+    parse_seeds,
+    run_jobs,
+)
 from lsbench.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -58,11 +65,12 @@ def run(
     """Run a suite; a suite with results is continued."""
     from lsbench.scheduler.run import RunOptions
 
-    if dry_run:
-        plan(suite, preset, results, data, only, skip, seeds, limit, overrides, as_json)
-        return
     graph = create_graph(suite, preset, overrides, limit, data)
     options = RunOptions(results, only or [], skip or [], parse_seeds(seeds), max_parallel, fail_fast)
+    if dry_run:
+        starts_ray = scheduler is Scheduler.ray and address is None
+        show_plan(graph, options, as_json=as_json, starts_ray=starts_ray)
+        return
     if graph.suite.search is not None:
         _search(graph, options, scheduler, address, data, as_json)
         return
@@ -84,6 +92,7 @@ def _search(
 
     if scheduler is Scheduler.inline:
         raise UsageError("--scheduler inline: a search needs Ray; omit the option")
+    check_machine((job.spec for job in graph.jobs), starts_ray=address is None)
     parts = SearchParts(
         create_executor=lambda: RayExecutor(address),
         create_watcher=lambda made, folder: create_watcher(made, folder, as_json),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lsbench.cli.options import Scheduler
-from lsbench.core.errors import UsageError
+from lsbench.core.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,6 +38,25 @@ def create_graph(
 
     resolved = load_suite(suite, preset=preset, overrides=overrides, limit=limit)
     return build_graph(resolved, data_root=None if data is None else data.absolute())
+
+
+def check_machine(settings: Iterable[Mapping[str, Any]], *, starts_ray: bool) -> None:
+    """Check without torch what jobs need on this machine, before any of them starts.
+
+    Args:
+        settings: Settings of the jobs.
+        starts_ray: Whether a local Ray is started.
+
+    Raises:
+        ConfigError: With one line per problem.
+    """
+    from lsbench.scheduler.local_ray import folder_problem
+    from lsbench.suite.installed import missing_loggers
+
+    folder = folder_problem() if starts_ray else None
+    problems = [*missing_loggers(settings), *([folder] if folder else [])]
+    if problems:
+        raise ConfigError(problems)
 
 
 def parse_seeds(text: str | None) -> list[int] | None:
@@ -78,9 +98,13 @@ def run_jobs(
     graph: JobGraph, options: RunOptions, scheduler: Scheduler, address: str | None, *, as_json: bool = False
 ) -> Outcome | None:
     """Run the remaining jobs with progress; return the outcome, or None if nothing was left to do."""
-    from lsbench.scheduler.run import run_suite
+    from lsbench.scheduler.run import plan_run, run_suite
     from lsbench.scheduler.unfailing import UnfailingWatcher
 
+    todo = plan_run(graph, options).todo
+    if todo:
+        starts_ray = scheduler is Scheduler.ray and address is None
+        check_machine((job.spec for job in todo), starts_ray=starts_ray)
     watchers: list[PlainWatcher] = []
 
     def watch(made: Plan, folder: ResultsFolder) -> PlainWatcher:

@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
 from lsbench.cli.options import DataOpt, SuiteArg
+from lsbench.cli.running import check_machine
+from lsbench.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lsbench.suite.schema import Suite
 
 
-def validate(suite: SuiteArg, data: DataOpt = None) -> None:
+def validate(
+    suite: SuiteArg,
+    data: DataOpt = None,
+    build: Annotated[
+        bool, typer.Option("--build", help="Also build every model and run one image through it.")
+    ] = False,
+) -> None:
     """Check a suite file and all its presets; nothing is run."""
+    from lsbench.suite.installed import settings_of
     from lsbench.suite.loader import load_suite, preset_names
     from lsbench.suite.outside import check_torch_plugins
 
     resolved = [load_suite(suite, preset=preset) for preset in preset_names(suite)]
     check_torch_plugins(resolved)
+    check_machine((settings for one in resolved for settings in settings_of(one)), starts_ray=True)
+    if build:
+        _build_models(resolved, data)
     for one in resolved:
         jobs = f"{len(one.variants)} variants, {len(one.jobs)} jobs each, {len(one.seeds)} seeds"
         typer.echo(f"{one.name} ({one.preset}): ok: {jobs}")
+
+
+def _build_models(suites: Sequence[Suite], data: Path | None) -> None:
+    from lsbench.scheduler.child import check_models  # imports torch
+    from lsbench.suite.graph import build_graph
+    from lsbench.suite.models import models_of
+
+    jobs = [job for suite in suites for job in build_graph(suite, data_root=data).jobs]
+    problems = check_models(models_of(jobs))
+    if problems:
+        raise ConfigError(problems)

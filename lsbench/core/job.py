@@ -129,6 +129,10 @@ class JobSpec(StrictModel):
         """Return the name of a second variant whose jobs this job needs too; by default None."""
         return None
 
+    def other_models(self) -> dict[str, dict[str, Any]]:
+        """Return the models that a job builds beside the variant's: role -> model, mixer, their arguments."""
+        return {}
+
     def other_data(self) -> tuple[dict[str, Any], ...]:
         """Return the settings of the data sets that `data_fields` name."""
         named = (getattr(self, name) for name in self.data_fields)

@@ -28,6 +28,7 @@ from lsbench.core.entry_points import (
     outside_plugins,
     package_of,
 )
+from lsbench.core.entry_shapes import shape_problem
 from lsbench.core.errors import ConfigError, PluginError, UnknownNameError
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[1]
@@ -124,14 +125,17 @@ class Registry:
     def problem(self, name: str) -> str | None:
         """Return one line that says why a suite cannot use `name`, or None if it can.
 
-        Plug-ins that need torch are not imported here, so that planning stays quick; they are checked by
-        :func:`lsbench.suite.outside.check_torch_plugins`.
+        Of plug-ins that need torch only the source is read, so that planning stays quick;
+        :func:`lsbench.suite.outside.check_torch_plugins` imports them.
         """
         try:
             if name not in self.names():
                 return self.unknown(name)
-            if self._entry(name) is not None and self.is_light:
+            entry = self._entry(name)
+            if entry is not None and self.is_light:
                 self.load(name)
+            elif entry is not None:
+                return shape_problem(entry, self.kind, self.attribute if self.own is None else "")
         except ConfigError as error:
             return str(error)
         return None

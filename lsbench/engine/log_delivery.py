@@ -17,7 +17,7 @@ from lsbench.core.errors import ConfigError
 from lsbench.core.job import JobContext
 from lsbench.core.plain_warnings import warn
 from lsbench.data.loading.random_state import same_randomness_afterwards
-from lsbench.loggers import ChosenLogger, Logger, RunInfo, parse_logger
+from lsbench.loggers import ChosenLogger, Logger, RunInfo, not_usable, parse_logger
 
 Warn = Callable[[str], None]
 LONGEST_REASON = 200
@@ -87,7 +87,7 @@ class _Delivery:
         except ConfigError:
             raise
         except ImportError as error:
-            raise ConfigError(_not_importable(self._choice, error)) from error
+            raise ConfigError(not_usable(self._choice, error)) from error
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a logger may raise anything, and must not end a training
             self._failed(error)
 
@@ -151,17 +151,10 @@ def open_loggers(choices: Sequence[Any], run: RunInfo, *, warn: Warn = warn) -> 
             try:
                 importlib.import_module(choice.kind.package)
             except ImportError as error:
-                problems.append(_not_importable(choice, error))
+                problems.append(not_usable(choice, error))
     if problems:
         raise ConfigError(problems)
     return MultiLogger(chosen, run, warn=warn)
-
-
-def _not_importable(choice: ChosenLogger, error: ImportError) -> str:
-    return (
-        f"loggers: {choice.name}: cannot be imported here ({error}); "
-        f'install it with `pip install "{choice.kind.install}"`, or remove it from the suite'
-    )
 
 
 def run_info(context: JobContext, *, start_epoch: int) -> RunInfo:

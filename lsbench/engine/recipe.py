@@ -166,6 +166,10 @@ class Recipe(JobSpec):
         """True if images of a batch are mixed."""
         return self.mixup > 0 or self.cutmix > 0
 
+    def other_models(self) -> dict[str, dict[str, Any]]:
+        """Return the teacher."""
+        return {} if self.distill is None else {"teacher": {"model": self.distill.teacher}}
+
     def check_ranks(self, ranks: int) -> None:
         """Raise a ValueError if `ranks` devices cannot share the batch of an update equally."""
         self.chunks(ranks)

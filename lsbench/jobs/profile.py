@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -98,6 +98,11 @@ class ProfileSpec(JobSpec):
         if self.control is None or isinstance(self.control, Control):
             return self.control
         return Control(model=self.control)
+
+    def other_models(self) -> dict[str, dict[str, Any]]:
+        """Return the control."""
+        control = self.control_model()
+        return {} if control is None else {"control": control.model_dump()}
 
     def setting(self) -> Setting:
         """Return the form in which models are timed."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
@@ -105,6 +106,26 @@ def parse_logger(choice: Any) -> ChosenLogger:
         return ChosenLogger(name, kind, kind.spec.model_validate(options))
     except ValidationError as error:
         raise ConfigError("; ".join(f"{name}.{line}" for line in _lines(error, kind.spec))) from error
+
+
+def missing_package(choice: Any) -> str | None:
+    """Return one line if the package of a chosen logger is not installed; it is not imported."""
+    chosen = parse_logger(choice)
+    try:
+        is_there = find_spec(chosen.kind.package) is not None
+    except (ImportError, ValueError):
+        is_there = False
+    if is_there:
+        return None
+    return not_usable(chosen, f"No module named '{chosen.kind.package}'")
+
+
+def not_usable(chosen: ChosenLogger, reason: object) -> str:
+    """Return the line for a logger whose package cannot be imported."""
+    return (
+        f"loggers: {chosen.name}: cannot be imported here ({reason}); "
+        f'install it with `pip install "{chosen.kind.install}"`, or remove it from the suite'
+    )
 
 
 def _name_and_options(choice: Any) -> tuple[str, dict[str, Any]]:

@@ -15,11 +15,12 @@ import timm
 from torch import nn
 
 from lsbench.core.catalog import pluggable_models
-from lsbench.core.errors import ConfigError
+from lsbench.core.errors import ConfigError, LsbenchError
 from lsbench.core.registry import suggest
 from lsbench.core.weight_sources import refused_arguments
 from lsbench.models import families
 from lsbench.models.checkpoints import load_checkpoint
+from lsbench.models.option_types import shown
 from lsbench.models.outside import register_outside_model
 
 
@@ -79,8 +80,10 @@ def create_model(
         raise ConfigError(
             f"model '{name}': its weights cannot be fetched; give a file as `checkpoint`{_reason(error)}"
         ) from error
-    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
-        raise ConfigError(f"model '{name}'{_reason(error)}") from error
+    except LsbenchError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"model '{name}'{_reason(error, model_args)}") from error
     if checkpoint is not None:
         load_checkpoint(model, checkpoint, same_classes=same_classes)
     published = getattr(model, "pretrained_cfg", {}).get("num_classes", num_classes)
@@ -134,7 +137,11 @@ def _unknown_argument(error: Exception) -> str | None:
     return found.group(1) if found else None
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, model_args: Mapping[str, Any] | None = None) -> str:
     option = _unknown_argument(error)
     text = " ".join(str(error).split()) or type(error).__name__
-    return f" has no option '{option}'" if option else f": {text}"
+    if option:
+        return f" has no option '{option}'"
+    if not model_args or isinstance(error, ValueError):
+        return f": {text}"
+    return f" cannot be made with model_args {shown(dict(model_args))}: {type(error).__name__}: {text}"

@@ -11,6 +11,7 @@ from timm.models import build_model_with_cfg, resolve_pretrained_cfg
 from torch import nn
 
 from lsbench.core.errors import ConfigError
+from lsbench.models.option_types import type_problems
 from lsbench.models.token_mixer import option_problems
 
 #: Arguments of timm.create_model that do not go to the model itself.
@@ -68,7 +69,7 @@ def build_variant(
     if pretrained and not _source(name, options).has_weights:
         raise ConfigError(f"{owner}: no pretrained weights come with lsbench; leave `pretrained` out")
     own = {option: value for option, value in options.items() if option not in BUILDER_OPTIONS}
-    problems = option_problems(model, own, owner=owner)
+    problems = option_problems(model, own, owner=owner) + type_problems(model, own, owner=owner)
     if problems:
         raise ConfigError(problems)
     arguments = {**(size or {}), **options}

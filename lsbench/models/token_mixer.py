@@ -9,7 +9,9 @@ from typing import Any
 from torch import nn
 
 from lsbench.core.errors import ConfigError
+from lsbench.core.promises import describe
 from lsbench.core.registry import MIXERS, suggest
+from lsbench.models.option_types import shown, type_problems
 
 
 def create_mixer(name: str, dim: int, options: Mapping[str, Any] | None = None) -> nn.Module:
@@ -28,11 +30,27 @@ def create_mixer(name: str, dim: int, options: Mapping[str, Any] | None = None) 
     problems = option_problems(mixer, options, owner=f"mixer '{name}'", given=1)
     if problems:
         raise ConfigError(problems)
+    return _built(mixer, dim, options, owner=f"mixer '{name}'")
+
+
+def _built(mixer: Callable[..., Any], dim: int, options: dict[str, Any], *, owner: str) -> nn.Module:
     try:
-        module: nn.Module = mixer(dim, **options)
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"mixer '{name}': {error}") from error
+        module = mixer(dim, **options)
+    except ValueError as error:
+        raise ConfigError(f"{owner}: {error}") from error
+    except Exception as error:
+        reason = f"{owner} cannot be made with mixer_args {shown(options)}: {_one_line(error)}"
+        raise ConfigError(type_problems(mixer, options, owner=owner) or reason) from error
+    problems = type_problems(mixer, options, owner=owner)
+    if problems:
+        raise ConfigError(problems)
+    if not isinstance(module, nn.Module):
+        raise ConfigError(f"{owner}: expected it to make a torch.nn.Module, found {describe(module)}")
     return module
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def option_problems(

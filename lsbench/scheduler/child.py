@@ -20,6 +20,7 @@ from lsbench.core.job import Job, JobContext, JobKind, Variant
 from lsbench.core.lock import locked
 from lsbench.core.plain_warnings import shown_plainly
 from lsbench.core.plugin_code import CodeReader, files_hash
+from lsbench.core.promises import describe as describe_object
 from lsbench.core.record import SCHEMA_VERSION, Record
 from lsbench.core.registry import DATASETS, JOBS
 from lsbench.scheduler.torchrun import run_ranks
@@ -28,6 +29,8 @@ from lsbench.store.trials import add_epoch
 
 Emit = Callable[[dict[str, Any]], None]
 LOCK_WAIT_S = 30.0
+#: Classes of the models that are built before the first job.
+NUM_CLASSES = 10
 
 
 def act(request: Mapping[str, Any], emit: Emit) -> int:
@@ -197,7 +200,7 @@ def check_models(variants: Sequence[Variant]) -> list[str]:
                 variant.model,
                 mixer=variant.mixer,
                 mixer_args=variant.mixer_args,
-                num_classes=10,
+                num_classes=NUM_CLASSES,
                 img_size=spec.img_size,
                 **variant.model_args,
             )
@@ -208,8 +211,17 @@ def check_models(variants: Sequence[Variant]) -> list[str]:
             raise
         except BaseException as error:  # noqa: BLE001 - a user's mixer may raise any error, or call sys.exit
             message = describe(error)["message"]
-            problems[f"variant '{variant.name}': does not work: {type(error).__name__}: {message}"] = None
+            how = f"does not work{_arguments(variant)}: {type(error).__name__}: {message}"
+            problems[f"variant '{variant.name}': {how}"] = None
     return list(problems)
+
+
+def _arguments(variant: Variant) -> str:
+    """Return the arguments of a model as part of a message."""
+    from lsbench.models.option_types import shown
+
+    given = {name: getattr(variant, name) for name in ("model_args", "mixer_args") if getattr(variant, name)}
+    return "".join(f" with {name} {shown(value)}" for name, value in given.items())
 
 
 def _try_one_image(model: Any, img_size: int) -> None:
@@ -217,4 +229,9 @@ def _try_one_image(model: Any, img_size: int) -> None:
     import torch
 
     with torch.no_grad():
-        model.eval()(torch.zeros(1, 3, img_size, img_size))
+        logits = model.eval()(torch.zeros(1, 3, img_size, img_size))
+    if not isinstance(logits, torch.Tensor) or logits.shape != (1, NUM_CLASSES):
+        found = (
+            f"shape {tuple(logits.shape)}" if isinstance(logits, torch.Tensor) else describe_object(logits)
+        )
+        raise ConfigError(f"expected logits of shape (1, {NUM_CLASSES}) for one image, found {found}")

@@ -17,6 +17,7 @@ from lsbench.scheduler.retry import needs_node_alone, one_line, should_retry
 from lsbench.scheduler.unfailing import UnfailingWatcher
 from lsbench.store.results import LOG, SPEC, ResultsFolder
 from lsbench.suite.graph import critical_path
+from lsbench.suite.models import models_of
 from lsbench.suite.planner import Plan
 
 POLL_S = 0.25
@@ -74,8 +75,7 @@ class Driver:
         Raises:
             ConfigError: With one line per problem.
         """
-        variants = list({job.variant.name: job.variant for job in self.waiting.values()}.values())
-        problems = self.executor.preflight(variants, self.folder.root)
+        problems = self.executor.preflight(models_of(self.waiting.values()), self.folder.root)
         if problems:
             raise ConfigError(problems)
 

@@ -21,6 +21,10 @@ log = logging.getLogger(__name__)
 START_S = 120.0
 LEAVE_S = 2.0
 CONNECT_S = 5.0
+#: Longest path of a socket on Linux, without its final zero.
+SOCKET_BYTES = 107
+#: The longest path of a socket below Ray's folder for temporary files.
+SOCKET = "ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"
 #: Read by the raylet at its start. By default Ray runs workers at nice 15 (which spoils timings and
 #: is inherited by children), kills idle workers early and reports usage.
 FLAGS = {
@@ -71,6 +75,23 @@ def end_processes(processes: list[psutil.Process]) -> None:
 def temporary_folder() -> Path:
     """Return the folder in which Ray makes its own."""
     return Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 - Ray's default
+
+
+def folder_problem() -> str | None:
+    """Return one line if Ray cannot make its folders and sockets, else None."""
+    base = temporary_folder()
+    name = "RAY_TMPDIR" if os.environ.get("RAY_TMPDIR") else "TMPDIR"
+    room = SOCKET_BYTES - len(SOCKET) - 1
+    length = len(os.fsencode(base.absolute()))
+    if length > room:
+        return (
+            f"{name}={base}: has {length} letters, and Ray's sockets leave room for {room}; "
+            "set RAY_TMPDIR to a shorter folder, e.g. RAY_TMPDIR=/tmp"
+        )
+    existing = next(folder for folder in (base.absolute(), *base.absolute().parents) if folder.exists())
+    if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
+        return f"{name}={base}: cannot be written; set RAY_TMPDIR to a folder that this user can write"
+    return None
 
 
 def remove_session_folders() -> None:

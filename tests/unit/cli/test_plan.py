@@ -11,3 +11,27 @@ def test_a_plan_or_dry_run_does_nothing_on_disk(command, call, quick, write_suit
     assert "id/train/seed0" in out
     assert "left: 1 train" in out
     assert not results.exists()
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_what_this_machine_lacks_is_told_after_the_plan(
+    command, call, quick, write_suite, results, monkeypatch
+):
+    monkeypatch.setattr("lsbench.loggers.find_spec", lambda name: None)
+    monkeypatch.setenv("TMPDIR", "/tmp/" + 100 * "x")
+    quick["jobs"][0]["train"]["loggers"] = ["tensorboard"]
+    more = ["--dry-run"] if command == "run" else []
+    code, out, err = call(command, write_suite(quick), "--results", results, *more)
+    assert code == 2
+    assert "id/train/seed0" in out
+    assert [line.split(":")[1].split("=")[0] for line in err.splitlines()] == [" loggers", " TMPDIR"]
+    code, _, err = call(command, write_suite(quick), "--results", results, *more, "--only", "profile")
+    assert [line.split("=")[0] for line in err.splitlines()] == ["lsbench: TMPDIR"]
+
+
+def test_a_dry_run_without_a_local_ray_needs_no_short_folder(call, quick, write_suite, results, monkeypatch):
+    monkeypatch.setenv("TMPDIR", "/tmp/" + 100 * "x")
+    words = ["run", "-n", write_suite(quick), "--results", results]
+    assert call(*words, "--scheduler", "inline")[0] == 0
+    assert call(*words, "--address", "auto")[0] == 0
+    assert call(*words)[0] == 2

@@ -132,3 +132,17 @@ def test_a_results_folder_without_locks_is_exit_two_and_one_line(
     [line] = err.splitlines()
     assert "No locks available" in line
     assert "--results DIR" in line
+
+
+@pytest.mark.parametrize("scheduler", ["ray", "inline"])
+def test_what_this_machine_lacks_ends_a_run_before_anything_is_written(
+    call, quick, write_suite, results, monkeypatch, scheduler
+):
+    monkeypatch.setattr("lsbench.loggers.find_spec", lambda name: None)
+    monkeypatch.setenv("RAY_TMPDIR", "/tmp/" + 100 * "x")
+    quick["jobs"][0]["train"]["loggers"] = ["tensorboard"]
+    code, out, err = call("run", write_suite(quick), "--scheduler", scheduler, "--results", results)
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == {"ray": 2, "inline": 1}[scheduler]
+    assert 'install it with `pip install "tensorboardX"`' in err
+    assert not results.exists()

@@ -17,3 +17,35 @@ def test_every_problem_of_a_suite_is_a_line(call, tiny, write_suite):
     code, _, err = call("validate", path)
     assert code == 2
     assert [line.startswith(f"lsbench: {path}:") for line in err.splitlines()] == [True, True]
+
+
+def test_all_models_that_cannot_be_built_are_told_at_once(call, tiny, write_suite):
+    tiny["variants"] += [
+        {"name": "type", "model_args": {"depths": 3}, "mixer": "identity"},
+        {"name": "option", "mixer": "ls_conv", "mixer_args": {"kernel_big": 7}},
+    ]
+    tiny["jobs"][2]["profile"] |= {
+        "probes": ["latency_ratio"],
+        "control": {"model": "lsnet_nano", "mixer": "ls_conv", "mixer_args": {"kernel_large": "7"}},
+    }
+    path = write_suite(tiny)
+    assert call("validate", path)[0] == 0
+    code, out, err = call("validate", path, "--build")
+    assert (code, out) == (2, "")
+    lines = [line.removeprefix("lsbench: variant ") for line in err.splitlines()]
+    assert [line.partition(":")[0] for line in lines] == ["'ls.profile.control'", "'type'", "'option'"]
+    assert lines[1].endswith("expected a list of whole numbers as 'depths', found 3")
+
+
+def test_models_that_can_be_built_are_ok(call, tiny, write_suite):
+    code, out, _ = call("validate", write_suite(tiny), "--build")
+    assert code == 0
+    assert "ok: 2 variants" in out
+
+
+def test_what_this_machine_lacks_is_told(call, tiny, write_suite, monkeypatch):
+    monkeypatch.setattr("lsbench.loggers.find_spec", lambda name: None)
+    tiny["jobs"][0]["train"]["loggers"] = ["wandb", "mlflow"]
+    code, _, err = call("validate", write_suite(tiny))
+    assert code == 2
+    assert [line.split(":")[2] for line in err.splitlines()] == [" wandb", " mlflow"]

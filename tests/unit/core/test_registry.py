@@ -158,7 +158,7 @@ def test_two_plugins_of_one_name_are_refused_and_both_are_named(install):
 
 
 def test_torch_code_is_not_imported_by_a_check(install):
-    install({"acme.mixer": "raise RuntimeError"}, {"lsbench.mixers": {"acme_mixer": "acme.mixer"}})
+    install({"acme.mixer": "raise RuntimeError; MIXER = 1"}, {"lsbench.mixers": {"acme_mixer": "acme.mixer"}})
     assert MIXERS.problem("acme_mixer") is None
     assert MIXERS.problem("acme_mixr") == "unknown mixer 'acme_mixr' (did you mean 'acme_mixer'?)"
     with pytest.raises(PluginError, match="cannot be imported: RuntimeError: no message"):

@@ -118,3 +118,12 @@ def test_no_argument_names_a_file_or_an_address(arguments, place):
 def test_importing_the_package_tells_timm_of_every_model():
     code = f"import lsbench.models, timm; assert all(map(timm.is_model, {PLUGGABLE_MODELS!r}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_wrong_arguments_of_models_of_timm_are_named(same_torch_afterwards):
+    for arguments in ({"layers": 3}, {"block": "x"}, {"act_layer": "nope"}):
+        with pytest.raises(
+            ConfigError, match=r"^model 'resnet18' cannot be made with model_args {\""
+        ) as told:
+            create_model("resnet18", num_classes=2, img_size=32, **arguments)
+        assert next(iter(arguments)) in str(told.value)

@@ -56,3 +56,20 @@ def test_missing_options_are_reported_and_open_signatures_accept_any():
 
     assert option_problems(strict, {}, owner="it", given=1) == ["it needs the option 'needed'"]
     assert option_problems(open_ended, {"x": 1}, owner="it", given=1) == []
+
+
+def test_what_a_mixer_of_another_package_gets_wrong_is_one_line(monkeypatch):
+    def build(dim, kernel: int = 3):
+        return [dim] if kernel == 3 else dim + kernel
+
+    monkeypatch.setattr("lsbench.core.registry.Registry.load", lambda *_: build)
+    with pytest.raises(ConfigError, match=r"expected it to make a torch.nn.Module, found an object of list"):
+        create_mixer("mine", 16)
+    with pytest.raises(
+        ConfigError, match=r"^mixer 'mine': expected a whole number as 'kernel', found \"x\"$"
+    ):
+        create_mixer("mine", 16, {"kernel": "x"})
+    with pytest.raises(
+        ConfigError, match=r'^mixer \'mine\' cannot be made with mixer_args {"kernel": null}: TypeEr'
+    ):
+        create_mixer("mine", 16, {"kernel": None})

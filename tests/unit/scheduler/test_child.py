@@ -301,3 +301,17 @@ def test_other_code_than_the_run_began_with_is_an_error_of_one_line(graph, tmp_p
     with pytest.raises(ConfigError, match=line):
         execute(folder, lambda event: None)
     assert not (folder / "result.json").exists()
+
+
+def test_a_model_that_gives_anything_but_logits_is_found_first(monkeypatch):
+    class Lists(torch.nn.Module):
+        def forward(self, x):
+            return [x]
+
+    variant = Variant(name="v", model="lsnet_nano", dataset={"name": "fashion", "img_size": 32})
+    monkeypatch.setattr("lsbench.models.factory.create_model", lambda *_, **__: Lists())
+    [problem] = check_models([variant])
+    assert problem == "variant 'v': expected logits of shape (1, 10) for one image, found an object of list"
+    monkeypatch.setattr("lsbench.models.factory.create_model", lambda *_, **__: torch.nn.Flatten())
+    [problem] = check_models([variant.model_copy(update={"model_args": {"a": 1}})])
+    assert problem.endswith("found shape (1, 3072)")

@@ -68,3 +68,22 @@ def test_a_start_that_hangs_is_explained(monkeypatch, caplog):
         while not caplog.records:
             pass
     assert "loopback" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["TMPDIR", "RAY_TMPDIR"])
+def test_a_folder_too_long_for_sockets_is_told_with_the_cure(monkeypatch, tmp_path, name):
+    for other in ("TMPDIR", "RAY_TMPDIR"):
+        monkeypatch.delenv(other, raising=False)
+    assert local_ray.folder_problem() is None
+    monkeypatch.setenv(name, "/tmp/" + 34 * "x")
+    assert local_ray.folder_problem() is None
+    monkeypatch.setenv(name, "/tmp/" + 35 * "x")
+    assert local_ray.folder_problem().startswith(f"{name}=/tmp/xxx")
+    assert "room for 39; set RAY_TMPDIR" in local_ray.folder_problem()
+    monkeypatch.setenv(name, "/tmp/" + 30 * "ü")
+    assert "has 65 letters" in local_ray.folder_problem()
+
+
+def test_a_folder_that_cannot_be_written_is_told(monkeypatch):
+    monkeypatch.setenv("RAY_TMPDIR", "/dev/null/below")
+    assert "cannot be written" in local_ray.folder_problem()

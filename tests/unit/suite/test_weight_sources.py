@@ -156,3 +156,18 @@ def test_nothing_is_executed(tiny, write_suite, tmp_path, evil, bad, same_torch_
     assert not (tmp_path / "executed").exists()
     pickle.loads(evil.read_bytes())  # the file does what it is planted for
     assert (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["name", "mixer", "mixer_args", "num_classes", "img_size", "in_chans", "features_only"]
+)
+def test_what_lsbench_sets_itself_is_told_with_its_place(tiny, write_suite, name):
+    tiny["variants"][0]["model_args"] = {name: 3}
+    tiny["variants"].append({"name": "k{k}", "matrix": {f"model_args.{name}": [1]}})
+    with pytest.raises(ConfigError) as told:
+        load_suite(write_suite(tiny))
+    found = [line for line in told.value.problems if "lsbench sets this argument itself" in line]
+    assert len(found) == 2
+    assert f"variants[0].model_args.{name}" in found[0]
+    tiny["variants"] = [{"name": "a", "mixer": "ls_conv", "mixer_args": {name: 3}}]
+    load_suite(write_suite(tiny))  # the mixer itself refuses it, in the first process of a run

@@ -1,0 +1,21 @@
+from lsbench.suite.installed import missing_loggers, settings_of
+
+
+def test_loggers_without_their_package_are_told_once_each(monkeypatch):
+    monkeypatch.setattr(
+        "lsbench.loggers.find_spec", lambda name: None if name in ("wandb", "mlflow") else name
+    )
+    settings = [{"loggers": ["wandb", "tensorboard"]}, {"epochs": 1}, {"loggers": [{"wandb": {}}, "mlflow"]}]
+    lines = missing_loggers(settings)
+    assert len(lines) == 2
+    assert lines[0].startswith("loggers: wandb: cannot be imported here")
+    assert 'pip install "lsbench[wandb]"' in lines[0]
+    assert missing_loggers([{"loggers": ()}, {"loggers": None}]) == []
+
+
+def test_the_settings_of_a_suite_are_those_of_all_jobs_and_rows(tiny, make_graph):
+    tiny["jobs"][0]["train"]["loggers"] = ["tensorboard"]
+    tiny["variants"][0]["jobs"] = {"train": {"loggers": ["wandb"]}}
+    found = [list(settings.get("loggers", ())) for settings in settings_of(make_graph(tiny).suite)]
+    assert ["tensorboard"] in found
+    assert ["wandb"] in found
