@@ -17,7 +17,9 @@ from lsbench.cli.one_model import (
     EmaOpt,
     MixerOpt,
     ModelOrJobArg,
+    PresetOfJobOpt,
     PretrainedOpt,
+    SuiteOfJobOpt,
     ThreadsOpt,
     check_model,
     chosen_weights,
@@ -68,12 +70,8 @@ def evaluate(
     device: DeviceOpt = Device.auto,
     threads: ThreadsOpt = None,
     results: ResultsOpt = RESULTS,
-    suite: Annotated[
-        str | None, typer.Option(metavar="SUITE", help="Search only the trainings of this suite.")
-    ] = None,
-    preset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Search only the trainings of this preset.")
-    ] = None,
+    suite: SuiteOfJobOpt = None,
+    preset: PresetOfJobOpt = None,
     as_json: JsonOpt = False,
 ) -> None:
     """Evaluate one model on a data set: a checkpoint, published weights, or a training of a suite.

@@ -19,6 +19,7 @@ from lsbench.cli.compare import compare, verify
 from lsbench.cli.data import data_app
 from lsbench.cli.doctor import doctor
 from lsbench.cli.evaluate import evaluate
+from lsbench.cli.export import export
 from lsbench.cli.gate import gate
 from lsbench.cli.listing import list_names
 from lsbench.cli.new import new
@@ -48,7 +49,7 @@ VERBS: dict[str, dict[str, Callable[..., Any]]] = {
         "clean": clean,
     },
     "Judge its results": {"compare": compare, "verify": verify, "why": why, "gate": gate},
-    "Inspect one model": {"evaluate": evaluate, "profile": profile, "analyze": analyze},
+    "Inspect one model": {"evaluate": evaluate, "profile": profile, "analyze": analyze, "export": export},
     "Write a suite": {"list": list_names, "validate": validate, "schema": schema},
     "Add something of your own": {"new": new},
     "Check data and this machine": {"doctor": doctor},

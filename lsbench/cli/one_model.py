@@ -55,6 +55,12 @@ EmaOpt = Annotated[
 ThreadsOpt = Annotated[
     int | None, typer.Option("--threads", min=1, metavar="N", help="CPU threads; default: all.")
 ]
+SuiteOfJobOpt = Annotated[
+    str | None, typer.Option("--suite", metavar="SUITE", help="Search only the trainings of this suite.")
+]
+PresetOfJobOpt = Annotated[
+    str | None, typer.Option("--preset", metavar="NAME", help="Search only the trainings of this preset.")
+]
 DeviceOpt = Annotated[Device, typer.Option("--device", help="auto: the first GPU if there is one.")]
 
 

@@ -1,0 +1,169 @@
+"""The formats of an exported model: written, loaded again, and compared with the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lsbench.core.env import package_version
+from lsbench.core.errors import ConfigError, UsageError
+from lsbench.export import programs
+from lsbench.export.subject import ModelToExport
+from lsbench.export.weights_file import load_in_timm, to_safetensors
+from lsbench.models.fusion import fuse
+
+#: Format -> suffix of its files.
+SUFFIXES = {"onnx": ".onnx", "pt2": ".pt2", "safetensors": ".safetensors"}
+#: Formats that hold a program, of a fixed size, and not the weights alone.
+PROGRAMS = ("onnx", "pt2")
+#: Largest difference of two outputs, as a part of the largest output.
+TOLERANCE = 1e-4
+#: Passes with random images that are compared.
+PASSES = 4
+
+
+@dataclass(frozen=True)
+class Check:
+    """The comparison of a file with its model.
+
+    Attributes:
+        reader: What loaded the file, with its version.
+        difference: Largest difference of an output, as a part of the largest output.
+        tolerance: The largest one allowed.
+        images: Images compared.
+    """
+
+    reader: str
+    difference: float
+    tolerance: float
+    images: int
+
+    def __str__(self) -> str:
+        """Return the comparison in words."""
+        return (
+            f"loaded in {self.reader}, outputs of {self.images} random images differ from the model's by at "
+            f"most {self.difference:.1e} of the largest output; {self.tolerance:.0e} is allowed"
+        )
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model as a file.
+
+    Attributes:
+        content: The file.
+        kind: Its format.
+        is_fused: Whether it holds the fused model.
+        shape: Shape of the images that a program takes; None for weights.
+        check: None if nothing is installed that could load the file.
+        arguments: The arguments of ``timm.create_model`` that load weights.
+    """
+
+    content: bytes
+    kind: str
+    is_fused: bool
+    shape: tuple[int, ...] | None
+    check: Check | None
+    arguments: dict[str, Any]
+
+
+def export(
+    subject: ModelToExport,
+    kind: str,
+    *,
+    is_fused: bool | None = None,
+    batch_size: int = 1,
+    tolerance: float | None = None,
+) -> Exported:
+    """Return a model as a file whose outputs were compared with the model's.
+
+    Args:
+        subject: The model.
+        kind: ``onnx``, ``pt2`` or ``safetensors``.
+        is_fused: Whether to fuse the model first; None: yes for programs, never for weights.
+        batch_size: Images per pass of a program.
+        tolerance: Largest difference of outputs, as a part of the largest output; None: :data:`TOLERANCE`.
+
+    Raises:
+        UsageError: If weights should be fused.
+        ConfigError: If the format cannot hold the model, or the outputs differ.
+    """
+    tolerance = TOLERANCE if tolerance is None else tolerance
+    if kind == "safetensors":
+        if is_fused:
+            raise UsageError(
+                "--fused: a fused model has other weights than timm's; leave it out, or use --to pt2"
+            )
+        return _weights(subject, tolerance)
+    if kind == "onnx":
+        programs.check_onnx_packages()
+    is_fused = is_fused is not False
+    model = fuse(subject.model) if is_fused else subject.model
+    shape = (batch_size, 3, subject.img_size, subject.img_size)
+    program = programs.trace(model, _images(shape, 0), name=subject.title)
+    if kind == "pt2":
+        content = programs.to_pt2(program)
+        check = _compared(
+            subject, lambda images: programs.run_pt2(content, images), shape, "torch", tolerance
+        )
+    else:
+        content = programs.to_onnx(program, name=subject.title)
+        check = None
+        if find_spec("onnxruntime") is not None:
+            check = _compared(
+                subject, lambda images: programs.run_onnx(content, images), shape, "onnxruntime", tolerance
+            )
+    return Exported(content, kind, is_fused, shape, check, {})
+
+
+def _weights(subject: ModelToExport, tolerance: float) -> Exported:
+    content = to_safetensors(subject)
+    try:
+        model, arguments = load_in_timm(content, subject)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise ConfigError(f"{subject.title}: timm cannot load its weights: {error}") from error
+    shape = (1, 3, subject.img_size, subject.img_size)
+    check = _compared(subject, lambda images: _run(model, images), shape, "timm", tolerance)
+    return Exported(content, "safetensors", False, None, check, arguments)
+
+
+def _compared(
+    subject: ModelToExport,
+    run: Callable[[Tensor], Tensor],
+    shape: tuple[int, ...],
+    reader: str,
+    tolerance: float,
+) -> Check:
+    """Return the comparison of a loaded file with its model.
+
+    Raises:
+        ConfigError: If outputs differ by more than the tolerance, or are no numbers.
+    """
+    largest = 0.0
+    for number in range(PASSES):
+        images = _images(shape, number)
+        expected, found = _run(subject.model, images), run(images)
+        if not expected.isfinite().all():
+            raise ConfigError(f"{subject.title}: the model gives NaN or infinity for random images")
+        scale = float(expected.abs().max()) or 1.0
+        difference = float((found - expected).abs().max()) / scale
+        largest = max(largest, difference if difference == difference else float("inf"))  # noqa: PLR0124 - NaN
+    check = Check(f"{reader} {package_version(reader)}", largest, tolerance, PASSES * shape[0])
+    if largest > tolerance:
+        raise ConfigError(f"{subject.title}: {check}; nothing is written; --tolerance X allows more")
+    return check
+
+
+def _images(shape: tuple[int, ...], seed: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def _run(model: nn.Module, images: Tensor) -> Tensor:
+    with torch.no_grad():
+        logits: Tensor = model(images)
+    return logits

@@ -1,0 +1,75 @@
+import pytest
+import torch
+from torch import nn
+
+from lsbench.core.errors import ConfigError, UsageError
+from lsbench.export import programs
+from lsbench.models.fusion import fuse
+
+
+@pytest.mark.parametrize("is_fused", [False, True])
+def test_own_operators_take_their_plain_form(make_subject, images, is_fused):
+    model = make_subject(mixer="ls_conv").model
+    expected = model(images)
+    program = programs.trace(fuse(model) if is_fused else model, images, name="a")
+    operators = {str(node.target) for node in program.graph.nodes}
+    assert not [name for name in operators if name.startswith("lsbench")]
+    assert all("stack_trace" not in node.meta for node in program.graph.nodes)
+    found = programs.run_pt2(programs.to_pt2(program), images)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_onnx_has_the_stated_opset_and_names(make_subject, images):
+    import onnx
+
+    model = make_subject(mixer="identity").model
+    content = programs.to_onnx(programs.trace(model, images, name="a"), name="a")
+    read = onnx.load_model_from_string(content)
+    assert [(one.domain, one.version) for one in read.opset_import] == [("", programs.OPSET)]
+    assert [one.name for one in (*read.graph.input, *read.graph.output)] == ["images", "logits"]
+    torch.testing.assert_close(programs.run_onnx(content, images), model(images), rtol=1e-4, atol=1e-5)
+
+
+@torch.library.custom_op("test_programs::twice", mutates_args=())
+def twice(x: torch.Tensor) -> torch.Tensor:
+    return 2 * x
+
+
+@twice.register_fake
+def _(x):
+    return torch.empty_like(x)
+
+
+class Foreign(nn.Module):
+    def forward(self, x):
+        return twice(x)
+
+
+class Depends(nn.Module):
+    def forward(self, x):
+        return x if x.sum() > 0 else -x
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (Foreign(), "^a: expected operators of torch, found test_programs::twice; register their plain form"),
+        (Depends(), r"^a: torch.export cannot trace this model: [^\n]+$"),
+    ],
+)
+def test_what_a_program_cannot_hold_is_one_line(model, message, images):
+    with pytest.raises(ConfigError, match=message):
+        programs.trace(model, images, name="a")
+
+
+def test_missing_packages_are_named_with_the_cure(monkeypatch):
+    monkeypatch.setattr(programs, "find_spec", lambda name: None if name == "onnxscript" else name)
+    with pytest.raises(UsageError, match=r'packages onnxscript, found none; pip install "lsbench\[onnx\]"$'):
+        programs.check_onnx_packages()
+
+
+def test_a_model_too_large_for_a_file_of_onnx_is_one_line(make_subject, images, monkeypatch):
+    program = programs.trace(make_subject("resnet18").model, images, name="a")
+    monkeypatch.setattr(programs, "MOST_ONNX_BYTES", 1000)
+    with pytest.raises(ConfigError, match=r"an ONNX file holds 2 GiB, .*use --to pt2"):
+        programs.to_onnx(program, name="a")
