@@ -64,12 +64,22 @@ def report(
         ClassTable | None,
         typer.Option("--classes", help="Instead, the classes of every evaluation, as CSV."),
     ] = None,
+    thumbnails: Annotated[
+        Path | None,
+        typer.Option(
+            "--thumbnails",
+            metavar="DATA",
+            help="First write thumbnails of images on which a row and the baseline disagree, for html; "
+            "DATA is the folder of large data sets, as for run.",
+        ),
+    ] = None,
     paper: Annotated[
         int | None,
         typer.Option(min=1, max=9, metavar="N", help="Table N of the paper, with our results."),
     ] = None,
 ) -> None:
     """Print a table: one row per variant, the baseline first, missing results shown as holes."""
+    from lsbench.cli.thumbnails import tell_thumbnails
     from lsbench.core.registry import REPORTS
     from lsbench.reports._classes import classes_csv
     from lsbench.tables.view import View, apply_views
@@ -83,6 +93,9 @@ def report(
     if format_name == "console" and target.is_stdout and sys.stdout.isatty():
         render = partial(render, is_styled=True)
     found = _summaries(suites or [], preset, results) if paper is None else [_paper(paper, suites, results)]
+    for summary in found if thumbnails is not None else ():
+        if summary.folder is not None:
+            tell_thumbnails(summary.folder, thumbnails)
     view = View(
         rows=tuple(rows or ()),
         columns=tuple(columns or ()),

@@ -118,6 +118,9 @@ def _create_searcher() -> Searcher:
 
 def _conclude(graph: JobGraph, outcome: Outcome | None, results: Path, as_json: bool) -> None:
     """Print the table and exit with the code for the outcome."""
+    from lsbench.cli.thumbnails import tell_thumbnails
+    from lsbench.scheduler.run import results_folder
+
     console = create_stderr()
     if outcome is None:
         name = graph.suite.name
@@ -125,6 +128,7 @@ def _conclude(graph: JobGraph, outcome: Outcome | None, results: Path, as_json: 
         console.print(f"See `lsbench report {name}`.")
         return
     _print_table(graph, results, as_json)
+    tell_thumbnails(results_folder(graph, results))
     if outcome.failed or outcome.skipped:
         counts = f"{len(outcome.ok)} ok, {len(outcome.failed)} failed, {len(outcome.skipped)} skipped"
         console.print(f"{counts}; run the same command to retry them.", style="bold red")

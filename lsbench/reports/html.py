@@ -17,6 +17,7 @@ from lsbench.reports._html.charts import chart_data
 from lsbench.reports._html.classes import TITLES, class_data
 from lsbench.reports._html.details import detail_data
 from lsbench.reports._html.gallery import gallery
+from lsbench.reports._html.mistakes import mistakes
 from lsbench.reports._html.overview import overview
 from lsbench.reports._html.peers import peers
 from lsbench.reports._html.table import table_data
@@ -99,6 +100,7 @@ def _suite(summary: Summary, number: int) -> dict[str, Any]:
             "more": max(len(classes["table"]) - FIRST_ROWS, 0),
             "notes": classes["notes"],
         },
+        "mistakes": mistakes(summary, table),
         "pictures": pictures,
         "gallery_notes": gallery_notes,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -174,10 +174,17 @@ def keep_answers() -> Callable[..., None]:
     """
 
     def keep(
-        folder: ResultsFolder, graph: JobGraph, *, images: int = 20, classes: int = 10, right: float = 0.5
+        folder: ResultsFolder,
+        graph: JobGraph,
+        *,
+        images: int = 20,
+        classes: int = 10,
+        right: float = 0.5,
+        names: Sequence[str] | None = None,
     ) -> None:
-        names = np.array([f"c{number:04d}" for number in range(classes)])
+        class_names = np.array([f"c{number:04d}" for number in range(classes)])
         targets = np.arange(images) * classes // images
+        paths = names or [f"{class_names[target]}/{index}.png" for index, target in enumerate(targets)]
         for number, job in enumerate(graph.by_id().values()):
             if job.kind != "evaluate" or not folder.is_done(str(job.id)):
                 continue
@@ -188,12 +195,11 @@ def keep_answers() -> Callable[..., None]:
             arrays = packed_answers(targets, best[:, 0], best, confidence)
             if job.spec.get("on"):
                 arrays |= {f"whole_{name}": values for name, values in arrays.items()}
-            paths = [f"{names[target]}/{index}.png" for index, target in enumerate(targets)]
             np.savez(
                 folder.job_folder(str(job.id)) / PREDICTIONS,
                 images_sha256=np.array(content_hash(paths, length=64)),
                 names=np.array(paths),
-                classes=names,
+                classes=class_names,
                 **arrays,
             )
 

@@ -49,7 +49,7 @@ class ImageList:
         paths: ``<class>/<file name>`` of each image; for class folders the path relative to `folder`.
         targets: Class index of each path: the position of its class in the data set's sorted names.
         kind: Storage of the images.
-        reader: One of timm's readers.
+        reader: Gives the images by number.
         rows: Position of each image in `reader`.
         accepted: All correct classes of each path, padded with -1 to the same length; ``None`` if only the
             target is correct.

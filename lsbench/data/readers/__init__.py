@@ -1,7 +1,8 @@
 """Storage of images: one file per kind, each with the same five methods as ``READER``.
 
 Class indices, the order of the images and the pixels are the same in any storage. Planning asks for splits,
-classes and fingerprint, so these files import torch, timm, pyarrow and datasets only inside functions.
+classes and fingerprint, so these files import pyarrow and datasets only inside
+functions, and neither torch nor timm at all.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class StoredImage:
         target: Class index.
         name: File name, without folders.
         origin: Distinguishes images of the same class and name: the shard's name, or the row's number.
-        row: Position in timm's reader.
+        row: Position in the reader.
     """
 
     target: int
@@ -42,7 +43,7 @@ class OpenedSplit:
     """A split whose images can be read.
 
     Attributes:
-        reader: One of timm's readers: ``reader[row][0]`` is the image's file, opened.
+        reader: Gives images by number: ``reader[row][0]`` is the image's file, opened.
         images: Every image, in no particular order.
     """
 
@@ -97,8 +98,8 @@ class ReaderKind(Protocol):
         Args:
             place: Its split.
             path: Its class and file name.
-            row: Its position in timm's reader.
-            reader: Timm's reader.
+            row: Its position in the reader.
+            reader: The split's reader.
         """
 
 

@@ -1,4 +1,4 @@
-"""timm's reader interface over indexed tar shards, with random access."""
+"""Images of indexed tar shards by number, with random access."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from timm.data.readers.reader import Reader
-
 from lsbench.data.readers._shard_index import Member
 
 MOST_OPEN = 64
 """Shards that a process keeps open; a thousand would exceed the usual limit of open files."""
 
 
-class ShardReader(Reader):
+class ShardReader:
     """Images of WebDataset shards by number.
 
     timm's own ReaderWds streams: it reads shards from start to end and shuffles within a buffer. It has no
@@ -28,7 +26,6 @@ class ShardReader(Reader):
 
     def __init__(self, shards: Sequence[Path], indices: Sequence[Sequence[Member]], targets: Sequence[int]):
         """Take the shards, the images of each, and the class index of every image in that order."""
-        super().__init__()  # type: ignore[no-untyped-call]
         self._shards = tuple(str(shard) for shard in shards)
         self._members = [(number, member) for number, members in enumerate(indices) for member in members]
         self._targets = targets
@@ -60,7 +57,8 @@ class ShardReader(Reader):
             self._files[number] = io.FileIO(self._shards[number])
         return self._files[number]
 
-    def _filename(self, index: int, basename: bool = False, absolute: bool = False) -> str:
+    def filename(self, index: int, basename: bool = False, absolute: bool = False) -> str:
+        """Return the name of an image: without folders, or after the path of its shard."""
         number, member = self._members[index]
         if basename:
             return member.name

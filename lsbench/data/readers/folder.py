@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from lsbench.data.dataset import IMAGE_EXTENSIONS
 from lsbench.data.readers import OpenedSplit, StoredImage
@@ -13,7 +13,7 @@ from lsbench.data.readers._folder_scan import class_folders, fingerprint_folders
 
 
 class FolderReader:
-    """Images as files, read by timm's ReaderImageFolder."""
+    """Images as files."""
 
     layout = "class folders <root>/<split>/<class>/<images>"
 
@@ -31,18 +31,11 @@ class FolderReader:
 
     def open_split(self, place: Path, wnids: Sequence[str], numbered: Sequence[str] | None) -> OpenedSplit:
         """Return the images of the class folders, which are named after their classes or class numbers."""
-        from timm.data.readers.reader_image_folder import ReaderImageFolder
-
         class_to_idx = {wnid: index for index, wnid in enumerate(wnids)}
         for number, wnid in enumerate(numbered or ()):
             if wnid in class_to_idx:
                 class_to_idx.setdefault(str(number), class_to_idx[wnid])
-        try:
-            reader = ReaderImageFolder(  # type: ignore[no-untyped-call]
-                str(place), class_map=class_to_idx, input_key=";".join(IMAGE_EXTENSIONS)
-            )
-        except RuntimeError:  # raised for a folder without images
-            return OpenedSplit(None, ())
+        reader = Files(_find_images(place, class_to_idx))
         found = [
             StoredImage(target, os.path.basename(path), "", row)
             for row, (path, target) in enumerate(reader.samples)
@@ -51,7 +44,36 @@ class FolderReader:
 
     def where(self, place: Path, path: str, row: int, reader: Any) -> str:
         """Return the path of the image."""
-        return str(reader.filename(row, absolute=True))
+        return str(reader.samples[row][0])
+
+
+class Files:
+    """Image files by number.
+
+    Attributes:
+        samples: Path and class index of each.
+    """
+
+    def __init__(self, samples: Iterable[tuple[str, int]]) -> None:
+        self.samples = list(samples)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, row: int) -> tuple[BinaryIO, int]:
+        """Return an image's file, opened, and its class index."""
+        path, target = self.samples[row]
+        return open(path, "rb"), target
+
+
+def _find_images(place: Path, class_to_idx: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    """Yield path and class index of each image whose folder is named after a class."""
+    for folder, _, names in os.walk(place, followlinks=True):
+        target = class_to_idx.get(os.path.basename(os.path.relpath(folder, place)))
+        if target is not None:
+            for name in names:
+                if os.path.splitext(name)[1].lower() in IMAGE_EXTENSIONS:
+                    yield os.path.join(folder, name), target
 
 
 READER = FolderReader()

@@ -6,10 +6,11 @@ images, one is a ``ClassLabel``; if there are several, they must be called ``ima
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from lsbench.core.cache_root import cache_root
 from lsbench.core.errors import DataError
@@ -21,7 +22,7 @@ WNID = re.compile(r"(?<![^\W_])n\d{8}(?![^\W_])")
 
 
 class HfdsReader:
-    """Images in Arrow tables, read by timm's ReaderHfds.
+    """Images in Arrow tables.
 
     datasets copies parquet files once into Arrow files that can be read by row, all splits together, into
     lsbench's cache; the copy takes the same disk space again.
@@ -164,10 +165,30 @@ def _present(place: Path, label: str, num_classes: int) -> set[int]:
 
 
 def _open(place: Path) -> Any:
-    image = _only(_features(place), _datasets().Image, "image", place)
-    from timm.data.readers.reader_hfds import ReaderHfds
+    return Rows(place, _only(_features(place), _datasets().Image, "image", place))
 
-    return ReaderHfds(str(place.parent), root=_hf_cache(), split=place.name, input_key=image)
+
+class Rows:
+    """Images of a table by row.
+
+    Attributes:
+        dataset: The split; its images are not decoded.
+        image_key: The column of the images.
+    """
+
+    def __init__(self, place: Path, image_key: str) -> None:
+        datasets = _datasets()
+        loaded = datasets.load_dataset(str(place.parent), split=place.name, cache_dir=_hf_cache())
+        self.dataset = loaded.cast_column(image_key, datasets.Image(decode=False))
+        self.image_key = image_key
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, row: int) -> tuple[BinaryIO, None]:
+        """Return an image's file, opened; its class is in the table's own column."""
+        image = self.dataset[row][self.image_key]
+        return (io.BytesIO(image["bytes"]) if image["bytes"] else open(image["path"], "rb")), None
 
 
 def _column(reader: Any, name: str) -> list[Any]:

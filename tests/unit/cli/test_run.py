@@ -5,6 +5,9 @@ import os
 
 import pytest
 
+from lsbench.cli.thumbnails import choose_images
+from lsbench.store.results import ResultsFolder
+
 pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
 
 
@@ -31,6 +34,9 @@ def test_a_suite_runs_once_and_a_new_variant_runs_only_its_own_jobs(call, quick,
     code, _, err = call(*inline(suite, results))
     assert code == 0
     assert "3 jobs to run, 3 done before" in err
+    shown = choose_images(ResultsFolder(results / "tiny" / "default"))
+    thumbnails = list((results / "tiny" / "default" / "thumbnails").glob("*/*.jpg"))
+    assert len(thumbnails) == sum(len(names) for _, names in shown.values()) > 0
 
     code, out, _ = call("status", "tiny", "--results", results)
     assert (code, out.splitlines()[0]) == (0, "tiny (default): complete")
