@@ -25,6 +25,7 @@ from lsbench.core.env import code_version, usable_cpus
 from lsbench.core.errors import ClusterError
 from lsbench.core.job import Variant
 from lsbench.scheduler.gang import RunningGang, part_requests
+from lsbench.scheduler.head_watch import HeadWatch
 from lsbench.scheduler.local_ray import (
     check_reachable,
     end_processes,
@@ -101,6 +102,8 @@ class RayExecutor:
         self.token = secrets.token_hex(4)
         self._running: dict[Any, tuple[RunningGang, int]] = {}
         self._children_before: set[int] = set()
+        self._head: HeadWatch | None = None
+        self._nodes: list[Node] = []
 
     def start(self) -> None:
         """Start a local Ray, or join the cluster.
@@ -135,13 +138,20 @@ class RayExecutor:
             # After init, as Ray installs its own handler.
             signal.signal(signal.SIGTERM, _raise_interrupt)
         _silence_ray()
+        self._head = HeadWatch(ray.get_runtime_context().gcs_address)
         self._task = ray.remote(max_retries=0, max_calls=0)(run_job)
 
     def nodes(self) -> list[Node]:
-        """Return the nodes that are alive."""
+        """Return the nodes that are alive; while the head does not answer, those that were.
+
+        Raises:
+            ClusterError: If the head is gone.
+        """
         import ray
 
-        return [
+        if self._head is not None and not self._head.answers():
+            return self._nodes
+        self._nodes = [
             Node(
                 id=node["NodeID"],
                 num_cpus=int(node["Resources"].get("CPU", 0)),
@@ -151,6 +161,7 @@ class RayExecutor:
             for node in ray.nodes()
             if node["Alive"]
         ]
+        return self._nodes
 
     def preflight(self, variants: Sequence[Variant], results: Path) -> list[str]:
         """Check that every node sees the results folder and runs the same code; build every model once."""
@@ -252,7 +263,7 @@ class RayExecutor:
         if ray.is_initialized():
             for stream in self._running:
                 self._cancel(stream)
-            if self.address is not None:
+            if self.address is not None and not (self._head and self._head.is_gone):
                 self._stop_remote_servers()
         self._running.clear()
         ray.shutdown()  # also after an interrupted start

@@ -14,6 +14,8 @@ import pytest
 from lsbench.cli.main import VERBS, WORKING
 from lsbench.tables.nights import FILE
 
+from .conftest import Cli, follow
+
 SUITE = """\
 version: 1
 name: codes
@@ -186,3 +188,16 @@ def test_a_closed_terminal_ends_no_run(folder: Path) -> None:
         os.close(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert bash(folder, "status --results watched --json").stdout.count('"ok": 1') == 1
+
+
+@pytest.mark.slow
+def test_a_run_that_loses_the_head_of_ray_ends_before_ray_ends_it(cli: Cli) -> None:
+    """Ray would end the whole process after a minute, with exit code 1."""
+    process = cli.start("run", "tiny.yaml", "--json", "--set", "jobs.train.epochs=200")
+    follow(process, lambda event: event.get("ev") == "epoch")
+    [head] = [one for one in cli.descendants() if one.name() == "gcs_server"]
+    head.kill()
+    _, err = process.communicate(timeout=100)
+    assert process.returncode == 2
+    assert err.splitlines()[-1].endswith("run the same command to continue")
+    assert cli.descendants() == []
