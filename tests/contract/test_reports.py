@@ -10,6 +10,7 @@ import pytest
 
 from lsbench.core.registry import REPORTS
 from lsbench.tables.summary import summarize
+from lsbench.testing.samples import relabel
 from lsbench.testing.test_report import *  # noqa: F403 - every promise is tested here
 from lsbench.testing.test_report import HOSTILE
 
@@ -47,10 +48,13 @@ def test_it_renders_no_table_as_nothing(format_name):
 
 def test_csv_and_json_give_back_names_and_numbers_exactly(tiny, make_graph, fill_store, records_of):
     tiny["variants"] = [
-        {"name": f"v{i}", "label": label, "mixer": "identity"} for i, label in enumerate(HOSTILE)
+        {"name": f"v{i}", "mixer": "identity", "model_args": {"drop_path_rate": i / 100}}
+        for i in range(len(HOSTILE))
     ]
     graph = make_graph({**tiny, "seeds": [0]})
-    summary = summarize(fill_store(graph, lambda job: records_of(job, top1=0.12345678901234567)))
+    folder = fill_store(graph, lambda job: records_of(job, top1=0.12345678901234567))
+    relabel(folder, {f"v{i}": label for i, label in enumerate(HOSTILE)})
+    summary = summarize(folder)
     rows = list(csv.DictReader(io.StringIO(REPORTS.load("csv")([summary]), newline="")))
     tables = json.loads(REPORTS.load("json")([summary]))["tables"]
     assert [row["title"] for row in rows] == [row["title"] for row in tables[0]["rows"]] == HOSTILE

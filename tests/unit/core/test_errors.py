@@ -10,6 +10,7 @@ DOCUMENTED = {
     "JOBS_FAILED": 3,
     "INCONCLUSIVE": 4,
     "NOTHING_MEASURED": 5,
+    "CRASHED": 70,
     "INTERRUPTED": 130,
 }
 TREE = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, LsbenchError)]

@@ -1,5 +1,6 @@
 import pytest
 
+from lsbench.core.checked_lines import check_lines
 from lsbench.core.errors import NothingMeasuredError, UsageError
 from lsbench.tables.side_by_side import compare_sources, find_source
 
@@ -63,8 +64,9 @@ def test_sides_with_nothing_in_common_are_refused(fill, tmp_path):
 
 def test_a_suite_a_commit_and_both_are_found(fill, tmp_path):
     folder = fill("results", {"ls": 0.70})
-    lines = (folder.root / "jobs.jsonl").read_text()
-    (folder.root / "jobs.jsonl").write_text(lines.replace('"cpu": "a cpu"', '"git_sha": "abcdef01"'))
+    found, _ = check_lines((folder.root / "jobs.jsonl").read_bytes().splitlines())
+    lines = b"".join(line.replace(b'"cpu": "a cpu"', b'"git_sha": "abcdef01"') + b"\n" for line in found)
+    (folder.root / "jobs.jsonl").write_bytes(lines)
     results = tmp_path / "results"
     for asked in ("tiny", "tiny@abcd", "abcdef"):
         assert len(find_source(asked, results).table()) > 0
