@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import lsbench
+from lsbench.core.host import quota_cpus
 from lsbench.core.registry import PACKAGE_ROOT
 
 
@@ -69,8 +70,10 @@ def code_label(where: Mapping[str, Any]) -> str | None:
 
 
 def usable_cpus() -> int:
-    """Return the number of CPUs available to this process."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the number of CPUs available to this process: those it may run on, within its cgroup's limit."""
+    may_run_on = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = quota_cpus()
+    return may_run_on if quota is None else max(1, min(may_run_on, int(quota)))
 
 
 @cache

@@ -56,6 +56,10 @@ class DataError(LsbenchError):
     """A data set is missing, incomplete or wrong."""
 
 
+class MissingDataError(DataError):
+    """A data set is not on this machine at all."""
+
+
 class StoreError(LsbenchError):
     """The results folder cannot be used as it is."""
 

@@ -50,5 +50,29 @@ def loops_folder(shared: str) -> Path:
     """
     content = hashlib.sha256(Path(shared).read_bytes()).hexdigest()
     chosen = os.environ.get("NUMBA_CACHE_DIR")
-    is_usable = chosen and os.path.isabs(chosen) and is_writable(Path(chosen))
-    return (Path(str(chosen)) if is_usable else cache_root() / "loops") / content[:12]
+    places = [Path(chosen)] if chosen and os.path.isabs(chosen) else []
+    root = cache_root()
+    own = root / f"loops-{os.getuid()}" / content[:12]  # in a cache that several users share
+    folders = (place / content[:12] for place in (*places, root / "loops"))
+    return next((folder for folder in folders if is_writable(folder)), own)
+
+
+def try_loops() -> Path:
+    """Compile a loop, keep it on disk and read it again; return the folder.
+
+    Raises:
+        DataError: If no cache can be written.
+        OSError: If the loop cannot be kept.
+        RuntimeError: If it cannot be read again.
+    """
+    for _ in range(2):
+        loop = loop_compiler(__file__)(_doubled)
+        loop(1)
+    folder = loops_folder(__file__)
+    if not loop.stats.cache_hits or not any(folder.rglob("*.nbi")):
+        raise RuntimeError(f"a loop kept in {folder} was not found again")
+    return folder
+
+
+def _doubled(value: int) -> int:
+    return 2 * value

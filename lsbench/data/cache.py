@@ -37,6 +37,11 @@ def materialise(name: str, fingerprint: str, write: Callable[[Path], None]) -> P
     return target
 
 
+def is_in_cache(name: str, fingerprint: str) -> bool:
+    """Return whether a generated data set has been written already; arguments as in :func:`materialise`."""
+    return _is_complete(cache_root() / "datasets" / f"{name}-{fingerprint[:12]}", fingerprint)
+
+
 def _is_complete(folder: Path, fingerprint: str) -> bool:
     try:
         return (folder / MARKER).read_text(encoding="ascii").strip() == fingerprint

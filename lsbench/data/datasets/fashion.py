@@ -46,6 +46,7 @@ class FashionDataset:
 
     spec = FashionSpec
     in_memory = True
+    is_generated = True
 
     def fingerprint(self, spec: FashionSpec, data_root: Path | None) -> str:
         """Return a hash of the embedded photos' checksum and the image counts."""

@@ -65,6 +65,7 @@ class FashionScenesDataset:
 
     spec = FashionScenesSpec
     in_memory = True
+    is_generated = True
 
     def fingerprint(self, spec: FashionScenesSpec, data_root: Path | None) -> str:
         """Return a hash of the photos' checksum, the generator's version and every field."""

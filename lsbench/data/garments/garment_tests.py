@@ -57,6 +57,11 @@ class GarmentTestSet:
     draw: Callable[[Any], Iterable[LabelledImage]]
 
     @property
+    def is_generated(self) -> bool:
+        """True: the pictures are drawn into the cache."""
+        return True
+
+    @property
     def in_memory(self) -> bool:
         """True: the pictures are small and few."""
         return True

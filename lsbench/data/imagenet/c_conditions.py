@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lsbench.core.errors import DataError
+from lsbench.core.errors import DataError, MissingDataError
 from lsbench.data.imagenet.ilsvrc import check_classes, ilsvrc_wnids
 from lsbench.data.readers._folder_scan import class_folders, fingerprint_folders
 
@@ -79,7 +79,7 @@ def find_conditions(root: Path) -> Conditions:
         else:
             places[condition] = place
     if not found:
-        raise DataError(
+        raise MissingDataError(
             f"expected ImageNet-C in {root}/<corruption>/<severity>/<wnid>/*.JPEG, found no such folder; "
             f"{HOW_TO_GET}"
         )

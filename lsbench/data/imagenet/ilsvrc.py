@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from pathlib import Path
 
-from lsbench.core.errors import DataError
+from lsbench.core.errors import DataError, MissingDataError
 from lsbench.data.dataset import ReaderName
 from lsbench.data.readers import load_reader
 
@@ -79,7 +79,7 @@ def find_splits(root: Path, reader: ReaderName, names: Sequence[str]) -> dict[st
     if not splits:
         how = HOW_TO_GET if reader == "folder" else f"store it as {kind.layout}"
         places = " and ".join(str(root / name) for name in names)
-        raise DataError(
+        raise MissingDataError(
             f"expected ImageNet-1K in {places}, found {'neither' if len(names) > 1 else 'nothing'}; {how}"
         )
     for place in splits.values():

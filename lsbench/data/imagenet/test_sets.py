@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from lsbench.core.errors import DataError
+from lsbench.core.errors import MissingDataError
 from lsbench.data.dataset import DatasetSpec, ImageFolders
 from lsbench.data.imagenet.ilsvrc import check_classes, class_indices, class_list, ilsvrc_wnids
 from lsbench.data.readers._folder_scan import class_folders, fingerprint_folders, resolve_root
@@ -80,7 +80,9 @@ class ImageNetTestSet:
         """
         place = first_folder(spec.root, data_root, self.default_folders(spec))
         if not place.is_dir():
-            raise DataError(f"expected {self.title} in {place}, found no such folder; {self.how_to_get}")
+            raise MissingDataError(
+                f"expected {self.title} in {place}, found no such folder; {self.how_to_get}"
+            )
         self.check(place, class_folders(place))
         return place
 

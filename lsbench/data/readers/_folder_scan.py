@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from lsbench.core.errors import DataError
+from lsbench.core.errors import DataError, MissingDataError
 from lsbench.core.ids import content_hash
 from lsbench.data.dataset import IMAGE_EXTENSIONS
 from lsbench.data.memo import remember
@@ -32,7 +32,7 @@ def resolve_root(root: Path | None, data_root: Path | None, default: str) -> Pat
         chosen = root.expanduser()
         return base / chosen if base else chosen
     if base is None:
-        raise DataError(
+        raise MissingDataError(
             f"expected the data set '{default}' on this machine, but no folder was named; "
             f"give the folder that holds '{default}/' with --data DIR or LSBENCH_DATA, or set 'root:' of "
             "the data set"

@@ -1,40 +1,47 @@
-from lsbench.cli.doctor import PACKAGES, examine
-from lsbench.core.env import package_version
+import json
+
+import pytest
+
+from lsbench.cli.diagnoses import Diagnosis
+
+FINDINGS = [
+    Diagnosis("ray", "2.60.0"),
+    Diagnosis("data set imagenet", " ".join(["no folder given;", *20 * ["use --data DIR"]]), "absent"),
+    Diagnosis("shared memory", f"below /a/folder/{'with-a-long-name' * 8}", "wrong"),
+]
 
 
-def found(results, data_root=None):
-    return {finding.what: finding for finding in examine(results, data_root)}
+@pytest.fixture
+def doctor(call, monkeypatch):
+    """Run the doctor on given findings."""
+
+    def run(findings, *arguments):
+        monkeypatch.setattr("lsbench.cli.doctor.examine", lambda results, data: iter(findings))
+        return call("doctor", *arguments)
+
+    return run
 
 
-def test_it_shows_packages_machine_and_data(tmp_path):
-    findings = found(tmp_path / "results")
-    for name in PACKAGES:
-        assert findings[name].found == package_version(name)
-        assert findings[name].is_good
-    assert "usable cores" in findings["CPU"].found
-    assert "GiB free" in findings["memory"].found
-    assert findings["data set fashion"].found.startswith("ready, fingerprint ")
-    assert any(what.startswith("GPU") for what in findings)
-    assert not (tmp_path / "results").exists()
+@pytest.mark.parametrize("columns", [60, 250])
+def test_lines_are_short_and_begin_with_one_of_three_words(doctor, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    code, out, _ = doctor(FINDINGS)
+    assert code == 2
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == ["ok", "absent", "wrong"]
+    assert all(len(line) <= min(columns, 100) for line in lines if "long-name" not in line)
+    assert len(lines) > 3
 
 
-def test_data_that_is_not_there_is_no_fault_of_the_machine(tmp_path):
-    finding = found(tmp_path, data_root=tmp_path)["data set imagenet"]
-    assert finding.found.startswith("none here ")
-    assert str(tmp_path) in finding.found
-    assert finding.is_good
+def test_only_what_is_wrong_counts(doctor):
+    assert doctor(FINDINGS[:2])[0] == 0
+    assert doctor(FINDINGS)[0] == 2
 
 
-def test_a_results_folder_that_does_not_exist_is_judged_by_what_is_above_it(tmp_path):
-    finding = found(tmp_path / "a" / "b")[f"results in {tmp_path / 'a' / 'b'}"]
-    assert "GiB free" in finding.found
-
-
-def test_a_missing_package_is_bad(tmp_path, monkeypatch):
-    monkeypatch.setattr("lsbench.cli.doctor.PACKAGES", ("torch", "no-such-package"))
-    findings = found(tmp_path)
-    assert findings["torch"].is_good
-    assert (findings["no-such-package"].found, findings["no-such-package"].is_good) == (
-        "not installed",
-        False,
-    )
+def test_machines_get_one_line_of_json_each(doctor):
+    code, out, _ = doctor(FINDINGS, "--json")
+    assert code == 2
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line["state"] for line in lines] == ["ok", "absent", "wrong"]
+    assert [line["good"] for line in lines] == [True, True, False]
+    assert lines[0]["what"] == "ray"

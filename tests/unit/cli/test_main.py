@@ -101,11 +101,11 @@ def test_version_and_help(call):
 def test_the_doctor_ends_with_two_if_something_is_bad(call, results, monkeypatch):
     code, out, _ = call("doctor", "--results", results, "--json")
     findings = [json.loads(line) for line in out.splitlines()]
-    assert code == (0 if all(finding["good"] for finding in findings) else 2)
-    monkeypatch.setattr("lsbench.cli.doctor.PACKAGES", ("no-such-package",))
+    assert code == (0 if all(finding["state"] != "wrong" for finding in findings) else 2)
+    monkeypatch.setattr("lsbench.cli.diagnoses.PACKAGES", ("no-such-package",))
     code, out, _ = call("doctor", "--results", results)
     assert code == 2
-    assert "BAD  no-such-package: not installed" in out
+    assert "wrong  no-such-package: not installed" in out
 
 
 def test_a_report_of_smoke_tests_alone_says_how_to_see_them(tiny, write_suite, results, capsys):

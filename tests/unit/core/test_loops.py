@@ -1,11 +1,13 @@
+import os
 from pathlib import Path
 
+import numba
 import pytest
 from numba import config
 
 from lsbench.core import loops
 from lsbench.core.errors import DataError
-from lsbench.core.loops import loop_compiler, loops_folder
+from lsbench.core.loops import loop_compiler, loops_folder, try_loops
 
 FILE = loops.__file__
 
@@ -59,3 +61,19 @@ def test_a_cache_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("LSBENCH_CACHE", str(tmp_path / "file"))
     with pytest.raises(DataError, match="LSBENCH_CACHE"):
         loop_compiler(FILE)(twice)
+
+
+def test_users_who_share_a_cache_have_their_own_loops_there(cache, monkeypatch):
+    shared = loops_folder(FILE)
+    real = loops.is_writable
+    monkeypatch.setattr(loops, "is_writable", lambda folder: folder != shared and real(folder))
+    assert loops_folder(FILE) == cache / f"loops-{os.getuid()}" / shared.name
+
+
+def test_the_cache_of_loops_is_tried_truly(cache, monkeypatch):
+    assert try_loops().is_relative_to(cache)
+    assert list(try_loops().rglob("*.nbc"))
+    monkeypatch.setattr(loops, "loops_folder", lambda shared: cache / "nothing")
+    monkeypatch.setattr(loops, "loop_compiler", lambda shared: numba.njit)
+    with pytest.raises(RuntimeError, match="not found again"):
+        try_loops()
