@@ -109,7 +109,7 @@ def gate(
     from lsbench.gate.verdict import exit_code
     from lsbench.tables.nights import FILE
 
-    graph = create_graph(suite, preset, overrides, limit, data)
+    graph = create_graph(suite, preset, overrides, limit, data, results)
     if not graph.suite.gate:
         raise ConfigError(f"{suite}: no rules for the gate: add a section `gate` with {EXAMPLE}")
     if graph.suite.search is not None:

@@ -42,7 +42,7 @@ def plan(
     """Show the plan of a run: every job, whether it is done, and its estimated cost."""
     from lsbench.scheduler.run import RunOptions
 
-    graph = create_graph(suite, preset, overrides, limit, data)
+    graph = create_graph(suite, preset, overrides, limit, data, results)
     show_plan(graph, RunOptions(results, only or [], skip or [], parse_seeds(seeds)), as_json=as_json)
 
 

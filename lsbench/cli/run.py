@@ -65,7 +65,7 @@ def run(
     """Run a suite; a suite with results is continued."""
     from lsbench.scheduler.run import RunOptions
 
-    graph = create_graph(suite, preset, overrides, limit, data)
+    graph = create_graph(suite, preset, overrides, limit, data, results)
     options = RunOptions(results, only or [], skip or [], parse_seeds(seeds), max_parallel, fail_fast)
     if dry_run:
         starts_ray = scheduler is Scheduler.ray and address is None

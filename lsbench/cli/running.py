@@ -30,14 +30,19 @@ def create_stderr() -> Console:
 
 
 def create_graph(
-    suite: str, preset: str, overrides: list[str] | None, limit: int | None, data: Path | None
+    suite: str,
+    preset: str,
+    overrides: list[str] | None,
+    limit: int | None,
+    data: Path | None,
+    results: Path,
 ) -> JobGraph:
-    """Return the job graph of a suite, changed by the flags of a verb."""
-    from lsbench.suite.graph import build_graph
+    """Return the job graph of a suite, changed by the flags of a verb, as its results folder continues it."""
+    from lsbench.scheduler.before import graph_of_results
     from lsbench.suite.loader import load_suite
 
     resolved = load_suite(suite, preset=preset, overrides=overrides, limit=limit)
-    return build_graph(resolved, data_root=None if data is None else data.absolute())
+    return graph_of_results(resolved, results, data_root=None if data is None else data.absolute())
 
 
 def check_machine(settings: Iterable[Mapping[str, Any]], *, starts_ray: bool) -> None:

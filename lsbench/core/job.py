@@ -206,6 +206,7 @@ class Job(StrictModel):
         id: ``<kind>-<hash>`` of everything that can change the result; None while the data is absent.
         needs: Name of each needed job -> its id.
         dataset_root: Folder where this run found the data (not part of the id).
+        contents: Each checkpoint that the settings name -> its content (part of the id).
         code: The plug-ins that the job and its needs use: kind and name -> file -> hash of its code. Not part
             of the id, but a change of it makes the job due.
     """
@@ -222,6 +223,7 @@ class Job(StrictModel):
     protocol_version: int
     limit: int | None = None
     data_root: str | None = None
+    contents: dict[str, str] = Field(default_factory=dict)
     code: dict[str, dict[str, str]] = Field(default_factory=dict)
 
     @property
@@ -309,6 +311,7 @@ def job_identity(job: Job, *, dataset: Any, settings: type[JobSpec] = JobSpec) -
         "seed": job.seed,
         "limit": job.limit,
         "needs": sorted(str(need) for need in job.needs.values()),
+        **({"contents": job.contents} if job.contents else {}),
     }
 
 

@@ -26,7 +26,8 @@ from timm.models import clean_state_dict, model_entrypoint
 from timm.models._features import FeatureGetterNet
 from torch import Tensor, nn
 
-from lsbench.core.errors import ConfigError
+from lsbench.core.errors import ConfigError, DataError
+from lsbench.core.file_content import content_of
 
 log = logging.getLogger(__name__)
 
@@ -130,9 +131,14 @@ def other_classes(state: Mapping[str, Tensor], own: Mapping[str, Tensor], layers
 
 
 def _download(url: str | Path) -> Path:
-    """Return the cached copy of an address. Its name distinguishes files of one name at two addresses."""
+    """Return the cached copy of an address; its name distinguishes addresses and what they hold."""
+    folder, name = Path(torch.hub.get_dir(), "checkpoints"), Path(urlsplit(str(url)).path).name
     digest = hashlib.sha256(str(url).encode()).hexdigest()[:16]
-    path = Path(torch.hub.get_dir(), "checkpoints", f"{digest}-{Path(urlsplit(str(url)).path).name}")
+    try:
+        path = folder / f"{digest}-{content_of(str(url))[:12]}-{name}"
+    except DataError:  # out of reach: the newest copy will do
+        copies = sorted(folder.glob(f"{digest}-*"), key=lambda copy: copy.stat().st_mtime)
+        path = copies[-1] if copies else folder / f"{digest}-{name}"
     if not path.is_file():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

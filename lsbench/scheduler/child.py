@@ -15,6 +15,7 @@ from typing import Any
 from lsbench.core.atomic import write_json
 from lsbench.core.env import provenance
 from lsbench.core.errors import ConfigError, LsbenchError
+from lsbench.core.file_content import content_of
 from lsbench.core.ids import canonical_json
 from lsbench.core.job import Job, JobContext, JobKind, Variant
 from lsbench.core.lock import locked
@@ -118,11 +119,17 @@ def execute(folder: Path, emit: Emit) -> None:
 
 
 def check_code(job: Job) -> None:
-    """Check that the code here is the code that the driver planned with, as a result is stored under it.
+    """Check that code and checkpoints are those of the plan, as the result is stored under them.
 
     Raises:
-        ConfigError: If it is not: another version on this node, or an edit since the run began.
+        ConfigError: If they are not: another version on this node, or an edit since the run began.
     """
+    for place, content in job.contents.items():
+        if content_of(place) != content:
+            raise ConfigError(
+                f"checkpoint '{place}' on {socket.gethostname()} is another file than the run began with: "
+                "put the same on every node, or, if it was replaced since, run the same command again"
+            )
     now = CodeReader().code(job.code)
     for plugin, files in job.code.items():
         found = now.get(plugin, {})

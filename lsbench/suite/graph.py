@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import graphlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lsbench.core.catalog import known_macs
 from lsbench.core.errors import ConfigError, DataError
+from lsbench.core.file_content import content_of
 from lsbench.core.ids import canonical_json
 from lsbench.core.job import Job, JobKind, Variant, job_id
 from lsbench.core.registry import DATASETS, JOBS
+from lsbench.core.weight_sources import CHECKPOINT
 from lsbench.suite.schema import JobEntry, Suite
 from lsbench.suite.used_plugins import UsedPlugins
 
@@ -34,7 +36,7 @@ class JobGraph:
         cost: Estimated MACs of a job by label, for order and planning only.
         guessed: Labels of the jobs whose cost is only a guess: the catalog does not know the model, or
             a limit cuts the work short.
-        missing_data: One message per data set that is absent.
+        missing_data: One message per data set or checkpoint that is absent.
     """
 
     suite: Suite
@@ -58,6 +60,7 @@ class _Datasets:
     data_root: Path | None
     missing: dict[str, None] = field(default_factory=dict)
     _known: dict[str, _Found] = field(default_factory=dict)
+    _contents: dict[str, str | None] = field(default_factory=dict)
 
     def look_up(self, settings: dict[str, Any]) -> _Found:
         """Return (plug-in, spec, fingerprint or None if the data is absent)."""
@@ -73,13 +76,30 @@ class _Datasets:
             self._known[key] = plugin, spec, fingerprint
         return self._known[key]
 
+    def contents(self, places: Sequence[str]) -> dict[str, str] | None:
+        """Return the content of each checkpoint, or None if one is absent."""
+        for place in places:
+            if place not in self._contents:
+                try:
+                    self._contents[place] = content_of(place)
+                except DataError as error:
+                    self._contents[place] = None
+                    self.missing[str(error)] = None
+        found = {place: self._contents[place] for place in places}
+        known = {place: content for place, content in found.items() if content is not None}
+        return known if len(known) == len(found) else None
 
-def build_graph(suite: Suite, *, data_root: Path | None = None) -> JobGraph:
-    """Return the graph of `suite`; data that is absent leaves its jobs without an id.
+
+def build_graph(
+    suite: Suite, *, data_root: Path | None = None, ids_by_path: Collection[str] | None = ()
+) -> JobGraph:
+    """Return the graph of `suite`; data and checkpoints that are absent leave their jobs without an id.
 
     Args:
         suite: A resolved suite, without circular needs.
         data_root: Folder of the large data sets.
+        ids_by_path: Ids to use although they cover only the paths of checkpoints, as those of earlier
+            results do, not the content; None: all such ids.
     """
     datasets, used = _Datasets(data_root), UsedPlugins()
     order = _ordered(suite.jobs)
@@ -91,7 +111,7 @@ def build_graph(suite: Suite, *, data_root: Path | None = None) -> JobGraph:
     pairs.sort(key=lambda pair: _other_variant(pair[1], pair[0]) is not None)
     for variant, entry in pairs:
         for seed in suite.seeds if JOBS.load(entry.kind).per_seed else (None,):
-            job = _job(entry, variant, seed, suite, jobs, datasets)
+            job = _with_id(_job(entry, variant, seed, suite, jobs, datasets), datasets, ids_by_path)
             needed = [by_id[need] for need in _known_needs(job)]
             job = job.model_copy(update={"code": used.code(job, JOBS.load(entry.kind), needed)})
             by_id[str(job.id)] = job
@@ -134,7 +154,7 @@ def _job(
     datasets: _Datasets,
 ) -> Job:
     kind: JobKind = JOBS.load(entry.kind)
-    plugin, spec, fingerprint = datasets.look_up(variant.dataset)
+    _, spec, fingerprint = datasets.look_up(variant.dataset)
     settings = entry.spec_of.get(variant.name, entry.spec)
     draft = Job(
         id=None,
@@ -151,12 +171,44 @@ def _job(
         data_root=None if datasets.data_root is None else str(datasets.data_root),
     )
     if kind.uses_data:
-        other = _other_data(kind, settings, spec, datasets)
-        _check_classes(draft.label, variant.dataset, other, datasets)
-        seen = _pixels(spec, fingerprint, other)
+        _check_classes(draft.label, variant.dataset, _other_data(kind, settings, spec, datasets), datasets)
+    return draft
+
+
+def _with_id(draft: Job, datasets: _Datasets, ids_by_path: Collection[str] | None) -> Job:
+    """Return a job with its id, which covers the content of checkpoints unless an earlier one is given."""
+    kind: JobKind = JOBS.load(draft.kind)
+    plugin, spec, fingerprint = datasets.look_up(draft.variant.dataset)
+    if kind.uses_data:
+        seen = _pixels(spec, fingerprint, _other_data(kind, draft.spec, spec, datasets))
     else:
         seen = _shape(plugin, spec, datasets.data_root)
+    by_path = job_id(draft, dataset=seen, settings=kind.spec)
+    places = named_checkpoints(draft)
+    if not places or ids_by_path is None or by_path in ids_by_path:
+        return draft.model_copy(update={"id": by_path})
+    contents = datasets.contents(places)
+    if contents is None:
+        return draft
+    draft = draft.model_copy(update={"contents": contents})
     return draft.model_copy(update={"id": job_id(draft, dataset=seen, settings=kind.spec)})
+
+
+def named_checkpoints(job: Job) -> list[str]:
+    """Return the files and addresses of weights that the settings of a job name, sorted."""
+    return sorted(set(_checkpoints([job.variant.model_args, job.spec])))
+
+
+def _checkpoints(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == CHECKPOINT and isinstance(inner, str):
+                yield inner
+            else:
+                yield from _checkpoints(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _checkpoints(inner)
 
 
 def _other_data(kind: JobKind, settings: dict[str, Any], own: Any, datasets: _Datasets) -> list[_Found]:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from lsbench.cli.options import Scheduler
@@ -16,7 +18,7 @@ def test_seeds_are_whole_numbers():
 
 def test_inline_needs_no_ray(tiny, write_suite):
     assert isinstance(create_executor(Scheduler.inline, None), InlineExecutor)
-    assert len(create_graph(write_suite(tiny), "default", None, 2, None).jobs) == 10
+    assert len(create_graph(write_suite(tiny), "default", None, 2, None, Path("results")).jobs) == 10
 
 
 def test_nothing_left_to_do_starts_nobody(tiny, make_graph, fill_store, tmp_path):

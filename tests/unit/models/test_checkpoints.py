@@ -60,6 +60,17 @@ def test_an_address_is_fetched_once(source, model, same_weights, tmp_path, monke
     assert kept.name.endswith("-weights.pth")
 
 
+def test_an_address_that_holds_something_else_is_fetched_again(source, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
+    path = tmp_path / "weights.pth"
+    torch.save({key: torch.zeros_like(value) for key, value in source.state_dict().items()}, path)
+    load_checkpoint(model, path.as_uri())
+    assert all(not value.any() for value in model.state_dict().values())
+    torch.save(source.state_dict(), path)
+    load_checkpoint(model, path.as_uri())
+    assert any(value.any() for value in model.state_dict().values())
+
+
 def test_a_feature_extractor_takes_what_it_needs(source, tmp_path):
     torch.save(source.state_dict(), tmp_path / "weights.pth")
     extractor = timm.create_model("lsnet_nano", features_only=True, out_indices=(0, 1)).eval()
