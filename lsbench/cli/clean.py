@@ -26,7 +26,8 @@ MOST_NAMED = 20
 
 def clean(
     suite: Annotated[
-        str | None, typer.Argument(metavar="[SUITE]", help="A suite's name or file; default: all.")
+        str | None,
+        typer.Argument(metavar="[SUITE]", help="A suite's name or file, or a results folder; default: all."),
     ] = None,
     results: ResultsOpt = RESULTS,
     preset: Annotated[

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from lsbench.cli.options import RESULTS, ResultsOpt, suite_of_results
+from lsbench.cli.options import RESULTS, ResultsOpt, results_folders, to_side
 from lsbench.cli.output import STDOUT, SUFFIXES, Output, OutputOpt
 from lsbench.core.errors import NothingMeasuredError
 
@@ -42,7 +42,7 @@ def compare(
     from lsbench.tables.side_by_side import compare_sources, find_source
 
     target, format_name = _target(output, format_name)
-    one, two = (find_source(asked, results, preset) for asked in (a, b))
+    one, two = (find_source(to_side(asked), results, preset) for asked in (a, b))
     found, names = compare_sources(one, two), (a, b)
     earlier = [*one.code_notes(), *two.code_notes()]
     if format_name is TextFormat.json:
@@ -57,7 +57,7 @@ def compare(
 
 def verify(
     suite: Annotated[
-        str | None, typer.Argument(metavar="[SUITE]", help="A suite with results; default: all.")
+        str | None, typer.Argument(metavar="[SUITE]", help="A suite or results folder; default: all.")
     ] = None,
     format_name: FormatOpt = None,
     output: OutputOpt = STDOUT,
@@ -65,16 +65,19 @@ def verify(
 ) -> None:
     """Compare results with published numbers: each reproduces, differs, or is undecided."""
     from lsbench.rendering.side_by_side import table_text
-    from lsbench.store.results import find_results
+    from lsbench.store.damage import read_each
     from lsbench.tables.published.verification import HEADER, verification_counts, verification_rows
     from lsbench.tables.published.verification import verify as verify_folder
 
     target, format_name = _target(output, format_name)
-    name = None if suite is None else suite_of_results(suite, results)
-    found = [one for folder in find_results(results.absolute(), name) for one in verify_folder(folder)]
+    try:
+        folders = results_folders(suite, None, results)
+    except NothingMeasuredError:
+        folders = []
+    found = [one for rows in read_each(folders, verify_folder) for one in rows]
     if not found:
         raise NothingMeasuredError(
-            f"{results}: no results{f' of {name}' if name else ''} of a suite with published numbers; "
+            f"{results}: no results{f' of {suite}' if suite else ''} of a suite with published numbers; "
             "start with e.g. `lsbench run paper/table1 --only '*/profile'`"
         )
     if format_name is TextFormat.json:

@@ -104,17 +104,25 @@ RESULTS = Path("results")
 
 
 def results_folders(suite: str | None, preset: str | None, results: Path) -> list[ResultsFolder]:
-    """Return the results folders of a suite (by name or file), or of all suites.
+    """Return the results that a user names, or all.
+
+    Args:
+        suite: Name or file of a suite, or a results folder, of one preset or more; None: all.
+        preset: Only this preset.
+        results: The folder of all results.
 
     Raises:
-        UsageError: If the suite is unknown and has no results.
+        UsageError: If there is neither a suite nor a folder of that name.
         NothingMeasuredError: If there are no results.
     """
-    from lsbench.store.results import find_results
+    from lsbench.store.places import find_asked, find_results, of_preset
 
-    name = None if suite is None else suite_of_results(suite, results)
-    every = find_results(results.absolute(), name)
-    folders = [folder for folder in every if preset in (None, folder.root.name)]
+    every = find_results(results) if suite is None else find_asked(suite, results)
+    name = suite
+    if every is None:
+        name = _suite_name(str(suite), results)
+        every = find_results(results, name)
+    folders = of_preset(every, preset)
     what = f" of {name}" if name else ""
     if every and not folders:
         there = ", ".join(dict.fromkeys(folder.root.name for folder in every))
@@ -126,18 +134,32 @@ def results_folders(suite: str | None, preset: str | None, results: Path) -> lis
     return folders
 
 
-def suite_of_results(suite: str, results: Path) -> str:
-    """Return the name under which a suite's results are kept: of existing results, a file or a shipped suite.
+def _suite_name(suite: str, results: Path) -> str:
+    """Return the name of a suite that is given by its file, or of a shipped suite.
 
     Raises:
         UsageError: If there is no such suite.
     """
-    if Path(suite).name == suite and (results / suite).is_dir():
-        return suite
-    from lsbench.suite.loader import find_suite
+    from lsbench.core.registry import suggest
+    from lsbench.store.places import find_results
+    from lsbench.suite.loader import find_suite, shipped_suites
     from lsbench.suite.overlay import read_suite
 
-    name = read_suite(find_suite(suite)).get("name")
+    try:
+        file = find_suite(suite)
+    except UsageError as error:
+        known = [*shipped_suites(), *(folder.root.parent.name for folder in find_results(results))]
+        hint = suggest(suite, known) or f"; shipped suites: {', '.join(shipped_suites())}"
+        raise UsageError(
+            f"{suite}: no such suite file, results folder, or suite with results in {results}{hint}"
+        ) from error
+    name = read_suite(file).get("name")
     if not isinstance(name, str):
         raise UsageError(f"{suite}: not a suite, as it has no `name`; see `lsbench validate {suite}`")
     return name
+
+
+def to_side(suite: str) -> str:
+    """Return a side of a comparison: of a suite's file the suite's name, anything else unchanged."""
+    is_file = Path(suite).is_file()
+    return _suite_name(suite, RESULTS) if is_file else suite

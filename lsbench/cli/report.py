@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 def report(
     suites: Annotated[
-        list[str] | None, typer.Argument(metavar="[SUITE]...", help="Names or files of suites; default: all.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[SUITE]...", help="Names or files of suites, or results folders; default: all."
+        ),
     ] = None,
     asked_format: Annotated[
         str | None,
@@ -124,11 +127,13 @@ def _summaries(suites: list[str], preset: str | None, results: Path) -> list[Sum
     Raises:
         NothingMeasuredError: If there is none.
     """
+    from lsbench.store.damage import read_each
+    from lsbench.store.places import shown_apart
     from lsbench.tables.summary import summarize
 
     names: list[str | None] = [*suites] or [None]
     folders = {folder.root: folder for name in names for folder in results_folders(name, preset, results)}
-    found = [summary for folder in folders.values() if (summary := summarize(folder))]
+    found = [one for one in read_each(shown_apart(folders.values()), summarize) if one is not None]
     if not suites:
         smoke = [summary.suite for summary in found if summary.is_smoke]
         found = [summary for summary in found if not summary.is_smoke]

@@ -29,10 +29,11 @@ def show(
 ) -> None:
     """Show settings, state, numbers and files of a job, or of all jobs of a variant."""
     from lsbench.rendering.one_job import show_lines
+    from lsbench.store.damage import read_each
     from lsbench.tables.job_changes import known_jobs
     from lsbench.tables.one_job import find_shown, read_job, to_fields
 
-    known = [one for folder in results_folders(suite, preset, results) for one in known_jobs(folder)]
+    known = [one for jobs in read_each(results_folders(suite, preset, results), known_jobs) for one in jobs]
     found = [read_job(one) for one in find_shown(job, known)]
     for line in (json.dumps(to_fields(one)) for one in found) if as_json else show_lines(found):
         typer.echo(line)

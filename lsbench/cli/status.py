@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lsbench.cli.options import RESULTS, JsonOpt, ResultsOpt, results_folders
 from lsbench.core.errors import UsageError
 
+if TYPE_CHECKING:
+    from lsbench.store.results import ResultsFolder
+    from lsbench.store.room import Room
+    from lsbench.tables.status import SuiteStatus
+
 
 def status(
     suite: Annotated[
-        str | None, typer.Argument(metavar="[SUITE]", help="A suite's name or file; default: all.")
+        str | None,
+        typer.Argument(metavar="[SUITE]", help="A suite's name or file, or a results folder; default: all."),
     ] = None,
     results: ResultsOpt = RESULTS,
     as_json: JsonOpt = False,
@@ -35,14 +41,16 @@ def status(
         return
     if port is not None:
         raise UsageError("--port: only together with --serve")
+    from lsbench.store.damage import read_each
     from lsbench.store.room import room_by_class
     from lsbench.tables.status import read_status, room_line, status_lines
 
-    for folder in results_folders(suite, None, results):
-        found = read_status(folder)
+    def read(folder: ResultsFolder) -> tuple[SuiteStatus | None, dict[Room, int]]:
+        return read_status(folder), room_by_class(folder.root)
+
+    for found, room in read_each(results_folders(suite, None, results), read):
         if found is None:
             continue
-        room = room_by_class(folder.root)
         if as_json:
             fields = {"suite": found.suite, "preset": found.preset, "running": found.is_running}
             epochs = {label: training._asdict() for label, training in found.trainings.items()}

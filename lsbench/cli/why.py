@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lsbench.cli.options import RESULTS, ResultsOpt
-from lsbench.core.errors import NothingMeasuredError
+from lsbench.cli.options import RESULTS, ResultsOpt, results_folders
 
 
 def why(
@@ -23,12 +22,10 @@ def why(
     ] = None,
 ) -> None:
     """Show the input that changed since the row's previous job, and the outcome of the job."""
-    from lsbench.store.results import find_results
+    from lsbench.store.damage import read_each
     from lsbench.tables.job_changes import find_job, known_jobs, why_lines
 
-    known = [one for folder in find_results(results.absolute(), suite) for one in known_jobs(folder)]
-    if not known:
-        raise NothingMeasuredError(f"{results}: no results{f' of {suite}' if suite else ''}")
+    known = [one for jobs in read_each(results_folders(suite, None, results), known_jobs) for one in jobs]
     found = find_job(job, known)
     own = [one for one in known if one.folder.root == found.folder.root]
     for line in why_lines(found, own):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +14,8 @@ from lsbench.core.destination import write_to
 from lsbench.core.errors import InconclusiveError, UsageError
 from lsbench.core.ids import content_hash
 from lsbench.core.spec import StrictModel
-from lsbench.gate.measurement import GateRow
+from lsbench.gate.measurement import GateRow, RowKey
+from lsbench.store.lines import NotANumberError, refuse_constant
 from lsbench.suite.gate import GateRule
 
 SCHEMA = 1
@@ -103,7 +105,7 @@ def read_baseline(path: Path) -> Baseline:
     """
     mend = "restore it, or write a new one with --update-baseline"
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse_constant)
     except FileNotFoundError as error:
         raise InconclusiveError(
             f"{path}: there is no baseline; write one with `lsbench gate SUITE --update-baseline` "
@@ -111,7 +113,9 @@ def read_baseline(path: Path) -> Baseline:
         ) from error
     except OSError as error:
         raise UsageError(f"{path}: the baseline cannot be read ({error.strerror})") from error
-    except ValueError as error:
+    except NotANumberError as error:
+        raise UsageError(f"{path}: expected finite numbers, found {error}; {mend}") from error
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: expected JSON, found a damaged or half-written file; {mend}") from error
     version = content.get("schema_version") if isinstance(content, dict) else None
     if version is None:
@@ -119,14 +123,38 @@ def read_baseline(path: Path) -> Baseline:
     if version != SCHEMA:
         raise UsageError(f"{path}: expected schema version {SCHEMA}, found {version}; {mend}")
     seal = content.pop(SEAL, None)
-    if seal != _seal(content):
+    try:
+        is_whole = seal == _seal(content)
+    except ValueError as error:  # a number as large as 1e999 is read as infinity
+        raise UsageError(f"{path}: expected finite numbers, found an infinite one; {mend}") from error
+    if not is_whole:
         raise UsageError(f"{path}: damaged or edited by hand, the seal does not match; {mend}")
     try:
-        return Baseline.model_validate_json(json.dumps(content))
+        baseline = Baseline.model_validate_json(json.dumps(content), strict=True)
     except ValidationError as error:
         found = error.errors(include_url=False)[0]
         place = ".".join(map(str, found["loc"]))
         raise UsageError(f"{path}: {place}: {found['msg']}; {mend}") from error
+    _check_rows(baseline.rows, f"{path}: rows", mend)
+    return baseline
+
+
+def _check_rows(rows: Sequence[GateRow], where: str, mend: str) -> None:
+    """Raise a UsageError if a row or a seed occurs twice, or packed samples cannot be used."""
+    first: dict[RowKey, int] = {}
+    for number, row in enumerate(rows):
+        place = f"{where}.{number}"
+        if row.key in first:
+            raise UsageError(f"{place}: the same row as {where}.{first[row.key]} ({row.key}); {mend}")
+        first[row.key] = number
+        seeds = [one.seed for one in row.measurements]
+        if len(set(seeds)) < len(seeds):
+            raise UsageError(f"{place}: {row.key}: a seed occurs twice; {mend}")
+        for measurement in row.measurements:
+            try:
+                measurement.check()
+            except ValueError as error:
+                raise UsageError(f"{place}: {row.key}: {error}; {mend}") from error
 
 
 def _seal(content: Any) -> str:

@@ -127,6 +127,13 @@ class Measurement(StrictModel):
     images: Images | None = None
     pairs: Pairs | None = None
 
+    def check(self) -> None:
+        """Raise a ValueError if packed images or samples cannot be used."""
+        if self.images is not None:
+            self.images.right()
+        if self.pairs is not None and not all((part > 0).all() for part in self.pairs.unpack()):
+            raise ValueError("expected times above 0 s in its samples")
+
 
 class GateRow(StrictModel):
     """All measurements of one row, one per seed.

@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lsbench.core.errors import LsbenchError, NothingMeasuredError
 from lsbench.live.running import running_jobs
 from lsbench.rendering.cells import tables
+from lsbench.store.damage import explained, read_each
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.status import SuiteStatus, read_status
 from lsbench.tables.summary import Summary, summarize
@@ -61,19 +63,24 @@ class Snapshots:
     def summaries(self) -> list[Summary]:
         """Return the current summaries of all folders."""
         with self._lock:
-            found = [self._summary(folder, is_patient=False) for folder in self.find_folders()]
+            found = read_each(self.find_folders(), partial(self._summary, is_patient=False))
         return [summary for summary in found if summary is not None]
 
     def _suite(self, folder: ResultsFolder) -> dict[str, Any] | None:
-        name = f"{folder.root.parent.name} ({folder.root.name})"
         try:
-            status = read_status(folder)
-            if status is None:
-                return None
-            summary = self._summary(folder, is_patient=True)
-            return {"name": name, "problem": "", **_status(folder, status), "tables": _tables(summary)}
+            with explained(folder.root):
+                status = read_status(folder)
+                if status is None:
+                    return None
+                summary = self._summary(folder, is_patient=True)
+                return {
+                    "name": folder.place,
+                    "problem": "",
+                    **_status(folder, status),
+                    "tables": _tables(summary),
+                }
         except LsbenchError as error:
-            return {"name": name, "problem": str(error)}
+            return {"name": folder.place, "problem": str(error)}
 
     def _summary(self, folder: ResultsFolder, *, is_patient: bool) -> Summary | None:
         kept = self._kept.get(folder.root)

@@ -144,15 +144,19 @@ def parsed(lines: list[bytes]) -> list[dict[str, Any]] | None:
     """Return the values of lines, or None if any is damaged; faster than line by line."""
     try:
         values = json.loads(b"[" + b",".join(lines) + b"]", parse_constant=refuse_constant)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     is_sound = len(values) == len(lines) and all(type(value) is dict for value in values)
     return values if is_sound else None
 
 
+class NotANumberError(ValueError):
+    """A file has NaN or an infinity in place of a number."""
+
+
 def refuse_constant(name: str) -> float:
-    """Raise a ValueError: NaN and infinities are no JSON, and no number of a result."""
-    raise ValueError(f"{name} is no number")
+    """Raise an error: NaN and infinities are no JSON, and no number of a result."""
+    raise NotANumberError(f"{name}, which is no number")
 
 
 def _parsed_up_to_damage(content: bytes) -> tuple[list[dict[str, Any]], list[int], int, str]:
@@ -168,7 +172,7 @@ def _parsed_up_to_damage(content: bytes) -> tuple[list[dict[str, Any]], list[int
                 if not isinstance(value, dict):
                     raise ValueError("not a mapping")
                 values.append(value)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return values, wrong, start, str(error)
         wrong += [number] if is_wrong else []
         start += len(line) + 1

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from lsbench.core.atomic import append_line, write_json, write_text
 from lsbench.core.errors import StoreError
 from lsbench.core.facets import Facets
 from lsbench.core.plain_warnings import warn
-from lsbench.core.record import SCHEMA_VERSION
+from lsbench.store.checks import OF_LINE, check_keys, check_manifest, check_result, check_schema
 from lsbench.store.lines import (
     Lines,
     Parser,
@@ -40,16 +40,18 @@ _OK_LINE = re.compile(
 )
 #: Readable schema versions.
 READ_VERSIONS = (1, 2)
-#: The keys of a manifest, and of each of its jobs.
-OF_SUITE = ("suite", "preset", "description", "tags", "baseline", "jobs")
-OF_JOB = ("id", "label", "kind", "name", "variant", "title", "model", "mixer", "dataset", "seed")
 
 
 class ResultsFolder:
     """The folder ``<results>/<suite>/<preset>``."""
 
     def __init__(
-        self, root: Path, *, warn: Callable[[str], None] = warn, min_free_bytes: int = 200 * 2**20
+        self,
+        root: Path,
+        *,
+        warn: Callable[[str], None] = warn,
+        min_free_bytes: int = 200 * 2**20,
+        shown_as: str | None = None,
     ) -> None:
         """Refer to a folder; nothing is created.
 
@@ -57,10 +59,27 @@ class ResultsFolder:
             root: ``<results>/<suite>/<preset>``.
             warn: Receives one line for each harmless damage found while reading.
             min_free_bytes: Disk space below which no run starts.
+            shown_as: Name of the suite for readers, if another folder holds a suite of the same name.
         """
+        self.shown_as = shown_as
         self.min_free_bytes = min_free_bytes
         self.root = root
         self.warn = warn
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Suite and preset as the manifest names them, or the folders if it is missing or damaged."""
+        try:
+            manifest = self.manifest()
+        except StoreError:
+            manifest = None
+        found = manifest or {"suite": self.root.parent.name, "preset": self.root.name}
+        return found["suite"], found["preset"]
+
+    @property
+    def place(self) -> str:
+        """Suite and preset, for people."""
+        return f"{self.shown_as or self.root.parent.name} ({self.root.name})"
 
     @property
     def lock_file(self) -> Path:
@@ -113,15 +132,21 @@ class ResultsFolder:
         path = self.root / MANIFEST
         manifest = read_json(path)
         if manifest is not None:
-            check_schema(manifest, str(path))
-            _check_keys(manifest, OF_SUITE, str(path))
-            for number, entry in enumerate(manifest["jobs"]):
-                _check_keys(entry, OF_JOB, f"{path}: jobs[{number}]")
+            check_manifest(manifest, str(path))
+            manifest["suite"] = self.shown_as or manifest["suite"]
         return manifest
 
     def result(self, job_id: str) -> dict[str, Any] | None:
-        """Return the result that the job wrote as its last act, or None if it is not done."""
-        return read_json(self.job_folder(job_id) / RESULT)
+        """Return the result that the job wrote as its last act, or None if it is not done.
+
+        Raises:
+            StoreError: If it is damaged, lacks something, or a newer lsbench wrote it.
+        """
+        path = self.job_folder(job_id) / RESULT
+        result = read_json(path)
+        if result is not None:
+            check_result(result, str(path))
+        return result
 
     def is_done(self, job_id: str) -> bool:
         """Return whether the job has a result."""
@@ -159,7 +184,7 @@ class ResultsFolder:
             for number, line in enumerate(lines.values):
                 if not {"job_id", "status"} <= line.keys() or line.get("schema_version") not in READ_VERSIONS:
                     check_schema(line, lines.place(number))
-                    _check_keys(line, ("job_id", "status"), lines.place(number))
+                    check_keys(line, OF_LINE, lines.place(number))
                 found[line["job_id"]] = line
         return found
 
@@ -260,30 +285,8 @@ def read_json(path: Path) -> dict[str, Any] | None:
             raise ValueError("not a mapping")
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StoreError(f"{path}: damaged ({error}); remove it and run again") from error
     except OSError as error:
         raise unreadable(path, error) from error
     return content
-
-
-def check_schema(content: Mapping[str, Any], where: str) -> None:
-    """Raise a StoreError if a newer lsbench wrote `content`, as this one would misread it."""
-    found = content.get("schema_version", SCHEMA_VERSION)
-    if not isinstance(found, int) or found > SCHEMA_VERSION:
-        raise StoreError(
-            f"{where}: written by a newer lsbench (schema {found}, this one reads up to {SCHEMA_VERSION}); "
-            "upgrade lsbench"
-        )
-
-
-def _check_keys(content: Mapping[str, Any], keys: Sequence[str], where: str) -> None:
-    if not content.keys() >= set(keys):
-        missing = [key for key in keys if key not in content]
-        raise StoreError(f"{where}: lacks {', '.join(map(repr, missing))}; remove the file and run again")
-
-
-def find_results(results: Path, suite: str | None = None) -> list[ResultsFolder]:
-    """Return the results folders below `results`, of one suite or of all, sorted by name."""
-    pattern = f"{suite or '*'}/*/manifest.json"
-    return [ResultsFolder(path.parent) for path in sorted(results.glob(pattern))]

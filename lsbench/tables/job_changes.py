@@ -46,7 +46,7 @@ class KnownJob:
     @property
     def place(self) -> str:
         """Suite and preset."""
-        return f"{self.folder.root.parent.name} ({self.folder.root.name})"
+        return self.folder.place
 
     def state(self) -> str:
         """Return its state as text, with the last error."""

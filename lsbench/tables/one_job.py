@@ -215,7 +215,7 @@ def to_fields(one: OneJob) -> dict[str, Any]:
     return {
         "job": known.label,
         "id": known.id or None,
-        "suite": known.folder.root.parent.name,
+        "suite": known.folder.shown_as or known.folder.root.parent.name,
         "preset": known.folder.root.name,
         "variant": one.variant,
         "state": known.state(),

@@ -6,16 +6,19 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
-from lsbench.core.errors import NothingMeasuredError, UsageError
+from lsbench.core.errors import NothingMeasuredError, StoreError, UsageError
 from lsbench.core.quantity import quantity
 from lsbench.core.registry import suggest
 from lsbench.stats.seeds import mean_over_seeds
-from lsbench.store.results import ResultsFolder, find_results
+from lsbench.store.damage import explained
+from lsbench.store.places import find_asked, find_results, of_preset
+from lsbench.store.results import ResultsFolder
 from lsbench.store.standing import standing_now
 from lsbench.tables.columns import job_kind
 from lsbench.tables.comparisons import Comparison, Side, Sides, judged, measure, read_sides
@@ -53,11 +56,10 @@ class ComparedResults:
 
     def code_notes(self) -> list[str]:
         """Return one line for each reason why results of this side are not those of the code of now."""
-        due = [
-            reason
-            for folder in self.folders
-            for reason in standing_now(folder, folder.manifest() or {}).due().values()
-        ]
+        due: list[str] = []
+        for folder in self.folders:
+            with suppress(StoreError), explained(folder.root):  # a damaged folder has been told already
+                due += standing_now(folder, folder.manifest() or {}).due().values()
         return [
             f"{self.name}: {count} {'result' if count == 1 else 'results'} of earlier code, as {reason}."
             for reason, count in Counter(due).items()
@@ -94,16 +96,16 @@ def find_source(asked: str, results: Path, preset: str | None = None) -> Compare
     Raises:
         UsageError: If the name is none of these.
     """
-    path = Path(asked)
-    if path.is_dir():
-        return ComparedResults(asked, _below(path.absolute(), preset))
+    found = find_asked(asked, results)
+    if found is not None:
+        return ComparedResults(asked, _of_preset(found, preset))
     name, _, commit = asked.partition("@")
-    if (results / name).is_dir() and name:
-        return ComparedResults(asked, _below(results.absolute() / name, preset), commit)
+    found = find_asked(name, results) if name and commit else None
+    if found is not None:
+        return ComparedResults(asked, _of_preset(found, preset), commit)
     if not commit and _COMMIT.fullmatch(asked):
-        folders = tuple(find_results(results.absolute()))
-        return ComparedResults(asked, _of_preset(folders, preset), asked)
-    suites = {folder.root.parent.name for folder in find_results(results.absolute())}
+        return ComparedResults(asked, _of_preset(find_results(results), preset), asked)
+    suites = {folder.root.parent.name for folder in find_results(results)}
     listed = ", ".join(sorted(suites)) or "none"
     raise UsageError(
         f"{asked}: neither a results folder nor a suite with results in {results}{suggest(name, suites)}; "
@@ -111,24 +113,13 @@ def find_source(asked: str, results: Path, preset: str | None = None) -> Compare
     )
 
 
-def _below(root: Path, preset: str | None) -> tuple[ResultsFolder, ...]:
-    """Return the results in a folder, or one or two levels below it."""
-    if (root / "manifest.json").is_file():
-        return (ResultsFolder(root),)
-    patterns = ("*/manifest.json", "*/*/manifest.json")
-    found = [ResultsFolder(path.parent) for pattern in patterns for path in sorted(root.glob(pattern))]
-    if not found:
-        raise UsageError(f"{root}: expected a manifest.json in this folder or below, found none")
-    return _of_preset(tuple(found), preset)
-
-
-def _of_preset(folders: tuple[ResultsFolder, ...], preset: str | None) -> tuple[ResultsFolder, ...]:
+def _of_preset(folders: Sequence[ResultsFolder], preset: str | None) -> tuple[ResultsFolder, ...]:
     names = {folder.root.name for folder in folders}
-    wanted = preset or ("default" if "default" in names else None)
+    wanted = preset or ("default" if of_preset(folders, "default") else None)
     if wanted is None and len(names) > 1:
         listed = ", ".join(sorted(names))
         raise UsageError(f"{folders[0].root.parent}: has presets {listed}; choose one with --preset")
-    kept = tuple(folder for folder in folders if wanted in (None, folder.root.name))
+    kept = tuple(of_preset(folders, wanted))
     if not kept:
         raise UsageError(f"--preset {preset}: no results; presets: {', '.join(sorted(names)) or 'none'}")
     return kept
@@ -173,7 +164,7 @@ def _noted(tables: Iterable[pd.DataFrame]) -> dict[str, str]:
 
 
 def _read(source: ComparedResults, table: pd.DataFrame) -> Sides:
-    places = {(folder.root.parent.name, folder.root.name): folder for folder in source.folders}
+    places = {folder.names: folder for folder in source.folders}
     suites = {place[0] for place in places}
     if len(suites) > 1:  # variants of two suites may have the same name
         table = table.assign(variant=table.suite + "/" + table.variant)

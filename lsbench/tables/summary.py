@@ -137,7 +137,8 @@ def summarize(folder: ResultsFolder) -> Summary | None:
 
 def _nights(folder: ResultsFolder) -> list[NightCurve]:
     history = read_nights(folder.root / FILE)
-    return night_curves(history, folder.root.parent.name, folder.root.name)
+    manifest = ResultsFolder(folder.root).manifest() or {"suite": "", "preset": ""}
+    return night_curves(history, manifest["suite"], manifest["preset"])
 
 
 def _summary(manifest: dict[str, Any], columns: list[Column], rows: list[Row], notes: list[str]) -> Summary:

@@ -22,7 +22,6 @@ VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "tools", "stuff
 
 #: Modules without a unit test file of their own, and why.
 UNMIRRORED = {
-    "cli/options.py": "declarations only; every verb uses them",
     "scheduler/protocol.py": "types without behaviour; every executor's tests use them",
 }
 

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lsbench.store.answers import Answers
+from lsbench.store.damage import read_each
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.frames.evaluations import Evaluation, read_evaluations
 from lsbench.tables.frames.load import load_table
@@ -110,13 +111,17 @@ def _load(
     create: Any,
 ) -> pd.DataFrame:
     wanted = None if variants is None else list(variants)
-    frames = []
-    for folder in folders:
+
+    def frames_of(folder: ResultsFolder) -> list[pd.DataFrame]:
+        found = []
         table = load_table([folder])
         for one in read_evaluations(folder, table, wanted):
             where = {"suite": table.suite.iloc[0], "preset": table.preset.iloc[0], "seed": one.seed}
             own = {name: getattr(one, name) for name in ("variant", "title", "job_id", "dataset", "protocol")}
-            frames.append(pd.DataFrame({**create(one), **where, **own})[list(columns)].astype(dict(columns)))
+            found.append(pd.DataFrame({**create(one), **where, **own})[list(columns)].astype(dict(columns)))
+        return found
+
+    frames = [frame for found in read_each(folders, frames_of) for frame in found]
     if not frames:
         return pd.DataFrame(columns=list(columns)).astype(dict(columns))
     return pd.concat(frames, ignore_index=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
-from lsbench.core.errors import NothingMeasuredError, UsageError
+from lsbench.core.errors import NothingMeasuredError, StoreError, UsageError
 from lsbench.core.registry import suggest
-from lsbench.store.results import ResultsFolder, find_results
+from lsbench.store.damage import explained
+from lsbench.store.places import find_asked, find_results
+from lsbench.store.results import ResultsFolder
 from lsbench.tables.frames import load
 from lsbench.tables.frames.parts import OpenResults
 
@@ -27,8 +30,9 @@ def load_table(
     """Return the results of a suite as a typed pandas frame, in the units of the records.
 
     Args:
-        suite_or_path: Name of a suite below `results`, or the path of a results folder: of one preset, or of
-            a suite with all its presets.
+        suite_or_path: Name of a suite below `results`, or the path of a results folder: of one preset, of a
+            suite with all its presets, or of several suites. Of two folders with the same suite and preset,
+            the column ``suite`` tells the folder too.
         form: ``"long"``: one row per record, with the columns of
             :data:`~lsbench.tables.frames.load.LONG_COLUMNS`, and one without a metric per job that has none.
             ``"wide"``: one row per variant and seed, one column per metric; a value without a seed (a model's
@@ -58,8 +62,9 @@ def load_table(
         return load_classes(folders)
     table = load.load_table(folders)
     for folder in folders:
-        for line in OpenResults(folder).mixtures():
-            folder.warn(line)
+        with suppress(StoreError), explained(folder.root):  # a damaged folder has been told already
+            for line in OpenResults(folder).mixtures():
+                folder.warn(line)
     if form == "wide":
         return _wide(table)
     measured = table[table.metric.notna()].drop_duplicates("metric")
@@ -68,17 +73,14 @@ def load_table(
 
 
 def _folders(suite_or_path: str | Path, results: Path) -> list[ResultsFolder]:
-    path = Path(suite_or_path)
-    for place in (path, results / path):
-        if (place / "manifest.json").is_file():
-            return [ResultsFolder(place)]
-        below = sorted(file.parent for file in place.glob("*/manifest.json"))
-        if below:
-            return [ResultsFolder(folder) for folder in below]
-    known = {folder.root.parent.name for folder in find_results(results.absolute())}
+    found = find_asked(suite_or_path, results)
+    if found is not None:
+        return found
+    name = Path(suite_or_path).name
+    known = {folder.root.parent.name for folder in find_results(results)}
     if not known:
-        raise NothingMeasuredError(f"{results}: no results; start with `lsbench run {path.name}`")
-    hint = suggest(path.name, known) or f"; there are: {', '.join(sorted(known))}"
+        raise NothingMeasuredError(f"{results}: no results; start with `lsbench run {name}`")
+    hint = suggest(name, known) or f"; there are: {', '.join(sorted(known))}"
     raise UsageError(f"{suite_or_path}: no results of that name in {results}{hint}")
 
 

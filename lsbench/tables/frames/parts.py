@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lsbench.core.plugin_code import is_own
+from lsbench.store.damage import read_each
 from lsbench.store.results import ResultsFolder
 from lsbench.store.standing import DUE, PLUGINS, standing_now
 from lsbench.tables.frames.cache import Records
@@ -117,9 +118,18 @@ def read_all(
     *,
     keeps_due: bool = False,
 ) -> pd.DataFrame:
-    """Return the frames of several results folders as one, with the given columns and pandas types."""
-    opened = (OpenResults(folder, keeps_due=keeps_due) for folder in folders)
-    frames = [frame_of(one).astype(dict(columns)) for one in opened]
+    """Return the frames of several results folders as one, with the given columns and pandas types.
+
+    A damaged folder is left out with a warning, unless all are.
+
+    Raises:
+        StoreError: If all are damaged.
+    """
+
+    def read(folder: ResultsFolder) -> pd.DataFrame:
+        return frame_of(OpenResults(folder, keeps_due=keeps_due)).astype(dict(columns))
+
+    frames = read_each(folders, read)
     frames = [frame for frame in frames if len(frame)]
     if not frames:
         return pd.DataFrame(columns=list(columns)).astype(dict(columns))

@@ -1,8 +1,11 @@
+import base64
 import json
 
+import numpy as np
 import pytest
 
 from lsbench.core.errors import ExitCode, InconclusiveError, UsageError
+from lsbench.core.ids import content_hash
 from lsbench.gate.baseline import create_baseline, default_path, read_baseline, write_baseline
 
 
@@ -63,6 +66,92 @@ def test_other_versions_and_other_json_are_refused(content, reason, path):
         read_baseline(path)
     assert caught.value.exit_code == ExitCode.USAGE
     assert "\n" not in str(caught.value)
+
+
+def sealed(content, path):
+    """Write a baseline whose content was changed, with the seal that fits it."""
+    content.pop("seal", None)
+    try:
+        seal = content_hash(content, length=64)
+    except ValueError:
+        seal = "none"
+    path.write_text(json.dumps({"seal": seal, **content}))
+
+
+def twice(content):
+    content["rows"].append(content["rows"][0])
+
+
+def seed_twice(content):
+    content["rows"][0]["measurements"].append(content["rows"][0]["measurements"][0])
+
+
+def number(value):
+    def change(content):
+        content["rows"][0]["measurements"][0]["value"] = value
+
+    return change
+
+
+def without_key(content):
+    del content["rows"][0]["measurements"][0]["job_id"]
+
+
+def cut_bits(content):
+    content["rows"][0]["measurements"][0]["images"]["bits"] = "AAAA"
+
+
+def no_base64(content):
+    content["rows"][0]["measurements"][0]["images"]["bits"] = "?"
+
+
+def bad_times(content):
+    pairs = content["rows"][1]["measurements"][0]["pairs"]
+    pairs["seconds"] = base64.b64encode(np.full(2 * pairs["count"], np.nan, "<f4").tobytes()).decode()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (twice, r"rows\.2: the same row as .*rows\.0 \("),
+        (seed_twice, r"rows\.0: .*: a seed occurs twice"),
+        (number(float("nan")), "expected finite numbers, found NaN"),
+        (number(float("inf")), "expected finite numbers, found Infinity"),
+        (number(float("-inf")), "expected finite numbers, found -Infinity"),
+        (number("0.5"), r"rows\.0\.measurements\.0\.value: Input should be a valid number"),
+        (number(True), r"rows\.0\.measurements\.0\.value: Input should be a valid number"),
+        (number([1]), r"rows\.0\.measurements\.0\.value: Input should be a valid number"),
+        (without_key, r"rows\.0\.measurements\.0\.job_id: Field required"),
+        (cut_bits, "expected the bits of"),
+        (no_base64, r"rows\.0"),
+        (bad_times, "expected times above 0 s"),
+    ],
+)
+def test_a_baseline_with_a_seal_that_fits_is_checked_all_the_same(change, reason, baseline, path):
+    write_baseline(baseline, path)
+    content = json.loads(path.read_text())
+    change(content)
+    sealed(content, path)
+    with pytest.raises(UsageError, match=reason) as caught:
+        read_baseline(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+    assert "restore it, or write a new one" in str(caught.value)
+
+
+def test_a_number_that_is_read_as_infinity_is_refused(baseline, path):
+    write_baseline(baseline, path)
+    text = path.read_text()
+    path.write_text(text.replace('"value": 0.', '"value": 1e999, "old": 0.', 1))
+    with pytest.raises(UsageError, match="found an infinite one; restore it"):
+        read_baseline(path)
+
+
+def test_json_without_end_is_refused(path):
+    path.parent.mkdir()
+    path.write_text("[" * 100_000)
+    with pytest.raises(UsageError, match="damaged or half-written"):
+        read_baseline(path)
 
 
 def test_a_write_that_fails_leaves_the_old_baseline(baseline, path, monkeypatch):

@@ -69,7 +69,7 @@ def test_lines_with_wrong_checksums_are_told_and_left_out(journal, block):
 
 def test_a_number_that_is_none_is_damage(tmp_path):
     (tmp_path / "journal.jsonl").write_text('{"a": NaN}\n{"a": 1}\n')
-    with pytest.raises(StoreError, match=r":1: damaged line \(NaN is no number\)"):
+    with pytest.raises(StoreError, match=r":1: damaged line \(NaN, which is no number\)"):
         read_lines(tmp_path / "journal.jsonl", warn=pytest.fail)
 
 

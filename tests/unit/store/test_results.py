@@ -8,7 +8,7 @@ from lsbench.core.checked_lines import check_lines
 from lsbench.core.errors import StoreError
 from lsbench.core.facets import Facets
 from lsbench.core.record import measured
-from lsbench.store.results import RESULT, ResultsFolder, facets_of, find_results, read_json, record_key
+from lsbench.store.results import RESULT, ResultsFolder, facets_of, read_json, record_key
 
 
 @pytest.fixture
@@ -187,18 +187,6 @@ def test_a_torn_line_warns_the_user(folder):
     plain = ResultsFolder(folder.root)
     with pytest.warns(UserWarning, match=r"jobs\.jsonl:7: torn last line dropped"):
         plain.jobs()
-
-
-def test_results_are_found_by_suite(folder):
-    results = folder.root.parents[1]
-    other = results / "other" / "small"
-    other.mkdir(parents=True)
-    (other / "manifest.json").write_text("{}")
-    (results / "empty" / "default").mkdir(parents=True)
-    assert [f.root for f in find_results(results)] == [other, folder.root]
-    assert [f.root for f in find_results(results, "tiny")] == [folder.root]
-    assert find_results(results, "nothing") == []
-    assert find_results(results / "nowhere") == []
 
 
 def test_a_full_disk_is_said_before_a_run_starts(tmp_path):

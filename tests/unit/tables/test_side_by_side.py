@@ -74,7 +74,7 @@ def test_a_suite_a_commit_and_both_are_found(fill, tmp_path):
         find_source("tiny@1234", results).table()
     with pytest.raises(UsageError, match=r"tinny: neither a results folder.*did you mean 'tiny'"):
         find_source("tinny", results)
-    with pytest.raises(UsageError, match=r"expected a manifest\.json"):
+    with pytest.raises(NothingMeasuredError, match=r"no results in this folder: expected a manifest\.json"):
         find_source(str(folder.root / "jobs"), results)
 
 

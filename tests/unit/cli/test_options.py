@@ -1,0 +1,202 @@
+"""Where a suite's results are meant, a folder will do; and a damaged folder hides only itself."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+import lsbench
+from lsbench.core.plain_warnings import LsbenchWarning
+
+OF_ONE = {
+    "report": ("report", "{}", "--format", "csv"),
+    "status": ("status", "{}"),
+    "compare": ("compare", "{}", "{}"),
+    "why": ("why", "ls/train/seed0", "--suite", "{}"),
+    "show": ("show", "ls/train/seed0", "--suite", "{}"),
+    "clean": ("clean", "{}"),
+}
+
+
+@pytest.fixture
+def folder(tiny, make_graph, fill_store):
+    return fill_store(make_graph(tiny))
+
+
+@pytest.fixture
+def results(folder):
+    return folder.root.parents[1]
+
+
+@pytest.fixture
+def suite_file(folder, tmp_path):
+    return tmp_path / "suite.yaml"
+
+
+@pytest.mark.parametrize("verb", OF_ONE)
+def test_every_way_to_name_results_says_the_same(
+    verb, call, folder, results, suite_file, tmp_path, monkeypatch
+):
+    words = OF_ONE[verb]
+    monkeypatch.chdir(tmp_path)
+
+    def answer(asked, *more):
+        return call(*(word.format(asked) for word in words), *more)
+
+    expected = answer("tiny")
+    assert expected[0] == 0
+    assert expected[1]
+    for asked in (
+        folder.root,
+        folder.root.parent,
+        results,
+        f"{folder.root.parent}/",
+        "results/tiny",
+        "tiny/default",
+    ):
+        code, out, err = answer(asked)
+        assert (code, err) == (expected[0], expected[2])
+        assert out == expected[1] or verb == "compare"  # which repeats the words
+    assert answer(suite_file)[0] == 0
+    assert answer("tiny", "--results", folder.root.parent)[0] == 2  # no suite of that name is in there
+
+
+@pytest.mark.parametrize("verb", [verb for verb in OF_ONE if verb != "compare"])
+def test_what_is_not_there_is_one_line(verb, call, folder, results, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def answer(asked):
+        code, out, err = call(*(word.format(asked) for word in OF_ONE[verb]))
+        assert (out, err.count("\n")) == ("", 1)
+        return code, err
+
+    missing = answer("tinyy")
+    assert missing[0] == 2
+    assert (
+        "tinyy: no such suite file, results folder, or suite with results in results (did you mean"
+        in missing[1]
+    )
+    assert answer("nowhere/suite.yaml")[0] == 2
+    code, err = answer(folder.root / "jobs")
+    assert code == 5
+    assert (
+        "jobs: no results in this folder: expected a manifest.json in it, or one or two levels below" in err
+    )
+
+
+def test_a_copied_folder_is_shown_apart_everywhere(call, folder, results, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(results / "tiny", results / "tiny_old")
+    names = ["tiny in tiny", "tiny in tiny_old"]
+    _, out, _ = call("report", "--format", "json")
+    assert [table["suite"] for table in json.loads(out)["tables"]] == names
+    _, out, _ = call("report", "tiny", "results/tiny_old", "--format", "csv")
+    assert [any(line.startswith(f"{name},") for line in out.splitlines()) for name in names] == [True, True]
+    _, out, _ = call("report")
+    assert all(f"{name} (default)" in out for name in names)
+    _, out, _ = call("status")
+    assert [line for line in out.splitlines() if line.endswith(": complete")] == [
+        f"{n} (default): complete" for n in names
+    ]
+    _, out, _ = call("report", "tiny", "--format", "json")
+    assert [table["suite"] for table in json.loads(out)["tables"]] == ["tiny"]
+    code, out, _ = call("compare", "results/tiny", "results/tiny_old")
+    assert (code, "equal" in out) == (0, True)
+    table = lsbench.load_table(results)
+    assert table.suite.unique().tolist() == names
+    assert len(table) == 2 * len(lsbench.load_table(results / "tiny"))
+    wide = lsbench.load_table(str(results), form="wide")
+    assert len(wide) == 2 * len(lsbench.load_table("tiny", form="wide", results=results))
+
+
+def test_a_renamed_folder_keeps_its_per_image_results_and_nights(
+    call, folder, results, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    shutil.move(results / "tiny", results / "renamed")
+    code, out, err = call("report", "renamed", "--format", "json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["tables"][0]["suite"] == "tiny"
+    assert call("compare", "renamed", "results/renamed")[0] == 0
+
+
+DAMAGE = {
+    "no json": ("manifest.json", "{"),
+    "empty": ("manifest.json", ""),
+    "a list": ("manifest.json", "[]"),
+    "a folder in its place": ("manifest.json", None),
+    "jobs": ("jobs.jsonl", "{\n{}\n"),
+    "a folder in the place of jobs": ("jobs.jsonl", None),
+    "a job of the wrong form": (
+        "jobs.jsonl",
+        '{"job_id": "ID", "status": "ok", "schema_version": 2, "wall_s": "x"}\n',
+    ),
+    "records": ("records.jsonl", "{\n{}\n"),
+    "a folder in the place of records": ("records.jsonl", None),
+}
+
+
+def spoil(folder, name, content):
+    (folder.root / "cache.parquet").unlink(missing_ok=True)
+    path = folder.root / name
+    first = folder.manifest()["jobs"][0]["id"]
+    path.unlink()
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_text(content.replace("ID", first))
+
+
+@pytest.fixture
+def other(tiny, make_graph, fill_store):
+    """A second suite, whole."""
+    return fill_store(make_graph({**tiny, "name": "other", "variants": tiny["variants"][:1]}))
+
+
+#: Damage that a verb comes upon: status and the others do not read the records, nor the settings of jobs.
+SEEN = {
+    "report": set(DAMAGE),
+    "status": {name for name in DAMAGE if "record" not in name and "form" not in name},
+}
+
+
+@pytest.mark.parametrize(("verb", "damage"), [(verb, damage) for verb in SEEN for damage in DAMAGE])
+def test_a_damaged_folder_hides_only_itself(verb, damage, call, folder, other, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    spoil(folder, *DAMAGE[damage])
+    code, out, err = call(verb)
+    assert (code, "other (default)" in out) == (0, True)
+    assert err.startswith(f"lsbench: warning: {folder.root}") == (damage in SEEN[verb])
+    assert err.count("\n") == (damage in SEEN[verb])
+
+
+@pytest.mark.parametrize("damage", sorted(SEEN["status"]))
+@pytest.mark.parametrize("words", [("why", "ls/train/seed0"), ("show", "ls/train/seed0")])
+def test_jobs_of_other_suites_are_found_beside_a_damaged_one(
+    words, damage, call, folder, other, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    spoil(folder, *DAMAGE[damage])
+    code, out, err = call(*words)
+    assert (code, "other" in out) == (0, True)
+    assert err.startswith(f"lsbench: warning: {folder.root}")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_load_table_of_several_leaves_out_the_damaged_with_a_warning(damage, folder, other, results):
+    spoil(folder, *DAMAGE[damage])
+    with pytest.warns(LsbenchWarning, match=str(folder.root)):
+        table = lsbench.load_table(results)
+    assert isinstance(table, pd.DataFrame)
+    assert table.suite.unique().tolist() == ["other"]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_alone_it_is_one_line_and_exit_two(damage, call, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    spoil(folder, *DAMAGE[damage])
+    code, out, err = call("report", "tiny")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert str(folder.root) in err
