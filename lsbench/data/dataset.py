@@ -71,6 +71,7 @@ class ImageFolders:
             ``(N, H, W)``; ``None`` if they are unknown.
         problems: Returns one line for each requested split that cannot be used; only for data sets whose
             splits are conditions of corrupted images, any of which may be missing.
+        titles: Names of the classes for readers, in the order of `wnids`; ``None`` if those are names.
     """
 
     root: Path
@@ -85,6 +86,7 @@ class ImageFolders:
     answers: Callable[[str], tuple[int, ...]] | None = None
     masks: Callable[[str, Sequence[str]], NDArray[np.bool_]] | None = field(default=None, compare=False)
     problems: Callable[[Iterable[str]], Mapping[str, str]] | None = field(default=None, compare=False)
+    titles: tuple[str, ...] | None = None
 
     @property
     def num_classes(self) -> int:

@@ -12,6 +12,7 @@ from lsbench.core.ids import content_hash
 from lsbench.core.job import JobContext, JobKind, Resources
 from lsbench.core.record import Record, measured
 from lsbench.core.registry import METRICS
+from lsbench.data.dataset import ImageFolders
 from lsbench.engine.evaluation import EvaluationSpec
 from lsbench.metrics import Metric, as_metric
 from lsbench.store.job_files import PREDICTIONS
@@ -75,7 +76,7 @@ def run(context: JobContext) -> Sequence[Record]:
         channels_last=spec.channels_last,
         on_batch=_progress(context, len(batches.paths)),
     )
-    _save_predictions(context, found, list(batches.paths)[: found[0].num_images], folders.wnids)
+    _save_predictions(context, found, list(batches.paths)[: found[0].num_images], folders)
     records = []
     for head, of_head in zip(heads, found, strict=True):
         facets = Facets(
@@ -107,7 +108,7 @@ def _progress(context: JobContext, images: int) -> Callable[[int], None]:
 
 
 def _save_predictions(
-    context: JobContext, found: Sequence[Any], paths: list[str], classes: Sequence[str]
+    context: JobContext, found: Sequence[Any], paths: list[str], folders: ImageFolders
 ) -> None:
     """Write per-image results; the hash of the file list proves that two runs saw the same images.
 
@@ -123,7 +124,8 @@ def _save_predictions(
     arrays: dict[str, Any] = {
         "images_sha256": np.array(content_hash(paths, length=64)),
         "names": np.array(paths),
-        "classes": np.array(classes),
+        "classes": np.array(folders.wnids),
+        **({} if folders.titles is None else {"titles": np.array(folders.titles)}),
     }
     for start, of_head in zip(HEADS, found, strict=False):
         answers = packed_answers(of_head.targets, of_head.predictions, of_head.best, of_head.confidence)

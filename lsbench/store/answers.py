@@ -34,6 +34,7 @@ class Answers:
             stored as float16, which is at most 0.00025 off; `is_exact` says that it is not rounded.
         is_exact: True if the confidence is as the model gave it, since the evaluation measured calibration.
         classes: Names of the classes by index; None in files of before.
+        titles: Names of the classes for readers, if those by which images are stored are none.
         sha256: SHA-256 of the list of image files, in order.
     """
 
@@ -44,6 +45,7 @@ class Answers:
     is_exact: bool
     classes: tuple[str, ...] | None
     sha256: str
+    titles: tuple[str, ...] | None = None
 
     @property
     def is_right(self) -> NDArray[np.bool_]:
@@ -60,6 +62,10 @@ class Answers:
     def class_name(self, index: int) -> str:
         """Return the name of a class; its number in files of before."""
         return f"class {index}" if self.classes is None else self.classes[index]
+
+    def class_title(self, index: int) -> str:
+        """Return the name of a class for readers."""
+        return self.class_name(index) if self.titles is None else self.titles[index]
 
 
 def packed_answers(
@@ -83,7 +89,7 @@ def read_answers(job_folder: Path) -> list[Answers]:
     """
     path = job_folder / PREDICTIONS
     names = [f"{head}{name}" for head in HEADS for name in (*_ALWAYS, *_LATER, _CALIBRATION)]
-    found = read_arrays(path, ["images_sha256"], optional=["classes", *names])
+    found = read_arrays(path, ["images_sha256"], optional=["classes", "titles", *names])
     if found is None:
         return []
     heads = [head for head in HEADS if all(f"{head}{name}" in found for name in _ALWAYS)]
@@ -99,7 +105,7 @@ def _answers(path: Path, head: str, found: dict[str, NDArray[Any]]) -> Answers:
             f"{path}: damaged (not one class for each image); remove the job's folder and run again"
         )
     confidence = rounded if calibration is None else calibration[:, 0]
-    classes = found.get("classes")
+    classes, titles = found.get("classes"), found.get("titles")
     return Answers(
         targets=targets.astype(np.int64),
         predictions=predictions.astype(np.int64),
@@ -108,6 +114,7 @@ def _answers(path: Path, head: str, found: dict[str, NDArray[Any]]) -> Answers:
         is_exact=calibration is not None,
         classes=None if classes is None else tuple(classes.tolist()),
         sha256=str(found["images_sha256"]),
+        titles=None if titles is None else tuple(titles.tolist()),
     )
 
 

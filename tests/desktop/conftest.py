@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lsbench.cli.thumbnails import choose_images
 from lsbench.core.atomic import append_line, write_json
 from lsbench.core.facets import Facets
 from lsbench.core.quantity import quantity
 from lsbench.core.record import measured
 from lsbench.corruptions import NAMES
+from lsbench.data.thumbnails import to_jpeg
 from lsbench.stats.seeds import Estimate
 from lsbench.store.answers import packed_answers
 from lsbench.store.job_files import PREDICTIONS
 from lsbench.store.results import SPEC
+from lsbench.store.thumbnails import thumbnail_file
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.nights import NightCurve
 from lsbench.tables.summary import Summary, summarize
@@ -157,6 +160,12 @@ def _add_answers(folder, graph):
         paths = [f"{names[target]}/{index}.png" for index, target in enumerate(targets)]
         keep = {"names": np.array(paths), "classes": np.array(names), "images_sha256": np.array("abc")}
         np.savez(folder.job_folder(str(job.id)) / PREDICTIONS, **arrays, **keep)
+    jpeg = to_jpeg(Image.fromarray(np.tile(np.arange(0, 240, 2, np.uint8), (90, 1))))
+    for key, (_, chosen) in choose_images(folder).items():
+        for index in list(chosen)[::2]:  # of every other image there is no thumbnail
+            path = thumbnail_file(folder, key, index)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(jpeg)
 
 
 def _value(record, place, rng):

@@ -153,7 +153,21 @@ def test_classes_are_shown_beside_the_baseline_and_as_a_matrix(report, look, dra
     reliability = page.locator("[data-chart=reliability]")
     assert "Expected calibration error" in reliability.locator("figcaption").inner_text()
     reliability.locator("summary").click()
-    assert reliability.locator(".numbers tbody tr").count() == 15
+    expect(reliability.locator(".numbers tbody tr")).to_have_count(15)
+    assert seen.is_quiet
+
+
+def test_disagreements_are_pictures_or_the_names_of_files(report, look):
+    seen = look(report)
+    rows = seen.page.locator("details.row-images")
+    assert rows.count() == 4
+    first = rows.first
+    assert 0 < first.locator("img").count() < first.locator("figure").count() <= 24
+    assert all(
+        "; LS conv: " in alt for alt in first.locator("img").evaluate_all("all => all.map(i => i.alt)")
+    )
+    assert first.locator("img").evaluate_all("all => all.every(i => i.naturalWidth > 0)")
+    assert seen.page.get_by_text("images have no thumbnail here").count() == 1
     assert seen.is_quiet
 
 

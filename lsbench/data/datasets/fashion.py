@@ -67,7 +67,8 @@ class FashionDataset:
 
         root = materialise(spec.name, self.fingerprint(spec, data_root), write)
         splits = {split: root / split for split in SPLITS}
-        return ImageFolders(root, splits, tuple(sorted(pack.wnids())), pack.MEAN, pack.STD)
+        ordered = tuple(sorted(pack.wnids()))
+        return ImageFolders(root, splits, ordered, pack.MEAN, pack.STD, titles=pack.titles())
 
     def num_classes(self, spec: FashionSpec, data_root: Path | None = None) -> int:
         """Return 10."""

@@ -88,7 +88,8 @@ class FashionScenesDataset:
         root = materialise(spec.name, self.fingerprint(spec, data_root), write)
         splits = {split: root / split for split in SPLITS}
         masks = partial(_object_masks, spec)
-        return ImageFolders(root, splits, tuple(sorted(pack.wnids())), MEAN, STD, masks=masks)
+        ordered = tuple(sorted(pack.wnids()))
+        return ImageFolders(root, splits, ordered, MEAN, STD, masks=masks, titles=pack.titles())
 
     def num_classes(self, spec: FashionScenesSpec, data_root: Path | None = None) -> int:
         """Return 10."""

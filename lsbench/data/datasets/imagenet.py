@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from lsbench.data.dataset import DatasetSpec, ImageFolders, ReaderName
-from lsbench.data.imagenet.ilsvrc import find_splits, ilsvrc_wnids
+from lsbench.data.imagenet.ilsvrc import find_splits, ilsvrc_titles, ilsvrc_wnids
 from lsbench.data.readers import load_reader
 from lsbench.data.readers._folder_scan import resolve_root
 
@@ -58,7 +58,7 @@ class ImageNetDataset:
         if "val" in splits:
             splits["test"] = splits["val"]
         wnids = ilsvrc_wnids()
-        return ImageFolders(root, splits, wnids, reader=spec.reader, numbered=wnids)
+        return ImageFolders(root, splits, wnids, reader=spec.reader, numbered=wnids, titles=ilsvrc_titles())
 
     def num_classes(self, spec: ImageNetSpec, data_root: Path | None = None) -> int:
         """Return 1000."""

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from lsbench.core.ids import content_hash
 from lsbench.data.dataset import DatasetSpec, ImageFolders, ReaderName
-from lsbench.data.imagenet.ilsvrc import find_splits, ilsvrc_wnids
+from lsbench.data.imagenet.ilsvrc import find_splits, ilsvrc_titles, ilsvrc_wnids
 from lsbench.data.imagenet.real_labels import NUM_LABELLED, real_answers, real_labels_sha256
 from lsbench.data.readers import load_reader
 from lsbench.data.readers._folder_scan import resolve_root
@@ -60,6 +60,7 @@ class ImageNetRealDataset:
             {"test": splits["val"]},
             wnids,
             reader=spec.reader,
+            titles=ilsvrc_titles(),
             numbered=wnids,
             answers=real_answers,
         )

@@ -85,7 +85,13 @@ class GarmentTestSet:
         subset = tuple(sorted(ordered.index(wnids[label]) for label in self.labels))
         whole = len(subset) == len(ordered)
         return ImageFolders(
-            root, {SPLIT: root}, ordered, pack.MEAN, pack.STD, subset=None if whole else subset
+            root,
+            {SPLIT: root},
+            ordered,
+            pack.MEAN,
+            pack.STD,
+            subset=None if whole else subset,
+            titles=pack.titles(),
         )
 
     def num_classes(self, spec: GarmentTestSpec, data_root: Path | None = None) -> int:

@@ -79,6 +79,12 @@ def wnids() -> tuple[str, ...]:
     return tuple(entry["wnid"] for entry in read_manifest()["classes"])
 
 
+def titles() -> tuple[str, ...]:
+    """Return the name of each class, in the order of the sorted stand-in ids."""
+    names = {entry["wnid"]: str(entry["name"]) for entry in read_manifest()["classes"]}
+    return tuple(names[wnid] for wnid in sorted(names))
+
+
 def num_images(split: str) -> int:
     """Return the image count of a split in the pack."""
     return int(read_manifest()["splits"][split]["num_images"])

@@ -7,6 +7,7 @@ The lists are timm's data files, read without importing timm. A class index is a
 from __future__ import annotations
 
 import importlib.util
+from collections import Counter
 from collections.abc import Collection, Sequence
 from functools import cache
 from pathlib import Path
@@ -31,6 +32,23 @@ def ilsvrc_wnids() -> tuple[str, ...]:
         DataError: If the installed timm lacks the file.
     """
     return class_list("imagenet_synsets.txt")
+
+
+@cache
+def ilsvrc_titles() -> tuple[str, ...]:
+    """Return the English name of each class, in class order; two of the same name have their id, too.
+
+    Raises:
+        DataError: If the installed timm lacks the file.
+    """
+    lines = timm_file("imagenet_synset_to_lemma.txt").read_text(encoding="utf-8").splitlines()
+    words = dict(line.split("\t", 1) for line in lines if "\t" in line)
+    names = [words.get(wnid, wnid).split(",")[0].strip() for wnid in ilsvrc_wnids()]
+    counts = Counter(names)
+    return tuple(
+        name if counts[name] == 1 else f"{name} ({wnid})"
+        for name, wnid in zip(names, ilsvrc_wnids(), strict=True)
+    )
 
 
 @cache

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from lsbench.core.errors import MissingDataError
 from lsbench.data.dataset import DatasetSpec, ImageFolders
-from lsbench.data.imagenet.ilsvrc import check_classes, class_indices, class_list, ilsvrc_wnids
+from lsbench.data.imagenet.ilsvrc import check_classes, class_indices, class_list, ilsvrc_titles, ilsvrc_wnids
 from lsbench.data.readers._folder_scan import class_folders, fingerprint_folders, resolve_root
 
 
@@ -62,7 +62,9 @@ class ImageNetTestSet:
         place = self.find(spec, data_root)
         wnids = ilsvrc_wnids()
         subset = None if self.classes is None else class_indices(class_list(self.classes))
-        return ImageFolders(place, {"test": place}, wnids, subset=subset, numbered=wnids)
+        return ImageFolders(
+            place, {"test": place}, wnids, subset=subset, numbered=wnids, titles=ilsvrc_titles()
+        )
 
     def num_classes(self, spec: ImageNetTestSetSpec, data_root: Path | None = None) -> int:
         """Return 1000: the head covers all of ImageNet's classes, even if only some have images."""

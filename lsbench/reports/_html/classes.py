@@ -49,13 +49,14 @@ def class_data(summary: Summary, table: pd.DataFrame) -> dict[str, Any]:
     left_out = 0
     ways = []
     for (dataset, protocol), variants in grouped.items():
-        first = next(iter(variants.values()))[0].answers
-        size = max(one.answers.num_classes for of in variants.values() for one in of)
+        every = [one.answers for of in variants.values() for one in of]
+        first = next((one for one in every if one.classes is not None), every[0])
+        size = max(one.num_classes for one in every)
         kept = {name: of for n, (name, of) in enumerate(variants.items()) if (n + 1) * size <= left}
         left -= len(kept) * size
         left_out += len(variants) - len(kept)
         rows = [_row(name, of, size) for name, of in kept.items()]
-        names = [first.class_name(index) for index in range(size)]
+        names = [first.class_title(index) for index in range(size)]
         ways.append({"dataset": dataset, "protocol": protocol, "classes": names, "rows": rows})
     if left_out:
         notes.append(

@@ -33,6 +33,7 @@ CLASS_COLUMNS = {
     **_OF_EVALUATION,
     "class_index": "int64",
     "class_name": "string",
+    "class_title": "string",
     "images": "int64",
     "right": "int64",
     "predicted": "int64",
@@ -82,7 +83,8 @@ def most_confused(pairs: Pairs) -> Pairs:
 def load_classes(folders: Iterable[ResultsFolder], variants: Iterable[str] | None = None) -> pd.DataFrame:
     """Return one row per evaluation and class with its accuracy, in the order of the manifest.
 
-    Columns are those of :data:`CLASS_COLUMNS`. `images` is the image count of the class, `right` how many of
+    Columns are those of :data:`CLASS_COLUMNS`. `class_title` is the name for readers where `class_name` is a
+    WordNet id, and else the same. `images` is the image count of the class, `right` how many of
     them were predicted correctly, `predicted` how many images were predicted as the class; `accuracy` is
     ``right / images`` and `precision` is ``right / predicted``, null where nothing is divided. Most of its
     wrong images, `confused_images`, were predicted as `confused_with`.
@@ -140,6 +142,7 @@ def _class_columns(one: Evaluation) -> dict[str, Any]:
     return {
         "class_index": classes,
         "class_name": _names(answers, classes),
+        "class_title": [answers.class_title(index) for index in classes.tolist()],
         "images": images[classes],
         "right": right[classes],
         "predicted": predicted[classes],

@@ -12,7 +12,7 @@ from lsbench.core.job import JobContext
 from lsbench.data.dataset import DatasetSpec
 from lsbench.data.datasets.fashion import DATASET as FASHION
 from lsbench.data.datasets.fashion import FashionSpec
-from lsbench.data.imagenet.ilsvrc import class_list, ilsvrc_wnids
+from lsbench.data.imagenet.ilsvrc import class_list, ilsvrc_titles, ilsvrc_wnids
 from lsbench.engine import weights
 from lsbench.engine.classify import create_eval_batches, create_variant
 from lsbench.engine.open_data import open_data
@@ -110,6 +110,7 @@ def test_the_answers_are_kept_compactly_with_the_names_of_images_and_classes(run
     logits, paths = logits_of(model, context, {"name": "imagenet_a"})
     assert arrays["names"].tolist() == list(paths)
     assert arrays["classes"].tolist() == list(ilsvrc_wnids())
+    assert arrays["titles"].tolist() == list(ilsvrc_titles())
     best = np.argsort(-logits, axis=1, kind="stable")[:, :5]
     assert np.array_equal(arrays["whole_best"], best)
     shares = torch.from_numpy(logits).softmax(1).max(1).values.numpy()

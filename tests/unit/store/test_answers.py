@@ -34,6 +34,13 @@ def test_what_is_packed_is_read_back_with_the_documented_precision(keep):
     assert not found.is_exact
     assert np.array_equal(found.is_right, given["targets"] == given["predictions"])
     assert (found.num_classes, found.class_name(7), found.sha256) == (1000, "c7", "abc")
+    assert found.class_title(7) == "c7"
+
+
+def test_classes_may_have_other_names_for_readers(keep):
+    classes = {"classes": np.array(["n1", "n2"]), "titles": np.array(["crane", "T-shirt/top"])}
+    (found,) = read_answers(keep(targets=np.array([0]), predictions=np.array([1]), **classes))
+    assert (found.class_name(1), found.class_title(1)) == ("n2", "T-shirt/top")
 
 
 def test_more_classes_than_two_bytes_hold_are_kept_too(keep):

@@ -58,3 +58,8 @@ def test_damage_and_absence_are_reported(tmp_path, monkeypatch):
     damaged.unlink()
     with pytest.raises(DataError, match="reinstall lsbench"):
         pack.read_manifest.__wrapped__()
+
+
+def test_titles_are_in_the_order_of_the_sorted_ids():
+    titles = dict(zip(sorted(pack.wnids()), pack.titles(), strict=True))
+    assert [titles[wnid] for wnid in pack.wnids()][:3] == ["T-shirt/top", "Trouser", "Pullover"]

@@ -6,7 +6,14 @@ import timm
 
 from lsbench.core.errors import DataError
 from lsbench.data.imagenet import ilsvrc
-from lsbench.data.imagenet.ilsvrc import check_classes, class_indices, class_list, find_splits, ilsvrc_wnids
+from lsbench.data.imagenet.ilsvrc import (
+    check_classes,
+    class_indices,
+    class_list,
+    find_splits,
+    ilsvrc_titles,
+    ilsvrc_wnids,
+)
 
 INFO = Path(timm.__file__).parent / "data" / "_info"
 
@@ -82,3 +89,10 @@ def test_where_no_split_is_there_it_says_which_were_expected(tmp_path):
         find_splits(tmp_path, "folder", ("train", "val"))
     with pytest.raises(DataError, match=rf"in {tmp_path}/val, found nothing; store it as uncompressed"):
         find_splits(tmp_path, "wds", ("val",))
+
+
+def test_each_class_has_a_name_of_its_own():
+    titles = dict(zip(ilsvrc_wnids(), ilsvrc_titles(), strict=True))
+    assert len(set(titles.values())) == 1000
+    assert titles["n01440764"] == "tench"
+    assert titles["n02012849"] == "crane (n02012849)"
