@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +25,7 @@ from lsbench.cli.one_model import (
     find_training_of,
     progress_bar,
     read_dataset,
+    record_lines,
     refuse_options,
     run_alone,
     settle_process,
@@ -34,7 +34,6 @@ from lsbench.cli.options import RESULTS, DataOpt, JsonOpt, ResultsOpt
 from lsbench.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from lsbench.core.record import Record
     from lsbench.tables.one_job import OneJob
 
 DEFAULT_DATA = "imagenet"
@@ -111,7 +110,7 @@ def evaluate(
             needs=needs,
             limit=limit,
         )
-    for line in [record.model_dump_json() for record in records] if as_json else _lines(records):
+    for line in [record.model_dump_json() for record in records] if as_json else record_lines(records):
         typer.echo(line)
     if settings["weights"] == "fresh":
         typer.echo("random weights from seed 0: give --checkpoint FILE or --pretrained", err=True)
@@ -131,12 +130,3 @@ def _dataset(text: str) -> str | dict[str, Any]:
 def _data_root(training: OneJob) -> Path | None:
     job = training.known.job
     return None if job is None or job.data_root is None else Path(job.data_root)
-
-
-def _lines(records: Sequence[Record]) -> list[str]:
-    from lsbench.rendering.one_job import number_text
-    from lsbench.tables.one_job import to_number
-
-    return [
-        f"{number_text(to_number(record))}   ({record.protocol}, on {record.dataset})" for record in records
-    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -169,14 +169,29 @@ def settle_process(device: Device, threads: int | None, *, is_strict: bool = Tru
     from lsbench.core.env import usable_cpus
     from lsbench.engine.process import prepare_process, seed_everything
 
-    if device is Device.cuda and not torch.cuda.is_available():
-        raise UsageError("--device cuda: torch finds no CUDA device here; use --device cpu")
-    threads = threads or usable_cpus()
+    chosen, threads = check_device(device), threads or usable_cpus()
     if is_strict:
-        return prepare_process(threads=threads, seed=0, wants_gpu=device is not Device.cpu)
+        return prepare_process(threads=threads, seed=0, wants_gpu=chosen == "cuda")
     torch.set_num_threads(threads)
     seed_everything(0)
-    return "cuda" if device is not Device.cpu and torch.cuda.is_available() else "cpu"
+    return chosen
+
+
+def check_device(device: Device) -> str:
+    """Return ``"cuda"`` or ``"cpu"``.
+
+    Raises:
+        UsageError: If there is no such device.
+    """
+    if device is Device.cpu:
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if device is Device.cuda:
+        raise UsageError("--device cuda: torch finds no CUDA device here; use --device cpu")
+    return "cpu"
 
 
 def run_alone(
@@ -236,6 +251,15 @@ def _first_line(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"] if isinstance(part, str))
     return f"--{where}: {first['msg'].removeprefix('Value error, ')}"
+
+
+def record_lines(records: Sequence[Record]) -> list[str]:
+    """Return each record as a line: number with unit and interval, protocol and data set."""
+    from lsbench.rendering.one_job import number_text
+    from lsbench.tables.one_job import to_number
+
+    where = [f"{one.protocol}, on {one.dataset}" if one.dataset else one.protocol for one in records]
+    return [f"{number_text(to_number(one))}   ({place})" for one, place in zip(records, where, strict=True)]
 
 
 @contextmanager

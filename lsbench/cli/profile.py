@@ -10,13 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lsbench.cli.one_model import (
+    Device,
+    DeviceOpt,
+    MixerOpt,
+    ModelArg,
+    check_device,
+    check_model,
+    record_lines,
+)
 from lsbench.cli.options import JsonOpt
-from lsbench.core.catalog import unknown_model
-from lsbench.core.errors import UsageError
 from lsbench.core.quantity import quantity
-from lsbench.core.registry import MIXERS
 
 if TYPE_CHECKING:
+    from lsbench.core.record import Record
     from lsbench.models.cost_tree import ModuleCost
     from lsbench.models.macs import MacCount
 
@@ -29,23 +36,27 @@ class By(StrEnum):
 
 
 def profile(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="See `lsbench list models`.")],
+    model: ModelArg,
     by: Annotated[By | None, typer.Option(help="Break the FLOPs down.")] = None,
     depth: Annotated[int, typer.Option(min=1, metavar="N", help="Levels of modules to show.")] = 2,
-    mixer: Annotated[str | None, typer.Option(metavar="NAME", help="Token mixer.")] = None,
+    mixer: MixerOpt = None,
     img_size: Annotated[int, typer.Option(min=8, metavar="PX", help="Image size in pixels.")] = 224,
     num_classes: Annotated[int, typer.Option(min=1, metavar="N", help="Classes.")] = 1000,
-    is_fused: Annotated[bool, typer.Option("--fused", help="Break down the fused model.")] = False,
+    is_fused: Annotated[bool, typer.Option("--fused", help="Break down and time the fused model.")] = False,
+    has_latency: Annotated[bool, typer.Option("--latency", help="Time single images.")] = False,
+    has_throughput: Annotated[bool, typer.Option("--throughput", help="Time batches.")] = False,
+    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Batch of --throughput.")] = 64,
+    max_s: Annotated[float, typer.Option(min=0.1, metavar="S", help="Seconds timed at most, each.")] = 20.0,
+    device: DeviceOpt = Device.auto,
+    threads: Annotated[int, typer.Option(min=1, metavar="N", help="CPU threads of timings.")] = 1,
     as_json: JsonOpt = False,
 ) -> None:
-    """Show the cost of one model: parameters, FLOPs, and the operators that could not be counted.
+    """Show the cost of one model: parameters, FLOPs, the operators that could not be counted, and timings.
 
-    For timings, use the job `profile` of a suite.
+    Timings are taken as the job `profile` of a suite takes them, in a fresh process.
     """
-    if message := unknown_model(model):
-        raise UsageError(message)
-    if mixer is not None and (message := MIXERS.problem(mixer)):
-        raise UsageError(f"--mixer: {message}")
+    check_model(model, mixer)
+    where = check_device(device) if has_latency or has_throughput else "cpu"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # torch warns about its own code
         plain, paper, tree = _measure(model, mixer, img_size, num_classes, is_fused)
@@ -55,12 +66,22 @@ def profile(
         "macs_paper": paper.total,
         "uncounted_ops": sum(plain.uncounted.values()),
     }
+    wanted = {"latency": 1} if has_latency else {}
+    wanted |= {"throughput": batch_size} if has_throughput else {}
+    setting = {"fused": is_fused, "threads": threads}
+    timed = {"subject": {"model": model, "mixer": mixer}, "num_classes": num_classes, "img_size": img_size}
+    timings = [
+        record
+        for probe, batch in wanted.items()
+        for record in _timed(probe, batch, max_s, {**timed, "device": where, "setting": setting})
+    ]
     operators = (paper if is_fused else plain).by_operator
     if as_json:
         line = {"model": model, "mixer": mixer, "img_size": img_size, "fused": is_fused, **found}
         line |= {"uncounted": plain.uncounted}
         line |= {"by_operator": operators} if by is By.operator else {}
         line |= {"by_module": _nested(tree, depth)} if by is By.module else {}
+        line |= {"timings": [record.model_dump(mode="json") for record in timings]} if timings else {}
         typer.echo(json.dumps(line))
         return
     for name, value in found.items():
@@ -73,6 +94,8 @@ def profile(
             typer.echo(f"  {name:32s} {_cost(macs, tree.macs)}")
     if by is By.module:
         _print_tree(tree, depth)
+    for text in record_lines(timings):
+        typer.echo(text)
 
 
 def _measure(
@@ -88,6 +111,23 @@ def _measure(
     fused, size = fuse(built), (3, img_size, img_size)
     plain, paper = count_macs(built, size), count_macs(fused, size)
     return plain, paper, cost_tree(fused, paper) if is_fused else cost_tree(built, plain)
+
+
+def _timed(probe: str, batch: int, max_s: float, fields: dict[str, Any]) -> list[Record]:
+    """Return the records of one timing."""
+    from lsbench.probes._timing import measure
+    from lsbench.probes.latency import SAMPLES as LATENCY_SAMPLES
+    from lsbench.probes.latency import latency_records
+    from lsbench.probes.throughput import SAMPLES, throughput_records
+    from lsbench.timing.records import Timed, timing_facets
+    from lsbench.timing.request import Request
+
+    is_latency = probe == "latency"
+    budget = {"max_s": max_s, "min_s": min(1.0, max_s)}
+    budget["min_samples"] = LATENCY_SAMPLES if is_latency else SAMPLES
+    request = Request.model_validate({**fields, "seed": 0, "batch_size": batch, "budget": budget})
+    timed = Timed(request, measure(request), timing_facets(request, batch=batch))
+    return latency_records(timed) if is_latency else throughput_records(timed)
 
 
 def _cost(macs: int, total: int) -> str:

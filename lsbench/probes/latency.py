@@ -15,6 +15,8 @@ from lsbench.probes._timing import RESOURCES
 if TYPE_CHECKING:
     from torch import nn
 
+    from lsbench.timing.records import Timed, Values
+
 SAMPLES = 400
 """Least number of timed passes, if time allows: a 99th percentile takes 368."""
 SHARES = {"latency_ms": 0.5, "latency_p90_ms": 0.9, "latency_p99_ms": 0.99}
@@ -22,15 +24,25 @@ SHARES = {"latency_ms": 0.5, "latency_p90_ms": 0.9, "latency_p99_ms": 0.99}
 
 def latency(model: nn.Module, img_size: int, context: JobContext) -> Sequence[Record]:
     """Return percentiles of the time of a batch of one in milliseconds, and its memory and energy."""
-    import numpy as np
-
     from lsbench.probes._timing import save_values, time_alone
 
     timed = time_alone(context, img_size, batch=1, min_samples=SAMPLES)
-    values = np.array(timed.reply.seconds) * 1e3
-    save_values(context, "latency_ms", values, timed)
+    save_values(context, "latency_ms", values_of(timed), timed)
+    return latency_records(timed)
+
+
+def latency_records(timed: Timed) -> list[Record]:
+    """Return percentiles, memory and energy of a timing of single images."""
+    values = values_of(timed)
     found = [timed.to_record(metric, values, share=share) for metric, share in SHARES.items()]
     return [*found, *timed.resource_records()]
+
+
+def values_of(timed: Timed) -> Values:
+    """Return all samples in milliseconds."""
+    import numpy as np
+
+    return np.array(timed.reply.seconds) * 1e3
 
 
 QUANTITIES = (

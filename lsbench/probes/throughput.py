@@ -15,19 +15,31 @@ from lsbench.probes._timing import RESOURCES
 if TYPE_CHECKING:
     from torch import nn
 
+    from lsbench.timing.records import Timed, Values
+
 SAMPLES = 20
 
 
 def throughput(model: nn.Module, img_size: int, context: JobContext) -> Sequence[Record]:
     """Return the median rate in images per second, and its memory and energy."""
-    import numpy as np
-
     from lsbench.probes._timing import save_values, time_alone
 
     timed = time_alone(context, img_size, batch=context.spec.batch_size, min_samples=SAMPLES)
-    values = timed.request.batch_size / np.array(timed.reply.seconds)
-    save_values(context, "throughput", values, timed)
-    return [timed.to_record("throughput", values), *timed.resource_records()]
+    save_values(context, "throughput", values_of(timed), timed)
+    return throughput_records(timed)
+
+
+def throughput_records(timed: Timed) -> list[Record]:
+    """Return rate, memory and energy of a timing of batches."""
+    return [timed.to_record("throughput", values_of(timed)), *timed.resource_records()]
+
+
+def values_of(timed: Timed) -> Values:
+    """Return all samples in images per second."""
+    import numpy as np
+
+    rates: Values = timed.request.batch_size / np.array(timed.reply.seconds)
+    return rates
 
 
 QUANTITIES = (

@@ -174,3 +174,17 @@ def test_a_broken_entry_point_is_one_line_of_validate(lsbench: Run, tmp_path: Pa
     assert len(done.stderr.splitlines()) <= 3  # a data set is named in `defaults` and so in each variant
     assert "Traceback" not in done.stderr
     assert "smoke (default): ok" in lsbench("validate", "smoke", PYTHONPATH=env["PYTHONPATH"]).stdout
+
+
+def test_a_training_of_its_model_is_evaluated_and_exported(
+    lsbench: Run, results: str, tmp_path: Path
+) -> None:
+    asked = ("acme_net/train/seed0", "--results", results)
+    evaluated = lsbench("evaluate", *asked, "--metrics", "top1,brier").stdout.splitlines()
+    assert [line.partition(" ")[0] for line in evaluated] == ["top-1", "Brier"]
+    file = tmp_path / "acme.safetensors"
+    assert "checked: loaded in timm" in lsbench("export", asked[0], str(file), *asked[1:]).stdout
+    card = file.with_name("acme.safetensors.md").read_text(encoding="utf-8")
+    assert "import acme_plugin.acme_net, timm\nmodel = timm.create_model('acme_net', " in card
+    assert "Code of the model: acme-plugin 0.1" in card
+    assert "| acme_net/evaluate/seed0 |" in card

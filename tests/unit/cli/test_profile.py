@@ -5,6 +5,7 @@ import pytest
 from lsbench.cli.main import run_command
 from lsbench.models.factory import create_model
 from lsbench.models.macs import count_macs, count_paper_macs
+from lsbench.timing.request import Reply
 
 NANO = ["profile", "lsnet_nano", "--img-size", "32", "--num-classes", "10"]
 
@@ -40,6 +41,37 @@ def test_operators_are_shown_with_the_dearest_first(capsys):
     rows = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.endswith("%")]
     assert rows[:2] == ["conv", "batch_norm"]
     assert "ska" in rows
+
+
+def test_a_model_is_timed_as_a_suite_does_it(capsys):
+    words = [*NANO, "--throughput", "--max-s", "0.1", "--batch-size", "4", "--device", "cpu"]
+    assert run_command([*words, "--mixer", "identity", "--fused", "--json"]) == 0
+    found = {one["metric"]: one for one in json.loads(capsys.readouterr().out)["timings"]}
+    assert found["peak_memory_mib"]["value"] > 0
+    assert found["throughput"]["protocol"] == "b=4|fp32|nchw|fused|eager|res=32|cpu|threads=1|v2"
+    assert found["throughput"]["setting"]["passes"] > 0
+
+
+def test_people_see_a_timing_with_interval_and_protocol(capsys, monkeypatch):
+    monkeypatch.setattr("lsbench.probes._timing.run_apart", reply_of)
+    words = ["--latency", "--throughput", "--batch-size", "10", "--threads", "2", "--device", "cpu"]
+    assert run_command([*NANO, *words]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    how = "fp32|nchw|unfused|eager|res=32|cpu|threads=2|v2"
+    assert f"throughput (img/s): 100 [100, 100], n=40   (b=10|{how})" in lines
+    assert f"latency (ms): 100.00 [100.00, 100.00], n=40   (b=1|{how})" in lines
+    assert any(line.startswith("latency, 99th percentile (ms): none, 40 undisturbed") for line in lines)
+
+
+def reply_of(request):
+    assert (request.num_classes, request.subject.mixer, request.setting.threads) == (10, None, 2)
+    return Reply(seconds=[0.1] * 40, is_disturbed=[False] * 40, passes=40)
+
+
+def test_a_gpu_that_is_not_there_is_one_line(capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert run_command([*NANO, "--latency", "--device", "cuda"]) == 2
+    assert capsys.readouterr().err.startswith("lsbench: --device cuda: torch finds no CUDA device")
 
 
 @pytest.mark.parametrize(
