@@ -60,12 +60,26 @@ class _Runner:
     max_parallel: int | None
     may_run: bool
 
-    def run(self, graph: JobGraph, only: Sequence[str] = ()) -> ResultsFolder:
-        """Run the missing jobs, unless running is off; return the results folder."""
+    def run(
+        self, graph: JobGraph, only: Sequence[str] = (), *, retried: frozenset[str] = frozenset()
+    ) -> ResultsFolder:
+        """Run the missing jobs, unless running is off; return the results folder.
+
+        Args:
+            graph: The jobs.
+            only: Labels of the jobs to run; empty: all.
+            retried: Metrics whose inconclusive timings are measured again.
+        """
         from lsbench.scheduler.run import RunOptions, results_folder
 
         if self.may_run:
-            options = RunOptions(self.results, list(only), max_parallel=self.max_parallel)
+            options = RunOptions(
+                self.results,
+                list(only),
+                max_parallel=self.max_parallel,
+                retry_inconclusive=bool(retried),
+                retry_metrics=retried,
+            )
             run_jobs(graph, options, self.scheduler, self.address)
         folder = results_folder(graph, self.results)
         if folder.manifest() is None:
@@ -198,7 +212,7 @@ def _update(runner: _Runner, path: Path) -> None:
     from lsbench.gate.notes import check_complete
 
     suite = runner.graph.suite
-    folder = runner.run(runner.graph)
+    folder = runner.run(runner.graph, retried=frozenset(rule.metric for rule in suite.gate))
     kept = f"{path} is unchanged"
     not_done = jobs_not_done(folder)
     if not_done:

@@ -67,7 +67,22 @@ DataOpt = Annotated[
     ),
 ]
 OnlyOpt = Annotated[
-    list[str] | None, typer.Option("--only", metavar="GLOB", help="Only these variants or jobs.")
+    list[str] | None,
+    typer.Option(
+        "--only", metavar="GLOB", help="Only these variants or jobs: names, labels, ids or kinds of jobs."
+    ),
+]
+RerunOpt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rerun",
+        metavar="GLOB",
+        help="Run finished jobs again, matched as by --only, and all jobs that need them.",
+    ),
+]
+RetryOpt = Annotated[
+    bool,
+    typer.Option("--retry-inconclusive", help="Run finished jobs again whose timings are inconclusive."),
 ]
 SkipOpt = Annotated[
     list[str] | None, typer.Option("--skip", metavar="GLOB", help="Not these variants or jobs.")

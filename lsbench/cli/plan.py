@@ -14,13 +14,15 @@ from lsbench.cli.options import (
     LimitOpt,
     OnlyOpt,
     PresetOpt,
+    RerunOpt,
     ResultsOpt,
+    RetryOpt,
     SeedsOpt,
     SetOpt,
     SkipOpt,
     SuiteArg,
 )
-from lsbench.cli.running import check_machine, create_graph, parse_seeds
+from lsbench.cli.running import check_machine, check_rerun, create_graph, parse_seeds
 
 if TYPE_CHECKING:
     from lsbench.scheduler.run import RunOptions
@@ -37,13 +39,23 @@ def plan(
     seeds: SeedsOpt = None,
     limit: LimitOpt = None,
     overrides: SetOpt = None,
+    rerun: RerunOpt = None,
+    retry_inconclusive: RetryOpt = False,
     as_json: JsonOpt = False,
 ) -> None:
     """Show the plan of a run: every job, whether it is done, and its estimated cost."""
     from lsbench.scheduler.run import RunOptions
 
     graph = create_graph(suite, preset, overrides, limit, data, results)
-    show_plan(graph, RunOptions(results, only or [], skip or [], parse_seeds(seeds)), as_json=as_json)
+    options = RunOptions(
+        results,
+        only or [],
+        skip or [],
+        parse_seeds(seeds),
+        rerun=rerun or [],
+        retry_inconclusive=retry_inconclusive,
+    )
+    show_plan(graph, options, as_json=as_json)
 
 
 def show_plan(graph: JobGraph, options: RunOptions, *, as_json: bool, starts_ray: bool = True) -> None:
@@ -61,6 +73,7 @@ def show_plan(graph: JobGraph, options: RunOptions, *, as_json: bool, starts_ray
     from lsbench.scheduler.run import plan_run
     from lsbench.suite.listing import plan_lines, plan_rows
 
+    check_rerun(graph, options)
     made = plan_run(graph, options)
     for line in map(json.dumps, plan_rows(made)) if as_json else plan_lines(made):
         typer.echo(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +18,9 @@ from lsbench.cli.options import (
     MaxParallelOpt,
     OnlyOpt,
     PresetOpt,
+    RerunOpt,
     ResultsOpt,
+    RetryOpt,
     Scheduler,
     SchedulerOpt,
     SeedsOpt,
@@ -28,6 +31,7 @@ from lsbench.cli.options import (
 from lsbench.cli.plan import show_plan
 from lsbench.cli.running import (
     check_machine,
+    check_rerun,
     create_graph,
     create_stderr,
     create_watcher,
@@ -53,6 +57,8 @@ def run(
     seeds: SeedsOpt = None,
     limit: LimitOpt = None,
     overrides: SetOpt = None,
+    rerun: RerunOpt = None,
+    retry_inconclusive: RetryOpt = False,
     address: AddressOpt = None,
     scheduler: SchedulerOpt = Scheduler.ray,
     max_parallel: MaxParallelOpt = None,
@@ -66,16 +72,26 @@ def run(
     from lsbench.scheduler.run import RunOptions
 
     graph = create_graph(suite, preset, overrides, limit, data, results)
-    options = RunOptions(results, only or [], skip or [], parse_seeds(seeds), max_parallel, fail_fast)
+    options = RunOptions(
+        results,
+        only or [],
+        skip or [],
+        parse_seeds(seeds),
+        max_parallel,
+        fail_fast,
+        rerun or [],
+        retry_inconclusive,
+    )
     if dry_run:
         starts_ray = scheduler is Scheduler.ray and address is None
         show_plan(graph, options, as_json=as_json, starts_ray=starts_ray)
         return
+    check_rerun(graph, options)
     if graph.suite.search is not None:
         _search(graph, options, scheduler, address, data, as_json)
         return
     outcome = run_jobs(graph, options, scheduler, address, as_json=as_json)
-    _conclude(graph, outcome, results, as_json)
+    _conclude(graph, outcome, options, as_json)
 
 
 def _search(
@@ -103,7 +119,8 @@ def _search(
     if has_run:
         _print_table(graph, options.results, as_json)
     else:
-        console.print(f"{graph.suite.name} ({graph.suite.preset}): nothing left to search.")
+        remark = f"; left out: {', '.join(outcome.left_out)}" if outcome.left_out else ""
+        console.print(f"{graph.suite.name} ({graph.suite.preset}): nothing left to search{remark}.")
     for line in outcome_lines(outcome, results=options.results, data=data, limit=graph.suite.limit):
         console.print(line, soft_wrap=True)
     if outcome.untuned:
@@ -116,22 +133,25 @@ def _create_searcher() -> Searcher:
     return TuneSearcher()
 
 
-def _conclude(graph: JobGraph, outcome: Outcome | None, results: Path, as_json: bool) -> None:
+def _conclude(graph: JobGraph, outcome: Outcome | None, options: RunOptions, as_json: bool) -> None:
     """Print the table and exit with the code for the outcome."""
     from lsbench.cli.thumbnails import tell_thumbnails
-    from lsbench.scheduler.run import results_folder
+    from lsbench.scheduler.run import plan_run, results_folder
 
-    console = create_stderr()
+    console, name = create_stderr(), graph.suite.name
+    left_out = plan_run(graph, replace(options, rerun=[], retry_inconclusive=False)).left_out_text()
     if outcome is None:
-        name = graph.suite.name
-        console.print(f"{name} ({graph.suite.preset}): nothing left to do, every job is done.")
+        remark = f"; left out: {left_out}" if left_out else ", every job is done"
+        console.print(f"{name} ({graph.suite.preset}): nothing left to do{remark}.")
         console.print(f"See `lsbench report {name}`.")
         return
-    _print_table(graph, results, as_json)
-    tell_thumbnails(results_folder(graph, results))
+    _print_table(graph, options.results, as_json)
+    tell_thumbnails(results_folder(graph, options.results))
+    if left_out and (options.rerun or options.retry_inconclusive):
+        console.print(f"jobs without a result left out: {left_out}; `lsbench run {name}` runs them.")
     if outcome.failed or outcome.skipped:
         counts = f"{len(outcome.ok)} ok, {len(outcome.failed)} failed, {len(outcome.skipped)} skipped"
-        console.print(f"{counts}; run the same command to retry them.", style="bold red")
+        console.print(f"{counts}; {options.to_continue} to retry them.", style="bold red")
         raise typer.Exit(ExitCode.JOBS_FAILED)
 
 

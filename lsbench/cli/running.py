@@ -78,6 +78,16 @@ def parse_seeds(text: str | None) -> list[int] | None:
         raise UsageError(f"--seeds {text}: expected whole numbers separated by commas, e.g. 0,1,2") from error
 
 
+def check_rerun(graph: JobGraph, options: RunOptions) -> None:
+    """Raise a UsageError if trials of a search are to run again: later trials follow from earlier ones."""
+    flags = {"--rerun": options.rerun, "--retry-inconclusive": options.retry_inconclusive}
+    if graph.suite.search is not None and (asked := [flag for flag, value in flags.items() if value]):
+        raise UsageError(
+            f"{asked[0]}: '{graph.suite.name}' is a search, whose trials depend on each other; search anew "
+            "in another folder with --results DIR, or run jobs of the tuned suite again"
+        )
+
+
 def create_executor(scheduler: Scheduler, address: str | None) -> Executor:
     """Return the executor of the jobs."""
     if scheduler is Scheduler.inline:

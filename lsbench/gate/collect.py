@@ -10,15 +10,13 @@ from typing import Any
 import pandas as pd
 
 from lsbench.core.env import code_label
-from lsbench.gate.measurement import GateRow, Images, Measurement, Pairs, RowKey
+from lsbench.gate.measurement import UNMEASURED, GateRow, Images, Measurement, Pairs, RowKey
 from lsbench.store.job_files import read_arrays
 from lsbench.store.results import ResultsFolder
 from lsbench.store.right_images import read_right
 from lsbench.store.standing import standing_now
 from lsbench.suite.gate import GateRule
 from lsbench.tables.frames.load import load_table
-
-UNMEASURED = "nothing could be measured"
 
 
 def collect_rows(folder: ResultsFolder, rules: Sequence[GateRule]) -> list[GateRow]:

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from lsbench.core.spec import StrictModel
 from lsbench.store.right_images import RightImages
 
+#: The reason if a job had nothing to measure; a timing that was too disturbed has another one.
+UNMEASURED = "nothing could be measured"
+
 
 class RowKey(NamedTuple):
     """The key that two rows must share to be compared."""

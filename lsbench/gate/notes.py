@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from lsbench.core.errors import InconclusiveError, UsageError
 from lsbench.gate.baseline import Baseline
-from lsbench.gate.measurement import GateRow
+from lsbench.gate.measurement import UNMEASURED, GateRow
 from lsbench.gate.verdict import Finding, Verdict
 from lsbench.suite.gate import GateRule
 
 MOST_NAMED = 5
+AGAIN = "run the same command again, without --no-run, when the machine is quiet: it measures that once more"
 STALE = (
     "measured with different code than the current one: name another folder with --results, "
     "or accept the old numbers with --no-run"
@@ -62,7 +63,8 @@ def check_complete(
     for row in rows:
         for one in row.measurements:
             if one.value is None:
-                raise InconclusiveError(f"{row.key}: {one.reason}; {kept}")
+                way = f"; {AGAIN}" if one.reason != UNMEASURED else ""
+                raise InconclusiveError(f"{row.key}: {one.reason}; {kept}{way}")
     if code is not None and (stale := _stale_rows(rows, code)):
         raise InconclusiveError(f"{stale[0].key}: {STALE}; {kept}")
 
@@ -84,6 +86,11 @@ def describe(
     ]
     if tuple(rules) != baseline.rules:
         notes.append("The rules have changed since the baseline was written; the current ones apply.")
+    if count := sum(
+        one.value is None and one.reason != UNMEASURED for row in rows for one in row.measurements
+    ):
+        again = f"`lsbench run {baseline.suite} --retry-inconclusive`"
+        notes.append(f"{count} timings were too disturbed for a value; {again} measures them again.")
     if not_done:
         named = ", ".join(not_done[:MOST_NAMED]) + (", ..." if len(not_done) > MOST_NAMED else "")
         notes.append(f"{len(not_done)} jobs failed, are due or missing: {named}.")

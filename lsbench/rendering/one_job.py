@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lsbench.core.quantity import from_bytes, from_duration, quantity
+from lsbench.store.earlier import earlier_results
 from lsbench.tables.one_job import JobFile, Number, OneJob
 
 #: Files of a class beyond these are only counted.
@@ -95,6 +96,8 @@ def number_text(number: Number) -> str:
 
 
 def _file_lines(one: OneJob) -> Iterator[str]:
+    for path in earlier_results(one.known.folder, one.known.id):
+        yield f"  earlier result: {path}"
     if not one.files:
         return
     yield f"  folder: {one.path} ({from_bytes(sum(file.size for file in one.files))})"

@@ -93,7 +93,9 @@ class PlainWatcher:
         self.total, self.ended = len(plan.todo), 0
         self.started_at: dict[str, float] = {}
         self.state: dict[str, dict[str, Any]] = {}
-        self.say(f"{plan.graph.suite.name}: {self.total} jobs to run, {len(plan.done)} done before")
+        again = sum(plan.state(job) == "to rerun" for job in plan.todo)
+        remark = f" ({again} of them again)" if again else ""
+        self.say(f"{plan.graph.suite.name}: {self.total} jobs to run{remark}, {len(plan.done)} done before")
 
     def say(self, text: str, style: str = "") -> None:
         """Print one line."""

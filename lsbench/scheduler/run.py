@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from lsbench.core.lock import locked
 from lsbench.core.record import SCHEMA_VERSION
 from lsbench.scheduler.driver import Driver, Outcome
 from lsbench.scheduler.protocol import Executor, Watcher
+from lsbench.store.again import inconclusive_jobs
 from lsbench.store.earlier import set_aside
 from lsbench.store.results import ResultsFolder
 from lsbench.store.standing import PLUGINS, Standing, standing_now
@@ -23,7 +24,13 @@ from lsbench.suite.planner import Plan, make_plan, require_data
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Options of one run from the command line; none of them changes a result."""
+    """Options of one run from the command line; none of them changes a result.
+
+    Attributes:
+        rerun: Globs of jobs to run again, with all jobs that need them.
+        retry_inconclusive: Whether jobs with inconclusive timings are run again.
+        retry_metrics: Only for timings of these metrics; empty: all.
+    """
 
     results: Path
     only: list[str] = field(default_factory=list)
@@ -31,6 +38,14 @@ class RunOptions:
     seeds: list[int] | None = None
     max_parallel: int | None = None
     fail_fast: bool = False
+    rerun: list[str] = field(default_factory=list)
+    retry_inconclusive: bool = False
+    retry_metrics: frozenset[str] = frozenset()
+
+    @property
+    def to_continue(self) -> str:
+        """The words for the command that continues this run."""
+        return "run the same command" + (" without --rerun" if self.rerun else "")
 
 
 def results_folder(graph: JobGraph, results: Path) -> ResultsFolder:
@@ -58,13 +73,32 @@ def plan_run(graph: JobGraph, options: RunOptions) -> Plan:
     if graph.suite.search is not None:
         return replace(_plan(graph, options, set()), due=_due_trials(folder))
     jobs = graph.by_id()
-    done = {name for name in jobs if folder.is_done(name)}
-    due = Standing(folder, {name: jobs[name].code for name in done}).due()
-    return _plan(graph, options, done - due.keys(), due)
+    finished = {name for name in jobs if folder.is_done(name)}
+    due = Standing(folder, {name: jobs[name].code for name in finished}).due()
+    done = finished - due.keys()
+    retried: set[str] = set()
+    if options.retry_inconclusive:
+        retried = inconclusive_jobs(folder, done, options.retry_metrics)
+    return _plan(graph, options, done, due, retried)
 
 
-def _plan(graph: JobGraph, options: RunOptions, done: set[str], due: Mapping[str, str] | None = None) -> Plan:
-    return make_plan(graph, done=done, due=due, only=options.only, skip=options.skip, seeds=options.seeds)
+def _plan(
+    graph: JobGraph,
+    options: RunOptions,
+    done: set[str],
+    due: Mapping[str, str] | None = None,
+    inconclusive: Collection[str] = (),
+) -> Plan:
+    return make_plan(
+        graph,
+        done=done,
+        due=due,
+        only=options.only,
+        skip=options.skip,
+        seeds=options.seeds,
+        rerun=options.rerun,
+        inconclusive=inconclusive,
+    )
 
 
 def _due_trials(folder: ResultsFolder) -> dict[str, str]:
@@ -108,7 +142,7 @@ def run_suite(
             return _drive(plan, folder, executor, options, create_watcher)
         except KeyboardInterrupt as error:
             raise InterruptedRunError(
-                "interrupted; finished jobs are kept, run the same command to continue"
+                f"interrupted; finished jobs are kept, {options.to_continue} to continue"
             ) from error
         finally:
             executor.close()
@@ -127,16 +161,21 @@ def _drive(
         plan, folder, executor, watcher, fail_fast=options.fail_fast, max_parallel=options.max_parallel
     )
     driver.preflight()
-    put_aside(folder, plan.todo)
+    put_aside(folder, plan)
     write_manifest(plan.graph, folder)
     return driver.run()
 
 
-def put_aside(folder: ResultsFolder, jobs: Iterable[Job]) -> None:
-    """Set aside what earlier code left of jobs that will run: a result, or the checkpoints of half of one."""
-    code = {str(job.id): job.code for job in jobs}
-    standing = Standing(folder, code)
-    set_aside(folder, [name for name in code if standing.changes(name)])
+def put_aside(folder: ResultsFolder, plan: Plan) -> None:
+    """Set aside the results to be measured again, and what earlier code left of jobs that will run.
+
+    That is a result, or the checkpoints of half of one. A job comes before those that it needs: an
+    interruption leaves no result whose needs have gone.
+    """
+    standing = Standing(folder, {str(job.id): job.code for job in plan.todo})
+    again = {job.id for job in plan.again}
+    names = reversed(plan.graph.by_id())
+    set_aside(folder, [name for name in names if name in again or standing.changes(name)])
 
 
 def write_manifest(graph: JobGraph, folder: ResultsFolder, *, more: dict[str, Any] | None = None) -> None:

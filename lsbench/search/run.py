@@ -53,6 +53,7 @@ class SearchOutcome:
         states: Number of trials by state.
         epochs: Number of trained epochs, and of epochs of the full grid.
         tuned: File of the tuned suite; None if no variant was tuned.
+        left_out: Variants with remaining trials that the flags leave out.
     """
 
     best: dict[str, Found]
@@ -60,6 +61,7 @@ class SearchOutcome:
     states: Counter[str]
     epochs: tuple[int, int]
     tuned: Path | None
+    left_out: list[str]
 
 
 @dataclass
@@ -217,6 +219,7 @@ def conclude(graph: JobGraph, book: TrialBook, chosen: dict[str, Job]) -> Search
         states=book.states(list(chosen)),
         epochs=book.epochs(list(chosen)),
         tuned=tuned,
+        left_out=[name for name in book.templates if name not in chosen and book.left(name)],
     )
 
 

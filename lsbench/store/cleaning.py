@@ -16,6 +16,7 @@ from typing import Any
 
 from lsbench.core.errors import StoreError
 from lsbench.core.lock import is_held, locked
+from lsbench.store.earlier import EARLIER
 from lsbench.store.job_files import CHECKPOINTS, EMA, WEIGHTS
 from lsbench.store.results import MANIFEST, RESULT, SPEC, ResultsFolder, read_json
 from lsbench.store.room import files_below, is_cache, is_step_file, room_of, size_of
@@ -80,7 +81,10 @@ def find_removable(folder: ResultsFolder) -> list[Removable]:
     for path in _folders(folder.root / "jobs"):
         if is_held(folder.job_lock_file(path.name)):
             continue
-        found += _of_current_job(path) if path.name in expected else _of_stale_job(path, pending)
+        found += _of_finished_job(path) if path.name in expected else _of_stale_job(path, pending)
+    for place in _folders(folder.root / EARLIER):
+        for path in _folders(place):
+            found += _of_finished_job(path)
     return found
 
 
@@ -133,7 +137,7 @@ def _caches(folder: ResultsFolder) -> Iterator[tuple[Path, int]]:
             yield path, room_of(path)
 
 
-def _of_current_job(job_folder: Path) -> Iterator[Removable]:
+def _of_finished_job(job_folder: Path) -> Iterator[Removable]:
     """Yield the checkpoints of a job that is done and whose weights are safe."""
     if not (job_folder / RESULT).is_file() or not _has_weights(job_folder):
         return

@@ -11,7 +11,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from lsbench.core.atomic import atomic_write
-from lsbench.store.results import JOBS, RECORDS, ResultsFolder
+from lsbench.core.errors import StoreError
+from lsbench.store.results import JOBS, RECORDS, SPEC, ResultsFolder, read_json
 from lsbench.store.trials import TRIALS
 
 EARLIER = "earlier"
@@ -26,20 +27,45 @@ def set_aside(folder: ResultsFolder, job_ids: Collection[str]) -> list[Path]:
 
     Args:
         folder: The results folder.
-        job_ids: Ids of the jobs; those without a folder are left out.
+        job_ids: Ids of the jobs, in the order in which they go; those without a folder are left out.
+
+    Raises:
+        StoreError: If the checkpoints of a training lie elsewhere and cannot be removed.
     """
-    names = {name for name in job_ids if folder.job_folder(name).exists()}
+    names = [name for name in dict.fromkeys(job_ids) if folder.job_folder(name).exists()]
     if not names:
         return []
+    for name in names:
+        _remove_checkpoints(folder.job_folder(name))
     for journal in (RECORDS, JOBS, TRIALS):
         _drop_lines(folder.root / journal, {name.encode() for name in names})
-    return [_move(folder, name) for name in sorted(names)]
+    return [_move(folder, name) for name in names]
+
+
+def _remove_checkpoints(job_folder: Path) -> None:
+    """Remove checkpoints that lie elsewhere, where the next training of this job would go on from them."""
+    spec = (read_json(job_folder / SPEC) or {}).get("spec") or {}
+    if not spec.get("checkpoint_url"):
+        return
+    import fsspec
+
+    url = f"{str(spec['checkpoint_url']).rstrip('/')}/{job_folder.name}"
+    try:
+        files, root = fsspec.core.url_to_fs(url)
+        if files.exists(root):
+            files.rm(root, recursive=True)
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise StoreError(
+            f"{url}: checkpoints of an earlier run cannot be removed ({reason}); see `checkpoint_url`"
+        ) from error
 
 
 def earlier_results(folder: ResultsFolder, job_id: str) -> list[Path]:
     """Return the folders of a job's earlier results, oldest first."""
     place = folder.root / EARLIER / job_id
-    return sorted(place.iterdir(), key=lambda path: int(path.name)) if place.is_dir() else []
+    found = [path for path in place.glob("*") if path.name.isdecimal()] if job_id else []
+    return sorted(found, key=lambda path: int(path.name))
 
 
 def _move(folder: ResultsFolder, name: str) -> Path:

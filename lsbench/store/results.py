@@ -215,7 +215,7 @@ class ResultsFolder:
         heard: list[str] = []
         reader = ResultsFolder(self.root, warn=heard.append)
         known = {name for name, line in reader.jobs().items() if line["status"] == "ok"}
-        recorded = {record_key(record) for record in reader.records()}
+        recorded = {record_key(record): record for record in reader.records()}
         for message in heard:
             self.warn(message)
         if heard:
@@ -228,7 +228,7 @@ class ResultsFolder:
             result = self.result(path.name) if only is None or path.name in only else None
             if result is None:
                 continue
-            missing = [r for r in result["records"] if record_key(r) not in recorded]
+            missing = [r for r in result["records"] if recorded.get(record_key(r)) != r]
             if missing or path.name not in known:
                 self.add_job(result["job"], missing)
                 added += 1

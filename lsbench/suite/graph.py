@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import graphlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -321,35 +322,43 @@ def _known_needs(job: Job) -> Iterator[str]:
 
 
 def names_of(job: Job) -> tuple[str, ...]:
-    """Return the names by which ``--only`` and ``--skip`` find a job."""
-    return job.label, f"{job.variant.name}/{job.name}", job.variant.name, job.name
+    """Return the names by which ``--only``, ``--skip`` and ``--rerun`` find a job."""
+    own = (job.label, f"{job.variant.name}/{job.name}", job.variant.name, job.name)
+    return own if job.id is None else (*own, job.id)
 
 
-def selected(
-    graph: JobGraph,
-    *,
-    only: list[str],
-    skip: list[str],
-    seeds: list[int] | None,
-    matches: Callable[[str, str], bool],
-) -> list[Job]:
-    """Return the jobs selected by the flags, with everything that they need.
+def found_by(graph: JobGraph, glob: str) -> set[str]:
+    """Return the labels of the jobs that a glob matches by a name or id or, if there is none, by kind."""
+    found = {job.label for job in graph.jobs if any(fnmatchcase(name, glob) for name in names_of(job))}
+    return found or {job.label for job in graph.jobs if fnmatchcase(job.kind, glob)}
+
+
+def chosen(
+    graph: JobGraph, *, only: Sequence[str], skip: Sequence[str], seeds: Sequence[int] | None
+) -> dict[str, str]:
+    """Return the label of every job with the flag that leaves it out, or an empty text if it is chosen.
 
     Args:
         graph: The whole suite.
-        only: Globs on ``variant/job``, variants or job names; empty means all.
+        only: Globs as in :func:`found_by`; empty means all.
         skip: Globs of jobs to leave out.
         seeds: Seeds to keep, or None for all; jobs without a seed are kept.
-        matches: ``(name, glob) -> bool``.
     """
+    wanted = {label for glob in only for label in found_by(graph, glob)}
+    unwanted = {label for glob in skip for label in found_by(graph, glob)}
 
-    def chosen(job: Job) -> bool:
-        names = names_of(job)
-        hit = not only or any(matches(name, glob) for glob in only for name in names)
-        skipped = any(matches(name, glob) for glob in skip for name in names)
-        return hit and not skipped and (seeds is None or job.seed is None or job.seed in seeds)
+    def flag(job: Job) -> str:
+        if only and job.label not in wanted:
+            return "--only"
+        if job.label in unwanted:
+            return "--skip"
+        return "" if seeds is None or job.seed is None or job.seed in seeds else "--seeds"
 
-    wanted = {job.label for job in graph.jobs if chosen(job)}
+    return {job.label: flag(job) for job in graph.jobs}
+
+
+def with_needs(graph: JobGraph, wanted: Collection[str]) -> list[Job]:
+    """Return the jobs with these labels and everything that they need, in the order of the graph."""
     labels = {job.label for job in graph.jobs}
     kept: list[Job] = []
     needed: set[str] = set()
@@ -358,6 +367,15 @@ def selected(
             kept.append(job)
             needed.update(_need_labels(job) & labels)
     return kept[::-1]
+
+
+def with_dependents(graph: JobGraph, job_ids: Collection[str]) -> set[str]:
+    """Return the ids of jobs and of all that need them, directly or not."""
+    found = set(job_ids)
+    for job in graph.jobs:  # each after the jobs that it needs
+        if job.id is not None and not found.isdisjoint(_known_needs(job)):
+            found.add(job.id)
+    return found
 
 
 def _need_labels(job: Job) -> set[str]:

@@ -123,7 +123,13 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     left = (
         ", ".join(f"{counts[kind]} {kind} (about {_macs(plan.macs(kind))})" for kind in counts) or "nothing"
     )
-    yield f"  left: {left}; done: {len(plan.done)}"
+    again = sum(plan.state(job) == "to rerun" for job in plan.todo)
+    remarks = [
+        f"left: {left}",
+        *([f"of these to rerun: {again}"] if again else []),
+        f"done: {len(plan.done)}",
+    ]
+    yield f"  {'; '.join([*remarks, *([f'left out: {plan.left_out_text()}'] if plan.left_out else [])])}"
     if any(plan.cost(job) is None for job in (*plan.todo, *plan.pending)):
         yield "  ?: not in the catalog of costs, or cut short by --limit"
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Literal
 
 from lsbench.core.errors import DataError, UsageError
 from lsbench.core.job import Job
 from lsbench.core.registry import suggest
-from lsbench.suite.graph import JobGraph, names_of, selected
+from lsbench.suite.graph import JobGraph, chosen, found_by, names_of, with_dependents, with_needs
 
-State = Literal["done", "to run", "no data"]
+State = Literal["done", "to run", "to rerun", "no data"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,9 @@ class Plan:
         done: Selected jobs that already have a result.
         pending: Selected jobs whose data is absent.
         due: Id of a job that has a result which does not stand -> the reason.
+        again: Jobs whose result no longer counts, as they or a job that they need are run again. Some may
+            not be selected; a later run will run them.
+        left_out: Flag -> number of jobs without a result that it leaves out.
     """
 
     graph: JobGraph
@@ -34,6 +36,8 @@ class Plan:
     done: tuple[Job, ...]
     pending: tuple[Job, ...]
     due: Mapping[str, str] = field(default_factory=dict)
+    again: tuple[Job, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def state(self, job: Job) -> State | None:
         """Return the state of `job` in the plan, or None if it is not selected.
@@ -44,12 +48,18 @@ class Plan:
 
     @cached_property
     def _states(self) -> dict[str, State]:
-        groups: Mapping[State, tuple[Job, ...]] = {
+        again = {job.id for job in self.again}
+        groups: Mapping[State, Iterable[Job]] = {
             "done": self.done,
             "to run": self.todo,
+            "to rerun": (job for job in self.todo if job.id in again),
             "no data": self.pending,
         }
         return {job.id or job.label: state for state, jobs in groups.items() for job in jobs}
+
+    def left_out_text(self) -> str:
+        """Return how many jobs without a result each flag leaves out, or an empty text."""
+        return ", ".join(f"{count} by {flag}" for flag, count in self.left_out.items())
 
     def macs(self, kind: str) -> float:
         """Return the estimated MACs of the remaining jobs of one kind, as far as known."""
@@ -73,16 +83,20 @@ def make_plan(
     skip: list[str],
     seeds: list[int] | None,
     due: Mapping[str, str] | None = None,
+    rerun: Sequence[str] = (),
+    inconclusive: Collection[str] = (),
 ) -> Plan:
     """Return the plan of a run with these flags.
 
     Args:
         graph: The whole suite.
         done: Ids of the jobs that have a result which stands.
-        only: Globs on job labels, variants or job names; empty means all.
+        only: Globs on labels, ids, variants, job names or kinds; empty means all.
         skip: Globs of jobs to leave out.
         seeds: Seeds to keep, or None for all.
         due: Id of a job that has a result which does not stand -> the reason.
+        rerun: Globs of selected jobs to run again, together with all jobs that need them.
+        inconclusive: Ids of jobs to run again in the same way, if they are selected.
 
     Raises:
         UsageError: If a seed is not in the suite, or nothing matches.
@@ -90,31 +104,64 @@ def make_plan(
     unknown = sorted(set(seeds or ()) - set(graph.suite.seeds))
     if unknown:
         raise UsageError(f"--seeds: {unknown} not in the suite, which has {list(graph.suite.seeds)}")
-    _check_globs(graph, {"--only": only, "--skip": skip})
-    jobs = selected(graph, only=only, skip=skip, seeds=seeds, matches=fnmatchcase)
+    _check_globs(graph, {"--only": only, "--skip": skip, "--rerun": rerun})
+    flags = chosen(graph, only=only, skip=skip, seeds=seeds)
+    jobs = with_needs(graph, {label for label, flag in flags.items() if not flag})
     if not jobs:
         raise UsageError(f"--only and --skip leave no job of suite '{graph.suite.name}'; see `lsbench plan`")
     known = {job.id: job for job in jobs if job.id is not None}
+    named = _named(graph, jobs, rerun) | (known.keys() & inconclusive)
+    again = with_dependents(graph, named) & done
+    standing = done - again
     return Plan(
         graph,
-        todo=tuple(job for name, job in known.items() if name not in done),
-        done=tuple(job for name, job in known.items() if name in done),
+        todo=tuple(job for name, job in known.items() if name not in standing),
+        done=tuple(job for name, job in known.items() if name in standing),
         pending=tuple(job for job in jobs if job.id is None),
         due={name: reason for name, reason in (due or {}).items() if name in known},
+        again=tuple(job for name, job in graph.by_id().items() if name in again),
+        left_out=_left_out(graph, jobs, flags, standing),
     )
 
 
-def _check_globs(graph: JobGraph, flags: Mapping[str, list[str]]) -> None:
+def _named(graph: JobGraph, jobs: Sequence[Job], rerun: Sequence[str]) -> set[str]:
+    """Return the ids of the selected jobs that `rerun` names.
+
+    Raises:
+        UsageError: If a glob names only jobs that the other flags leave out.
+    """
+    found: set[str] = set()
+    for glob in rerun:
+        labels = found_by(graph, glob)
+        own = [job for job in jobs if job.label in labels]
+        if not own:
+            raise UsageError(f"--rerun {glob}: the other flags leave out all jobs that it matches")
+        found |= {job.id for job in own if job.id is not None}
+    return found
+
+
+def _left_out(
+    graph: JobGraph, jobs: Sequence[Job], flags: Mapping[str, str], standing: Collection[str]
+) -> dict[str, int]:
+    """Return how many jobs without a result each flag leaves out; rows that share a job count once."""
+    taken = {job.id or job.label for job in jobs} | set(standing)
+    order = ("--only", "--skip", "--seeds")
+    left: dict[str, str] = {}
+    for job in sorted(graph.jobs, key=lambda job: order.index(flags[job.label] or order[0])):
+        left[job.id or job.label] = flags[job.label]
+    counts = Counter(flag for name, flag in left.items() if name not in taken)
+    return {flag: counts[flag] for flag in order if counts[flag]}
+
+
+def _check_globs(graph: JobGraph, flags: Mapping[str, Sequence[str]]) -> None:
     """Raise if a glob matches no job: a typo must not run or leave out something else."""
-    names = {name for job in graph.jobs for name in names_of(job)}
-    for flag, globs in flags.items():
-        for glob in globs:
-            if not any(fnmatchcase(name, glob) for name in names):
-                hint = suggest(glob.strip("*"), names)
-                suite = graph.suite.name
-                raise UsageError(
-                    f"{flag} {glob}: matches no job of suite '{suite}'{hint}; see `lsbench plan`"
-                )
+    for flag, glob in ((flag, glob) for flag, globs in flags.items() for glob in globs):
+        if not found_by(graph, glob):
+            names = {name for job in graph.jobs for name in (*names_of(job), job.kind)}
+            hint = suggest(glob.strip("*"), names)
+            raise UsageError(
+                f"{flag} {glob}: matches no job of suite '{graph.suite.name}'{hint}; see `lsbench plan`"
+            )
 
 
 def require_data(plan: Plan) -> None:

@@ -12,6 +12,7 @@ import yaml
 from lsbench.core.errors import UsageError
 from lsbench.core.record import Record
 from lsbench.core.registry import suggest
+from lsbench.store.earlier import earlier_results
 from lsbench.store.job_files import CHECKPOINTS, EMA, WEIGHTS
 from lsbench.store.results import LOG, ResultsFolder, facets_of
 from lsbench.store.room import files_below, is_step_file, size_of
@@ -226,6 +227,7 @@ def to_fields(one: OneJob) -> dict[str, Any]:
         "needs": one.needs,
         "numbers": [vars(number) for number in one.numbers],
         "folder": str(one.path) if known.id else None,
+        "earlier": [str(path) for path in earlier_results(known.folder, known.id)],
         "files": [{"what": file.what, "path": str(file.path), "bytes": file.size} for file in one.files],
         "provenance": line.get("provenance", {}),
     }

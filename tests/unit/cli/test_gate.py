@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from lsbench.cli.main import run_command
+from lsbench.scheduler.run import plan_run
 from lsbench.store.results import ResultsFolder
 
 GATE = [
@@ -38,12 +39,14 @@ def call(tmp_path, capsys):
 def nights(monkeypatch, fill_store, night_records, keep_arrays):
     """What each run of the scheduler is to measure: keywords of `night_records` and `keep_arrays`.
 
-    `runs` says of each run in which preset's folder, and for which jobs alone it was.
+    `runs` says of each run in which preset's folder, and for which jobs alone it was; `again`, which finished
+    jobs it was to run again.
     """
-    told = SimpleNamespace(waiting=[], runs=[], code=None)
+    told = SimpleNamespace(waiting=[], runs=[], again=[], code=None)
 
     def run_jobs(graph, options, scheduler, address):
         told.runs.append((graph.suite.preset, list(options.only)))
+        told.again.append({job.label for job in plan_run(graph, options).again})
         night = dict(told.waiting.pop(0))
         records = night_records(graph, **{key: night.pop(key) for key in ("ratio", "macs") if key in night})
         wanted = options.only or [job.label for job in graph.jobs]
@@ -345,3 +348,38 @@ def test_the_suffix_of_the_output_says_its_format(call, suite, nights, baseline,
         assert code == 0
         assert (tmp_path / name).read_text().lstrip().startswith(start)
         assert f"{tmp_path / name}: written (" in err
+
+
+def test_a_disturbed_first_baseline_is_measured_again_by_the_same_command(call, suite, nights, tmp_path):
+    nights.waiting += [{"ratio": None}, {}]
+    code, _, err = call(suite, "--update-baseline")
+    assert (code, err.count("\n")) == (4, 1)
+    assert "ls latency_ratio: all disturbed; " in err
+    assert "baselines/tiny.json is unchanged; run the same command again" in err
+    assert not (tmp_path / "results" / "baselines").exists()
+    assert call(suite, "--update-baseline")[0] == 0
+    assert nights.again == [set(), {"ls/profile", "id/profile"}]
+    assert (tmp_path / "results" / "baselines" / "tiny.json").exists()
+    nights.waiting.append({})
+    assert call(suite, "--update-baseline")[0] == 0
+    assert nights.again[2] == set(), "what is conclusive stands"
+
+
+def test_a_baseline_measures_only_timings_again_that_a_rule_names(call, tiny, write_suite, nights):
+    tiny["jobs"][2]["profile"] = {"control": "lsnet_nano"}
+    suite = write_suite({**tiny, "gate": [{"metric": "macs"}]})
+    nights.waiting += [{"ratio": None}, {}]
+    assert call(suite, "--update-baseline")[0] == 0
+    assert call(suite, "--update-baseline")[0] == 0
+    assert nights.again == [set(), set()]
+
+
+def test_an_inconclusive_night_names_the_way_to_measure_it_again(call, suite, nights, baseline):
+    nights.waiting.append({"ratio": None, "seed": 1})
+    code, out, _ = call(suite, "--baseline", baseline, results="tonight")
+    assert code == 4
+    text = " ".join(out.split())
+    assert (
+        "2 timings were too disturbed for a value; `lsbench run tiny --retry-inconclusive` measures" in text
+    )
+    assert nights.again[-1] == set()

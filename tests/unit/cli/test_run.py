@@ -152,3 +152,85 @@ def test_what_this_machine_lacks_ends_a_run_before_anything_is_written(
     assert len(err.splitlines()) == {"ray": 2, "inline": 1}[scheduler]
     assert 'install it with `pip install "tensorboardX"`' in err
     assert not results.exists()
+
+
+def test_nothing_is_left_only_if_so_and_else_it_is_said_how_much_which_flag_leaves_out(
+    call, quick, write_suite, results
+):
+    suite = write_suite(quick)
+    assert call(*inline(suite, results, "--only", "profile"))[0] == 0
+    code, out, err = call(*inline(suite, results, "--skip", "evaluate", "--skip", "train"))
+    assert (code, out) == (0, "")
+    assert "tiny (default): nothing left to do; left out: 2 by --skip." in err
+    assert "every job is done" not in err
+    code, out, _ = call("plan", suite, "--results", results, "--only", "profile")
+    assert out.splitlines()[-1] == "  left: nothing; done: 1; left out: 2 by --only"
+    assert call(*inline(suite, results))[0] == 0
+    assert "nothing left to do, every job is done" in call(*inline(suite, results, "--skip", "evaluate"))[2]
+
+
+def test_a_training_that_runs_again_starts_from_scratch_and_takes_its_evaluation_with_it(
+    call, quick, write_suite, results
+):
+    suite = write_suite(quick)
+    assert call(*inline(suite, results))[0] == 0
+    root = results / "tiny" / "default"
+    before = {path.parent.name: path.stat().st_mtime_ns for path in root.glob("jobs/*/result.json")}
+    weights = {path: path.read_bytes() for path in root.glob("jobs/*/checkpoints/weights.pt")}
+    code, out, _ = call("plan", suite, "--results", results, "--rerun", "train")
+    assert code == 0
+    assert [line.split()[2] for line in out.splitlines() if line.startswith("  to rerun ")] == [
+        "id/train/seed0",
+        "id/evaluate/seed0",
+    ]
+    assert "of these to rerun: 2; done: 1" in out.splitlines()[-1]
+    dry = call(*inline(suite, results, "--rerun", "train", "-n"))
+    assert (dry[0], dry[1]) == (0, out)
+    assert not (root / "earlier").exists()
+
+    code, _, err = call(*inline(suite, results, "--rerun", "id/tr*"))
+    assert code == 0
+    assert "2 jobs to run (2 of them again), 1 done before" in err
+    assert "id/train/seed0: epoch 1/1" in err, "it did train, instead of reading its old checkpoint"
+    after = {path.parent.name: path.stat().st_mtime_ns for path in root.glob("jobs/*/result.json")}
+    changed = {name.split("-")[0] for name in after if after[name] != before[name]}
+    assert changed == {"train", "evaluate"}
+    assert {path: path.read_bytes() for path in weights} == weights, "the same weights, as training repeats"
+    assert len(list(root.glob("earlier/*/1/result.json"))) == 2
+    assert "every job is done" in call(*inline(suite, results))[2]
+    [training] = [name for name in after if name.startswith("train")]
+    assert (
+        f"earlier result: {root / 'earlier' / training / '1'}"
+        in call("show", training, "--results", results)[1]
+    )
+
+
+def test_inconclusive_timings_are_measured_again_if_asked(call, quick, write_suite, results):
+    suite = write_suite(quick)
+    assert call(*inline(suite, results, "--only", "profile"))[0] == 0
+    [path] = results.glob("tiny/default/jobs/profile-*/result.json")
+    result = json.loads(path.read_text())
+    result["records"][0] |= {"value": None, "setting": {"inconclusive": "40% were disturbed"}}
+    path.write_text(json.dumps(result))
+    flags = ("--only", "profile")
+    assert "nothing left to do" in call(*inline(suite, results, *flags))[2]
+    code, _, err = call(*inline(suite, results, *flags, "--retry-inconclusive"))
+    assert code == 0
+    assert "1 jobs to run (1 of them again)" in err
+    assert "nothing left to do" in call(*inline(suite, results, *flags, "--retry-inconclusive"))[2]
+
+
+def test_a_rerun_of_nothing_or_of_a_search_is_exit_two(call, quick, write_suite, results):
+    suite = write_suite(quick)
+    for verb in (("plan", suite, "--results", results), inline(suite, results)):
+        code, _, err = call(*verb, "--rerun", "profle")
+        assert (code, err.count("\n")) == (2, 1)
+        assert "--rerun profle: matches no job of suite 'tiny' (did you mean 'profile'?)" in err
+    quick["search"] = {"space": {"lr": {"uniform": [0.001, 0.01]}}, "budget": {"trials": 4}}
+    suite = write_suite(quick)
+    for flags in (["--rerun", "train"], ["--retry-inconclusive"]):
+        for more in ([], ["-n"]):
+            code, _, err = call(*inline(suite, results, *flags, *more))
+            assert (code, err.count("\n")) == (2, 1)
+            assert f"{flags[0]}: 'tiny' is a search, whose trials depend on each other" in err
+    assert not results.exists()

@@ -225,3 +225,71 @@ def test_checkpoints_of_earlier_code_are_not_continued(scored, run, tmp_path):
     run(graph)
     assert not (folder.job_folder(name) / "checkpoint").exists()
     assert (earlier_results(folder, name)[0] / "checkpoint").exists()
+
+
+def test_jobs_are_measured_again_on_purpose_with_what_needs_them(graph, run, tmp_path):
+    run(graph)
+    folder = results_folder(graph, tmp_path / "results")
+    ids = {job.label: job.id for job in graph.jobs}
+    outcome = run(graph, rerun=["ls/train/seed0"])
+    assert [job.label for job in outcome.ok] == ["ls/train/seed0", "ls/evaluate/seed0"]
+    assert len(earlier_results(folder, ids["ls/train/seed0"])) == 1
+    assert earlier_results(folder, ids["ls/train/seed1"]) == []
+    assert run(graph) is None
+    assert {line["status"] for line in folder.jobs().values()} == {"ok"}
+
+
+def test_a_rerun_that_is_interrupted_goes_on_without_the_flag(graph, run, tmp_path):
+    run(graph)
+    with pytest.raises(InterruptedRunError, match="run the same command without --rerun to continue"):
+        run(graph, {"id/train/seed1": ["interrupt"]}, rerun=["train"])
+    left = plan_run(graph, RunOptions(tmp_path / "results")).todo
+    assert {"id/train/seed1", "id/evaluate/seed1"} <= {job.label for job in left}
+    done = 10 - len(left)
+    outcome = run(graph)
+    assert len(outcome.ok) == 10 - done
+    assert run(graph) is None
+
+
+def test_a_rerun_that_cannot_start_leaves_every_result_in_place(graph, run, tmp_path):
+    run(graph)
+    for options in ({"rerun": ["nothing"]}, {"rerun": ["train"], "problems": ["variant 'ls': wrong"]}):
+        with pytest.raises((UsageError, ConfigError)):
+            run(graph, **options)
+    assert run(graph) is None
+    assert not (results_folder(graph, tmp_path / "results").root / "earlier").exists()
+
+
+def test_what_a_flag_leaves_out_but_needs_a_new_training_runs_the_next_time(graph, run):
+    run(graph)
+    outcome = run(graph, rerun=["ls/train/seed0"], skip=["evaluate"])
+    assert [job.label for job in outcome.ok] == ["ls/train/seed0"]
+    assert [job.label for job in run(graph).ok] == ["ls/evaluate/seed0"]
+
+
+def test_a_rerun_that_fails_is_retried_by_the_next_run(graph, run, tmp_path):
+    run(graph)
+    outcome = run(graph, {"ls/profile": ["ValueError"]}, rerun=["profile"])
+    assert [job.label for job in outcome.failed] == ["ls/profile"]
+    assert results_folder(graph, tmp_path / "results").jobs()[outcome.failed[0].id]["status"] == "failed"
+    assert [job.label for job in run(graph).ok] == ["ls/profile"]
+
+
+def test_inconclusive_jobs_count_as_not_done_only_if_asked(graph, run, tmp_path):
+    run(graph)
+    folder = results_folder(graph, tmp_path / "results")
+    one = next(job for job in graph.jobs if job.label == "id/profile")
+    path = folder.job_folder(one.id) / "result.json"
+    result = json.loads(path.read_text())
+    record = {
+        **result["records"][0],
+        "metric": "latency_ms",
+        "value": None,
+        "setting": {"inconclusive": "noise"},
+    }
+    path.write_text(json.dumps({**result, "records": [record]}))
+    assert run(graph) is None
+    assert run(graph, retry_inconclusive=True, retry_metrics=frozenset({"throughput"})) is None
+    outcome = run(graph, retry_inconclusive=True)
+    assert [job.label for job in outcome.ok] == ["id/profile"]
+    assert run(graph, retry_inconclusive=True) is None

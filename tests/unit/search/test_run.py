@@ -127,6 +127,15 @@ def test_a_search_that_is_over_starts_nothing_and_says_the_same(graph, search):
     assert second == first
 
 
+def test_variants_that_a_flag_leaves_out_are_told(graph, search):
+    outcome, _ = search(graph, BOTH, only=["ls"])
+    assert outcome.left_out == ["id"]
+    outcome, has_run = search(graph, BOTH, only=["ls"])
+    assert (has_run, outcome.left_out) == (False, ["id"])
+    assert search(graph, BOTH)[0].left_out == []
+    assert search(graph, BOTH, only=["ls"])[0].left_out == []
+
+
 def test_an_interrupted_search_goes_on_with_what_has_not_ended(graph, search):
     with pytest.raises(InterruptedRunError, match="run the same command to continue"):
         search(graph, {**BOTH, ("ls", 2): "interrupt"})

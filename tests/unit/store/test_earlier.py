@@ -1,6 +1,11 @@
 import json
 
+import pytest
+
+from lsbench.core.atomic import write_json, write_text
+from lsbench.core.errors import StoreError
 from lsbench.store.earlier import earlier_results, set_aside
+from lsbench.store.results import RESULT, SPEC
 from lsbench.store.trials import add_trial
 
 JOURNALS = ("jobs.jsonl", "records.jsonl", "trials.jsonl")
@@ -48,3 +53,42 @@ def test_a_driver_that_is_killed_in_between_loses_nothing(tiny, make_graph, fill
     assert folder.reconcile() == 1
     assert folder.jobs() == jobs
     assert sorted(map(str, folder.records())) == sorted(map(str, records))
+
+
+def test_the_newest_numbers_count_even_if_the_driver_died_before_the_journals(
+    tiny, make_graph, fill_store, records_of, job_lines
+):
+    graph = make_graph(tiny)
+    folder = fill_store(graph)
+    job = next(job for job in graph.jobs if job.label == "ls/evaluate/seed0")
+    # A result of the store is replaced without a word to the journals.
+    line = {**job_lines[0](job), "started_at": "2026-01-01T00:00:00+00:00"}
+    write_json(folder.job_folder(job.id) / RESULT, {"job": line, "records": records_of(job, top1=0.75)})
+    set_aside(folder, [job.id])
+    write_json(folder.job_folder(job.id) / RESULT, {"job": line, "records": records_of(job, top1=0.75)})
+    assert folder.reconcile() == 1
+    assert folder.reconcile() == 0
+    assert folder.jobs()[job.id]["started_at"].startswith("2026")
+    found = {r["metric"]: r["value"] for r in folder.records() if r["job_id"] == job.id}
+    assert found == {"top1": 0.75, "top5": 0.9}
+
+
+def test_checkpoints_that_lie_elsewhere_go_so_that_a_training_starts_from_scratch(
+    tiny, make_graph, fill_store, tmp_path
+):
+    tiny["jobs"][0]["train"]["checkpoint_url"] = str(tmp_path / "away")
+    graph = make_graph(tiny)
+    folder = fill_store(graph)
+    job = next(job for job in graph.jobs if job.kind == "train")
+    write_text(folder.job_folder(job.id) / SPEC, job.model_dump_json())
+    write_text(tmp_path / "away" / job.id / "step-000000002.pt", "state")
+    write_text(tmp_path / "away" / "train-other" / "step-000000002.pt", "state")
+    set_aside(folder, [job.id])
+    assert [path.name for path in (tmp_path / "away").iterdir()] == ["train-other"]
+    other = next(one for one in graph.jobs if one.kind == "train" and one.id != job.id)
+    spec = other.model_copy(update={"spec": {"checkpoint_url": "nowhere://a"}})
+    write_text(folder.job_folder(other.id) / SPEC, spec.model_dump_json())
+    with pytest.raises(StoreError, match=r"nowhere://a/train-.*cannot be removed"):
+        set_aside(folder, [other.id])
+    assert folder.is_done(other.id)
+    assert other.id in folder.jobs()

@@ -4,8 +4,8 @@ from lsbench.core.errors import DataError, UsageError
 from lsbench.suite.planner import make_plan, require_data
 
 
-def plan(graph, *, done=(), only=(), skip=(), seeds=None):
-    return make_plan(graph, done=set(done), only=list(only), skip=list(skip), seeds=seeds)
+def plan(graph, *, done=(), only=(), skip=(), seeds=None, **again):
+    return make_plan(graph, done=set(done), only=list(only), skip=list(skip), seeds=seeds, **again)
 
 
 def labels(jobs):
@@ -102,3 +102,100 @@ def test_a_cost_that_nobody_knows_is_not_invented(tiny, make_graph):
     assert costs["timm/profile"] is None
     assert costs["ls/profile"] > 0
     assert all(plan(make_graph(tiny, limit=2)).cost(job) is None for job in make_graph(tiny, limit=2).jobs)
+
+
+def test_flags_find_jobs_by_id_and_by_kind_too(tiny, make_graph):
+    tiny["jobs"].append({"evaluate": {"name": "ema", "split": "val"}})
+    graph = make_graph(tiny)
+    one = next(job for job in graph.jobs if job.label == "id/profile")
+    assert labels(plan(graph, only=[one.id]).todo) == {"id/profile"}
+    assert labels(plan(graph, only=[f"{one.id[:-3]}*"]).todo) == {"id/profile"}
+    names = {job.name for job in plan(graph, only=["evaluate"]).todo}
+    assert names == {"train", "evaluate"}, "a name goes before a kind"
+    tiny["jobs"][1] = {"evaluate": {"name": "plain"}}
+    names = {job.name for job in plan(make_graph(tiny), only=["evaluate"]).todo}
+    assert names == {"train", "plain", "ema"}
+
+
+RERUN = [
+    ({"rerun": ["profile"]}, {"ls/profile", "id/profile"}),
+    ({"rerun": ["ls/evaluate/seed1"]}, {"ls/evaluate/seed1"}),
+    ({"rerun": ["ls/train/seed0"]}, {"ls/train/seed0", "ls/evaluate/seed0"}),
+    ({"rerun": ["ls/train*"], "seeds": [1]}, {"ls/train/seed1", "ls/evaluate/seed1"}),
+    (
+        {"rerun": ["train"], "only": ["id"]},
+        {"id/train/seed0", "id/train/seed1", "id/evaluate/seed0", "id/evaluate/seed1"},
+    ),
+    ({"rerun": ["profile"], "skip": ["id"]}, {"ls/profile"}),
+    ({"rerun": ["profile", "ls/evaluate/seed0"]}, {"ls/profile", "id/profile", "ls/evaluate/seed0"}),
+]
+
+
+@pytest.mark.parametrize(("flags", "expected"), RERUN)
+def test_jobs_run_again_with_all_that_need_them(flags, expected, graph):
+    made = plan(graph, done=graph.by_id(), **flags)
+    assert labels(made.todo) == labels(made.again) == expected
+    assert {made.state(job) for job in made.todo} == {"to rerun"}
+    assert labels(made.done).isdisjoint(expected)
+    assert made.left_out == {}
+
+
+def test_the_kind_and_the_id_name_jobs_to_run_again(tiny, make_graph):
+    tiny["jobs"][1] = {"evaluate": {"name": "plain"}}
+    graph = make_graph(tiny)
+    made = plan(graph, done=graph.by_id(), rerun=["evaluate"])
+    assert {job.name for job in made.todo} == {"plain"}
+    one = made.todo[0]
+    assert labels(plan(graph, done=graph.by_id(), rerun=[one.id]).todo) == {one.label}
+
+
+def test_a_comparison_with_another_row_runs_again_with_the_training_of_that_row(tiny, make_graph):
+    tiny["jobs"].append({"analyze": {"name": "cka", "kind": "cka", "other": "id"}})
+    graph = make_graph(tiny)
+    again = labels(plan(graph, done=graph.by_id(), rerun=["id/train/seed0"]).again)
+    assert again == {"id/train/seed0", "id/evaluate/seed0", "ls/cka/seed0", "id/cka/seed0"}
+
+
+def test_what_needs_a_job_that_runs_again_no_longer_counts_even_if_a_flag_leaves_it_out(graph):
+    made = plan(graph, done=graph.by_id(), rerun=["ls/train/seed0"], skip=["evaluate"])
+    assert labels(made.todo) == {"ls/train/seed0"}
+    assert labels(made.again) == {"ls/train/seed0", "ls/evaluate/seed0"}
+    assert made.left_out == {"--skip": 1}
+
+
+def test_jobs_without_a_result_just_run_and_inconclusive_ones_run_again(graph):
+    ids = {job.label: job.id for job in graph.jobs}
+    done = set(ids.values()) - {ids["id/train/seed0"], ids["id/evaluate/seed0"]}
+    made = plan(graph, done=done, rerun=["id/train/seed0"])
+    assert labels(made.todo) == {"id/train/seed0", "id/evaluate/seed0"}
+    assert (made.again, made.state(made.todo[0])) == ((), "to run")
+    made = plan(graph, done=set(ids.values()), inconclusive={ids["ls/profile"], "profile-of-another-suite"})
+    assert labels(made.todo) == labels(made.again) == {"ls/profile"}
+    assert plan(graph, done=set(ids.values()), inconclusive={ids["ls/profile"]}, only=["id"]).todo == ()
+
+
+def test_a_rerun_that_matches_nothing_is_refused(graph):
+    with pytest.raises(
+        UsageError, match=r"--rerun profil: matches no job of suite 'tiny' \(did you mean 'profile'"
+    ):
+        plan(graph, done=graph.by_id(), rerun=["profil"])
+    with pytest.raises(
+        UsageError, match=r"--rerun id/\*: the other flags leave out all jobs that it matches"
+    ):
+        plan(graph, done=graph.by_id(), rerun=["id/*"], only=["ls"])
+    with pytest.raises(UsageError, match="--rerun"):
+        plan(graph, done=graph.by_id(), rerun=[""])
+
+
+def test_jobs_left_out_are_counted_by_the_flag_that_does_it(tiny, make_graph):
+    tiny["variants"].append({"name": "twin", "mixer": "identity"})
+    graph = make_graph(tiny)
+    assert plan(graph).left_out == {}
+    assert plan(graph, skip=["evaluate", "profile"]).left_out == {"--skip": 6}
+    assert plan(graph, only=["ls"]).left_out == {"--only": 5}
+    assert plan(graph, only=["id"]).left_out == {"--only": 5}, "the twin's jobs are those of id"
+    assert plan(graph, only=["ls", "id"], skip=["profile"], seeds=[0]).left_out == {"--skip": 2, "--seeds": 4}
+    done = [job.id for job in graph.jobs if job.variant.name == "ls"]
+    made = plan(graph, done=done, only=["id"])
+    assert (made.left_out, made.left_out_text()) == ({}, "")
+    assert plan(graph, only=["ls"], skip=["profile"]).left_out_text() == "5 by --only, 1 by --skip"
