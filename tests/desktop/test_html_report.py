@@ -133,7 +133,7 @@ def test_charts_follow_the_filter_and_say_their_numbers(report, look, draw_all):
     draw_all(page)
     figure = page.locator("[data-chart=pareto]")
     figure.locator("summary").click()
-    assert figure.locator(".numbers tbody tr").count() == 5
+    expect(figure.locator(".numbers tbody tr")).to_have_count(5)
     page.get_by_role("searchbox").fill("w/o")
     expect(figure.locator(".numbers tbody tr")).to_have_count(2)
     assert "intervals" in figure.locator(".plot").get_attribute("aria-label")

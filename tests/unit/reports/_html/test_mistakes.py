@@ -1,3 +1,6 @@
+import time
+
+import numpy as np
 import pytest
 
 from lsbench.reports._html import mistakes as page
@@ -78,3 +81,28 @@ def test_damage_is_said_and_without_answers_there_is_nothing(folder):
     assert "damaged" in mistakes(summary, table)["notes"][0]
     path.unlink()
     assert mistakes(summary, table) == {"rows": [], "notes": []}
+
+
+def test_a_report_of_fifty_thousand_images_and_a_thousand_classes_is_small(
+    tiny, make_graph, fill_store, keep_answers
+):
+    rates = [0.1, 0.2, 0.3, 0.4]
+    tiny["variants"] += [
+        {"name": f"v{rate}", "mixer": "identity", "model_args": {"drop_path_rate": rate}} for rate in rates
+    ]
+    graph = make_graph({**tiny, "seeds": [0]})
+    folder = fill_store(graph)
+    keep_answers(folder, graph, images=50_000, classes=1000)
+    for job in graph.by_id().values():
+        (folder.job_folder(job.id) / SPEC).write_text(job.model_dump_json(), encoding="utf-8")
+    noise = np.random.default_rng(0).bytes(6000)
+    for one in find_disagreements(folder, load_table([folder]), "ls"):
+        for image in one.images:
+            path = thumbnail_file(folder, images_key(read_spec(folder, one.job_id)), image.index)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(JPEG + noise)
+    start = time.perf_counter()
+    text = render([summarize(folder)])
+    assert time.perf_counter() - start < 30, "3 s on two free cores"
+    assert text.count("data:image/jpeg") == 5 * 24
+    assert len(text.encode()) < 5_000_000
