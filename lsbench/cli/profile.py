@@ -94,7 +94,8 @@ def profile(
             typer.echo(f"  {name:32s} {_cost(macs, tree.macs)}")
     if by is By.module:
         _print_tree(tree, depth)
-    for text in record_lines(timings):
+    told = [record for record in timings if record.value is not None or "inconclusive" in record.setting]
+    for text in record_lines(told):
         typer.echo(text)
 
 

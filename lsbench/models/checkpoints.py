@@ -124,7 +124,8 @@ def other_classes(state: Mapping[str, Tensor], own: Mapping[str, Tensor], layers
     """
     named = [(layer, f"{layer}.weight") for layer in layers]
     return [
-        f"its '{layer}' has {len(state[key])} classes instead of {len(own[key])}"
+        f"its '{layer}' has {len(state[key])} classes instead of {len(own[key])}; weights are tested with "
+        "their own classes"
         for layer, key in named
         if key in state and key in own and len(state[key]) != len(own[key])
     ]
