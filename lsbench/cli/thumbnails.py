@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,9 +44,12 @@ def write_thumbnails(folder: ResultsFolder, data: Path | None = None) -> tuple[i
                 with atomic_write(thumbnail_file(folder, key, number)) as file:
                     file.write(content)
                 written += 1
-        except (LsbenchError, OSError, ValueError, ImportError) as error:
+        except LsbenchError as error:
             problems.append(str(error))
-    _prune(folder.root / THUMBNAILS, {key: set(names) for key, (_, names) in chosen.items()})
+        except Exception as error:  # noqa: BLE001 - a run whose jobs are done does not fail for a picture
+            problems.append(f"{type(error).__name__}: {error}")
+    with contextlib.suppress(OSError):
+        _prune(folder.root / THUMBNAILS, {key: set(names) for key, (_, names) in chosen.items()})
     return written, problems
 
 

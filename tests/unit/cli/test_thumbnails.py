@@ -144,3 +144,12 @@ def test_files_of_before_and_folders_without_a_manifest_have_none(tiny, make_gra
     folder = fill_store(make_graph(tiny))
     assert write_thumbnails(folder) == (0, [])
     assert not (folder.root / THUMBNAILS).exists()
+
+
+def test_a_data_set_that_fails_in_any_way_fails_no_run(make_store, monkeypatch):
+    def fail(*_):
+        raise KeyError("a bug of a plug-in")
+
+    folder = make_store()
+    monkeypatch.setattr(type(FASHION), "prepare", fail)
+    assert write_thumbnails(folder) == (0, ["KeyError: 'a bug of a plug-in'"])
