@@ -2,7 +2,8 @@
 
 A result holds the hash of the code of every plug-in that its job used. It stands as long as these are the
 hashes of the code that is installed here. A result without a hash, of an earlier lsbench, stands, and so does
-one whose plug-in is not installed here, as there is nothing to compare it with.
+one whose plug-in is not installed here, as there is nothing to compare it with. Code of lsbench itself counts
+in a checkout only, and there what :mod:`lsbench.core.same_numbers` declares.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from lsbench.core.errors import PluginError, StoreError
 from lsbench.core.plugin_code import CodeReader, Files, files_hash, is_own, is_own_file
+from lsbench.core.same_numbers import Groups, gives_same_numbers, is_checkout, read_groups
 from lsbench.store.results import SPEC, ResultsFolder, read_json
 
 #: Plug-in -> its files, each with the hash of its code.
@@ -143,9 +146,11 @@ class Standing:
     def _change(self, job_id: str, plugin: str, files: Files, stored: str | None) -> CodeChange | None:
         if stored == self._hash(files):
             return None
-        if stored is None or all(map(is_own_file, files)):
+        then = _spec_code(self.folder, job_id).get(plugin, {}) if stored else {}
+        if all(map(is_own_file, files)):
+            return _own_change(plugin, files, then)
+        if stored is None:
             return None
-        then = _spec_code(self.folder, job_id).get(plugin, {})
         return CodeChange(plugin, changed_files(then, files) if then else ())
 
     def _hash(self, files: Files) -> str:
@@ -154,6 +159,20 @@ class Standing:
         if key not in self._hashes:
             self._hashes[key] = files_hash(files)
         return self._hashes[key]
+
+
+def _own_change(plugin: str, now: Files, then: Files) -> CodeChange | None:
+    """Return the change of a plug-in of lsbench itself, which counts in a checkout only."""
+    if not is_checkout():
+        return None
+    groups = _declared()
+    names = [name for name, code in now.items() if not gives_same_numbers(groups, name, then.get(name), code)]
+    return CodeChange(plugin, tuple(names)) if names else None
+
+
+@cache
+def _declared() -> Groups:
+    return read_groups()
 
 
 def _spec_code(folder: ResultsFolder, job_id: str) -> dict[str, Files]:
@@ -178,7 +197,7 @@ def standing_now(
     plugins: Mapping[str, list[str]] = manifest.get(PLUGINS) or {}
     reader, problems, known = CodeReader(), {}, {}
     for plugin in sorted({plugin for names in plugins.values() for plugin in names}):
-        if is_own(plugin):
+        if is_own(plugin) and not is_checkout():
             continue
         try:
             known.update(reader.code([plugin]))

@@ -1,10 +1,11 @@
 """Which results stand when a metric of another package is edited."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from lsbench.core.plugin_code import CodeReader
+from lsbench.core.plugin_code import CodeReader, own_module_files
 from lsbench.gate.collect import jobs_not_done
 from lsbench.scheduler.run import RunOptions, plan_run, write_manifest
 from lsbench.store.earlier import set_aside
@@ -25,6 +26,14 @@ METRIC = lambda logits, targets: (logits.argmax(-1) == targets) * SCALE
 QUANTITIES = (Quantity("acme_score", "fraction", True, "score"),)
 """
 REASON = "code of metric acme_score changed (acme/scale.py)"
+
+
+@pytest.fixture(autouse=True)
+def declared(monkeypatch):
+    """Every file of lsbench is declared, whatever was forgotten."""
+    groups = {file: [[code]] for file, code in own_module_files().items()}
+    monkeypatch.setattr("lsbench.store.standing._declared", lambda: groups)
+    return groups
 
 
 @pytest.fixture
@@ -224,3 +233,54 @@ def test_a_comparison_says_which_side_is_of_earlier_code(graph, site, fill_store
     edit(site)
     assert side.code_notes() == [f"before: 2 results of earlier code, as {REASON}."]
     assert set(side.table().job) == {"train", "evaluate", "plain"}
+
+
+TRAINER = "lsbench/engine/trainer.py"
+
+
+@pytest.fixture
+def edited_trainer(tiny, make_graph, declared):
+    """Return the graph of the tiny suite, and of the same after an edit of lsbench's own trainer."""
+    graph = make_graph({**tiny, "seeds": [0]})
+    code = {**graph.jobs[0].code["job kind train"], TRAINER: "edited"}
+
+    def edited(job):
+        return job.model_copy(update={"code": {**job.code, "job kind train": code}})
+
+    has_trained = [job for job in graph.jobs if "job kind train" in job.code]
+    after = replace(graph, jobs=tuple(edited(job) if job in has_trained else job for job in graph.jobs))
+    return graph, after, declared
+
+
+def test_in_a_checkout_an_edit_of_lsbench_makes_its_jobs_due(edited_trainer, fill_store):
+    graph, after, _ = edited_trainer
+    folder = filled(fill_store, graph)
+    assert due(folder, graph) == {}
+    reason = f"code of job kind train changed ({TRAINER})"
+    assert due(folder, after) == {job.id: reason for job in graph.jobs if job.kind != "profile"}
+
+
+def test_a_change_declared_once_makes_nothing_due(edited_trainer, fill_store):
+    graph, after, declared = edited_trainer
+    folder = filled(fill_store, graph)
+    declared[TRAINER][-1].append("edited")
+    assert due(folder, after) == {}
+
+
+def test_a_result_without_a_hash_is_of_the_code_of_its_release(edited_trainer, fill_store):
+    graph, after, declared = edited_trainer
+    plain = replace(graph, jobs=tuple(job.model_copy(update={"code": {}}) for job in graph.jobs))
+    folder = filled(fill_store, plain)
+    assert due(folder, graph) == {}
+    assert len(due(folder, after)) == 4
+    declared[TRAINER][0].append("edited")
+    assert due(folder, after) == {}
+    declared[TRAINER] = [declared[TRAINER][0][:-1], ["edited"]]
+    assert len(due(folder, after)) == 4
+
+
+def test_an_installed_release_goes_by_the_version_of_the_kind(edited_trainer, fill_store, monkeypatch):
+    graph, after, _ = edited_trainer
+    folder = filled(fill_store, graph)
+    monkeypatch.setattr("lsbench.store.standing.is_checkout", lambda: False)
+    assert due(folder, after) == {}
