@@ -53,7 +53,9 @@ class FakeSearcher:
 
 
 def write_result(folder, job, value):
-    record = {"job_id": job.id, "metric": "val_top1", "value": value, "dataset": "fashion"}
+    unknown = dict.fromkeys(("n", "ci_low", "ci_high", "ci_method"))
+    record = {"job_id": job.id, "metric": "val_top1", "dataset": "fashion", "unit": "fraction", **unknown}
+    record["setting"] = {}
     records = [{**record, "protocol": p, "value": v} for p, v in (("train", value), ("train|epoch=1", 0.99))]
     code = {plugin: files_hash(files) for plugin, files in job.code.items()}
     line = {"schema_version": 2, "job_id": job.id, "status": "ok", "code": code, "kind": "train"}
@@ -243,7 +245,7 @@ def edited(tiny, make_graph, install):
     tiny["search"] = {"space": {"lr": {"uniform": [0.001, 0.01]}}, "budget": {"trials": 4}}
 
     def make(source):
-        (site / "acme" / "mixer.py").write_text(source)
+        (site / "acme" / "mixer.py").write_text(f"{source}\n\n\ndef MIXER(dim):\n    return None\n")
         return make_graph(tiny)
 
     return make
