@@ -34,7 +34,7 @@ def seed_everything(seed: int) -> None:
     """Seed the global random streams of Python, NumPy and PyTorch."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+    torch.manual_seed(seed % 2**63)
 
 
 def device_name(device: str) -> str | None:

@@ -270,7 +270,7 @@ def _suggestions(study: Study, config: dict[str, Any]) -> Any:
         space=OptunaSearch.convert_search_space({n: _domain(d) for n, d in search.space.items()}),
         metric=search.metric,
         mode=search.mode,
-        seed=search.seed + len(known),
+        seed=(search.seed + len(known)) % 2**32,  # as much as NumPy takes
         points_to_evaluate=[settings for settings, _ in known] or None,
         evaluated_rewards=[value for _, value in known] or None,
     )

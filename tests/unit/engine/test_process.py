@@ -39,3 +39,10 @@ def test_a_job_gets_its_threads_and_deterministic_algorithms(monkeypatch):
 
 def test_the_cpu_has_no_device_name():
     assert device_name("cpu") is None
+
+
+def test_the_largest_seed_of_a_suite_can_be_trained_with():
+    seed_everything((2**63 - 1) * 100_003 + 7)
+    first = draw()
+    seed_everything((2**63 - 1) * 100_003 + 7)
+    assert draw() == first
