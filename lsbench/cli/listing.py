@@ -16,11 +16,10 @@ def list_names(
     as_json: JsonOpt = False,
 ) -> None:
     """List the names that can be used in a suite."""
-    from fnmatch import fnmatchcase
-
+    from lsbench.core.globs import matches
     from lsbench.suite.listing import named_things
 
     for name, title in named_things(what.value):
-        if not fnmatchcase(name, glob):
+        if not matches(name, glob):
             continue
         typer.echo(json.dumps({"name": name, "title": title}) if as_json else f"{name:24s}  {title}".rstrip())

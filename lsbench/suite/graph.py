@@ -5,13 +5,13 @@ from __future__ import annotations
 import graphlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from lsbench.core.catalog import known_macs
 from lsbench.core.errors import ConfigError, DataError
 from lsbench.core.file_content import content_of
+from lsbench.core.globs import matches
 from lsbench.core.ids import canonical_json
 from lsbench.core.job import Job, JobKind, Variant, job_id
 from lsbench.core.registry import DATASETS, JOBS
@@ -329,8 +329,8 @@ def names_of(job: Job) -> tuple[str, ...]:
 
 def found_by(graph: JobGraph, glob: str) -> set[str]:
     """Return the labels of the jobs that a glob matches by a name or id or, if there is none, by kind."""
-    found = {job.label for job in graph.jobs if any(fnmatchcase(name, glob) for name in names_of(job))}
-    return found or {job.label for job in graph.jobs if fnmatchcase(job.kind, glob)}
+    found = {job.label for job in graph.jobs if any(matches(name, glob) for name in names_of(job))}
+    return found or {job.label for job in graph.jobs if matches(job.kind, glob)}
 
 
 def chosen(

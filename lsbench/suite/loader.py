@@ -55,6 +55,12 @@ def find_suite(name: str) -> Path:
     for shipped_name, file in shipped.items():
         if name in (shipped_name, folder_name(shipped_name)):
             return file
+    with suppress(OSError, ValueError):
+        if path.is_dir():
+            raise UsageError(
+                f"{name}: is a folder; name the file of a suite, and the folder of its results with "
+                "--results DIR"
+            )
     hint = suggest(path.stem, shipped) or suggest(name, shipped) or f"; shipped suites: {', '.join(shipped)}"
     raise UsageError(f"{shown(name, 200)}: no such suite file{hint}")
 

@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Literal
 
 from lsbench.core.errors import DataError, UsageError
+from lsbench.core.globs import suggest_glob
 from lsbench.core.job import Job
-from lsbench.core.registry import suggest
 from lsbench.suite.graph import JobGraph, chosen, found_by, names_of, with_dependents, with_needs
 
 State = Literal["done", "to run", "to rerun", "no data"]
@@ -158,7 +158,7 @@ def _check_globs(graph: JobGraph, flags: Mapping[str, Sequence[str]]) -> None:
     for flag, glob in ((flag, glob) for flag, globs in flags.items() for glob in globs):
         if not found_by(graph, glob):
             names = {name for job in graph.jobs for name in (*names_of(job), job.kind)}
-            hint = suggest(glob.strip("*"), names)
+            hint = suggest_glob(glob.strip("*"), names)
             raise UsageError(
                 f"{flag} {glob}: matches no job of suite '{graph.suite.name}'{hint}; see `lsbench plan`"
             )

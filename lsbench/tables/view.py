@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 
 from lsbench.core.errors import UsageError
+from lsbench.core.globs import matches, suggest_glob
 from lsbench.core.quantity import Quantity
-from lsbench.core.registry import suggest
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.ranking import reranked
 from lsbench.tables.summary import Summary
@@ -85,21 +84,16 @@ def _column_names(column: Column) -> tuple[str, ...]:
 
 
 def _matches(names: Iterable[str], globs: Iterable[str]) -> bool:
-    """Return True if a name equals or matches one of `globs`, ignoring case."""
-    wanted = [glob.casefold() for glob in globs]
-    return any(name.casefold() in wanted or _is_like(name, wanted) for name in names)
-
-
-def _is_like(name: str, globs: Iterable[str]) -> bool:
-    return any(fnmatchcase(name.casefold(), glob) for glob in globs)
+    """Return True if a name equals or matches one of `globs`."""
+    wanted = list(globs)
+    return any(matches(name, glob) for name in names for glob in wanted)
 
 
 def _check(flag: str, globs: Iterable[str], named: Sequence[tuple[str, ...]]) -> None:
     known = list(dict.fromkeys(names[0] for names in named))
     for glob in globs:
         if not any(_matches(names, [glob]) for names in named):
-            every = {name.casefold(): name for names in named for name in names}
-            near = suggest(glob.casefold(), every)
+            near = suggest_glob(glob, [name for names in named for name in names])
             raise UsageError(f"{flag} {glob}: no match{near or '; known: ' + ', '.join(known)}")
 
 

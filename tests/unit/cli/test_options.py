@@ -200,3 +200,32 @@ def test_alone_it_is_one_line_and_exit_two(damage, call, folder, tmp_path, monke
     code, out, err = call("report", "tiny")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert str(folder.root) in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("report", "tiny", "--rows", "LS"),
+        ("report", "tiny", "--columns", "TOP1"),
+        ("report", "tiny", "--sort-by", "TOP1"),
+        ("plan", "{suite}", "--only", "LS"),
+        ("plan", "{suite}", "--skip", "LS/*"),
+    ],
+)
+def test_upper_and_lower_case_differ_for_every_option(words, call, suite_file, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call(*(word.format(suite=suite_file) for word in words))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert call(*(word.format(suite=suite_file) for word in words[:2]), words[2], words[3].lower())[0] == 0
+
+
+def test_a_listing_takes_a_glob_as_it_is_written(call):
+    assert call("list", "mixers", "ls_*")[1]
+    assert call("list", "mixers", "LS_*")[1] == ""
+
+
+@pytest.mark.parametrize("verb", ["plan", "validate", "gate", "run"])
+def test_where_a_suite_file_is_needed_a_folder_is_one_line(verb, call, folder):
+    code, out, err = call(verb, folder.root)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "is a folder; name the file of a suite, and the folder of its results with --results DIR" in err

@@ -57,7 +57,7 @@ def test_no_wish_changes_nothing(summary):
 
 
 def test_rows_by_name_or_title_and_ranks_among_those_shown(summary):
-    assert names(apply_view(summary, View(rows=("b*", "MODEL SAME")))) == ["base", "better", "same"]
+    assert names(apply_view(summary, View(rows=("b*", "Model same")))) == ["base", "better", "same"]
     found = apply_view(summary, View(rows=("base", "same")))
     assert [row.cells["top1"].rank for row in found.rows] == [2, 1]
     assert [row.cells["top1"].rank for row in summary.rows] == [None, 1, 2, None]
