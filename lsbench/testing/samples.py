@@ -79,7 +79,7 @@ def create_summary(folder: Path, top1: Mapping[str, float | None], *, label: str
 
 def relabel(store: ResultsFolder, labels: Mapping[str, str]) -> None:
     """Give variants a label in the manifest: results of before may have labels that suites refuse today."""
-    manifest = store.manifest()
+    manifest = store.manifest() or {}
     for job in manifest["jobs"]:
         job["title"] = labels.get(job["variant"], job["title"])
     store.write_manifest(manifest, "")

@@ -142,7 +142,11 @@ def test_every_number_is_stored_with_its_unit(results: str) -> None:
 
 
 BROKEN = {
-    "mixers": ("acme_mixer", "raise OSError('no library')", "cannot be imported: OSError: no library"),
+    "mixers": (
+        "acme_mixer",
+        "MIXER = None\nraise OSError('no library')",
+        "cannot be imported: OSError: no library",
+    ),
     "metrics": (
         "brier",
         "METRIC = 3",
