@@ -159,12 +159,16 @@ def to_row(finding: Finding) -> dict[str, Any]:
 
 
 def to_junit(judgement: Judgement) -> str:
-    """Return JUnit XML, one test case per row: a regression is a failure, an inconclusive row an error."""
+    """Return JUnit XML, one test case per row: a regression is a failure, an inconclusive row is skipped.
+
+    GitLab and GitHub count errors as failed tests, but an inconclusive row is no alarm.
+    """
     name = _clean(f"lsbench gate {judgement.suite} ({judgement.preset})")
     counts = {
         "tests": str(len(judgement.findings)),
         "failures": str(judgement.count(Verdict.REGRESSED)),
-        "errors": str(judgement.count(Verdict.INCONCLUSIVE)),
+        "errors": "0",
+        "skipped": str(judgement.count(Verdict.INCONCLUSIVE)),
     }
     suites = ElementTree.Element("testsuites", {"name": name, **counts})
     suite = ElementTree.SubElement(suites, "testsuite", {"name": name, **counts})
@@ -188,7 +192,7 @@ def _add_case(suite: ElementTree.Element, finding: Finding) -> None:
         f"{title}: {cell}" for title, cell in zip(HEADER, row_texts(finding), strict=True) if cell
     )
     text = _clean(f"{told}\nprotocol: {key.protocol}")
-    kind = {Verdict.REGRESSED: "failure", Verdict.INCONCLUSIVE: "error"}.get(finding.verdict)
+    kind = {Verdict.REGRESSED: "failure", Verdict.INCONCLUSIVE: "skipped"}.get(finding.verdict)
     if kind is None:
         ElementTree.SubElement(case, "system-out").text = text
         return

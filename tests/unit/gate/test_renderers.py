@@ -111,7 +111,9 @@ def test_a_second_measurement_stands_beside_the_first(judgement):
 
 def test_rows_are_test_cases_of_a_file_that_any_xml_reader_takes(judgement):
     root = ElementTree.fromstring(to_junit(judgement))
-    assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("6", "1", "1")
+    for counted in (root, root.find("testsuite")):
+        found = {name: counted.get(name) for name in ("tests", "failures", "errors", "skipped")}
+        assert found == {"tests": "6", "failures": "1", "errors": "0", "skipped": "1"}
     cases = list(root.iter("testcase"))
     assert [case.get("classname") for case in cases] == ["top1.fashion"] * 4 + [
         "latency_ratio",
@@ -119,7 +121,8 @@ def test_rows_are_test_cases_of_a_file_that_any_xml_reader_takes(judgement):
     ]
     assert cases[2].get("name") == "<b>|x*"
     kinds = [child.tag for case in cases for child in case]
-    assert kinds == ["system-out", "system-out", "failure", "error", "system-out", "system-out"]
+    assert kinds == ["system-out", "system-out", "failure", "skipped", "system-out", "system-out"]
+    assert cases[3].find("skipped").get("message")
     assert "100 lost and 0 gained" in cases[2].find("failure").get("message")
     assert "protocol: p|v1" in cases[2].find("failure").text
     assert root.find("testsuite/system-out").text == "A note with <b>."
