@@ -18,7 +18,9 @@ from lsbench.core.errors import LsbenchError, PluginError
 from lsbench.core.syntax import parse, syntax_hash
 
 #: Raised whenever the same source would give other facts.
-VERSION = 1
+VERSION = 2
+#: Functions that import the module that their first argument names.
+IMPORTERS = ("import_module", "__import__")
 #: The cache of facts is started anew beyond this number of files.
 MOST_CACHED = 5000
 #: Hashes of the content of files that this process has parsed since it last kept its facts.
@@ -46,7 +48,8 @@ class Facts(NamedTuple):
 
     Attributes:
         hash: Hash of its syntax tree; of its bytes if it is not Python source.
-        imports: Everything that it imports, at any depth, apart from blocks under ``if TYPE_CHECKING``.
+        imports: Everything that it imports by written names, at any depth, apart from blocks under
+            ``if TYPE_CHECKING``.
         constants: The names that it assigns to literals.
         exports: The names in its ``__all__``, if that is a literal.
     """
@@ -106,12 +109,33 @@ def _imports(tree: ast.Module) -> Iterator[Imported]:
         elif isinstance(node, ast.If) and _is_for_types(node.test):
             stack += reversed(node.orelse)
         else:
+            yield from _called(node)
             stack += reversed([*ast.iter_child_nodes(node)])
 
 
 def _is_for_types(test: ast.expr) -> bool:
-    name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", "")
-    return name == "TYPE_CHECKING"
+    return _last_name(test) == "TYPE_CHECKING"
+
+
+def _last_name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else str(getattr(node, "id", ""))
+
+
+def _called(node: ast.AST) -> Iterator[Imported]:
+    """Yield the module that a call imports, if its name is written out."""
+    if not isinstance(node, ast.Call) or _last_name(node.func) not in IMPORTERS or not node.args:
+        return
+    name, *others = (getattr(part, "value", None) for part in (*node.args, *(k.value for k in node.keywords)))
+    if not isinstance(name, str):
+        return
+    module = name.lstrip(".")
+    level = len(name) - len(module)
+    package = next((other for other in others if isinstance(other, str)), "")
+    if level and package:
+        around = package.split(".")
+        module = ".".join([*around[: len(around) - level + 1], *filter(None, [module])])
+        level = 0
+    yield Imported(module, level, "", "")
 
 
 def _literals(tree: ast.Module) -> dict[str, Any]:

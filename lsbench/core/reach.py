@@ -4,15 +4,25 @@ Followed are imports anywhere in a file: absolute and relative, in functions, un
 that a package imports in its ``__init__`` and offers again. The ``__init__`` files of the packages around a
 module run before it, so they are reached too, and with them everything that they import, except other
 plug-ins, whose import binds names that this plug-in does not use. Not followed are blocks under
-``if TYPE_CHECKING``, which never run, and imports whose name is computed.
+``if TYPE_CHECKING``, which never run, and imports whose name is computed: not a text in the file.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES, SOURCE_SUFFIXES
+from importlib.machinery import (
+    BYTECODE_SUFFIXES,
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    BuiltinImporter,
+    FrozenImporter,
+    ModuleSpec,
+    PathFinder,
+)
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,11 +37,8 @@ SUFFIXES = (*EXTENSION_SUFFIXES, *SOURCE_SUFFIXES, *BYTECODE_SUFFIXES)
 @cache
 def module_file(module: str) -> Path | None:
     """Return the file of a module: source, compiled, or the ``__init__`` of a package; None without one."""
-    top, *rest = module.split(".")
-    for place in _places(top):
-        path = place.joinpath(*rest)
-        folder, name = path.parent, path.name
-        for stem in (path / "__init__", folder / name):
+    for path in _places(module):
+        for stem in (path / "__init__", path):
             for suffix in SUFFIXES:
                 file = stem.with_name(stem.name + suffix)
                 if file.is_file():
@@ -40,17 +47,34 @@ def module_file(module: str) -> Path | None:
 
 
 @cache
-def _places(top: str) -> tuple[Path, ...]:
-    """Return the places of a top-level package, or of a module without its suffix."""
-    try:
-        spec = find_spec(top)
-    except (ImportError, ValueError):
-        return ()
+def _places(module: str) -> tuple[Path, ...]:
+    """Return where a module may lie: folders of a package, or files without their suffix."""
+    parent, _, name = module.rpartition(".")
+    spec = _mapped(module) if parent else _found(module)
     if spec is None:
-        return ()
+        return tuple(place / name for place in _places(parent)) if parent else ()
     if spec.submodule_search_locations is not None:
         return tuple(map(Path, spec.submodule_search_locations))
-    return (Path(spec.origin).parent / top,) if spec.origin else ()
+    file = Path(spec.origin) if spec.origin else None
+    return (file.with_name(file.name.partition(".")[0]),) if file else ()
+
+
+def _found(top: str) -> ModuleSpec | None:
+    try:
+        return find_spec(top)
+    except (ImportError, ValueError):
+        return None
+
+
+def _mapped(module: str) -> ModuleSpec | None:
+    """Return where an editable install maps a module inside of a package to, if it does."""
+    for finder in sys.meta_path:
+        if finder not in (BuiltinImporter, FrozenImporter, PathFinder):
+            # Without a path, only what the finder itself knows is found; nothing is imported.
+            with suppress(Exception):
+                if (spec := finder.find_spec(module, [])) is not None:
+                    return spec
+    return None
 
 
 def forget_modules() -> None:
@@ -110,8 +134,10 @@ class ImportWalk:
             self.files[relative_name(name, file)] = facts.hash
             waiting += _around(name, passes)
             waiting += [(other, passes) for other in self.more(name)]
-            found = [other for one in facts.imports for other in targets(name, file, one)]
-            waiting += [(other, passes) for other in found if not (passes and other in self.plugins)]
+            found = [(other, passes) for one in facts.imports for other in targets(name, file, one)]
+            # A package from which only a name is taken runs too, whatever else provides the name.
+            found += [(base, True) for one in facts.imports if (base := _base(name, file, one))]
+            waiting += [pair for pair in found if not (passes and pair[0] in self.plugins)]
 
 
 def _around(module: str, passes: bool) -> list[tuple[str, bool]]:
@@ -128,8 +154,8 @@ def targets(module: str, file: Path, one: Imported, _depth: int = 0) -> Iterator
         file: Its file.
         one: The import.
     """
-    base = absolute(module, one, is_package=_is_package(file))
-    if base is None or base.partition(".")[0] != module.partition(".")[0]:
+    base = _base(module, file, one)
+    if base is None:
         return
     found = module_file(base)
     if not one.name or (found is not None and not _is_package(found)):
@@ -154,6 +180,12 @@ def _provided(base: str, file: Path, name: str, is_module: bool, depth: int) -> 
             yield from targets(base, file, one, depth + 1)
     elif not is_module and name not in facts.constants:
         yield base
+
+
+def _base(module: str, file: Path, one: Imported) -> str | None:
+    """Return the module that an import names, if it belongs to the same top-level package."""
+    base = absolute(module, one, is_package=_is_package(file))
+    return base if base and base.partition(".")[0] == module.partition(".")[0] else None
 
 
 def absolute(module: str, one: Imported, *, is_package: bool) -> str | None:

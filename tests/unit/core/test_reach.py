@@ -1,6 +1,8 @@
 """The files that a plug-in's code reaches; none of the packages can be imported, as each raises an error."""
 
 import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_file_location
 
 import pytest
 
@@ -40,6 +42,10 @@ def package(install):
         "try:\n    from .ops import shift\nexcept ImportError:\n    shift = None",
         "if True:\n    import torch, acme.ops",
         "class A:\n    from .ops import shift",
+        "import importlib\nops = importlib.import_module('acme.ops')",
+        "from importlib import import_module\nops = import_module('.ops', __package__)",
+        "from importlib import import_module\nops = import_module('.ops', package='acme')",
+        "ops = __import__('acme.ops').ops",
     ],
 )
 def test_an_import_of_any_form_is_followed(package, line):
@@ -57,6 +63,10 @@ def test_an_import_of_any_form_is_followed(package, line):
         "from .gone import shift",
         "from ...beyond import shift",
         "name = 'ops'",
+        "import_module('acme.' + name)",
+        "import_module()",
+        "import_module('...ops', 'acme')",
+        "table.import_module(5, 'acme.ops')",
     ],
 )
 def test_nothing_else_is_followed(package, line):
@@ -144,11 +154,53 @@ def test_all_of_a_package_includes_the_modules_that_it_names(package):
     assert package(modules)() == {"__init__", "mixer", "ops/__init__", "ops/shift"}
 
 
+@pytest.mark.parametrize(
+    "text", ["KERNEL = 5", "from ..other import KERNEL\nKERNEL += 4", "from ..other import KERNEL"]
+)
+@pytest.mark.parametrize("line", ["from .config import KERNEL", "from acme.config import KERNEL as K"])
+def test_a_package_is_reached_of_which_only_a_name_is_used(package, line, text):
+    reached = package(
+        {
+            "acme.__init__": "",
+            "acme.other": "KERNEL = 5",
+            "acme.config.__init__": text,
+            "acme.mixer": line,
+        }
+    )
+    assert reached() - {"other"} == {"__init__", "config/__init__", "mixer"}
+
+
 def test_a_package_may_lack_its_init_file(package):
     assert package({"acme.ops.shift": "", "acme.mixer": "from .ops.shift import x"})() == {
         "mixer",
         "ops/shift",
     }
+
+
+def test_modules_are_found_where_an_editable_install_maps_them(tmp_path, monkeypatch):
+    """As setuptools does for a namespace package, whose modules lie in any folder."""
+    source = tmp_path / "src" / "mixers"
+    source.mkdir(parents=True)
+    (source / "__init__.py").write_text("from .big import Big\nraise RuntimeError")
+    (source / "big.py").write_text("from acme.ops import shift\nraise RuntimeError")
+    (tmp_path / "ops_file.py").write_text("raise RuntimeError")
+    mapping = {"acme.mixers": source / "__init__.py", "acme.ops": tmp_path / "ops_file.py"}
+
+    class Finder:
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            if name == "acme":
+                spec = ModuleSpec(name, None, is_package=True)
+                spec.submodule_search_locations = ["__editable__.acme.__path_hook__"]
+                return spec
+            return spec_from_file_location(name, mapping[name]) if name in mapping else None
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder])
+    forget_modules()
+    reach = ImportWalk(frozenset())
+    reach.follow(home_of("acme.mixers", "Big"))
+    forget_modules()
+    assert sorted(reach.files) == ["acme/mixers/__init__.py", "acme/mixers/big.py", "acme/ops.py"]
 
 
 def test_a_single_module_is_its_own_package(package):
