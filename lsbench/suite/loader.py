@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from lsbench.core.errors import UsageError
 from lsbench.core.plain_text import shown
 from lsbench.core.registry import suggest
+from lsbench.core.spec import MAX_INT
 from lsbench.suite.marked_yaml import MarkedDict
 from lsbench.suite.matrix import expand_variants
 from lsbench.suite.overlay import SHIPPED, apply_preset, published_preset, read_suite
@@ -77,16 +78,18 @@ def load_suite(
         limit: Steps per training and batches per evaluation, or None for no limit.
 
     Raises:
-        UsageError: If the file, the preset or the key of an override does not exist.
+        UsageError: If the file, the preset or the key of an override does not exist, or the limit has more
+            than 64 bits.
         ConfigError: With every problem of the file, one per line: ``file:line: field: reason``.
     """
+    if limit is not None and not 1 <= limit <= MAX_INT:
+        raise UsageError(f"--limit {limit}: expected a number from 1 to {MAX_INT}")
     path = find_suite(name)
     data = read_suite(path)
     problems = Problems(str(path), data)
     _check_structure(data, problems)
     check_weight_sources(data, problems)
-    if isinstance(data.get("presets"), dict) and "default" in data["presets"]:
-        problems.add(("presets", "default"), "'default' names the suite itself; choose another name")
+    _check_preset_names(data, problems)
     folder = folder_of_preset(preset, overrides or [], limit)
     try:
         merged = apply_preset(data, preset, path)
@@ -126,6 +129,19 @@ def preset_names(name: str) -> list[str]:
     """Return ``"default"`` and the presets of a suite file."""
     presets = read_suite(find_suite(name)).get("presets")
     return ["default", *(presets if isinstance(presets, dict) else ())]
+
+
+def _check_preset_names(data: MarkedDict, problems: Problems) -> None:
+    first = {"default": "default"}
+    for name in data["presets"] if isinstance(data.get("presets"), dict) else ():
+        if name == "default":
+            problems.add(("presets", name), "'default' names the suite itself; choose another name")
+        elif (other := first.setdefault(name.lower(), name)) != name:
+            problems.add(
+                ("presets", name),
+                f"differs from '{other}' in capitals only, and some file systems would keep their results in "
+                "one folder; choose another name",
+            )
 
 
 def _check_structure(data: MarkedDict, problems: Problems) -> None:

@@ -170,6 +170,11 @@ def read_yaml(path: Path) -> MarkedDict:
         if len(content) > MAX_BYTES:
             raise ConfigError(f"{path}: more than {MAX_BYTES // 2**20} MiB: write a shorter file")
         text = content.decode()
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{path}: cannot be read: byte 0x{content[error.start]:02x} at position {error.start} is not "
+            "UTF-8; save the file as UTF-8"
+        ) from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     data = _read(text, str(path), lambda line, reason: f"{path}:{line}: {reason}")
@@ -269,12 +274,21 @@ def line_of(data: Any, location: Sequence[str | int]) -> int:
 
 
 def merge(base: Any, over: Any) -> Any:
-    """Return `base` overridden by `over`: mappings key by key, other values whole; lines are kept."""
+    """Return `base` overridden by `over`: mappings key by key, other values whole; lines are kept.
+
+    Settings of a data set that is given by its name alone are added to the name.
+    """
     if not (isinstance(base, MarkedDict) and isinstance(over, MarkedDict)):
         return over
     merged = MarkedDict(base)
     merged.line = base.line
     merged.lines = {**base.lines, **over.lines}
     for key, value in over.items():
-        merged[key] = merge(base[key], value) if key in base else value
+        merged[key] = merge(_base_of(key, base[key], value), value) if key in base else value
     return merged
+
+
+def _base_of(key: str, base: Any, over: Any) -> Any:
+    if key == "dataset" and isinstance(base, str) and isinstance(over, MarkedDict) and "name" not in over:
+        return MarkedDict(name=base)
+    return base

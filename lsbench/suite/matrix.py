@@ -68,6 +68,10 @@ def _check_axes(axes: dict[str, list[Any]], where: Location, problems: Problems,
     for axis, values in axes.items():
         if axis.split(".")[0] in _NO_AXES:
             problems.add((*where, axis), "cannot be an axis")
+        if not all(axis.split(".")):
+            problems.add((*where, axis), "expected a key, or keys joined by dots: mixer_args.kernel_large")
+        if outer := next((outer for outer in axes if _sets(axes[outer], outer, axis)), None):
+            problems.add((*where, axis), f"values of the axis '{outer}' set the same key: leave one out")
         if not values:
             problems.add((*where, axis), "expected at least one value")
         for index, value in enumerate(values):
@@ -78,6 +82,20 @@ def _check_axes(axes: dict[str, list[Any]], where: Location, problems: Problems,
     if count > room:
         problems.add(where, f"{count} combinations: a suite has at most {MAX_ROWS} rows")
     return len(problems) == known
+
+
+def _sets(values: list[Any], outer: str, inner: str) -> bool:
+    """Return whether a value of the axis `outer`, a mapping, sets the key of the axis `inner` as well."""
+    if not inner.startswith(f"{outer}."):
+        return False
+    for value in values:
+        for step in inner.removeprefix(f"{outer}.").split("."):
+            if not (isinstance(value, dict) and step in value):
+                break
+            value = value[step]
+        else:
+            return True
+    return False
 
 
 class _Words:
@@ -172,8 +190,6 @@ def _variant(entry: dict[str, Any], point: dict[str, Any], name: Any) -> MarkedD
     if isinstance(entry, MarkedDict):
         variant.line, variant.lines = entry.line, dict(entry.lines)
     for axis, value in sorted(point.items(), key=lambda item: item[0].count(".")):
-        if axis.startswith("dataset.") and isinstance(variant.get("dataset"), str):
-            variant["dataset"] = MarkedDict(name=variant["dataset"])
         variant = merge(variant, _nested(axis.split("."), value))
     variant["name"] = name
     return variant

@@ -103,7 +103,7 @@ def apply_preset(data: MarkedDict, preset: str, path: Path) -> MarkedDict:
         )
     own = presets[preset]
     if not isinstance(own, MarkedDict):
-        return _laid_over(base, own)
+        return base  # the schema check has noted it
     if isinstance(own.get("extends"), str):
         extended = _extended(data, ["presets", preset, "extends"], path)
         base = _laid_over(_only(extended, extended.keys() - {"presets"}), _only(base, ("version", "name")))
@@ -170,8 +170,8 @@ def merge_jobs(base: Any, over: Any) -> Any:
 
 
 def _merge_job(base: Any, over: Any) -> Any:
-    if isinstance(over, str):
-        return base
+    if isinstance(over, str) or (isinstance(over, dict) and list(over.values()) == [None]):
+        return base  # it names the job and changes nothing
     if isinstance(base, str):
         return over
     return merge(written_out(base), written_out(over))

@@ -114,6 +114,10 @@ def _apply_to_job(merged: MarkedDict, path: list[str], value: Any, option: str) 
     if name not in kinds:
         hint = suggest(name, [str(known) for known in kinds])
         raise UsageError(f"{option}: the suite has no job '{name}'{hint}")
+    if rest[:1] == ["name"] or (isinstance(value, dict) and not rest and "name" in value):
+        raise UsageError(f"{option}: the name of a job cannot be set: it tells which job is meant")
+    if not rest and not isinstance(value, dict | str):
+        raise UsageError(f"{option}: expected a mapping of settings, e.g. --set 'jobs.{name}={{lr: 0.01}}'")
     kind = str(kinds[name])
     override = _nested([kind, *rest], value)
     if name != kind and isinstance(override[kind], MarkedDict):

@@ -319,3 +319,16 @@ def test_a_mistake_names_the_file_that_it_is_in(extending, tmp_path):
 def test_what_cannot_be_extended_is_refused(extends, reason, extending):
     with pytest.raises(ConfigError, match=re.escape(reason)):
         load_suite(extending(extends=extends, jobs=["profile"], defaults={"model": "lsnet_t"}))
+
+
+@pytest.mark.parametrize("limit", [0, -1, 2**63, 10**30])
+def test_a_limit_has_bounds(limit, tiny, write_suite):
+    with pytest.raises(UsageError, match=f"--limit {limit}: expected a number from 1 to 9223372036854775807"):
+        load_suite(write_suite(tiny), limit=limit)
+
+
+@pytest.mark.parametrize("names", [("A", "a"), ("Default",), ("x", "default")])
+def test_presets_have_names_that_every_file_system_tells_apart(names, tiny, write_suite):
+    tiny["presets"] = {name: {"seeds": [1]} for name in names}
+    with pytest.raises(ConfigError, match=rf"suite\.yaml:\d+: presets\.{names[-1]}: .*choose another name"):
+        load_suite(write_suite(tiny))

@@ -102,6 +102,16 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
         read_yaml(tmp_path / "nowhere.yaml")
 
 
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [("a: 1".encode("utf-16"), "0xff at position 0"), (b"a: \xe9", "0xe9 at position 3")],
+)
+def test_a_file_of_another_encoding_is_one_line(content, found, tmp_path):
+    (tmp_path / "a.yaml").write_bytes(content)
+    with pytest.raises(ConfigError, match=rf"a\.yaml: cannot be read: byte {found} is not UTF-8; save"):
+        read_yaml(tmp_path / "a.yaml")
+
+
 def test_merging_lays_mappings_over_each_other_and_keeps_lines(read):
     base = read("a: {x: 1, y: [1, 2]}\nb: 1\n")
     over = read("\n\na:\n  y: [3]\n  z: 4\n")

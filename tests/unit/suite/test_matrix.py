@@ -90,6 +90,28 @@ def test_an_axis_of_the_data_set_keeps_its_name(dataset):
     assert found[0]["dataset"] == {"name": "imagenet", "img_size": 32}
 
 
+@pytest.mark.parametrize(
+    ("matrix", "axis", "reason"),
+    [
+        ({"mixer_args": [{"k": 5}], "mixer_args.k": [7]}, "mixer_args.k", "'mixer_args' set the same key"),
+        ({"jobs.train.a.b": [1], "jobs.train": [{}, {"a": {"b": 2}}]}, "jobs.train.a.b", "set the same key"),
+        ({"mixer_args.": [5]}, "mixer_args.", "keys joined by dots"),
+        ({"": [5]}, "", "keys joined by dots"),
+    ],
+)
+def test_each_axis_sets_a_key_of_its_own(matrix, axis, reason):
+    with pytest.raises(ConfigError) as caught:
+        expand_variants([{"name": "a", "matrix": matrix}])
+    assert f"matrix.{axis}: " in str(caught.value)
+    assert reason in str(caught.value)
+
+
+def test_an_axis_may_add_to_the_values_of_another():
+    matrix = {"dataset": [MarkedDict(name="a"), "b"], "dataset.img_size": [32]}
+    found = [row["dataset"] for row in expand_variants([{"matrix": matrix}])]
+    assert found == [{"name": "a", "img_size": 32}, {"name": "b", "img_size": 32}]
+
+
 AXES = "matrix: {mixer: [identity, ls_conv], dataset.img_size: [32, 64]}"
 BAD = {
     "unknown axis": (

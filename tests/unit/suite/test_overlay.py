@@ -71,6 +71,24 @@ def test_the_wrong_shape_is_reported_with_its_field(wrong, own_preset):
         load_suite(own_preset(**wrong), preset="big")
 
 
+@pytest.mark.parametrize("job", ["train", {"train": None}, {"train": {}}])
+def test_a_job_named_without_settings_stays_as_it_is(job, own_preset):
+    suite = load_suite(own_preset(extends=None, jobs=[job]), preset="big")
+    assert suite.jobs == load_suite(own_preset()).jobs
+
+
+def test_settings_of_a_data_set_are_added_to_its_name(own_preset, tiny):
+    tiny["defaults"]["dataset"] = "fashion"
+    suite = load_suite(own_preset(extends=None, defaults={"dataset": {"img_size": 64}}), preset="big")
+    assert [suite.variants[0].dataset[key] for key in ("name", "img_size")] == ["fashion", 64]
+
+
+def test_a_preset_that_is_no_mapping_is_one_line(tiny, write_suite):
+    with pytest.raises(ConfigError) as caught:
+        load_suite(write_suite({**tiny, "presets": {"big": 5}}), preset="big")
+    assert len(str(caught.value).splitlines()) == 1
+
+
 def test_published_numbers_are_about_the_preset_that_has_the_rows(own_preset, tiny, write_suite):
     path = own_preset()
     assert load_suite(path).published_preset == "default"

@@ -59,6 +59,10 @@ def test_overrides_and_limits_get_a_folder_of_their_own_whatever_their_order(tin
         ("jobs.train.epoch=1", r"--set: jobs\[0\]\.train\.epoch: unknown key \(did you mean 'epochs'\?\)"),
         ("jobs.train.epochs=none", r"--set: jobs\[0\]\.train\.epochs: input should be a valid integer"),
         ("jobs=3", r"--set: jobs: input should be a valid list, found 3"),
+        ("jobs.train.name=x", r"--set jobs\.train\.name=x: the name of a job cannot be set"),
+        ("jobs.train={name: x}", r"the name of a job cannot be set"),
+        ("jobs.train=", r"--set jobs\.train=: expected a mapping of settings"),
+        ("jobs.train=5", r"--set jobs\.train=5: expected a mapping of settings"),
         ("seeds=[1, 1]", r"--set: seeds: a seed is given twice"),
     ],
 )
@@ -91,6 +95,13 @@ def test_a_mapping_changes_only_the_settings_that_it_names(name, tiny, write_sui
 def test_a_mapping_merges_in_every_section(tiny, write_suite):
     suite = load_suite(write_suite(tiny), overrides=["defaults={dataset: {img_size: 64}}"])
     assert [suite.variants[0].dataset[key] for key in ("img_size", "train_images")] == [64, 40]
+
+
+@pytest.mark.parametrize("text", ["defaults.dataset.img_size=64", "defaults={dataset: {img_size: 64}}"])
+def test_a_data_set_given_by_its_name_alone_keeps_it(text, tiny, write_suite):
+    tiny["defaults"]["dataset"] = "fashion"
+    changed = load_suite(write_suite(tiny), overrides=[text]).variants[0].dataset
+    assert [changed[key] for key in ("name", "img_size")] == ["fashion", 64]
 
 
 def test_small_numbers_may_be_written_without_a_dot(tiny, write_suite):
