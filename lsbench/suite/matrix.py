@@ -88,14 +88,14 @@ def _sets(values: list[Any], outer: str, inner: str) -> bool:
     """Return whether a value of the axis `outer`, a mapping, sets the key of the axis `inner` as well."""
     if not inner.startswith(f"{outer}."):
         return False
-    for value in values:
-        for step in inner.removeprefix(f"{outer}.").split("."):
-            if not (isinstance(value, dict) and step in value):
-                break
-            value = value[step]
-        else:
-            return True
-    return False
+    steps = inner.removeprefix(f"{outer}.").split(".")
+    return any(_has(value, steps) for value in values)
+
+
+def _has(value: Any, steps: list[str]) -> bool:
+    if not steps:
+        return True
+    return isinstance(value, dict) and steps[0] in value and _has(value[steps[0]], steps[1:])
 
 
 class _Words:
