@@ -133,9 +133,14 @@ def run_command(arguments: list[str]) -> int:
 
 
 def _crashed(error: BaseException, arguments: list[str]) -> int:
-    """Say in one line that lsbench itself failed; return the code for that."""
+    """Say in one line that lsbench itself failed, or which file did; return the code for that."""
     if isinstance(error, typer.Abort) and error.__cause__ is not None:
         error = error.__cause__  # typer's word for the end of any file
+    if isinstance(error, OSError) and isinstance(error.filename, str | bytes | os.PathLike):
+        reason = error.strerror or type(error).__name__
+        where = os.fsdecode(error.filename)
+        message = f"{where}: cannot be used ({reason}); check who owns it and its folder"
+        return _complain(error, message, int(ExitCode.USAGE), arguments)
     what = " ".join(f"{type(error).__name__}: {error}".split())
     message = f"internal error: {shorten(what, LONGEST, placeholder=' ...')}"
     hint = "" if "--traceback" in arguments else "; `lsbench --traceback VERB ...` shows where"

@@ -73,7 +73,7 @@ def _number_lines(one: OneJob) -> Iterator[str]:
     if not one.numbers:
         yield "  numbers: none"
         return
-    yield "  numbers:"
+    yield "  numbers of earlier code, which no report shows:" if one.known.due else "  numbers:"
     for number in whole:
         where = "" if number.dataset is None else f", on {number.dataset}"
         yield f"    {number_text(number)}   ({number.protocol}{where})"

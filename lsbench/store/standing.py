@@ -62,8 +62,16 @@ def changed_files(then: Files, now: Files) -> tuple[str, ...]:
 
 
 def reason_of(changes: Iterable[CodeChange]) -> str:
-    """Return changes in one line."""
-    return "; ".join(map(str, changes))
+    """Return changes in one line; of several plug-ins, the files alone, as many jobs share those.
+
+    >>> reason_of([CodeChange("mixer a", ("acme/ops.py",)), CodeChange("metric b", ("acme/ops.py",))])
+    'code changed (acme/ops.py)'
+    """
+    every = tuple(changes)
+    told = [change for change in every if not change.files or len(every) == 1]
+    files = {file for change in every for file in change.files if change not in told}
+    merged = [f"code changed ({_listed(tuple(sorted(files)))})"] if files else []
+    return "; ".join([*merged, *map(str, told)])
 
 
 def due_notes(reasons: Iterable[str]) -> list[str]:

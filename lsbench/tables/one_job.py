@@ -221,6 +221,7 @@ def to_fields(one: OneJob) -> dict[str, Any]:
         "variant": one.variant,
         "state": known.state(),
         "is_current": known.is_current,
+        "due": known.due or None,
         **{name: line.get(name) for name in ("status", "error", "attempts", "started_at", "wall_s")},
         "model": one.model,
         "settings": one.settings,

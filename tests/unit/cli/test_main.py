@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -153,6 +154,20 @@ def test_a_crash_has_a_code_of_its_own_and_one_line(verb, error, call, monkeypat
     assert line.startswith("lsbench: internal error: ")
     assert line.endswith("; `lsbench --traceback VERB ...` shows where")
     assert "in crash\n" in call("--traceback", *verb)[2]
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(5, "Bad disk")])
+@pytest.mark.parametrize("place", ["results/a b", b"results/a b", Path("results/a b")])
+@pytest.mark.parametrize("verb", [["gate", "smoke"], ["report"]])
+def test_a_file_that_nobody_expected_to_fail_is_named_in_one_line(verb, place, error, call, monkeypatch):
+    def fail(*_, **__):
+        error.filename = place
+        raise error
+
+    monkeypatch.setattr("lsbench.cli.gate.create_graph", fail)
+    monkeypatch.setattr("lsbench.cli.report.results_folders", fail)
+    told = f"results/a b: cannot be used ({error.strerror}); check who owns it and its folder"
+    assert call(*verb) == (2, "", f"lsbench: {told}\n")
 
 
 def test_ctrl_c_is_one_line(call, monkeypatch):

@@ -7,14 +7,16 @@ import pytest
 
 from lsbench.core.plugin_code import CodeReader, own_module_files
 from lsbench.gate.collect import jobs_not_done
+from lsbench.rendering.one_job import show_lines
 from lsbench.scheduler.run import RunOptions, plan_run, write_manifest
 from lsbench.store.earlier import set_aside
 from lsbench.store.results import RESULT, SPEC
-from lsbench.store.standing import PLUGINS, Standing, standing_now
+from lsbench.store.standing import PLUGINS, CodeChange, Standing, reason_of, standing_now
 from lsbench.tables.frames import notebook
 from lsbench.tables.frames.load import load_table
 from lsbench.tables.frames.parts import OpenResults
 from lsbench.tables.job_changes import find_job, known_jobs, why_lines
+from lsbench.tables.one_job import read_job, to_fields
 from lsbench.tables.side_by_side import ComparedResults
 from lsbench.tables.status import read_status, status_lines
 from lsbench.tables.summary import summarize
@@ -189,6 +191,35 @@ def test_every_reader_says_that_results_are_due_and_why(graph, site, fill_store)
     known = find_job("ls/evaluate/seed0", known_jobs(folder))
     assert f"due: {REASON}; `lsbench run` measures it again" in next(why_lines(known, known_jobs(folder)))
     assert load_table([folder], keeps_due=True).value.notna().sum() == len(folder.records())
+
+
+def test_show_says_that_numbers_are_of_earlier_code(graph, site, fill_store):
+    folder = filled(fill_store, graph())
+
+    def shown(label):
+        one = read_job(find_job(label, known_jobs(folder)))
+        return list(show_lines([one])), to_fields(one)["due"]
+
+    assert shown("ls/evaluate/seed0")[1] is None
+    edit(site)
+    lines, told = shown("ls/evaluate/seed0")
+    assert "  numbers of earlier code, which no report shows:" in lines
+    assert told == REASON
+    assert "  numbers:" in shown("ls/train/seed0")[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ([("a", "x.py"), ("b", "x.py"), ("c", "y.py")], "code changed (x.py, y.py)"),
+        ([("a", "x.py")], "code of a changed (x.py)"),
+        ([("a", "x.py"), ("b",)], "code changed (x.py); code of b changed"),
+        ([("a",), ("b",)], "code of a changed; code of b changed"),
+        ([], ""),
+    ],
+)
+def test_reasons_are_short_however_many_plugins_share_a_file(changes, text):
+    assert reason_of(CodeChange(plugin, tuple(files)) for plugin, *files in changes) == text
 
 
 def test_why_names_the_files_of_results_set_aside(graph, site, fill_store):
