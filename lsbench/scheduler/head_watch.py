@@ -5,13 +5,20 @@ After a minute without its head, Ray ends the process that uses it, without a wa
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from lsbench.core.errors import ClusterError
 from lsbench.scheduler.local_ray import check_reachable
 
 PATIENCE_S = 20.0
+#: Time between two questions while the main thread waits for Ray, and the time it has to stop.
+EVERY_S, STOP_S = 2.0, 20.0
 
 
 class HeadWatch:
@@ -58,3 +65,42 @@ class HeadWatch:
         except ClusterError:
             return False
         return True
+
+
+@contextlib.contextmanager
+def while_head_answers(ask: Callable[[], object], *, every_s: float = EVERY_S) -> Iterator[None]:
+    """Interrupt the work of the main thread, which waits inside of Ray, when the head is gone.
+
+    Args:
+        ask: Raises a ClusterError if it is.
+        every_s: Seconds between two questions.
+
+    Raises:
+        ClusterError: The one that `ask` raised.
+    """
+    gone: list[ClusterError] = []
+    over = threading.Event()
+
+    def watch() -> None:
+        while not gone and not over.wait(every_s):
+            try:
+                ask()
+            except ClusterError as error:
+                gone.append(error)
+        if not gone or over.is_set():
+            return
+        if main := threading.main_thread().ident:
+            signal.pthread_kill(main, signal.SIGINT)
+        if not over.wait(STOP_S):
+            print(f"lsbench: {gone[0]}", file=sys.stderr, flush=True)
+            os._exit(int(gone[0].exit_code))  # before Ray does, with another code
+
+    threading.Thread(target=watch, name="head watch", daemon=True).start()
+    try:
+        yield
+    except KeyboardInterrupt:
+        if gone:
+            raise gone[0] from None
+        raise
+    finally:
+        over.set()

@@ -18,6 +18,7 @@ from lsbench.core.atomic import write_text
 from lsbench.core.errors import ConfigError, InterruptedRunError, UsageError
 from lsbench.core.job import Job
 from lsbench.core.lock import locked
+from lsbench.scheduler.head_watch import while_head_answers
 from lsbench.scheduler.ledger import Ledger
 from lsbench.scheduler.protocol import Watcher
 from lsbench.scheduler.run import RunOptions, results_folder, write_manifest
@@ -96,6 +97,7 @@ def run_search(graph: JobGraph, options: RunOptions, parts: SearchParts) -> tupl
         ConfigError: If a model cannot be built, a node cannot run jobs, or a package is missing.
         DataError: If data is missing.
         StoreError: If the results folder cannot be written, or another driver holds it.
+        ClusterError: If the head of the Ray cluster is gone.
         InterruptedRunError: If the user stopped it; the same command continues it.
     """
     search = graph.suite.search
@@ -152,7 +154,10 @@ def _search(
         book.set_due_aside(chosen)
         _write_expected(graph, book)
         watcher = parts.create_watcher(book.plan(graph, list(chosen)), book.folder)
-        with contextlib.closing(UnfailingWatcher(watcher)) as book.watcher:
+        with (
+            while_head_answers(executor.nodes),
+            contextlib.closing(UnfailingWatcher(watcher)) as book.watcher,
+        ):
             for study in _studies(chosen, options, executor, book):
                 _run_study(study, searcher)
                 _write_expected(graph, book)

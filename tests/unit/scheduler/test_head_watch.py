@@ -1,9 +1,12 @@
 import socket
+import subprocess
+import sys
+import time
 
 import pytest
 
 from lsbench.core.errors import ClusterError
-from lsbench.scheduler.head_watch import PATIENCE_S, HeadWatch
+from lsbench.scheduler.head_watch import PATIENCE_S, HeadWatch, while_head_answers
 
 
 class Clock:
@@ -61,3 +64,46 @@ def test_a_head_that_could_never_be_asked_is_not_missed(head):
     watch = HeadWatch(address)
     assert watch.answers()
     assert HeadWatch("somewhere").answers()
+
+
+def gone():
+    raise ClusterError("the head is gone")
+
+
+def test_work_inside_of_ray_ends_when_the_head_is_gone():
+    started = time.monotonic()
+    with pytest.raises(ClusterError, match="the head is gone"), while_head_answers(gone, every_s=0.01):
+        time.sleep(30)
+    assert time.monotonic() - started < 10
+
+
+def test_work_goes_on_while_the_head_answers_and_ctrl_c_stays_one():
+    asked = []
+    with while_head_answers(lambda: asked.append(1), every_s=0.01):
+        time.sleep(0.2)
+    assert asked
+    with pytest.raises(KeyboardInterrupt), while_head_answers(lambda: None, every_s=0.01):
+        raise KeyboardInterrupt
+
+
+STUCK = """
+import time
+from lsbench.core.errors import ClusterError
+from lsbench.scheduler import head_watch
+head_watch.STOP_S = 0.1
+def gone():
+    raise ClusterError("the head is gone")
+with head_watch.while_head_answers(gone, every_s=0.01):
+    while True:
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            pass
+"""
+
+
+def test_work_that_cannot_be_interrupted_ends_before_ray_ends_it():
+    done = subprocess.run(
+        [sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (2, "lsbench: the head is gone\n")
