@@ -2,8 +2,9 @@
 
 A plug-in is named by its kind and its name, as in ``mixer ls_conv``. Of another package, everything counts
 that its module imports from its own top-level package. Of lsbench's own plug-ins, the folders that compute
-numbers count: not those that plan, schedule, store and report. Data files and code outside of the package
-(torch, timm) are not covered.
+numbers count: not those that plan, schedule, store and report. What a plug-in of another package imports of
+those folders counts too, under a name of its own: as for lsbench's own plug-ins, it matters in a checkout
+only. Data files and other packages (torch, timm) are not covered.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from lsbench.core import registry
 from lsbench.core.entry_points import outside_plugins
 from lsbench.core.ids import content_hash
 from lsbench.core.imports import keep_facts
-from lsbench.core.reach import ImportWalk, forget_modules, home_of, module_file
+from lsbench.core.reach import ImportWalk, forget_modules, home_of, module_file, targets
 from lsbench.core.registry import PACKAGE_ROOT, Registry
 
 #: Name of each file -> hash of its code.
@@ -39,6 +40,8 @@ KINDS = {
 #: Corruptions of other packages; lsbench's own belong to the jobs that use them.
 CORRUPTION = "corruption"
 GROUPS = {**{name: kind.group for name, kind in KINDS.items()}, CORRUPTION: "lsbench.corruptions"}
+#: Begins the name of the code of lsbench that a plug-in of another package imports.
+LENT = "lsbench for "
 #: lsbench's folders whose code computes numbers.
 NUMBERS = (
     *("analyses", "corruptions", "data", "detection", "engine", "jobs", "metrics", "models", "probes"),
@@ -82,7 +85,17 @@ def is_own(plugin: str) -> bool:
     (True, False)
     """
     kind, _, name = plugin.rpartition(" ")
-    return kind in KINDS and name in KINDS[kind].own_names()
+    return plugin.startswith(LENT) or (kind in KINDS and name in KINDS[kind].own_names())
+
+
+def with_lent(plugins: Iterable[str]) -> set[str]:
+    """Return plug-ins together with the code of lsbench that those of other packages import.
+
+    >>> sorted(with_lent(["mixer ls_conv", "mixer acme_mixer"]))
+    ['lsbench for mixer acme_mixer', 'mixer acme_mixer', 'mixer ls_conv']
+    """
+    known = set(plugins)
+    return known | {f"{LENT}{plugin}" for plugin in known if not is_own(plugin)}
 
 
 class CodeReader:
@@ -116,21 +129,34 @@ class CodeReader:
         keep_facts()
 
     def _read(self, plugin: str) -> Files:
-        kind, _, name = plugin.rpartition(" ")
+        is_lent = plugin.startswith(LENT)
+        kind, _, name = plugin.removeprefix(LENT).rpartition(" ")
         if kind not in GROUPS:
             return {}
         found = KINDS.get(kind)
         if found is not None and name in found.own_names():
             return _own_files(found, name)
         entries = outside_plugins(GROUPS[kind]).get(name, ())
-        return _outside_files(entries[0]) if entries else {}
+        if not entries:
+            return {}
+        reach = _outside_reach(entries[0])
+        return _lent_files(reach) if is_lent else reach.files
 
 
-def _outside_files(entry: EntryPoint) -> Files:
+def _outside_reach(entry: EntryPoint) -> ImportWalk:
     home = home_of(entry.module, entry.attr or "")
     reach = ImportWalk(_homes(entry.module.partition(".")[0]) - {home})
     reach.follow(home)
     reach.follow(entry.module, passes_plugins=entry.module != home)
+    return reach
+
+
+def _lent_files(outside: ImportWalk) -> Files:
+    """Return the files of lsbench that compute numbers and that a plug-in of another package imports."""
+    reach = _own_walk()
+    for one in outside.imports:
+        for module in targets("lsbench", PACKAGE_ROOT / "__init__.py", one) if one.level == 0 else ():
+            reach.follow(module)
     return reach.files
 
 
@@ -145,9 +171,13 @@ def _homes(top: str) -> frozenset[str]:
 
 
 def _own_files(kind: Registry, name: str) -> Files:
-    reach = ImportWalk(_own_homes(), is_wanted=_computes_numbers, more=_run_by_name)
+    reach = _own_walk()
     reach.follow(f"{kind.package}.{name}")
     return reach.files
+
+
+def _own_walk() -> ImportWalk:
+    return ImportWalk(_own_homes(), is_wanted=_computes_numbers, more=_run_by_name)
 
 
 @cache

@@ -106,12 +106,14 @@ class ImportWalk:
         is_wanted: Whether a module is part of the code; others are neither hashed nor followed.
         more: The modules that a module imports by computed names.
         files: Name of each file reached -> hash of its code.
+        imports: Every import in these files, those of other packages too.
     """
 
     plugins: frozenset[str]
     is_wanted: Callable[[str], bool] = lambda module: True
     more: Callable[[str], list[str]] = lambda module: []
     files: dict[str, str] = field(default_factory=dict)
+    imports: dict[Imported, None] = field(default_factory=dict)
     _seen: set[tuple[str, bool]] = field(default_factory=set)
 
     def follow(self, module: str, *, passes_plugins: bool = False) -> None:
@@ -132,6 +134,7 @@ class ImportWalk:
             self._seen.add((name, passes))
             facts = read_facts(file)
             self.files[relative_name(name, file)] = facts.hash
+            self.imports.update(dict.fromkeys(facts.imports))
             waiting += _around(name, passes)
             waiting += [(other, passes) for other in self.more(name)]
             found = [(other, passes) for one in facts.imports for other in targets(name, file, one)]

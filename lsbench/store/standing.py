@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any
 
 from lsbench.core.errors import PluginError, StoreError
-from lsbench.core.plugin_code import CodeReader, Files, files_hash, is_own, is_own_file
+from lsbench.core.plugin_code import LENT, CodeReader, Files, files_hash, is_own, is_own_file
 from lsbench.core.same_numbers import Groups, gives_same_numbers, is_checkout, read_groups
 from lsbench.store.results import SPEC, ResultsFolder, read_json
 
@@ -210,7 +210,8 @@ def standing_now(
         try:
             known.update(reader.code([plugin]))
         except PluginError as error:
-            problems[plugin] = str(error)
+            if not plugin.startswith(LENT):  # told of the plug-in itself
+                problems[plugin] = str(error)
     reader.close()
     code = {name: {one: known[one] for one in names if one in known} for name, names in plugins.items()}
     return Standing(folder, code, problems, lines)

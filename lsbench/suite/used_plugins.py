@@ -9,7 +9,7 @@ from typing import Any
 from lsbench.core.catalog import DEFAULT_MIXER, outside_family_models, read_catalog
 from lsbench.core.entry_points import outside_plugins
 from lsbench.core.job import Job, JobKind
-from lsbench.core.plugin_code import CORRUPTION, GROUPS, CodeReader, Files, plugin_name
+from lsbench.core.plugin_code import CORRUPTION, GROUPS, CodeReader, Files, plugin_name, with_lent
 from lsbench.core.registry import ANALYSES, DATASETS, FAMILIES, JOBS, METRICS, MIXERS, MODELS, PROBES
 
 #: Kinds of plug-ins that settings name, in whatever field.
@@ -34,7 +34,7 @@ class UsedPlugins:
         Raises:
             PluginError: If a file of a plug-in is not valid Python.
         """
-        own = self._reader.code(sorted({*self._of_job(job, kind)}))
+        own = self._reader.code(sorted(with_lent(self._of_job(job, kind))))
         of_needs = {plugin: files for need in needed for plugin, files in need.code.items()}
         return dict(sorted({**of_needs, **own}.items()))
 

@@ -1,7 +1,16 @@
 import pytest
 
 from lsbench.core.errors import PluginError
-from lsbench.core.plugin_code import KINDS, CodeReader, files_hash, is_own_file, own_module_files, plugin_name
+from lsbench.core.plugin_code import (
+    KINDS,
+    CodeReader,
+    files_hash,
+    is_own,
+    is_own_file,
+    own_module_files,
+    plugin_name,
+    with_lent,
+)
 
 MODULES = {
     "acme.__init__": "from .a import A\nfrom .b import B",
@@ -62,6 +71,29 @@ def test_the_kernel_of_ska_belongs_to_the_mixers_that_use_it():
         "data set fashion",
     ):
         assert kernel not in reader.files(plugin), plugin
+
+
+def test_what_an_outside_plugin_imports_of_lsbench_is_code_of_its_own_name(install):
+    modules = {
+        "acme.__init__": "",
+        "acme.mixer": "from .ops import run\nfrom lsbench.core.errors import LsbenchError",
+        "acme.ops": "from lsbench.models.ops.ska import ska\nimport lsbench.stats.paired",
+        "acme.plain": "import torch",
+    }
+    install(modules, {"lsbench.mixers": {"acme_mixer": "acme.mixer", "acme_plain": "acme.plain"}})
+    plugins = with_lent(["mixer acme_mixer", "mixer acme_plain", "mixer ls_conv"])
+    assert plugins == {
+        *("mixer acme_mixer", "mixer acme_plain", "mixer ls_conv"),
+        *("lsbench for mixer acme_mixer", "lsbench for mixer acme_plain"),
+    }
+    code = CodeReader().code(plugins)
+    lent = code["lsbench for mixer acme_mixer"]
+    assert {"lsbench/models/ops/ska.py", "lsbench/stats/paired.py"} <= set(lent)
+    assert all(map(is_own_file, lent))
+    assert not any(name.startswith(("lsbench/core/", "lsbench/engine/")) for name in lent)
+    assert sorted(code["mixer acme_mixer"]) == ["acme/__init__.py", "acme/mixer.py", "acme/ops.py"]
+    assert "lsbench for mixer acme_plain" not in code
+    assert is_own("lsbench for mixer acme_mixer")
 
 
 def test_code_that_is_run_by_name_belongs_to_its_users():
