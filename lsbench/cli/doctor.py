@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import textwrap
 
 import typer
 
 from lsbench.cli.diagnoses import Diagnosis, examine
 from lsbench.cli.options import RESULTS, DataOpt, JsonOpt, ResultsOpt
 from lsbench.core.errors import ExitCode
+from lsbench.rendering.wrapping import wrap
 
 MOST_LETTERS = 100
 
@@ -31,10 +31,6 @@ def doctor(results: ResultsOpt = RESULTS, data: DataOpt = None, as_json: JsonOpt
 
 def _lines(finding: Diagnosis) -> str:
     """Return a finding as lines that fit the terminal."""
-    return textwrap.fill(
-        f"{finding.state:6} {finding.what}: {finding.found}",
-        width=min(MOST_LETTERS, shutil.get_terminal_size().columns),
-        subsequent_indent=" " * 9,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    width = min(MOST_LETTERS, shutil.get_terminal_size().columns)
+    text = f"{finding.state:6} {finding.what}: {finding.found}"
+    return "\n".join(wrap(text.replace("\n", " "), width, hanging=" " * 9))

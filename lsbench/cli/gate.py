@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -258,14 +260,18 @@ def _show(judgement: Judgement, targets: Sequence[tuple[Output, str]]) -> ExitCo
 
     If stdout is not among them, the judgement is also shown there, first of all.
     """
-    from lsbench.gate.renderers import RENDERERS
+    from lsbench.gate.renderers import RENDERERS, to_console
 
+    is_terminal = sys.stdout.isatty()
     if not any(target.is_stdout for target, _ in targets):
-        typer.echo(RENDERERS["console"](judgement), nl=False)
+        typer.echo(to_console(judgement, is_styled=is_terminal), nl=False)
     code = ExitCode.OK
     for target, name in targets:
+        render = RENDERERS[name]
+        if name == "console" and target.is_stdout and is_terminal:
+            render = partial(to_console, is_styled=True)
         try:
-            target.write(RENDERERS[name](judgement), what=name)
+            target.write(render(judgement), what=name)
         except LsbenchError as error:
             _tell("", error)
             code = error.exit_code

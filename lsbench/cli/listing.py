@@ -17,9 +17,11 @@ def list_names(
 ) -> None:
     """List the names that can be used in a suite."""
     from lsbench.core.globs import matches
+    from lsbench.rendering.console import fitted
     from lsbench.suite.listing import named_things
 
     for name, title in named_things(what.value):
         if not matches(name, glob):
             continue
-        typer.echo(json.dumps({"name": name, "title": title}) if as_json else f"{name:24s}  {title}".rstrip())
+        line = f"{name:24s}  {title}".rstrip()
+        typer.echo(json.dumps({"name": name, "title": title}) if as_json else fitted(line, hanging=" " * 26))

@@ -70,12 +70,13 @@ def show_plan(graph: JobGraph, options: RunOptions, *, as_json: bool, starts_ray
     Raises:
         ConfigError: After the plan, if this machine cannot run the jobs; one line per problem.
     """
+    from lsbench.rendering.console import fitted
     from lsbench.scheduler.run import plan_run
     from lsbench.suite.listing import plan_lines, plan_rows
 
     check_rerun(graph, options)
     made = plan_run(graph, options)
-    for line in map(json.dumps, plan_rows(made)) if as_json else plan_lines(made):
+    for line in map(json.dumps, plan_rows(made)) if as_json else map(fitted, plan_lines(made)):
         typer.echo(line)
     left = (*made.todo, *made.pending)
     if left:

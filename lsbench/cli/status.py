@@ -41,6 +41,7 @@ def status(
         return
     if port is not None:
         raise UsageError("--port: only together with --serve")
+    from lsbench.rendering.console import fitted
     from lsbench.store.damage import read_each
     from lsbench.store.room import room_by_class
     from lsbench.tables.status import read_status, room_line, status_lines
@@ -63,5 +64,5 @@ def status(
             typer.echo(json.dumps(fields))
             continue
         for line in status_lines(found):
-            typer.echo(line)
-        typer.echo(room_line(room))
+            typer.echo(fitted(line))
+        typer.echo(fitted(room_line(room)))

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
+from rich.text import Text
+
 from lsbench.core.quantity import quantity
 from lsbench.gate.compare import RowChange
 from lsbench.gate.judge import Judgement
@@ -17,7 +19,15 @@ from lsbench.rendering.markdown import escape, grid_lines
 
 HEADER = ("verdict", "variant", "metric", "baseline", "now", "change", "interval", "p", "why")
 NUMBERS = ("baseline", "now", "change")
-MIN_WIDTH = 100
+#: Columns that say what a row is: verdict, variant and metric.
+KEYS = 3
+WORST_FIRST = (Verdict.REGRESSED, Verdict.INCONCLUSIVE, Verdict.IMPROVED, Verdict.OK)
+STYLES = {
+    Verdict.REGRESSED: "bold red",
+    Verdict.INCONCLUSIVE: "yellow",
+    Verdict.IMPROVED: "cyan",
+    Verdict.OK: "green",
+}
 MARKS = {
     Verdict.OK: "✅ ok",
     Verdict.IMPROVED: "🎉 improved",
@@ -35,7 +45,7 @@ def headline(judgement: Judgement) -> str:
     >>> headline(Judgement("nightly", "default", "abc", ()))
     'nightly (default): nothing compared'
     """
-    counts = [(verdict, judgement.count(verdict)) for verdict in reversed(Verdict)]
+    counts = [(verdict, judgement.count(verdict)) for verdict in WORST_FIRST]
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts if count)
     return f"{judgement.suite} ({judgement.preset}): {told or 'nothing compared'}"
 
@@ -92,11 +102,21 @@ def _interval(compared: RowChange) -> str:
     return "[" + ", ".join(f"{end * shown.scale + 0.0:+.{shown.digits}f}" for end in (low, high)) + "]"
 
 
-def to_console(judgement: Judgement) -> str:
-    """Return a table as wide as the terminal, at least 100 columns."""
-    titles, rows = table_texts(judgement, judgement.findings)
+def to_console(judgement: Judgement, *, is_styled: bool = False) -> str:
+    """Return a table as wide as the terminal, the worst first.
+
+    Args:
+        judgement: The judgement.
+        is_styled: True for output to a terminal, which colours the verdicts.
+    """
+    findings = sorted(judgement.findings, key=lambda finding: WORST_FIRST.index(finding.verdict))
+    titles, rows = table_texts(judgement, findings)
+    cells: list[list[str | Text]] = [
+        [Text(row[0], style=STYLES[finding.verdict]), *row[1:]]
+        for finding, row in zip(findings, rows, strict=True)
+    ]
     return table_text(
-        headline(judgement), titles, rows, judgement.notes, numbers=NUMBERS, min_width=MIN_WIDTH
+        headline(judgement), titles, cells, judgement.notes, numbers=NUMBERS, keys=KEYS, is_styled=is_styled
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from lsbench.rendering.cells import left_out, notes_of, tables
-from lsbench.rendering.console import add_table, create_console, terminal_width
+from lsbench.rendering.console import add_table, add_text, create_console, terminal_width
 from lsbench.reports._sections import sections
 from lsbench.tables.summary import Summary
 
@@ -16,7 +16,7 @@ STYLES = {1: "bold", 2: "underline"}
 
 
 def render(summaries: Sequence[Summary], *, is_styled: bool = False) -> str:
-    """Return the tables as text as wide as the terminal, at least 60 columns.
+    """Return the tables as text as wide as the terminal, split or turned round where they do not fit.
 
     Args:
         summaries: The summaries.
@@ -27,12 +27,12 @@ def render(summaries: Sequence[Summary], *, is_styled: bool = False) -> str:
         for title, titles, rows in tables(summary, _cell, width=console.width):
             add_table(console, title, titles, rows, justify="right")
         for note in [*notes_of(summary, is_marked=is_styled), *left_out(summary)]:
-            console.print(Text(note))
+            add_text(console, note)
         for title, titles, texts, notes in sections(summary):
             console.print()
             add_table(console, title, titles, [list(map(Text, row)) for row in texts], justify="left")
             for note in notes:
-                console.print(Text(note))
+                add_text(console, note)
         console.print()
     text = console.file
     return text.getvalue() if isinstance(text, io.StringIO) else ""

@@ -50,6 +50,16 @@ def test_every_format(name, summary, monkeypatch):
     check(f"golden.{ENDINGS[name]}", REPORTS.load(name)([summary]))
 
 
+@pytest.mark.parametrize("columns", [40, 60, 80, 100, 140, 200])
+def test_the_terminal_gets_whole_words_in_its_width(columns, summary, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")
+    words = set(re.findall(r"[+-]?\d+(?:[.,]\d+)?|[^\W\d_]+", REPORTS.load("console")([summary])))
+    monkeypatch.setenv("COLUMNS", str(columns))
+    text = REPORTS.load("console")([summary])
+    assert max(map(len, text.splitlines())) <= columns
+    assert [word for word in words if word not in text] == []
+
+
 @pytest.mark.parametrize("name", VIEWS)
 def test_views(name, summary):
     check(f"{name}.md", REPORTS.load("markdown")([apply_view(summary, VIEWS[name])]))

@@ -1,7 +1,9 @@
 import json
+import re
 from dataclasses import replace
 from xml.etree import ElementTree
 
+import pytest
 from rich.cells import cell_len
 
 from lsbench.cli.options import GateFormat
@@ -19,7 +21,7 @@ from lsbench.gate.renderers import (
 
 
 def test_the_headline_counts_verdicts_worst_first(judgement):
-    assert headline(judgement) == "nightly (default): 1 inconclusive, 1 regressed, 1 improved, 3 ok"
+    assert headline(judgement) == "nightly (default): 1 regressed, 1 inconclusive, 1 improved, 3 ok"
     assert headline(replace(judgement, findings=())) == "nightly (default): nothing compared"
 
 
@@ -55,21 +57,37 @@ def test_trends_are_a_column_where_there_is_a_history(judgement):
 def test_the_table_has_a_line_per_row_and_the_notes(judgement, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     text = to_console(judgement)
-    assert text.startswith("nightly (default): 1 inconclusive, 1 regressed")
+    assert text.startswith("nightly (default): 1 regressed, 1 inconclusive")
     assert text.count("fashion") == 4
     assert "<b>|x" in text
     assert "A note with <b>." in text
 
 
-def test_a_narrow_terminal_loses_no_word(judgement, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "40")
-    assert max(map(cell_len, to_console(judgement).splitlines())) <= 100
+@pytest.mark.parametrize("columns", [40, 80, 100, 140])
+def test_a_narrow_terminal_loses_no_word_and_no_number(judgement, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    text = to_console(judgement)
+    assert max(map(cell_len, text.splitlines())) <= columns
+    for row in table_texts(judgement, judgement.findings)[1]:
+        for word in " ".join(row).replace("[", " ").replace(",", " ").replace("]", " ").split():
+            assert word in text
+
+
+def test_the_worst_stands_first_and_has_a_colour_on_a_terminal(judgement, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    plain = to_console(judgement)
+    verdicts = re.findall("^│ ([a-z]+)", plain, re.MULTILINE)
+    assert verdicts == ["regressed", "inconclusive", "improved", "ok", "ok", "ok"]
+    assert "\x1b" not in plain
+    assert re.search("\x1b\\[1;31mregressed", to_console(judgement, is_styled=True))
 
 
 def test_what_needs_a_look_comes_first_and_the_rest_is_folded(judgement):
     text = to_markdown(judgement)
     lines = text.splitlines()
-    assert lines[0] == "### nightly (default): 1 inconclusive, 1 regressed, 1 improved, 3 ok"
+    assert lines[0] == "### nightly (default): 1 regressed, 1 inconclusive, 1 improved, 3 ok"
     fold = lines.index("<details><summary>3 ok</summary>")
     assert [line for line in lines[:fold] if line.startswith("| ✅")] == []
     assert sum(line.startswith("| ✅ ok |") for line in lines[fold:]) == 3
