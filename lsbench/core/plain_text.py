@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
@@ -28,13 +28,26 @@ def hidden_character(text: str, *, allowed: str = "") -> str | None:
     return next((f"U+{ord(one):04X}" for one in text if one not in allowed and _is_hidden(one)), None)
 
 
-def visible(text: str) -> str:
+def visible(text: str, *, allowed: str = "") -> str:
     r"""Return a text in which each hidden character is written out.
 
     >>> visible("a\x1b[1m")
     'a\\x1b[1m'
+
+    Args:
+        text: Any text.
+        allowed: Characters to keep all the same.
     """
-    return text if text.isprintable() else "".join(map(_written_out, text))
+    if text.isprintable():
+        return text
+    return "".join(one if one in allowed else _written_out(one) for one in text)
+
+
+def make_visible(values: dict[str, Any]) -> None:
+    """Write out the hidden characters in the texts of a mapping, in place, but for tabs and line ends."""
+    for key, value in values.items():
+        if isinstance(value, str) and not value.isprintable():
+            values[key] = visible(value, allowed="\t\n\r")
 
 
 def shown(text: str, most: int = 40) -> str:

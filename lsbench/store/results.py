@@ -19,6 +19,7 @@ from typing import Any
 from lsbench.core.atomic import append_line, write_json, write_text
 from lsbench.core.errors import StoreError
 from lsbench.core.facets import Facets
+from lsbench.core.plain_text import make_visible
 from lsbench.core.plain_warnings import warn
 from lsbench.store.checks import OF_LINE, check_keys, check_manifest, check_result, check_schema
 from lsbench.store.lines import (
@@ -133,6 +134,8 @@ class ResultsFolder:
         manifest = read_json(path)
         if manifest is not None:
             check_manifest(manifest, str(path))
+            for texts in (manifest, *manifest["jobs"]):
+                make_visible(texts)
             manifest["suite"] = self.shown_as or manifest["suite"]
         return manifest
 
@@ -160,7 +163,10 @@ class ResultsFolder:
 
     def attempts(self, job_id: str) -> list[dict[str, Any]]:
         """Return the attempts made at a job, oldest first."""
-        return read_lines(self.job_folder(job_id) / ATTEMPTS, warn=self.warn)
+        found = read_lines(self.job_folder(job_id) / ATTEMPTS, warn=self.warn)
+        for attempt in found:
+            make_visible(attempt)
+        return found
 
     def jobs(self) -> dict[str, dict[str, Any]]:
         """Return the last line of ``jobs.jsonl`` for each job id.
@@ -185,6 +191,8 @@ class ResultsFolder:
                 if not {"job_id", "status"} <= line.keys() or line.get("schema_version") not in READ_VERSIONS:
                     check_schema(line, lines.place(number))
                     check_keys(line, OF_LINE, lines.place(number))
+                if "error" in line:
+                    make_visible(line)
                 found[line["job_id"]] = line
         return found
 

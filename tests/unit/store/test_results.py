@@ -149,6 +149,23 @@ def test_a_finished_job_that_had_failed_before_is_mended(graph, fill_store, job_
     assert folder.jobs()[graph.jobs[0].id]["status"] == "ok"
 
 
+def test_no_text_of_a_store_commands_a_terminal(graph, folder, job_lines):
+    job = graph.jobs[0]
+    manifest = read_json(folder.root / "manifest.json")
+    manifest["description"] = "a\x1b]0;x\x07\nb"
+    manifest["jobs"][0]["title"] = "a\x1b[2J\nb\u202e"
+    write_json(folder.root / "manifest.json", manifest)
+    _, failed_line = job_lines
+    folder.add_job({**failed_line(job), "status": "failed", "error": "E: \x1b[31mred\x9b\nb"}, [])
+    folder.add_attempt(job.id, {"status": "failed", "error": "\x1b[31m"})
+    found = folder.manifest()
+    assert found["description"] == r"a\x1b]0;x\x07" + "\nb"
+    assert found["jobs"][0]["title"] == r"a\x1b[2J" + "\nb" + r"\u202e"
+    for lines in (folder.jobs(), folder.states()):
+        assert lines[job.id]["error"] == r"E: \x1b[31mred\x9b" + "\nb"
+    assert folder.attempts(job.id)[-1]["error"] == r"\x1b[31m"
+
+
 def test_attempts_are_kept_in_order(folder):
     for number in range(3):
         folder.add_attempt("train-x", {"number": number})
