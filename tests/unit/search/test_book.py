@@ -28,6 +28,7 @@ def finish(book, trial, value, metric="val_top1"):
     folder = book.folder.job_folder(str(trial.job.id))
     folder.mkdir(parents=True, exist_ok=True)
     record = {"job_id": trial.job.id, "metric": metric, "value": value, "dataset": None, "protocol": "p"}
+    record |= {"unit": "fraction", "setting": {}, **dict.fromkeys(("n", "ci_low", "ci_high", "ci_method"))}
     line = {"job_id": trial.job.id, "status": "ok"}
     write_json(folder / RESULT, {"job": line, "records": [record]})
 
