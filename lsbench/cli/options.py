@@ -96,7 +96,7 @@ LimitOpt = Annotated[
         "--limit",
         min=1,
         metavar="N",
-        help="N steps per training, N batches per evaluation; results are kept apart.",
+        help="N steps per training, N batches per evaluation, N passes per timing; results are kept apart.",
     ),
 ]
 SetOpt = Annotated[

@@ -44,6 +44,7 @@ class Facets(StrictModel):
         device: ``cpu`` or ``cuda``.
         threads: Threads of a timing on a CPU.
         control: Name of the model that was timed in turns with this one.
+        passes: Most passes of a timing under a limit; None: as many as its precision takes.
         more: Facets of job kinds, probes and metrics from other packages.
         version: Version of the measurement.
         epoch: The epoch of the number, counted from 1.
@@ -76,6 +77,7 @@ class Facets(StrictModel):
     device: str | None = None
     threads: int | None = None
     control: str | None = None
+    passes: int | None = None
     more: dict[str, Scalar] = Field(default_factory=dict)
     version: str | None = None
     epoch: int | None = None
@@ -185,6 +187,7 @@ def _parts(facets: Facets) -> Iterator[str]:
     yield from _told("{}", facets.device)
     yield from _told("threads={}", facets.threads)
     yield from _told("control={}", facets.control)
+    yield from _told("passes={}", facets.passes)
     yield from (f"{name}={_value(value)}" for name, value in facets.more.items())
     yield from _told("v{}", facets.version)
 

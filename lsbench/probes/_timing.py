@@ -12,8 +12,15 @@ from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
 from lsbench.timing.launch import run_apart
 from lsbench.timing.records import Timed, create_request, save_samples, timing_facets
-from lsbench.timing.request import Reply, Request, joined
+from lsbench.timing.request import BatchEnd, Reply, Request, joined
 
+#: Why the search for the largest batch ended, in words.
+BATCH_ENDS: dict[BatchEnd, str] = {
+    "throughput": "twice as many images are less than 3 % faster",
+    "time": "the time for the search is spent",
+    "memory": "twice as many images may not fit",
+    "most": "no larger ones are tried",
+}
 PAIRS = 60
 """Least number of pairs in a comparison with a control, if time allows."""
 #: Measured with every timing of a model alone.
@@ -59,9 +66,9 @@ def time_alone(context: JobContext, img_size: int, *, batch: int | Literal["max"
         batch: Images of one pass, or ``"max"`` for the largest power of two that fits.
         min_samples: Number of samples that is worth some extra seconds.
     """
-    size = batch_size_of(context, img_size, batch)
+    size, ended_by = choose_batch(context, img_size, batch)
     request = create_request(context, img_size, batch_size=size, min_samples=min_samples)
-    return Timed(request, measure(request), timing_facets(request, batch=batch))
+    return Timed(request, measure(request), timing_facets(request, batch=batch), ended_by)
 
 
 def measure(request: Request) -> Reply:
@@ -70,11 +77,20 @@ def measure(request: Request) -> Reply:
     return joined([run_apart(part) for _ in range(request.budget.processes)])
 
 
-def batch_size_of(context: JobContext, img_size: int, batch: int | Literal["max"]) -> int:
-    """Return the batch size; ``"max"`` is determined in a process of its own."""
+def choose_batch(
+    context: JobContext, img_size: int, batch: int | Literal["max"]
+) -> tuple[int, BatchEnd | None]:
+    """Return the batch size, and why it is not larger; ``"max"`` is determined in a process of its own.
+
+    Watchers are told both.
+    """
     if isinstance(batch, int):
-        return batch
-    return run_apart(create_request(context, img_size, action="fit")).batch_size or 1
+        return batch, None
+    found = run_apart(create_request(context, img_size, action="fit"))
+    size = found.batch_size or 1
+    if found.batch_ended_by is not None:
+        context.emit({"ev": "step", "what": f"batches of {size}: {BATCH_ENDS[found.batch_ended_by]}"})
+    return size, found.batch_ended_by
 
 
 def save_values(context: JobContext, metric: str, values: NDArray[np.float64], timed: Timed) -> None:
@@ -97,9 +113,9 @@ def ratio_record(
             control.
         is_rate: Whether to compare rates instead of times.
     """
-    size = batch_size_of(context, img_size, batch)
+    size, ended_by = choose_batch(context, img_size, batch)
     request = create_request(context, img_size, batch_size=size, min_samples=PAIRS, with_control=True)
-    timed = Timed(request, measure(request), timing_facets(request, batch=batch))
+    timed = Timed(request, measure(request), timing_facets(request, batch=batch), ended_by)
     candidate, control = np.array(timed.reply.seconds), np.array(timed.reply.control_seconds)
     is_disturbed = np.array(timed.reply.is_disturbed)
     save_samples(context, metric, {"candidate": candidate, "control": control, "is_disturbed": is_disturbed})

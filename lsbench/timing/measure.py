@@ -45,13 +45,12 @@ def measure(request: Request) -> Reply:
 
 
 def _fit(request: Request) -> Reply:
-    from lsbench.timing.passes import create_subject, largest_fitting
+    from lsbench.timing.fitting import find_batch
+    from lsbench.timing.passes import create_subject
 
     model = create_subject(request.subject, request)
-    free = largest_fitting(
-        model, request, most=MOST_IMAGES, free_bytes=lambda: psutil.virtual_memory().available
-    )
-    return Reply(batch_size=free)
+    found = find_batch(model, request, most=MOST_IMAGES, free_bytes=lambda: psutil.virtual_memory().available)
+    return Reply(batch_size=found.batch_size, batch_ended_by=found.ended_by)
 
 
 def _time(request: Request) -> Reply:

@@ -17,7 +17,8 @@ from lsbench.core.job import JobContext
 from lsbench.core.record import Record, measured
 from lsbench.core.registry import DATASETS
 from lsbench.timing.quantiles import quantile_intervals, samples_needed
-from lsbench.timing.request import Budget, Reply, Request, TimedModel
+from lsbench.timing.request import BatchEnd, Budget, Reply, Request, TimedModel
+from lsbench.timing.stopping import FEWEST
 
 VERSION = 2
 """Version of the method in protocols. Version 1 timed a fixed number of passes in the job's own process."""
@@ -63,11 +64,10 @@ def create_request(
 
 
 def _limited(budget: Budget, limit: int | None) -> Budget:
-    """Return a budget with at most `limit` samples; six is the least number that has an interval."""
+    """Return a budget with at most `limit` samples, and little time for what is not timed."""
     if limit is None:
         return budget
-    samples = max(6, limit)
-    less = {"max_samples": samples, "min_samples": 6, "min_s": 0.0, "processes": 1}
+    less = {"max_samples": limit, "min_samples": min(limit, FEWEST), "min_s": 0.0, "processes": 1}
     return budget.model_copy(update={**less, "max_s": min(budget.max_s, LIMITED_S)})
 
 
@@ -82,6 +82,7 @@ def timing_facets(request: Request, *, batch: int | Literal["max"]) -> Facets:
         res=request.img_size,
         device=request.device,
         control=None if request.control is None else _name_of(request.control),
+        passes=request.budget.max_samples,
         version=str(VERSION),
     )
 
@@ -101,11 +102,13 @@ class Timed:
         request: The request.
         reply: The reply.
         facets: Result of :func:`timing_facets`.
+        batch_ended_by: Why the search for the largest batch ended; None without a search.
     """
 
     request: Request
     reply: Reply
     facets: Facets
+    batch_ended_by: BatchEnd | None = None
 
     @property
     def disturbed_share(self) -> float:
@@ -123,7 +126,8 @@ class Timed:
     def to_record(self, metric: str, values: Values, *, share: float = 0.5) -> Record:
         """Return a quantile of the undisturbed values with its interval.
 
-        If the samples do not support a value, it is None and the setting gives the reason.
+        If the samples do not support a value, it is None and the setting gives the reason. Under a limit, the
+        median of fewer passes than an interval needs is given without one.
 
         Args:
             metric: Name of the metric.
@@ -131,14 +135,17 @@ class Timed:
             share: The quantile, 0.5 for the median.
         """
         clean = values[~np.array(self.reply.is_disturbed)]
-        why = self.inconclusive()
         needed = samples_needed(max(share, 1 - share))
+        is_limited = self.request.budget.max_samples is not None
+        verdict, why = "inconclusive", self.inconclusive()
         if why is None and len(clean) < needed:
             why = f"{len(clean)} undisturbed samples, but an interval of this quantile needs {needed}"
-        what = "median" if share == 0.5 else f"{share:.0%} quantile"
+            verdict = "limited" if is_limited else verdict
         if why is not None:
-            unknown = {**self.setting(), "verdict": "inconclusive", "inconclusive": why}
-            return measured(metric, None, facets=self.facets, n=len(clean), setting=unknown)
+            known = float(np.median(clean)) if verdict == "limited" and share == 0.5 else None
+            told = {**self.setting(), "verdict": verdict, verdict: why}
+            return measured(metric, known, facets=self.facets, n=len(clean), setting=told)
+        what = "median" if share == 0.5 else f"{share:.0%} quantile"
         value = float(np.quantile(clean, share))
         [(low, high)] = quantile_intervals(clean, [share])
         spread = {"p25": float(np.quantile(clean, 0.25)), "p75": float(np.quantile(clean, 0.75))}
@@ -159,6 +166,8 @@ class Timed:
         reply = self.reply
         return {
             "batch_size": self.request.batch_size,
+            **({"batch_ended_by": self.batch_ended_by} if self.batch_ended_by else {}),
+            **({"limit": limit} if (limit := self.request.budget.max_samples) else {}),
             "stopped_by": reply.stopped_by,
             "target_noise": self.request.budget.target_noise,
             "disturbed_share": round(self.disturbed_share, 4),

@@ -12,6 +12,8 @@ from pydantic import Field
 from lsbench.core.spec import StrictModel
 
 Precision = Literal["fp32", "bf16", "fp16"]
+BatchEnd = Literal["throughput", "time", "memory", "most"]
+"""Why the search for the largest batch ended: no faster, time spent, memory used up, none larger is tried."""
 
 
 class TimedModel(StrictModel):
@@ -42,7 +44,7 @@ class Budget(StrictModel):
         min_s: Least number of seconds to time.
         max_s: Seconds after which it ends, however noisy.
         min_samples: Least number of samples, if time allows.
-        max_samples: Samples after which it ends; None: no limit.
+        max_samples: Samples after which it ends; a pair of them has one pass of each model. None: no limit.
         max_disturbed: Fraction of disturbed samples above which a timing is inconclusive.
         max_other_cpus: CPUs that others may use during a sample.
         processes: Fresh processes that share the time: memory layout and caches vary between processes.
@@ -51,8 +53,8 @@ class Budget(StrictModel):
     target_noise: float = Field(default=0.01, gt=0)
     min_s: float = Field(default=1.0, ge=0)
     max_s: float = Field(default=20.0, gt=0)
-    min_samples: int = Field(default=20, ge=6)
-    max_samples: int | None = Field(default=None, ge=6)
+    min_samples: int = Field(default=20, ge=1)
+    max_samples: int | None = Field(default=None, ge=1)
     max_disturbed: float = Field(default=0.25, ge=0, le=1)
     max_other_cpus: float = Field(default=0.25, gt=0)
     processes: int = Field(default=1, ge=1)
@@ -124,6 +126,7 @@ class Reply(StrictModel):
         energy_j: Energy that the device used during the timed part; None if the machine cannot report it.
         conditions: Observed state of the machine, for display.
         batch_size: The largest batch that fits; only for ``fit``.
+        batch_ended_by: Why it is not larger; only for ``fit``.
     """
 
     seconds: list[float] = Field(default_factory=list)
@@ -139,6 +142,7 @@ class Reply(StrictModel):
     energy_j: float | None = None
     conditions: dict[str, Any] = Field(default_factory=dict)
     batch_size: int | None = None
+    batch_ended_by: BatchEnd | None = None
 
 
 def joined(replies: Sequence[Reply]) -> Reply:

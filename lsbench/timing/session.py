@@ -57,7 +57,8 @@ class Session:
         most_s = self._budget.max_s * WARM_UP_SHARE
         warm = [warm_up(model, self._clock, most_s=most_s) for model in self._models]
         usual = [model() for model in self._models]
-        lengths = [_block_length(seconds) for seconds in usual]
+        is_limited = self._budget.max_samples is not None
+        lengths = [1 if is_limited else _block_length(seconds) for seconds in usual]
         rule, samples, marks = StopRule(self._budget), list[tuple[float, ...]](), list[bool]()
         self.passes = 0
         self._watch.start()

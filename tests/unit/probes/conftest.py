@@ -26,7 +26,7 @@ def asked(monkeypatch):
     def answer(request):
         requests.append(request)
         if request.action == "fit":
-            return Reply(batch_size=32)
+            return Reply(batch_size=32, batch_ended_by="throughput")
         seconds = [1e-3 * (1 + i % 5) for i in range(400)]
         control = [2 * s for s in seconds] if request.control else []
         marks = [i == 0 for i in range(400)]

@@ -1,20 +1,30 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from lsbench.probes._timing import batch_size_of, ratio_record, save_values, time_alone
+from lsbench.probes._timing import choose_batch, ratio_record, save_values, time_alone
 
 
 def test_a_given_batch_is_taken_and_the_largest_is_looked_for_in_a_process_of_its_own(context_of, asked):
-    assert batch_size_of(context_of(), 32, 8) == 8
+    assert choose_batch(context_of(), 32, 8) == (8, None)
     assert asked == []
-    assert batch_size_of(context_of(), 32, "max") == 32
+    assert choose_batch(context_of(), 32, "max") == (32, "throughput")
     assert [request.action for request in asked] == ["fit"]
+
+
+def test_watchers_are_told_the_batch_and_why_it_is_not_larger(context_of, asked):
+    events = []
+    choose_batch(replace(context_of(), emit=events.append), 32, "max")
+    assert events == [{"ev": "step", "what": "batches of 32: twice as many images are less than 3 % faster"}]
 
 
 def test_rows_that_take_the_largest_batch_share_a_protocol(context_of, asked):
     timed = time_alone(context_of(), 32, batch="max", min_samples=20)
     assert timed.facets.batch_size == "max"
     assert timed.setting()["batch_size"] == 32
+    assert timed.setting()["batch_ended_by"] == "throughput"
+    assert "batch_ended_by" not in time_alone(context_of(), 32, batch=1, min_samples=20).setting()
 
 
 def test_every_sample_is_kept_with_its_mark(context_of, asked, tmp_path):

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from lsbench.core.errors import ConfigError
-from lsbench.timing.passes import create_images, create_pass, create_subject, largest_fitting
+from lsbench.timing.passes import create_images, create_pass, create_subject
 from lsbench.timing.request import Setting
 
 
@@ -48,38 +48,6 @@ def test_a_pass_runs_the_model_once_and_takes_time():
 def test_cuda_graphs_need_a_gpu():
     with pytest.raises(ConfigError, match="cuda_graphs: expected a GPU, found a job on the CPU"):
         create_pass(nn.Identity(), create_images(1, 8, Setting(), "cpu"), Setting(cuda_graphs=True))
-
-
-class Hungry(nn.Module):
-    """Runs out of memory above a batch size."""
-
-    def __init__(self, most):
-        super().__init__()
-        self.most = most
-
-    def forward(self, images):
-        if len(images) > self.most:
-            raise torch.OutOfMemoryError
-        return images
-
-
-@pytest.mark.parametrize(("most", "expected"), [(1, 1), (5, 4), (8, 8), (1000, 64)])
-def test_the_largest_batch_that_fits_is_a_power_of_two(most, expected, small_request):
-    found = largest_fitting(Hungry(most), small_request, most=64, free_bytes=lambda: 2**40)
-    assert found == expected
-
-
-def test_on_a_cpu_a_batch_stays_well_within_what_is_free(small_request):
-    image_bytes = 3 * 32 * 32 * 4
-    # A pass through the identity holds input and output, threefold to be safe: 6 images' worth for each.
-    free = 2 * 2 * 6 * image_bytes * 8
-    assert largest_fitting(nn.Identity(), small_request, most=64, free_bytes=lambda: free - 1) == 8
-    assert largest_fitting(nn.Identity(), small_request, most=64, free_bytes=lambda: free) == 16
-
-
-def test_a_model_that_holds_not_one_image_is_told(small_request):
-    with pytest.raises(torch.OutOfMemoryError):
-        largest_fitting(Hungry(0), small_request, most=64, free_bytes=lambda: 2**40)
 
 
 @pytest.mark.gpu

@@ -27,12 +27,15 @@ def test_a_request_is_the_jobs_model_in_the_specs_setting(context):
     assert create_request(context, 32, with_control=True).control.model == "lsnet_nano"
 
 
-@pytest.mark.parametrize(("limit", "samples"), [(1, 6), (9, 9)])
-def test_a_limit_shortens_a_timing_but_leaves_enough_to_say_anything(limit, samples, context):
+@pytest.mark.parametrize(("limit", "least"), [(1, 1), (9, 6)])
+def test_a_limit_bounds_the_passes_and_shows_in_the_protocol(limit, least, context):
     short = dataclasses.replace(context, job=context.job.model_copy(update={"limit": limit}))
-    budget = create_request(short, 32, min_samples=50).budget
-    assert (budget.max_samples, budget.min_s, budget.max_s) == (samples, 0, 2)
-    assert budget.min_samples == 6
+    request = create_request(short, 32, min_samples=50)
+    budget = request.budget
+    assert (budget.max_samples, budget.min_s, budget.max_s) == (limit, 0, 2)
+    assert budget.min_samples == least
+    expected = f"b=1|fp32|nchw|fused|eager|res=32|cpu|threads=3|passes={limit}|v2"
+    assert protocol_of(request, batch=1) == expected
 
 
 def protocol_of(request, batch):
@@ -111,6 +114,23 @@ def test_a_quantile_that_so_few_samples_do_not_show_is_no_number(share, needed, 
     assert record.value is None
     assert f"an interval of this quantile needs {needed}" in record.setting["inconclusive"]
     assert timed_of(enough).to_record("latency_p99_ms", enough, share=share).value == 1.0
+
+
+def test_a_limited_median_has_no_interval_and_is_marked(timed_of):
+    values = np.array([1.0, 3.0, 2.0])
+    unlimited = timed_of(values)
+    budget = unlimited.request.budget.model_copy(update={"max_samples": 3})
+    request = unlimited.request.model_copy(update={"budget": budget})
+    limited = dataclasses.replace(unlimited, request=request)
+    record = limited.to_record("latency_ms", values)
+    assert (record.value, record.n, record.ci_low, record.ci_high) == (2.0, 3, None, None)
+    assert (record.setting["verdict"], record.setting["limit"]) == ("limited", 3)
+    assert "inconclusive" not in record.setting, "measuring again would give no more"
+    assert limited.to_record("latency_p99_ms", values, share=0.99).value is None
+    assert unlimited.to_record("latency_ms", values).value is None
+    assert "limit" not in unlimited.to_record("latency_ms", values).setting
+    disturbed = dataclasses.replace(timed_of(values, disturbed=2), request=request)
+    assert disturbed.to_record("latency_ms", values).setting["verdict"] == "inconclusive"
 
 
 def test_memory_and_energy_are_none_where_they_cannot_be_told(timed_of):

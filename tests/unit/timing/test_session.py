@@ -36,6 +36,15 @@ def test_a_steady_model_is_known_as_soon_as_the_least_time_is_over(run):
     assert reply.passes == len(reply.seconds)
 
 
+@pytest.mark.parametrize("limit", [1, 3])
+def test_a_limit_bounds_the_timed_passes_of_each_model(limit, run):
+    alone = run(("a", 0.125), max_samples=limit, min_samples=1, min_s=0)
+    assert (len(alone.seconds), alone.passes, alone.stopped_by) == (limit, limit, "samples")
+    pair = run(("a", 1e-3), ("b", 2e-3), max_samples=limit, min_samples=1, min_s=0)
+    assert len(pair.seconds) == len(pair.control_seconds) == limit
+    assert pair.passes == 2 * 2 * limit, "one untimed and one timed pass of each model"
+
+
 def test_the_warm_up_is_not_among_the_samples(run):
     log = []
     reply = run(("a", 0.125), log=log)
