@@ -233,6 +233,10 @@ class Job(StrictModel):
         return f"{self.variant.name}/{self.name}{seed}"
 
 
+def _keep_nothing(records: Sequence[Record]) -> None:
+    """Keep nothing until the job ends."""
+
+
 @dataclass(frozen=True)
 class JobContext:
     """The context of a running job.
@@ -243,6 +247,7 @@ class JobContext:
         needs: Folders of the finished jobs that this one needs, by job name.
         device: ``"cpu"`` or ``"cuda"`` (the first visible device).
         emit: Sends one progress event (a flat dict) to the watcher.
+        keep: Stores records that are final before the job ends, so that they are known even if it is stopped.
     """
 
     job: Job
@@ -251,6 +256,7 @@ class JobContext:
     needs: Mapping[str, Path]
     device: str
     emit: Callable[[dict[str, Any]], None]
+    keep: Callable[[Sequence[Record]], None] = _keep_nothing
 
 
 @dataclass(frozen=True)

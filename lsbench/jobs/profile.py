@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from lsbench.core.catalog import unknown_model
 from lsbench.core.job import JobContext, JobKind, JobSpec, Resources
+from lsbench.core.quantity import quantity
 from lsbench.core.record import Record
 from lsbench.core.registry import MIXERS, PROBES
 from lsbench.probes import Probe, as_probe
 from lsbench.timing.request import Budget, Precision, Setting, TimedModel
+
+Emit = Callable[[dict[str, Any]], None]
 
 
 class Control(TimedModel):
@@ -42,7 +46,7 @@ class ProfileSpec(JobSpec):
     )
     batch_size: Annotated[int, Field(ge=1)] | Literal["max"] = Field(
         default=64,
-        description="images per batch of throughput; max: the largest power of two that fits",
+        description="images per batch of throughput; max: the power of two up to which it fits and is faster",
     )
     precision: Precision = Field(default="fp32", description="of weights and activations while timed")
     fused: bool = Field(default=False, description="time the model fused for evaluation")
@@ -129,21 +133,41 @@ def _probe(name: str) -> Probe:
 
 
 def run(context: JobContext) -> Sequence[Record]:
-    """Run the probes one after another; each timing builds its model in a fresh process.
+    """Run the probes one after another, those that time nothing first; exact figures are kept at once.
 
-    This process does not touch the GPU: it would hold memory that a timing may need.
+    Each timing builds its model in a fresh process. This process does not touch the GPU: it would hold memory
+    that a timing may need.
     """
     from lsbench.engine.classify import create_variant
     from lsbench.engine.open_data import open_data
 
     data = open_data(context)
     model = create_variant(context, data).eval()
-    probes = context.spec.all_probes()
+    spec: ProfileSpec = context.spec
+    probes = sorted(spec.all_probes(), key=lambda name: _probe(name).images(spec) > 0)
     records: list[Record] = []
     for number, name in enumerate(probes):
-        context.emit({"ev": "step", "step": number, "steps": len(probes), "what": name})
-        records += _probe(name)(model, data.img_size, context)
+        emit = _numbered(context.emit, step=number, steps=len(probes), probe=name)
+        emit({"ev": "step"})
+        found = _probe(name)(model, data.img_size, replace(context, emit=emit))
+        context.keep([record for record in found if _is_exact(record)])
+        records += found
     return records
+
+
+def _numbered(emit: Emit, *, step: int, steps: int, probe: str) -> Emit:
+    """Return an `emit` that adds to each event which of the probes it is from."""
+
+    def tell(event: dict[str, Any]) -> None:
+        what = f"{probe}, {event['what']}" if "what" in event else probe
+        emit({**event, "step": step, "steps": steps, "what": what})
+
+    return tell
+
+
+def _is_exact(record: Record) -> bool:
+    """Return whether a record is counted, so that measuring again would give the same."""
+    return quantity(record.metric).is_counted
 
 
 def cost(spec: ProfileSpec, macs: float, images: Callable[[str], int]) -> float:

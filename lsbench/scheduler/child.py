@@ -8,6 +8,7 @@ import socket
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from lsbench.core.promises import describe as describe_object
 from lsbench.core.record import SCHEMA_VERSION, Record
 from lsbench.core.registry import DATASETS, JOBS
 from lsbench.scheduler.torchrun import run_ranks
+from lsbench.store.early import keeping
 from lsbench.store.results import LOCK, RESULT, SPEC
 from lsbench.store.trials import add_epoch
 
@@ -111,11 +113,16 @@ def execute(folder: Path, emit: Emit) -> None:
         context = _context(job, folder, emit)
         if _is_done(folder):
             return
-        kind: JobKind = JOBS.load(job.kind)
-        records = list(kind.run(context))
-        if is_first:
+
+        def content(records: Sequence[Record]) -> dict[str, Any]:
             line = _job_line(job, context, started, time.monotonic() - clock)
-            write_json(folder / RESULT, {"job": line, "records": _record_lines(job, records)})
+            return {"job": line, "records": _record_lines(job, records)}
+
+        kind: JobKind = JOBS.load(job.kind)
+        with keeping(folder, content) as keep:
+            records = list(kind.run(replace(context, keep=keep) if is_first else context))
+            if is_first:
+                write_json(folder / RESULT, content(records))
 
 
 def check_code(job: Job) -> None:

@@ -19,6 +19,8 @@ from lsbench.store.results import ResultsFolder
 from lsbench.suite.planner import Plan
 
 DRAW_EVERY_S = 1.0
+SILENT_S = 1.0
+"""Seconds that a job runs before a log tells which part it is at."""
 MIN_SHARE = 0.05  # of a running job, before its pace is used
 STATE_STYLE = {
     "ok": "green",
@@ -107,7 +109,7 @@ class PlainWatcher:
         self.state[str(job.id)] = {"label": job.label, "num_ranks": event.get("num_ranks", 1)}
 
     def job_progressed(self, job: Job, event: dict[str, Any]) -> None:
-        """Print a line per epoch and warning."""
+        """Print a line per epoch, per part of a job that takes a while, and per warning."""
         if event["ev"] == "warning":
             self.warn(job, event)
             return
@@ -115,6 +117,16 @@ class PlainWatcher:
         if event["ev"] == "epoch":
             num_ranks = self.state[str(job.id)].get("num_ranks", 1)
             self.say(f"{job.label}: {describe({**event, 'num_ranks': num_ranks})}")
+        self._say_parts()
+
+    def _say_parts(self) -> None:
+        """Print the part that each job is at, once; jobs of a moment say nothing."""
+        now = time.monotonic()
+        for name, state in self.state.items():
+            part = state.get("what")
+            if part and part != state.get("said") and now - self.started_at.get(name, now) >= SILENT_S:
+                state["said"] = part
+                self.say(f"{state['label']}: {part}")
 
     def warn(self, job: Job, event: dict[str, Any]) -> None:
         """Print a warning from a job."""
@@ -135,7 +147,8 @@ class PlainWatcher:
         self.say(f"[{self.ended}/{self.total}] {job.label} {state}{detail}", STATE_STYLE[state])
 
     def tick(self) -> None:
-        """Do nothing: a log is not redrawn."""
+        """Print what is due; a log is not redrawn."""
+        self._say_parts()
 
     def close(self) -> None:
         """Do nothing: there is nothing to clear."""

@@ -118,14 +118,15 @@ class Standing:
     def changes(self, job_id: str) -> tuple[CodeChange, ...]:
         """Return the plug-ins whose code makes a job's result, or its unfinished work, due; mostly none."""
         line = self._lines.get(job_id, {})
-        if line.get("status") == "ok" and not self._compared(job_id, line):
+        if line.get("status") == "ok" and not self.changes_since(job_id, line):
             return ()
         # The job's own folder is the truth: the line may be older.
         result = self.folder.result(job_id)
         if result is not None:
-            return self._compared(job_id, result["job"])
+            return self.changes_since(job_id, result["job"])
         spec = _spec_code(self.folder, job_id)
-        return self._compared(job_id, {"code": {plugin: files_hash(files) for plugin, files in spec.items()}})
+        hashes = {plugin: files_hash(files) for plugin, files in spec.items()}
+        return self.changes_since(job_id, {"code": hashes})
 
     def due(self, *, with_unfinished: bool = False) -> dict[str, str]:
         """Return the reason, in one line, of every job whose result does not stand.
@@ -140,7 +141,8 @@ class Standing:
                 found[job_id] = reason_of(changes)
         return found
 
-    def _compared(self, job_id: str, line: Mapping[str, Any]) -> tuple[CodeChange, ...]:
+    def changes_since(self, job_id: str, line: Mapping[str, Any]) -> tuple[CodeChange, ...]:
+        """Return the plug-ins of a job whose code is not the one that a line of the job names."""
         stored: Mapping[str, str] = line.get("code") or {}
         changes = (
             self._change(job_id, plugin, files, stored.get(plugin))

@@ -83,24 +83,36 @@ class Reach:
 class Records:
     """All records of a results folder in the order of the journal, one per job, metric, dataset, protocol."""
 
-    def __init__(self, folder: ResultsFolder) -> None:
+    def __init__(self, folder: ResultsFolder, further: Sequence[dict[str, Any]] = ()) -> None:
         """Bring the folder's cache up to date; works without a cache if it cannot be written.
+
+        Args:
+            folder: The results folder.
+            further: Records that follow those of the journal; they are not cached.
 
         Raises:
             StoreError: If the journal is damaged.
         """
         self._folder = folder
+        self._further = _to_tables(further) if further else None
         self._tables: dict[Part, pa.Table] = {}
         self._file = self._refreshed()
 
     def part(self, part: Part, columns: Sequence[str]) -> pd.DataFrame:
         """Return some columns of the records of one part as a frame."""
+        table = self._of_journal(part, columns)
+        if self._further is not None:
+            both = [table, self._further[part].select(columns)]
+            table = pa.concat_tables(both).unify_dictionaries().combine_chunks()
+        return _frame(table)
+
+    def _of_journal(self, part: Part, columns: Sequence[str]) -> pa.Table:
         if part not in self._tables and self._file is not None:
             try:
-                return _frame(_read(self._file, part, columns))
+                return _read(self._file, part, columns)
             except _DAMAGED:
                 self._rebuild(Reach())
-        return _frame(self._tables[part].select(columns))
+        return self._tables[part].select(columns)
 
     def _refreshed(self) -> pq.ParquetFile | None:
         """Return the cache if it covers the whole journal; else fill `_tables` from cache and journal."""

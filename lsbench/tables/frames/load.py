@@ -64,6 +64,7 @@ _OF_RECORD = ("metric", "value", "unit", "n", "ci_low", "ci_high", "ci_method", 
 def load_table(folders: Iterable[ResultsFolder], *, keeps_due: bool = False) -> pd.DataFrame:
     """Return one row per record of `folders`, and one row without a metric per job that has no records.
 
+    A job that has not ended may have records too, kept so far, such as FLOPs before timings.
     A job that two variants share appears once for each of them. For values of single epochs, see
     :func:`lsbench.tables.curves.load_curves`; for those of single corruptions, see
     :func:`lsbench.tables.robustness.load_corruptions`.

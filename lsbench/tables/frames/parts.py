@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 
 from lsbench.core.plugin_code import is_own
 from lsbench.store.damage import read_each
+from lsbench.store.early import read_early
 from lsbench.store.results import ResultsFolder
-from lsbench.store.standing import DUE, PLUGINS, standing_now
+from lsbench.store.standing import DUE, PLUGINS, Standing, standing_now
 from lsbench.tables.frames.cache import Records
 from lsbench.tables.frames.ways import Part
 
+#: Before the id of an unfinished job in the frame of records, as the journal may hold older ones of it.
+EARLY_MARK = "early:"
 _OF_JOB = ("id", "kind", "variant", "title", "mixer", "model", "seed", "dataset", "name")
 
 
@@ -42,13 +45,21 @@ class OpenResults:
         self.manifest = manifest or folder.manifest() or {"suite": "", "preset": "", "jobs": []}
 
     @cached_property
+    def _lines(self) -> dict[str, dict[str, Any]]:
+        return self._folder.jobs()
+
+    @cached_property
+    def _standing(self) -> Standing | None:
+        return None if self._keeps_due else standing_now(self._folder, self.manifest, self._lines)
+
+    @cached_property
     def jobs(self) -> pd.DataFrame:
         """One row per entry of the manifest, in order, with the job's last line of the journal.
 
         Jobs whose result does not stand for the code of now have the status ``due``, and the reason as error.
         """
-        found = self._folder.jobs()
-        due = {} if self._keeps_due else standing_now(self._folder, self.manifest, found).due()
+        found = dict(self._lines)
+        due = {} if self._standing is None else self._standing.due()
         found |= {name: {**found[name], "status": DUE, "error": due[name]} for name in due if name in found}
         entries = self.manifest["jobs"]
         lines = [found.get(entry["id"], {}) for entry in entries]
@@ -80,9 +91,24 @@ class OpenResults:
         ]
 
     @cached_property
+    def early(self) -> dict[str, dict[str, Any]]:
+        """Job id -> what the job has kept before its end; of unfinished jobs, and by the code of now."""
+        unfinished = self.jobs.id[~self.jobs.status.isin(["ok", DUE])].dropna().unique()
+        found = read_early(self._folder, unfinished)
+        standing = self._standing
+        if standing is None:
+            return found
+        return {name: kept for name, kept in found.items() if not standing.changes_since(name, kept["job"])}
+
+    @cached_property
     def records(self) -> Records:
-        """The records of the folder."""
-        return Records(self._folder)
+        """The records of the folder, followed by those of unfinished jobs under marked ids."""
+        further = [
+            {**record, "job_id": EARLY_MARK + name}
+            for name, kept in self.early.items()
+            for record in kept["records"]
+        ]
+        return Records(self._folder, further)
 
     def joined(
         self, part: Part, columns: Sequence[str]
@@ -90,16 +116,18 @@ class OpenResults:
         """Return the join of jobs with the records of a part.
 
         Returns:
-            Positions in `jobs` and in the frame of records, one of each for every record of a successful job,
-            in the order of the manifest; variants that share a job all get its records. Then the frame of
-            records with the given columns.
+            Positions in `jobs` and in the frame of records, one of each for every record of a successful job
+            and every one that an unfinished job has kept, in the order of the manifest; variants that share a
+            job all get its records. Then the frame of records with the given columns.
         """
         records = self.records.part(part, list(dict.fromkeys(("job_id", *columns))))
         codes = records.job_id.cat.codes.to_numpy()
         order = np.argsort(codes, kind="stable")
         starts = np.searchsorted(codes[order], np.arange(len(records.job_id.cat.categories) + 1))
-        known = records.job_id.cat.categories.get_indexer(pd.Index(self.jobs.id, dtype="object"))
-        is_read = (known >= 0) & (self.jobs.status == "ok").to_numpy(bool)
+        is_early = self.jobs.id.isin([*self.early]).to_numpy(bool)
+        names = self.jobs.id.where(~is_early, EARLY_MARK + self.jobs.id.astype(str))
+        known = records.job_id.cat.categories.get_indexer(pd.Index(names, dtype="object"))
+        is_read = (known >= 0) & ((self.jobs.status == "ok").to_numpy(bool) | is_early)
         counts = np.where(is_read, np.diff(starts)[known] if len(starts) > 1 else 0, 0)
         jobs = np.repeat(np.arange(len(counts)), counts)
         within = np.arange(len(jobs)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -4,7 +4,7 @@ from pydantic import ValidationError
 
 from lsbench.core.job import JobContext
 from lsbench.jobs.profile import JOB, ProfileSpec
-from lsbench.timing.request import Setting
+from lsbench.timing.request import Reply, Setting
 
 
 @pytest.mark.parametrize(
@@ -70,9 +70,9 @@ def test_its_settings_reach_the_timing():
 def run(tiny, make_graph, tmp_path):
     job = next(job for job in make_graph(tiny).jobs if job.label == "id/profile")
 
-    def start(**settings):
+    def start(keep=lambda records: None, **settings):
         events = []
-        context = JobContext(job, ProfileSpec(**settings), tmp_path, {}, "cpu", events.append)
+        context = JobContext(job, ProfileSpec(**settings), tmp_path, {}, "cpu", events.append, keep)
         return {record.metric: record for record in JOB.run(context)}, events
 
     return start
@@ -98,6 +98,40 @@ def test_a_timing_comes_from_a_process_of_its_own_and_says_how_it_went(run, tmp_
     assert latency.setting["verdict"] == "ok"
     assert records["peak_memory_mib"].value > records["peak_memory_mib"].setting["base_memory_mib"]
     assert len(events) == 1
+
+
+def test_exact_figures_are_kept_before_anything_is_timed(run, monkeypatch):
+    kept = []
+
+    def stopped(request):
+        assert [record.metric for record in kept] == ["macs", "macs_paper", "uncounted_ops", "params"]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lsbench.probes._timing.run_apart", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run(kept.extend, probes=("latency", "macs", "params"))
+    assert len(kept) == 4
+
+
+def test_timings_are_not_kept_early_and_watchers_know_the_probe(run, monkeypatch):
+    def answer(request):
+        if request.action == "fit":
+            return Reply(batch_size=2, batch_ended_by="time")
+        return Reply(seconds=[1e-3] * 400, is_disturbed=[False] * 400, passes=400, peak_memory_mib=70.0)
+
+    monkeypatch.setattr("lsbench.probes._timing.run_apart", answer)
+    kept = []
+    records, events = run(kept.extend, batch_size="max")
+    assert {"latency_ms", "throughput"} <= records.keys()
+    assert {record.metric for record in kept} == {"params", "macs", "macs_paper", "uncounted_ops"}
+    assert [(event["step"], event["what"]) for event in events] == [
+        (0, "params"),
+        (1, "macs"),
+        (2, "latency"),
+        (3, "throughput"),
+        (3, "throughput, batches of 2: the time for the search is spent"),
+    ]
+    assert {(event["ev"], event["steps"]) for event in events} == {("step", 4)}
 
 
 def test_the_cost_counts_single_images_and_batches():

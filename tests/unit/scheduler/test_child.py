@@ -13,9 +13,11 @@ from lsbench.core.errors import ConfigError, DiskFullError, StoreError
 from lsbench.core.job import Job, Variant
 from lsbench.core.lock import locked
 from lsbench.core.plugin_code import files_hash
+from lsbench.core.registry import PROBES
 from lsbench.engine.weights import WEIGHTS, load, weights_sha256
 from lsbench.jobs.train import JOB as TRAIN
 from lsbench.scheduler.child import act, check_models, describe, execute, noting_epochs
+from lsbench.store.early import EARLY
 from lsbench.store.trials import read_epochs
 
 pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
@@ -86,6 +88,32 @@ def test_real_jobs_leave_records_artifacts_and_the_same_weights_twice(execute_al
     assert top1["value"] == np.mean(predictions[0]["targets"] == predictions[0]["predictions"])
     assert (top1["n"], top1["dataset"]) == (20, "fashion")
     assert [event["epoch"] for event in events if event["ev"] == "epoch"] == [1, 2]
+
+
+def test_figures_that_are_known_before_a_job_fails_are_kept_and_go_when_it_ends(graph, tmp_path, monkeypatch):
+    profile = next(job for job in graph.jobs if job.kind == "profile")
+    folder = prepare(profile, tmp_path)
+    (folder / EARLY).write_text("of an attempt before")
+    macs = PROBES.load("macs")
+
+    def fail(*args):
+        assert [record["metric"] for record in early(folder)["records"]] == ["params"]
+        raise StopError
+
+    monkeypatch.setattr("lsbench.probes.macs.PROBE", fail)
+    with pytest.raises(StopError):
+        execute(folder, lambda event: None)
+    kept = early(folder)
+    assert kept["job"]["job_id"] == kept["records"][0]["job_id"] == profile.id
+    assert kept["job"]["setting"]["probes"] == ["params", "macs"]
+    monkeypatch.setattr("lsbench.probes.macs.PROBE", macs)
+    execute(folder, lambda event: None)
+    assert result(folder)["records"][0] == kept["records"][0]
+    assert not (folder / EARLY).exists()
+
+
+def early(folder):
+    return json.loads((folder / EARLY).read_text())
 
 
 def untimed(folder):

@@ -82,6 +82,27 @@ def test_a_log_has_a_line_per_epoch_and_end(plan, empty, console):
     assert len(lines) == 5
 
 
+def test_a_log_tells_each_part_of_a_job_once_and_nothing_of_jobs_of_a_moment(
+    plan, empty, console, monkeypatch
+):
+    clock = [0.0]
+    monkeypatch.setattr("lsbench.scheduler.progress.time.monotonic", lambda: clock[0])
+    watcher, job = PlainWatcher(plan, empty, console), plan.todo[0]
+    watcher.job_started(job, {"node": "n"})
+    for now, part in ((0.1, "params"), (0.2, "latency")):
+        clock[0] = now
+        watcher.job_progressed(job, {"ev": "step", "step": 0, "steps": 4, "what": part})
+        watcher.tick()
+    for now in (1.5, 2.0, 9.0):
+        clock[0] = now
+        watcher.tick()
+    watcher.job_progressed(job, {"ev": "step", "step": 3, "steps": 4, "what": "throughput"})
+    watcher.job_ended(job, "ok", "")
+    lines = watcher.console.file.getvalue().splitlines()[1:]
+    assert lines[:2] == [f"{job.label}: latency", f"{job.label}: throughput"]
+    assert len(lines) == 3
+
+
 def test_a_stopped_trial_is_ended_and_no_measure_of_time(plan, empty, console):
     watcher = PlainWatcher(plan, empty, console)
     for job in plan.todo:

@@ -1,7 +1,11 @@
 import pandas as pd
 import pytest
 
+from lsbench.core.atomic import write_json
+from lsbench.store.early import EARLY
 from lsbench.store.results import ResultsFolder
+from lsbench.store.standing import CodeChange, Standing
+from lsbench.tables.frames.load import load_table
 from lsbench.tables.frames.parts import OpenResults, part_frame, read_all
 from lsbench.tables.frames.ways import Part
 
@@ -61,6 +65,48 @@ def test_no_results_are_empty_and_several_come_together(twins, tmp_path):
         frame = read_all(folders, columns, frame_of)
         assert len(frame) == length
         assert {name: str(kind) for name, kind in frame.dtypes.items()} == columns
+
+
+@pytest.fixture
+def unfinished(tiny, make_graph, fill_store, records_of, job_lines):
+    """A store in which a profile failed and one is missing; both have kept their parameters."""
+    graph = make_graph(tiny)
+    profiles = [job for job in graph.jobs if job.kind == "profile"]
+
+    def records(job):
+        return None if job in profiles else records_of(job)
+
+    folder = fill_store(graph, records, failed=(profiles[0].label,))
+    for job in profiles:
+        content = {"job": job_lines[0](job), "records": records_of(job)[:1]}
+        write_json(folder.job_folder(job.id) / EARLY, content)
+    return folder, profiles
+
+
+def figures(folder, profiles, **options):
+    table = load_table([folder], **options)
+    rows = table[table.job_id.isin([job.id for job in profiles])]
+    return list(zip(rows.status, rows.metric.astype("object").where(rows.metric.notna(), None), strict=True))
+
+
+def test_what_an_unfinished_job_has_kept_is_read(unfinished):
+    folder, profiles = unfinished
+    found = sorted(figures(folder, profiles))
+    assert found == [("failed", "params"), ("missing", "params")]
+
+
+def test_older_records_of_an_unfinished_job_are_not_read(unfinished, records_of):
+    folder, profiles = unfinished
+    folder.add_job({"schema_version": 2, "job_id": "other", "status": "ok"}, records_of(profiles[0]))
+    assert sorted(figures(folder, profiles)) == [("failed", "params"), ("missing", "params")]
+
+
+def test_what_was_kept_by_other_code_is_not_read(unfinished, monkeypatch):
+    folder, profiles = unfinished
+    changed = {profiles[0].id: (CodeChange("mixer acme"),)}
+    monkeypatch.setattr(Standing, "changes_since", lambda self, name, line: changed.get(name, ()))
+    assert sorted(figures(folder, profiles)) == [("failed", None), ("missing", "params")]
+    assert sorted(figures(folder, profiles, keeps_due=True)) == [("failed", "params"), ("missing", "params")]
 
 
 def test_every_file_is_read_once(twins, monkeypatch):

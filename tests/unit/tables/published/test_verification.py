@@ -1,5 +1,7 @@
 import pytest
 
+from lsbench.core.atomic import write_json
+from lsbench.store.early import EARLY
 from lsbench.tables.published.verification import Reproduction, verification_counts, verification_rows, verify
 
 SUITE = {
@@ -97,6 +99,21 @@ def test_under_overrides_only_what_a_limit_leaves_alone_is_judged(check):
     assert limited["ls", "top1"].reason == "run with overrides (limit=2)"
     other = check(figures, overrides=["jobs.train.epochs=2"])
     assert other["ls", "params"].verdict == Reproduction.CANNOT_TELL
+
+
+def test_what_a_stopped_job_has_counted_is_judged(make_graph, fill_store, records_of, job_lines):
+    graph = make_graph(SUITE)
+    jobs = [
+        job.model_copy(update={"id": f"{job.kind}-{job.label.replace('/', '-')}", "needs": {}})
+        for job in graph.jobs
+    ]
+    folder = fill_store(type(graph)(graph.suite, tuple(jobs), {}, frozenset(), ()), lambda job: None)
+    job = next(job for job in jobs if job.label == "ls/profile")
+    counted = [record for record in records_of(job) if record["metric"] == "macs"]
+    write_json(folder.job_folder(job.id) / EARLY, {"job": job_lines[0](job), "records": counted})
+    found = {(one.title, one.metric): one.verdict for one in verify(folder)}
+    assert found["ls", "macs"] == Reproduction.DIFFERS
+    assert found["ls", "params"] == found["id", "macs"] == Reproduction.CANNOT_TELL
 
 
 def test_rows_hold_both_numbers_and_all_verdicts_are_counted(check):
