@@ -70,6 +70,11 @@ class Quantity:
         """True if it is counted, not measured, so that any difference counts."""
         return self.unit in ("count", "MAC")
 
+    @property
+    def is_share(self) -> bool:
+        """True if it is a share of a whole, between 0 and 1."""
+        return self.unit == "fraction"
+
 
 def percentage(name: str, what: str, **more: Any) -> Quantity:
     """Return a quantity that is a share, better when higher, shown in percent.

@@ -198,10 +198,9 @@ def _by_seeds(
     share = rule.alpha / len(alike)
     smallest = spread.detectable(seeds, alpha=share, min_effect=rule.min_effect, power=POWER)
     shown = quantity(rule.metric)
-    detail = (
-        f"retrained: with {seeds} seeds, a loss of {smallest * shown.scale:.{shown.digits}f} is detected in "
-        f"{POWER:.0%} of cases"
-    )
+    loss = f"a loss of {smallest * shown.scale:.{shown.digits}f} is detected in {POWER:.0%} of cases"
+    is_possible = not shown.is_share or smallest <= 1
+    detail = f"retrained: with {seeds} seeds, {loss if is_possible else 'no loss can be detected; add seeds'}"
     return replace(empty, evidence=evidence, test=f"t test over {seeds} seeds", detail=detail)
 
 

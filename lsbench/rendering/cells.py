@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+from lsbench.core.interval_text import estimate_text, possible
 from lsbench.core.quantity import Quantity, published_text
 from lsbench.stats.seeds import Estimate
 from lsbench.tables.cells import Cell, Column, Row
@@ -12,6 +13,9 @@ from lsbench.tables.columns import FURTHER, panels
 from lsbench.tables.summary import Summary
 
 RANKS = "Bold: best value of a column; underlined: second best. No significance test: see the intervals."
+TWO_SEEDS = (
+    "Two seeds cannot tell: the 95 % interval of two values reaches six times their distance to each side."
+)
 #: At most this many further measurements are named in a note.
 MOST_NAMED = 6
 T = TypeVar("T")
@@ -38,7 +42,7 @@ def cell_text(cell: Cell, column: Column) -> str:
         return cell.hole or "-"
     if column.is_published:
         return _published(cell.estimate.value, cell.gap, column.quantity)
-    text = _delta(cell.estimate, column) if column.is_delta else _value(cell, cell.estimate, column)
+    text = _value(cell.estimate, column)
     if cell.estimate.n < cell.expected:
         text += f" ({cell.estimate.n} of {cell.expected} seeds)"
     return text
@@ -49,23 +53,15 @@ def _published(value: float, gap: float | None, shown: Quantity) -> str:
     return text if gap is None else f"{text} (ours {gap * shown.scale:+.{shown.digits}f})"
 
 
-def _value(cell: Cell, found: Estimate, column: Column) -> str:
+def _value(found: Estimate, column: Column) -> str:
     shown = column.quantity
-    text = f"{found.value * shown.scale:.{shown.digits}f}"
-    half = found.half_width
-    return text if half is None else f"{text} ± {half * shown.scale:.{_spread_digits(half, shown)}f}"
-
-
-def _spread_digits(half: float, shown: Quantity) -> int:
-    return shown.digits if half * shown.scale < 100 else 0
-
-
-def _delta(found: Estimate, column: Column) -> str:
-    shown = column.quantity
+    if not column.is_delta:
+        return estimate_text(shown, found.value, found.low, found.high)
     text = f"{found.value * shown.scale:+.{shown.digits}f}"
     if found.low is None or found.high is None:
         return text
-    low, high = (f"{end * shown.scale:+.{shown.digits}f}" for end in (found.low, found.high))
+    ends = possible(shown, found.value, found.low, found.high, is_difference=True)
+    low, high = (f"{end * shown.scale:+.{shown.digits}f}" for end in ends)
     return f"{text} [{low}, {high}]"
 
 
@@ -83,7 +79,13 @@ def notes_of(summary: Summary, *, is_marked: bool = True) -> list[str]:
     """
     has_ranks = is_marked and any(cell.rank for row in summary.rows for cell in row.cells.values())
     further = summary.further_notes if summary.shows_further else []
-    return [*summary.notes, *further, *([RANKS] if has_ranks else [])]
+    return [*summary.notes, *further, *seed_notes(summary), *([RANKS] if has_ranks else [])]
+
+
+def seed_notes(summary: Summary) -> list[str]:
+    """Return the note on intervals over two seeds, if any is shown."""
+    cells = [row.cells[column.key].estimate for row in summary.rows for column in summary.columns]
+    return [TWO_SEEDS] if any(one is not None and one.n == 2 and one.low is not None for one in cells) else []
 
 
 def left_out(summary: Summary) -> list[str]:

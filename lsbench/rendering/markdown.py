@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 
@@ -30,7 +31,26 @@ def row_line(cells: Iterable[str]) -> str:
 
 
 def escape(text: str) -> str:
-    """Return `text` with Markdown and HTML escaped: a variant named ``<b>|x`` breaks nothing."""
-    for mark in "\\|<>*_`~":
-        text = text.replace(mark, f"\\{mark}" if mark not in "<>" else {"<": "&lt;", ">": "&gt;"}[mark])
-    return " ".join(text.replace("](", "]\\(").splitlines())
+    r"""Return `text` such that Markdown, HTML and GitHub show it as it is.
+
+    A variant named ``<b>|x`` breaks nothing, ``$x$`` is no formula, ``@name`` calls nobody, ``#1`` is no link
+    and ``:smile:`` no picture. GitHub looks for these in the text after it has resolved
+    backslashes and entities, so the first sign stands in an element of its own.
+
+    >>> escape("a|b_c"), escape("@you")
+    ('a\\|b\\_c', '<span>@</span>you')
+    """
+    escaped = _MARKS.sub(_escaped, " ".join(text.splitlines()))
+    return escaped.replace("](", "]\\(")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    mark = found[0]
+    if mark in ENTITIES:
+        return ENTITIES[mark]
+    return f"<span>{mark}</span>" if mark in "$@#:" else f"\\{mark}"
+
+
+ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+#: What Markdown reads as a sign; of entities, mentions, numbers of issues and emojis, the start.
+_MARKS = re.compile(r"[\\|<>*_`~$]|&(?=#?\w+;)|@(?=\w)|#(?=\d)|:(?=[\w+-]+:)")

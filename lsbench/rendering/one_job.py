@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lsbench.core.interval_text import possible
 from lsbench.core.quantity import from_bytes, from_duration, quantity
 from lsbench.store.earlier import earlier_results
 from lsbench.tables.one_job import JobFile, Number, OneJob
@@ -90,7 +91,8 @@ def number_text(number: Number) -> str:
         return f"{title}: none, {number.reason}"
     text = f"{title}: {number.value * shown.scale:.{shown.digits}f}"
     if number.ci_low is not None and number.ci_high is not None:
-        low, high = (f"{bound * shown.scale:.{shown.digits}f}" for bound in (number.ci_low, number.ci_high))
+        ends = possible(shown, number.value, number.ci_low, number.ci_high)
+        low, high = (f"{bound * shown.scale:.{shown.digits}f}" for bound in ends)
         text += f" [{low}, {high}]"
     return text if number.n is None else f"{text}, n={number.n}"
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from lsbench.core.interval_text import possible
 from lsbench.core.quantity import Quantity
-from lsbench.tables.comparisons import Comparison
+from lsbench.stats.power import MOST_SEEDS
+from lsbench.tables.comparisons import FEW, Comparison
 
 
 def sentence(one: Comparison) -> str:
@@ -17,26 +19,48 @@ def sentence(one: Comparison) -> str:
         return f"{one.title} against {one.other}: {amount} {unit(shown)}; no interval, so it may be chance"
     if found.low == found.high == 0:
         return f"{one.title} and {one.other}: exactly equal"
-    digits = _digits((found.high - found.low) / 2, shown)
+    ends = possible(shown, found.value, found.low, found.high, is_difference=True)
+    digits = _digits((ends[1] - ends[0]) / 2, shown)
     if one.is_told_apart:
         names = (one.title, one.other) if one.is_better else (one.other, one.title)
         sign = 1 if found.value > 0 else -1
         amount = f"{_number(abs(found.value), shown, digits)} {unit(shown)}"
-        ends = sorted((sign * found.low, sign * found.high))
-        interval = " to ".join(_number(end, shown, digits) for end in ends)
+        interval = " to ".join(_number(end, shown, digits) for end in sorted(sign * end for end in ends))
         return f"{names[0]} is better than {names[1]} by {amount}, 95 % interval {interval}"
-    low, high = (_number(end, shown, digits, sign="+") for end in (found.low, found.high))
+    low, high = (_number(end, shown, digits, sign="+") for end in ends)
     amount = f"{_number(found.value, shown, digits, sign='+')} {unit(shown)}, 95 % interval {low} to {high}"
+    if one.cannot_tell:
+        return f"{one.title} against {one.other}: two seeds cannot tell: {amount}"
     return f"{one.title} and {one.other} cannot be told apart: {amount}{_could(one)}"
 
 
 def _could(one: Comparison) -> str:
-    """Return the remark on the smallest true difference that these data would reveal."""
-    if one.detectable is None:
-        return ""
+    """Return the remark on what would reveal a true difference: its size or, from three seeds, more seeds."""
     shown = one.quantity
+    if one.family and one.difference.seeds > FEW and one.difference.error:
+        return f"; {_seeds(one)}"
+    if one.detectable is None or (shown.is_share and one.detectable > 1):
+        return ""
     smallest = _number(one.detectable, shown, _digits(one.detectable, shown))
     return f"; a true difference of {smallest} {unit(shown)} would be detected in 80 % of cases"
+
+
+def _seeds(one: Comparison) -> str:
+    """Return how many seeds would find a difference of one point, and one of the size seen."""
+    if not one.quantity.is_share:
+        return f"{_count(one.seeds_for_seen)} would find a difference of the size seen in 80 % of runs"
+    point = unit(one.quantity).replace("points", "point")
+    of_point, of_seen = one.seeds_for_point, one.seeds_for_seen
+    words = f"{_count(of_point)} would find a difference of 1 {point}"
+    if not one.difference.value:
+        return f"{words} in 80 % of runs"
+    if of_point == of_seen:
+        return f"{words}, or of the size seen, in 80 % of runs"
+    return f"{words} in 80 % of runs, {_count(of_seen)} one of the size seen"
+
+
+def _count(seeds: int | None) -> str:
+    return f"not even {MOST_SEEDS:,} seeds" if seeds is None else f"{seeds:,} seeds"
 
 
 def unit(shown: Quantity) -> str:

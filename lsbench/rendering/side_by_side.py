@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from lsbench.core.interval_text import possible
 from lsbench.core.quantity import quantity
 from lsbench.rendering import console
 from lsbench.rendering.markdown import table_lines
@@ -28,9 +29,8 @@ def _row(one: Beside) -> list[str]:
     if found is not None:
         gap = found.value
         if found.low is not None and found.high is not None:
-            interval = " to ".join(
-                f"{end * shown.scale:+.{shown.digits}f}" for end in (found.low, found.high)
-            )
+            ends = possible(shown, found.value, found.low, found.high, is_difference=True)
+            interval = " to ".join(f"{end * shown.scale:+.{shown.digits}f}" for end in ends)
     cells = ["-" if v is None else f"{v * shown.scale:.{shown.digits}f}" for v in (one.a, one.b)]
     change = "-" if gap is None else f"{gap * shown.scale + 0.0:+.{shown.digits}f}"
     p_value = p_text(one.compared.p_adjusted) if one.compared else "-"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from lsbench.core.interval_text import possible
 from lsbench.core.quantity import Quantity, quantity
 from lsbench.corruptions import in_order as corruptions_in_order
 from lsbench.rendering.cells import heading
@@ -113,7 +114,9 @@ def _figure(figure: AnalysisFigure) -> str:
         return f"{value * shown.scale:.{shown.digits}f}"
 
     low, high = (estimate.low, estimate.high) if estimate.low is not None else (figure.ci_low, figure.ci_high)
-    interval = "" if low is None or high is None else f" [{text(low)}, {text(high)}]"
+    interval = ""
+    if low is not None and high is not None:
+        interval = " [{}, {}]".format(*map(text, possible(shown, estimate.value, low, high)))
     seeds = "" if estimate.n == figure.seeds else f" ({estimate.n} of {figure.seeds} seeds)"
     return f"{text(estimate.value)}{interval}{seeds}"
 

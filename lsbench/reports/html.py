@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lsbench.core.errors import UsageError
+from lsbench.rendering.cells import seed_notes
 from lsbench.reports._html.charts import chart_data
 from lsbench.reports._html.classes import TITLES, class_data
 from lsbench.reports._html.details import detail_data
@@ -92,7 +93,13 @@ def _suite(summary: Summary, number: int) -> dict[str, Any]:
         "details": packed(_compact(details)),
         "charts": packed(_compact(charts)),
         "has_details": bool(details["jobs"]),
-        "notes": [*summary.notes, *summary.further_notes, *charts["notes"], *details["notes"]],
+        "notes": [
+            *summary.notes,
+            *summary.further_notes,
+            *seed_notes(summary),
+            *charts["notes"],
+            *details["notes"],
+        ],
         "sections": list(_sections(summary)),
         "classes": {
             "titles": TITLES,

@@ -9,7 +9,8 @@ from lsbench.rendering.markdown import escape, row_line, table_lines
 from lsbench.reports._sections import sections
 from lsbench.tables.summary import Summary
 
-MARKS = {1: "**{}**", 2: "<u>{}</u>"}
+#: GitHub drops ``u`` from a page, and underlines ``ins``.
+MARKS = {1: "**{}**", 2: "<ins>{}</ins>"}
 
 
 def render(summaries: Sequence[Summary]) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from lsbench.core.quantity import Quantity, quantity
 from lsbench.stats.paired import Difference, holm, over_images, over_seeds, over_seeds_and_images
+from lsbench.stats.power import seeds_to_detect
 from lsbench.stats.seeds import LEVEL, Estimate, detectable_effect
 from lsbench.store.results import ResultsFolder
 from lsbench.store.right_images import RightImages, differences, read_right
@@ -21,8 +22,12 @@ from lsbench.tables.frames.cached_frame import cached_frame
 
 LEVEL_OF_TEST = 1 - LEVEL
 #: Its version is raised whenever the same results would give other numbers, so that old files expire.
-CACHE = "comparisons_v1.parquet"
+CACHE = "comparisons_v2.parquet"
 NO_SEED = -1
+#: So many seeds do not tell how much seeds differ.
+FEW = 2
+#: One point of a share that is shown in percent.
+POINT = 0.01
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,10 @@ class Comparison:
         difference: First minus second.
         p_adjusted: The p value after Holm's adjustment over the whole table.
         detectable: The true difference that would be detected in 80 % of cases, given the number of
-            comparisons in the table.
+            comparisons in the table; None with two seeds, whose spread is hardly known.
+        seeds_for_point: The number of seeds that would detect a difference of one point (of a share) in 80 %
+            of cases; None for other quantities, with fewer than three seeds, or if there is none.
+        seeds_for_seen: The same for a difference of the size seen.
         family: Number of tested comparisons in the table.
         reason: Why images could not be used beside seeds; empty if they were.
     """
@@ -62,6 +70,8 @@ class Comparison:
     difference: Difference
     p_adjusted: float | None = None
     detectable: float | None = None
+    seeds_for_point: int | None = None
+    seeds_for_seen: int | None = None
     family: int = 0
     reason: str = ""
 
@@ -74,6 +84,11 @@ class Comparison:
     def is_told_apart(self) -> bool:
         """True if the difference is significant after adjustment for all comparisons of the table."""
         return self.p_adjusted is not None and self.p_adjusted <= LEVEL_OF_TEST
+
+    @property
+    def cannot_tell(self) -> bool:
+        """True if there are two seeds, and they do not tell the two apart."""
+        return self.difference.seeds == FEW and not self.is_told_apart
 
     @property
     def is_better(self) -> bool:
@@ -111,9 +126,18 @@ def judged(compared: Sequence[Comparison]) -> list[Comparison]:
         if one.difference.p_value is None or error is None:
             found.append(one)
             continue
-        smallest = detectable_effect(error, freedom, level=share) if error > 0 else None
-        found.append(replace(one, p_adjusted=next(adjusted), detectable=smallest, family=len(tested)))
+        judgement = replace(one, p_adjusted=next(adjusted), family=len(tested))
+        if error > 0 and one.difference.seeds != FEW:
+            judgement = replace(judgement, detectable=detectable_effect(error, freedom, level=share))
+        found.append(judgement if one.difference.seeds <= FEW else _with_seeds(judgement, share))
     return found
+
+
+def _with_seeds(one: Comparison, level: float) -> Comparison:
+    """Return a comparison with the numbers of seeds that would detect one point, and the difference seen."""
+    of_point = seeds_to_detect(POINT, one.difference, level=level) if one.quantity.is_share else None
+    of_seen = seeds_to_detect(one.difference.value, one.difference, level=level)
+    return replace(one, seeds_for_point=of_point, seeds_for_seen=of_seen)
 
 
 Key = tuple[str, str | None, str]
@@ -212,7 +236,7 @@ def _with(cell: Cell, estimate: Estimate | None) -> Cell:
     return cell if estimate is None else replace(cell, estimate=estimate)
 
 
-_TYPES = {"int": "int64", "float": "Float64", "str": "string"}
+_TYPES = {"int": "Int64", "float": "Float64", "str": "string"}
 _OF_DIFFERENCE = [one.name for one in fields(Difference)]
 #: Columns of the file that caches comparisons, with their pandas types.
 COLUMNS = {

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from lsbench.core.interval_text import possible
 from lsbench.core.quantity import quantity
-from lsbench.tables.robustness import robustness_rows
+from lsbench.stats.seeds import Estimate
+from lsbench.tables.robustness import ERROR, robustness_rows
 from lsbench.tables.summary import Summary
 
 #: Most curve points and corruption values that a page holds; a note reports the rest.
@@ -49,9 +51,17 @@ def _bars(summary: Summary) -> list[list[Any]]:
     keys = list(dict.fromkeys((f.variant, f.protocol) for f in summary.corruptions))
     rows = robustness_rows(summary.corruptions)
     return [
-        [variant, row.title, protocol, {n: e and [e.value, e.low, e.high] for n, e in row.errors.items()}]
+        [variant, row.title, protocol, {name: _bar(found) for name, found in row.errors.items()}]
         for (variant, protocol), row in zip(keys, rows, strict=True)
     ]
+
+
+def _bar(found: Estimate | None) -> list[float | None] | None:
+    if found is None:
+        return None
+    if found.low is None or found.high is None:
+        return [found.value, None, None]
+    return [found.value, *possible(quantity(ERROR), found.value, found.low, found.high)]
 
 
 def _curves(summary: Summary) -> tuple[list[list[Any]], list[str]]:

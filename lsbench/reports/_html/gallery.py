@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from lsbench.core.interval_text import possible
 from lsbench.core.quantity import Quantity, quantity
 from lsbench.reports._html.details import plain
 from lsbench.store.results import ResultsFolder
@@ -109,7 +110,8 @@ def _facts(rows: pd.DataFrame) -> list[tuple[str, str]]:
         shown = quantity(metric)
         text = "-" if value is None else _number(value, shown)
         if None not in (value, low, high):
-            text = f"{text} [{_number(low, shown)}, {_number(high, shown)}]"
+            ends = (_number(end, shown) for end in possible(shown, value, low, high))
+            text = f"{text} [{', '.join(ends)}]"
         found.append((shown.title, text))
     return found
 

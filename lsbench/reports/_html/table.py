@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lsbench.core.interval_text import possible
 from lsbench.rendering.cells import cell_text
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.columns import job_kind, panels
@@ -71,10 +72,13 @@ def _mark(row: Row) -> str:
 
 
 def _cell(cell: Cell, column: Column) -> list[Any]:
-    text = cell_text(cell, column)
+    text, column = cell_text(cell, column), cell.of or column
     found = cell.estimate
     place = cell.rank or 0
     if found is None:
         return [text, "", None, None, None, HOLE if cell.hole else place]
     value, _, rest = (text, "", "") if cell.text else text.partition(" ")
-    return [value, rest, found.value, found.low, found.high, place]
+    low, high = found.low, found.high
+    if low is not None and high is not None:
+        low, high = possible(column.quantity, found.value, low, high, is_difference=column.is_delta)
+    return [value, rest, found.value, low, high, place]

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from lsbench.core.facets import Facets, render_protocol
+from lsbench.core.interval_text import estimate_text
 from lsbench.core.quantity import Quantity, published_text, quantity
 from lsbench.core.registry import DATASETS
 from lsbench.stats.seeds import Estimate, mean_over_seeds
@@ -200,10 +201,15 @@ def verification_rows(found: Iterable[Verification]) -> Iterator[list[str]]:
         shown = one.quantity
         place = one.suite if one.preset == "default" else f"{one.suite} ({one.preset})"
         title = shown.title.partition(",")[0]
-        ours = "-" if one.ours is None else f"{one.ours.value * shown.scale:.{shown.digits}f}"
-        if one.ours is not None and one.ours.half_width:
-            ours += f" ± {one.ours.half_width * shown.scale:.{shown.digits}f}"
+        ours = _ours_text(one.ours, shown)
         yield [place, one.title, title, published_text(shown, one.published), ours, one.verdict, one.reason]
+
+
+def _ours_text(ours: Estimate | None, shown: Quantity) -> str:
+    if ours is None:
+        return "-"
+    is_exact = ours.low == ours.high
+    return estimate_text(shown, ours.value, *((None, None) if is_exact else (ours.low, ours.high)))
 
 
 def verification_counts(found: Iterable[Verification]) -> str:

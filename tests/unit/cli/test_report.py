@@ -54,7 +54,7 @@ def test_a_view_of_a_suite_in_every_format(call, results):
         "tiny", "--results", results, "--format", "markdown", *view, "--precision", "0", "--pivot"
     )
     assert "| measured | id | ls (baseline) |" in out
-    assert "| top-1 (%) | **70 ± 0** | <u>60 ± 0</u> |" in out
+    assert "| top-1 (%) | **70 ± 0** | <ins>60 ± 0</ins> |" in out
     _, out, _ = call("tiny", "--results", results, "--format", "csv", "--only-changed", "--rows", "*")
     assert list(pd.read_csv(io.StringIO(out)).variant) == ["ls", "id"]
 

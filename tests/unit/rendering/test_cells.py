@@ -1,7 +1,8 @@
 import pytest
 
 from lsbench.core.quantity import quantity
-from lsbench.rendering.cells import cell_text, header, heading, row_texts, tables
+from lsbench.rendering.cells import TWO_SEEDS, cell_text, header, heading, notes_of, row_texts, tables
+from lsbench.reports import console, latex, markdown
 from lsbench.stats.seeds import Estimate
 from lsbench.tables.summary import Cell, Column, Row, Summary, summarize
 
@@ -29,10 +30,22 @@ RATE = Column("throughput", quantity("throughput"), "p")
         (Cell(Estimate(0.01, None, None, 1)), DELTA, "+1.00"),
         (Cell(Estimate(1234.5, 1000.0, 1469.0, 1)), RATE, "1234 ± 234"),
         (Cell(Estimate(0.0, None, None, 1)), TOP1, "0.00"),
+        (Cell(Estimate(815, 581, 841, 1)), RATE, "815 [581, 841]"),
+        (Cell(Estimate(0.35, -1.54, 2.24, 2), expected=2), TOP1, "35.00 [0.00, 100.00]"),
+        (Cell(Estimate(-0.02, -2.72, 2.68, 2), expected=2), DELTA, "-2.00 [-100.00, +100.00]"),
     ],
 )
 def test_a_cell_in_words(cell, column, text):
     assert cell_text(cell, column) == text
+
+
+@pytest.mark.parametrize(("seeds", "is_said"), [(2, True), (3, False)])
+def test_a_table_over_two_seeds_says_that_they_cannot_tell(seeds, is_said):
+    cells = {"top1": Cell(Estimate(0.35, -1.54, 2.24, seeds), expected=seeds)}
+    summary = Summary("suite", "preset", "", "v", False, [TOP1], [Row("v", "Title", True, cells)])
+    for text in (console.render([summary]), markdown.render([summary]), latex.render([summary])):
+        assert ("Two seeds cannot tell" in text) == is_said
+    assert TWO_SEEDS in notes_of(summary) or not is_said
 
 
 def test_a_row_and_its_header_have_the_same_number_of_cells():

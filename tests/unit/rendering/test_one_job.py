@@ -16,6 +16,7 @@ def number(metric, value, unit, **more):
             number("top1", 0.714, "fraction", ci_low=0.7, ci_high=0.72, n=50),
             "top-1 (%): 71.40 [70.00, 72.00], n=50",
         ),
+        (number("ece", 0.01, "fraction", ci_low=-0.005, ci_high=0.025), "ECE (%): 1.00 [0.00, 2.50]"),
         (number("macs", 3e8, "MAC"), "FLOPs (G), 1 MAC = 1 FLOP: 0.3000"),
         (number("train_loss", 1.5, "nat"), "train loss (nat): 1.5000"),
         (number("undeclared", 2.0, "m"), "undeclared (m): 2.0000"),

@@ -1,9 +1,12 @@
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from statsmodels.stats.power import TTestPower
 
 from lsbench.rendering.sentences import base, comparison_notes, sentence
-from lsbench.stats.paired import Difference
+from lsbench.stats.paired import Difference, over_seeds
 from lsbench.tables.comparisons import Comparison, judged
 
 
@@ -47,6 +50,47 @@ def compared(value, low, high, p_value, *, metric="top1", seeds=3, images=10_000
 )
 def test_a_comparison_in_words(one, words):
     assert sentence(one) == words
+
+
+def over_seeds_of(*values, metric="top1"):
+    named = Comparison("id", "identity", "LS conv", metric, "fashion", "p|v1", over_seeds(values))
+    return judged([named])[0]
+
+
+def test_two_seeds_cannot_tell_and_nothing_impossible_is_said():
+    one = over_seeds_of(0.30, -0.34)
+    assert one.detectable is None
+    words = sentence(one)
+    assert words == ("identity against LS conv: two seeds cannot tell: -2 points, 95 % interval -100 to +100")
+    assert "two seeds cannot tell" not in sentence(over_seeds_of(0.30, 0.301)), "so clear that two seeds tell"
+
+
+def test_from_three_seeds_on_it_is_said_how_many_would_tell():
+    differences = (0.004, -0.002, 0.001)
+    one = over_seeds_of(*differences)
+    spread = np.std(differences, ddof=1)
+    point, seen = (
+        max(math.ceil(TTestPower().solve_power(size / spread, alpha=0.05, power=0.8)), 3)
+        for size in (0.01, np.mean(differences))
+    )
+    assert (one.seeds_for_point, one.seeds_for_seen) == (point, seen)
+    assert sentence(one).endswith(
+        f"; {point} seeds would find a difference of 1 point in 80 % of runs, "
+        f"{seen} seeds one of the size seen"
+    )
+    assert "would be detected" not in sentence(one)
+    latency = sentence(over_seeds_of(0.4, -0.2, 0.1, metric="train_loss"))
+    assert latency.endswith(f"; {seen} seeds would find a difference of the size seen in 80 % of runs")
+    assert (
+        "not even 10,000 seeds would find a difference of 1 point, or of the size seen, in 80 % of runs"
+        in sentence(over_seeds_of(4.0, -4.0, 1e-6))
+    )
+    assert sentence(over_seeds_of(0.01, -0.01, 0.0)).endswith("in 80 % of runs"), "no difference was seen"
+
+
+def test_a_difference_beyond_all_shares_is_not_called_detectable():
+    found = Difference(0.0, -0.5, 0.5, 1.0, 0.9, math.inf, 1, 3)
+    assert "detected" not in sentence(replace(compared(0, 0, 0, 1), difference=found, detectable=2.5))
 
 
 def test_what_it_stands_on_is_said():

@@ -1,8 +1,9 @@
 import json
 import math
+from dataclasses import replace
 
 from lsbench.rendering.side_by_side import HEADER, beside_json, beside_notes, beside_rows, table_text
-from lsbench.stats.paired import Difference
+from lsbench.stats.paired import Difference, over_seeds
 from lsbench.tables.comparisons import Comparison
 from lsbench.tables.side_by_side import Beside
 
@@ -19,6 +20,15 @@ def test_holes_are_shown_as_holes_and_differences_with_their_interval():
     first, second = beside_rows(ROWS)
     assert first == ["ls", "fashion top-1 (%)", "70.00", "75.00", "+5.00", "+3.00 to +7.00", "0.0020", ""]
     assert second == ["<b>", "params (M)", "2.000", "-", "-", "-", "-", "only A"]
+
+
+def test_no_interval_leaves_what_is_possible():
+    found = over_seeds([0.3, -0.34])
+    one = Beside(
+        "ls", "top1", "fashion", "p|v1", 0.7, 0.68, replace(COMPARED, difference=found, p_adjusted=0.9)
+    )
+    assert beside_rows([one])[0][4:6] == ["-2.00", "-100.00 to +100.00"]
+    assert "two seeds cannot tell" in beside_notes([one], NAMES)[1]
 
 
 def test_the_notes_say_the_sides_the_words_and_the_protocols():

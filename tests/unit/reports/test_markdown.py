@@ -1,8 +1,12 @@
 import re
 
+from lsbench.core.quantity import quantity
 from lsbench.rendering.cells import left_out, notes_of
 from lsbench.reports.markdown import render
-from lsbench.tables.summary import summarize
+from lsbench.stats.seeds import Estimate
+from lsbench.tables.cells import Cell, Column, Row
+from lsbench.tables.ranking import ranked
+from lsbench.tables.summary import Summary, summarize
 
 
 def cells(line):
@@ -25,6 +29,17 @@ def test_names_stay_text(tiny, make_graph, fill_store):
     tiny["variants"][0]["label"] = "<b>x</b> *i* [a](http://b) `c` ~~d~~"
     text = render([summarize(fill_store(make_graph(tiny)))])
     assert "&lt;b&gt;x&lt;/b&gt; \\*i\\* [a]\\(http://b) \\`c\\` \\~\\~d\\~\\~" in text
+
+
+def test_the_second_best_is_marked_in_an_element_that_github_keeps():
+    top1 = Column("top1", quantity("top1"), "p")
+    rows = [Row(str(n), f"v{n}", n == 0, {"top1": Cell(Estimate(n / 10, None, None, 1))}) for n in (1, 2, 3)]
+    text = render([Summary("s", "default", "", "0", False, [top1], ranked([top1], rows))])
+    assert [line.split(" | ")[1] for line in text.splitlines()[4:7]] == [
+        "10.00 |",
+        "<ins>20.00</ins> |",
+        "**30.00** |",
+    ]
 
 
 def test_every_note_is_an_item(tiny, make_graph, fill_store):

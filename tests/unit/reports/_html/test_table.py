@@ -31,6 +31,21 @@ def test_a_cell_is_its_text_its_numbers_and_its_place(tiny, make_graph, fill_sto
     assert second["params"] == ["missing", "", None, None, None, HOLE]
 
 
+def test_charts_get_intervals_within_what_is_possible(tiny, make_graph, fill_store, records_of):
+    folder = fill_store(
+        make_graph(tiny),
+        lambda job: records_of(job, top1=0.2 + 0.6 * (job.seed or 0) * (job.variant.name == "ls")),
+    )
+    data = table_data(summarize(folder))
+    place = [column["key"] for column in data["columns"]].index("top1")
+    first, second = (row[3][place] for row in data["rows"])
+    assert first == ["50.00", "± 50.00", 0.5, 0.0, 1.0, 1]
+    assert second[2:5] == [0.2, 0.2, 0.2]
+    delta = data["rows"][1][3][place + 1]
+    assert delta[:2] == ["-30.00", "[-100.00, +100.00]"]
+    assert delta[3:5] == [-1.0, 1.0]
+
+
 def test_columns_say_how_they_are_read(tiny, make_graph, fill_store):
     data = table_data(summarize(fill_store(make_graph(tiny))))
     columns = {column["key"]: column for column in data["columns"]}

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from lsbench.core.atomic import write_json
+from lsbench.stats.seeds import Estimate
 from lsbench.store.early import EARLY
 from lsbench.tables.published.verification import Reproduction, verification_counts, verification_rows, verify
 
@@ -122,6 +125,11 @@ def test_rows_hold_both_numbers_and_all_verdicts_are_counted(check):
     [row] = [row for row in rows if row[1:3] == ["ls", "top-1 (%)"]]
     assert row[3:6] == ["74.9", "74.90 ± 0.05", "reproduces"]
     assert verification_counts(found) == "1 reproduces, 0 differs, 6 cannot tell yet"
+
+
+def test_an_interval_with_unequal_halves_shows_its_ends(check):
+    one = replace(check({"ls": {"top1": 0.749}})["ls", "top1"], ours=Estimate(0.749, 0.741, 0.7545, 1))
+    assert next(verification_rows([one]))[4] == "74.90 [74.10, 75.45]"
 
 
 def test_a_suite_without_published_numbers_has_nothing_to_verify(tiny, make_graph, fill_store):
