@@ -9,6 +9,7 @@ import typer
 
 from lsbench.cli.options import (
     RESULTS,
+    AddressOpt,
     DataOpt,
     JsonOpt,
     LimitOpt,
@@ -17,12 +18,14 @@ from lsbench.cli.options import (
     RerunOpt,
     ResultsOpt,
     RetryOpt,
+    Scheduler,
+    SchedulerOpt,
     SeedsOpt,
     SetOpt,
     SkipOpt,
     SuiteArg,
 )
-from lsbench.cli.running import check_machine, check_rerun, create_graph, parse_seeds
+from lsbench.cli.running import check_machine, check_rerun, create_graph, needs_local_ray, parse_seeds
 
 if TYPE_CHECKING:
     from lsbench.scheduler.run import RunOptions
@@ -41,6 +44,8 @@ def plan(
     overrides: SetOpt = None,
     rerun: RerunOpt = None,
     retry_inconclusive: RetryOpt = False,
+    address: AddressOpt = None,
+    scheduler: SchedulerOpt = Scheduler.ray,
     as_json: JsonOpt = False,
 ) -> None:
     """Show the plan of a run: every job, whether it is done, and its estimated cost."""
@@ -55,10 +60,10 @@ def plan(
         rerun=rerun or [],
         retry_inconclusive=retry_inconclusive,
     )
-    show_plan(graph, options, as_json=as_json)
+    show_plan(graph, options, as_json=as_json, starts_ray=needs_local_ray(scheduler, address))
 
 
-def show_plan(graph: JobGraph, options: RunOptions, *, as_json: bool, starts_ray: bool = True) -> None:
+def show_plan(graph: JobGraph, options: RunOptions, *, as_json: bool, starts_ray: bool) -> None:
     """Print the plan of a run.
 
     Args:

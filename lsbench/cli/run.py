@@ -35,6 +35,7 @@ from lsbench.cli.running import (
     create_graph,
     create_stderr,
     create_watcher,
+    needs_local_ray,
     parse_seeds,
     run_jobs,
 )
@@ -83,8 +84,7 @@ def run(
         retry_inconclusive,
     )
     if dry_run:
-        starts_ray = scheduler is Scheduler.ray and address is None
-        show_plan(graph, options, as_json=as_json, starts_ray=starts_ray)
+        show_plan(graph, options, as_json=as_json, starts_ray=needs_local_ray(scheduler, address))
         return
     check_rerun(graph, options)
     if graph.suite.search is not None:

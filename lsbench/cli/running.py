@@ -64,6 +64,11 @@ def check_machine(settings: Iterable[Mapping[str, Any]], *, starts_ray: bool) ->
         raise ConfigError(problems)
 
 
+def needs_local_ray(scheduler: Scheduler, address: str | None) -> bool:
+    """Return whether a run starts a Ray of its own on this machine."""
+    return scheduler is Scheduler.ray and address is None
+
+
 def parse_seeds(text: str | None) -> list[int] | None:
     """Return the seeds that ``--seeds`` names, or None for all.
 
@@ -118,8 +123,7 @@ def run_jobs(
 
     todo = plan_run(graph, options).todo
     if todo:
-        starts_ray = scheduler is Scheduler.ray and address is None
-        check_machine((job.spec for job in todo), starts_ray=starts_ray)
+        check_machine((job.spec for job in todo), starts_ray=needs_local_ray(scheduler, address))
     watchers: list[PlainWatcher] = []
 
     def watch(made: Plan, folder: ResultsFolder) -> PlainWatcher:

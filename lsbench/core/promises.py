@@ -25,6 +25,7 @@ class Promise:
         subclasses: Attribute of the object -> path of the class that it must be a subclass of.
         functions: Attributes of the object that must be functions.
         literal: Whether the object is a tuple of names.
+        modules: Whether a call gives a module of torch; a class of them is accepted, too.
     """
 
     words: str
@@ -33,6 +34,7 @@ class Promise:
     subclasses: tuple[tuple[str, str], ...] = ()
     functions: tuple[str, ...] = ()
     literal: bool = False
+    modules: bool = False
 
     def broken_by(self, found: Any) -> str | None:
         """Return ``"expected ..., found ..."`` if `found` breaks the promise, else None."""
@@ -49,6 +51,8 @@ class Promise:
         return self._broken_part(found)
 
     def _broken_call(self, found: Callable[..., Any]) -> str | None:
+        if not self._gives_a_result(found):
+            return f"expected {self.words}, found {describe(found)}"
         try:
             inspect.signature(found).bind(*range(self.arguments or 0))
         except TypeError:
@@ -56,6 +60,16 @@ class Promise:
         except ValueError:  # a function without a signature, such as one written in C
             return None
         return None
+
+    def _gives_a_result(self, found: Callable[..., Any]) -> bool:
+        """Return whether a call gives the result itself: no coroutine, and no object without use."""
+        if inspect.iscoroutinefunction(found) or inspect.isasyncgenfunction(found):
+            return False
+        if self.modules and not isinstance(found, type):
+            return not (inspect.isgeneratorfunction(found) or hasattr(found, "register_forward_hook"))
+        if isinstance(found, type):  # its objects must be modules, which can be called
+            return self.modules and any("__call__" in vars(base) for base in found.__mro__)
+        return True
 
     def _broken_part(self, found: Any) -> str | None:
         for name, path in self.subclasses:
@@ -117,7 +131,7 @@ def _protocol_members(expected: type | None) -> set[str]:
     return {name for name in vars(expected) if not name.startswith("_")}
 
 
-MIXER = Promise("a class or function of the number of channels", arguments=1)
+MIXER = Promise("a class or function of the number of channels", arguments=1, modules=True)
 FAMILY = Promise("a tuple of the names of its models", literal=True)
 JOB = Promise(
     "an lsbench.core.job.JobKind",

@@ -92,6 +92,12 @@ def _hf_cache() -> str:
 
 def _builder(root: Path) -> Any:
     datasets = _datasets()
+    for name in {root.name, root.absolute().name, root.resolve().name} - {""}:
+        if (root / f"{name}.py").exists():
+            raise DataError(
+                f"{root / name}.py: a loading script, which lsbench never runs; remove it from the folder, "
+                "and save the data as parquet files"
+            )
     try:
         return datasets.load_dataset_builder(str(root), cache_dir=_hf_cache())
     except (FileNotFoundError, ValueError) as error:  # raised for a folder without data

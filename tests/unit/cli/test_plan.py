@@ -29,9 +29,12 @@ def test_what_this_machine_lacks_is_told_after_the_plan(
     assert [line.split("=")[0] for line in err.splitlines()] == ["lsbench: TMPDIR"]
 
 
-def test_a_dry_run_without_a_local_ray_needs_no_short_folder(call, quick, write_suite, results, monkeypatch):
+@pytest.mark.parametrize("command", [["plan"], ["run", "-n"]])
+def test_a_plan_without_a_local_ray_needs_no_short_folder(
+    command, call, quick, write_suite, results, monkeypatch
+):
     monkeypatch.setenv("TMPDIR", "/tmp/" + 100 * "x")
-    words = ["run", "-n", write_suite(quick), "--results", results]
+    words = [*command, write_suite(quick), "--results", results]
     assert call(*words, "--scheduler", "inline")[0] == 0
     assert call(*words, "--address", "auto")[0] == 0
     assert call(*words)[0] == 2

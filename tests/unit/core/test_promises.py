@@ -1,6 +1,11 @@
+import dataclasses
+import enum
+import functools
+import math
 from types import ModuleType
 
 import pytest
+from torch import nn
 
 from lsbench.core import promises
 from lsbench.core.promises import Promise, broken_quantities, class_at, describe
@@ -15,6 +20,52 @@ def test_a_function_or_an_instance_keeps_a_promise_of_either():
     assert promises.METRIC.broken_by(Metric("x")) == (
         "expected its per_image to be a function, found the text 'x'"
     )
+
+
+class Scale(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+
+
+@dataclasses.dataclass
+class Settings:
+    dim: int
+
+
+class Kind(enum.Enum):
+    A = 1
+
+
+async def later(dim):
+    return Scale(dim)
+
+
+def one_by_one(dim):
+    yield Scale(dim)
+
+
+def scaled(dim, factor):
+    return Scale(dim * factor)
+
+
+@pytest.mark.parametrize("found", [Scale, functools.partial(scaled, factor=2), lambda dim: scaled(dim, 2)])
+def test_a_mixer_is_a_class_of_modules_or_a_function(found):
+    assert promises.MIXER.broken_by(found) is None
+
+
+@pytest.mark.parametrize(
+    "found", [Settings, Kind, Kind.A, int, ValueError, Scale(3), later, one_by_one, scaled, math, None, "a"]
+)
+def test_what_gives_no_module_is_no_mixer(found):
+    assert promises.MIXER.broken_by(found).startswith(
+        "expected a class or function of the number of channels, found"
+    )
+
+
+def test_a_class_or_coroutine_is_no_function():
+    for promise in (promises.METRIC, promises.PROBE, promises.REPORT, promises.CORRUPTION):
+        for found in (Kind, Settings, int, ValueError, later, math):
+            assert promise.broken_by(found).startswith(f"expected {promise.words}, found")
 
 
 def test_names_are_a_list_of_texts():

@@ -1,5 +1,6 @@
 import io
 import sys
+from pathlib import Path
 
 import datasets
 import pytest
@@ -51,6 +52,17 @@ def test_splits_go_by_the_words_of_datasets(tables, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"expected parquet files .*empty, found nothing that datasets"):
         READER.find_splits(tmp_path / "empty", SPLITS)
+
+
+def test_a_loading_script_is_never_run(write, monkeypatch):
+    root = write([(0, "x.png")])
+    script = root / f"{root.name}.py"
+    script.write_text("raise SystemExit('it ran')\n")
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("HF_DATASETS_TRUST_REMOTE_CODE", "1")
+    for place in (root, Path()):
+        with pytest.raises(DataError, match=rf"{script.name}: a loading script, which lsbench never runs"):
+            READER.find_splits(place, SPLITS)
 
 
 def test_classes_are_those_that_have_rows(write):
