@@ -132,6 +132,8 @@ def _results(results: Path) -> Diagnosis:
     folder = innermost_existing(results)
     free = free_bytes(folder) or 0
     lacks, misses = try_file_system(folder)
+    if taken := next((path for path in (results, *results.parents) if path.is_file()), None):
+        lacks = [f"{taken} is a file"]
     if free < LOW_DISK_BYTES:
         lacks.append(f"less than {LOW_DISK_BYTES // GIB} GiB free")
     room = f"{free / GIB:.1f} GiB free"

@@ -8,7 +8,8 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 
 from lsbench.core.errors import StoreError
@@ -24,20 +25,30 @@ def locked(path: Path, *, what: str, wait_s: float = 0.0) -> Iterator[None]:
         wait_s: Seconds to wait for another holder; infinity waits as long as it takes.
 
     Raises:
-        StoreError: If another process holds it, which the message names, or the file system has no locks.
+        StoreError: If another process holds it, which the message names, the file cannot be written, or the
+            file system has no locks.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
+    with _opened(path, what) as file:
         deadline = time.monotonic() + wait_s
         while not _try_lock(file.fileno(), path, what):
             if time.monotonic() >= deadline:
                 raise StoreError(f"{what} is in use by {_owner(path)}; wait for it or stop it first ({path})")
             time.sleep(0.05)
-        file.seek(0)
-        file.truncate()
-        file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
-        file.flush()
+        with suppress(OSError):  # a full disk; the owner is only named for people
+            file.truncate(0)
+            file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
         yield
+
+
+def _opened(path: Path, what: str) -> FileIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("ab", buffering=0)
+    except OSError as error:
+        raise StoreError(
+            f"{what} cannot be locked: {path} cannot be written ({error.strerror or error}); check who owns "
+            "its folder, and whether it is mounted read-only"
+        ) from error
 
 
 def is_held(path: Path) -> bool:

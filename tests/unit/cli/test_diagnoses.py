@@ -46,6 +46,16 @@ def test_data_is_absent_until_it_is_there(tmp_path, monkeypatch):
     assert findings["data set imagenet_a"].state == "wrong"
 
 
+@pytest.mark.parametrize("name", ["taken", "taken/below", "taken/below/it"])
+def test_a_file_in_the_place_of_results_is_wrong(name, tmp_path):
+    (tmp_path / "taken").touch()
+    finding = diagnoses._results(tmp_path / name)
+    assert (finding.state, f"{tmp_path / 'taken'} is a file; use --results DIR" in finding.found) == (
+        "wrong",
+        True,
+    )
+
+
 def test_generated_data_in_the_cache_is_ok(garments, monkeypatch):
     monkeypatch.setenv("LSBENCH_CACHE", str(garments.root.parents[1]))
     from lsbench.data.datasets.fashion import DATASET, FashionSpec

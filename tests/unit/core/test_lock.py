@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +34,19 @@ def test_it_is_free_again_after_the_block_even_after_an_error(tmp_path):
     with pytest.raises(ValueError, match="inside"):
         fail()
     assert enter(tmp_path / ".lock")
+
+
+def test_a_lock_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file" / ".lock", tmp_path / "file" / "deep" / ".lock", tmp_path):
+        with pytest.raises(
+            StoreError, match=rf"folder x cannot be locked: {path} cannot be written \(.*\); "
+        ):
+            enter(path)
+
+
+def test_a_full_disk_can_be_locked():
+    assert enter(Path("/dev/full"))
 
 
 def test_an_unreadable_owner_is_another_process(tmp_path):
