@@ -22,6 +22,8 @@ from lsbench.tables.frames.load import load_table
 def collect_rows(folder: ResultsFolder, rules: Sequence[GateRule]) -> list[GateRow]:
     """Return one row per variant, data set and protocol for the metric of each rule.
 
+    Where several jobs measure the same number of a seed, the first of them stands for it.
+
     Args:
         folder: A results folder.
         rules: The rules whose metrics are collected.
@@ -33,15 +35,15 @@ def collect_rows(folder: ResultsFolder, rules: Sequence[GateRule]) -> list[GateR
     rows: list[GateRow] = []
     for rule in rules:
         found = table[(table.metric == rule.metric).fillna(False)]
-        grouped: dict[RowKey, list[Any]] = {}
+        grouped: dict[RowKey, dict[Any, Any]] = {}
         for record in found.sort_values("seed", na_position="first", kind="stable").itertuples():
             dataset = _or_none(record.dataset)
             key = RowKey(str(record.variant), rule.metric, str(record.protocol), dataset)
-            grouped.setdefault(key, []).append(record)
-        rows += [
-            GateRow(key=key, title=records[0].title, measurements=tuple(_measured(folder, records, rule)))
-            for key, records in grouped.items()
-        ]
+            grouped.setdefault(key, {}).setdefault(_or_none(record.seed), record)
+        for key, of_seeds in grouped.items():
+            records = list(of_seeds.values())
+            measurements = tuple(_measured(folder, records, rule))
+            rows.append(GateRow(key=key, title=records[0].title, measurements=measurements))
     return rows
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from lsbench.core.errors import StoreError
+from lsbench.gate.baseline import create_baseline, read_baseline, write_baseline
 from lsbench.gate.collect import collect_rows, jobs_not_done
 
 
@@ -35,6 +36,19 @@ def test_rows_carry_bits_pairs_and_where_they_come_from(filled, rules, keep_arra
     assert one.machine == "a cpu"
     assert (macs.measurements[0].images, macs.measurements[0].pairs, macs.measurements[0].seed) == (None,) * 3
     assert jobs_not_done(folder) == []
+
+
+def test_of_jobs_that_measure_the_same_number_the_first_stands_for_it(
+    tiny, make_graph, fill_store, night_records, rules, tmp_path
+):
+    tiny["jobs"] = [*tiny["jobs"], {"profile": {"name": "again", "probes": ["macs"]}}]
+    graph = make_graph(tiny)
+    rows = collect_rows(fill_store(graph, night_records(graph)), [rules["macs"]])
+    ids = [job.id for job in graph.jobs if job.name == "profile"]
+    assert [[one.job_id for one in row.measurements] for row in rows] == [[name] for name in ids]
+    made = create_baseline("tiny", "default", "0.1.0", (rules["macs"],), rows)
+    write_baseline(made, tmp_path / "b.json")
+    assert read_baseline(tmp_path / "b.json") == made
 
 
 def test_bits_that_a_value_is_not_the_mean_of_are_of_another_protocol(filled, rules):
