@@ -55,6 +55,7 @@ class UsedPlugins:
 
     def _of_model(self, model: str, mixer: str | None) -> Iterator[str]:
         """Yield the plug-ins of a model; of timm's own models there are none."""
+        model = model.partition(".")[0]  # a teacher's tag of weights follows a dot
         if model in MODELS.outside_names():
             yield plugin_name(MODELS.kind, model)
         if family := self._families.get(model):

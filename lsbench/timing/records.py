@@ -137,13 +137,13 @@ class Timed:
         clean = values[~np.array(self.reply.is_disturbed)]
         needed = samples_needed(max(share, 1 - share))
         is_limited = self.request.budget.max_samples is not None
-        verdict, why = "inconclusive", self.inconclusive()
+        verdict, why, short = "inconclusive", self.inconclusive(), {}
         if why is None and len(clean) < needed:
             why = f"{len(clean)} undisturbed samples, but an interval of this quantile needs {needed}"
-            verdict = "limited" if is_limited else verdict
+            verdict, short = "limited" if is_limited else verdict, {"samples_needed": needed}
         if why is not None:
             known = float(np.median(clean)) if verdict == "limited" and share == 0.5 else None
-            told = {**self.setting(), "verdict": verdict, verdict: why}
+            told = {**self.setting(), **short, "verdict": verdict, verdict: why}
             return measured(metric, known, facets=self.facets, n=len(clean), setting=told)
         what = "median" if share == 0.5 else f"{share:.0%} quantile"
         value = float(np.quantile(clean, share))

@@ -52,7 +52,7 @@ def test_outside_plugins_of_every_kind_count_where_settings_name_them(tiny, make
     graph = make_graph(tiny)
     job = graph.jobs[0]
     kind = type("Kind", (), {"uses_data": False})
-    spec = {"a": ["acme_haze", {"b": "acme_net"}]}
+    spec = {"a": ["acme_haze", {"b": "acme_net.my_weights"}]}
     changed = job.model_copy(
         update={
             "spec": spec,

@@ -113,6 +113,7 @@ def test_a_quantile_that_so_few_samples_do_not_show_is_no_number(share, needed, 
     record = timed_of(few).to_record("latency_p99_ms", few, share=share)
     assert record.value is None
     assert f"an interval of this quantile needs {needed}" in record.setting["inconclusive"]
+    assert record.setting["samples_needed"] == needed
     assert timed_of(enough).to_record("latency_p99_ms", enough, share=share).value == 1.0
 
 
