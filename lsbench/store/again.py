@@ -40,4 +40,4 @@ def _is_hopeless(record: Mapping[str, Any]) -> bool:
     """Return whether all its samples together, disturbed or not, were too few."""
     setting = record["setting"]
     quiet = 1 - setting.get("disturbed_share", 0)
-    return round((record.get("n") or 0) / quiet if quiet else 0) < setting.get("samples_needed", 0)
+    return bool(round((record.get("n") or 0) / quiet if quiet else 0) < setting.get("samples_needed", 0))

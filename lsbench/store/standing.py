@@ -171,6 +171,13 @@ class Standing:
         return self._hashes[key]
 
 
+def change_between(plugin: str, then: Files, now: Files) -> CodeChange | None:
+    """Return the change of a plug-in's code between two known states; None if it changes no numbers."""
+    if all(map(is_own_file, now)):
+        return _own_change(plugin, now, then)
+    return CodeChange(plugin, changed_files(then, now)) if then != now else None
+
+
 def _own_change(plugin: str, now: Files, then: Files) -> CodeChange | None:
     """Return the change of a plug-in of lsbench itself, which counts in a checkout only."""
     if not is_checkout():

@@ -12,7 +12,7 @@ from lsbench.core.lock import is_held
 from lsbench.core.registry import JOBS, suggest
 from lsbench.store.earlier import earlier_results
 from lsbench.store.results import SPEC, ResultsFolder, read_json
-from lsbench.store.standing import CodeChange, changed_files, reason_of, standing_now
+from lsbench.store.standing import change_between, reason_of, standing_now
 
 FEWEST_DIGITS = 4
 #: Status in the journal of a job that has no result in its folder -> its state.
@@ -207,9 +207,8 @@ def _set_aside_lines(one: KnownJob, job: Job, indent: str) -> Iterator[str]:
     """Yield the job's results of earlier code, with the files that changed since."""
     for place in earlier_results(one.folder, one.id):
         then = (read_json(place / SPEC) or {}).get("code") or {}
-        both = [plugin for plugin in job.code if plugin in then and then[plugin] != job.code[plugin]]
-        files = [changed_files(then[plugin], job.code[plugin]) for plugin in both]
-        told = reason_of(map(CodeChange, both, files)) or "it was measured again"
+        both = [(plugin, then[plugin], files) for plugin, files in job.code.items() if plugin in then]
+        told = reason_of(filter(None, (change_between(*one) for one in both))) or "it was measured again"
         yield f"{indent}  set aside in {place.relative_to(one.folder.root)}: {told}"
 
 

@@ -11,7 +11,7 @@ from lsbench.rendering.one_job import show_lines
 from lsbench.scheduler.run import RunOptions, plan_run, write_manifest
 from lsbench.store.earlier import set_aside
 from lsbench.store.results import RESULT, SPEC
-from lsbench.store.standing import PLUGINS, CodeChange, Standing, reason_of, standing_now
+from lsbench.store.standing import PLUGINS, CodeChange, Standing, change_between, reason_of, standing_now
 from lsbench.tables.frames import notebook
 from lsbench.tables.frames.load import load_table
 from lsbench.tables.frames.parts import OpenResults
@@ -296,6 +296,16 @@ def test_a_change_declared_once_makes_nothing_due(edited_trainer, fill_store):
     folder = filled(fill_store, graph)
     declared[TRAINER][-1].append("edited")
     assert due(folder, after) == {}
+
+
+def test_a_declared_change_is_no_reason_why_a_result_was_set_aside(declared):
+    now = declared[TRAINER][0][0]
+    declared[TRAINER][-1].append("edited")
+    assert change_between("job kind train", {TRAINER: "edited"}, {TRAINER: now}) is None
+    [file] = change_between("job kind train", {TRAINER: "other"}, {TRAINER: now}).files
+    assert file == TRAINER
+    assert change_between("mixer acme", {"acme.py": "1"}, {"acme.py": "1"}) is None
+    assert change_between("mixer acme", {"acme.py": "1"}, {"acme.py": "2"}).files == ("acme.py",)
 
 
 def test_a_result_without_a_hash_is_of_the_code_of_its_release(edited_trainer, fill_store):
