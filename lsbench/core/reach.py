@@ -1,5 +1,8 @@
 """The files of its own package that a plug-in's code reaches by static imports; nothing is imported.
 
+Its own package is its top-level package, and the modules beside that in a folder of source code, as in an
+editable install; in ``site-packages``, strangers lie side by side.
+
 Followed are imports anywhere in a file: absolute and relative, in functions, under `if` and `try`, and names
 that a package imports in its ``__init__`` and offers again. The ``__init__`` files of the packages around a
 module run before it, so they are reached too, and with them everything that they import, except other
@@ -9,6 +12,7 @@ plug-ins, whose import binds names that this plug-in does not use. Not followed 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -24,12 +28,16 @@ from importlib.machinery import (
     PathFinder,
 )
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 
 from lsbench.core.imports import Imported, read_facts
 
 #: A name that packages pass on is followed this far; more is a circle.
 MOST_HOPS = 20
+OWN = "lsbench"
+#: Folders of installed packages, where modules of different packages lie side by side.
+SHARED = frozenset({"site-packages", "dist-packages", Path(os.__file__).parent.name})
 #: In the order in which Python looks for a module.
 SUFFIXES = (*EXTENSION_SUFFIXES, *SOURCE_SUFFIXES, *BYTECODE_SUFFIXES)
 
@@ -80,6 +88,7 @@ def _mapped(module: str) -> ModuleSpec | None:
 def forget_modules() -> None:
     """Look for modules afresh: some may have been added or removed."""
     module_file.cache_clear()
+    _are_together.cache_clear()
     _places.cache_clear()
 
 
@@ -186,9 +195,24 @@ def _provided(base: str, file: Path, name: str, is_module: bool, depth: int) -> 
 
 
 def _base(module: str, file: Path, one: Imported) -> str | None:
-    """Return the module that an import names, if it belongs to the same top-level package."""
+    """Return the module that an import names, if it belongs to the same package."""
     base = absolute(module, one, is_package=_is_package(file))
-    return base if base and base.partition(".")[0] == module.partition(".")[0] else None
+    return base if base and _are_together(module.partition(".")[0], base.partition(".")[0]) else None
+
+
+@cache
+def _are_together(one: str, other: str) -> bool:
+    """Return whether two top-level names are the same, or lie side by side in somebody's own folder."""
+    if one == other or OWN in (one, other):
+        return one == other
+    folders = ({place.parent for place in _places(name)} for name in (one, other))
+    return not all(map(_is_shared, set.intersection(*folders)))
+
+
+def _is_shared(folder: Path) -> bool:
+    """Return whether the packages in a folder may be of several projects."""
+    is_installed = not folder.is_absolute() or bool(SHARED & {*folder.parts})
+    return is_installed or len([*islice(folder.glob("*.dist-info"), 2)]) > 1
 
 
 def absolute(module: str, one: Imported, *, is_package: bool) -> str | None:

@@ -177,6 +177,33 @@ def test_a_package_may_lack_its_init_file(package):
     }
 
 
+def test_modules_side_by_side_in_a_source_folder_are_one_package(package):
+    modules = {
+        "acme": "import acme_ops, json\nfrom lsbench.core import ids",
+        "acme_ops": "from acme_more import x",
+    }
+    assert package({**modules, "acme_more.__init__": ""})("acme") == {
+        "acme",
+        "acme_ops",
+        "acme_more/__init__",
+    }
+
+
+@pytest.mark.parametrize("folder", ["site-packages", "target"])
+def test_modules_side_by_side_among_installed_packages_are_strangers(tmp_path, monkeypatch, folder):
+    site = tmp_path / folder
+    for name in ("acme-1", "stranger-1"):  # as pip installs them, into whatever folder
+        (site / f"{name}.dist-info").mkdir(parents=True)
+    (site / "acme.py").write_text("import acme_stranger\nraise RuntimeError")
+    (site / "acme_stranger.py").write_text("raise RuntimeError")
+    monkeypatch.syspath_prepend(site)
+    forget_modules()
+    reach = ImportWalk(frozenset())
+    reach.follow("acme")
+    forget_modules()
+    assert set(reach.files) == {"acme.py"}
+
+
 def test_modules_are_found_where_an_editable_install_maps_them(tmp_path, monkeypatch):
     """As setuptools does for a namespace package, whose modules lie in any folder."""
     source = tmp_path / "src" / "mixers"
