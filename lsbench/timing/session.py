@@ -85,7 +85,10 @@ class Session:
         )
 
     def _interval(self, lengths: Sequence[int], taken: int) -> list[tuple[float, ...]]:
-        """Return the samples of one interval: each has the seconds per pass of every model in turn."""
+        """Return the samples of one interval: each has the seconds per pass of every model in turn.
+
+        Where a limit ends it early, untimed passes fill it: the machine cannot be judged in less time.
+        """
         most = self._budget.max_samples or math.inf
         opened, block = self._clock(), list[tuple[float, ...]]()
         while not block or (self._clock() - opened < INTERVAL_S and taken + len(block) < most):
@@ -94,6 +97,8 @@ class Session:
                 continue
             turns = zip(self._models, lengths, strict=True)
             block.append(tuple(_turn(model, length) for model, length in turns))
+        while self._clock() - opened < INTERVAL_S:
+            self._models[0]()
         return block
 
 

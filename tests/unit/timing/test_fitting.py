@@ -85,6 +85,16 @@ def test_the_search_ends_when_its_share_of_the_time_is_spent(find):
     assert sum(spent) < 1.5 * 0.25 * 20.0, "first passes come on top"
 
 
+def test_a_disturbed_batch_is_timed_once_more_before_the_search_ends(find):
+    passes = []
+
+    def seconds(size):
+        passes.append(size)
+        return 1e-3 * (9 if size == 8 and passes.count(8) <= 4 else 1)
+
+    assert find(seconds)[:2] == (64, "most")
+
+
 def test_one_slow_image_ends_the_search_at_once(find):
     found, ended_by, tried = find(lambda size: 30.0 * size)
     assert (found, ended_by, tried) == (1, "time", [1, 1])
