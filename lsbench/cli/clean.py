@@ -42,6 +42,7 @@ def clean(
     caches. Numbers, the last weights of the suite's jobs and unfinished trainings always stay.
     """
     from lsbench.core.quantity import from_bytes
+    from lsbench.rendering.console import fitted
     from lsbench.store.cleaning import with_rechecks
 
     total, problems = 0, []
@@ -54,8 +55,8 @@ def clean(
             left = str(error)
             problems.append(left)
         total += sum(one.size for one in found)
-        lines = [json.dumps(_fields(folder, found, yes, left))] if as_json else _lines(folder, found, left)
-        for line in lines:
+        lines = map(fitted, _lines(folder, found, left))
+        for line in [json.dumps(_fields(folder, found, yes, left))] if as_json else lines:
             typer.echo(line)
     told = f"{'freed' if yes else 'would free'} {from_bytes(total)}"
     typer.echo(told if yes or not total else f"{told}; nothing is removed without --yes", err=as_json)

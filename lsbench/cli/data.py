@@ -45,11 +45,10 @@ def check(
     Exits with 0 if the data set is usable, else with 2; if it is missing, says how to get it.
     """
     report = _examine(name, path, data, settings or [], is_complete)
-    if as_json:
-        typer.echo(report.model_dump_json())
-    else:
-        for line in _lines(report):
-            typer.echo(line)
+    from lsbench.rendering.console import fitted
+
+    for line in [report.model_dump_json()] if as_json else map(fitted, _lines(report)):
+        typer.echo(line)
     if not report.is_good:
         raise typer.Exit(ExitCode.USAGE)
 

@@ -28,6 +28,7 @@ def show(
     as_json: JsonOpt = False,
 ) -> None:
     """Show settings, state, numbers and files of a job, or of all jobs of a variant."""
+    from lsbench.rendering.console import fitted
     from lsbench.rendering.one_job import show_lines
     from lsbench.store.damage import read_each
     from lsbench.tables.job_changes import known_jobs
@@ -35,5 +36,5 @@ def show(
 
     known = [one for jobs in read_each(results_folders(suite, preset, results), known_jobs) for one in jobs]
     found = [read_job(one) for one in find_shown(job, known)]
-    for line in (json.dumps(to_fields(one)) for one in found) if as_json else show_lines(found):
+    for line in (json.dumps(to_fields(one)) for one in found) if as_json else map(fitted, show_lines(found)):
         typer.echo(line)

@@ -22,6 +22,7 @@ def why(
     ] = None,
 ) -> None:
     """Show the input that changed since the row's previous job, and the outcome of the job."""
+    from lsbench.rendering.console import fitted
     from lsbench.store.damage import read_each
     from lsbench.tables.job_changes import find_job, known_jobs, why_lines
 
@@ -29,4 +30,4 @@ def why(
     found = find_job(job, known)
     own = [one for one in known if one.folder.root == found.folder.root]
     for line in why_lines(found, own):
-        typer.echo(line)
+        typer.echo(fitted(line))

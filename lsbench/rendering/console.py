@@ -25,14 +25,17 @@ def terminal_width() -> int:
     return max(shutil.get_terminal_size((160, 24)).columns, MIN_WIDTH)
 
 
-def fitted(line: str, *, hanging: str = "    ") -> str:
+def fitted(line: str, *, hanging: str | None = None) -> str:
     """Return a line of a listing broken at words for the terminal; as it is if another program reads stdout.
 
     Args:
         line: The line.
-        hanging: The start of its further lines.
+        hanging: The start of its further lines; default: two spaces beyond its own start.
     """
-    return "\n".join(wrap(line, terminal_width(), hanging=hanging)) if sys.stdout.isatty() else line
+    if not sys.stdout.isatty():
+        return line
+    own = line[: len(line) - len(line.lstrip(" "))] + "  "
+    return "\n".join(wrap(line, terminal_width(), hanging=own if hanging is None else hanging))
 
 
 def create_console(

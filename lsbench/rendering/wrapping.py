@@ -19,6 +19,8 @@ SEAMS = (
     re.compile(r"(?=\+)"),
 )
 
+KIND_AND_SEED = re.compile(r"/[^/]+(?:/seed\d+)?$")
+
 
 def wrap(text: str, width: int, *, hanging: str = "") -> list[str]:
     """Return the lines of a text; only a single word wider than a line is broken, at a sign if it has one.
@@ -86,6 +88,22 @@ def _needed(unit: str) -> int:
     if cell_len(unit) <= LONG_WORD:
         return cell_len(unit)
     return max(cell_len(part) for word in unit.split() for part in _at_seams(word, LONG_WORD))
+
+
+def short_label(label: str, most: int) -> str:
+    """Return the label of a job in at most `most` columns: the variant is cut, its kind and seed stay.
+
+    >>> short_label("w_o_large_kernels/train/seed0", 20)
+    'w_o_lar…/train/seed0'
+    """
+    if cell_len(label) <= most:
+        return label
+    start = KIND_AND_SEED.search(label)
+    variant, end = (label[: start.start()], start[0]) if start else (label, "")
+    room = most - cell_len(end) - 1
+    if room < 1:
+        return "…" + "".join(chop_cells(label[::-1], max(most - 1, 1))[:1])[::-1]
+    return f"{chop_cells(variant, room)[0]}…{end}"
 
 
 def longest_line(text: str) -> int:

@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from typing import Any, TextIO
 
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -15,12 +16,15 @@ from rich.text import Text
 
 from lsbench.core.job import Job
 from lsbench.core.quantity import from_duration
+from lsbench.rendering.wrapping import short_label, wrap
 from lsbench.store.results import ResultsFolder
 from lsbench.suite.planner import Plan
 
 DRAW_EVERY_S = 1.0
 SILENT_S = 1.0
 """Seconds that a job runs before a log tells which part it is at."""
+INDENT, MARGINS = 2, 3  # columns of a line of the live display
+LABEL_SHARE = 0.5  # of the room beside the bar that the label may take
 MIN_SHARE = 0.05  # of a running job, before its pace is used
 STATE_STYLE = {
     "ok": "green",
@@ -101,7 +105,8 @@ class PlainWatcher:
 
     def say(self, text: str, style: str = "") -> None:
         """Print one line."""
-        self.console.print(Text(text, style=style), soft_wrap=True)
+        lines = wrap(text, self.console.width, hanging="  ") if self.console.is_terminal else [text]
+        self.console.print(Text("\n".join(lines), style=style), soft_wrap=True)
 
     def job_started(self, job: Job, event: dict[str, Any]) -> None:
         """Remember the start."""
@@ -199,11 +204,16 @@ class LiveWatcher(PlainWatcher):
         bar = ProgressBar(total=max(self.total, 1), completed=self.ended + sum(shares.values()), width=width)
         head.add_row(f"{self.ended}/{self.total} jobs", bar, f"{elapsed}, {eta}")
         rows = Table.grid(padding=(0, 1))
-        for _ in range(3):
-            rows.add_column(no_wrap=True, overflow="ellipsis")
-        for name, state in self.state.items():
+        told = {name: describe(state) for name, state in self.state.items()}
+        room = self.console.width - width - INDENT - MARGINS
+        label_room = max(room - max(map(len, told.values()), default=0), round(LABEL_SHARE * room))
+        labels = {name: short_label(str(state["label"]), label_room) for name, state in self.state.items()}
+        longest = max(map(cell_len, labels.values()), default=0)
+        for columns in (INDENT + longest, width, max(room - longest, 1)):
+            rows.add_column(no_wrap=True, overflow="ellipsis", width=columns)
+        for name, label in labels.items():
             bar = ProgressBar(total=1.0, completed=shares[name], width=width)
-            rows.add_row("  " + str(state["label"]), bar, describe(state))
+            rows.add_row(" " * INDENT + label, bar, told[name])
         return Group(head, rows)
 
 

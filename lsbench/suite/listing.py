@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lsbench.core import registry
@@ -112,10 +112,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     if suite.description:
         yield f"  {suite.description.strip()}"
     yield from _published_lines(suite)
-    for row in plan_rows(plan):
-        macs = row["estimated_macs"]
-        cost = "?" if macs is None else _macs(macs)
-        yield f"  {row['state']:8s} {row['job']:44s} {row['id'] or 'pending':26s} {cost}"
+    yield from _job_lines(list(plan_rows(plan)))
     yield from _due_lines(plan, "job")
     for message in plan.graph.missing_data:
         yield from (f"  data: {line}" for line in message.splitlines())
@@ -132,6 +129,17 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield f"  {'; '.join([*remarks, *([f'left out: {plan.left_out_text()}'] if plan.left_out else [])])}"
     if any(plan.cost(job) is None for job in (*plan.todo, *plan.pending)):
         yield "  ?: not in the catalog of costs, or cut short by --limit"
+
+
+def _job_lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield one line per job, no wider than its labels and ids need."""
+    costs = ["?" if row["estimated_macs"] is None else _macs(row["estimated_macs"]) for row in rows]
+    cells = [(row["state"], row["job"], row["id"] or "pending") for row in rows]
+    state, label, name = (
+        (max(map(len, column)) for column in zip(*cells, strict=True)) if cells else (0, 0, 0)
+    )
+    for (is_at, job, job_id), cost in zip(cells, costs, strict=True):
+        yield f"  {is_at:{state}}  {job:{label}}  {job_id:{name}}  {cost}"
 
 
 def _due_lines(plan: Plan, what: str) -> Iterator[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from lsbench.cli.main import run_command
 from lsbench.core.registry import REPORTS
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.paper import paper_summary
@@ -58,6 +59,26 @@ def test_the_terminal_gets_whole_words_in_its_width(columns, summary, monkeypatc
     text = REPORTS.load("console")([summary])
     assert max(map(len, text.splitlines())) <= columns
     assert [word for word in words if word not in text] == []
+
+
+@pytest.mark.parametrize("columns", [60, 80, 140])
+def test_listings_break_at_words_on_a_terminal(columns, summary, monkeypatch, capsys, tmp_path):
+    results = str(summary.folder.root.parents[1])
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    for verb in (
+        ["list", "mixers"],
+        ["list", "suites"],
+        ["status", "golden", "--results", results],
+        ["show", "involution", "--results", results],
+        ["why", "involution/train/seed0", "--results", results],
+        ["plan", "paper/table1", "--results", str(tmp_path)],
+        ["clean", "golden", "--results", results],
+    ):
+        run_command(verb)
+        out = capsys.readouterr().out
+        assert out, verb
+        assert max(map(len, out.splitlines())) <= columns, verb
 
 
 @pytest.mark.parametrize("name", VIEWS)

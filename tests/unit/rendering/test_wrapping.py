@@ -3,7 +3,7 @@ import re
 import pytest
 from rich.cells import cell_len
 
-from lsbench.rendering.wrapping import longest_line, longest_unit, wrap
+from lsbench.rendering.wrapping import longest_line, longest_unit, short_label, wrap
 
 PROTOCOL = (
     "fashion|fashion-c-live|c=gaussian_noise+fog+contrast|s=1+3+5|res=32|original|jpeg=85|ref=knn5|n=40|v1"
@@ -48,6 +48,19 @@ def test_a_word_without_a_seam_is_broken_only_if_it_is_wider_than_a_line():
 def test_what_fits_is_left_as_it_is():
     for text in ("  a:   b", "", "two\nlines", "name        title"):
         assert "\n".join(wrap(text, 80)) == text
+
+
+@pytest.mark.parametrize(
+    ("most", "shown"),
+    [
+        (40, "ablation_w_o_ska/train/seed10"),
+        (20, "ablati…/train/seed10"),
+        (10, "…in/seed10"),
+    ],
+)
+def test_a_short_label_keeps_kind_and_seed(most, shown):
+    assert short_label("ablation_w_o_ska/train/seed10", most) == shown
+    assert cell_len(shown) <= most
 
 
 def test_the_room_that_a_text_needs():

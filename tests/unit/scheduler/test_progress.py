@@ -1,7 +1,10 @@
 import io
 import json
+import re
+from types import SimpleNamespace
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from lsbench.scheduler.progress import JsonWatcher, LiveWatcher, PlainWatcher, TimeLeft, describe, share_done
@@ -136,6 +139,28 @@ def test_the_live_display_shows_bars_and_leaves_only_lines_behind(plan, empty):
     watcher.job_ended(plan.todo[0], "ok", "")
     watcher.close()
     assert "[1/10]" in console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [50, 80, 140])
+def test_a_running_job_keeps_its_kind_and_seed_at_every_width(plan, empty, width):
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    watcher = LiveWatcher(plan, empty, console)
+    job = SimpleNamespace(id=plan.todo[0].id, label="ablation_without_large_kernels_and_ska/train/seed10")
+    watcher.job_started(job, {"node": "n"})
+    watcher.job_progressed(job, {**EPOCH, "images_per_s": 1234.0, "num_ranks": 8})
+    watcher.tick()
+    shown = console.file.getvalue()
+    assert "/train/seed10 " in shown
+    assert "epoch 1/4" in shown
+    assert (
+        max(map(cell_len, re.sub("\x1b[^A-Za-z]*[A-Za-z]", "", shown).replace("\r", "\n").splitlines()))
+        <= width
+    )
+    watcher.job_ended(job, "failed", "the training loss is nan after 2 updates, at learning rate 2e+19; " * 3)
+    watcher.close()
+    lines = re.sub("\x1b[^A-Za-z]*[A-Za-z]", "", console.file.getvalue()).replace("\r", "\n").splitlines()
+    assert max(map(cell_len, lines)) <= width
+    assert " ".join("\n".join(lines).split()).count("after 2 updates, at learning rate") == 3
 
 
 @pytest.mark.parametrize(
