@@ -158,7 +158,9 @@ class Standing:
             return None
         then = _spec_code(self.folder, job_id).get(plugin, {}) if stored else {}
         if all(map(is_own_file, files)):
-            return _own_change(plugin, files, then)
+            # A file that was never declared is the user's own: without a hash, nothing is known of it.
+            declared = {name: code for name, code in files.items() if stored or name in _declared()}
+            return _own_change(plugin, declared, then)
         if stored is None:
             return None
         return CodeChange(plugin, changed_files(then, files) if then else ())

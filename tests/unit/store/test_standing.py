@@ -318,6 +318,8 @@ def test_a_result_without_a_hash_is_of_the_code_of_its_release(edited_trainer, f
     assert due(folder, after) == {}
     declared[TRAINER] = [declared[TRAINER][0][:-1], ["edited"]]
     assert len(due(folder, after)) == 4
+    del declared[TRAINER]  # as for a file that a user has put into a checkout
+    assert due(folder, after) == {}
 
 
 def test_an_installed_release_goes_by_the_version_of_the_kind(edited_trainer, fill_store, monkeypatch):
