@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +27,10 @@ Stamp = tuple[Any, ...]
 
 @dataclass
 class _Kept:
-    """A summary, the state of its files at that time, and the time from which it may be rebuilt."""
+    """A summary, the state of its files and the due jobs at that time, and when it may be rebuilt."""
 
     stamp: Stamp
+    due: dict[str, str]
     summary: Summary | None
     next_at: float = 0.0
 
@@ -63,8 +63,12 @@ class Snapshots:
     def summaries(self) -> list[Summary]:
         """Return the current summaries of all folders."""
         with self._lock:
-            found = read_each(self.find_folders(), partial(self._summary, is_patient=False))
+            found = read_each(self.find_folders(), self._current)
         return [summary for summary in found if summary is not None]
+
+    def _current(self, folder: ResultsFolder) -> Summary | None:
+        status = read_status(folder)
+        return self._summary(folder, {} if status is None else status.due, is_patient=False)
 
     def _suite(self, folder: ResultsFolder) -> dict[str, Any] | None:
         try:
@@ -72,7 +76,7 @@ class Snapshots:
                 status = read_status(folder)
                 if status is None:
                     return None
-                summary = self._summary(folder, is_patient=True)
+                summary = self._summary(folder, status.due, is_patient=True)
                 return {
                     "name": folder.place,
                     "problem": "",
@@ -82,13 +86,13 @@ class Snapshots:
         except LsbenchError as error:
             return {"name": folder.place, "problem": str(error)}
 
-    def _summary(self, folder: ResultsFolder, *, is_patient: bool) -> Summary | None:
+    def _summary(self, folder: ResultsFolder, due: dict[str, str], *, is_patient: bool) -> Summary | None:
         kept = self._kept.get(folder.root)
         stamp = _stamp(folder.root)
-        if kept and (kept.stamp == stamp or (is_patient and self.clock() < kept.next_at)):
+        if kept and kept.due == due and (kept.stamp == stamp or (is_patient and self.clock() < kept.next_at)):
             return kept.summary
         start = self.clock()
-        made = _Kept(stamp, summarize(folder))
+        made = _Kept(stamp, due, summarize(folder))
         made.next_at = self.clock() + REST * (self.clock() - start)
         self._kept[folder.root] = made
         return made.summary

@@ -41,6 +41,21 @@ def test_it_says_what_is_done_what_runs_and_what_failed(graph, fill_store, recor
     assert [row[0] for row in table["rows"]] == ["ls (baseline)", "id"]
 
 
+def test_an_edit_of_code_takes_the_results_that_it_makes_due_off_the_page(graph, fill_store, monkeypatch):
+    folder = fill_store(graph)
+    reasons = {}
+    standing = type("Standing", (), {"due": lambda self: reasons})()
+    for reader in ("lsbench.tables.status", "lsbench.tables.frames.parts"):
+        monkeypatch.setattr(f"{reader}.standing_now", lambda *_: standing)
+    snapshots = Snapshots(lambda: [folder], clock=Clock())
+    before = snapshots.read()["suites"][0]["tables"]
+    reasons |= {job.id: "code of mixer acme changed" for job in graph.jobs if job.variant.name == "id"}
+    assert snapshots.read()["suites"][0]["tables"] != before
+    assert "due: " in str(snapshots.summaries()[0].notes)
+    reasons.clear()
+    assert snapshots.read()["suites"][0]["tables"] == before
+
+
 def test_what_has_not_changed_is_not_read_again_and_what_has_is(graph, fill_store, job_lines, monkeypatch):
     folder = fill_store(graph)
     made = []
