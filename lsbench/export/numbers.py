@@ -51,7 +51,8 @@ def _tests(subject: ModelToExport) -> Iterator[Known]:
     known = subject.training.known
     wanted = "ema" if subject.is_ema else "last"
     for one in known_jobs(known.folder):
-        if one.is_current and _uses(one, known.id, wanted) and one.folder.is_done(one.id):
+        is_measured = one.is_current and one.folder.is_done(one.id) and not one.due
+        if is_measured and _uses(one, known.id, wanted):
             numbers = read_job(one).numbers
             yield from (Known(number, one.label) for number in numbers if not number.is_of_a_part)
 

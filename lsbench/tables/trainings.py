@@ -18,7 +18,7 @@ def only_training(asked: str, jobs: Sequence[KnownJob]) -> KnownJob:
         jobs: Jobs of a variant, or a single one.
 
     Raises:
-        UsageError: If none of them is, several are, or it has no weights.
+        UsageError: If none of them is, several are, it has no weights, or those are of earlier code.
     """
     trainings = [one for one in jobs if _is_training(one)]
     if len(trainings) > 1:
@@ -30,7 +30,7 @@ def only_training(asked: str, jobs: Sequence[KnownJob]) -> KnownJob:
         hint = f": it uses those of {needed}" if needed else ""
         raise UsageError(f"{asked}: expected a training, found a job without weights of its own{hint}")
     (found,) = trainings
-    if not weights_file(found).is_file() or not found.folder.is_done(found.id):
+    if not weights_file(found).is_file() or not found.folder.is_done(found.id) or found.due:
         raise UsageError(f"{asked}: expected a finished training with weights, found {found.state()}")
     return found
 

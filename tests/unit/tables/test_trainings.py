@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from lsbench.core.atomic import write_text
@@ -40,3 +42,11 @@ def test_the_training_among_the_jobs_of_a_variant_is_found(jobs):
 def test_anything_else_is_one_line_with_the_way_out(jobs, labels, message):
     with pytest.raises(UsageError, match=message):
         only_training("x", [jobs[label] for label in labels])
+
+
+def test_weights_of_earlier_code_are_not_used(jobs):
+    due = replace(jobs["ls/train/seed0"], due="code of mixer acme changed (acme.py)")
+    with pytest.raises(
+        UsageError, match=r"with weights, found due: code of mixer acme changed .*; `lsbench run`"
+    ):
+        only_training("x", [due])
