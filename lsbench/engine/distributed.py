@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import socket
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -184,10 +185,30 @@ def shared_counter() -> Callable[[], int]:
     if not world.is_shared:
         return itertools.count().__next__
     host = os.environ["MASTER_ADDR"]
-    hosted = TCPStore(host, 0, is_master=True, wait_for_workers=False) if world.is_first else None
+    hosted = host_store(host) if world.is_first else None
     port = from_first_rank(hosted.port if hosted else 0)
     store = hosted or TCPStore(host, port, is_master=False)
     return lambda: int(store.add("count", 1)) - 1
+
+
+def host_store(host: str, timeout: timedelta = PATIENCE) -> TCPStore:
+    """Return a store for the ranks at a free port of this machine.
+
+    At an address of the loopback interface, it listens there alone; torch itself listens on all interfaces.
+    """
+    if not host.startswith("127."):
+        return TCPStore(host, 0, is_master=True, wait_for_workers=False, timeout=timeout)
+    listener = socket.create_server((host, 0))
+    port, descriptor = listener.getsockname()[1], listener.detach()  # the store closes it
+    return TCPStore(
+        host,
+        port,
+        is_master=True,
+        wait_for_workers=False,
+        timeout=timeout,
+        multi_tenant=True,
+        master_listen_fd=descriptor,
+    )
 
 
 def is_lost_rank(error: BaseException) -> bool:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from lsbench.core.destination import write_to
 from lsbench.core.errors import InconclusiveError, UsageError
 from lsbench.core.ids import content_hash
+from lsbench.core.plain_text import shown
 from lsbench.core.spec import StrictModel
 from lsbench.gate.measurement import GateRow, RowKey
 from lsbench.store.lines import NotANumberError, refuse_constant
@@ -121,7 +122,7 @@ def read_baseline(path: Path) -> Baseline:
     if version is None:
         raise UsageError(f"{path}: expected an lsbench baseline, found other JSON; {mend}")
     if version != SCHEMA:
-        raise UsageError(f"{path}: expected schema version {SCHEMA}, found {version}; {mend}")
+        raise UsageError(f"{path}: expected schema version {SCHEMA}, found {shown(str(version))}; {mend}")
     seal = content.pop(SEAL, None)
     try:
         is_whole = seal == _seal(content)

@@ -29,6 +29,7 @@ Emit = Callable[[dict[str, Any]], None]
 #: Environment variable of a rank: the socket for its events.
 EVENTS = "LSBENCH_RANK_EVENTS"
 POLL_S = 0.1
+LOOPBACK = "127.0.0.1"
 ALONE = {"node_rank": 0, "num_nodes": 1, "endpoint": None}
 
 
@@ -74,13 +75,11 @@ def _torchrun(part: Mapping[str, Any], folder: str, scratch: Path) -> dict[str, 
     from torch.distributed import run
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-    host, _, port = (part["endpoint"] or free_endpoint("127.0.0.1")).rpartition(":")
+    where = part["endpoint"] or LOOPBACK
     words = [
         f"--nnodes={part['num_nodes']}",
-        f"--node-rank={part['node_rank']}",
         f"--nproc-per-node={part['num_ranks']}",
-        f"--master-addr={host}",
-        f"--master-port={port}",
+        *(_meeting_on(where, part["node_rank"]) if part["endpoint"] else _meeting_here()),
         "--max-restarts=0",
         f"--monitor-interval={POLL_S}",
         f"--log-dir={scratch}",
@@ -95,8 +94,25 @@ def _torchrun(part: Mapping[str, Any], folder: str, scratch: Path) -> dict[str, 
     except Exception as error:  # noqa: BLE001 - any reason why the ranks do not meet
         lines = str(error).strip().splitlines()
         why = lines[0] if lines else type(error).__name__
-        return {"message": f"the ranks did not meet at {host}:{port}: {why}"}
+        return {"message": f"the ranks did not meet at {where}: {why}"}
     return None
+
+
+def _meeting_on(endpoint: str, node_rank: int) -> list[str]:
+    """Return torchrun's options for ranks of several nodes that meet on the first one."""
+    host, _, port = endpoint.rpartition(":")
+    return [f"--node-rank={node_rank}", f"--master-addr={host}", f"--master-port={port}"]
+
+
+def _meeting_here() -> list[str]:
+    """Return torchrun's options for ranks of this node alone, whose sockets nobody else can reach."""
+    from torch.distributed.elastic.rendezvous import rendezvous_handler_registry
+
+    from lsbench.scheduler.loopback import BACKEND, create_rendezvous
+
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    rendezvous_handler_registry.register(BACKEND, create_rendezvous)
+    return [f"--rdzv-backend={BACKEND}", f"--rdzv-endpoint={LOOPBACK}:0"]
 
 
 def how_ranks_ended(failures: Mapping[int, Any]) -> dict[str, Any]:

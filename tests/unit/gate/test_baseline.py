@@ -55,6 +55,10 @@ def test_a_baseline_that_was_changed_by_hand_is_refused(baseline, path):
     ("content", "reason"),
     [
         ({"schema_version": 2}, "expected schema version 1, found 2"),
+        (
+            {"schema_version": "\x1b[31m\n" + 90 * "x"},
+            r"expected schema version 1, found \\x1b\[31m\\nx+\.\.\.; ",
+        ),
         ({"a": 1}, "found other JSON"),
         ([1], "found other JSON"),
     ],

@@ -6,7 +6,7 @@ import json
 import re
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -58,11 +58,20 @@ def test_no_rank_outlives_what_started_it(request_of: Callable[..., dict[str, An
         while len(ranks := named("lsbench.scheduler.rank", before)) < 2:
             assert thread.is_alive()
         [launcher] = named("lsbench.scheduler.torchrun", before)
+        assert all(address.startswith("127.") for one in [launcher, *ranks] for address in listening(one))
+        assert list(listening(launcher))
         launcher.kill()
         thread.join(timeout=60)
     assert status == [-9]
     _, alive = psutil.wait_procs(ranks, timeout=10)
     assert alive == []
+
+
+def listening(process: psutil.Process) -> Iterator[str]:
+    """Yield the addresses on which a process listens."""
+    for connection in process.net_connections():
+        if connection.status == psutil.CONN_LISTEN:
+            yield connection.laddr.ip
 
 
 def named(module: str, before: set[int]) -> list[psutil.Process]:
