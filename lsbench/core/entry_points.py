@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from lsbench.core.errors import PluginError
+from lsbench.core.reach import mapped
 
 
 @cache
@@ -150,4 +151,5 @@ def source_file(module: str) -> Path | None:
         for file in (path.with_name(f"{path.name}.py"), path / "__init__.py"):
             if file.is_file():
                 return file
-    return None
+    spec = mapped(module)
+    return Path(spec.origin) if spec is not None and spec.origin else None

@@ -58,7 +58,7 @@ def module_file(module: str) -> Path | None:
 def _places(module: str) -> tuple[Path, ...]:
     """Return where a module may lie: folders of a package, or files without their suffix."""
     parent, _, name = module.rpartition(".")
-    spec = _mapped(module) if parent else _found(module)
+    spec = mapped(module) if parent else _found(module)
     if spec is None:
         return tuple(place / name for place in _places(parent)) if parent else ()
     if spec.submodule_search_locations is not None:
@@ -74,7 +74,7 @@ def _found(top: str) -> ModuleSpec | None:
         return None
 
 
-def _mapped(module: str) -> ModuleSpec | None:
+def mapped(module: str) -> ModuleSpec | None:
     """Return where an editable install maps a module inside of a package to, if it does."""
     for finder in sys.meta_path:
         if finder not in (BuiltinImporter, FrozenImporter, PathFinder):

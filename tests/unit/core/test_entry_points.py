@@ -1,4 +1,6 @@
 import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_file_location
 
 from lsbench.core.entry_points import (
     describe_entry,
@@ -8,6 +10,7 @@ from lsbench.core.entry_points import (
     load_object,
     outside_plugins,
     package_of,
+    source_file,
     source_tree,
 )
 
@@ -72,3 +75,20 @@ def test_an_entry_point_is_described_with_its_package(install):
     [entry] = entries(install, whole="acme.deep.thing").values()
     assert package_of(entry) == "acme-plugin 0.1"
     assert describe_entry(entry) == "entry point lsbench.x: whole = acme.deep.thing of acme-plugin 0.1"
+
+
+def test_the_file_of_a_module_is_found_where_an_editable_install_maps_it(tmp_path, monkeypatch):
+    (tmp_path / "mixer.py").write_text("")
+
+    class Finder:
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            if name == "acme":
+                spec = ModuleSpec(name, None, is_package=True)
+                spec.submodule_search_locations = ["__editable__.acme.__path_hook__"]
+                return spec
+            return spec_from_file_location(name, tmp_path / "mixer.py") if name == "acme.mixer" else None
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder])
+    assert source_file("acme.mixer") == tmp_path / "mixer.py"
+    assert source_file("acme.gone") is None
