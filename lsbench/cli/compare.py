@@ -84,7 +84,7 @@ def verify(
         text = json.dumps([asdict(one) for one in found], indent=1, ensure_ascii=False) + "\n"
     else:
         rows, notes = list(verification_rows(found)), [f"{verification_counts(found)}."]
-        text = table_text(format_name, "published numbers", HEADER, rows, notes)
+        text = table_text(format_name, "published numbers", HEADER, rows, notes, keys=3)
     target.write(text, what=format_name)
 
 

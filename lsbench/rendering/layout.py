@@ -67,7 +67,8 @@ def parts(
     every = range(len(needs))
     if _total([need.least for need in needs]) <= width:
         return [_part(needs, every, [need.least for need in needs], width)]
-    for widths in ([need.comfortable for need in needs], [need.least for need in needs]):
+    choices = [[need.comfortable for need in needs], [need.least for need in needs]]
+    for widths in choices if keys == 1 else reversed(choices):  # several keys leave little room
         groups = _groups(widths, keys, width)
         if groups is not None and _is_legible(groups, keys, rows):
             return [_part(needs, group, [widths[place] for place in group], width) for group in groups]

@@ -63,9 +63,24 @@ def beside_json(found: Sequence[Beside], names: tuple[str, str]) -> str:
 
 
 def table_text(
-    format_name: str, title: str, header: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str]
+    format_name: str,
+    title: str,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    notes: Sequence[str],
+    *,
+    keys: int = 2,
 ) -> str:
-    """Return a table with notes as Markdown, or as text for the terminal."""
+    """Return a table with notes as Markdown, or as text for the terminal.
+
+    Args:
+        format_name: ``markdown``, or any other name for text.
+        title: Title above the table.
+        header: Column titles.
+        rows: Cells of each row.
+        notes: Lines below the table.
+        keys: Number of first columns that say what a row is: by default variant and metric.
+    """
     if format_name == "markdown":
         return "\n".join(table_lines(title, header, rows, notes)) + "\n"
-    return console.table_text(title, header, rows, notes)
+    return console.table_text(title, header, rows, notes, keys=keys)

@@ -29,6 +29,7 @@ def test_several_keys_stand_in_every_part():
     found = parts(titles, rows, 80, keys=3)
     assert len(found) > 1
     assert all(part.columns[:3] == (0, 1, 2) for part in found)
+    assert len(found) == 2
 
 
 def test_a_table_of_single_columns_or_named_by_sentences_is_better_a_list():

@@ -38,6 +38,14 @@ def test_the_notes_say_the_sides_the_words_and_the_protocols():
     assert notes[-2:] == ["top-1 (%): fashion|p|v1.", "params (M): q|v1."]
 
 
+def test_in_a_narrow_terminal_every_part_says_which_variant_and_metric_a_row_is_of(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "70")
+    text = table_text("console", "t", HEADER, beside_rows(ROWS), [])
+    parts = text.count("t, part ")
+    assert parts > 1
+    assert text.count("params (M)") == text.count("only A") * parts == parts
+
+
 def test_every_format_holds_every_row():
     text = {name: table_text(name, "t", HEADER, beside_rows(ROWS), ["n"]) for name in ("console", "markdown")}
     assert "&lt;b&gt;" in text["markdown"]
