@@ -77,6 +77,9 @@ def evaluate(
 
     Engine, protocol and intervals are those of the job `evaluate` of a suite. Nothing is kept.
     """
+    from lsbench.suite.loader import check_limit
+
+    check_limit(limit)
     training = find_training_of(model, results, suite, preset)
     settings: dict[str, Any] = {"batch_size": batch_size, "data_workers": data_workers}
     settings |= {"split": split} if split else {}

@@ -12,6 +12,8 @@ from lsbench.tables.summary import Summary
 
 #: Spreadsheets take a cell with such a start for a formula and run it, unless it is a number.
 _FORMULA = re.compile(r"\s*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+#: Where a comma is part of numbers, spreadsheets split cells at semicolons instead.
+_FORMULA_AFTER = re.compile(r"(?<=.)([;\t]\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 
 
@@ -32,6 +34,7 @@ def _without_formula(cell: Any) -> Any:
     text = cell.replace("\r\n", "\n").replace(
         "\r", "\n"
     )  # pandas quotes only "\n", readers end lines at both
+    text = _FORMULA_AFTER.sub(r"\1'", text)
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 

@@ -82,8 +82,7 @@ def load_suite(
             than 64 bits.
         ConfigError: With every problem of the file, one per line: ``file:line: field: reason``.
     """
-    if limit is not None and not 1 <= limit <= MAX_INT:
-        raise UsageError(f"--limit {limit}: expected a number from 1 to {MAX_INT}")
+    check_limit(limit)
     path = find_suite(name)
     data = read_suite(path)
     problems = Problems(str(path), data)
@@ -108,6 +107,12 @@ def load_suite(
             "preset_before": None if before == folder else before,
         }
     )
+
+
+def check_limit(limit: int | None) -> None:
+    """Raise a UsageError if a limit is no positive number of at most 64 bits."""
+    if limit is not None and not 1 <= limit <= MAX_INT:
+        raise UsageError(f"--limit {limit}: expected a number from 1 to {MAX_INT}")
 
 
 def _resolve(merged: MarkedDict, problems: Problems, *, preset: str, limit: int | None) -> Suite | None:

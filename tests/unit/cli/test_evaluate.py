@@ -94,6 +94,7 @@ def test_weights_of_other_classes_are_refused(evaluate, tmp_path):
         (["resnet18", "--on", TINY, "--metrics", "topp1"], "--metrics: unknown metric 'topp1'"),
         (["resnet18", "--on", TINY, "--split", "tst"], "--split: "),
         (["resnet18"], "expected the data set 'imagenet' on this machine"),
+        (["resnet18", "--limit", str(2**63)], "--limit 9223372036854775808: expected a number from 1 to"),
         (["resnet18", "--mixer", "cgaa"], "--mixer: unknown mixer 'cgaa'"),
     ],
 )

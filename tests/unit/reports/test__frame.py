@@ -8,6 +8,13 @@ from lsbench.reports._frame import to_csv, to_frame
 from lsbench.tables.summary import summarize
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"), [("a;=1+1", "a;'=1+1"), ("a; @x;b", "a; '@x;b"), ("a\t-b", "a\t'-b"), ("a; b", "a; b")]
+)
+def test_a_text_that_other_separators_would_split_runs_neither(text, shown):
+    assert to_csv(pd.DataFrame({"variant": [text]})).splitlines()[1] == shown
+
+
 def test_two_suites_share_one_frame_and_rows_say_which(tiny, make_graph, fill_store):
     found = [summarize(fill_store(make_graph({**tiny, "name": name}))) for name in ("tiny", "other")]
     frame = to_frame(found)
