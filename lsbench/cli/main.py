@@ -16,6 +16,7 @@ from lsbench import __version__
 from lsbench.cli.analyze import analyze
 from lsbench.cli.clean import clean
 from lsbench.cli.compare import compare, verify
+from lsbench.cli.completion import is_completion
 from lsbench.cli.data import data_app
 from lsbench.cli.doctor import doctor
 from lsbench.cli.evaluate import evaluate
@@ -59,7 +60,7 @@ app = typer.Typer(
     name="lsbench",
     help="Benchmark and ablation suites for lightweight vision backbones, built around LSNet.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 
@@ -126,10 +127,12 @@ def run_command(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         code = int(ExitCode.INTERRUPTED)
     except BaseException as error:  # noqa: BLE001 - Python's own exit code 1 means a regression
-        return _crashed(error, arguments)
+        if not (isinstance(error, SystemExit) and is_completion(arguments)):
+            return _crashed(error, arguments)
+        code = int(error.code or 0)
     if code == ExitCode.INTERRUPTED:
         return _complain(None, "interrupted", code, arguments)
-    return code
+    return int(ExitCode.USAGE) if code and is_completion(arguments) else code
 
 
 def _crashed(error: BaseException, arguments: list[str]) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lsbench.cli.completion import suite_names
 from lsbench.core.errors import NothingMeasuredError, UsageError
 
 if TYPE_CHECKING:
@@ -56,7 +57,10 @@ class Listing(StrEnum):
 
 
 SuiteArg = Annotated[
-    str, typer.Argument(metavar="SUITE", help="A suite file, or the name of a shipped suite.")
+    str,
+    typer.Argument(
+        metavar="SUITE", help="A suite file, or the name of a shipped suite.", autocompletion=suite_names
+    ),
 ]
 ResultsOpt = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder of all results.")]
 PresetOpt = Annotated[str, typer.Option("--preset", metavar="NAME", help="A preset of the suite.")]
@@ -96,7 +100,8 @@ LimitOpt = Annotated[
         "--limit",
         min=1,
         metavar="N",
-        help="N steps per training, N batches per evaluation, N passes per timing; results are kept apart.",
+        help="N steps per training, N batches (drawn evenly) per evaluation, N passes per timing; "
+        "results are kept apart.",
     ),
 ]
 SetOpt = Annotated[
