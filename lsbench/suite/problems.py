@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,6 +48,8 @@ class Problems:
             if item["type"] == "extra_forbidden":
                 known = known_fields(model, item["loc"][:-1])
                 self.add(location, "unknown key" + suggest(str(item["loc"][-1]), known))
+            elif item["type"] == "string_pattern_mismatch":
+                self.add(location, bad_name(str(item["input"]), is_variant=location[0] == "variants"))
             else:
                 self.add(location, reason(item))
 
@@ -70,6 +73,24 @@ def field_name(location: Location) -> str:
     for step in location:
         text += f"[{step}]" if isinstance(step, int) else f".{step}"
     return text.lstrip(".")
+
+
+def bad_name(name: str, *, is_variant: bool = False) -> str:
+    """Return what is wrong with a name that becomes part of labels and paths; a variant may have a label too.
+
+    >>> bad_name("LS conv", is_variant=True)
+    "'LS conv' is no name: it takes letters, digits and . _ - + = , and starts with a letter or digit; put \
+the title into `label:`, e.g. `name: LS_conv` with `label: LS conv`"
+    """
+    marks = ". _ - + = ," if is_variant else ". _ -"
+    allowed = "".join(marks.split())
+    plain = re.sub(f"[^A-Za-z0-9{re.escape(allowed)}]+", "_", name).strip(allowed)
+    text = f"{name!r} is no name: it takes letters, digits and {marks} and starts with a letter or digit"
+    if not plain:
+        return text
+    if is_variant:
+        return f"{text}; put the title into `label:`, e.g. `name: {plain}` with `label: {name}`"
+    return f"{text}, e.g. {plain}"
 
 
 def reason(item: Any) -> str:

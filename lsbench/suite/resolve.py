@@ -15,7 +15,7 @@ from lsbench.core.registry import DATASETS, JOBS, MIXERS, suggest
 from lsbench.suite.entries import job_name, kind_and_settings, name_of
 from lsbench.suite.gate import resolve_gate
 from lsbench.suite.marked_yaml import merge
-from lsbench.suite.problems import Problems
+from lsbench.suite.problems import Problems, bad_name
 from lsbench.suite.published import check_published, published_rows
 from lsbench.suite.schema import NAME, JobEntry, Suite
 from lsbench.suite.search import resolve_search
@@ -213,7 +213,7 @@ def _job(
     needs = settings.get("needs", kind.spec.needed_kinds(own, kind.needs))
     name = name_of(kind_name, settings)
     if not isinstance(name, str) or not re.fullmatch(NAME, name):
-        problems.add((*where, "name"), f"string should match pattern '{NAME}', found {name!r}")
+        problems.add((*where, "name"), bad_name(str(name)))
         return None
     if not isinstance(needs, (list, tuple)) or not all(isinstance(need, str) for need in needs):
         problems.add((*where, "needs"), "expected a list of job names")

@@ -145,14 +145,24 @@ BAD = {
     "job name": (
         change(["jobs", 2, "profile", "name"], "a/b"),
         "jobs[2].profile.name",
-        "string should match pattern",
+        "'a/b' is no name: it takes",
     ),
     "job name of a wrong type": (
         change(["jobs", 2, "profile", "name"], 3),
         "jobs[2].profile.name",
-        "string should match pattern",
+        "'3' is no name: it takes",
     ),
-    "preset name": (change(["presets"], {"../x": {}}), "presets.../x.[key]", "string should match pattern"),
+    "variant name": (
+        change(["variants", 0, "name"], "w/o LKP"),
+        "variants[0].name",
+        "'w/o LKP' is no name: it takes letters, digits and . _ - + = , and starts with a letter or digit; "
+        "put the title into `label:`, e.g. `name: w_o_LKP` with `label: w/o LKP`",
+    ),
+    "preset name": (
+        change(["presets"], {"../x": {}}),
+        "presets.../x.[key]",
+        "'../x' is no name: it takes",
+    ),
     "two kinds in one entry": (
         append("jobs", {"train": {}, "profile": {}}),
         "jobs[3]",

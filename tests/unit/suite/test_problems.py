@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from lsbench.core.errors import ConfigError
 from lsbench.engine.recipe import Recipe
 from lsbench.suite.marked_yaml import read_yaml
-from lsbench.suite.problems import Problems, field_name, known_fields
+from lsbench.suite.problems import Problems, bad_name, field_name, known_fields
 from lsbench.suite.schema import SuiteFile
 
 
@@ -57,3 +57,9 @@ def test_known_fields_follow_a_path_through_lists_mappings_and_references():
 def test_field_names():
     assert field_name(["jobs", 0, "train", "lr"]) == "jobs[0].train.lr"
     assert field_name([]) == ""
+
+
+def test_a_bad_name_comes_with_a_good_one_where_there_is_one():
+    assert bad_name("my suite").endswith("starts with a letter or digit, e.g. my_suite")
+    assert bad_name("_x", is_variant=True).endswith("`name: x` with `label: _x`")
+    assert bad_name("\u00f6", is_variant=True).endswith("starts with a letter or digit")
