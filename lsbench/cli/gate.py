@@ -157,6 +157,7 @@ def _judge(runner: _Runner, folder: ResultsFolder, before: Baseline) -> tuple[Ju
     """Return the judgement after measuring suspects twice, and the labels of jobs without a result."""
     from lsbench.gate.collect import collect_rows, jobs_not_done
     from lsbench.gate.judge import Judgement, judge
+    from lsbench.gate.judged_commit import judged_commit
     from lsbench.gate.notes import commits, describe, mark_stale
 
     suite = runner.graph.suite
@@ -166,7 +167,7 @@ def _judge(runner: _Runner, folder: ResultsFolder, before: Baseline) -> tuple[Ju
         findings = mark_stale(findings, rows, _code_here())
     not_done = jobs_not_done(folder)
     notes = tuple(describe(before, rows, suite.gate, not_done))
-    first = Judgement(suite.name, suite.preset, commits(rows), tuple(findings), notes)
+    first = Judgement(suite.name, suite.preset, commits(rows), tuple(findings), notes, judged=judged_commit())
     return replace(first, findings=tuple(_sure(runner, folder, before, rows, first))), not_done
 
 

@@ -38,6 +38,18 @@ def git_state(folder: Path = PACKAGE_ROOT) -> dict[str, Any]:
     }
 
 
+def repository_state(folder: Path) -> tuple[Path | None, str | None, bool]:
+    """Return root and commit of the git repository around a folder, and whether it has changes.
+
+    Root and commit are None where there is no repository, no commit or no git.
+    """
+    root = _git(folder, "rev-parse", "--show-toplevel")
+    if not root:
+        return None, None, False
+    changes = _git(folder, "status", "--porcelain", "-uno")
+    return Path(root), _git(folder, "rev-parse", "--verify", "HEAD"), bool(changes)
+
+
 def _git(folder: Path, *words: str) -> str | None:
     command = ["git", "-C", str(folder), *words]
     try:

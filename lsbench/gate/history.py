@@ -42,7 +42,7 @@ def with_night(history: pd.DataFrame, judgement: Judgement) -> pd.DataFrame:
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "suite": judgement.suite,
         "preset": judgement.preset,
-        "commit": judgement.commit,
+        "commit": judgement.judged or judgement.commit,
     }
     rows = [{**to_row(finding), **night} for finding in judgement.findings]
     new = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)

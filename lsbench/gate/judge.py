@@ -21,6 +21,7 @@ class Judgement:
     Attributes:
         commit: Commit of the measured code.
         findings: One per row, in the order of rules and rows.
+        judged: Commit of the repository in which the gate runs; None if unknown or lsbench's own.
         notes: Lines to show below the findings.
         trends: A sparkline of the last nights of each row; empty without a history.
     """
@@ -31,6 +32,7 @@ class Judgement:
     findings: tuple[Finding, ...]
     notes: tuple[str, ...] = ()
     trends: Mapping[RowKey, str] = field(default_factory=dict)
+    judged: str | None = None
 
     @property
     def suspects(self) -> tuple[Finding, ...]:

@@ -47,7 +47,8 @@ def headline(judgement: Judgement) -> str:
     """
     counts = [(verdict, judgement.count(verdict)) for verdict in WORST_FIRST]
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts if count)
-    return f"{judgement.suite} ({judgement.preset}): {told or 'nothing compared'}"
+    at = "" if judgement.judged is None else f" at {judgement.judged}"
+    return f"{judgement.suite} ({judgement.preset}){at}: {told or 'nothing compared'}"
 
 
 def table_texts(judgement: Judgement, findings: Sequence[Finding]) -> tuple[list[str], list[list[str]]]:
@@ -146,6 +147,7 @@ def to_json(judgement: Judgement) -> str:
         "schema_version": SCHEMA,
         "suite": judgement.suite,
         "preset": judgement.preset,
+        "commit": judgement.judged,
         "counts": {str(verdict): judgement.count(verdict) for verdict in Verdict},
         "findings": [to_row(finding) for finding in judgement.findings],
         "notes": list(judgement.notes),

@@ -25,6 +25,15 @@ def test_the_headline_counts_verdicts_worst_first(judgement):
     assert headline(replace(judgement, findings=())) == "nightly (default): nothing compared"
 
 
+def test_the_commit_of_the_own_repository_is_in_every_headline(judgement):
+    mine = replace(judgement, judged="0123456789ab of acme")
+    told = "nightly (default) at 0123456789ab of acme: 1 regressed"
+    assert headline(mine).startswith(told)
+    assert to_console(mine).startswith(told)
+    assert to_markdown(mine).startswith(f"### {told}")
+    assert json.loads(to_json(mine))["commit"] == mine.judged
+
+
 def cells(judgement, number):
     return dict(zip(HEADER, row_texts(judgement.findings[number]), strict=True))
 
