@@ -32,6 +32,17 @@ def test_there_are_pipelines():
     assert {path.name for path in PIPELINES} == {"ci.yml", "nightly.yml", "gitlab-nightly.yml"}
 
 
+@pytest.mark.parametrize(
+    "path", [path for path in PIPELINES if path.name != "ci.yml"], ids=lambda path: path.name
+)
+def test_a_nightly_pipeline_judges_and_updates_one_baseline_whose_path_stands_once(path):
+    text = path.read_text(encoding="utf-8")
+    assert text.count("results/baselines/nightly.json") == text.count("BASELINE: results/") == 1
+    found = [words for script in flat(yaml.safe_load(text)) for words in commands(script)]
+    assert sorted("--update-baseline" in words for words in found) == [False, True]
+    assert {words[words.index("--baseline") + 1] for words in found} == {"$BASELINE"}
+
+
 @pytest.mark.parametrize("path", PIPELINES, ids=lambda path: path.name)
 def test_every_command_has_flags_that_exist(path, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
