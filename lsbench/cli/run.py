@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,9 +33,11 @@ from lsbench.cli.plan import show_plan
 from lsbench.cli.running import (
     check_machine,
     check_rerun,
+    command_with_results,
     create_graph,
     create_stderr,
     create_watcher,
+    named_from_here,
     needs_local_ray,
     parse_seeds,
     run_jobs,
@@ -91,7 +94,7 @@ def run(
         _search(graph, options, scheduler, address, data, as_json)
         return
     outcome = run_jobs(graph, options, scheduler, address, as_json=as_json)
-    _conclude(graph, outcome, options, as_json)
+    _conclude(suite, graph, outcome, options, as_json)
 
 
 def _search(
@@ -133,8 +136,10 @@ def _create_searcher() -> Searcher:
     return TuneSearcher()
 
 
-def _conclude(graph: JobGraph, outcome: Outcome | None, options: RunOptions, as_json: bool) -> None:
-    """Print the table and exit with the code for the outcome."""
+def _conclude(
+    suite: str, graph: JobGraph, outcome: Outcome | None, options: RunOptions, as_json: bool
+) -> None:
+    """Print the table, the folder of the results and the next command; exit with the code for the outcome."""
     from lsbench.cli.thumbnails import tell_thumbnails
     from lsbench.scheduler.run import plan_run, results_folder
 
@@ -143,16 +148,29 @@ def _conclude(graph: JobGraph, outcome: Outcome | None, options: RunOptions, as_
     if outcome is None:
         remark = f"; left out: {left_out}" if left_out else ", every job is done"
         console.print(f"{name} ({graph.suite.preset}): nothing left to do{remark}.")
-        console.print(f"See `lsbench report {name}`.")
+        _print_next(graph, options.results)
         return
     _print_table(graph, options.results, as_json)
     tell_thumbnails(results_folder(graph, options.results))
+    again = command_with_results(f"lsbench run {quote(suite)}", options.results)
     if left_out and (options.rerun or options.retry_inconclusive):
-        console.print(f"jobs without a result left out: {left_out}; `lsbench run {name}` runs them.")
+        console.print(f"jobs without a result left out: {left_out}; `{again}` runs them.", soft_wrap=True)
     if outcome.failed or outcome.skipped:
         counts = f"{len(outcome.ok)} ok, {len(outcome.failed)} failed, {len(outcome.skipped)} skipped"
         console.print(f"{counts}; {options.to_continue} to retry them.", style="bold red")
+    _print_next(graph, options.results)
+    if outcome.failed or outcome.skipped:
         raise typer.Exit(ExitCode.JOBS_FAILED)
+
+
+def _print_next(graph: JobGraph, results: Path) -> None:
+    """Say where the results lie, and the command that shows them as a page."""
+    from lsbench.scheduler.run import results_folder
+
+    folder, name = results_folder(graph, results).root, graph.suite.name
+    page = command_with_results(f"lsbench report {name} -o {name}.html", results)
+    line = f"Results: {named_from_here(folder)}; `{page}` makes a page with charts."
+    create_stderr().print(line, soft_wrap=True, markup=False)
 
 
 def _print_table(graph: JobGraph, results: Path, as_json: bool) -> None:

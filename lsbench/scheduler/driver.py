@@ -11,6 +11,7 @@ from lsbench.core.atomic import write_text
 from lsbench.core.errors import ConfigError
 from lsbench.core.job import Job, Resources
 from lsbench.core.record import SCHEMA_VERSION
+from lsbench.scheduler.headline import headline
 from lsbench.scheduler.ledger import Ledger, ResourceRequest
 from lsbench.scheduler.protocol import Event, Executor, Placement, Watcher
 from lsbench.scheduler.retry import needs_node_alone, one_line, should_retry
@@ -151,7 +152,7 @@ class Driver:
             self.folder.add_job({**result["job"], "attempts": attempts}, result["records"])
             self.done.add(name)
             self.outcome.ok.append(job)
-            self.watcher.job_ended(job, "ok", "")
+            self.watcher.job_ended(job, "ok", headline(job.kind, result["records"]))
             return
         if end.get("ok"):
             end = {"error_class": "worker_lost", "message": "the job ended without a result"}

@@ -148,7 +148,8 @@ class PlainWatcher:
             self.estimate.learn(name, wall_s)
         elif state == "stopped":
             self.estimate.left.discard(name)
-        detail = f": {message}" if message else f" in {from_duration(wall_s)}"
+        is_over = state in ("ok", "stopped")
+        detail = (f" in {from_duration(wall_s)}" if is_over else "") + (f": {message}" if message else "")
         self.say(f"[{self.ended}/{self.total}] {job.label} {state}{detail}", STATE_STYLE[state])
 
     def tick(self) -> None:

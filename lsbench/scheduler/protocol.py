@@ -97,7 +97,10 @@ class Watcher(Protocol):
         """A running job has reported progress."""
 
     def job_ended(self, job: Job, state: str, message: str) -> None:
-        """A job has ended: ``ok``, ``failed``, ``retry``, ``skipped``, or ``stopped`` for a bad trial."""
+        """A job has ended: ``ok``, ``failed``, ``retry``, ``skipped``, or ``stopped`` for a bad trial.
+
+        The message of a job that is ok is its headline number, and else the reason.
+        """
 
     def tick(self) -> None:
         """Called regularly, to redraw."""

@@ -2,6 +2,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 
 import pytest
 
@@ -22,9 +23,14 @@ def test_a_suite_runs_once_and_a_new_variant_runs_only_its_own_jobs(call, quick,
     assert "tiny (default)" in out
     assert "id (baseline)" in out
     assert "[3/3]" in err
+    [ended] = [line for line in err.splitlines() if "id/evaluate/seed0 ok in " in line]
+    assert re.search(r" s: top-1 [0-9.]+ %$", ended)
+    folder, page = results / "tiny" / "default", f"lsbench report tiny -o tiny.html --results {results}"
+    assert err.splitlines()[-1] == f"Results: {folder}; `{page}` makes a page with charts."
     code, out, err = call(*inline(suite, results))
     assert (code, out) == (0, "")
     assert "nothing left to do, every job is done" in err
+    assert f"`{page}`" in err
 
     quick["variants"].append({"name": "new", "mixer": "large_small_static"})
     write_suite(quick)

@@ -69,7 +69,7 @@ def play(watcher, plan):
     watcher.job_progressed(job, EPOCH)
     watcher.tick()
     watcher.job_ended(job, "retry", "timeout: too long")
-    watcher.job_ended(job, "ok", "")
+    watcher.job_ended(job, "ok", "top-1 75.17 %")
     watcher.job_ended(other, "failed", "ValueError: bad [x]")
     watcher.close()
     return watcher.console.file.getvalue()
@@ -81,6 +81,7 @@ def test_a_log_has_a_line_per_epoch_and_end(plan, empty, console):
     assert lines[1] == f"{plan.todo[0].label}: epoch 1/4, loss 1.250, val top-1 50.0 %"
     assert lines[2] == f"[0/10] {plan.todo[0].label} retry: timeout: too long"
     assert lines[3].startswith(f"[1/10] {plan.todo[0].label} ok in ")
+    assert lines[3].endswith(" s: top-1 75.17 %")
     assert lines[4] == f"[2/10] {plan.todo[1].label} failed: ValueError: bad [x]"
     assert len(lines) == 5
 
