@@ -65,7 +65,9 @@ def evaluate(
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Images per batch.")] = 256,
     data_workers: Annotated[int, typer.Option(min=0, metavar="N", help="Loader processes.")] = 0,
-    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only N batches.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Only N batches, drawn evenly.")
+    ] = None,
     device: DeviceOpt = Device.auto,
     threads: ThreadsOpt = None,
     results: ResultsOpt = RESULTS,

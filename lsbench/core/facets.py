@@ -41,6 +41,7 @@ class Facets(StrictModel):
         reference: The model whose errors the errors are divided by; ``none``: no division.
         classes: Number of classes that predictions were restricted to, if the model knows more.
         n: Number of images.
+        drawn: How the images were drawn from the split, if not all of it was used: ``evenly`` with a limit.
         device: ``cpu`` or ``cuda``.
         threads: Threads of a timing on a CPU.
         control: Name of the model that was timed in turns with this one.
@@ -74,6 +75,7 @@ class Facets(StrictModel):
     reference: str | None = None
     classes: int | None = None
     n: int | None = None
+    drawn: str | None = None
     device: str | None = None
     threads: int | None = None
     control: str | None = None
@@ -182,6 +184,7 @@ def _parts(facets: Facets) -> Iterator[str]:
     yield from _told("ref={}", facets.reference)
     yield from _told("classes={}", facets.classes)
     yield from _told("n={}", facets.n)
+    yield from _told("{}", facets.drawn)
     if is_corrupted:
         yield from _images(facets.without("split") if facets.split == "test" else facets)
     yield from _told("{}", facets.device)
@@ -190,6 +193,11 @@ def _parts(facets: Facets) -> Iterator[str]:
     yield from _told("passes={}", facets.passes)
     yield from (f"{name}={_value(value)}" for name, value in facets.more.items())
     yield from _told("v{}", facets.version)
+
+
+def drawn_by(limit: int | None) -> str | None:
+    """Return the facet of images that a limit draws; earlier limits took the first images, without a mark."""
+    return None if limit is None else "evenly"
 
 
 def _told(form: str, value: Scalar | None) -> Iterator[str]:

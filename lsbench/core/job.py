@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, field_validator
 from pydantic_core import to_jsonable_python
 
+from lsbench.core.facets import drawn_by
 from lsbench.core.ids import canonical_json, content_hash
 from lsbench.core.plain_text import Label
 from lsbench.core.record import Record
@@ -316,6 +317,7 @@ def job_identity(job: Job, *, dataset: Any, settings: type[JobSpec] = JobSpec) -
         "spec": settings.identity_of(job.spec),
         "seed": job.seed,
         "limit": job.limit,
+        **({} if job.limit is None else {"drawn": drawn_by(job.limit)}),
         "needs": sorted(str(need) for need in job.needs.values()),
         **({"contents": job.contents} if job.contents else {}),
     }

@@ -8,7 +8,7 @@ they nor this module import torch, and they import numpy or Pillow only inside f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -92,6 +92,15 @@ class ImageFolders:
     def num_classes(self) -> int:
         """Number of classes."""
         return len(self.wnids)
+
+    def at_most(self, images: int | None) -> ImageFolders:
+        """Return these folders with at most this many images of each split, evenly spaced; None: as they are.
+
+        >>> ImageFolders(Path("x"), {}, (), limit=5).at_most(9).limit
+        5
+        """
+        limits = [limit for limit in (self.limit, images) if limit is not None]
+        return replace(self, limit=min(limits, default=None))
 
     def split(self, name: str) -> Path:
         """Return the place of the split `name`; for class folders it is a folder.

@@ -119,7 +119,7 @@ def create_train_batches(context: JobContext, recipe: Recipe, data: OpenData) ->
 
 
 def create_eval_batches(
-    data: OpenData, split: str, *, batch_size: int, workers: int
+    data: OpenData, split: str, *, batch_size: int, workers: int, limit: int | None = None
 ) -> Iterable[tuple[Tensor, Tensor]]:
     """Return a split as batches in its fixed order; with several ranks, this rank's part of them.
 
@@ -128,12 +128,13 @@ def create_eval_batches(
         split: One of its splits.
         batch_size: Images per batch.
         workers: Loader processes.
+        limit: Number of batches over all ranks, of images drawn evenly from the sorted split; None: no limit.
     """
     from lsbench.data.loading.loader import create_eval_loader
 
     world = current_world()
     loader: Iterable[tuple[Tensor, Tensor]] = create_eval_loader(
-        data.folders,
+        data.folders.at_most(None if limit is None else limit * batch_size),
         split=split,
         img_size=data.img_size,
         batch_size=batch_size,

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lsbench.engine.distributed import current_world, gather_over_ranks, share_buffers
+from lsbench.engine.distributed import gather_over_ranks, share_buffers
 from lsbench.engine.heads import Head
 from lsbench.metrics import Metric, as_metric
 
@@ -59,7 +59,6 @@ def evaluate(
     metrics: Mapping[str, Metric | PerImage],
     *,
     device: str = "cpu",
-    limit: int | None = None,
     channels_last: bool = False,
     on_batch: Callable[[int], None] | None = None,
 ) -> Predictions:
@@ -70,7 +69,6 @@ def evaluate(
         metrics,
         (None,),
         device=device,
-        limit=limit,
         channels_last=channels_last,
         on_batch=on_batch,
     )
@@ -84,7 +82,6 @@ def evaluate_heads(
     subsets: Sequence[tuple[int, ...] | None],
     *,
     device: str = "cpu",
-    limit: int | None = None,
     channels_last: bool = False,
     on_batch: Callable[[int], None] | None = None,
 ) -> tuple[Predictions, ...]:
@@ -100,7 +97,6 @@ def evaluate_heads(
         metrics: Metric name -> metric, or function of (logits, targets) with one value per image.
         subsets: Indices of the classes that may be predicted; ``None`` for all.
         device: The model's device.
-        limit: Stop after this many batches over all ranks together.
         channels_last: Memory format of the images.
         on_batch: Called with the number of images seen so far.
 
@@ -113,7 +109,7 @@ def evaluate_heads(
     model.eval()
     with _without_gradients(judges.values()):
         share_buffers(model)
-        batches = _on_device(batches, device, limit=limit, channels_last=channels_last)
+        batches = _on_device(batches, device, channels_last=channels_last)
         found: list[list[dict[str, Tensor]]] = [[] for _ in heads]
         seen = 0
         for images, labels in batches:
@@ -138,14 +134,11 @@ def _without_gradients(metrics: Iterable[Metric]) -> AbstractContextManager[None
 
 
 def _on_device(
-    batches: Iterable[tuple[Tensor, Tensor]], device: str, *, limit: int | None, channels_last: bool
+    batches: Iterable[tuple[Tensor, Tensor]], device: str, *, channels_last: bool
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield this rank's batches on the device, up to its share of the limit over all ranks."""
-    world = current_world()
+    """Yield this rank's batches on the device."""
     memory_format = torch.channels_last if channels_last else torch.contiguous_format
-    for step, (images, labels) in enumerate(batches):
-        if limit is not None and step * world.size + world.rank >= limit:
-            return
+    for images, labels in batches:
         yield images.to(device, memory_format=memory_format), labels.to(device)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -37,7 +37,7 @@ def read_sample(data: OpenData, split: str, num_images: int) -> Sample:
         DataError: If the data is missing.
     """
     data.require([split])
-    folders = replace(data.folders, limit=min(num_images, data.folders.limit or num_images))
+    folders = data.folders.at_most(num_images)
     batches = create_eval_loader(
         folders,
         split=split,

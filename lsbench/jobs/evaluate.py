@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from lsbench.core.facets import Facets
+from lsbench.core.facets import Facets, drawn_by
 from lsbench.core.ids import content_hash
 from lsbench.core.job import JobContext, JobKind, Resources
 from lsbench.core.record import Record, measured
@@ -60,7 +60,7 @@ def run(context: JobContext) -> Sequence[Record]:
     tested.require([spec.split])
     folders = tested.folders
     batches: Any = create_eval_batches(
-        tested, spec.split, batch_size=spec.batch_size, workers=spec.data_workers
+        tested, spec.split, batch_size=spec.batch_size, workers=spec.data_workers, limit=context.job.limit
     )
     metrics = {name: as_metric(METRICS.load(name)) for name in spec.metrics}
     model = create_tested(context, own, spec.weights, same_classes=True)
@@ -72,11 +72,10 @@ def run(context: JobContext) -> Sequence[Record]:
         {name: metric.for_images(folders.mean, folders.std) for name, metric in metrics.items()},
         heads,
         device=context.device,
-        limit=context.job.limit,
         channels_last=spec.channels_last,
         on_batch=_progress(context, len(batches.paths)),
     )
-    _save_predictions(context, found, list(batches.paths)[: found[0].num_images], folders)
+    _save_predictions(context, found, list(batches.paths), folders)
     records = []
     for head, of_head in zip(heads, found, strict=True):
         facets = Facets(
@@ -85,6 +84,7 @@ def run(context: JobContext) -> Sequence[Record]:
             res=tested.img_size,
             classes=None if folders.subset is None else len(head or folders.wnids),
             n=of_head.num_images,
+            drawn=drawn_by(context.job.limit),
             version=str(JOB.version),
         )
         where = {"facets": facets, "dataset": tested.name, "setting": {"weights_sha256": sha256}}
@@ -97,8 +97,6 @@ def _progress(context: JobContext, images: int) -> Callable[[int], None]:
     import time
 
     started = time.monotonic()
-    if context.job.limit is not None:
-        images = min(images, context.job.limit * context.spec.batch_size)
 
     def on_batch(seen: int) -> None:
         rate = seen / (time.monotonic() - started)

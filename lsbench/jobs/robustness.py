@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,7 @@ BLOCKS = "cells"
 def run(context: JobContext) -> Sequence[Record]:
     """Predict every view of every image in one pass; return errors over all conditions and of each.
 
-    With a limit of N batches, only the first images whose views fit in N batches are used.
+    With a limit of N batches, only images whose views fit in N batches are used, drawn evenly from the split.
     """
     import numpy as np
 
@@ -48,7 +47,7 @@ def run(context: JobContext) -> Sequence[Record]:
     opened = open_views(context, data, files)
     for line in opened.missing.values():
         context.emit({"ev": "warning", "message": f"{line}; its error and mCE are left out"})
-    images = _number_of_images(context, opened)
+    images = len(opened.images)
     model = create_tested(context, data, spec.weights, same_classes=True)
     setting: dict[str, Any] = {"weights_sha256": weights_sha256(model.state_dict()), **_versions()}
     predicted = _predict(context, model.to(context.device), opened, images, setting)
@@ -60,11 +59,12 @@ def run(context: JobContext) -> Sequence[Record]:
         crop=opened.crop,
         reference=reference,
         images=images,
+        limit=context.job.limit,
         version=JOB.version,
     )
     if opened.missing:
         setting["missing"] = ["/".join(map(str, condition)) for condition in opened.missing]
-    wrong = predicted != np.array(opened.images.targets[:images])
+    wrong = predicted != np.array(opened.images.targets)
     clean, *corrupted = wrong
     return corruption_records(
         clean,
@@ -75,14 +75,6 @@ def run(context: JobContext) -> Sequence[Record]:
         dataset=dataset,
         setting=setting,
     )
-
-
-def _number_of_images(context: JobContext, opened: Opened) -> int:
-    spec: RobustnessSpec = context.spec
-    if context.job.limit is None:
-        return len(opened.images)
-    most = math.ceil(context.job.limit * spec.batch_size / opened.source.num_views)
-    return min(len(opened.images), most)
 
 
 def _versions() -> dict[str, str]:
@@ -130,12 +122,11 @@ def _save(context: JobContext, opened: Opened, predicted: NDArray[np.int16]) -> 
 
     if not current_world().is_first:
         return
-    images = predicted.shape[1]
-    names = list(opened.images.paths[:images])
+    names = list(opened.images.paths)
     with atomic_write(context.folder / PREDICTIONS) as file:
         np.savez_compressed(
             file,
-            targets=np.array(opened.images.targets[:images]),
+            targets=np.array(opened.images.targets),
             clean=predicted[0],
             predictions=predicted[1:],
             cells=np.array([f"{name}/{severity}" for name, severity in opened.conditions]),

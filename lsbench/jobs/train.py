@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lsbench.core.facets import Facets
+from lsbench.core.facets import Facets, drawn_by
 from lsbench.core.job import JobContext, JobKind, Resources
 from lsbench.core.quantity import Quantity, percentage
 from lsbench.core.record import Record, measured
@@ -59,7 +59,13 @@ def run(context: JobContext) -> Sequence[Record]:
         device=context.device,
         limit=context.job.limit,
     )
-    batches = create_eval_batches(data, "val", batch_size=recipe.batch_size * 4, workers=recipe.data_workers)
+    batches = create_eval_batches(
+        data,
+        "val",
+        batch_size=recipe.batch_size * 4,
+        workers=recipe.data_workers,
+        limit=context.job.limit,
+    )
 
     def validate(model: nn.Module) -> dict[str, float]:
         found = evaluate(
@@ -67,7 +73,6 @@ def run(context: JobContext) -> Sequence[Record]:
             batches,
             {"top1": top1},
             device=context.device,
-            limit=context.job.limit,
             channels_last=recipe.channels_last,
         )
         return {"val_top1": found.mean("top1"), "val_images": found.num_images}
@@ -110,6 +115,7 @@ def _records(context: JobContext, history: list[dict[str, float]], sha256: str) 
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
         lr=recipe.lr,
+        drawn=drawn_by(context.job.limit),
         version=str(JOB.version),
     )
     dataset = str(context.job.variant.dataset["name"])

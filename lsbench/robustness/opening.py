@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from torchvision.transforms import InterpolationMode
@@ -55,7 +56,7 @@ def open_views(context: JobContext, data: OpenData, files: OpenData | None) -> O
         ConfigError: If they cannot be corrupted, or have other classes or another size than the variant.
     """
     spec: RobustnessSpec = context.spec
-    folders = _evenly(data.folders, spec.subset)
+    folders = _drawn(context, data.folders)
     images = list_images(folders, spec.split)
     # The published files were resized bilinearly; the clean images beside them are evaluated as in any
     # evaluation.
@@ -76,9 +77,12 @@ def open_views(context: JobContext, data: OpenData, files: OpenData | None) -> O
     return Opened(folders, images, live, spec.conditions, {}, res, cut)
 
 
-def _evenly(folders: ImageFolders, subset: int | None) -> ImageFolders:
-    limits = [limit for limit in (folders.limit, subset) if limit is not None]
-    return replace(folders, limit=min(limits, default=None))
+def _drawn(context: JobContext, folders: ImageFolders) -> ImageFolders:
+    """Return the images that the settings and the job's limit leave, drawn evenly from the sorted split."""
+    spec: RobustnessSpec = context.spec
+    limit, views = context.job.limit, 1 + len(spec.conditions)
+    most = None if limit is None else math.ceil(limit * spec.batch_size / views)
+    return folders.at_most(spec.subset).at_most(most)
 
 
 def _copies(
@@ -88,7 +92,7 @@ def _copies(
     spec: RobustnessSpec = context.spec
     if files.folders.problems is None:
         raise ConfigError(f"{context.job.label}: expected corrupted files, found none in '{files.name}'")
-    folders = _evenly(files.folders, spec.subset)
+    folders = _drawn(context, files.folders)
     if folders.wnids != own.wnids:
         raise ConfigError(
             f"{context.job.label}: expected files of the {own.num_classes} classes of "

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from lsbench.core.facets import Facets
+from lsbench.core.facets import Facets, drawn_by
 from lsbench.core.job import Variant
 from lsbench.corruptions import BENCHMARK, NAMES, SEVERITIES, check_condition, in_order
 from lsbench.engine.evaluation import EvaluationSpec
@@ -96,6 +96,7 @@ def corruption_facets(
     crop: int | None,
     reference: Reference | None,
     images: int,
+    limit: int | None,
     version: int,
 ) -> Facets:
     """Return the facets of the values over all conditions.
@@ -107,6 +108,7 @@ def corruption_facets(
         crop: Side of the square crop that the model sees, in pixels; None if nothing is cropped.
         reference: The reference that errors are divided by.
         images: Image count of each condition.
+        limit: The job's limit of batches.
         version: Version of the job kind.
     """
     [*published] = spec.other_data()
@@ -121,6 +123,7 @@ def corruption_facets(
         **made,
         reference="none" if reference is None else reference.name,
         n=images,
+        drawn=drawn_by(limit),
         split=spec.split,
         weights=spec.weights,
         version=str(version),

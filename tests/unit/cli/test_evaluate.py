@@ -57,7 +57,7 @@ def test_a_checkpoint_of_a_model_gives_the_same_numbers(evaluate, trained, of_th
 def test_a_model_without_weights_is_called_random(evaluate):
     code, out, err = evaluate("resnet18", "--on", TINY, "--batch-size", 10, "--limit", 1, "--img-size", 40)
     assert code == 0
-    assert "test|fresh|res=40|n=10|v1, on fashion" in out
+    assert "test|fresh|res=40|n=10|evenly|v1, on fashion" in out
     assert err == "random weights from seed 0: give --checkpoint FILE or --pretrained\n"
 
 

@@ -59,10 +59,10 @@ def data_root(tmp_path_factory):
 def run_on(tiny, make_graph, data_root, tmp_path):
     """Run one evaluation of a model with fresh weights; return its records, arrays and the model."""
 
-    def run(on, dataset="imagenet", **settings):
+    def run(on, dataset="imagenet", limit=None, **settings):
         tiny["defaults"]["dataset"] = {"name": dataset, "img_size": 32}
         tiny["jobs"] = ["train", {"evaluate": {"on": on, "batch_size": 64, **settings}}]
-        graph = make_graph(tiny, data_root=data_root)
+        graph = make_graph(tiny, data_root=data_root, limit=limit)
         job = next(job for job in graph.jobs if job.label == "id/evaluate/seed0")
         needs = {"train": tmp_path / "train"}
         spec = EvaluateSpec.model_validate(job.spec)
@@ -82,6 +82,19 @@ def logits_of(model, context, on):
     with torch.inference_mode():
         logits = torch.cat([model(images) for images, _ in batches])
     return logits.numpy(), batches.paths
+
+
+def test_a_limit_draws_its_batches_evenly_from_the_whole_split(run_on):
+    records, arrays, model, context = run_on(None, limit=2, batch_size=50)
+    assert {(record.n, record.facets.n) for record in records} == {(100, 100)}
+    assert all("|n=100|evenly|" in record.protocol for record in records)
+    logits, paths = logits_of(model, context, None)
+    drawn = range(0, 1000, 10)
+    assert arrays["names"].tolist() == [paths[place] for place in drawn]
+    assert arrays["targets"].tolist() == list(drawn), "one image of every tenth class, not the first classes"
+    assert arrays["predictions"].tolist() == logits.argmax(1)[::10].tolist()
+    wider = run_on(None, limit=99)[0]
+    assert {record.n for record in wider} == {1000}
 
 
 def test_a_subset_of_the_classes_is_judged_alone_and_then_with_all_others(run_on):

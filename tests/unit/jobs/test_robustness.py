@@ -6,6 +6,7 @@ import torch
 
 from lsbench import corruptions
 from lsbench.core.job import JobContext
+from lsbench.data.loading.image_list import list_images
 from lsbench.engine import weights
 from lsbench.engine.classify import create_eval_batches, create_tested, create_variant
 from lsbench.engine.evaluator import evaluate
@@ -139,6 +140,11 @@ def test_a_limit_of_batches_takes_whole_images(create_context):
     found = whole(JOB.run(context))
     assert found["clean_error"].n == 3  # 2 x 8 views, of which each image has 6
     assert found["clean_error"].facets.n == 3
+    assert "|n=3|evenly|" in found["clean_error"].protocol
+    kept = np.load(context.folder / "predictions.npz")
+    listed = list_images(open_data(context).folders, "test")
+    assert kept["names"].tolist() == [listed.paths[place * len(listed) // 3] for place in range(3)]
+    assert len(set(kept["targets"].tolist())) == 3, "of several classes, not only of the first"
 
 
 def test_a_choice_of_corruptions_has_no_mce(create_context):

@@ -14,7 +14,7 @@ FILES = {"name": "image_folder", "root": "c"}
 def protocol(dataset="imagenet", *, res=256, crop=224, reference=ALEXNET, **settings):
     view = Variant(name="v", model="lsnet_t", dataset={"name": dataset})
     spec = RobustnessSpec(**settings)
-    where = {"res": res, "crop": crop, "reference": reference, "images": 50_000, "version": 1}
+    where = {"res": res, "crop": crop, "reference": reference, "images": 50_000, "limit": None, "version": 1}
     return render_protocol(corruption_facets(spec, view, **where))
 
 

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from lsbench.core.errors import ConfigError
+from lsbench.core.job import job_identity
 from lsbench.suite.graph import build_graph, critical_path
 from lsbench.suite.loader import load_suite
 
@@ -98,6 +99,10 @@ def test_a_change_reaches_what_depends_on_it_and_nothing_else(path, value, kinds
 
 def test_a_limit_changes_every_id_and_a_rename_none(tiny, make_graph):
     plain = ids(make_graph(tiny))
+    limited = next(job for job in make_graph(tiny, limit=1).jobs if job.kind == "evaluate")
+    drawn = job_identity(limited, dataset="d")
+    assert drawn["drawn"] == "evenly", "images of earlier limits were the first ones"
+    assert "drawn" not in job_identity(limited.model_copy(update={"limit": None}), dataset="d")
     assert not set(plain.values()) & set(ids(make_graph(tiny, limit=1)).values())
     tiny["variants"][0]["name"] = "renamed"
     assert set(ids(make_graph(tiny)).values()) == set(plain.values())
