@@ -1,4 +1,4 @@
-"""Notes below a judgement: the code and rules behind it, and the jobs that are missing."""
+"""Notes below a judgement: the code and rules behind it, and the jobs without a result."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def describe(
         notes.append(f"{count} timings were too disturbed for a value; {again} measures them again.")
     if not_done:
         named = ", ".join(not_done[:MOST_NAMED]) + (", ..." if len(not_done) > MOST_NAMED else "")
-        notes.append(f"{len(not_done)} jobs failed, are due or missing: {named}.")
+        notes.append(f"{len(not_done)} jobs failed, are due or waiting: {named}.")
     return notes
 
 

@@ -23,6 +23,8 @@ from lsbench.store.results import SPEC, ResultsFolder, read_json
 Code = Mapping[str, Files]
 #: The status of a job whose result does not stand.
 DUE = "due"
+#: The status of a job without a result: it has not run yet, or has not ended.
+WAITING = "waiting"
 #: In the manifest: id of a job -> the plug-ins that it uses.
 PLUGINS = "plugins"
 

@@ -67,7 +67,7 @@ class KnownJob:
         error = line.get("error") or (attempts[-1].get("message") if attempts else None)
         if error:
             return f"failed after {max(len(attempts), 1)} attempts: {error}"
-        return "not finished" if self.job else "missing: it never started"
+        return "not finished" if self.job else "waiting: it has not started"
 
 
 def known_jobs(folder: ResultsFolder) -> list[KnownJob]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from lsbench.stats.seeds import Estimate
-from lsbench.store.standing import DUE
+from lsbench.store.standing import DUE, WAITING
 from lsbench.tables.cells import Column
 from lsbench.tables.columns import job_kind
 
@@ -80,7 +80,9 @@ class Measured:
         is_inconclusive = shown.depends_on_machine and any(
             row.metric == shown.name and row.value is None for row in rows
         )
-        return "inconclusive" if is_inconclusive else "missing"
+        if is_inconclusive:
+            return "inconclusive"
+        return WAITING if any(row.status != "ok" for row in jobs) else "missing"
 
     def _of_jobs(self, variant: str, column: Column) -> list[_Row]:
         """Return the rows of the jobs that measure a column for a variant, done or not."""

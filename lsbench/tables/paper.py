@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lsbench.core.quantity import quantity
 from lsbench.stats.seeds import Estimate
+from lsbench.store.standing import WAITING
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.ranking import ranked
 from lsbench.tables.summary import Summary
@@ -107,5 +108,5 @@ def _row(table: PaperTable, name: str, columns: list[Column], mine: Row | None) 
             found = None if value is None else Estimate(value, None, None, 1)
             cells[column.key] = Cell(found, gap=known.gap if known else None)
         else:
-            cells[column.key] = known or Cell(None, "" if is_only else "missing")
+            cells[column.key] = known or Cell(None, "" if is_only else WAITING)
     return Row(mine.variant if mine else name, name, mine is not None and mine.is_baseline, cells, is_only)

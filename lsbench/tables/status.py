@@ -14,9 +14,9 @@ from lsbench.core.quantity import from_bytes
 from lsbench.store.job_files import HISTORY
 from lsbench.store.results import ResultsFolder, read_json
 from lsbench.store.room import Room
-from lsbench.store.standing import DUE, standing_now
+from lsbench.store.standing import DUE, WAITING, standing_now
 
-STATES = ("ok", "stopped", "failed", DUE, "missing")
+STATES = ("ok", "stopped", "failed", DUE, WAITING)
 
 
 class Epochs(NamedTuple):
@@ -31,7 +31,7 @@ class SuiteStatus:
     """The progress of one suite and preset.
 
     Attributes:
-        counts: Job kind -> state (``ok``, ``stopped``, ``failed``, ``due``, ``missing``) -> number of jobs.
+        counts: Job kind -> state (``ok``, ``stopped``, ``failed``, ``due``, ``waiting``) -> number of jobs.
         errors: Label -> last error, for failed jobs.
         is_running: True while a driver holds the folder.
         trainings: Label -> progress, for trainings that have started and are not done.
@@ -66,7 +66,7 @@ def read_status(folder: ResultsFolder) -> SuiteStatus | None:
     for entry in manifest["jobs"]:
         line = jobs.get(entry["id"])
         is_begun = entry["id"] in begun
-        state = line["status"] if line else ("ok" if is_begun and folder.is_done(entry["id"]) else "missing")
+        state = line["status"] if line else ("ok" if is_begun and folder.is_done(entry["id"]) else WAITING)
         if state == "ok" and entry["id"] in due:
             state = DUE
             reasons[entry["label"]] = due[entry["id"]]
@@ -125,4 +125,4 @@ def _state(found: SuiteStatus) -> str:
         return "running"
     if found.total("failed"):
         return "failed jobs"
-    return "stopped" if found.total("missing") else "results due" if found.total(DUE) else "complete"
+    return "stopped" if found.total(WAITING) else "results due" if found.total(DUE) else "complete"

@@ -16,7 +16,7 @@ import pandas as pd
 from lsbench.core.quantity import declarations, is_declared
 from lsbench.stats.seeds import mean_over_seeds, paired_difference
 from lsbench.store.results import ResultsFolder
-from lsbench.store.standing import DUE, due_notes
+from lsbench.store.standing import DUE, WAITING, due_notes
 from lsbench.tables.analyses import AnalysisFigure, analysis_figures
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.columns import ALL_CLASSES, FURTHER, create_columns
@@ -203,8 +203,8 @@ def _notes(
             notes += shown.note([json.loads(text) for text in settings])
     known = table.dropna(subset="job_id")
     status = dict(zip(known.job_id, known.status, strict=True))
-    counts = Counter(status.get(entry["id"], "missing") for entry in manifest["jobs"])
-    holes = [f"{counts[state]} {state}" for state in ("failed", DUE, "missing") if counts[state]]
+    counts = Counter(status.get(entry["id"], WAITING) for entry in manifest["jobs"])
+    holes = [f"{counts[state]} {state}" for state in ("failed", DUE, WAITING) if counts[state]]
     if holes:
         notes.append(f"Of {len(manifest['jobs'])} jobs: {', '.join(holes)}.")
     notes += due_notes(known[(known.status == DUE).fillna(False)].drop_duplicates("job_id").error)

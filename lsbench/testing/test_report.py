@@ -46,7 +46,7 @@ def test_it_renders_holes_as_holes(render: Render, tmp_path: Path) -> None:
     text = render([create_summary(tmp_path, TOP1)])
     assert text.endswith("\n")
     assert "failed" in text
-    assert "missing" in text
+    assert "waiting" in text
     for name in ("ls", "id", "bad", "gone", "sample"):
         assert name in text
     assert "nan" not in text.lower().replace("nano", "")

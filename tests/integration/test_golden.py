@@ -102,7 +102,7 @@ def test_parquet_holds_what_csv_holds(summary):
 
 def test_the_stored_results_show_every_kind_of_hole(summary):
     holes = {cell.hole for row in summary.rows for cell in row.cells.values()}
-    assert holes == {"", "failed", "missing", "withheld", "inconclusive", "no GPU", "unknown"}
+    assert holes == {"", "failed", "waiting", "withheld", "inconclusive", "no GPU", "unknown"}
 
 
 @pytest.mark.desktop

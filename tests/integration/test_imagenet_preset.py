@@ -47,7 +47,7 @@ def test_two_steps_on_a_row_end_in_a_table(cli: Cli, data_root: Path) -> None:
     assert len(read_lines(root / "jobs.jsonl")) == 3
     manifest = json.loads((root / "manifest.json").read_text())
     assert len(manifest["jobs"]) == 21
-    assert "missing" in done.stdout
+    assert "waiting" in done.stdout
     assert "not comparable" in done.stdout
 
 

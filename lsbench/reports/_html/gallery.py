@@ -14,6 +14,7 @@ from lsbench.core.interval_text import possible
 from lsbench.core.quantity import Quantity, quantity
 from lsbench.reports._html.details import plain
 from lsbench.store.results import ResultsFolder
+from lsbench.store.standing import WAITING
 
 KIND = "analyze"
 #: Most bytes of pictures that a page holds.
@@ -79,7 +80,7 @@ def _pictures(
     """Yield the pictures of one job with their sizes in bytes; a job without pictures yields a hole."""
     title = entry["title"] if entry["seed"] is None else f"{entry['title']}, seed {entry['seed']}"
     own = table[(table.job_id == entry["id"]) & (table.variant == entry["variant"])]
-    status = str(own.status.iloc[0]) if len(own) else "missing"
+    status = str(own.status.iloc[0]) if len(own) else WAITING
     paths = sorted(folder.job_folder(entry["id"]).glob("*.png")) if entry["id"] and status == "ok" else []
     if not paths:
         yield Picture(title, entry["name"], hole="no picture" if status == "ok" else status), 0

@@ -15,7 +15,7 @@ from lsbench.core.plugin_code import is_own
 from lsbench.store.damage import read_each
 from lsbench.store.early import read_early
 from lsbench.store.results import ResultsFolder
-from lsbench.store.standing import DUE, PLUGINS, Standing, standing_now
+from lsbench.store.standing import DUE, PLUGINS, WAITING, Standing, standing_now
 from lsbench.tables.frames.cache import Records
 from lsbench.tables.frames.ways import Part
 
@@ -64,7 +64,7 @@ class OpenResults:
         entries = self.manifest["jobs"]
         lines = [found.get(entry["id"], {}) for entry in entries]
         columns: dict[str, list[Any]] = {key: [entry[key] for entry in entries] for key in _OF_JOB}
-        columns["status"] = [line.get("status", "missing") for line in lines]
+        columns["status"] = [line.get("status", WAITING) for line in lines]
         columns["attempt"] = [line.get("attempts", 1 if line else None) for line in lines]
         columns |= {key: [line.get(key) for line in lines] for key in ("error", "started_at", "wall_s")}
         columns["lines"] = lines

@@ -1,7 +1,7 @@
 // Fetch the state every two seconds; unchanged parts of the page are left alone.
 
 const EVERY_MS = 2000;
-const STATES = ["ok", "running", "stopped", "failed", "missing"];
+const STATES = ["ok", "running", "stopped", "failed", "due", "waiting"];
 let before = "";
 
 function ago(since) {
@@ -14,16 +14,17 @@ function ago(since) {
 function totals(suite) {
   const sum = Object.fromEntries(STATES.map((state) => [state, 0]));
   for (const counter of Object.values(suite.counts)) for (const [state, count] of Object.entries(counter)) sum[state] += count;
-  const running = Math.min(suite.running.length, sum.missing + sum.failed + sum.stopped);
+  const running = Math.min(suite.running.length, sum.waiting + sum.failed + sum.stopped);
   sum.running = running;
-  sum.missing = Math.max(0, sum.missing - running);
+  sum.waiting = Math.max(0, sum.waiting - running);
   return sum;
 }
 
 function stateOf(suite, sum) {
   if (suite.is_running) return ["running", "running"];
   if (sum.failed) return ["failed", "failed jobs"];
-  return sum.missing || sum.stopped ? ["stopped", "stopped"] : ["complete", "complete"];
+  if (sum.waiting || sum.stopped) return ["stopped", "stopped"];
+  return sum.due ? ["stopped", "results due"] : ["complete", "complete"];
 }
 
 function progress(suite, sum) {

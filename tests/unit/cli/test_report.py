@@ -90,7 +90,7 @@ def test_a_binary_format_goes_to_a_file_or_a_pipe_and_not_to_a_terminal(call, re
 def test_a_table_of_the_paper_needs_no_results(call, tmp_path):
     code, out, _ = call("--paper", "7", "--results", tmp_path / "none", "--format", "markdown")
     assert code == 0
-    assert "| w/o LKP | missing | 0.31 | missing | 70.5 |" in out
+    assert "| w/o LKP | waiting | 0.31 | waiting | 70.5 |" in out
     assert not (tmp_path / "none").exists()
 
 

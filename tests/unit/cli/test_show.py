@@ -89,7 +89,7 @@ def test_what_never_started_is_shown_with_the_settings_of_the_suite(folder, show
     journal.write_text("".join(line for line in journal.open() if "id/profile" not in line))
     code, out, _ = show("id/profile")
     assert code == 0
-    assert out.splitlines()[0].endswith("missing: it never started")
+    assert out.splitlines()[0].endswith("waiting: it has not started")
     assert {"    batch_size: 2", "    mixer: identity", "  numbers: none"} <= set(out.splitlines())
 
 

@@ -32,8 +32,8 @@ def test_it_says_what_is_done_what_runs_and_what_failed(graph, fill_store, recor
     (suite,) = found["suites"]
     assert (found["problem"], suite["problem"], suite["name"]) == ("", "", "tiny (default)")
     assert suite["is_running"]
-    assert suite["counts"]["train"] == {"ok": 2, "missing": 2}
-    assert suite["counts"]["evaluate"] == {"ok": 2, "failed": 1, "missing": 1}
+    assert suite["counts"]["train"] == {"ok": 2, "waiting": 2}
+    assert suite["counts"]["evaluate"] == {"ok": 2, "failed": 1, "waiting": 1}
     assert [one["label"] for one in suite["running"]] == ["id/train/seed0"]
     assert suite["errors"] == [("id/evaluate/seed0", "ValueError: too bad")]
     (table,) = suite["tables"]

@@ -24,7 +24,7 @@ RATE = Column("throughput", quantity("throughput"), "p")
         (Cell(Estimate(0.714, None, None, 1)), TOP1, "71.40"),
         (Cell(Estimate(0.714, 0.704, 0.724, 2), expected=3), TOP1, "71.40 ± 1.00 (2 of 3 seeds)"),
         (Cell(None, "failed", 3), TOP1, "failed"),
-        (Cell(None, "missing"), TOP1, "missing"),
+        (Cell(None, "waiting"), TOP1, "waiting"),
         (Cell(None), DELTA, "-"),
         (Cell(Estimate(-0.01, -0.02, 0.0, 3), expected=3), DELTA, "-1.00 [-2.00, +0.00]"),
         (Cell(Estimate(0.01, None, None, 1)), DELTA, "+1.00"),
@@ -49,11 +49,11 @@ def test_a_table_over_two_seeds_says_that_they_cannot_tell(seeds, is_said):
 
 
 def test_a_row_and_its_header_have_the_same_number_of_cells():
-    cells = {"top1": Cell(None, "missing"), "top1_delta": Cell(None)}
+    cells = {"top1": Cell(None, "waiting"), "top1_delta": Cell(None)}
     row = Row("v", "Title", True, cells)
     summary = Summary("suite", "preset", "", "v", False, [TOP1, DELTA], [row])
     assert header(summary.columns) == ["variant", "top-1 (%)", "Δ top-1 (%)"]
-    assert row_texts(row, summary.columns) == ["Title (baseline)", "missing", "-"]
+    assert row_texts(row, summary.columns) == ["Title (baseline)", "waiting", "-"]
     assert heading(summary) == "suite (preset)"
 
 

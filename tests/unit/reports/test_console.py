@@ -29,6 +29,6 @@ def test_cells_are_complete_at_the_width_of_a_log(tiny, make_graph, fill_store, 
         "2.000",
         "0.3000",
         "5.00",
-        "missing",
+        "waiting",
     ):
         assert word in text

@@ -24,5 +24,5 @@ def test_columns_say_unit_direction_and_protocol(tiny, make_graph, fill_store):
 def test_unmeasured_is_null(tiny, make_graph, fill_store, records_of):
     folder = fill_store(make_graph(tiny), lambda job: None if job.kind == "profile" else records_of(job))
     table = json.loads(render([summarize(folder)]))["tables"][0]
-    assert all(row["throughput"] is None and row["throughput_hole"] == "missing" for row in table["rows"])
+    assert all(row["throughput"] is None and row["throughput_hole"] == "waiting" for row in table["rows"])
     assert all(row["top1"] == 0.5 for row in table["rows"])

@@ -38,7 +38,7 @@ def test_a_summary_is_a_booktabs_table_with_marks_and_holes(tiny, make_graph, fi
     assert "\\textbf{75.00 $\\pm$ 0.00}" in text
     assert "\\underline{50.00 $\\pm$ 0.00}" in text
     assert "& $-$25.00 &" in text
-    assert "A \\& B & missing" in text
+    assert "A \\& B & waiting" in text
     for rule in ("\\toprule", "\\midrule", "\\bottomrule", "\\end{table}"):
         assert text.count(rule) == text.count("\\begin{table}") >= 1
     assert "Bold: best value" in text

@@ -23,7 +23,7 @@ def test_it_holds_what_csv_holds_with_types_and_units(tiny, make_graph, fill_sto
     assert pd.api.types.is_float_dtype(frame.top1)
     assert pd.api.types.is_bool_dtype(frame.is_baseline)
     assert frame.params.isna().tolist() == [False, True]
-    assert frame.params_hole.tolist()[1] == "missing"
+    assert frame.params_hole.tolist()[1] == "waiting"
     assert frame.attrs["units"]["top1"] == "fraction"
     assert frame.attrs["units"]["latency_ms"] == "ms"
     assert frame.attrs["titles"]["latency_ms"] == "latency (ms)"

@@ -65,7 +65,7 @@ def test_with_nothing_run_ours_are_holes_and_the_published_numbers_stand(number)
                 value = table.rows[row.title][column.quantity.name]
                 assert (cell.estimate and cell.estimate.value) == value
             else:
-                assert (cell.estimate, cell.hole) == (None, "" if row.is_published_only else "missing")
+                assert (cell.estimate, cell.hole) == (None, "" if row.is_published_only else "waiting")
     assert any(f"lsbench plan paper/table{number}" in note for note in found.notes)
 
 
@@ -88,6 +88,6 @@ def test_what_has_been_run_stands_beside_the_published_number(tiny, make_graph, 
     by_name = {row.title: row.cells for row in found.rows}
     assert by_name["w/o LKP"]["top1"].estimate.value == pytest.approx(0.605)
     assert by_name["w/o LKP"]["top1_published"].gap == pytest.approx(0.605 - 0.705)
-    assert by_name["w/o SKA"]["top1"].hole == "missing"
+    assert by_name["w/o SKA"]["top1"].hole == "waiting"
     assert by_name["w/o SKA"]["top1_published"].estimate.value == 0.701
     assert quantity("top1").title in [column.title for column in found.columns]

@@ -105,9 +105,9 @@ def test_a_variant_without_a_full_trial_is_named(folder):
 
 def test_stopped_trials_are_neither_failures_nor_holes(folder):
     found = read_status(folder)
-    assert found.counts["train"] == {"ok": 2, "stopped": 2, "missing": 2}
+    assert found.counts["train"] == {"ok": 2, "stopped": 2, "waiting": 2}
     assert found.errors == {}
-    assert "train: 2 ok, 2 stopped, 2 missing" in "\n".join(status_lines(found))
+    assert "train: 2 ok, 2 stopped, 2 waiting" in "\n".join(status_lines(found))
 
 
 def test_a_folder_without_search_has_no_table_of_trials(tiny, make_graph, fill_store):

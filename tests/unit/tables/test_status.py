@@ -19,11 +19,11 @@ def test_every_expected_job_is_counted(tiny, make_graph, fill_store, records_of)
     assert (found.suite, found.preset) == ("tiny", "default")
     assert found.counts == {
         "train": Counter(ok=3, failed=1),
-        "evaluate": Counter(missing=4),
-        "profile": Counter(missing=2),
+        "evaluate": Counter(waiting=4),
+        "profile": Counter(waiting=2),
     }
     assert found.errors == {"ls/train/seed1": "ValueError: too bad"}
-    assert [found.total(state) for state in ("ok", "failed", "missing")] == [3, 1, 6]
+    assert [found.total(state) for state in ("ok", "failed", "waiting")] == [3, 1, 6]
 
 
 def test_a_result_that_the_journal_lacks_counts_as_done(tiny, make_graph, fill_store):
@@ -36,7 +36,7 @@ def test_a_result_that_the_journal_lacks_counts_as_done(tiny, make_graph, fill_s
 def test_pending_jobs_are_missing(tiny, make_graph, fill_store, tmp_path):
     tiny["variants"].append({"name": "big", "dataset": "imagenet"})
     graph = make_graph(tiny, data_root=tmp_path / "nothing")
-    assert read_status(fill_store(graph)).counts["train"] == Counter(ok=4, missing=2)
+    assert read_status(fill_store(graph)).counts["train"] == Counter(ok=4, waiting=2)
 
 
 def test_a_driver_at_work_is_seen(tiny, make_graph, fill_store):

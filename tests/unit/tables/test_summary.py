@@ -66,7 +66,7 @@ def test_a_timing_that_others_disturbed_is_no_missing_one(graph, fill_store, rec
     holes = {name: cells(summary, name)["latency_ms"].hole for name in ("ls", "id")}
     assert holes == {"ls": "inconclusive", "id": ""}
     assert any(note.startswith("inconclusive: other processes") for note in summary.notes)
-    assert cells(summary, "ls")["top1"].hole == "missing"
+    assert cells(summary, "ls")["top1"].hole == "waiting"
 
 
 def test_holes_say_why_they_are_there(graph, fill_store, records_of):
@@ -76,9 +76,9 @@ def test_holes_say_why_they_are_there(graph, fill_store, records_of):
     summary = summarize(fill_store(graph, only_ls, failed=("id/evaluate/seed0",)))
     assert cells(summary, "id")["top1"].estimate is None
     assert cells(summary, "id")["top1"].hole == "failed"
-    assert cells(summary, "ls")["params"].hole == "missing"
+    assert cells(summary, "ls")["params"].hole == "waiting"
     assert cells(summary, "id")["top1_delta"].estimate is None
-    assert any(note == "Of 14 jobs: 1 failed, 10 missing." for note in summary.notes)
+    assert any(note == "Of 14 jobs: 1 failed, 10 waiting." for note in summary.notes)
 
 
 def test_seeds_that_are_missing_show(graph, fill_store, by_seed):
@@ -91,12 +91,12 @@ def test_seeds_that_are_missing_show(graph, fill_store, by_seed):
     assert cell["top1_delta"].estimate.value == pytest.approx((0.60 - 0.70 + 0.65 - 0.74) / 2)
 
 
-def test_jobs_whose_data_is_absent_are_all_counted_as_missing(tiny, make_graph, fill_store, tmp_path):
+def test_jobs_whose_data_is_absent_are_all_waiting(tiny, make_graph, fill_store, tmp_path):
     tiny["variants"].append({"name": "big", "dataset": "imagenet"})
     graph = make_graph(tiny, data_root=tmp_path / "nothing")
     missing = sum(job.id is None for job in graph.jobs)
     assert missing == 4
-    assert f"Of {len(graph.jobs)} jobs: 4 missing." in summarize(fill_store(graph)).notes
+    assert f"Of {len(graph.jobs)} jobs: 4 waiting." in summarize(fill_store(graph)).notes
 
 
 def test_two_protocols_never_share_a_column(graph, fill_store, records_of):
@@ -204,7 +204,7 @@ def test_a_failed_profile_leaves_no_failed_accuracy(graph, fill_store, records_o
 
     summary = summarize(fill_store(graph, profiles_only, failed=("id/profile",)))
     assert cells(summary, "id")["params"].hole == "failed"
-    assert cells(summary, "id")["top1"].hole == "missing"
+    assert cells(summary, "id")["top1"].hole == "waiting"
 
 
 def test_a_failed_job_is_a_hole_in_its_own_columns_alone(tiny, make_graph, fill_store, records_of):
@@ -221,7 +221,7 @@ def test_a_failed_job_is_a_hole_in_its_own_columns_alone(tiny, make_graph, fill_
     columns = {column.protocol: column.key for column in summary.columns if column.quantity.name == "top1"}
     found = cells(summary, "id")
     holes = {protocol: found[key.removesuffix("_delta")].hole for protocol, key in columns.items()}
-    assert holes == {"test|n=20|v1": "missing", "val|v1": "failed"}
+    assert holes == {"test|n=20|v1": "waiting", "val|v1": "failed"}
 
 
 def test_a_failed_robustness_job_is_a_hole_and_so_is_what_its_training_left_undone(
@@ -234,7 +234,7 @@ def test_a_failed_robustness_job_is_a_hole_and_so_is_what_its_training_left_undo
     summary = summarize(fill_store(tested(graph), all_but_one, failed=tuple(failed)))
     found = cells(summary, "id")
     keys = ("mce", "clean_error", "imagenet_a_top1", "imagenet_a_top1_all_classes", "top1")
-    assert [found[key].hole for key in keys] == ["failed"] * 4 + ["missing"]
+    assert [found[key].hole for key in keys] == ["failed"] * 4 + ["waiting"]
     trained = summarize(fill_store(tested(graph), all_but_one, failed=("id/train/seed0",)))
     assert [cells(trained, "id")[key].hole for key in keys] == ["failed"] * 5
     assert cells(trained, "ls")["imagenet_a_top1"].estimate.value == pytest.approx(0.2)

@@ -18,7 +18,7 @@ def test_it_counts_jobs_and_names_what_is_missing(tiny, make_graph, fill_store, 
         name: (value, beside) for name, value, beside in overview(summarize(folder), load_table([folder]))
     }
     assert facts["variants"] == ("2", "")
-    assert facts["jobs done"] == ("8 of 10", "1 failed, 1 missing")
+    assert facts["jobs done"] == ("8 of 10", "1 failed, 1 waiting")
     assert facts["seeds"] == ("2", "0, 1")
     assert facts["measured"] == ("2025-01-01", "")
     assert facts["best top-1 (%)"] == ("60.00", "id")

@@ -28,7 +28,7 @@ def test_a_cell_is_its_text_its_numbers_and_its_place(tiny, make_graph, fill_sto
     assert first["top1_delta"] == ["-", "", None, None, None, 0]
     assert second["top1_delta"][0] == "+10.00"
     assert second["top1_delta"][1].startswith("[+")
-    assert second["params"] == ["missing", "", None, None, None, HOLE]
+    assert second["params"] == ["waiting", "", None, None, None, HOLE]
 
 
 def test_charts_get_intervals_within_what_is_possible(tiny, make_graph, fill_store, records_of):

@@ -90,7 +90,7 @@ def test_a_job_without_records_has_one_row_that_says_why(graph, fill_store, reco
     assert rows.metric.isna().all()
     failed = rows[rows.status == "failed"].iloc[0]
     assert (failed.error, failed.attempt) == ("ValueError: too bad", 2)
-    missing = rows[rows.status == "missing"]
+    missing = rows[rows.status == "waiting"]
     assert len(missing) == 4
     assert missing.attempt.isna().all()
     assert missing.error.isna().all()

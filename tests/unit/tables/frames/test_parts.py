@@ -12,7 +12,7 @@ from lsbench.tables.frames.ways import Part
 
 @pytest.fixture
 def twins(tiny, make_graph, fill_store, with_epochs, records_of):
-    """A store in which two rows of the suite share their jobs, one training failed and one is missing."""
+    """A store in which two rows of the suite share their jobs, one training failed and one waits."""
     tiny["variants"].append({"name": "twin", "mixer": "identity"})
 
     def records(job):
@@ -27,7 +27,7 @@ def test_jobs_are_those_of_the_manifest_beside_their_last_lines(twins):
     found = OpenResults(twins).jobs
     assert found.name.tolist()[:3] == [entry["name"] for entry in twins.manifest()["jobs"]][:3]
     trained = found[found.kind == "train"].set_index(["variant", "seed"]).sort_index()
-    states = {("id", 0): "failed", ("id", 1): "ok", ("ls", 0): "ok", ("ls", 1): "missing"}
+    states = {("id", 0): "failed", ("id", 1): "ok", ("ls", 0): "ok", ("ls", 1): "waiting"}
     states |= {("twin", 0): "failed", ("twin", 1): "ok"}
     assert trained.status.to_dict() == states
     assert trained.attempt.to_dict()["id", 0] == 2
@@ -92,21 +92,21 @@ def figures(folder, profiles, **options):
 def test_what_an_unfinished_job_has_kept_is_read(unfinished):
     folder, profiles = unfinished
     found = sorted(figures(folder, profiles))
-    assert found == [("failed", "params"), ("missing", "params")]
+    assert found == [("failed", "params"), ("waiting", "params")]
 
 
 def test_older_records_of_an_unfinished_job_are_not_read(unfinished, records_of):
     folder, profiles = unfinished
     folder.add_job({"schema_version": 2, "job_id": "other", "status": "ok"}, records_of(profiles[0]))
-    assert sorted(figures(folder, profiles)) == [("failed", "params"), ("missing", "params")]
+    assert sorted(figures(folder, profiles)) == [("failed", "params"), ("waiting", "params")]
 
 
 def test_what_was_kept_by_other_code_is_not_read(unfinished, monkeypatch):
     folder, profiles = unfinished
     changed = {profiles[0].id: (CodeChange("mixer acme"),)}
     monkeypatch.setattr(Standing, "changes_since", lambda self, name, line: changed.get(name, ()))
-    assert sorted(figures(folder, profiles)) == [("failed", None), ("missing", "params")]
-    assert sorted(figures(folder, profiles, keeps_due=True)) == [("failed", "params"), ("missing", "params")]
+    assert sorted(figures(folder, profiles)) == [("failed", None), ("waiting", "params")]
+    assert sorted(figures(folder, profiles, keeps_due=True)) == [("failed", "params"), ("waiting", "params")]
 
 
 def test_every_file_is_read_once(twins, monkeypatch):
