@@ -38,11 +38,15 @@ def report(
     output: OutputOpt = STDOUT,
     results: ResultsOpt = RESULTS,
     rows: Annotated[
-        list[str] | None, typer.Option(metavar="GLOB", help="Only these variants, by name or title.")
+        list[str] | None,
+        typer.Option(metavar="GLOB", help="Only these variants, by name or title; or with commas."),
     ] = None,
     columns: Annotated[
         list[str] | None,
-        typer.Option(metavar="GLOB", help="Only these columns, by key or title, in this order; no sections."),
+        typer.Option(
+            metavar="GLOB",
+            help="Only these columns, by key or title, or with commas, in this order; no sections.",
+        ),
     ] = None,
     sort_by: Annotated[
         str | None, typer.Option(metavar="KEY", help="Sort by a column, best first, or by `variant`.")

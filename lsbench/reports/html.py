@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -79,10 +80,11 @@ def _plotly() -> tuple[str, str]:
 def _suite(summary: Summary, number: int) -> dict[str, Any]:
     """Return the template's data for one summary."""
     table = load_table([summary.folder] if summary.folder else [])
-    pictures, gallery_notes = gallery(summary.folder, table)
+    below = summary if summary.has_sections else replace(summary, folder=None)
+    pictures, gallery_notes = gallery(below.folder, table if below.folder else load_table([]))
     data = {**table_data(summary), "peers": peers(summary), "first_rows": FIRST_ROWS}
     details, charts = detail_data(table, summary.folder), chart_data(summary)
-    classes = class_data(summary, table)
+    classes = class_data(below, table)
     charts["classes"] = {"ways": classes["ways"]}
     return {
         "id": f"s{number}",
@@ -107,7 +109,7 @@ def _suite(summary: Summary, number: int) -> dict[str, Any]:
             "more": max(len(classes["table"]) - FIRST_ROWS, 0),
             "notes": classes["notes"],
         },
-        "mistakes": mistakes(summary, table),
+        "mistakes": mistakes(below, table),
         "pictures": pictures,
         "gallery_notes": gallery_notes,
     }

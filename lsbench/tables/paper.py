@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,7 +13,7 @@ from lsbench.stats.seeds import Estimate
 from lsbench.store.standing import WAITING
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.ranking import ranked
-from lsbench.tables.summary import Summary
+from lsbench.tables.summary import Summary, Told
 
 DATA = Path(__file__).with_name("paper_tables.json")
 SOURCE = "LSNet: See Large, Focus Small, CVPR 2025, arXiv:2503.23135"
@@ -75,10 +76,18 @@ def paper_summary(number: int, ours: Summary | None) -> Summary:
     columns = [column for metric in table.metrics for column in _columns(metric, ours)]
     measured = {row.title: row for row in ours.rows} if ours else {}
     rows = [_row(table, name, columns, measured.get(name)) for name in table.rows]
-    notes = [f"Published numbers were not measured here (source: {SOURCE}, Table {number})."]
-    if ours is None:
-        suite = f"paper/table{number}"
-        notes.append(f"Nothing of this table has been run yet; `lsbench plan {suite}` shows the cost.")
+
+    def notes_on(shown: Sequence[Column]) -> Told:
+        notes = [f"Published numbers were not measured here (source: {SOURCE}, Table {number})."]
+        if ours is None:
+            suite = f"paper/table{number}"
+            return [
+                *notes,
+                f"Nothing of this table has been run yet; `lsbench plan {suite}` shows the cost.",
+            ], []
+        told, warnings = ours.notes_on(shown) if ours.notes_on else (ours.notes, ours.warnings)
+        return [*notes, *told], warnings
+
     return Summary(
         suite=f"Table {number} of the paper",
         preset=table.title,
@@ -87,7 +96,8 @@ def paper_summary(number: int, ours: Summary | None) -> Summary:
         is_smoke=False,
         columns=columns,
         rows=ranked(columns, rows),
-        notes=[*notes, *(ours.notes if ours else [])],
+        notes=notes_on(columns)[0],
+        notes_on=notes_on,
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,6 +32,8 @@ from lsbench.tables.robustness import CorruptionFigure, corruptions_frame, figur
 from lsbench.tables.search import trial_table
 
 MACHINES = "Timings come from different machines"
+#: Notes, and those of them that are warnings.
+Told = tuple[list[str], list[str]]
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,10 @@ class Summary:
     shows_further: bool = False
     #: The notes that also go to stderr when a format has no notes.
     warnings: list[str] = field(default_factory=list)
+    #: Returns notes and warnings for some of the columns; None where the notes are about all of the table.
+    notes_on: Callable[[Sequence[Column]], Told] | None = field(default=None, compare=False, repr=False)
+    #: False to leave out the sections that reports read from the results folder.
+    has_sections: bool = True
 
     @property
     def further_notes(self) -> list[str]:
@@ -116,11 +122,17 @@ def summarize(folder: ResultsFolder) -> Summary | None:
         columns,
         compared,
     )
-    machines = _machines(table[table.metric.isin(timed)])
-    warnings = [*_undeclared(columns), *opened.mixtures()]
-    notes = [*_notes(manifest, table, columns, rows), *warnings, *machines]
-    notes += published_notes(columns, manifest)
+    mixtures, ours = opened.mixtures(), columns
     columns, rows = add_published(columns, rows, manifest)
+
+    def notes_on(shown: Sequence[Column]) -> Told:
+        own = [column for column in shown if not column.is_published]
+        machines = _machines(table[table.metric.isin(timed & {column.quantity.name for column in own})])
+        warnings = [*_undeclared(own), *mixtures]
+        notes = [*_notes(manifest, table, own, rows), *warnings, *machines]
+        return [*notes, *published_notes(ours, shown, manifest)], warnings
+
+    notes, warnings = notes_on(columns)
     if "smoke" not in manifest["tags"]:
         rows = ranked(columns, rows, on_one_machine=not any(note.startswith(MACHINES) for note in notes))
     return replace(
@@ -132,6 +144,7 @@ def summarize(folder: ResultsFolder) -> Summary | None:
         comparisons=compared,
         analyses=analysis_figures(table),
         warnings=warnings,
+        notes_on=notes_on,
     )
 
 
@@ -190,12 +203,14 @@ def _notes(
     if "+" in manifest["preset"]:
         notes.append(f"Run with overrides ({manifest['preset']}): not comparable with other tables.")
     notes += _ways([column for column in columns if column.panel != FURTHER])
-    if any(cell.hole == "withheld" for row in rows for cell in row.cells.values()):
+    cells = [row.cells.get(column.key) for row in rows for column in columns]
+    holes_shown = {cell.hole for cell in cells if cell is not None}
+    if "withheld" in holes_shown:
         notes.append(
             "withheld: some corruptions or reference errors are missing, and a mean over the rest would not "
             "be comparable."
         )
-    if any(cell.hole == "inconclusive" for row in rows for cell in row.cells.values()):
+    if "inconclusive" in holes_shown:
         notes.append("inconclusive: other processes disturbed too many of the samples.")
     for shown in dict.fromkeys(column.quantity for column in columns):
         if shown.note is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from lsbench.core.errors import UsageError
@@ -18,9 +18,9 @@ class View:
     """The options that select and order the rows and columns of summaries.
 
     Attributes:
-        rows: Globs of variants, by name or title; empty for all.
-        columns: Globs of columns, by key or title, in the order of display; empty for all columns and the
-            sections below the table.
+        rows: Globs of variants, by name or title, or several with commas between them; empty for all.
+        columns: Globs of columns in the same way, by key or title, in the order of display; empty for all
+            columns and the sections below the table.
         sort_by: Key or title of the column to sort by, or ``"variant"``; None keeps the suite's order.
         is_descending: Direction of the sort; None puts the best value first.
         only_changed: True to leave out rows that no shown column tells apart from the baseline.
@@ -45,8 +45,10 @@ def apply_views(summaries: Sequence[Summary], view: View) -> list[Summary]:
     Raises:
         UsageError: If the view names a row or column that no summary has, or if all summaries become empty.
     """
-    _check("--rows", view.rows, [_row_names(row) for found in summaries for row in found.rows])
+    rows = [_row_names(row) for found in summaries for row in found.rows]
     columns = [_column_names(column) for found in summaries for column in found.columns]
+    view = replace(view, rows=_listed(view.rows, rows), columns=_listed(view.columns, columns))
+    _check("--rows", view.rows, rows)
     _check("--columns", view.columns, columns)
     if view.sort_by is not None:
         _check("--sort-by", [view.sort_by], [("variant",), *columns])
@@ -65,8 +67,7 @@ def apply_view(summary: Summary, view: View) -> Summary:
     if view.sort_by is not None:
         found = replace(found, rows=_sorted(found, view.sort_by, view.is_descending))
     if view.columns:
-        found = replace(found, columns=_chosen(found.columns, view.columns))
-        found = replace(found, curves=[], corruptions=[], nights=[], comparisons=[], analyses=[])
+        found = _with_columns(found, _chosen(found.columns, view.columns))
     if view.only_changed:
         found = _changed(found)
     if view.precision is not None:
@@ -89,6 +90,34 @@ def _matches(names: Iterable[str], globs: Iterable[str]) -> bool:
     return any(matches(name, glob) for name in names for glob in wanted)
 
 
+def _listed(texts: Iterable[str], named: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return every glob of texts that may each hold several, separated by commas.
+
+    A comma may also be part of a title: a text is taken apart such that every part matches, if it can be.
+    """
+
+    def fits(glob: str) -> bool:
+        return any(_matches(names, [glob]) for names in named)
+
+    found: list[str] = []
+    for text in texts:
+        plain = [part.strip() for part in text.split(",") if part.strip()] or [text]
+        found += _parted(text.split(","), fits) or plain
+    return tuple(found)
+
+
+def _parted(parts: Sequence[str], fits: Callable[[str], bool]) -> list[str] | None:
+    """Return the parts, joined where only that gives matching globs; None if there is no such way."""
+    if not "".join(parts).strip():
+        return []
+    for end in range(1, len(parts) + 1):
+        glob = ",".join(parts[:end]).strip()
+        rest = _parted(parts[end:], fits) if glob and fits(glob) else None
+        if rest is not None:
+            return [glob, *rest]
+    return _parted(parts[1:], fits) if not parts[0].strip() else None
+
+
 def _check(flag: str, globs: Iterable[str], named: Sequence[tuple[str, ...]]) -> None:
     known = list(dict.fromkeys(names[0] for names in named))
     for glob in globs:
@@ -109,6 +138,15 @@ def _with_rows(summary: Summary, rows: list[Row]) -> Summary:
         comparisons=[one for one in summary.comparisons if one.variant in names],
         analyses=[figure for figure in summary.analyses if figure.variant in names],
     )
+
+
+def _with_columns(summary: Summary, columns: list[Column]) -> Summary:
+    """Return the summary with some of its columns and their notes, without sections."""
+    notes, warnings = summary.notes, summary.warnings
+    if summary.notes_on is not None:
+        notes, warnings = summary.notes_on(columns)
+    found = replace(summary, columns=columns, notes=notes, warnings=warnings, has_sections=False)
+    return replace(found, curves=[], corruptions=[], nights=[], comparisons=[], analyses=[])
 
 
 def _chosen(columns: Sequence[Column], globs: Sequence[str]) -> list[Column]:

@@ -83,17 +83,26 @@ def _gap(row: Row, column: Column, value: float | None, comparable: Sequence[Col
     return None if found is None else found.value - value
 
 
-def published_notes(columns: Sequence[Column], manifest: dict[str, Any]) -> list[str]:
-    """Return the notes on published numbers."""
-    of_variant, only = manifest.get("published", {}), manifest.get("published_only", [])
-    if not of_variant and not only:
+def published_notes(
+    columns: Sequence[Column], shown: Sequence[Column], manifest: dict[str, Any]
+) -> list[str]:
+    """Return the notes on published numbers.
+
+    Args:
+        columns: All columns of ours.
+        shown: The columns that are shown, with the published ones among them.
+        manifest: The suite's manifest.
+    """
+    only = manifest.get("published_only", [])
+    metrics = [column.quantity.name for column in shown if column.is_published]
+    if not metrics:
         return []
     source = f" (source: {manifest['source']})" if manifest.get("source") else ""
     notes = [
         f"Published numbers were not measured here{source}. In parentheses: ours minus published, omitted "
         "where machine, preset or overrides rule out a comparison."
     ]
-    for metric in (metric for metric in _metrics(manifest) if quantity(metric).published_under != Facets()):
+    for metric in (metric for metric in metrics if quantity(metric).published_under != Facets()):
         ours, usual = _ours(metric, [column for column in columns if column.protocol])
         if ours and not usual:
             notes.append(

@@ -1,16 +1,18 @@
+import html
 from dataclasses import replace
 
 import pytest
 
 from lsbench.core.errors import UsageError
-from lsbench.core.quantity import quantity
+from lsbench.core.quantity import Quantity, quantity
+from lsbench.core.registry import REPORTS
 from lsbench.rendering.cells import cell_text
 from lsbench.stats.paired import Difference
 from lsbench.stats.seeds import Estimate
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.comparisons import Comparison
 from lsbench.tables.ranking import ranked
-from lsbench.tables.summary import Summary
+from lsbench.tables.summary import Summary, summarize
 from lsbench.tables.view import View, apply_view, apply_views
 
 TOP1 = Column("top1", quantity("top1"), "p")
@@ -61,6 +63,49 @@ def test_rows_by_name_or_title_and_ranks_among_those_shown(summary):
     found = apply_view(summary, View(rows=("base", "same")))
     assert [row.cells["top1"].rank for row in found.rows] == [2, 1]
     assert [row.cells["top1"].rank for row in summary.rows] == [None, 1, 2, None]
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (("params,top1",), ["params", "top1"]),
+        ((" top1 , params ,",), ["top1", "params"]),
+        (("params", "top*,a*"), ["params", "top1", "top1_delta", "at_b"]),
+        (("speed, batch 1 (img/s)",), ["at_b"]),
+        (("top1,speed, batch 1 (img/s),params",), ["top1", "at_b", "params"]),
+        (("*",), ["top1", "top1_delta", "params", "at_b"]),
+    ],
+)
+def test_columns_with_commas(summary, asked, expected):
+    fast = Column("at_b", Quantity("speed", "img/s", True, "speed, batch 1 (img/s)"), "p")
+    rows = [replace(one, cells={**one.cells, "at_b": Cell(None)}) for one in summary.rows]
+    wide = replace(summary, columns=[*COLUMNS, fast], rows=rows)
+    [found] = apply_views([wide], View(columns=asked))
+    assert keys(found) == expected
+
+
+def test_rows_with_commas_and_an_unknown_name_among_them(summary):
+    [found] = apply_views([summary], View(rows=("base,Model same",)))
+    assert names(found) == ["base", "same"]
+    with pytest.raises(UsageError, match="--columns prams: no match"):
+        apply_views([summary], View(columns=("top1,prams",)))
+    with pytest.raises(UsageError, match="--columns ,: no match"):
+        apply_views([summary], View(columns=(",",)))
+
+
+@pytest.mark.parametrize("name", ["console", "markdown", "latex", "json", "html"])
+def test_notes_of_columns_left_out_are_left_out_in_every_format(name, tiny, make_graph, fill_store):
+    whole = summarize(fill_store(make_graph(tiny)))
+    render = REPORTS.load(name)
+
+    def text(*columns):
+        return html.unescape(render(apply_views([whole], View(columns=columns)))).replace("\\_", "_")
+
+    assert "Timed on" in text()
+    assert "Timed on" not in text("params")
+    assert "Timed on" in text("latency_ms,params")
+    for found in (note for note in text("params").splitlines() if note.startswith("- ")):
+        assert "top-1" not in found
 
 
 def test_columns_by_key_or_title_in_the_order_asked_for(summary):
