@@ -199,6 +199,7 @@ def _run_by_name(module: str) -> list[str]:
 
 def own_module_files() -> Files:
     """Return every file of lsbench that computes numbers, with the hash of its code."""
+    forget_modules()
     reach = ImportWalk(frozenset(), is_wanted=_computes_numbers)
     for folder in sorted(NUMBERS):
         for path in sorted((PACKAGE_ROOT / folder).rglob("*.py")):

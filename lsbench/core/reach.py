@@ -31,7 +31,7 @@ from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
-from lsbench.core.imports import Imported, read_facts
+from lsbench.core.imports import Facts, Imported, read_facts
 
 #: A name that packages pass on is followed this far; more is a circle.
 MOST_HOPS = 20
@@ -46,19 +46,29 @@ SUFFIXES = (*EXTENSION_SUFFIXES, *SOURCE_SUFFIXES, *BYTECODE_SUFFIXES)
 def module_file(module: str) -> Path | None:
     """Return the file of a module: source, compiled, or the ``__init__`` of a package; None without one."""
     for path in _places(module):
-        for stem in (path / "__init__", path):
+        for folder, stem in ((path, "__init__"), (path.parent, path.name)):
             for suffix in SUFFIXES:
-                file = stem.with_name(stem.name + suffix)
-                if file.is_file():
-                    return file
+                if stem + suffix in _names_in(folder) and (folder / (stem + suffix)).is_file():
+                    return folder / (stem + suffix)
     return None
+
+
+@cache
+def _names_in(folder: Path) -> frozenset[str]:
+    try:
+        return frozenset(os.listdir(folder))
+    except OSError:
+        return frozenset()
 
 
 @cache
 def _places(module: str) -> tuple[Path, ...]:
     """Return where a module may lie: folders of a package, or files without their suffix."""
     parent, _, name = module.rpartition(".")
-    spec = mapped(module) if parent else _found(module)
+    if module.partition(".")[0] == OWN:
+        spec = None if parent else _found(module)  # no install maps single modules of lsbench
+    else:
+        spec = mapped(module) if parent else _found(module)
     if spec is None:
         return tuple(place / name for place in _places(parent)) if parent else ()
     if spec.submodule_search_locations is not None:
@@ -86,8 +96,11 @@ def mapped(module: str) -> ModuleSpec | None:
 
 
 def forget_modules() -> None:
-    """Look for modules afresh: some may have been added or removed."""
+    """Look for modules and read their files afresh: some may have been added, edited or removed."""
     module_file.cache_clear()
+    _names_in.cache_clear()
+    _facts.cache_clear()
+    _imported_by.cache_clear()
     _are_together.cache_clear()
     _places.cache_clear()
 
@@ -135,21 +148,38 @@ class ImportWalk:
         waiting = [(module, passes_plugins)]
         while waiting:
             name, passes = waiting.pop()
-            file = module_file(name)
-            seen = {(name, passes), (name, False)} & self._seen
-            if seen or file is None or not self.is_wanted(name):
-                waiting += [] if seen else _around(name, passes)
+            if {(name, passes), (name, False)} & self._seen:
+                continue
+            file = module_file(name) if self.is_wanted(name) else None
+            if file is None:
+                waiting += _around(name, passes)
                 continue
             self._seen.add((name, passes))
-            facts = read_facts(file)
+            facts = _facts(file)
             self.files[relative_name(name, file)] = facts.hash
             self.imports.update(dict.fromkeys(facts.imports))
             waiting += _around(name, passes)
             waiting += [(other, passes) for other in self.more(name)]
-            found = [(other, passes) for one in facts.imports for other in targets(name, file, one)]
-            # A package from which only a name is taken runs too, whatever else provides the name.
-            found += [(base, True) for one in facts.imports if (base := _base(name, file, one))]
+            providers, packages = _imported_by(name, file)
+            found = [*((other, passes) for other in providers), *((base, True) for base in packages)]
             waiting += [pair for pair in found if not (passes and pair[0] in self.plugins)]
+
+
+@cache
+def _facts(file: Path) -> Facts:
+    return read_facts(file)
+
+
+@cache
+def _imported_by(module: str, file: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the modules that provide what a module imports, and those that its imports name.
+
+    A package from which only a name is taken runs too, whatever else provides the name.
+    """
+    imports = _facts(file).imports
+    providers = (other for one in imports for other in targets(module, file, one))
+    named = (base for one in imports if (base := _base(module, file, one)))
+    return tuple(dict.fromkeys(providers)), tuple(dict.fromkeys(named))
 
 
 def _around(module: str, passes: bool) -> list[tuple[str, bool]]:
@@ -182,7 +212,7 @@ def targets(module: str, file: Path, one: Imported, _depth: int = 0) -> Iterator
 
 def _provided(base: str, file: Path, name: str, is_module: bool, depth: int) -> Iterator[str]:
     """Yield the modules from which a package gets a name that is imported from it."""
-    facts = read_facts(file)
+    facts = _facts(file)
     bound = [one for one in facts.imports if one.bound == name]
     if name == "*":
         yield base
@@ -236,7 +266,7 @@ def home_of(module: str, attribute: str) -> str:
     for _ in range(MOST_HOPS):
         if file is None or not name or file.suffix not in SOURCE_SUFFIXES:
             break
-        bound = [one for one in read_facts(file).imports if one.bound == name and one.name not in ("", "*")]
+        bound = [one for one in _facts(file).imports if one.bound == name and one.name not in ("", "*")]
         found = [other for one in bound for other in targets(module, file, one)]
         if not found:
             break

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -182,7 +183,8 @@ class Registry:
         if self.own is not None:
             return {}
         folder = PACKAGE_ROOT.joinpath(*self.package.split(".")[1:])
-        return {p.stem: p for p in folder.glob("*.py") if not p.stem.startswith("_")}
+        names = (name for name in os.listdir(folder) if name.endswith(".py") and not name.startswith("_"))
+        return {name.removesuffix(".py"): folder / name for name in names}
 
 
 MIXERS = Registry("mixer", "lsbench.models.mixers", "MIXER", promises.MIXER, is_light=False)

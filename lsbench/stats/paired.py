@@ -106,13 +106,13 @@ def holm(p_values: list[float]) -> list[float]:
     ([0.03, 0.06, 0.06], [])
 
     Source:
-        Holm, A simple sequentially rejective multiple test procedure, 1979; statsmodels.
+        Holm, A simple sequentially rejective multiple test procedure, 1979.
     """
-    if len(p_values) < 2:
-        return list(p_values)
-    from statsmodels.stats.multitest import multipletests
-
-    return [float(p) for p in multipletests(p_values, method="holm")[1]]
+    ascending = np.argsort(p_values)
+    stepped = np.asarray(p_values)[ascending] * np.arange(len(p_values), 0, -1)
+    adjusted = np.empty(len(p_values))
+    adjusted[ascending] = np.minimum(np.maximum.accumulate(stepped), 1)
+    return adjusted.tolist()
 
 
 def over_images(per_image: NDArray[np.int8]) -> Difference:

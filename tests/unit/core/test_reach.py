@@ -6,6 +6,7 @@ from importlib.util import spec_from_file_location
 
 import pytest
 
+from lsbench.core.imports import read_facts
 from lsbench.core.reach import ImportWalk, forget_modules, home_of, module_file
 
 
@@ -268,3 +269,29 @@ def test_modules_are_looked_for_afresh_on_demand(install):
     (site / "acme" / "new.py").write_text("")
     forget_modules()
     assert module_file("acme.new") == site / "acme" / "new.py"
+
+
+def test_a_file_that_many_walks_reach_is_read_once_and_afresh_on_demand(install, monkeypatch):
+    shared = {"acme.__init__": "", "acme.one": "from . import ops", "acme.two": "from . import ops"}
+    site = install({**shared, "acme.ops": "x = 1"}, {})
+    read = []
+
+    def count(file):
+        read.append(file)
+        return read_facts(file)
+
+    monkeypatch.setattr("lsbench.core.reach.read_facts", count)
+
+    def hash_of_ops():
+        walks = [ImportWalk(frozenset()) for _ in range(2)]
+        for walk, name in zip(walks, ("one", "two"), strict=True):
+            walk.follow(f"acme.{name}")
+        [found] = {walk.files["acme/ops.py"] for walk in walks}
+        return found
+
+    forget_modules()
+    before = hash_of_ops()
+    assert len(read) == len(set(read)) == 4
+    (site / "acme" / "ops.py").write_text("x = 2")
+    forget_modules()
+    assert hash_of_ops() != before
