@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -26,6 +28,11 @@ def to_csv(frame: pd.DataFrame) -> str:
     texts = frame.select_dtypes(exclude=["number", "bool", "datetime"]).columns
     safe = frame.assign(**{name: frame[name].astype(object).map(_without_formula) for name in texts})
     return str(safe.rename(columns=_without_formula).to_csv(index=False))
+
+
+def csv_cells(frame: pd.DataFrame) -> list[list[str]]:
+    """Return the cells of :func:`to_csv` as texts without quotes: the header, then the rows."""
+    return list(csv.reader(io.StringIO(to_csv(frame), newline="")))
 
 
 def _without_formula(cell: Any) -> Any:

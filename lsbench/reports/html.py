@@ -22,22 +22,37 @@ from lsbench.reports._html.gallery import gallery
 from lsbench.reports._html.mistakes import mistakes
 from lsbench.reports._html.overview import overview
 from lsbench.reports._html.peers import peers
-from lsbench.reports._html.table import table_data
+from lsbench.reports._html.table import legend, table_data
 from lsbench.reports._sections import SECTIONS
 from lsbench.tables.frames.load import load_table
 from lsbench.tables.summary import Summary
-from lsbench.web.assets import content_policy, environment, json_text, packed, static
+from lsbench.web.assets import content_policy, environment, packed, static
 
 SCRIPTS = (
     "base.js",
+    "inflate.js",
     "table.js",
+    "save.js",
     "details.js",
     "plots.js",
     "charts.js",
     "robustness.js",
     "classes.js",
+    "print.js",
     "report.js",
 )
+#: The sections of a suite in their order, each with its heading.
+HEADINGS = {
+    "table": "Table",
+    "pareto": "Accuracy against cost",
+    "compare": "Comparison with intervals",
+    **{name: name.capitalize() for name in SECTIONS},
+    "classes": "Classes and calibration",
+    "mistakes": "Images on which a row and the baseline disagree",
+    "gallery": "Pictures of the analyses",
+}
+#: Sections that are one chart: its script shows them.
+SCRIPTED = ("pareto", "compare")
 #: Rows in the static page; its script shows more on demand.
 FIRST_ROWS = 100
 
@@ -57,6 +72,7 @@ def render(summaries: Sequence[Summary]) -> str:
             plotly=packed_plotly,
             policy=content_policy([script, plotly]),
             first_rows=FIRST_ROWS,
+            headings=HEADINGS,
         ).rstrip()
         + "\n"
     )
@@ -86,12 +102,21 @@ def _suite(summary: Summary, number: int) -> dict[str, Any]:
     details, charts = detail_data(table, summary.folder), chart_data(summary)
     classes = class_data(below, table)
     charts["classes"] = {"ways": classes["ways"]}
+    images = mistakes(below, table)
+    found = list(_sections(summary))
+    present = {
+        *("table", *SCRIPTED, *(section["name"] for section in found)),
+        *(["classes"] if classes["table"] else []),
+        *(["mistakes"] if images["rows"] or images["notes"] else []),
+        *(["gallery"] if pictures or gallery_notes else []),
+    }
     return {
         "id": f"s{number}",
         "summary": summary,
         "overview": overview(summary, table),
         "table": data,
-        "json": json_text(data),
+        "legend": legend(data["rows"][:FIRST_ROWS]),
+        "packed_table": packed(_compact(data)),
         "details": packed(_compact(details)),
         "charts": packed(_compact(charts)),
         "has_details": bool(details["jobs"]),
@@ -102,14 +127,15 @@ def _suite(summary: Summary, number: int) -> dict[str, Any]:
             *charts["notes"],
             *details["notes"],
         ],
-        "sections": list(_sections(summary)),
+        "contents": [(name, name in SCRIPTED) for name in HEADINGS if name in present],
+        "sections": found,
         "classes": {
             "titles": TITLES,
             "table": classes["table"][:FIRST_ROWS],
             "more": max(len(classes["table"]) - FIRST_ROWS, 0),
             "notes": classes["notes"],
         },
-        "mistakes": mistakes(below, table),
+        "mistakes": images,
         "pictures": pictures,
         "gallery_notes": gallery_notes,
     }

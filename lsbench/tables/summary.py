@@ -32,6 +32,8 @@ from lsbench.tables.robustness import CorruptionFigure, corruptions_frame, figur
 from lsbench.tables.search import trial_table
 
 MACHINES = "Timings come from different machines"
+#: What the names of a frame's columns add to the key of the table's column.
+FRAME_SUFFIXES = ("", "_ci_low", "_ci_high", "_n", "_gap", "_hole")
 #: Notes, and those of them that are warnings.
 Told = tuple[list[str], list[str]]
 

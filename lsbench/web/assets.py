@@ -5,18 +5,14 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
-import json
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 FOLDER = Path(__file__).resolve().parent
-#: Inside a script element these could end it, or start a comment that hides its end.
-ESCAPES = {ord(mark): f"\\u{ord(mark):04x}" for mark in "<>&\u2028\u2029"}
 
 
 @cache
@@ -33,19 +29,6 @@ def static(*names: str) -> Markup:
     """Return the joined style or script files of the package, to embed in a page unchanged."""
     texts = ((FOLDER / "static" / name).read_text(encoding="utf-8") for name in names)
     return Markup("\n".join(texts))  # noqa: S704 - files of the package
-
-
-def json_text(data: Any) -> Markup:
-    r"""Return data as JSON that is safe inside a script element.
-
-    >>> print(json_text("</script>"))
-    "\u003c/script\u003e"
-
-    Raises:
-        ValueError: If a number is not finite.
-    """
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return Markup(text.translate(ESCAPES))  # noqa: S704 - all HTML markup is escaped
 
 
 def packed(text: str) -> str:

@@ -14,11 +14,21 @@ from lsbench.core.interval_text import possible
 from lsbench.core.quantity import Quantity, quantity
 from lsbench.reports._html.details import plain
 from lsbench.store.results import ResultsFolder
-from lsbench.store.standing import WAITING
+from lsbench.store.standing import DUE, WAITING
 
 KIND = "analyze"
 #: Most bytes of pictures that a page holds.
 MOST_BYTES = 12_000_000
+#: At most this many pictures are named in a note.
+MOST_NAMED = 5
+#: Why there is no picture -> the words for one job or picture, and for several.
+HOLES = {
+    WAITING: ("job has not run yet", "jobs have not run yet"),
+    DUE: ("result is due again", "results are due again"),
+    "failed": ("job has failed", "jobs have failed"),
+    "no picture": ("job has left no picture", "jobs have left no picture"),
+    "damaged": ("picture is damaged", "pictures are damaged"),
+}
 MAGIC = b"\x89PNG\r\n\x1a\n"
 
 
@@ -30,7 +40,7 @@ class Picture:
         title: Variant, and seed if there is one.
         analysis: Name of the picture's file.
         uri: The picture as a data URI; empty without a picture.
-        hole: Why there is no picture.
+        hole: Why there is no picture, a key of :data:`HOLES`.
         facts: Title and value of each number that the analysis recorded.
     """
 
@@ -47,7 +57,9 @@ class Picture:
 
 
 def gallery(folder: ResultsFolder | None, table: pd.DataFrame) -> tuple[list[Picture], list[str]]:
-    """Return the pictures of a results folder in the order of its manifest, and notes on omitted ones.
+    """Return the pictures of a results folder in the order of its manifest, and notes on all others.
+
+    Jobs without a picture take one line for each reason.
 
     Args:
         folder: The results folder; None has no pictures.
@@ -60,18 +72,31 @@ def gallery(folder: ResultsFolder | None, table: pd.DataFrame) -> tuple[list[Pic
     left = MOST_BYTES
     pictures: list[Picture] = []
     left_out: list[str] = []
+    holes: dict[str, list[str]] = {}
     for entry in entries:
         for picture, size in _pictures(entry, folder, table):
             left -= size
-            if left < 0:
+            if picture.hole:
+                holes.setdefault(picture.hole, []).append(picture.caption)
+            elif left < 0:
                 left_out.append(picture.caption)
             else:
                 pictures.append(picture)
-    if not left_out:
-        return pictures, []
-    named = ", ".join(left_out[:5]) + (f" and {len(left_out) - 5} more" if len(left_out) > 5 else "")
-    note = f"This page holds at most {MOST_BYTES / 1e6:.0f} MB of pictures. Left out: {named}."
-    return pictures, [f"{note} They are in the job folders."]
+    notes = [
+        f"{len(of)} {HOLES.get(hole, (f'job is {hole}', f'jobs are {hole}'))[len(of) > 1]}: {_named(of)}."
+        for hole, of in holes.items()
+    ]
+    if left_out:
+        notes.append(
+            f"This page holds at most {MOST_BYTES / 1e6:.0f} MB of pictures. Left out: {_named(left_out)}. "
+            "They are in the job folders."
+        )
+    return pictures, notes
+
+
+def _named(captions: list[str]) -> str:
+    more = len(captions) - MOST_NAMED
+    return "; ".join(captions[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _pictures(
@@ -88,7 +113,7 @@ def _pictures(
     for path in paths:
         content = _content(path)
         if content is None:
-            yield Picture(title, path.stem, hole="damaged picture", facts=facts), 0
+            yield Picture(title, path.stem, hole="damaged"), 0
             continue
         uri = f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"
         yield Picture(title, path.stem, uri, facts=facts), len(content)

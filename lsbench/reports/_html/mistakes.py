@@ -48,6 +48,7 @@ class Page:
     def __init__(self, folder: ResultsFolder) -> None:
         self.left = MOST_BYTES
         self.missing = self.too_many = 0
+        self.has_confidence = False
         self._folder = folder
 
     def show(self, one: Disagreements) -> dict[str, Any]:
@@ -76,6 +77,7 @@ class Page:
             self.left -= len(content)
             uri = f"data:image/jpeg;base64,{base64.b64encode(content).decode('ascii')}"
         sure = "" if image.confidence is None else f" ({image.confidence * 100:.0f} %)"
+        self.has_confidence |= bool(sure)
         seeds = f"; {image.seeds} of {one.seeds} seeds" if one.seeds > 1 else ""
         words = f"is {image.target}; {one.title}: {image.said}{sure}; {one.other}: {image.other}{seeds}"
         return Shown(uri, image.name, words, ", ".join(image.best))
@@ -89,20 +91,22 @@ def mistakes(summary: Summary, table: pd.DataFrame) -> dict[str, Any]:
         table: The suite's long table.
 
     Returns:
-        ``rows``: per row and data set its title and groups of images; ``notes``.
+        ``rows``: per row and data set its title and groups of images; ``has_confidence``: whether any of
+        them has one; ``notes``.
     """
     if summary.folder is None or summary.baseline is None:
-        return {"rows": [], "notes": []}
+        return {"rows": [], "has_confidence": False, "notes": []}
     shown = [row.variant for row in summary.rows]
     try:
         found = find_disagreements(summary.folder, table, summary.baseline, shown)
     except StoreError as error:
-        return {"rows": [], "notes": [f"No images: {error}."]}
+        return {"rows": [], "has_confidence": False, "notes": [f"No images: {error}."]}
     page = Page(summary.folder)
     rows = [page.show(one) for one in found[:MOST_ROWS] if one.images or one.reason]
     notes = [f"{row['title']} on {row['dataset']}: {row['reason']}." for row in rows if row["reason"]]
     notes += _omissions(summary, page, found)
-    return {"rows": [row for row in rows if row["groups"]], "notes": notes}
+    shown_rows = [row for row in rows if row["groups"]]
+    return {"rows": shown_rows, "has_confidence": page.has_confidence, "notes": notes}
 
 
 def _omissions(summary: Summary, page: Page, found: list[Disagreements]) -> list[str]:

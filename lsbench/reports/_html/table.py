@@ -6,9 +6,11 @@ from typing import Any
 
 from lsbench.core.interval_text import possible
 from lsbench.rendering.cells import cell_text
+from lsbench.rendering.markdown import escape
+from lsbench.reports._frame import csv_cells, to_frame
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.columns import job_kind, panels
-from lsbench.tables.summary import Summary
+from lsbench.tables.summary import FRAME_SUFFIXES, Summary
 
 #: The place of a hole; 1 and 2 are the best and the second best cell of a column.
 HOLE = 3
@@ -17,23 +19,65 @@ HOLE = 3
 def table_data(summary: Summary) -> dict[str, Any]:
     """Return columns and rows of a summary.
 
-    A row is ``[variant, title, mark, cells]``, a cell ``[text, small text, value, low, high, place]``, with
-    numbers in the units of records and null for missing ones.
+    A row is ``[variant, title, mark, cells, csv]``, a cell ``[text, small text, value, low, high, place]``,
+    with numbers in the units of records and null for missing ones. ``csv`` are the cells of the CSV report,
+    whose header is ``csv_titles``; the ``csv`` of a column are the places of its own, ``csv_always`` are
+    the others.
+    ``markdown`` has the texts that Markdown would not show as they are, each with its escaped form.
     """
     groups = {c.key: name for name, columns in panels(summary.columns).items() for c in columns}
+    frame = to_frame([summary])
+    csv_titles, *csv_rows = csv_cells(frame)
+    places = _csv_places(list(frame.columns), summary)
+    rows = [
+        [row.variant, row.title, _mark(row), [_cell(row.cells[c.key], c) for c in summary.columns], fields]
+        for row, fields in zip(summary.rows, csv_rows, strict=True)
+    ]
     return {
         "name": f"{summary.suite} ({summary.preset})",
+        "row_kind": summary.row_kind,
         "baseline": summary.baseline,
-        "columns": [{**_column(column), "group": groups[column.key]} for column in summary.columns],
-        "rows": [
-            [
-                row.variant,
-                row.title,
-                _mark(row),
-                [_cell(row.cells[column.key], column) for column in summary.columns],
-            ]
-            for row in summary.rows
+        "columns": [
+            {**_column(column), "group": groups[column.key], "csv": places[column.key]}
+            for column in summary.columns
         ],
+        "rows": rows,
+        "csv_titles": csv_titles,
+        "csv_always": [n for n in range(len(csv_titles)) if not any(n in of for of in places.values())],
+        "markdown": _escaped(summary, rows),
+    }
+
+
+def _csv_places(names: list[str], summary: Summary) -> dict[str, list[int]]:
+    """Return column key -> the places of its cells in a line of the CSV report."""
+    own = {
+        f"{column.key}{suffix}": column.key
+        for suffix in reversed(FRAME_SUFFIXES)
+        for column in summary.columns
+    }
+    places: dict[str, list[int]] = {column.key: [] for column in summary.columns}
+    for number, name in enumerate(names):
+        if name in own:
+            places[own[name]].append(number)
+    return places
+
+
+def _escaped(summary: Summary, rows: list[list[Any]]) -> dict[str, str]:
+    texts = [summary.row_kind, *(column.title for column in summary.columns)]
+    texts += [
+        text for row in rows for text in (row[1], row[2], *(part for cell in row[3] for part in cell[:2]))
+    ]
+    return {text: shown for text in dict.fromkeys(texts) if (shown := escape(text)) != text}
+
+
+def legend(rows: list[list[Any]]) -> dict[str, bool]:
+    """Return which marks the cells of some rows of :func:`table_data` have: best, second and interval."""
+    cells = [cell for row in rows for cell in row[3]]
+    places = {cell[5] for cell in cells}
+    return {
+        "best": 1 in places,
+        "second": 2 in places,
+        "interval": any(cell[3] is not None for cell in cells),
     }
 
 

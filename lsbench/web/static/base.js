@@ -15,12 +15,17 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Return the text in a packed element: base64 of gzip. */
-async function unpack(element) {
+/** Return the compressed bytes in a packed element, which holds base64 of gzip. */
+function packedBytes(element) {
   const text = atob(element.textContent);
   const bytes = new Uint8Array(text.length);
   for (let n = 0; n < text.length; n += 1) bytes[n] = text.charCodeAt(n);
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return bytes;
+}
+
+/** Return the text in a packed element. */
+async function unpack(element) {
+  const stream = new Blob([packedBytes(element)]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Response(stream).text();
 }
 

@@ -50,12 +50,15 @@ function paretoSpec(table, state, width) {
   const traces = paretoTraces(drawn, peers, front, width, bounds, [across, up]);
   const axes = { xaxis: axis(across.title, { range: bounds.x }), yaxis: axis(up.title, { range: bounds.y }) };
   const word = (column, more) => `${more ? "More" : "Less"} ${column.title} is better`;
-  const intervals = drawn.length > MOST_WITH_BARS ? "the 95 % intervals are in the numbers below." : "bars are 95 % intervals.";
+  const line = front.length > 1 ? " The line joins the rows that no other row beats in both metrics." : "";
+  const hasBars = drawn.some((point) => [...point.xEnds, ...point.yEnds].some(Boolean));
+  const intervals = !hasBars ? "" : drawn.length > MOST_WITH_BARS ? " The 95 % intervals are in the numbers below." : " Bars are 95 % intervals.";
+  const baseline = drawn.some((point) => point.isBaseline) ? " The diamond is the baseline." : "";
   const faint = peers.length ? ` Faint: ${peers.length} published points (${table.data.peers.source}), not measured here.` : "";
   return {
     traces,
     layout: { ...axes, showlegend: false, margin: { l: 8, r: 16, t: 16, b: 8 } },
-    caption: `${word(across, across.better > 0)}. ${word(up, up.better > 0)}. The line joins the rows that no other row beats in both metrics; ${intervals}${faint}${quoted(drawn.length, all.length, "rows")}`,
+    caption: `${word(across, across.better > 0)}. ${word(up, up.better > 0)}.${line}${intervals}${baseline}${faint}${quoted(drawn.length, all.length, "rows")}`,
     titles: ["row", across.title, up.title, "on the front"],
     rows: [
       ...drawn.map((point) => [point.text, point.xText, point.yText, front.includes(point) ? "yes" : ""]),
@@ -167,7 +170,7 @@ function compareSpec(table, number) {
       showlegend: false,
     },
     height: 110 + 34 * Math.max(drawn.length, 2),
-    caption: `${column.role === "delta" ? "Difference to the baseline, with its" : "Value with its"} 95 % interval, if there is one.${isFar && column.role !== "delta" ? " The axis does not start at zero." : ""}${quoted(drawn.length, all.length, "rows")}`,
+    caption: `${column.role === "delta" ? "Difference to the baseline" : "Value"}${cells.some((cell) => isNumber(cell[3])) ? " with its 95 % interval" : ""}.${drawn.some((row) => row.mark === "baseline") ? ` The ${isFar ? "diamond" : "other colour"} is the baseline.` : ""}${isFar && column.role !== "delta" ? " The axis does not start at zero." : ""}${quoted(drawn.length, all.length, "rows")}`,
     titles: ["row", column.title],
     rows: drawn.map((row, n) => [row.title, texts[n]]),
   };
@@ -239,6 +242,17 @@ function drawNights(figure, data) {
 
 const VERDICTS = { ok: ["soft", "circle"], improved: ["good", "triangle-up"], regressed: ["bad", "x"] };
 
+/** Explain the marks of the nights that are drawn. */
+function nightsLegend(drawn) {
+  const found = new Set(drawn.flatMap((night) => night[6]));
+  const others = [...found].filter((verdict) => !(verdict in VERDICTS));
+  return [
+    found.has("regressed") ? " A cross is a regression." : "",
+    found.has("improved") ? " A triangle is an improvement." : "",
+    others.length ? ` An open diamond: ${others.join(", ")}.` : "",
+  ].join("");
+}
+
 function nightsSpec(data, metric) {
   const quantity = data.quantities[metric];
   const all = data.nights.filter((night) => night[2] === metric);
@@ -262,7 +276,7 @@ function nightsSpec(data, metric) {
   return {
     traces,
     layout: { xaxis: axis("nights ago", { tickvals: Array.from({ length: most }, (_, n) => -n), ticktext: Array.from({ length: most }, (_, n) => (n ? String(n) : "last")) }), yaxis: axis(quantity.title), showlegend: true },
-    caption: `Dotted: the baseline. A cross is a regression, a triangle an improvement, an open diamond an inconclusive night.${quoted(drawn.length, all.length, "curves")}`,
+    caption: `Dotted: the baseline.${nightsLegend(drawn)}${quoted(drawn.length, all.length, "curves")}`,
     titles: ["row", ...Array.from({ length: most }, (_, n) => (most - 1 - n ? `${most - 1 - n} nights ago` : "last night"))],
     rows: drawn.map((night) => [night[1], ...Array(most - night[5].length).fill("-"), ...night[5].map((value, n) => (isNumber(value) ? `${shown(value, quantity)} (${night[6][n]})` : `none (${night[6][n]})`))]),
   };

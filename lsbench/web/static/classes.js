@@ -103,11 +103,9 @@ function reliabilitySpec(way, table, width) {
     traces: [diagonal, ...traces],
     layout: { xaxis: axis("confidence (%)", { range: [0, 102] }), yaxis: axis("accuracy (%)", { range: [0, 102] }) },
     height: width < 560 ? 380 : 440,
-    caption: drawn.length
-      ? `Accuracy of the images of each of 15 bins of confidence, over all seeds; below the dotted line a model is too sure. Expected calibration error (%): ${errors}.${rounded}${quoted(drawn.length, all.length, "rows")}`
-      : "No row that is shown has kept its confidence.",
+    caption: `Accuracy of the images of each of 15 bins of confidence, over all seeds; below the dotted line a model is too sure. Expected calibration error (%): ${errors}.${rounded}${quoted(drawn.length, all.length, "rows")}`,
     titles: ["confidence (%)", ...drawn.map((row) => row.title)],
-    rows: Array.from({ length: 15 }, (_, n) => [`${percent(n / 15)} to ${percent((n + 1) / 15)}`, ...drawn.map((row) => {
+    rows: Array.from({ length: drawn.length ? 15 : 0 }, (_, n) => [`${percent(n / 15)} to ${percent((n + 1) / 15)}`, ...drawn.map((row) => {
       const [count, , right] = row.bins[n];
       return count ? `${percent(right / count)} (${count} images)` : "-";
     })]),

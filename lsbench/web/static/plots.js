@@ -30,6 +30,8 @@ function seriesStyle(number) {
   };
 }
 
+const NOTHING_TO_DRAW = "No row that is shown has numbers for this chart.";
+
 const short = (text, most = 26) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
 /** Return text escaped for Plotly, which interprets HTML tags. */
@@ -39,13 +41,20 @@ let plotly = null;
 function loadPlotly() {
   // Parsing Plotly blocks the page for a moment, so the table is rendered first.
   const idle = new Promise((ready) => (window.requestIdleCallback ? requestIdleCallback(ready, { timeout: 1000 }) : setTimeout(ready, 200)));
-  plotly ??= Promise.all([unpack(find("#packed-plotly")), idle]).then(([text]) => {
-    const script = make("script");
-    script.textContent = text;
-    document.head.append(script);
-    return window.Plotly;
-  });
+  plotly ??= Promise.all([unpack(find("#packed-plotly")), idle]).then(([text]) => runPlotly(text));
   return plotly;
+}
+
+function runPlotly(text) {
+  if (window.Plotly) return;
+  const script = make("script");
+  script.textContent = text;
+  document.head.append(script);
+}
+
+/** Load Plotly without waiting. */
+function loadPlotlyNow() {
+  if (!window.Plotly) runPlotly(unpackNow(find("#packed-plotly")));
 }
 
 function axis(title, more = {}) {
@@ -61,6 +70,14 @@ function axis(title, more = {}) {
   };
 }
 
+/** Show the section of a figure that has something to show, and its entry in the contents. */
+function showSection(figure) {
+  const section = figure.closest("section");
+  section.hidden = false;
+  const entry = find(`.contents a[href="#${find("h3", section).id}"]`)?.parentElement;
+  if (entry) entry.hidden = false;
+}
+
 /**
  * Draw a chart and write its numbers.
  *
@@ -73,7 +90,7 @@ class Chart {
     this.plot = find(".plot", figure);
     this.isNear = false;
     figure.hidden = false;
-    if (figure.parentElement.matches("section")) figure.parentElement.hidden = false;
+    showSection(figure);
     find("details", figure).addEventListener("toggle", () => this.write());
     const watcher = new IntersectionObserver((entries) => {
       if (!entries.some((entry) => entry.isIntersecting)) return;
@@ -84,10 +101,20 @@ class Chart {
     watcher.observe(this.plot);
   }
 
-  async draw() {
-    if (!this.isNear) return;
-    const library = await loadPlotly();
-    const { traces, layout = {}, caption = "", height = 420 } = (this.made = this.spec(this.plot.clientWidth));
+  /** Draw at a width in pixels, at once; without one, as wide as the page as soon as the chart is near. */
+  async draw(width = null) {
+    if (width === null) {
+      if (!this.isNear) return;
+      await loadPlotly();
+      if (document.documentElement.classList.contains("printing")) return;
+    }
+    this.made = this.spec(width ?? this.plot.clientWidth);
+    this.write();
+    if (!this.made.rows.length) {
+      this.empty();
+      return;
+    }
+    const { traces, layout = {}, caption = "", height = 420 } = this.made;
     find("figcaption", this.figure).textContent = caption;
     this.plot.classList.remove("waiting");
     this.plot.setAttribute("aria-label", `${this.figure.dataset.label}. ${caption} The numbers are in the table below.`);
@@ -100,10 +127,18 @@ class Chart {
       margin: { l: 8, r: 12, t: 12, b: 8 },
       dragmode: false,
       height,
+      ...(width === null ? {} : { width }),
       ...layout,
     };
-    await library.react(this.plot, traces, whole, { responsive: true, displayModeBar: false });
-    this.write();
+    window.Plotly.react(this.plot, traces, whole, { responsive: width === null, displayModeBar: false });
+  }
+
+  /** Say that there is nothing to draw, in place of empty axes. */
+  empty() {
+    window.Plotly.purge(this.plot);
+    this.plot.classList.remove("waiting");
+    this.plot.setAttribute("aria-label", `${this.figure.dataset.label}. ${NOTHING_TO_DRAW}`);
+    find("figcaption", this.figure).textContent = NOTHING_TO_DRAW;
   }
 
   write() {

@@ -1,20 +1,36 @@
 // Start: every suite gets its table at once, and its charts when they come near the screen.
 
-async function startSuite(section) {
-  const data = JSON.parse(find(".table-data", section).textContent);
-  const details = new Details(data, lazyJson(find(".packed-details", section)));
-  const table = new ResultTable(find("section.table", section), data, (row, column) => details.open(row, column));
-  const figure = (kind) => find(`[data-chart="${kind}"]`, section);
-  const charts = [drawPareto(figure("pareto"), table), drawCompare(figure("compare"), table)];
-  const found = JSON.parse(await unpack(find(".packed-charts", section)));
-  if (figure("curves")) charts.push(drawCurves(figure("curves"), table, found));
-  if (figure("nights")) charts.push(drawNights(figure("nights"), found));
-  if (figure("corruptions")) charts.push(drawHeat(find(".heat-map", section), table, found), drawCorruptions(figure("corruptions"), table, found));
-  if (find("figure.classes", section)) charts.push(...drawClasses(find("figure.classes", section), figure("reliability"), table, found.classes));
-  const drawn = charts.filter(Boolean);
-  findAll("details.plain", section).forEach((one) => (one.open = false));
-  table.changed.push(() => drawn.forEach((chart) => chart.draw()));
-  return drawn;
+class Suite {
+  constructor(section) {
+    this.section = section;
+    this.packed = ["table", "charts"].map((name) => find(`.packed-${name}`, section));
+    this.charts = null;
+  }
+
+  async start() {
+    const texts = await Promise.all(this.packed.map(unpack));
+    return this.charts ?? this.show(...texts.map(JSON.parse));
+  }
+
+  /** Return all charts, without waiting. */
+  startNow() {
+    return this.charts ?? this.show(...this.packed.map((element) => JSON.parse(unpackNow(element))));
+  }
+
+  show(data, found) {
+    const { section } = this;
+    const details = new Details(data, lazyJson(find(".packed-details", section)));
+    const table = (this.table = new ResultTable(find("section.table", section), data, (row, column) => details.open(row, column)));
+    const figure = (kind) => find(`[data-chart="${kind}"]`, section);
+    const charts = [drawPareto(figure("pareto"), table), drawCompare(figure("compare"), table)];
+    if (figure("curves")) charts.push(drawCurves(figure("curves"), table, found));
+    if (figure("nights")) charts.push(drawNights(figure("nights"), found));
+    if (figure("corruptions")) charts.push(drawHeat(find(".heat-map", section), table, found), drawCorruptions(figure("corruptions"), table, found));
+    if (find("figure.classes", section)) charts.push(...drawClasses(find("figure.classes", section), figure("reliability"), table, found.classes));
+    this.charts = charts.filter(Boolean);
+    table.changed.push(() => this.charts.forEach((chart) => chart.draw()));
+    return this.charts;
+  }
 }
 
 /** Make each picture of an analysis a button that shows it enlarged, with its numbers. */
@@ -31,7 +47,10 @@ function wireGalleries() {
 }
 
 document.documentElement.classList.add("scripted");
+findAll("details.plain").forEach((one) => (one.open = false));
 wireDialog();
 wireGalleries();
-const started = Promise.all(findAll(".suite").map(startSuite));
-themeSwitch(async () => (await started).flat().forEach((chart) => chart.draw()));
+const suites = findAll(".suite").map((section) => new Suite(section));
+suites.forEach((suite) => suite.start());
+new Printing(suites);
+themeSwitch(() => suites.forEach((suite) => suite.charts?.forEach((chart) => chart.draw())));

@@ -25,7 +25,9 @@ function drawHeat(figure, table, data) {
     find(".scroll", figure).replaceChildren(heatTable(own, errors.filter((one) => one[2] === state.protocol), data));
     const seeds = new Set(own.map((one) => one[1])).size;
     const over = seeds > 1 ? `, mean over ${seeds} seeds` : "";
-    find("figcaption", figure).textContent = `Top-1 error in percent${over}: ${state.protocol}. Colours range from the smallest to the largest error of all rows; a star marks a mean with missing seeds.`;
+    const { title } = variants.find((row) => row.variant === state.variant);
+    const star = find(".scroll", figure).textContent.includes("*") ? " A star marks a mean with missing seeds." : "";
+    find("figcaption", figure).textContent = `${title}: top-1 error in percent${over}: ${state.protocol}. Colours range from the smallest to the largest error of all rows.${star}`;
   };
   const choose = (name) => (value) => { state[name] = value; draw(); };
   find(".controls", figure).replaceChildren(
@@ -98,7 +100,7 @@ function corruptionsSpec(table, data, protocol, width) {
     traces,
     layout: { barmode: "group", bargap: 0.25, ...(isNarrow ? { xaxis: values, yaxis: names } : { xaxis: names, yaxis: values }), showlegend: true, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 12 } } },
     height: isNarrow ? 120 + 22 * corruptions.length * Math.max(drawn.length, 2) * 0.55 : 420,
-    caption: `Mean error over the severities of each corruption; bars are 95 % intervals over seeds, if there are several. ${protocol}.${quoted(drawn.length, all.length, "rows")}`,
+    caption: `Mean error over the severities of each corruption${traces.some((trace) => (trace.error_x ?? trace.error_y).array.some(isNumber)) ? "; bars are 95 % intervals over seeds" : ""}. ${protocol}.${quoted(drawn.length, all.length, "rows")}`,
     titles: ["corruption", ...drawn.map((bar) => bar[1])],
     rows: corruptions.map((corruption) => [named(corruption), ...drawn.map((bar) => { const one = bar[3][corruption]; return one ? shownInterval(one[0], one[1], one[2], quantity) : "withheld"; })]),
   };

@@ -25,11 +25,13 @@ class ResultTable {
       title: row[1],
       mark: row[2],
       cells: row[3],
+      csv: row[4],
       words: [row[0], row[1], row[2], ...row[3].filter((cell) => cell[5] === 3).map((cell) => cell[0])].join(" ").toLowerCase(),
     }));
     this.found = this.rows;
     this.sorted = { column: null, direction: 0 };
     this.limit = data.first_rows;
+    this.filtered = "";
     this.group = "";
     this.groups = [...new Set(data.columns.map((column) => column.group))];
     this.wire();
@@ -49,6 +51,7 @@ class ResultTable {
     });
     this.wireHead();
     this.wireGroups(find(".groups", controls));
+    wireSaving(this, find(".save", controls));
     this.body.addEventListener("click", (event) => this.choose(event.target.closest("td, th")));
     this.body.addEventListener("keydown", (event) => this.move(event));
   }
@@ -104,6 +107,7 @@ class ResultTable {
       conditions.every(([columns, compare, bound]) =>
         columns.some((n) => row.cells[n][2] !== null && compare(Number(shown(row.cells[n][2], this.data.columns[n])), bound)),
       );
+    this.filtered = text.trim();
     this.found = this.rows.filter(holds);
     this.limit = this.data.first_rows;
     this.arrange();
@@ -147,7 +151,34 @@ class ResultTable {
     if (first) first.tabIndex = 0;
     const all = this.rows.length;
     find("output", this.section).value = this.found.length === all ? `${all} rows` : `${this.found.length} of ${all} rows`;
+    this.showLegend();
     this.showMore();
+  }
+
+  /** Explain the marks that the shown cells have. */
+  showLegend() {
+    const columns = this.data.columns.map((_, n) => n).filter((n) => this.isShown(this.data.columns[n]));
+    const any = (holds) => this.found.slice(0, this.limit).some((row) => columns.some((n) => holds(row.cells[n])));
+    const isThere = { best: any((cell) => cell[5] === 1), second: any((cell) => cell[5] === 2), interval: any((cell) => cell[3] !== null) };
+    for (const part of findAll("[data-mark]", this.section)) part.hidden = !isThere[part.dataset.mark];
+  }
+
+  /** Return [name, columns] of each group of columns, with the places of the cells in a row. */
+  groupsOfColumns() {
+    const own = (name) => this.data.columns.map((column, n) => [column, n + 1]).filter(([column]) => column.group === name);
+    return this.groups.map((name) => [name, [0, ...own(name).map(([, place]) => place)]]);
+  }
+
+  /** Return which rows are shown, and how they are sorted. */
+  inWords() {
+    const [all, found, shownRows] = [this.rows.length, this.found.length, this.body.children.length];
+    const rows = shownRows < found ? `The first ${shownRows} of ${found} rows` : `${found} ${found === 1 ? "row" : "rows"}`;
+    const { column, direction } = this.sorted;
+    return [
+      found < all ? `${rows} with “${this.filtered}”, of ${all}` : rows,
+      direction ? `, sorted by ${column < 0 ? "name" : this.data.columns[column].title} ${direction > 0 ? "upwards" : "downwards"}` : "",
+      ".",
+    ].join("");
   }
 
   rowElement(row, visible) {
@@ -181,6 +212,7 @@ class ResultTable {
     const visible = this.data.columns.map((column) => this.isShown(column));
     this.body.append(...this.found.slice(this.limit, limit).map((row) => this.rowElement(row, visible)));
     this.limit = limit;
+    this.showLegend();
     this.showMore();
   }
 

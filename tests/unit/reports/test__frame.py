@@ -4,7 +4,7 @@ import io
 import pandas as pd
 import pytest
 
-from lsbench.reports._frame import to_csv, to_frame
+from lsbench.reports._frame import csv_cells, to_csv, to_frame
 from lsbench.tables.summary import summarize
 
 
@@ -65,3 +65,8 @@ def test_every_kind_of_text_column_is_looked_at(kind):
 def test_numbers_are_as_pandas_writes_them():
     frame = pd.DataFrame({"a": [-1, 2], "b": [-0.1, None], "c": [True, False]}).convert_dtypes()
     assert to_csv(frame) == frame.to_csv(index=False)
+
+
+def test_cells_are_those_of_the_text():
+    frame = pd.DataFrame({"a,b": ['x "y"', "=1\n2", None], "c": [1.5, float("nan"), 1e-7]})
+    assert csv_cells(frame) == [["a,b", "c"], ['x "y"', "1.5"], ["'=1\n2", ""], ["", "1e-07"]]

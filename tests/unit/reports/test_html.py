@@ -2,6 +2,7 @@ import base64
 import gzip
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -83,13 +84,13 @@ def test_names_are_text_wherever_they_stand(summary, page):
     ]
     assert {attributes.get("src", "data:")[:5] for attributes in page.all("img")} <= {"data:"}
     kinds = [attributes.get("type") for attributes, _ in page.scripts]
-    assert kinds == ["application/json", "text/plain", "text/plain", "text/plain", None], "no other script"
+    assert kinds == [*["text/plain"] * 4, None], "no other script"
     assert EVIL in page.texts
 
 
 def test_its_data_are_whole(page):
     table, details, charts = (text for _, text in page.scripts[:3])
-    rows = json.loads(table)["rows"]
+    rows = unpacked(table)["rows"]
     assert [row[1] for row in rows] == ["ls", EVIL]
     assert unpacked(details)["records"]["ls"]
     assert unpacked(charts)["nights"][0][1] == EVIL
@@ -131,12 +132,61 @@ def test_the_same_results_are_the_same_page(summary):
     assert render([]) == ""
 
 
+def test_the_contents_lead_to_every_section_and_hide_what_only_scripts_show(summary):
+    page = Page(render([summary, summary]))
+    links = [a["href"] for a in page.all("a") if a["href"] != "#contents"]
+    headings = [f"#{a['id']}" for a in page.all("h3")]
+    assert [link for link in links if "-" in link] == headings
+    assert [link for link in links if "-" not in link] == ["#s0", "#s1"]
+    assert {"#s0-table", "#s0-robustness", "#s1-gate"} <= set(headings)
+    hidden = [a for tag, a in page.elements if tag == "li" and "hidden" in a]
+    assert len(hidden) == 4, "the two charts without a table, twice"
+    (nav,) = page.all("nav")
+    assert nav["aria-labelledby"] == "contents"
+
+
+def explained(summary):
+    marks = [a for tag, a in Page(render([summary])).elements if tag == "span" and "data-mark" in a]
+    return [a["data-mark"] for a in marks if "hidden" not in a]
+
+
+def test_a_mark_is_explained_only_where_a_cell_has_it(tiny, make_graph, fill_store, records_of):
+    graph = make_graph({**tiny, "seeds": [0]})
+    tops = {"ls": 0.5, "id": 0.6}
+    summary = summarize(fill_store(graph, lambda job: records_of(job, top1=tops[job.variant.name])))
+    assert explained(summary) == ["best", "second"]
+    rows = [replace(r, cells={k: replace(c, rank=None) for k, c in r.cells.items()}) for r in summary.rows]
+    assert explained(replace(summary, rows=rows)) == []
+
+
+def test_intervals_are_explained_where_there_are_seeds(summary):
+    assert "interval" in explained(summary)
+
+
+def test_a_table_with_rows_of_another_kind_says_so(summary):
+    assert "measured" in Page(render([replace(summary, row_kind="measured")])).texts
+
+
+def test_long_protocols_in_titles_may_wrap(summary):
+    column = next(c for c in summary.columns if c.key == "latency_ms")
+    columns = [replace(c, remark=" [b=8|fp32|nchw]") if c is column else c for c in summary.columns]
+    assert "b=8|<wbr>fp32|<wbr>nchw]" in render([replace(summary, columns=columns)])
+
+
+def test_nothing_is_cut_off_on_paper(page):
+    style = next(text for text in page.texts if "--paper" in text)
+    assert "@media print" in style
+    for rule in (".suite > section { break-inside: avoid;", "overflow: visible", "print-color-adjust: exact"):
+        assert rule in style
+    assert not [a for a in page.all("img") if a.get("loading") == "lazy"], "would be blank on paper"
+
+
 def test_only_the_first_rows_stand_in_a_long_page(tiny, make_graph, fill_store):
     tiny["variants"] = [{"name": f"v{n:03d}", "mixer": "identity"} for n in range(html.FIRST_ROWS + 5)]
     folder = fill_store(make_graph({**tiny, "seeds": [0]}), lambda job: None)
     text = render([summarize(folder)])
     page = Page(text)
-    assert len(json.loads(page.scripts[0][1])["rows"]) == html.FIRST_ROWS + 5
+    assert len(unpacked(page.scripts[0][1])["rows"]) == html.FIRST_ROWS + 5
     assert len(re.findall(r'<th scope="row"><span>v\d+', text)) == html.FIRST_ROWS
 
 

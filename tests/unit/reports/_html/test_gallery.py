@@ -57,23 +57,46 @@ def table(**statuses):
 
 
 def test_a_picture_is_in_the_page_with_its_numbers(folder):
+    (found,), _ = gallery(folder, table(a="ok", b="ok", c="ok", d="failed"))
+    assert base64.b64decode(found.uri.removeprefix("data:image/png;base64,")) == png()
+    assert found.caption == "erf of A, seed 0"
+    assert found.facts == [("ERF area of 50 % (%)", "25.0 [20.0, 30.0]")]
+
+
+def test_jobs_without_a_picture_take_one_line_for_each_reason(folder):
     found, notes = gallery(folder, table(a="ok", b="ok", c="ok", d="failed"))
-    assert notes == []
-    first, second, third, fourth = found
-    assert base64.b64decode(first.uri.removeprefix("data:image/png;base64,")) == png()
-    assert first.caption == "erf of A, seed 0"
-    assert first.facts == [("ERF area of 50 % (%)", "25.0 [20.0, 30.0]")]
-    assert (second.uri, second.hole, second.caption) == ("", "no picture", "erf of B")
-    assert (third.uri, third.hole) == ("", "damaged picture")
-    assert fourth.hole == "failed"
+    assert len(found) == 1
+    assert notes == [
+        "1 job has left no picture: erf of B.",
+        "1 picture is damaged: erf of C, seed 1.",
+        "1 job has failed: erf of D.",
+    ]
+    found, notes = gallery(folder, table())
+    assert found == []
+    assert notes == ["4 jobs have not run yet: erf of A, seed 0; erf of B; erf of C, seed 1; erf of D."]
+
+
+def test_of_many_jobs_that_have_not_run_a_line_names_some(folder):
+    manifest = folder.manifest()
+    entry = manifest["jobs"][1]
+    jobs = [{**entry, "id": f"b{n}", "title": f"B{n}"} for n in range(12)]
+    folder.write_manifest({**manifest, "jobs": jobs}, "")
+    _, (note,) = gallery(folder, table())
+    assert note.startswith("12 jobs have not run yet: erf of B0; ")
+    assert note.endswith("; erf of B4 and 7 more.")
+
+
+def test_results_in_another_state_are_counted_too(folder):
+    _, (note, *_) = gallery(folder, table(a="stopped", b="due"))
+    assert note == "1 job is stopped: erf of A, seed 0."
 
 
 def test_pictures_that_do_not_fit_are_named(folder, monkeypatch):
     monkeypatch.setattr(pictures, "MOST_BYTES", len(png()) - 1)
     found, notes = gallery(folder, table(a="ok"))
     assert all(not picture.uri for picture in found)
-    assert len(notes) == 1
-    assert "erf of A, seed 0" in notes[0]
+    assert len(notes) == 2
+    assert "erf of A, seed 0" in notes[1]
 
 
 def test_a_summary_without_a_folder_has_no_pictures():

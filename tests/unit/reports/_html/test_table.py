@@ -1,5 +1,10 @@
+import csv
+import io
+from dataclasses import replace
+
 import pytest
 
+from lsbench.reports import csv as csv_report
 from lsbench.reports._html.table import HOLE, table_data
 from lsbench.tables.summary import summarize
 
@@ -59,3 +64,32 @@ def test_columns_say_how_they_are_read(tiny, make_graph, fill_store):
     )
     assert columns["top1_delta"]["role"] == "delta"
     assert columns["top1"]["protocol"]
+
+
+def test_rows_have_the_cells_of_the_csv_report(tiny, make_graph, fill_store):
+    tiny["variants"][1]["label"] = '=1+1, "x"'
+    summary = summarize(fill_store(make_graph(tiny), failed=("id/profile",)))
+    data = table_data(summary)
+    lines = list(csv.reader(io.StringIO(csv_report.render([summary]), newline="")))
+    assert [data["csv_titles"], *(row[4] for row in data["rows"])] == lines
+    assert lines[2][3] == '\'=1+1, "x"'
+
+
+def test_each_column_knows_its_cells_of_the_csv_report(tiny, make_graph, fill_store):
+    data = table_data(summarize(fill_store(make_graph(tiny), failed=("id/profile",))))
+    names = {c["key"]: [data["csv_titles"][n] for n in c["csv"]] for c in data["columns"]}
+    assert names["top1"] == ["top1", "top1_ci_low", "top1_ci_high", "top1_n"]
+    assert set(names["top1_delta"]) >= {"top1_delta", "top1_delta_ci_low", "top1_delta_ci_high"}
+    assert names["params"] == ["params", "params_hole"]
+    always = [data["csv_titles"][n] for n in data["csv_always"]]
+    assert always == ["suite", "preset", "variant", "title", "is_baseline"]
+    places = sorted([*data["csv_always"], *(n for c in data["columns"] for n in c["csv"])])
+    assert places == list(range(len(data["csv_titles"])))
+
+
+def test_texts_that_markdown_would_change_have_their_escaped_form(tiny, make_graph, fill_store):
+    tiny["variants"][1]["label"] = "a|b <i>"
+    summary = summarize(fill_store(make_graph(tiny)))
+    column = replace(summary.columns[0], remark=" *")
+    data = table_data(replace(summary, columns=[column, *summary.columns[1:]]))
+    assert data["markdown"] == {"a|b <i>": "a\\|b &lt;i&gt;", "top-1 (%) *": "top-1 (%) \\*"}
