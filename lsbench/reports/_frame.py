@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -25,14 +23,26 @@ def to_csv(frame: pd.DataFrame) -> str:
     A text that it would take for a formula starts with an apostrophe, which spreadsheets do not show. Numbers
     stay as they are.
     """
-    texts = frame.select_dtypes(exclude=["number", "bool", "datetime"]).columns
-    safe = frame.assign(**{name: frame[name].astype(object).map(_without_formula) for name in texts})
-    return str(safe.rename(columns=_without_formula).to_csv(index=False))
+    return str(_safe(frame).to_csv(index=False))
 
 
 def csv_cells(frame: pd.DataFrame) -> list[list[str]]:
     """Return the cells of :func:`to_csv` as texts without quotes: the header, then the rows."""
-    return list(csv.reader(io.StringIO(to_csv(frame), newline="")))
+    safe = _safe(frame)
+    columns = [
+        [
+            "" if is_null else str(cell)
+            for cell, is_null in zip(column.tolist(), column.isna().tolist(), strict=True)
+        ]
+        for _, column in safe.items()
+    ]
+    return [list(safe.columns), *map(list, zip(*columns, strict=True))]
+
+
+def _safe(frame: pd.DataFrame) -> pd.DataFrame:
+    texts = frame.select_dtypes(exclude=["number", "bool", "datetime"]).columns
+    safe = frame.assign(**{name: frame[name].astype(object).map(_without_formula) for name in texts})
+    return safe.rename(columns=_without_formula)
 
 
 def _without_formula(cell: Any) -> Any:

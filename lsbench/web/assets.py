@@ -33,7 +33,7 @@ def static(*names: str) -> Markup:
 
 def packed(text: str) -> str:
     """Return text compressed with gzip and encoded in base64; the same text gives the same result."""
-    return base64.b64encode(gzip.compress(text.encode(), 6, mtime=0)).decode("ascii")
+    return base64.b64encode(gzip.compress(text.encode(), 5, mtime=0)).decode("ascii")
 
 
 def script_hash(script: str) -> str:

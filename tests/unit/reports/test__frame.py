@@ -68,5 +68,14 @@ def test_numbers_are_as_pandas_writes_them():
 
 
 def test_cells_are_those_of_the_text():
-    frame = pd.DataFrame({"a,b": ['x "y"', "=1\n2", None], "c": [1.5, float("nan"), 1e-7]})
-    assert csv_cells(frame) == [["a,b", "c"], ['x "y"', "1.5"], ["'=1\n2", ""], ["", "1e-07"]]
+    frame = pd.DataFrame(
+        {
+            "a,b": ['x "y"', "=1\n2", None, "-5"],
+            "c": [1.5, float("nan"), 1e-7, 123456789012345680.0],
+            "d": [0.1 + 0.2, 2e6, -1e-5, 1e22],
+            "=e": [True, False, True, True],
+            "f": [1, -2, 3, 4],
+            "g": ["waiting", 0.25, None, -3],
+        }
+    )
+    assert csv_cells(frame) == list(csv.reader(io.StringIO(to_csv(frame), newline="")))
