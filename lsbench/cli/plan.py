@@ -74,15 +74,18 @@ def show_plan(graph: JobGraph, options: RunOptions, *, as_json: bool, starts_ray
 
     Raises:
         ConfigError: After the plan, if this machine cannot run the jobs; one line per problem.
+        DataError: After the plan, if a data set lacks a split that a job reads; one line per split.
     """
     from lsbench.rendering.console import fitted
     from lsbench.scheduler.run import plan_run
     from lsbench.suite.listing import plan_lines, plan_rows
+    from lsbench.suite.planner import require_splits
 
     check_rerun(graph, options)
     made = plan_run(graph, options)
     for line in map(json.dumps, plan_rows(made)) if as_json else map(fitted, plan_lines(made)):
         typer.echo(line)
+    require_splits(made)
     left = (*made.todo, *made.pending)
     if left:
         check_machine((job.spec for job in left), starts_ray=starts_ray)

@@ -10,7 +10,7 @@ import typer
 
 from lsbench.cli.options import DataOpt, SuiteArg
 from lsbench.cli.running import check_machine
-from lsbench.core.errors import ConfigError
+from lsbench.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from lsbench.suite.schema import Suite
@@ -27,10 +27,14 @@ def validate(
     from lsbench.suite.installed import settings_of
     from lsbench.suite.loader import load_suite, preset_names
     from lsbench.suite.outside import check_torch_plugins
+    from lsbench.suite.splits import missing_splits, uses_without_training
 
     resolved = [load_suite(suite, preset=preset) for preset in preset_names(suite)]
     check_torch_plugins(resolved)
     check_machine((settings for one in resolved for settings in settings_of(one)), starts_ray=True)
+    lacking = [line for one in resolved for line in missing_splits(uses_without_training(one), data)]
+    if lacking:
+        raise DataError("\n".join(dict.fromkeys(lacking)))
     if build:
         _build_models(resolved, data)
     for one in resolved:

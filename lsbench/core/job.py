@@ -139,6 +139,14 @@ class JobSpec(StrictModel):
         named = (getattr(self, name) for name in self.data_fields)
         return tuple(data_settings(data) for data in named if data is not None)
 
+    def own_splits(self) -> tuple[str, ...]:
+        """Return the splits that a job reads of the variant's own data set; by default none is known."""
+        return ()
+
+    def other_splits(self) -> tuple[str, ...]:
+        """Return the splits that a job reads of each other data set; by default none is known."""
+        return ()
+
     def check_ranks(self, ranks: int) -> None:
         """Raise a ValueError if a job with these settings cannot be shared by `ranks` processes."""
 

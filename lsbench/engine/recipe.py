@@ -170,6 +170,10 @@ class Recipe(JobSpec):
         """Return the teacher."""
         return {} if self.distill is None else {"teacher": {"model": self.distill.teacher}}
 
+    def own_splits(self) -> tuple[str, ...]:
+        """Return the splits for training and validation."""
+        return ("train", "val")
+
     def check_ranks(self, ranks: int) -> None:
         """Raise a ValueError if `ranks` devices cannot share the batch of an update equally."""
         self.chunks(ranks)

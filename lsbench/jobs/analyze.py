@@ -70,6 +70,10 @@ class AnalyzeSpec(JobSpec):
         if self.weights == "ema" and getattr(need, "ema_decay", 0.0) is None:
             raise ValueError("the training keeps no moving average: set its ema_decay")
 
+    def own_splits(self) -> tuple[str, ...]:
+        """Return the split of the images."""
+        return (self.split,)
+
     def other_variant(self) -> str | None:
         """Return the second variant."""
         return self.other

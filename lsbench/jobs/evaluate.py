@@ -42,6 +42,14 @@ class EvaluateSpec(EvaluationSpec):
         METRICS.check(value)
         return value
 
+    def own_splits(self) -> tuple[str, ...]:
+        """Return the split that is evaluated, unless it is another data set's."""
+        return () if self.other_data() else (self.split,)
+
+    def other_splits(self) -> tuple[str, ...]:
+        """Return the split that is evaluated."""
+        return (self.split,)
+
 
 def run(context: JobContext) -> Sequence[Record]:
     """Evaluate the variant and return each metric over the split.

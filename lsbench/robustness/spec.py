@@ -72,6 +72,10 @@ class RobustnessSpec(EvaluationSpec):
         unused = FILES_ALONE if spec["protocol"] == "live" else LIVE_ALONE
         return {name: value for name, value in super().identity_of(spec).items() if name not in unused}
 
+    def own_splits(self) -> tuple[str, ...]:
+        """Return the split of the clean images; conditions of files may be missing."""
+        return (self.split,)
+
     def other_data(self) -> tuple[dict[str, Any], ...]:
         """Return the settings of the data set of corrupted files, if files are read."""
         return () if self.protocol == "live" else super().other_data()

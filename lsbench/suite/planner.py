@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 from lsbench.core.errors import DataError, UsageError
 from lsbench.core.globs import suggest_glob
 from lsbench.core.job import Job
 from lsbench.suite.graph import JobGraph, chosen, found_by, names_of, with_dependents, with_needs
+from lsbench.suite.splits import Use, missing_splits
 
 State = Literal["done", "to run", "to rerun", "no data"]
 
@@ -165,10 +167,23 @@ def _check_globs(graph: JobGraph, flags: Mapping[str, Sequence[str]]) -> None:
 
 
 def require_data(plan: Plan) -> None:
-    """Raise if the data of a selected job is missing.
+    """Raise if the data of a selected job, or a split of it that a job to run reads, is missing.
 
     Raises:
-        DataError: With one line per missing data set.
+        DataError: With one line per missing data set or split.
     """
     if plan.pending:
         raise DataError("\n".join(plan.graph.missing_data))
+    require_splits(plan)
+
+
+def require_splits(plan: Plan) -> None:
+    """Raise if a job to run reads a split that its data set, which is there, does not have.
+
+    Raises:
+        DataError: With one line per missing split.
+    """
+    uses = (Use(job.label, job.kind, job.spec, job.variant.dataset) for job in plan.todo)
+    root = next((job.data_root for job in plan.todo), None)
+    if missing := missing_splits(uses, None if root is None else Path(root)):
+        raise DataError("\n".join(missing))

@@ -29,6 +29,21 @@ def test_what_this_machine_lacks_is_told_after_the_plan(
     assert [line.split("=")[0] for line in err.splitlines()] == ["lsbench: TMPDIR"]
 
 
+@pytest.mark.parametrize("command", [["plan"], ["run", "-n"], ["run"], ["validate"]])
+def test_a_split_that_is_not_there_is_an_error_before_any_job(
+    command, call, quick, write_suite, results, tmp_path
+):
+    (tmp_path / "own" / "train" / "a").mkdir(parents=True)
+    (tmp_path / "own" / "train" / "a" / "0.png").write_bytes(b"1")
+    quick["defaults"]["dataset"] = {"name": "image_folder", "root": str(tmp_path / "own"), "img_size": 32}
+    more = [] if command == ["validate"] else ["--results", results]
+    code, out, err = call(*command, write_suite(quick), *more)
+    assert code == 2
+    assert ("id/train/seed0" in out) == (command in (["plan"], ["run", "-n"]))
+    assert f"expected a 'test' split in {tmp_path / 'own'}, found: train" in err
+    assert not results.exists()
+
+
 @pytest.mark.parametrize("command", [["plan"], ["run", "-n"]])
 def test_a_plan_without_a_local_ray_needs_no_short_folder(
     command, call, quick, write_suite, results, monkeypatch

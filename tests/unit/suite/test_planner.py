@@ -1,7 +1,7 @@
 import pytest
 
 from lsbench.core.errors import DataError, UsageError
-from lsbench.suite.planner import make_plan, require_data
+from lsbench.suite.planner import make_plan, require_data, require_splits
 
 
 def plan(graph, *, done=(), only=(), skip=(), seeds=None, **again):
@@ -87,6 +87,20 @@ def test_absent_data_stops_only_the_jobs_that_need_it(tiny, make_graph, tmp_path
         require_data(made)
     require_data(plan(graph, only=["ls"]))
     assert made.counts()["train"] == 6
+
+
+def test_a_split_that_is_not_there_stops_only_the_jobs_that_read_it(tiny, make_graph, tmp_path):
+    (tmp_path / "own" / "val" / "a").mkdir(parents=True)
+    (tmp_path / "own" / "val" / "a" / "0.png").write_bytes(b"1")
+    tiny["defaults"]["dataset"] = {"name": "image_folder", "root": str(tmp_path / "own"), "img_size": 32}
+    tiny["jobs"][1] = {"evaluate": {"weights": "fresh"}}
+    graph = make_graph(tiny)
+    for require in (require_data, require_splits):
+        with pytest.raises(
+            DataError, match=r"^ls/train/seed0: expected a 'train' split in .*own, found: test, val"
+        ):
+            require(plan(graph))
+        require(plan(graph, skip=["train"]))
 
 
 def test_macs_left_are_those_of_the_jobs_left(graph):

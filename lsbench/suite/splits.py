@@ -1,0 +1,82 @@
+"""Look for the splits that jobs will read, before any job starts: in data of the user's that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lsbench.core.errors import DataError
+from lsbench.core.ids import canonical_json
+from lsbench.core.job import JobSpec
+from lsbench.core.registry import DATASETS, JOBS
+from lsbench.suite.schema import Suite
+
+
+class Use(NamedTuple):
+    """The use of a data set by a job.
+
+    Attributes:
+        label: The job's name, for messages.
+        kind: Its kind.
+        settings: Its settings.
+        dataset: The settings of the variant's own data set.
+    """
+
+    label: str
+    kind: str
+    settings: Mapping[str, Any]
+    dataset: Mapping[str, Any]
+
+
+def uses_without_training(suite: Suite) -> Iterator[Use]:
+    """Yield the uses of data by the jobs of a suite that do not train: a machine may only evaluate."""
+    for variant in suite.variants:
+        for entry in suite.jobs:
+            if entry.kind != "train":
+                settings = entry.spec_of.get(variant.name, entry.spec)
+                yield Use(f"{variant.name}/{entry.name}", entry.kind, settings, variant.dataset)
+
+
+def missing_splits(uses: Iterable[Use], data_root: Path | None) -> list[str]:
+    """Return one line for each split that a job reads and that its data set lacks.
+
+    Data sets that are absent or broken are told elsewhere, and those that lsbench generates have all their
+    splits.
+
+    Args:
+        uses: The jobs.
+        data_root: Folder under which large data sets live.
+    """
+    opened: dict[str, Any] = {}
+    found: dict[str, str] = {}
+    for use in uses:
+        for settings, splits in _reads(use):
+            key = canonical_json(settings)
+            if splits and key not in opened:
+                opened[key] = _open(settings, data_root)
+            for split in splits if opened.get(key) else ():
+                try:
+                    opened[key].split(split)
+                except DataError as error:
+                    found.setdefault(str(error), use.label)
+    return [f"{label}: {message}" for message, label in found.items()]
+
+
+def _reads(use: Use) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
+    """Yield the settings of each data set that a job reads, with the splits."""
+    spec: JobSpec = JOBS.load(use.kind).spec.model_validate(use.settings)
+    yield dict(use.dataset), spec.own_splits()
+    for other in spec.other_data():
+        yield {"img_size": use.dataset["img_size"], **other}, spec.other_splits()
+
+
+def _open(settings: Mapping[str, Any], data_root: Path | None) -> Any:
+    """Return a data set of the user's, or None if it is generated, absent or broken."""
+    plugin = DATASETS.load(settings["name"])
+    if "root" not in plugin.spec.model_fields:
+        return None
+    try:
+        return plugin.prepare(plugin.spec.model_validate(settings), data_root)
+    except DataError:
+        return None

@@ -1,0 +1,68 @@
+import pytest
+
+from lsbench.suite.loader import load_suite
+from lsbench.suite.splits import Use, missing_splits, uses_without_training
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """Two classes of one file each, in ``train`` alone."""
+    monkeypatch.setenv("LSBENCH_CACHE", str(tmp_path / "cache"))
+    for name in ("a", "b"):
+        folder = tmp_path / "own" / "train" / name
+        folder.mkdir(parents=True)
+        (folder / "0.png").write_bytes(b"1")
+    return tmp_path / "own"
+
+
+def missing(root, kind="evaluate", **settings):
+    own = {"name": "image_folder", "root": str(root), "img_size": 32}
+    return missing_splits([Use("ls/job", kind, settings, own)], None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "split"),
+    [
+        ("evaluate", {}, "test"),
+        ("evaluate", {"split": "val"}, "val"),
+        ("train", {}, "val"),
+        ("analyze", {"split": "val"}, "val"),
+        ("robustness", {}, "test"),
+        ("robustness", {"protocol": "files"}, "test"),
+    ],
+)
+def test_a_split_that_a_job_reads_is_looked_for(root, kind, settings, split):
+    (line,) = missing(root, kind, **settings)
+    assert line.startswith(f"ls/job: expected a '{split}' split in {root}, found: train; add the folder ")
+
+
+def test_splits_that_are_there_are_not_told(root):
+    assert missing(root, split="train") == []
+    assert missing(root, "profile") == []
+    (root / "train").rename(root / "valid")
+    assert missing(root) == missing(root, split="val") == []
+    assert [line.split("'")[1] for line in missing(root, "train")] == ["train"]
+
+
+def test_the_splits_of_another_data_set_are_looked_for_there(root):
+    other = {"name": "image_folder", "root": str(root.parent / "other")}
+    (root.parent / "other" / "test" / "a").mkdir(parents=True)
+    assert missing(root, on=other) == []
+    (line,) = missing(root, on=other, split="val")
+    assert f"expected a 'val' split in {root.parent / 'other'}, found: test" in line
+    assert missing(root, on="fashion") == []
+
+
+def test_data_that_is_absent_is_told_elsewhere_and_twice_is_once(root):
+    assert missing(root / "nowhere") == []
+    use = Use("ls/job", "evaluate", {}, {"name": "image_folder", "root": "own", "img_size": 32})
+    (line,) = missing_splits([use, use._replace(label="id/job")], root.parent)
+    assert line.startswith("ls/job: ")
+
+
+def test_a_suite_that_only_evaluates_here_needs_no_training_images(root, tiny, write_suite):
+    tiny["defaults"]["dataset"] = {"name": "image_folder", "root": str(root), "img_size": 32}
+    suite = load_suite(write_suite(tiny))
+    assert len(missing_splits(uses_without_training(suite), None)) == 1
+    (root / "train").rename(root / "val")
+    assert missing_splits(uses_without_training(suite), None) == []
