@@ -15,20 +15,26 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from PIL import Image
+from PIL import ExifTags, Image
 from pydantic import Field
 
 from lsbench.core.errors import DataError
 from lsbench.core.ids import content_hash
+from lsbench.core.plain_text import shown
 from lsbench.core.spec import StrictModel
-from lsbench.data.dataset import DatasetPlugin, ImageFolders
+from lsbench.data.dataset import IMAGE_EXTENSIONS, DatasetPlugin, ImageFolders
 from lsbench.data.loading.image_list import ImageList, UnreadableImageError, list_images, to_rgb
 from lsbench.data.memo import remember
 from lsbench.data.readers import load_reader
+from lsbench.data.readers._left_out import LeftOut
 
-PREFLIGHT_VERSION = 1
+PREFLIGHT_VERSION = 2
 SAMPLED = 256
 """Number of images that are decoded and hashed in a sample, over all splits."""
+SHOWN = 5
+"""Kinds of files that a note lists."""
+UPRIGHT = 1
+"""EXIF's orientation of an image that is stored as it is shown."""
 SMALLEST_SIDE = 32
 """Sides below this are reported, pixels: images must be at least this large to be corrupted."""
 
@@ -138,21 +144,34 @@ def _distinct(folders: ImageFolders) -> list[str]:
 
 
 def _check(folders: ImageFolders, places: dict[str, Path], name: str, is_complete: bool) -> Report:
-    fingerprint = load_reader(folders.reader).fingerprint(places, folders.numbered)
+    reader = load_reader(folders.reader)
+    fingerprint = reader.fingerprint(places, folders.numbered)
+    left_out = {split: reader.left_out(place) for split, place in places.items()}
     where = content_hash(
         [name, {split: str(place.resolve()) for split, place in places.items()}, is_complete]
     )
     answer = remember(
         f"preflight/{where}",
-        [PREFLIGHT_VERSION, SAMPLED, fingerprint],
+        [
+            PREFLIGHT_VERSION,
+            SAMPLED,
+            fingerprint,
+            {split: found.to_json() for split, found in left_out.items()},
+        ],
         0,
-        lambda: _find(folders, places, name, is_complete).model_dump(mode="json"),
+        lambda: _find(folders, left_out, places, name, is_complete).model_dump(mode="json"),
         is_final=lambda found: not found["problems"],
     )
     return Report.model_validate(answer)
 
 
-def _find(folders: ImageFolders, places: dict[str, Path], name: str, is_complete: bool) -> Report:
+def _find(
+    folders: ImageFolders,
+    left_out: dict[str, LeftOut],
+    places: dict[str, Path],
+    name: str,
+    is_complete: bool,
+) -> Report:
     lists = {split: list_images(folders, split) for split in places}
     sample = SeenImages()
     for images in lists.values():
@@ -169,7 +188,7 @@ def _find(folders: ImageFolders, places: dict[str, Path], name: str, is_complete
         sizes=sample.sizes(),
         modes=dict(sorted(sample.modes.items())),
         sha256=sample.digest.hexdigest(),
-        notes=(*_class_notes(folders, lists), *sample.notes()),
+        notes=(*_class_notes(folders, lists), *_left_out_notes(left_out), *sample.notes()),
         problems=(*_strangers(folders, places), *sample.problems()),
     )
 
@@ -188,12 +207,38 @@ def _class_notes(folders: ImageFolders, lists: dict[str, ImageList]) -> Iterator
             "classes are named by numbers and numbered in the order of texts: "
             f"{', '.join(f'{wnid} is {row}' for row, wnid in enumerate(wnids[:3]))}"
         )
+    if len(wnids) == 1:
+        yield f"there is only one class, {wnids[0]}: any model is always right; check how classes are stored"
     if folders.subset is not None:
         yield f"images of {len(folders.subset)} of {len(wnids)} classes, as masked evaluation expects"
     expected = set(range(len(wnids)) if folders.subset is None else folders.subset)
     for split, images in lists.items():
         if missing := sorted(expected - set(images.targets)):
             yield f"{split}: no image of {_named([wnids[row] for row in missing])}"
+
+
+def _left_out_notes(left_out: dict[str, LeftOut]) -> Iterator[str]:
+    """Yield a line on what each split holds beside its images."""
+    for split, found in left_out.items():
+        if found.skipped:
+            yield (
+                f"{split}: {found.skipped.total()} files are not read: {_counted(found.skipped)}; images "
+                f"end in {', '.join(IMAGE_EXTENSIONS)}"
+            )
+        if found.litter:
+            count, named = found.litter.total(), _counted(found.litter)
+            yield f"{split}: {count} files of other programs are ignored: {named}"
+
+
+def _counted(counts: Counter[str]) -> str:
+    """Return the most frequent names, with their counts.
+
+    >>> _counted(Counter({".gif": 2, ".txt": 1}))
+    '2 .gif, 1 .txt'
+    """
+    most = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:SHOWN]
+    named = [f"{count} {shown(name)}" for name, count in most]
+    return ", ".join(named) + (", ..." if len(counts) > SHOWN else "")
 
 
 def _strangers(folders: ImageFolders, places: dict[str, Path]) -> Iterator[str]:
@@ -231,6 +276,7 @@ class SeenImages:
         self._sides: list[tuple[int, int]] = []
         self._first: dict[str, str] = {}
         self._small: list[str] = []
+        self._turned: list[str] = []
         self._unreadable: list[str] = []
 
     def add(self, images: ImageList, rows: Sequence[int]) -> None:
@@ -249,6 +295,8 @@ class SeenImages:
             self.digest.update(f"{path}\0{len(content)}\0".encode("utf-8", "surrogateescape") + content)
             with Image.open(io.BytesIO(content)) as image:
                 mode, size = image.mode, image.size
+                if image.getexif().get(ExifTags.Base.Orientation, UPRIGHT) != UPRIGHT:
+                    self._turned.append(path)
                 to_rgb(image)
         self.modes[mode] += 1
         self._first.setdefault(mode, path)
@@ -270,6 +318,11 @@ class SeenImages:
             if mode != "RGB":
                 how = CONVERSIONS.get(mode, f"have mode {mode}: converted to RGB")
                 yield f"{count} of {self.looked_at} images {how} (first: {self._first[mode]})"
+        if self._turned:
+            yield (
+                f"{len(self._turned)} of {self.looked_at} images have an EXIF orientation (first: "
+                f"{self._turned[0]}): it is not applied, as in torchvision, so they lie as they are stored"
+            )
         if self._small:
             yield (
                 f"{len(self._small)} of {self.looked_at} images are below {SMALLEST_SIDE} px (first: "

@@ -6,6 +6,8 @@ used for testing.
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -22,10 +24,8 @@ from lsbench.data.dataset import (
     Rgb,
 )
 from lsbench.data.readers import load_reader
+from lsbench.data.readers._class_list import read_class_list
 from lsbench.data.readers._folder_scan import resolve_root
-
-CLASS_LIST = "classes.txt"
-"""File below the root with the class names of numbered shards, one per line from number 0."""
 
 
 class ImageFolderSpec(DatasetSpec):
@@ -61,7 +61,7 @@ class ImageFolderDataset:
         Shards have the same hash as the same images in class folders; tables have their own.
         """
         root = resolve_root(spec.root, data_root, "")
-        return load_reader(spec.reader).fingerprint(_present_splits(spec, root), _numbered(root))
+        return load_reader(spec.reader).fingerprint(_present_splits(spec, root), _numbered(spec, root))
 
     def prepare(self, spec: ImageFolderSpec, data_root: Path | None) -> ImageFolders:
         """Return the folders after checking that every split has only the first split's classes."""
@@ -71,7 +71,7 @@ class ImageFolderDataset:
         if "test" not in splits and "val" in splits:
             splits["test"] = splits["val"]
         return ImageFolders(
-            root, splits, wnids, spec.mean, spec.std, reader=spec.reader, numbered=_numbered(root)
+            root, splits, wnids, spec.mean, spec.std, reader=spec.reader, numbered=_numbered(spec, root)
         )
 
     def num_classes(self, spec: ImageFolderSpec, data_root: Path | None = None) -> int:
@@ -99,26 +99,49 @@ def _present_splits(spec: ImageFolderSpec, root: Path) -> dict[str, Path]:
     return splits
 
 
-def _numbered(root: Path) -> tuple[str, ...] | None:
-    """Return the class names by number, if the user lists them in a file."""
-    path = root / CLASS_LIST
-    return tuple(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else None
+def _numbered(spec: ImageFolderSpec, root: Path) -> tuple[str, ...] | None:
+    """Return the class names by number, if the user lists them in a file; class folders have names."""
+    return None if spec.reader == "folder" else read_class_list(root)
 
 
 def _classes(spec: ImageFolderSpec, root: Path, splits: dict[str, Path]) -> tuple[str, ...]:
     """Return the class names of the first split in the order train, val, test."""
-    reader, numbered = load_reader(spec.reader), _numbered(root)
+    reader, numbered = load_reader(spec.reader), _numbered(spec, root)
     first, *others = splits
     wnids = reader.class_names(splits[first], numbered)
     if not wnids:
         raise DataError(f"expected images of classes in {splits[first]}, found none; store {reader.layout}")
+    known = _by_letters(wnids, splits[first])
     for name in others:
-        if strange := sorted(set(reader.class_names(splits[name], numbered)) - set(wnids)):
+        found = reader.class_names(splits[name], numbered)
+        if strange := sorted(set(found) - set(wnids)):
+            twins = [wnid for wnid in strange if _letters(wnid) in known]
+            also = ", which only looks the same (another form of Unicode)" if twins else ""
             raise DataError(
-                f"expected only classes of '{first}' in {splits[name]}, found also {', '.join(strange[:3])}; "
-                "add them to both or remove them"
+                f"expected only classes of '{first}' in {splits[name]}, found also "
+                f"{', '.join((twins or strange)[:3])}{also}; add them to both or remove them"
             )
     return tuple(wnids)
+
+
+def _letters(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _by_letters(wnids: Sequence[str], place: Path) -> dict[str, str]:
+    """Return the classes by the letters of their names.
+
+    Raises:
+        DataError: If two names have the same letters in different forms of Unicode.
+    """
+    found: dict[str, str] = {}
+    for wnid in wnids:
+        if (twin := found.setdefault(_letters(wnid), wnid)) != wnid:
+            raise DataError(
+                f"expected names of classes that differ in {place}, found {twin!a} and {wnid!a}, the same "
+                "letters in two forms of Unicode; merge them into one class"
+            )
+    return found
 
 
 DATASET = ImageFolderDataset()

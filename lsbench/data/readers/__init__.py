@@ -1,4 +1,4 @@
-"""Storage of images: one file per kind, each with the same five methods as ``READER``.
+"""Storage of images: one file per kind, each with the same six methods as ``READER``.
 
 Class indices, the order of the images and the pixels are the same in any storage. Planning asks for splits,
 classes and fingerprint, so these files import pyarrow and datasets only inside
@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from lsbench.data.dataset import ReaderName
+from lsbench.data.readers._left_out import LeftOut
 
 __all__ = ["SPLIT_WORDS", "OpenedSplit", "ReaderKind", "StoredImage", "class_name", "load_reader"]
 
 SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {"val": ("val", "validation", "valid")}
-"""Other names of a split in shards and tables."""
+"""The names that a split may have in storage; the first that is there counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,13 @@ class ReaderKind(Protocol):
             DataError: As :meth:`class_names`.
         """
 
+    def left_out(self, place: Path) -> LeftOut:
+        """Return counts of what lies in a split and is not read; fast from the second call on.
+
+        Raises:
+            DataError: As :meth:`class_names`.
+        """
+
     def where(self, place: Path, path: str, row: int, reader: Any) -> str:
         """Return the place of an image, for messages.
 
@@ -111,13 +119,11 @@ def load_reader(name: ReaderName) -> ReaderKind:
 def class_name(label: int | str, numbered: Sequence[str] | None) -> str:
     """Return the class name of a label: itself, or the name of a number.
 
-    A number without a name is written with six digits, so that names sort as their numbers do.
+    Without names, a number is written with six digits, so that names sort as their numbers do.
 
     >>> class_name("n1", None), class_name(1, ("a", "b")), class_name(7, None)
     ('n1', 'b', '000007')
     """
     if isinstance(label, str):
         return label
-    if numbered is not None and 0 <= label < len(numbered):
-        return numbered[label]
-    return f"{label:06d}"
+    return f"{label:06d}" if numbered is None else numbered[label]

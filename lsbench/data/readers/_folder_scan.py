@@ -14,6 +14,8 @@ from lsbench.core.ids import content_hash
 from lsbench.data.dataset import IMAGE_EXTENSIONS
 from lsbench.data.memo import remember
 from lsbench.data.readers._fingerprint import FINGERPRINT_VERSION, fingerprint_lines, image_line
+from lsbench.data.readers._left_out import LeftOut, litter_in
+from lsbench.data.readers._links import require_reachable
 
 
 def resolve_root(root: Path | None, data_root: Path | None, default: str) -> Path:
@@ -41,9 +43,71 @@ def resolve_root(root: Path | None, data_root: Path | None, default: str) -> Pat
 
 
 def class_folders(split_folder: Path) -> list[str]:
-    """Return the names of the class folders in a split, sorted; hidden ones are left out."""
-    with os.scandir(split_folder) as entries:
-        return sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir())
+    """Return the names of the class folders in a split, sorted; litter of other programs is left out.
+
+    Raises:
+        DataError: If a link leads nowhere, or the folder cannot be read.
+    """
+    entries = _entries(split_folder)
+    return [entry.name for entry in entries if litter_in(entry.name) is None and entry.is_dir()]
+
+
+def image_files(class_folder: Path) -> list[os.DirEntry[str]]:
+    """Return the image files of a class, sorted by name.
+
+    Raises:
+        DataError: If the class folder holds another folder, or a link that leads nowhere.
+    """
+    found = []
+    for entry in _entries(class_folder):
+        if litter_in(entry.name) is not None:
+            continue
+        if entry.is_dir():
+            raise DataError(
+                f"expected only images in {class_folder}, found the folder '{entry.name}'; move its images up"
+            )
+        if not is_image(entry.name):
+            continue
+        if not entry.is_file():
+            raise DataError(f"expected an image at {class_folder / entry.name}, found no file; remove it")
+        found.append(entry)
+    return found
+
+
+def is_image(name: str) -> bool:
+    """Return whether a file counts as an image, by the ending of its name."""
+    return os.path.splitext(name)[1].lower() in IMAGE_EXTENSIONS
+
+
+def count_left_out(split_folder: Path) -> LeftOut:
+    """Return counts of the litter in a split and its class folders, and of files that are no images.
+
+    Raises:
+        DataError: As :func:`image_files`.
+    """
+    state, newest = _state({"": split_folder})
+    newest = max(newest, split_folder.stat().st_mtime_ns)
+
+    def find() -> list[dict[str, int]]:
+        found = LeftOut()
+        _count(split_folder, found, holds_images=False)
+        for name in class_folders(split_folder):
+            _count(split_folder / name, found, holds_images=True)
+        return found.to_json()
+
+    where = content_hash(str(split_folder.resolve()))
+    return LeftOut.from_json(
+        remember(f"left_out/{where}", [state, split_folder.stat().st_mtime_ns], newest, find)
+    )
+
+
+def _count(folder: Path, found: LeftOut, *, holds_images: bool) -> None:
+    for entry in _entries(folder):
+        if litter := litter_in(entry.name):
+            files = sum(len(names) for _, _, names in os.walk(entry.path)) if entry.is_dir() else 1
+            found.add_litter(litter, max(files, 1))
+        elif not entry.is_dir() and not (holds_images and is_image(entry.name)):
+            found.add_skipped(entry.name)
 
 
 def fingerprint_folders(splits: Mapping[str, Path]) -> str:
@@ -56,7 +120,7 @@ def fingerprint_folders(splits: Mapping[str, Path]) -> str:
         splits: Split name to folder.
 
     Raises:
-        DataError: If a class folder holds another folder, or no image at all.
+        DataError: If a class folder holds another folder, no image at all, or a link that leads nowhere.
     """
     state, newest = _state(splits)
     names = content_hash({split: str(path.resolve()) for split, path in splits.items()})
@@ -67,6 +131,23 @@ def fingerprint_folders(splits: Mapping[str, Path]) -> str:
         )
 
     return str(remember(f"fingerprints/{names}", state, newest, find))
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """Return what a folder holds, sorted by name.
+
+    Raises:
+        DataError: If it cannot be read, or a link in it that is no litter leads nowhere.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise DataError(f"expected a folder that can be read at {folder}, found: {error.strerror}") from error
+    for entry in found:
+        if entry.is_symlink() and litter_in(entry.name) is None:
+            require_reachable(entry.path)
+    return found
 
 
 def _state(splits: Mapping[str, Path]) -> tuple[str, int]:
@@ -81,13 +162,7 @@ def _state(splits: Mapping[str, Path]) -> tuple[str, int]:
 
 def _image_lines(split: str, folder: Path) -> Iterator[str]:
     for name in class_folders(folder):
-        with os.scandir(folder / name) as entries:
-            listed = sorted(entries, key=lambda e: e.name)
-        if nested := next((e.name for e in listed if e.is_dir()), None):
-            raise DataError(
-                f"expected only images in {folder / name}, found the folder '{nested}'; move its images up"
-            )
-        images = [e for e in listed if e.name.lower().endswith(IMAGE_EXTENSIONS)]
+        images = image_files(folder / name)
         if not images:
             raise DataError(
                 f"expected images in {folder / name}, found none; complete or remove the class folder"

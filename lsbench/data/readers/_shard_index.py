@@ -1,27 +1,39 @@
 """Find every image in WebDataset tar shards: its offset, its length and its class.
 
-A shard is read once, headers only; the result is cached while the shard is unchanged. Samples are grouped as
-WebDataset does: the members of a shard whose names agree up to the first dot of their file name. The class of
-a sample is the text of its ``.cls`` member, a number or a name, or else the last folder in its name:
-``n01440764/n01440764_10026.JPEG``.
+A shard is read once, headers and labels only; the result is cached while the shard is unchanged. How a class
+is found is told in :mod:`lsbench.data.readers._shard_labels`.
 """
 
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from lsbench.core.errors import DataError
 from lsbench.core.ids import content_hash
 from lsbench.data.dataset import IMAGE_EXTENSIONS
 from lsbench.data.memo import remember
+from lsbench.data.readers._left_out import LeftOut, litter_in
+from lsbench.data.readers._links import require_reachable
+from lsbench.data.readers._shard_labels import (
+    LABEL,
+    NOTES,
+    OTHER_PICTURES,
+    folder_of,
+    match_labels,
+    names_of,
+    read_label,
+    states_label,
+)
 
-INDEX_VERSION = 1
-CLASS_MEMBER = "cls"
+INDEX_VERSION = 2
+COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar.lz4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,35 +58,66 @@ class Member:
         return PurePosixPath(self.path).name
 
 
+@dataclass(frozen=True)
+class ShardIndex:
+    """What a shard holds.
+
+    Attributes:
+        members: Its images, in their order in the shard.
+        has_labels: Whether their classes are ``.cls`` members rather than folders.
+        left_out: Counts of the members that are not read.
+    """
+
+    members: list[Member]
+    has_labels: bool
+    left_out: LeftOut
+
+
 def find_shards(place: Path) -> list[Path]:
     """Return the shards of a split, sorted by name.
 
     Args:
         place: A folder of ``*.tar`` files, or ``<folder>/<word>`` for those ``*.tar`` files in the folder
             whose names contain the word between separators: ``imagenet1k-train-0000.tar``.
+
+    Raises:
+        DataError: If one is compressed, or a link that leads nowhere.
     """
+    require_reachable(place)
     folder = place if place.is_dir() else place.parent
-    shards = sorted(path for path in folder.glob("*.tar") if not path.name.startswith("."))
-    if folder is place:
-        return shards
-    word = re.compile(rf"(?:^|[-_.]){re.escape(place.name)}(?=[-_.])")
-    return [path for path in shards if word.search(path.name)]
+    word = re.compile("" if folder is place else rf"(?:^|[-_.]){re.escape(place.name)}(?=[-_.])")
+    shards = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if litter_in(path.name) or not word.search(path.name):
+            continue
+        if path.name.lower().endswith(COMPRESSED):
+            raise DataError(f"expected uncompressed tar shards, found {path}; unpack it to a .tar")
+        if path.name.lower().endswith(".tar"):
+            require_reachable(path)
+            shards.append(path)
+    return shards
 
 
-def index_shard(shard: Path) -> list[Member]:
-    """Return the images of a shard in their order in the shard.
+def index_shard(shard: Path) -> ShardIndex:
+    """Return the images of a shard.
 
     Raises:
         DataError: If the shard is damaged, compressed, or does not state the class of an image.
     """
     stat = shard.stat()
-    found = remember(
+
+    def find() -> list[Any]:
+        found = _read_shard(shard)
+        members = [[m.label, m.path, m.offset, m.size] for m in found.members]
+        return [members, found.has_labels, found.left_out.to_json()]
+
+    members, has_labels, left_out = remember(
         f"shards/{content_hash(str(shard.resolve()))}",
         [INDEX_VERSION, stat.st_size, stat.st_mtime_ns],
         stat.st_mtime_ns,
-        lambda: [[m.label, m.path, m.offset, m.size] for m in _read_members(shard)],
+        find,
     )
-    return [Member(*entry) for entry in found]
+    return ShardIndex([Member(*entry) for entry in members], has_labels, LeftOut.from_json(left_out))
 
 
 def shard_state(shards: list[Path]) -> tuple[list[list[str | int]], int]:
@@ -84,71 +127,121 @@ def shard_state(shards: list[Path]) -> tuple[list[list[str | int]], int]:
     return state, max((stat.st_mtime_ns for _, stat in stats), default=0)
 
 
-def _read_members(shard: Path) -> Iterator[Member]:
-    images: dict[str, list[tarfile.TarInfo]] = {}
-    labels: dict[str, int | str] = {}
+@dataclass
+class _Listing:
+    """The members of a shard by their normalised names; those of labels lack the ending."""
+
+    images: dict[str, tarfile.TarInfo] = field(default_factory=dict)
+    labels: dict[str, tarfile.TarInfo] = field(default_factory=dict)
+    others: dict[str, tarfile.TarInfo] = field(default_factory=dict)
+    left_out: LeftOut = field(default_factory=LeftOut)
+
+
+def _read_shard(shard: Path) -> ShardIndex:
     try:
-        with tarfile.open(shard, "r:") as tar:
-            for info in tar:
-                key, extension = _split_name(info.name)
-                if not info.isfile() or os.path.basename(info.name).startswith("."):
-                    continue
-                if extension == CLASS_MEMBER:
-                    labels[key] = _label(tar, info, shard)
-                elif extension.endswith(_IMAGE_ENDINGS):
-                    images.setdefault(key, []).append(info)
+        with tarfile.open(shard, "r:", encoding="utf-8") as tar:
+            listing = _list_members(tar, shard)
             _check_end(tar)
+            return _index(tar, listing, shard)
     except (tarfile.TarError, EOFError) as error:
         raise DataError(
             f"expected an uncompressed, complete tar shard at {shard}, found: {error}; copy it again"
         ) from error
-    for key, infos in images.items():
-        yield from _members_of(key, infos, labels.get(key), shard)
 
 
-_IMAGE_ENDINGS = tuple(extension.removeprefix(".") for extension in IMAGE_EXTENSIONS)
+def _list_members(tar: tarfile.TarFile, shard: Path) -> _Listing:
+    found = _Listing()
+    for info in tar:
+        path = posixpath.normpath(info.name)
+        ending = os.path.splitext(path)[1].lower()
+        if info.isdir():
+            continue
+        if litter := litter_in(path):
+            if ending != LABEL:  # belongs to an image that is counted
+                found.left_out.add_litter(litter)
+            continue
+        kind = found.images if ending in IMAGE_EXTENSIONS else found.others
+        if ending == LABEL:
+            kind, path = found.labels, os.path.splitext(path)[0]
+        if kind is not found.others:
+            _check_member(info, kind.get(path), shard)
+        kind[path] = info
+    return found
+
+
+def _check_member(info: tarfile.TarInfo, earlier: tarfile.TarInfo | None, shard: Path) -> None:
+    """Raise a DataError for an image or label that is not an ordinary file, or is there twice."""
+    if earlier is not None:
+        raise DataError(
+            f"expected each name once in {shard}, found '{info.name}' twice; write the shard anew"
+        )
+    if not info.isreg() or info.issparse():
+        what = "a link" if info.issym() or info.islnk() else "a special or sparse file"
+        raise DataError(
+            f"expected ordinary files in {shard}, found {what}, '{info.name}'; write the shard with "
+            "`tar --dereference --hard-dereference`"
+        )
 
 
 def _check_end(tar: tarfile.TarFile) -> None:
-    """Raise a ReadError on a damaged header in mid-shard, which tarfile mistakes for the end."""
+    """Raise a ReadError if a shard lacks the zeros that end a tar file, or goes on behind them.
+
+    tarfile mistakes a damaged header in mid-shard, and the end of a file that was cut between two members,
+    for the end.
+    """
     file = tar.fileobj
-    if file is not None:
-        file.seek(tar.offset)
-        if any(file.read(tarfile.BLOCKSIZE)):
-            raise tarfile.ReadError(f"a damaged header at byte {tar.offset}")
+    if file is None:
+        return
+    file.seek(tar.offset)
+    block = file.read(tarfile.BLOCKSIZE)
+    if any(block):
+        raise tarfile.ReadError(f"a damaged header at byte {tar.offset}")
+    if len(block) < tarfile.BLOCKSIZE:
+        raise tarfile.ReadError(f"no end of the archive behind byte {tar.offset}: it was cut")
+    while rest := file.read(1 << 20):
+        if any(rest):
+            raise tarfile.ReadError(f"more data behind its end at byte {tar.offset}, as if two were joined")
 
 
-def _split_name(path: str) -> tuple[str, str]:
-    """Return WebDataset's key and lower-case extension: all after the file name's first dot."""
-    folder, _, name = path.rpartition("/")
-    stem, _, extension = name.partition(".")
-    return f"{folder}/{stem}", extension.lower()
+def _index(tar: tarfile.TarFile, listing: _Listing, shard: Path) -> ShardIndex:
+    """Return the images with their classes, after checking that each has exactly one."""
+    labels = {name: info.name for name, info in listing.labels.items()}
+    pictures = [path for path in listing.others if os.path.splitext(path)[1].lower() in OTHER_PICTURES]
+    matched = match_labels(list(listing.images), labels, pictures, str(shard))
+    owner = {name: path for path in listing.images for name in names_of(path)}
+    for path, info in listing.others.items():
+        image = next((owner[name] for name in names_of(path) if name in owner), None)
+        if image is None:
+            listing.left_out.add_skipped(PurePosixPath(path).name)
+        elif not matched and os.path.splitext(path)[1].lower() in NOTES and info.isreg():
+            _check_note(_content(tar, info), info.name, image, shard)
+    return ShardIndex(list(_members(tar, listing, matched, shard)), bool(matched), listing.left_out)
 
 
-def _label(tar: tarfile.TarFile, info: tarfile.TarInfo, shard: Path) -> int | str:
-    file = tar.extractfile(info)
-    text = "" if file is None else file.read().decode("utf-8", "replace").strip()
-    if not text:
-        raise DataError(f"expected a class number or name in member '{info.name}' of {shard}, found nothing")
-    try:
-        return int(text)
-    except ValueError:
-        return text
-
-
-def _members_of(
-    key: str, infos: list[tarfile.TarInfo], label: int | str | None, shard: Path
-) -> Iterator[Member]:
-    if label is not None and len(infos) > 1:
+def _check_note(content: bytes, note: str, image: str, shard: Path) -> None:
+    if states_label(content, os.path.splitext(note)[1].lower(), folder_of(image)):
         raise DataError(
-            f"expected one image for '{key.lstrip('/')}.{CLASS_MEMBER}' in {shard}, found "
-            f"{', '.join(info.name for info in infos[:3])}; write one image per sample"
+            f"expected the class of '{image}' in {shard} as a member '{os.path.splitext(image)[0]}{LABEL}', "
+            f"found one in '{note}' only, which is not read; add the .cls members"
         )
-    for info in infos:
-        folder = PurePosixPath(info.name).parent.name
-        if label is None and not folder:
+
+
+def _members(
+    tar: tarfile.TarFile, listing: _Listing, matched: dict[str, str], shard: Path
+) -> Iterator[Member]:
+    for path, info in listing.images.items():
+        label: int | str = folder_of(path)
+        if path in matched:
+            member = listing.labels[matched[path]]
+            label = read_label(_content(tar, member), f"member '{member.name}' of {shard}")
+        elif not label:
             raise DataError(
                 f"expected the class of '{info.name}' in {shard} as its folder or as a member "
-                f"'{key.lstrip('/')}.{CLASS_MEMBER}', found neither; add one of them"
+                f"'{os.path.splitext(path)[0]}{LABEL}', found neither; add one of them"
             )
-        yield Member(folder if label is None else label, info.name, info.offset_data, info.size)
+        yield Member(label, info.name, info.offset_data, info.size)
+
+
+def _content(tar: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(info)
+    return b"" if file is None else file.read()

@@ -1,4 +1,7 @@
-"""Class folders: ``<root>/<split>/<class>/<image file>``."""
+"""Class folders: ``<root>/<split>/<class>/<image file>``.
+
+The folder of the validation split may be called ``val``, ``validation`` or ``valid``.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from lsbench.data.dataset import IMAGE_EXTENSIONS
-from lsbench.data.readers import OpenedSplit, StoredImage
-from lsbench.data.readers._folder_scan import class_folders, fingerprint_folders
+from lsbench.data.readers import SPLIT_WORDS, OpenedSplit, StoredImage
+from lsbench.data.readers._folder_scan import class_folders, count_left_out, fingerprint_folders, image_files
+from lsbench.data.readers._left_out import LeftOut
+from lsbench.data.readers._links import require_reachable
 
 
 class FolderReader:
@@ -18,8 +22,18 @@ class FolderReader:
     layout = "class folders <root>/<split>/<class>/<images>"
 
     def find_splits(self, root: Path, names: Sequence[str]) -> dict[str, Path]:
-        """Return the folders of the splits."""
-        return {name: root / name for name in names if (root / name).is_dir()}
+        """Return the folders of the splits.
+
+        Raises:
+            DataError: If one is a link that leads nowhere.
+        """
+        found = {}
+        for name in names:
+            for word in SPLIT_WORDS.get(name, (name,)):
+                require_reachable(root / word)
+                if name not in found and (root / word).is_dir():
+                    found[name] = root / word
+        return found
 
     def class_names(self, place: Path, numbered: Sequence[str] | None) -> list[str]:
         """Return the names of the class folders, sorted, including empty ones."""
@@ -41,6 +55,10 @@ class FolderReader:
             for row, (path, target) in enumerate(reader.samples)
         ]
         return OpenedSplit(reader, found)
+
+    def left_out(self, place: Path) -> LeftOut:
+        """Return counts of litter, and of files that are no images or lie beside the class folders."""
+        return count_left_out(place)
 
     def where(self, place: Path, path: str, row: int, reader: Any) -> str:
         """Return the path of the image."""
@@ -68,12 +86,9 @@ class Files:
 
 def _find_images(place: Path, class_to_idx: Mapping[str, int]) -> Iterator[tuple[str, int]]:
     """Yield path and class index of each image whose folder is named after a class."""
-    for folder, _, names in os.walk(place, followlinks=True):
-        target = class_to_idx.get(os.path.basename(os.path.relpath(folder, place)))
-        if target is not None:
-            for name in names:
-                if os.path.splitext(name)[1].lower() in IMAGE_EXTENSIONS:
-                    yield os.path.join(folder, name), target
+    for name in class_folders(place):
+        if name in class_to_idx:
+            yield from ((entry.path, class_to_idx[name]) for entry in image_files(place / name))
 
 
 READER = FolderReader()

@@ -16,8 +16,11 @@ from lsbench.core.cache_root import cache_root
 from lsbench.core.errors import DataError
 from lsbench.data.readers import SPLIT_WORDS, OpenedSplit, StoredImage
 from lsbench.data.readers._fingerprint import fingerprint_lines
+from lsbench.data.readers._left_out import LITTER, LeftOut, litter_in
+from lsbench.data.readers._links import require_reachable
 
 INSTALL = 'expected the package datasets for reader: hfds, found none; pip install "lsbench[hf]"'
+PART = re.compile(r"-(\d{5})-of-(\d{5})(?!\d)")
 WNID = re.compile(r"(?<![^\W_])n\d{8}(?![^\W_])")
 
 
@@ -32,6 +35,7 @@ class HfdsReader:
 
     def find_splits(self, root: Path, names: Sequence[str]) -> dict[str, Path]:
         """Return for each split ``<root>/<its name in datasets>``."""
+        _require_links(root)
         there = _data_files(root) if root.is_dir() else {}
         found = {}
         for name in names:
@@ -41,7 +45,7 @@ class HfdsReader:
         return found
 
     def class_names(self, place: Path, numbered: Sequence[str] | None) -> list[str]:
-        """Return the names of the classes that have rows, sorted; reads the label column."""
+        """Return the names of the classes that have rows, sorted; reads the labels and the file names."""
         label, names = _label_column(place, numbered)
         return sorted({names[number] for number in _present(place, label, len(names))})
 
@@ -63,14 +67,25 @@ class HfdsReader:
         label, names = _label_column(place, numbered)
         reader = _open(place)
         files = _file_names(reader, len(str(len(reader))))
+        litter = _is_litter(_paths(reader), place.parent).to_pylist()
         class_to_idx = {wnid: index for index, wnid in enumerate(wnids)}
         targets = [class_to_idx.get(name, -1) for name in names]
         stored = []
         for row, (number, file) in enumerate(zip(_column(reader, label), files, strict=True)):
+            if litter[row]:
+                continue
             _check_wnid(file, names[number], place)
             if targets[number] >= 0:
                 stored.append(StoredImage(targets[number], file, f"{row:09d}", row))
         return OpenedSplit(reader, stored)
+
+    def left_out(self, place: Path) -> LeftOut:
+        """Return counts of the rows whose files are litter."""
+        paths = _paths(_open(place))
+        found = LeftOut()
+        for path in paths.filter(_is_litter(paths, place.parent)).to_pylist():
+            found.add_litter(litter_in(_below(path, place.parent)) or path)
+        return found
 
     def where(self, place: Path, path: str, row: int, reader: Any) -> str:
         """Return the image's row in the split."""
@@ -107,9 +122,32 @@ def _builder(root: Path) -> Any:
         ) from error
 
 
+def _require_links(root: Path) -> None:
+    """Raise a DataError if a link that datasets would pass over leads nowhere."""
+    for folder in (root, root / "data"):
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if litter_in(path.name) is None:
+                require_reachable(path)
+
+
 def _data_files(root: Path) -> dict[str, list[Path]]:
     files = _builder(root).config.data_files or {}
-    return {str(split): [Path(file) for file in sorted(found)] for split, found in files.items()}
+    found = {str(split): [Path(file) for file in sorted(paths)] for split, paths in files.items()}
+    for split, paths in found.items():
+        _check_parts(split, paths)
+    return found
+
+
+def _check_parts(split: str, files: Sequence[Path]) -> None:
+    """Raise a DataError if a file of a split in several parts is missing."""
+    parts = [(part, file) for file in files if (part := PART.search(file.name))]
+    numbers = {int(part[1]) for part, _ in parts}
+    of = max((int(part[2]) for part, _ in parts), default=0)
+    if parts and (absent := sorted(set(range(of)) - numbers)):
+        raise DataError(
+            f"expected {of} files of split '{split}' in {parts[0][1].parent}, found {len(numbers)}: number "
+            f"{absent[0]:05d} is missing; copy it again"
+        )
 
 
 def _features(place: Path) -> Any:
@@ -133,9 +171,14 @@ def _label_column(place: Path, numbered: Sequence[str] | None) -> tuple[str, Seq
     features = _features(place)
     column = _only(features, _datasets().ClassLabel, "label", place)
     names = list(features[column].names)
-    if numbered is not None and len(numbered) == len(names) and not set(names) & set(numbered):
-        return column, numbered
-    return column, names
+    if numbered is None or set(names) & set(numbered):
+        return column, names
+    if len(numbered) != len(names):
+        raise DataError(
+            f"expected names for the {len(names)} classes of split '{place.name}' in {place.parent} "
+            f"({names[0]}, ...), found {len(numbered)} ({numbered[0]}, ...); complete the list of classes"
+        )
+    return column, numbered
 
 
 def _only(features: Any, kind: type, usual: str, place: Path) -> str:
@@ -151,16 +194,27 @@ def _only(features: Any, kind: type, usual: str, place: Path) -> str:
 
 
 def _present(place: Path, label: str, num_classes: int) -> set[int]:
-    """Return the numbers of the classes that have rows."""
+    """Return the numbers of the classes that have rows which are no litter."""
     files = _data_files(place.parent)[place.name]
     found: set[int | None] = set()
     if all(file.suffix == ".parquet" for file in files):
+        import pyarrow.compute as pc
         import pyarrow.parquet as pq
 
+        _check_names(place, files, label)
+        image = _only(_features(place), _datasets().Image, "image", place)
         for file in files:
-            found |= set(pq.read_table(file, columns=[label]).column(label).unique().to_pylist())
+            table = pq.ParquetFile(file).read(columns=[label, f"{image}.path"])
+            if image in table.column_names:  # else its rows are bytes without names
+                is_litter = _is_litter(pc.struct_field(table.column(image), "path"), place.parent)
+                table = table.filter(pc.invert(is_litter))
+            found |= set(table.column(label).unique().to_pylist())
     else:
-        found = set(_open(place).dataset.unique(label))
+        import pyarrow.compute as pc
+
+        reader = _open(place)
+        is_image = pc.invert(_is_litter(_paths(reader), place.parent))
+        found = set(reader.dataset.data.column(label).filter(is_image).unique().to_pylist())
     known = {number for number in found if number is not None and 0 <= number < num_classes}
     if strange := found - known:
         raise DataError(
@@ -168,6 +222,25 @@ def _present(place: Path, label: str, num_classes: int) -> set[int]:
             f"{strange.pop()}; a split without labels cannot be used"
         )
     return known
+
+
+def _check_names(place: Path, files: Sequence[Path], label: str) -> None:
+    """Raise a DataError if the parquet files of a split name their classes differently.
+
+    datasets reads all of them with the names of the first.
+    """
+    import pyarrow.parquet as pq
+
+    first: Any = None
+    for file in files:
+        feature = _datasets().Features.from_arrow_schema(pq.read_schema(file)).get(label)
+        names = getattr(feature, "names", None)
+        first = first or names
+        if names != first:
+            raise DataError(
+                f"expected the same classes in all files of split '{place.name}', found others in column "
+                f"'{label}' of {file} than of {files[0]}; write them with one ClassLabel"
+            )
 
 
 def _open(place: Path) -> Any:
@@ -187,14 +260,23 @@ class Rows:
         loaded = datasets.load_dataset(str(place.parent), split=place.name, cache_dir=_hf_cache())
         self.dataset = loaded.cast_column(image_key, datasets.Image(decode=False))
         self.image_key = image_key
+        self._root = place.parent
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def __getitem__(self, row: int) -> tuple[BinaryIO, None]:
-        """Return an image's file, opened; its class is in the table's own column."""
-        image = self.dataset[row][self.image_key]
-        return (io.BytesIO(image["bytes"]) if image["bytes"] else open(image["path"], "rb")), None
+        """Return an image's file, opened; its class is in the table's own column.
+
+        Raises:
+            OSError: If the row holds no image, or names a file that is missing below the data set's root.
+        """
+        image = self.dataset[row][self.image_key] or {"bytes": None, "path": None}
+        if image["bytes"]:
+            return io.BytesIO(image["bytes"]), None
+        if not image["path"]:
+            raise OSError("a row without an image")
+        return open(self._root / image["path"], "rb"), None
 
 
 def _column(reader: Any, name: str) -> list[Any]:
@@ -202,11 +284,30 @@ def _column(reader: Any, name: str) -> list[Any]:
     return values
 
 
-def _file_names(reader: Any, digits: int) -> list[str]:
-    """Return the file name of every row, or its number if the table has none."""
+def _paths(reader: Any) -> Any:
+    """Return the column of the paths of the images' files; null where the table has none."""
     import pyarrow.compute as pc
 
-    paths = pc.struct_field(reader.dataset.data.column(reader.image_key), "path").to_pylist()
+    return pc.struct_field(reader.dataset.data.column(reader.image_key), "path")
+
+
+def _below(path: str, root: Path) -> str:
+    return path.removeprefix(f"{root}/")
+
+
+def _is_litter(paths: Any, root: Path) -> Any:
+    """Return for each path whether other programs left the file among the images below a root."""
+    import pyarrow.compute as pc
+
+    names = "|".join(re.escape(name) for name in sorted(LITTER))
+    below = pc.replace_substring_regex(paths, f"^{re.escape(str(root))}/", "")
+    pattern = rf"(?i)(^|/)((\.[^./]|\.\.[^/])[^/]*|{names})(/|$)"
+    return pc.fill_null(pc.match_substring_regex(below, pattern), False)
+
+
+def _file_names(reader: Any, digits: int) -> list[str]:
+    """Return the file name of every row, or its number if the table has none."""
+    paths = _paths(reader).to_pylist()
     return [f"{row:0{digits}d}" if not path else Path(path).name for row, path in enumerate(paths)]
 
 

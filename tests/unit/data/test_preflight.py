@@ -3,12 +3,14 @@ import shutil
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
+from torchvision.datasets.folder import default_loader
 
 from lsbench.core.errors import DataError
 from lsbench.core.registry import DATASETS
 from lsbench.data import preflight
 from lsbench.data.imagenet.ilsvrc import class_list
+from lsbench.data.loading.image_list import list_images
 from lsbench.data.preflight import check_data
 
 PLUGIN = DATASETS.load("image_folder")
@@ -164,6 +166,53 @@ def test_classes_named_by_numbers_and_absent_classes_are_told(photos):
         "classes are named by numbers and numbered in the order of texts: 10 is 0, 9 is 1",
         "val: no image of 9",
     )
+
+
+def test_files_that_are_not_read_are_counted_and_looked_for_each_time(photos):
+    Image.new("RGB", (40, 40)).save(photos / "val" / "n00000001" / "9.gif")
+    endings = ".jpg, .jpeg, .png, .ppm, .bmp, .pgm, .tif, .tiff, .webp"
+    assert check(photos).notes[1:] == (f"val: 1 files are not read: 1 .gif; images end in {endings}",)
+    (photos / "val" / "n00000001" / "9.jfif").write_bytes(PICTURE)
+    (photos / "val" / "n00000002" / "@eaDir").mkdir()
+    (photos / "val" / "n00000002" / "._0.png").write_bytes(b"")
+    (photos / "val" / ".DS_Store").write_bytes(b"")
+    notes = "\n".join(check(photos).notes)
+    assert "val: 2 files are not read: 1 .gif, 1 .jfif; images end in" in notes
+    assert "val: 3 files of other programs are ignored: 1 .DS_Store, 1 ._*, 1 @eaDir" in notes
+    assert check(photos).images == {"val": 6}
+
+
+def test_turned_photos_are_counted_and_read_as_they_lie(photos):
+    turned = Image.Exif()
+    turned[ExifTags.Base.Orientation] = 6
+    upright = Image.Exif()
+    upright[ExifTags.Base.Orientation] = 1
+    for name, exif in (("8.jpg", turned), ("9.jpg", upright)):
+        Image.new("RGB", (60, 40)).save(photos / "val" / "n00000002" / name, exif=exif)
+    report = check(photos)
+    (note,) = [note for note in report.notes if "EXIF" in note]
+    assert note.startswith(
+        "1 of 8 images have an EXIF orientation (first: n00000002/8.jpg): it is not applied"
+    )
+    images = list_images(PLUGIN.prepare(PLUGIN.spec(root=photos), None), "val")
+    with_torchvision = default_loader(str(photos / "val" / "n00000002" / "8.jpg"))
+    assert images.decode(6).size == with_torchvision.size == (60, 40)
+
+
+def test_a_single_class_is_told(photos):
+    shutil.rmtree(photos / "val" / "n00000001")
+    (note,) = [note for note in check(photos).notes if "class" in note and "WordNet" not in note]
+    assert note.startswith("there is only one class, n00000002: any model is always right")
+
+
+@pytest.mark.parametrize("reader", ["folder", "wds", "hfds"])
+def test_litter_is_told_alike_in_any_storage(photos, tmp_path, store_images, reader):
+    for path in ("n00000001/._0.png", "n00000001/.1.png"):
+        (photos / "val" / path).write_bytes(b"no image")
+    root = store_images(photos, tmp_path / reader, reader)
+    report = check_data(PLUGIN, PLUGIN.spec(root=root, reader=reader), None)
+    assert (report.problems, report.images) == ((), {"val": 6})
+    assert "val: 2 files of other programs are ignored: 1 .1.png, 1 ._*" in report.notes
 
 
 def test_a_masked_set_says_so_and_strange_folders_are_wrong():

@@ -52,6 +52,33 @@ def test_the_wrong_reader_says_what_it_looks_for(tmp_path, reader, layout):
         DATASET.fingerprint(ImageFolderSpec(root=tmp_path / "nowhere", reader=reader), None)
 
 
+def test_the_same_letters_in_two_forms_of_unicode_are_no_two_classes(tmp_path):
+    spec = ImageFolderSpec(root=tmp_path)
+    for path in ("train/caf\u00e9", "train/n1", "val/cafe\u0301"):
+        (tmp_path / path).mkdir(parents=True)
+    with pytest.raises(DataError, match=r"found also cafe\u0301, which only looks the same .*Unicode"):
+        DATASET.num_classes(spec)
+    (tmp_path / "train" / "cafe\u0301").mkdir()
+    with pytest.raises(
+        DataError, match=r"differ in .*train, found 'cafe\\u0301' and 'caf\\xe9', the same letters"
+    ):
+        DATASET.num_classes(spec)
+
+
+def test_a_folder_called_valid_is_the_validation_split(colours):
+    colours.split("val").rename(colours.root / "valid")
+    folders = DATASET.prepare(ImageFolderSpec(root=colours.root), None)
+    assert folders.splits == {
+        name: colours.root / ("valid" if name != "train" else name) for name in folders.splits
+    }
+    assert set(folders.splits) == {"train", "val", "test"}
+
+
+def test_the_list_of_class_folders_is_nobodys_concern(colours):
+    (colours.root / "classes.txt").write_text("# notes\n")
+    assert DATASET.prepare(ImageFolderSpec(root=colours.root), None).numbered is None
+
+
 def test_shards_are_numbered_by_the_users_list(colours, tmp_path, store_images):
     root = store_images(colours.root, tmp_path / "shards", "wds")
     (root / "classes.txt").write_text("zebra\nant\nbee\n", encoding="utf-8")

@@ -5,7 +5,12 @@ import pytest
 
 from lsbench.core.errors import DataError
 from lsbench.data.readers import _folder_scan as folder_scan
-from lsbench.data.readers._folder_scan import class_folders, fingerprint_folders, resolve_root
+from lsbench.data.readers._folder_scan import (
+    class_folders,
+    count_left_out,
+    fingerprint_folders,
+    resolve_root,
+)
 
 
 def age(root):
@@ -84,6 +89,43 @@ def test_nested_and_empty_class_folders_are_refused(colours):
     (colours.split("val") / "n4").mkdir()
     with pytest.raises(DataError, match=r"n4, found none"):
         fingerprint_folders(colours.splits)
+
+
+@pytest.mark.parametrize("path", ["n2", "n1/x.png"])
+@pytest.mark.parametrize("target", ["gone", "itself"])
+def test_dead_and_looping_links_are_named(tmp_path, path, target):
+    (tmp_path / "val" / "n1").mkdir(parents=True)
+    (tmp_path / "val" / "n1" / "1.png").write_bytes(b"1")
+    link = tmp_path / "val" / path
+    link.symlink_to(link if target == "itself" else target)
+    with pytest.raises(DataError, match=f"the link {link} leads to"):
+        fingerprint_folders({"val": tmp_path / "val"})
+
+
+def test_litter_changes_no_fingerprint(colours):
+    first = fingerprint_folders(colours.splits)
+    for path in (".ipynb_checkpoints/0.png", "n1/@eaDir/0.png", "n1/._0.png"):
+        (colours.split("val") / path).parent.mkdir(exist_ok=True)
+        (colours.split("val") / path).write_bytes(b"1")
+    assert fingerprint_folders(colours.splits) == first
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"folder that can be read at .*gone, found: No such file"):
+        class_folders(tmp_path / "gone")
+
+
+def test_an_untouched_split_is_not_counted_again(colours, monkeypatch):
+    place = colours.split("train")
+    (place / "n1" / "0.gif").write_bytes(b"")
+    age(colours.root)
+    first = count_left_out(place)
+    assert first.skipped == {".gif": 1}
+    with monkeypatch.context() as patch:
+        patch.setattr(folder_scan, "_count", lambda *_, **__: pytest.fail("counted again"))
+        assert count_left_out(place) == first
+    (place / "._x").write_bytes(b"")
+    assert count_left_out(place).litter == {"._*": 1}
 
 
 def test_the_fingerprint_is_that_of_the_first_release(tmp_path):

@@ -1,5 +1,7 @@
+import pytest
 from PIL import Image
 
+from lsbench.core.errors import DataError
 from lsbench.data.readers.folder import READER
 
 
@@ -23,6 +25,41 @@ def test_every_kind_of_image_file_of_known_classes_is_found(colours):
     with opened.reader[first.row][0] as file:
         assert file.read(4) in (b"\x89PNG", b"RIFF")
     assert READER.where(place, "n1/0.WEBP", first.row, opened.reader) == str(place / "n1" / "0.WEBP")
+
+
+def test_the_validation_split_has_three_names(tmp_path):
+    for name in ("valid", "validation", "train"):
+        (tmp_path / name).mkdir()
+    found = READER.find_splits(tmp_path, ("train", "val"))
+    assert found == {"train": tmp_path / "train", "val": tmp_path / "validation"}
+    (tmp_path / "val").symlink_to("gone")
+    with pytest.raises(DataError, match=r"the link .*val leads to \(gone\)"):
+        READER.find_splits(tmp_path, ("train", "val"))
+
+
+def test_links_are_followed_and_dead_ones_are_named(colours, tmp_path):
+    place = colours.split("train")
+    (place / "n1").rename(tmp_path / "elsewhere")
+    (place / "n1").symlink_to(tmp_path / "elsewhere")
+    (place / "n2" / "0.png").unlink()
+    (place / "n2" / "0.png").symlink_to(tmp_path / "elsewhere" / "1.png")
+    assert len(READER.open_split(place, ("n1", "n2"), None).images) == 8
+    (tmp_path / "elsewhere" / "1.png").unlink()
+    with pytest.raises(DataError, match=r"the link .*n2/0\.png leads to"):
+        READER.open_split(place, ("n1", "n2"), None)
+
+
+def test_litter_and_other_files_are_counted_and_not_read(colours):
+    place = colours.split("train")
+    for path in ("n1/@eaDir/0.png/THUMB.jpg", "n1/.ipynb_checkpoints/0.png", "__MACOSX/._n1/._0.png"):
+        (place / path).parent.mkdir(parents=True)
+        (place / path).write_bytes(b"")
+    for path in ("n1/._0.png", ".DS_Store", "n2/Thumbs.db", "n2/1.gif", "n2/2.JFIF", "beside.png"):
+        (place / path).write_bytes(b"")
+    assert READER.class_names(place, None) == ["n1", "n2", "n3"]
+    assert len(READER.open_split(place, ("n1", "n2", "n3"), None).images) == 12
+    litter = {"._*": 1, ".DS_Store": 1, ".ipynb_checkpoints": 1, "@eaDir": 1, "Thumbs.db": 1, "__MACOSX": 1}
+    assert READER.left_out(place).to_json() == [litter, {".gif": 1, ".jfif": 1, ".png": 1}]
 
 
 def test_a_folder_without_images_has_none(tmp_path):

@@ -23,7 +23,9 @@ def tables(colours, tmp_path, store_images):
 def write(tmp_path):
     """Write one table of small pictures; each row is a label and a file name."""
 
-    def write_table(rows, *, names=("a", "b"), columns=("image", "label"), split="train"):
+    def write_table(
+        rows, *, names=("a", "b"), columns=("image", "label"), split="train", part="00000-of-00001"
+    ):
         picture = io.BytesIO()
         Image.new("RGB", (4, 4)).save(picture, "PNG")
         image, label = columns
@@ -35,7 +37,7 @@ def write(tmp_path):
         root = tmp_path / "own"
         (root / "data").mkdir(parents=True, exist_ok=True)
         table = datasets.Dataset.from_dict(content, features=features)
-        table.to_parquet(str(root / "data" / f"{split}-00000-of-00001.parquet"))
+        table.to_parquet(str(root / "data" / f"{split}-{part}.parquet"))
         return root
 
     return write_table
@@ -105,6 +107,64 @@ def test_a_folder_that_is_no_table_is_opened_as_well(colours):
     splits = READER.find_splits(colours.root, SPLITS)
     assert READER.class_names(splits["val"], None) == list(NAMES)
     assert len(images_of(splits["train"], NAMES)) == 12
+
+
+def test_a_missing_part_and_a_dead_link_are_named(tables):
+    part = tables / "data" / "train-00001-of-00002.parquet"
+    part.rename(tables / "elsewhere")
+    with pytest.raises(
+        DataError, match=r"2 files of split 'train' in .*data, found 1: number 00001 is missing"
+    ):
+        READER.find_splits(tables, SPLITS)
+    part.symlink_to("gone")
+    with pytest.raises(DataError, match=r"the link .*train-00001-of-00002\.parquet leads to"):
+        READER.find_splits(tables, SPLITS)
+
+
+def test_parts_that_name_their_classes_differently_are_refused(write):
+    root = write([(0, "x.png")], names=("a", "b"), part="00001-of-00002")
+    write([(0, "y.png")], names=("b", "a"), part="00000-of-00002")
+    with pytest.raises(
+        DataError, match=r"same classes .* 'train', found others in column 'label' of .*00001-of"
+    ):
+        READER.class_names(root / "train", None)
+
+
+def test_a_list_of_other_classes_is_refused(write):
+    root = write([(1, "x.png"), (0, "y.png")], names=("tench", "goldfish"))
+    with pytest.raises(
+        DataError, match=r"names for the 2 classes of split 'train' .*, found 1 \(n1, \.\.\.\)"
+    ):
+        READER.class_names(root / "train", ("n1",))
+
+
+def test_litter_is_left_out_and_counted(write):
+    rows = [
+        (0, "a/x.png"),
+        (1, "__MACOSX/a/x.png"),
+        (0, "._y.png"),
+        (0, None),
+        (1, ".ipynb_checkpoints/z.png"),
+    ]
+    root = write(rows)
+    assert READER.class_names(root / "train", None) == ["a"]
+    assert images_of(root / "train", ("a", "b")) == [(0, "3"), (0, "x.png")]
+    litter = {"._*": 1, ".ipynb_checkpoints": 1, "__MACOSX": 1}
+    assert READER.left_out(root / "train").to_json() == [litter, {}]
+
+
+def test_rows_without_images_are_unreadable_and_paths_start_at_the_root(write, tmp_path, monkeypatch):
+    root = write([(0, "x.png"), (0, "y.png")])
+    opened = READER.open_split(root / "train", ("a",), None)
+    rows = [None, {"bytes": None, "path": None}, {"bytes": b"", "path": "pictures/z.png"}]
+    monkeypatch.setattr(opened.reader, "dataset", [{"image": row} for row in rows])
+    for row in (0, 1):
+        with pytest.raises(OSError, match="a row without an image"):
+            opened.reader[row]
+    (root / "pictures").mkdir()
+    (root / "pictures" / "z.png").write_bytes(b"z")
+    with opened.reader[2][0] as file:
+        assert file.read() == b"z"
 
 
 def test_the_fingerprint_follows_files_and_names(tables, write, tmp_path):

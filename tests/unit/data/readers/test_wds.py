@@ -1,7 +1,11 @@
+import io
 import os
+import re
+import tarfile
 
 import pytest
 
+from lsbench.core.errors import DataError
 from lsbench.data.readers import wds
 from lsbench.data.readers.folder import READER as FOLDER
 from lsbench.data.readers.wds import READER
@@ -29,10 +33,49 @@ def test_splits_are_folders_of_shards_or_words_in_their_names(shards, tmp_path):
 
 def test_numbers_become_names_or_six_digits(shards):
     assert READER.class_names(shards / "train", NAMES) == list(NAMES)
-    assert READER.class_names(shards / "train", ("n1",)) == ["000001", "000002", "n1"]
+    assert READER.class_names(shards / "train", None) == ["000000", "000001", "000002"]
     opened = READER.open_split(shards / "train", ("n2", "n3"), NAMES)
     assert {image.target for image in opened.images} == {0, 1}
     assert len(opened.images) == 8
+
+
+def test_a_number_without_a_name_is_an_error_that_names_line_and_member(shards):
+    (shards / "classes.txt").write_text("n1\nn2\n")
+    for ask in (READER.class_names, lambda *_: READER.fingerprint({"train": shards / "train"}, ("n1", "n2"))):
+        with pytest.raises(DataError) as error:
+            ask(shards / "train", ("n1", "n2"))
+        assert f"{shards / 'classes.txt'}:3: expected the name of class 2, found 2 names" in str(error.value)
+        assert re.search(r"the class is that of 'n3/\d\.png' of .*train/000\d\.tar", str(error.value))
+    with pytest.raises(DataError, match="expected the name of class 2, found 1 names"):
+        READER.open_split(shards / "train", ("n1",), ("n1",))
+
+
+def write(path, members):
+    path.parent.mkdir(exist_ok=True)
+    with tarfile.open(path, "w") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+
+
+def test_shards_of_one_split_state_classes_in_one_way(tmp_path):
+    write(tmp_path / "train" / "0.tar", {"a/1.png": b"1", "a/1.cls": b"0"})
+    write(tmp_path / "train" / "1.tar", {"a/1.png": b"1"})
+    with pytest.raises(
+        DataError, match=r"in all shards or in none, found them in .*0\.tar, and none in .*1\.tar"
+    ):
+        READER.class_names(tmp_path / "train", None)
+    write(tmp_path / "train" / "1.tar", {"a/1.png": b"1", "a/1.cls": b"cat"})
+    assert READER.class_names(tmp_path / "train", ("dog", "cat")) == ["cat", "dog"]
+    with pytest.raises(DataError, match=r"found 0 in 'a/1\.png' of .*0\.tar and 'cat' in .*1\.tar"):
+        READER.class_names(tmp_path / "train", None)
+
+
+def test_what_is_no_image_is_counted(tmp_path):
+    write(tmp_path / "train" / "0.tar", {"a/1.png": b"1", "a/2.gif": b"1", "a/1.txt": b"words"})
+    write(tmp_path / "train" / "1.tar", {"a/1.png": b"1", "a/@eaDir/1.png": b"1", "a/3.gif": b"1"})
+    assert READER.left_out(tmp_path / "train").to_json() == [{"@eaDir": 1}, {".gif": 2}]
 
 
 def test_the_fingerprint_is_that_of_the_folders(shards, colours, monkeypatch):
