@@ -45,7 +45,8 @@ def test_a_changed_condition_changes_its_own_fingerprint_alone(tmp_path):
     for severity in "12":
         write_condition(tmp_path / "fog" / severity)
     before = find_conditions(tmp_path).fingerprints
-    (tmp_path / "fog/2/n01440764/ILSVRC2012_val_00000001.JPEG").write_bytes(b"123")
+    photo = tmp_path / "fog/2/n01440764/ILSVRC2012_val_00000001.JPEG"
+    photo.rename(photo.with_name("ILSVRC2012_val_00000002.JPEG"))
     after = find_conditions(tmp_path).fingerprints
     assert after["fog/1"] == before["fog/1"]
     assert after["fog/2"] != before["fog/2"]
