@@ -23,10 +23,15 @@ from lsbench.core.ids import content_hash
 from lsbench.core.plain_text import shown
 from lsbench.core.spec import StrictModel
 from lsbench.data.dataset import IMAGE_EXTENSIONS, DatasetPlugin, ImageFolders
-from lsbench.data.loading.image_list import ImageList, UnreadableImageError, list_images, to_rgb
+from lsbench.data.loading.image_list import (
+    UNREADABLE,
+    ImageList,
+    UnreadableImageError,
+    list_images,
+    to_rgb,
+)
 from lsbench.data.memo import remember
-from lsbench.data.readers import load_reader
-from lsbench.data.readers._left_out import LeftOut
+from lsbench.data.readers import SPLIT_WORDS, ReaderKind, load_reader
 
 PREFLIGHT_VERSION = 2
 SAMPLED = 256
@@ -146,32 +151,22 @@ def _distinct(folders: ImageFolders) -> list[str]:
 def _check(folders: ImageFolders, places: dict[str, Path], name: str, is_complete: bool) -> Report:
     reader = load_reader(folders.reader)
     fingerprint = reader.fingerprint(places, folders.numbered)
-    left_out = {split: reader.left_out(place) for split, place in places.items()}
     where = content_hash(
         [name, {split: str(place.resolve()) for split, place in places.items()}, is_complete]
     )
     answer = remember(
         f"preflight/{where}",
-        [
-            PREFLIGHT_VERSION,
-            SAMPLED,
-            fingerprint,
-            {split: found.to_json() for split, found in left_out.items()},
-        ],
+        [PREFLIGHT_VERSION, SAMPLED, fingerprint],
         0,
-        lambda: _find(folders, left_out, places, name, is_complete).model_dump(mode="json"),
+        lambda: _find(folders, places, name, is_complete).model_dump(mode="json"),
         is_final=lambda found: not found["problems"],
     )
-    return Report.model_validate(answer)
+    report = Report.model_validate(answer)
+    beside = (*_other_places(folders, reader), *_left_out_notes(reader, places))
+    return report.model_copy(update={"notes": (*report.notes, *beside)})
 
 
-def _find(
-    folders: ImageFolders,
-    left_out: dict[str, LeftOut],
-    places: dict[str, Path],
-    name: str,
-    is_complete: bool,
-) -> Report:
+def _find(folders: ImageFolders, places: dict[str, Path], name: str, is_complete: bool) -> Report:
     lists = {split: list_images(folders, split) for split in places}
     sample = SeenImages()
     for images in lists.values():
@@ -188,7 +183,7 @@ def _find(
         sizes=sample.sizes(),
         modes=dict(sorted(sample.modes.items())),
         sha256=sample.digest.hexdigest(),
-        notes=(*_class_notes(folders, lists), *_left_out_notes(left_out), *sample.notes()),
+        notes=(*_class_notes(folders, lists), *sample.notes()),
         problems=(*_strangers(folders, places), *sample.problems()),
     )
 
@@ -203,9 +198,11 @@ def _class_notes(folders: ImageFolders, lists: dict[str, ImageList]) -> Iterator
     if all(re.fullmatch(r"n\d{8}", wnid) for wnid in wnids):
         yield f"classes are WordNet ids, numbered in sorted order: {wnids[0]} is 0"
     elif all(wnid.isdecimal() for wnid in wnids):
+        moved = [row for row, wnid in enumerate(wnids) if int(wnid) != row]
+        rows = sorted({*range(min(len(wnids), 3)), *moved[:1]})
         yield (
             "classes are named by numbers and numbered in the order of texts: "
-            f"{', '.join(f'{wnid} is {row}' for row, wnid in enumerate(wnids[:3]))}"
+            f"{', '.join(f'{wnids[row]} is {row}' for row in rows)}"
         )
     if len(wnids) == 1:
         yield f"there is only one class, {wnids[0]}: any model is always right; check how classes are stored"
@@ -217,9 +214,19 @@ def _class_notes(folders: ImageFolders, lists: dict[str, ImageList]) -> Iterator
             yield f"{split}: no image of {_named([wnids[row] for row in missing])}"
 
 
-def _left_out_notes(left_out: dict[str, LeftOut]) -> Iterator[str]:
+def _other_places(folders: ImageFolders, reader: ReaderKind) -> Iterator[str]:
+    """Yield a line for each place that has another name of a split which lies elsewhere."""
+    for split, words in SPLIT_WORDS.items():
+        place = folders.splits.get(split)
+        for other in reader.find_splits(folders.root, words).values() if place else ():
+            if other not in folders.splits.values():
+                yield f"{other} is not read: {place} is the {split} split"
+
+
+def _left_out_notes(reader: ReaderKind, places: dict[str, Path]) -> Iterator[str]:
     """Yield a line on what each split holds beside its images."""
-    for split, found in left_out.items():
+    for split, place in places.items():
+        found = reader.left_out(place)
         if found.skipped:
             yield (
                 f"{split}: {found.skipped.total()} files are not read: {_counted(found.skipped)}; images "
@@ -266,6 +273,14 @@ def _named(names: Sequence[str]) -> str:
     return f"{len(names)} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
 
 
+def _is_turned(image: Image.Image) -> bool:
+    """Return whether EXIF asks to turn or mirror an image before it is shown."""
+    try:
+        return bool(image.getexif().get(ExifTags.Base.Orientation, UPRIGHT) != UPRIGHT)
+    except UNREADABLE:  # damaged EXIF data in an image that can be read
+        return False
+
+
 class SeenImages:
     """Statistics of the checked images."""
 
@@ -295,7 +310,7 @@ class SeenImages:
             self.digest.update(f"{path}\0{len(content)}\0".encode("utf-8", "surrogateescape") + content)
             with Image.open(io.BytesIO(content)) as image:
                 mode, size = image.mode, image.size
-                if image.getexif().get(ExifTags.Base.Orientation, UPRIGHT) != UPRIGHT:
+                if _is_turned(image):
                     self._turned.append(path)
                 to_rgb(image)
         self.modes[mode] += 1

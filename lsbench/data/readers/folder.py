@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from lsbench.core.errors import DataError
 from lsbench.data.readers import SPLIT_WORDS, OpenedSplit, StoredImage
 from lsbench.data.readers._folder_scan import class_folders, count_left_out, fingerprint_folders, image_files
 from lsbench.data.readers._left_out import LeftOut
@@ -25,14 +26,16 @@ class FolderReader:
         """Return the folders of the splits.
 
         Raises:
-            DataError: If one is a link that leads nowhere.
+            DataError: If one is a link that leads nowhere, or a file.
         """
         found = {}
         for name in names:
-            for word in SPLIT_WORDS.get(name, (name,)):
-                require_reachable(root / word)
-                if name not in found and (root / word).is_dir():
-                    found[name] = root / word
+            for place in (root / word for word in SPLIT_WORDS.get(name, (name,))):
+                require_reachable(place)
+                if place.is_file():
+                    raise DataError(f"expected the folder of a split at {place}, found a file; remove it")
+                if name not in found and place.is_dir():
+                    found[name] = place
         return found
 
     def class_names(self, place: Path, numbered: Sequence[str] | None) -> list[str]:

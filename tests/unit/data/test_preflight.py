@@ -187,16 +187,30 @@ def test_turned_photos_are_counted_and_read_as_they_lie(photos):
     turned[ExifTags.Base.Orientation] = 6
     upright = Image.Exif()
     upright[ExifTags.Base.Orientation] = 1
-    for name, exif in (("8.jpg", turned), ("9.jpg", upright)):
+    for name, exif in (("8.jpg", turned), ("9.jpg", upright), ("7.jpg", b"Exif\0\0no EXIF")):
         Image.new("RGB", (60, 40)).save(photos / "val" / "n00000002" / name, exif=exif)
     report = check(photos)
+    assert report.is_good
     (note,) = [note for note in report.notes if "EXIF" in note]
     assert note.startswith(
-        "1 of 8 images have an EXIF orientation (first: n00000002/8.jpg): it is not applied"
+        "1 of 9 images have an EXIF orientation (first: n00000002/8.jpg): it is not applied"
     )
     images = list_images(PLUGIN.prepare(PLUGIN.spec(root=photos), None), "val")
     with_torchvision = default_loader(str(photos / "val" / "n00000002" / "8.jpg"))
-    assert images.decode(6).size == with_torchvision.size == (60, 40)
+    assert images.decode(7).size == with_torchvision.size == (60, 40)
+
+
+def test_a_second_validation_folder_is_told(photos):
+    shutil.copytree(photos / "val", photos / "valid")
+    assert f"{photos / 'valid'} is not read: {photos / 'val'} is the val split" in check(photos).notes
+
+
+def test_the_first_number_that_is_not_its_index_is_told(photos):
+    for number in (0, 1, 2, 3, 5, 6):
+        shutil.copytree(photos / "val" / "n00000001", photos / "train" / f"{number:03}")
+    shutil.rmtree(photos / "val")
+    (note,) = check(photos).notes
+    assert note.endswith("in the order of texts: 000 is 0, 001 is 1, 002 is 2, 005 is 4")
 
 
 def test_a_single_class_is_told(photos):

@@ -35,6 +35,10 @@ def test_the_validation_split_has_three_names(tmp_path):
     (tmp_path / "val").symlink_to("gone")
     with pytest.raises(DataError, match=r"the link .*val leads to \(gone\)"):
         READER.find_splits(tmp_path, ("train", "val"))
+    (tmp_path / "val").unlink()
+    (tmp_path / "val").write_text("../elsewhere/val")
+    with pytest.raises(DataError, match=r"the folder of a split at .*val, found a file"):
+        READER.find_splits(tmp_path, ("train", "val"))
 
 
 def test_links_are_followed_and_dead_ones_are_named(colours, tmp_path):
