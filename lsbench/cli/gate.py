@@ -35,6 +35,7 @@ from lsbench.core.errors import (
     NothingMeasuredError,
     UsageError,
 )
+from lsbench.core.next_command import next_command
 
 if TYPE_CHECKING:
     from lsbench.gate.baseline import Baseline
@@ -53,6 +54,7 @@ class _Runner:
 
     Attributes:
         may_run: False with ``--no-run``.
+        retry: The command that measures inconclusive timings again.
     """
 
     graph: JobGraph
@@ -61,6 +63,7 @@ class _Runner:
     address: str | None
     max_parallel: int | None
     may_run: bool
+    retry: str
 
     def run(
         self, graph: JobGraph, only: Sequence[str] = (), *, retried: frozenset[str] = frozenset()
@@ -131,7 +134,17 @@ def gate(
     if graph.suite.search is not None:
         raise UsageError(f"{suite}: it is a search; judge the tuned suite that it writes")
     path = baseline or default_path(results, graph.suite.name, graph.suite.preset)
-    runner = _Runner(graph, results, scheduler, address, max_parallel, may_run=not no_run)
+    retry = next_command(
+        "run",
+        suite,
+        "--retry-inconclusive",
+        results=results,
+        preset=preset,
+        data=data,
+        limit=limit,
+        overrides=overrides,
+    )
+    runner = _Runner(graph, results, scheduler, address, max_parallel, may_run=not no_run, retry=retry)
     if update_baseline:
         Output(str(path), "--baseline").check()
         _update(runner, path)
@@ -166,7 +179,7 @@ def _judge(runner: _Runner, folder: ResultsFolder, before: Baseline) -> tuple[Ju
     if runner.may_run:
         findings = mark_stale(findings, rows, _code_here())
     not_done = jobs_not_done(folder)
-    notes = tuple(describe(before, rows, suite.gate, not_done))
+    notes = tuple(describe(before, rows, suite.gate, not_done, retry=runner.retry))
     first = Judgement(suite.name, suite.preset, commits(rows), tuple(findings), notes, judged=judged_commit())
     return replace(first, findings=tuple(_sure(runner, folder, before, rows, first))), not_done
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from lsbench.cli.options import RESULTS, Scheduler
+from lsbench.cli.options import Scheduler
 from lsbench.core.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -44,21 +43,6 @@ def create_graph(
 
     resolved = load_suite(suite, preset=preset, overrides=overrides, limit=limit)
     return graph_of_results(resolved, results, data_root=None if data is None else data.absolute())
-
-
-def command_with_results(command: str, results: Path) -> str:
-    """Return a command for the user to type next, with the folder of all results unless it is the usual one.
-
-    >>> command_with_results("lsbench report smoke", Path("my results"))
-    "lsbench report smoke --results 'my results'"
-    """
-    return command if results == RESULTS else f"{command} --results {quote(str(results))}"
-
-
-def named_from_here(folder: Path) -> Path:
-    """Return a folder relative to the working directory if it is below it."""
-    here = Path.cwd()
-    return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
 def check_machine(settings: Iterable[Mapping[str, Any]], *, starts_ray: bool) -> None:

@@ -109,8 +109,8 @@ def read_baseline(path: Path) -> Baseline:
         content: Any = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse_constant)
     except FileNotFoundError as error:
         raise InconclusiveError(
-            f"{path}: there is no baseline; write one with `lsbench gate SUITE --update-baseline` "
-            "or name another file with --baseline"
+            f"{path}: there is no baseline; write one with the same command and --update-baseline, or name "
+            "another file with --baseline"
         ) from error
     except OSError as error:
         raise UsageError(f"{path}: the baseline cannot be read ({error.strerror})") from error

@@ -70,7 +70,12 @@ def check_complete(
 
 
 def describe(
-    baseline: Baseline, rows: Sequence[GateRow], rules: Sequence[GateRule], not_done: Sequence[str]
+    baseline: Baseline,
+    rows: Sequence[GateRow],
+    rules: Sequence[GateRule],
+    not_done: Sequence[str],
+    *,
+    retry: str,
 ) -> list[str]:
     """Return the notes of a judgement.
 
@@ -79,6 +84,7 @@ def describe(
         rows: Tonight's rows.
         rules: Tonight's rules.
         not_done: Labels of jobs without a result.
+        retry: The command that measures inconclusive timings again.
     """
     notes = [
         f"Baseline of {baseline.created_at} (lsbench {baseline.lsbench}, commit {commits(baseline.rows)}), "
@@ -89,11 +95,10 @@ def describe(
     if count := sum(
         one.value is None and one.reason != UNMEASURED for row in rows for one in row.measurements
     ):
-        again = f"`lsbench run {baseline.suite} --retry-inconclusive`"
-        notes.append(f"{count} timings were too disturbed for a value; {again} measures them again.")
+        notes.append(f"{count} timings were too disturbed for a value; `{retry}` measures them again.")
     if not_done:
         named = ", ".join(not_done[:MOST_NAMED]) + (", ..." if len(not_done) > MOST_NAMED else "")
-        notes.append(f"{len(not_done)} jobs failed, are due or waiting: {named}.")
+        notes.append(f"{len(not_done)} jobs failed, are due, running or waiting: {named}.")
     return notes
 
 

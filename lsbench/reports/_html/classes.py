@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lsbench.core.errors import StoreError
+from lsbench.core.next_command import next_command
 from lsbench.stats.calibration import calibration_error, reliability
 from lsbench.store.answers import Answers
 from lsbench.tables.frames.classes import Pairs, class_counts, confusions, most_confused
@@ -58,10 +59,12 @@ def class_data(summary: Summary, table: pd.DataFrame) -> dict[str, Any]:
         rows = [_row(name, of, size) for name, of in kept.items()]
         names = [first.class_title(index) for index in range(size)]
         ways.append({"dataset": dataset, "protocol": protocol, "classes": names, "rows": rows})
-    if left_out:
+    if left_out and summary.folder is not None:
+        results = summary.folder.root.parents[1]
+        command = next_command("report", summary.suite, "--classes", "accuracy", results=results)
         notes.append(
             f"The classes of {left_out} rows are left out, since this page holds at most {MOST_CLASSES} "
-            "class accuracies; `lsbench report --classes accuracy` has all."
+            f"class accuracies; `{command}` has all."
         )
     return {"ways": ways, "table": _in_words(ways), "notes": notes}
 

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from lsbench.core.errors import StoreError
+from lsbench.core.next_command import next_command
 from lsbench.store.results import ResultsFolder
 from lsbench.store.thumbnails import images_key, read_spec, read_thumbnail
 from lsbench.tables.disagreements import Disagreement, Disagreements, find_disagreements
@@ -49,11 +50,11 @@ class Page:
         self.left = MOST_BYTES
         self.missing = self.too_many = 0
         self.has_confidence = False
-        self._folder = folder
+        self.folder = folder
 
     def show(self, one: Disagreements) -> dict[str, Any]:
         """Return the template's data for one row on one data set."""
-        job = read_spec(self._folder, one.job_id)
+        job = read_spec(self.folder, one.job_id)
         key = "" if job is None else images_key(job)
         kinds = (
             (f"{one.title} right, {one.other} wrong", one.gained, True),
@@ -67,7 +68,7 @@ class Page:
         return {"title": one.title, "dataset": one.dataset, "reason": one.reason, "groups": groups}
 
     def _image(self, one: Disagreements, image: Disagreement, key: str) -> Shown:
-        content = read_thumbnail(self._folder, key, image.index) if key else None
+        content = read_thumbnail(self.folder, key, image.index) if key else None
         uri = ""
         if content is None:
             self.missing += 1
@@ -111,10 +112,11 @@ def mistakes(summary: Summary, table: pd.DataFrame) -> dict[str, Any]:
 
 def _omissions(summary: Summary, page: Page, found: list[Disagreements]) -> list[str]:
     notes = []
+    again = next_command("report", summary.suite, "--thumbnails", "DATA", results=page.folder.root.parents[1])
     if page.missing:
         notes.append(
             f"{page.missing} images have no thumbnail here: their files are named. A run writes thumbnails "
-            f"at its end, `lsbench report {summary.suite} --thumbnails DATA` whenever the images are there."
+            f"at its end, `{again}` whenever the images are there."
         )
     if page.too_many:
         notes.append(

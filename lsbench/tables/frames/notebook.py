@@ -9,6 +9,7 @@ from typing import Literal
 import pandas as pd
 
 from lsbench.core.errors import NothingMeasuredError, StoreError, UsageError
+from lsbench.core.next_command import next_command
 from lsbench.core.registry import suggest
 from lsbench.store.damage import explained
 from lsbench.store.places import find_asked, find_results
@@ -79,7 +80,8 @@ def _folders(suite_or_path: str | Path, results: Path) -> list[ResultsFolder]:
     name = Path(suite_or_path).name
     known = {folder.root.parent.name for folder in find_results(results)}
     if not known:
-        raise NothingMeasuredError(f"{results}: no results; start with `lsbench run {name}`")
+        start = next_command("run", str(suite_or_path), results=results)
+        raise NothingMeasuredError(f"{results}: no results; start with `{start}`")
     hint = suggest(name, known) or f"; there are: {', '.join(sorted(known))}"
     raise UsageError(f"{suite_or_path}: no results of that name in {results}{hint}")
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from lsbench.cli.main import run_command
+from lsbench.core.next_command import next_command
 from lsbench.scheduler.run import plan_run
 from lsbench.store.results import ResultsFolder
 
@@ -374,12 +375,15 @@ def test_a_baseline_measures_only_timings_again_that_a_rule_names(call, tiny, wr
     assert nights.again == [set(), set()]
 
 
-def test_an_inconclusive_night_names_the_way_to_measure_it_again(call, suite, nights, baseline):
-    nights.waiting.append({"ratio": None, "seed": 1})
-    code, out, _ = call(suite, "--baseline", baseline, results="tonight")
+def test_an_inconclusive_night_names_the_way_to_measure_it_again(call, suite, nights, tmp_path):
+    baseline = tmp_path / "baseline.json"
+    flags = ["--baseline", baseline, "--limit", "2", "--format", "json"]
+    nights.waiting.append({})
+    assert call(suite, *flags[:4], "--update-baseline", results="limited")[0] == 0
+    nights.waiting[:] = [{"ratio": None, "seed": 1}]
+    code, out, _ = call(suite, *flags, results="tonight")
     assert code == 4
-    text = " ".join(out.split())
-    assert (
-        "2 timings were too disturbed for a value; `lsbench run tiny --retry-inconclusive` measures" in text
-    )
+    again = next_command("run", str(suite), "--retry-inconclusive", results=tmp_path / "tonight", limit=2)
+    told = f"2 timings were too disturbed for a value; `{again}` measures them again."
+    assert told in json.loads(out)["notes"]
     assert nights.again[-1] == set()

@@ -29,9 +29,9 @@ def test_rows_that_are_no_baseline(rules, make_images, make_row):
 def test_notes_name_commits_other_rules_and_missing_jobs(rules, make_images):
     asked = (rules["top1"],)
     baseline = create_baseline("nightly", "default", "0.1", asked, [make_images()])
-    [note] = describe(baseline, [make_images(commit="def")], asked, [])
+    [note] = describe(baseline, [make_images(commit="def")], asked, [], retry="again")
     assert "(lsbench 0.1, commit abc), now commit def." in note
-    notes = describe(baseline, [], (rules["loss"],), [f"job{number}" for number in range(7)])
+    notes = describe(baseline, [], (rules["loss"],), [f"job{n}" for n in range(7)], retry="again")
     assert "The rules have changed" in notes[1]
-    assert notes[2] == "7 jobs failed, are due or waiting: job0, job1, job2, job3, job4, ...."
+    assert notes[2] == "7 jobs failed, are due, running or waiting: job0, job1, job2, job3, job4, ...."
     assert "now commit unknown" in notes[0]
