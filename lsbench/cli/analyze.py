@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lsbench.cli.completion import of
 from lsbench.cli.one_model import (
     CheckpointOpt,
     Device,
@@ -35,13 +36,18 @@ if TYPE_CHECKING:
 
 
 def analyze(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="See `lsbench list analyses`.")],
+    kind: Annotated[
+        str,
+        typer.Argument(metavar="KIND", help="See `lsbench list analyses`.", autocompletion=of("ANALYSES")),
+    ],
     model: ModelArg,
     mixer: MixerOpt = None,
     checkpoint: CheckpointOpt = None,
     is_pretrained: PretrainedOpt = False,
     images: Annotated[int, typer.Option(min=1, metavar="N", help="Image count.")] = 50,
-    dataset: Annotated[str, typer.Option(metavar="NAME", help="Data set of the images.")] = "fashion_scenes",
+    dataset: Annotated[
+        str, typer.Option(metavar="NAME", help="Data set of the images.", autocompletion=of("DATASETS"))
+    ] = "fashion_scenes",
     data: DataOpt = None,
     img_size: Annotated[int, typer.Option(min=8, metavar="PX", help="Image size in pixels.")] = 224,
     batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Batch size.")] = 10,

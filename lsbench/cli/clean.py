@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lsbench.cli.options import RESULTS, JsonOpt, ResultsOpt, results_folders
+from lsbench.cli.options import RESULTS, JsonOpt, PresetOfJobOpt, ResultsOpt, SuitesArg, results_folders
 from lsbench.core.errors import StoreError
 
 if TYPE_CHECKING:
@@ -25,14 +25,9 @@ MOST_NAMED = 20
 
 
 def clean(
-    suite: Annotated[
-        str | None,
-        typer.Argument(metavar="[SUITE]", help="A suite's name or file, or a results folder; default: all."),
-    ] = None,
+    suite: SuitesArg = None,
     results: ResultsOpt = RESULTS,
-    preset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only this preset; default: all.")
-    ] = None,
+    preset: PresetOfJobOpt = None,
     yes: Annotated[bool, typer.Option("--yes", help="Remove it, instead of only showing it.")] = False,
     as_json: JsonOpt = False,
 ) -> None:

@@ -9,9 +9,11 @@ from typing import Annotated
 
 import typer
 
+from lsbench.cli.completion import measured_suites, offers
 from lsbench.cli.options import RESULTS, ResultsOpt, results_folders, to_side
 from lsbench.cli.output import STDOUT, SUFFIXES, Output, OutputOpt
 from lsbench.core.errors import NothingMeasuredError
+from lsbench.core.next_command import next_command
 
 
 class TextFormat(StrEnum):
@@ -30,8 +32,13 @@ SIDE = "A results folder, a suite with results, SUITE@COMMIT, or a commit."
 
 
 def compare(
-    a: Annotated[str, typer.Argument(metavar="A", help=SIDE)],
-    b: Annotated[str, typer.Argument(metavar="B", help="The other side, given the same way.")],
+    a: Annotated[str, typer.Argument(metavar="A", help=SIDE, autocompletion=offers(measured_suites))],
+    b: Annotated[
+        str,
+        typer.Argument(
+            metavar="B", help="The other side, given the same way.", autocompletion=offers(measured_suites)
+        ),
+    ],
     format_name: FormatOpt = None,
     output: OutputOpt = STDOUT,
     preset: Annotated[str | None, typer.Option(metavar="NAME", help="Preset of both sides.")] = None,
@@ -44,7 +51,7 @@ def compare(
     target, format_name = _target(output, format_name)
     one, two = (find_source(to_side(asked), results, preset) for asked in (a, b))
     found, names = compare_sources(one, two), (a, b)
-    earlier = [*one.code_notes(), *two.code_notes()]
+    earlier = list(dict.fromkeys([*one.code_notes(), *two.code_notes()]))
     if format_name is TextFormat.json:
         text = beside_json(found, names)
         for line in earlier:
@@ -57,7 +64,12 @@ def compare(
 
 def verify(
     suite: Annotated[
-        str | None, typer.Argument(metavar="[SUITE]", help="A suite or results folder; default: all.")
+        str | None,
+        typer.Argument(
+            metavar="[SUITE]",
+            help="A suite or results folder; default: all.",
+            autocompletion=offers(measured_suites),
+        ),
     ] = None,
     format_name: FormatOpt = None,
     output: OutputOpt = STDOUT,
@@ -76,9 +88,10 @@ def verify(
         folders = []
     found = [one for rows in read_each(folders, verify_folder) for one in rows]
     if not found:
+        start = next_command("run", "paper/table1", "--only", "*/profile", results=results)
         raise NothingMeasuredError(
             f"{results}: no results{f' of {suite}' if suite else ''} of a suite with published numbers; "
-            "start with e.g. `lsbench run paper/table1 --only '*/profile'`"
+            f"start with e.g. `{start}`"
         )
     if format_name is TextFormat.json:
         text = json.dumps([asdict(one) for one in found], indent=1, ensure_ascii=False) + "\n"

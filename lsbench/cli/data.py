@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lsbench.cli.completion import of
 from lsbench.cli.options import DataOpt, JsonOpt
 from lsbench.core.atomic import atomic_folder, copy_folder
 from lsbench.core.errors import ExitCode, UsageError
+from lsbench.core.next_command import next_command
 
 if TYPE_CHECKING:
     from lsbench.data.dataset import DatasetPlugin, DatasetSpec, ImageFolders
@@ -19,7 +21,12 @@ if TYPE_CHECKING:
 
 data_app = typer.Typer(help="Check data sets, or write generated ones.", no_args_is_help=True)
 
-NameArg = Annotated[str, typer.Argument(metavar="NAME", help="A data set, see `lsbench list datasets`.")]
+NameArg = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="A data set, see `lsbench list datasets`.", autocompletion=of("DATASETS")
+    ),
+]
 SettingsOpt = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="A setting of the data set, e.g. reader=wds."),
@@ -86,8 +93,8 @@ def _examine(
     copy = _moved(plugin.prepare(spec, None), path.absolute())
     if absent := [place for place in copy.splits.values() if not place.is_dir()]:
         raise UsageError(
-            f"expected {name} in {absent[0]}, found no folder; write it with `lsbench data write {name} "
-            f"{path}`, or leave PATH out"
+            f"expected {name} in {absent[0]}, found no folder; write it with "
+            f"`{next_command('data', 'write', name, str(path))}`, or leave PATH out"
         )
     return check_folders(copy, name, is_complete=is_complete)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lsbench.cli.completion import of
 from lsbench.cli.one_model import (
     CheckpointOpt,
     Device,
@@ -16,9 +17,7 @@ from lsbench.cli.one_model import (
     EmaOpt,
     MixerOpt,
     ModelOrJobArg,
-    PresetOfJobOpt,
     PretrainedOpt,
-    SuiteOfJobOpt,
     ThreadsOpt,
     check_model,
     chosen_weights,
@@ -30,7 +29,7 @@ from lsbench.cli.one_model import (
     run_alone,
     settle_process,
 )
-from lsbench.cli.options import RESULTS, DataOpt, JsonOpt, ResultsOpt
+from lsbench.cli.options import RESULTS, DataOpt, JsonOpt, PresetOfJobOpt, ResultsOpt, SuiteOfJobOpt
 from lsbench.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,13 +50,19 @@ def evaluate(
             metavar="DATASET",
             help="A data set with the model's classes, or {name: ..., and its options}. "
             "Default: imagenet; of a training, its own.",
+            autocompletion=of("DATASETS"),
         ),
     ] = None,
     data: DataOpt = None,
     split: Annotated[str | None, typer.Option(metavar="NAME", help="Split; default: test.")] = None,
     metrics: Annotated[
         list[str] | None,
-        typer.Option("--metrics", metavar="A,B", help="See `lsbench list metrics`; default: top1,top5."),
+        typer.Option(
+            "--metrics",
+            metavar="A,B",
+            help="See `lsbench list metrics`; default: top1,top5.",
+            autocompletion=of("METRICS"),
+        ),
     ] = None,
     mixer: MixerOpt = None,
     img_size: Annotated[

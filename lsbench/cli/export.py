@@ -14,15 +14,13 @@ from lsbench.cli.one_model import (
     EmaOpt,
     MixerOpt,
     ModelOrJobArg,
-    PresetOfJobOpt,
     PretrainedOpt,
-    SuiteOfJobOpt,
     check_model,
     chosen_weights,
     find_training_of,
     refuse_options,
 )
-from lsbench.cli.options import RESULTS, DataOpt, JsonOpt, ResultsOpt
+from lsbench.cli.options import RESULTS, DataOpt, JsonOpt, PresetOfJobOpt, ResultsOpt, SuiteOfJobOpt
 from lsbench.cli.output import Output
 from lsbench.core.destination import is_file_to_be
 from lsbench.core.errors import UsageError

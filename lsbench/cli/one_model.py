@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import ValidationError
 
+from lsbench.cli.completion import models, models_and_trainings, of, offers
 from lsbench.cli.options import results_folders
 from lsbench.core.catalog import unknown_model
 from lsbench.core.errors import NothingMeasuredError, UsageError
@@ -32,16 +33,21 @@ class Device(StrEnum):
     cuda = "cuda"
 
 
-ModelArg = Annotated[str, typer.Argument(metavar="MODEL", help="See `lsbench list models`.")]
+ModelArg = Annotated[
+    str, typer.Argument(metavar="MODEL", help="See `lsbench list models`.", autocompletion=offers(models))
+]
 ModelOrJobArg = Annotated[
     str,
     typer.Argument(
         metavar="MODEL|JOB",
         help="See `lsbench list models`; or a finished training: its id, the start of it, or a label such as "
         "ls_conv/train/seed0.",
+        autocompletion=offers(models_and_trainings),
     ),
 ]
-MixerOpt = Annotated[str | None, typer.Option("--mixer", metavar="NAME", help="Token mixer.")]
+MixerOpt = Annotated[
+    str | None, typer.Option("--mixer", metavar="NAME", help="Token mixer.", autocompletion=of("MIXERS"))
+]
 CheckpointOpt = Annotated[
     Path | None,
     typer.Option("--checkpoint", metavar="FILE", help="Weights. Default: random ones from seed 0."),
@@ -54,12 +60,6 @@ EmaOpt = Annotated[
 ]
 ThreadsOpt = Annotated[
     int | None, typer.Option("--threads", min=1, metavar="N", help="CPU threads; default: all.")
-]
-SuiteOfJobOpt = Annotated[
-    str | None, typer.Option("--suite", metavar="SUITE", help="Search only the trainings of this suite.")
-]
-PresetOfJobOpt = Annotated[
-    str | None, typer.Option("--preset", metavar="NAME", help="Search only the trainings of this preset.")
 ]
 DeviceOpt = Annotated[Device, typer.Option("--device", help="auto: the first GPU if there is one.")]
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lsbench.cli.completion import suite_names
+from lsbench.cli.completion import measured_suites, offers, parts_of_suite, presets, suite_names
 from lsbench.core.errors import NothingMeasuredError, UsageError
+from lsbench.core.next_command import RESULTS, next_command
 
 if TYPE_CHECKING:
     from lsbench.store.results import ResultsFolder
@@ -59,11 +60,39 @@ class Listing(StrEnum):
 SuiteArg = Annotated[
     str,
     typer.Argument(
-        metavar="SUITE", help="A suite file, or the name of a shipped suite.", autocompletion=suite_names
+        metavar="SUITE",
+        help="A suite file, or the name of a shipped suite.",
+        autocompletion=offers(suite_names),
+    ),
+]
+SuiteOfJobOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--suite",
+        metavar="SUITE",
+        help="Search only the results of this suite; default: all.",
+        autocompletion=offers(measured_suites),
     ),
 ]
 ResultsOpt = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder of all results.")]
-PresetOpt = Annotated[str, typer.Option("--preset", metavar="NAME", help="A preset of the suite.")]
+PresetOpt = Annotated[
+    str,
+    typer.Option("--preset", metavar="NAME", help="A preset of the suite.", autocompletion=offers(presets)),
+]
+PresetOfJobOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--preset", metavar="NAME", help="Only this preset; default: all.", autocompletion=offers(presets)
+    ),
+]
+SuitesArg = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[SUITE]",
+        help="A suite's name or file, or a results folder; default: all.",
+        autocompletion=offers(measured_suites),
+    ),
+]
 DataOpt = Annotated[
     Path | None,
     typer.Option(
@@ -73,7 +102,10 @@ DataOpt = Annotated[
 OnlyOpt = Annotated[
     list[str] | None,
     typer.Option(
-        "--only", metavar="GLOB", help="Only these variants or jobs: names, labels, ids or kinds of jobs."
+        "--only",
+        metavar="GLOB",
+        help="Only these variants or jobs: names, labels, ids or kinds of jobs.",
+        autocompletion=offers(parts_of_suite),
     ),
 ]
 RerunOpt = Annotated[
@@ -82,6 +114,7 @@ RerunOpt = Annotated[
         "--rerun",
         metavar="GLOB",
         help="Run finished jobs again, matched as by --only, and all jobs that need them.",
+        autocompletion=offers(parts_of_suite),
     ),
 ]
 RetryOpt = Annotated[
@@ -89,7 +122,10 @@ RetryOpt = Annotated[
     typer.Option("--retry-inconclusive", help="Run finished jobs again whose timings are inconclusive."),
 ]
 SkipOpt = Annotated[
-    list[str] | None, typer.Option("--skip", metavar="GLOB", help="Not these variants or jobs.")
+    list[str] | None,
+    typer.Option(
+        "--skip", metavar="GLOB", help="Not these variants or jobs.", autocompletion=offers(parts_of_suite)
+    ),
 ]
 SeedsOpt = Annotated[
     str | None, typer.Option("--seeds", metavar="0,1,2", help="Only these seeds of the suite.")
@@ -120,7 +156,6 @@ MaxParallelOpt = Annotated[
     int | None, typer.Option("--max-parallel", min=1, metavar="N", help="Maximum number of jobs at a time.")
 ]
 JsonOpt = Annotated[bool, typer.Option("--json", help="Machine-readable lines on stdout, text on stderr.")]
-RESULTS = Path("results")
 
 
 def results_folders(suite: str | None, preset: str | None, results: Path) -> list[ResultsFolder]:
@@ -148,9 +183,8 @@ def results_folders(suite: str | None, preset: str | None, results: Path) -> lis
         there = ", ".join(dict.fromkeys(folder.root.name for folder in every))
         raise NothingMeasuredError(f"{results}: no results{what} by preset '{preset}'; there are: {there}")
     if not folders:
-        raise NothingMeasuredError(
-            f"{results}: no results{what}; start with `lsbench run {name or 'ablations'}`"
-        )
+        start = next_command("run", suite or "ablations", results=results, preset=preset)
+        raise NothingMeasuredError(f"{results}: no results{what}; start with `{start}`")
     return folders
 
 

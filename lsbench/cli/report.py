@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lsbench.cli.options import RESULTS, ClassTable, ResultsOpt, results_folders
+from lsbench.cli.completion import measured_suites, of, offers
+from lsbench.cli.options import RESULTS, ClassTable, PresetOfJobOpt, ResultsOpt, results_folders
 from lsbench.cli.output import STDOUT, Output, OutputOpt
 from lsbench.core.errors import NothingMeasuredError, UsageError
+from lsbench.core.next_command import next_command
 
 if TYPE_CHECKING:
     from lsbench.tables.summary import Summary
@@ -21,7 +23,9 @@ def report(
     suites: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[SUITE]...", help="Names or files of suites, or results folders; default: all."
+            metavar="[SUITE]...",
+            help="Names or files of suites, or results folders; default: all.",
+            autocompletion=offers(measured_suites),
         ),
     ] = None,
     asked_format: Annotated[
@@ -30,11 +34,10 @@ def report(
             "--format",
             metavar="NAME",
             help="See `lsbench list reports`; default: by the suffix of -o, or console.",
+            autocompletion=of("REPORTS"),
         ),
     ] = None,
-    preset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only this preset; default: all.")
-    ] = None,
+    preset: PresetOfJobOpt = None,
     output: OutputOpt = STDOUT,
     results: ResultsOpt = RESULTS,
     rows: Annotated[
@@ -142,12 +145,11 @@ def _summaries(suites: list[str], preset: str | None, results: Path) -> list[Sum
         smoke = [summary.suite for summary in found if summary.is_smoke]
         found = [summary for summary in found if not summary.is_smoke]
         if smoke and not found:
-            raise NothingMeasuredError(
-                f"{results}: found only smoke tests; name one: `lsbench report {smoke[0]}`"
-            )
+            asked = next_command("report", smoke[0], results=results, preset=preset)
+            raise NothingMeasuredError(f"{results}: found only smoke tests; name one: `{asked}`")
     if not found:
-        suite = suites[0] if suites else "ablations"
-        raise NothingMeasuredError(f"{results}: no results to report; start with `lsbench run {suite}`")
+        start = next_command("run", suites[0] if suites else "ablations", results=results, preset=preset)
+        raise NothingMeasuredError(f"{results}: no results to report; start with `{start}`")
     return found
 
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from lsbench.cli.options import RESULTS, JsonOpt, ResultsOpt, results_folders
+from lsbench.cli.completion import jobs_and_variants, offers
+from lsbench.cli.options import RESULTS, JsonOpt, PresetOfJobOpt, ResultsOpt, SuiteOfJobOpt, results_folders
 
 
 def show(
@@ -16,15 +17,12 @@ def show(
         typer.Argument(
             metavar="JOB|VARIANT",
             help="An id, the start of an id, a label such as ls_conv/train/seed0, or a variant.",
+            autocompletion=offers(jobs_and_variants),
         ),
     ],
     results: ResultsOpt = RESULTS,
-    suite: Annotated[
-        str | None, typer.Option(metavar="SUITE", help="Search only the results of this suite; default: all.")
-    ] = None,
-    preset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Search only this preset; default: all.")
-    ] = None,
+    suite: SuiteOfJobOpt = None,
+    preset: PresetOfJobOpt = None,
     as_json: JsonOpt = False,
 ) -> None:
     """Show settings, state, numbers and files of a job, or of all jobs of a variant."""

@@ -6,20 +6,21 @@ from typing import Annotated
 
 import typer
 
-from lsbench.cli.options import RESULTS, ResultsOpt, results_folders
+from lsbench.cli.completion import jobs, offers
+from lsbench.cli.options import RESULTS, ResultsOpt, SuiteOfJobOpt, results_folders
 
 
 def why(
     job: Annotated[
         str,
         typer.Argument(
-            metavar="JOB", help="An id, the start of an id, or a label such as ls_conv/train/seed0."
+            metavar="JOB",
+            help="An id, the start of an id, or a label such as ls_conv/train/seed0.",
+            autocompletion=offers(jobs),
         ),
     ],
     results: ResultsOpt = RESULTS,
-    suite: Annotated[
-        str | None, typer.Option(metavar="SUITE", help="Search only the results of this suite; default: all.")
-    ] = None,
+    suite: SuiteOfJobOpt = None,
 ) -> None:
     """Show the input that changed since the row's previous job, and the outcome of the job."""
     from lsbench.rendering.console import fitted

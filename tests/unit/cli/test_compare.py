@@ -35,6 +35,17 @@ def test_compare_writes_json_and_markdown_into_files(stores, tmp_path):
     assert "| ls | fashion top-1 (%) | 50.00 | 60.10 | +10.10 |" in path.read_text()
 
 
+def test_a_side_that_stands_twice_has_its_notes_once(stores, capsys, monkeypatch):
+    note = "3 results of earlier code."
+    monkeypatch.setattr(
+        "lsbench.tables.side_by_side.ComparedResults.code_notes", lambda self: [f"{self.name}: {note}"]
+    )
+    assert run_command(["compare", stores[0], stores[0]]) == 0
+    assert capsys.readouterr().out.count(note) == 1
+    assert run_command(["compare", *stores, "--format", "json"]) == 0
+    assert capsys.readouterr().err.count(note) == 2
+
+
 def test_what_is_no_source_ends_in_one_line(stores, capsys):
     assert run_command(["compare", stores[0], "nowhere"]) == 2
     assert capsys.readouterr().err.startswith("lsbench: nowhere: neither a results folder")
