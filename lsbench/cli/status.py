@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lsbench.cli.options import RESULTS, JsonOpt, ResultsOpt, results_folders
+from lsbench.cli.options import RESULTS, JsonOpt, ResultsOpt, SuitesArg, results_folders
 from lsbench.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 
 
 def status(
-    suite: Annotated[
-        str | None,
-        typer.Argument(metavar="[SUITE]", help="A suite's name or file, or a results folder; default: all."),
-    ] = None,
+    suite: SuitesArg = None,
     results: ResultsOpt = RESULTS,
     as_json: JsonOpt = False,
     is_served: Annotated[
@@ -56,7 +53,7 @@ def status(
             fields = {"suite": found.suite, "preset": found.preset, "running": found.is_running}
             epochs = {label: training._asdict() for label, training in found.trainings.items()}
             fields |= {"jobs": found.counts, "epochs": epochs, "errors": found.errors}
-            fields["due"] = found.due
+            fields |= {"due": found.due, "running_jobs": found.running}
             fields["bytes"] = {
                 "total": sum(room.values()),
                 **{name.value: size for name, size in room.items()},

@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lsbench.core.errors import LsbenchError, NothingMeasuredError
-from lsbench.live.running import running_jobs
 from lsbench.rendering.cells import tables
 from lsbench.store.damage import explained, read_each
 from lsbench.store.results import ResultsFolder
@@ -27,7 +26,7 @@ Stamp = tuple[Any, ...]
 
 @dataclass
 class _Kept:
-    """A summary, the state of its files and the due jobs at that time, and when it may be rebuilt."""
+    """A summary, the state of its files, running and due jobs at that time, and when it may be rebuilt."""
 
     stamp: Stamp
     due: dict[str, str]
@@ -68,7 +67,7 @@ class Snapshots:
 
     def _current(self, folder: ResultsFolder) -> Summary | None:
         status = read_status(folder)
-        return self._summary(folder, {} if status is None else status.due, is_patient=False)
+        return self._summary(folder, status, is_patient=False)
 
     def _suite(self, folder: ResultsFolder) -> dict[str, Any] | None:
         try:
@@ -76,19 +75,22 @@ class Snapshots:
                 status = read_status(folder)
                 if status is None:
                     return None
-                summary = self._summary(folder, status.due, is_patient=True)
+                summary = self._summary(folder, status, is_patient=True)
                 return {
                     "name": folder.place,
                     "problem": "",
-                    **_status(folder, status),
+                    **_status(status),
                     "tables": _tables(summary),
                 }
         except LsbenchError as error:
             return {"name": folder.place, "problem": str(error)}
 
-    def _summary(self, folder: ResultsFolder, due: dict[str, str], *, is_patient: bool) -> Summary | None:
+    def _summary(
+        self, folder: ResultsFolder, status: SuiteStatus | None, *, is_patient: bool
+    ) -> Summary | None:
+        due, running = ({}, {}) if status is None else (status.due, status.running)
         kept = self._kept.get(folder.root)
-        stamp = _stamp(folder.root)
+        stamp = (*_stamp(folder.root), *running)
         if kept and kept.due == due and (kept.stamp == stamp or (is_patient and self.clock() < kept.next_at)):
             return kept.summary
         start = self.clock()
@@ -109,19 +111,12 @@ def _stamp(root: Path) -> Stamp:
     return tuple(found)
 
 
-def _status(folder: ResultsFolder, status: SuiteStatus) -> dict[str, Any]:
-    manifest = folder.manifest() or {"jobs": []}
-    done = folder.jobs()
-    left = [
-        (entry["id"], entry["label"])
-        for entry in manifest["jobs"]
-        if entry["id"] and done.get(entry["id"], {}).get("status") != "ok"
-    ]
+def _status(status: SuiteStatus) -> dict[str, Any]:
     errors = list(status.errors.items())
     return {
         "is_running": status.is_running,
         "counts": {kind: dict(counter) for kind, counter in status.counts.items()},
-        "running": [asdict(job) for job in running_jobs(folder, left)],
+        "running": [{"label": label, "since": since} for label, since in status.running.items()],
         "epochs": {label: list(epochs) for label, epochs in status.trainings.items()},
         "errors": errors[-MOST_ERRORS:],
         "more_errors": max(len(errors) - MOST_ERRORS, 0),

@@ -6,7 +6,6 @@ that is running, was stopped, or failed.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,11 +47,7 @@ def read_early(folder: ResultsFolder, job_ids: Collection[str]) -> dict[str, dic
 
     Most have kept nothing. A damaged file is left out with a warning: the next run writes it again.
     """
-    try:
-        begun = {*os.listdir(folder.root / "jobs")}
-    except OSError:
-        return {}
-    found = {}
+    found, begun = {}, folder.begun()
     for name in job_ids:
         if name in begun and (content := _read(folder, folder.job_folder(name) / EARLY)) is not None:
             found[name] = content

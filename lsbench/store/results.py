@@ -19,6 +19,7 @@ from typing import Any
 from lsbench.core.atomic import append_line, write_json, write_text
 from lsbench.core.errors import StoreError
 from lsbench.core.facets import Facets
+from lsbench.core.lock import is_held
 from lsbench.core.plain_text import make_visible
 from lsbench.core.plain_warnings import warn
 from lsbench.store.checks import OF_LINE, check_keys, check_manifest, check_result, check_schema
@@ -94,6 +95,17 @@ class ResultsFolder:
     def job_lock_file(self, job_id: str) -> Path:
         """Return the lock file that the process of a job holds while it runs."""
         return self.job_folder(job_id) / LOCK
+
+    def is_running(self, job_id: str) -> bool:
+        """Return whether a process of this machine runs a job: it then holds the lock of the job's folder."""
+        return is_held(self.job_lock_file(job_id))
+
+    def begun(self) -> frozenset[str]:
+        """Return the ids of the jobs that have a folder, with one listing, since there may be thousands."""
+        try:
+            return frozenset(os.listdir(self.root / "jobs"))
+        except OSError:
+            return frozenset()
 
     def create(self) -> None:
         """Create the folder and check that it is writable.

@@ -23,8 +23,10 @@ from lsbench.store.results import SPEC, ResultsFolder, read_json
 Code = Mapping[str, Files]
 #: The status of a job whose result does not stand.
 DUE = "due"
-#: The status of a job without a result: it has not run yet, or has not ended.
+#: The status of a job that has not run yet, or has not ended and does not run.
 WAITING = "waiting"
+#: The status of a job that a process of this machine runs.
+RUNNING = "running"
 #: In the manifest: id of a job -> the plug-ins that it uses.
 PLUGINS = "plugins"
 

@@ -74,8 +74,8 @@ class Cell:
 
     Attributes:
         estimate: The value with its interval; None if not measured.
-        hole: ``"waiting"``, ``"missing"``, ``"failed"``, ``"due"``, ``"inconclusive"``, ``"withheld"`` or
-            ``""``.
+        hole: ``"running"``, ``"waiting"``, ``"missing"``, ``"failed"``, ``"due"``, ``"inconclusive"``,
+            ``"withheld"`` or ``""``.
         expected: Number of seeds in the manifest; reports mark an estimate from fewer.
         text: Text to show instead of the formatted value; empty for most cells.
         gap: In a published column, ours minus the published value; None if the two cannot be compared.

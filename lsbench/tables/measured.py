@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from lsbench.stats.seeds import Estimate
-from lsbench.store.standing import DUE, WAITING
+from lsbench.store.standing import DUE, RUNNING, WAITING
 from lsbench.tables.cells import Column
 from lsbench.tables.columns import job_kind
 
@@ -75,14 +75,15 @@ class Measured:
         before = kind.needs if kind else ()
         if any(row.status == "failed" for row in (*jobs, *(row for row in rows if row.kind in before))):
             return "failed"
-        if any(row.status == DUE for row in jobs):
-            return DUE
+        states = {row.status for row in jobs}
+        if found := next((state for state in (RUNNING, DUE) if state in states), ""):
+            return found
         is_inconclusive = shown.depends_on_machine and any(
             row.metric == shown.name and row.value is None for row in rows
         )
         if is_inconclusive:
             return "inconclusive"
-        return WAITING if any(row.status != "ok" for row in jobs) else "missing"
+        return WAITING if states - {"ok"} else "missing"
 
     def _of_jobs(self, variant: str, column: Column) -> list[_Row]:
         """Return the rows of the jobs that measure a column for a variant, done or not."""

@@ -9,7 +9,7 @@ from lsbench.core.quantity import Quantity, quantity
 from lsbench.core.registry import JOBS
 from lsbench.stats.seeds import Estimate
 from lsbench.store.results import ResultsFolder
-from lsbench.store.standing import DUE, due_notes, standing_now
+from lsbench.store.standing import DUE, RUNNING, WAITING, due_notes, standing_now
 from lsbench.store.trials import history, read_epochs, read_search, read_trials
 from lsbench.tables.cells import Cell, Column, Row
 
@@ -55,7 +55,11 @@ def _trial(
     past = history(job_folder) if job_id else []
     values = [event[key] for event in past if event.get(key) is not None]
     is_done = bool(job_id) and folder.is_done(str(job_id))
-    state = "ok" if is_done else line.get("state", "waiting")
+    state = "ok" if is_done else line.get("state", WAITING)
+    if not is_done and job_id and folder.is_running(str(job_id)):
+        state = RUNNING
+    elif state == RUNNING:  # of a run that has ended
+        state = WAITING
     settings = line.get("settings") or _drawn(folder, number)
     return {
         "id": job_id,
@@ -63,7 +67,7 @@ def _trial(
         "title": entry["title"],
         "number": number,
         "settings": {name: settings.get(name, "-") for name in search["space"]},
-        "state": "waiting" if state == "running" else state,
+        "state": state,
         "epochs": len(read_epochs(job_folder)) if job_id else 0,
         "last": values[-1] if values else line.get("last"),
         "best": (max if search["mode"] == "max" else min)(values) if values else line.get("best"),

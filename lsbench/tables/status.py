@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from lsbench.core.errors import StoreError
@@ -14,9 +14,9 @@ from lsbench.core.quantity import from_bytes
 from lsbench.store.job_files import HISTORY
 from lsbench.store.results import ResultsFolder, read_json
 from lsbench.store.room import Room
-from lsbench.store.standing import DUE, WAITING, standing_now
+from lsbench.store.standing import DUE, RUNNING, WAITING, standing_now
 
-STATES = ("ok", "stopped", "failed", DUE, WAITING)
+STATES = ("ok", RUNNING, "stopped", "failed", DUE, WAITING)
 
 
 class Epochs(NamedTuple):
@@ -31,11 +31,12 @@ class SuiteStatus:
     """The progress of one suite and preset.
 
     Attributes:
-        counts: Job kind -> state (``ok``, ``stopped``, ``failed``, ``due``, ``waiting``) -> number of jobs.
+        counts: Job kind -> state, one of :data:`STATES` -> number of jobs.
         errors: Label -> last error, for failed jobs.
         is_running: True while a driver holds the folder.
         trainings: Label -> progress, for trainings that have started and are not done.
         due: Label -> reason, for jobs whose result does not stand for the code of now.
+        running: Label -> start time in UTC, ISO 8601, for jobs that run on this machine; the oldest first.
     """
 
     suite: str
@@ -45,6 +46,7 @@ class SuiteStatus:
     is_running: bool
     trainings: dict[str, Epochs] = field(default_factory=dict)
     due: dict[str, str] = field(default_factory=dict)
+    running: dict[str, str] = field(default_factory=dict)
 
     def total(self, state: str) -> int:
         """Return the number of jobs in a state."""
@@ -61,31 +63,41 @@ def read_status(folder: ResultsFolder) -> SuiteStatus | None:
     errors: dict[str, str] = {}
     reasons: dict[str, str] = {}
     trainings: dict[str, Epochs] = {}
-    begun = _begun(folder)
-    due = standing_now(folder, manifest, jobs).due()
+    running: dict[str, str] = {}
+    begun = folder.begun()
+    due = standing_now(folder, manifest, jobs).due(with_unfinished=True)
     for entry in manifest["jobs"]:
         line = jobs.get(entry["id"])
         is_begun = entry["id"] in begun
         state = line["status"] if line else ("ok" if is_begun and folder.is_done(entry["id"]) else WAITING)
-        if state == "ok" and entry["id"] in due:
+        if state in ("ok", "stopped") and entry["id"] in due:
             state = DUE
+        if state != "ok" and is_begun and folder.is_running(entry["id"]):
+            state = RUNNING
+            running[entry["label"]] = _since(folder, entry["id"])
+        if state == DUE:
             reasons[entry["label"]] = due[entry["id"]]
         counts.setdefault(entry["kind"], Counter())[state] += 1
         if line and state == "failed":
             errors[entry["label"]] = line["error"]
-        if state not in ("ok", DUE) and is_begun and (epochs := _epochs(folder, entry["id"])):
+        if state not in ("ok", "stopped", DUE) and is_begun and (epochs := _epochs(folder, entry["id"])):
             trainings[entry["label"]] = epochs
     return SuiteStatus(
-        manifest["suite"], manifest["preset"], counts, errors, is_held(folder.lock_file), trainings, reasons
+        manifest["suite"],
+        manifest["preset"],
+        counts,
+        errors,
+        is_held(folder.lock_file),
+        trainings,
+        reasons,
+        dict(sorted(running.items(), key=lambda item: item[::-1])),
     )
 
 
-def _begun(folder: ResultsFolder) -> set[str]:
-    """Return the ids of the jobs that have a folder, with one listing, since there may be thousands."""
-    try:
-        return set(os.listdir(folder.root / "jobs"))
-    except OSError:
-        return set()
+def _since(folder: ResultsFolder, job_id: str) -> str:
+    """Return when the process of a job took the lock of its folder."""
+    at = datetime.fromtimestamp(folder.job_lock_file(job_id).stat().st_mtime, UTC)
+    return at.isoformat(timespec="seconds")
 
 
 def _epochs(folder: ResultsFolder, job_id: str) -> Epochs | None:
@@ -105,12 +117,19 @@ def status_lines(found: SuiteStatus) -> Iterator[str]:
     for kind, counter in found.counts.items():
         numbers = ", ".join(f"{counter[name]} {name}" for name in STATES if counter[name])
         yield f"  {kind}: {numbers}"
-    for label, epochs in found.trainings.items():
-        yield f"  {label}: epoch {epochs.done}" + ("" if epochs.of is None else f" of {epochs.of}")
+    for label in dict.fromkeys([*found.running, *found.trainings]):
+        yield f"  {label}: {', '.join(_progress(found, label))}"
     for label, error in found.errors.items():
         yield f"  {label}: {error}"
     for reason, count in Counter(found.due.values()).items():
         yield f"  due: {count} {'job' if count == 1 else 'jobs'}, as {reason}"
+
+
+def _progress(found: SuiteStatus, label: str) -> Iterator[str]:
+    if label in found.running:
+        yield RUNNING
+    if epochs := found.trainings.get(label):
+        yield f"epoch {epochs.done}" + ("" if epochs.of is None else f" of {epochs.of}")
 
 
 def room_line(room: Mapping[Room, int]) -> str:
@@ -121,7 +140,7 @@ def room_line(room: Mapping[Room, int]) -> str:
 
 
 def _state(found: SuiteStatus) -> str:
-    if found.is_running:
+    if found.is_running or found.running:
         return "running"
     if found.total("failed"):
         return "failed jobs"

@@ -16,7 +16,7 @@ import pandas as pd
 from lsbench.core.quantity import declarations, is_declared
 from lsbench.stats.seeds import mean_over_seeds, paired_difference
 from lsbench.store.results import ResultsFolder
-from lsbench.store.standing import DUE, WAITING, due_notes
+from lsbench.store.standing import DUE, RUNNING, WAITING, due_notes
 from lsbench.tables.analyses import AnalysisFigure, analysis_figures
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.columns import ALL_CLASSES, FURTHER, create_columns
@@ -71,7 +71,9 @@ class Summary:
     @property
     def further_notes(self) -> list[str]:
         """Notes with the protocols of the further measurements."""
-        return _ways([column for column in self.columns if column.panel == FURTHER], is_short=True)
+        pivoted = [cell.of for row in self.rows for cell in row.cells.values() if cell.of is not None]
+        columns = [*self.columns, *dict.fromkeys(pivoted)]
+        return _ways([column for column in columns if column.panel == FURTHER], is_short=True)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the summary as a frame in SI units, with interval and seed count beside each value."""
@@ -221,7 +223,7 @@ def _notes(
     known = table.dropna(subset="job_id")
     status = dict(zip(known.job_id, known.status, strict=True))
     counts = Counter(status.get(entry["id"], WAITING) for entry in manifest["jobs"])
-    holes = [f"{counts[state]} {state}" for state in ("failed", DUE, WAITING) if counts[state]]
+    holes = [f"{counts[state]} {state}" for state in ("failed", DUE, RUNNING, WAITING) if counts[state]]
     if holes:
         notes.append(f"Of {len(manifest['jobs'])} jobs: {', '.join(holes)}.")
     notes += due_notes(known[(known.status == DUE).fillna(False)].drop_duplicates("job_id").error)

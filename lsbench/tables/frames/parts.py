@@ -15,7 +15,7 @@ from lsbench.core.plugin_code import is_own
 from lsbench.store.damage import read_each
 from lsbench.store.early import read_early
 from lsbench.store.results import ResultsFolder
-from lsbench.store.standing import DUE, PLUGINS, WAITING, Standing, standing_now
+from lsbench.store.standing import DUE, PLUGINS, RUNNING, WAITING, Standing, standing_now
 from lsbench.tables.frames.cache import Records
 from lsbench.tables.frames.ways import Part
 
@@ -56,7 +56,8 @@ class OpenResults:
     def jobs(self) -> pd.DataFrame:
         """One row per entry of the manifest, in order, with the job's last line of the journal.
 
-        Jobs whose result does not stand for the code of now have the status ``due``, and the reason as error.
+        Jobs whose result does not stand for the code of now have the status ``due``, and the reason as error;
+        those that run have the status ``running``.
         """
         found = dict(self._lines)
         due = {} if self._standing is None else self._standing.due()
@@ -64,11 +65,17 @@ class OpenResults:
         entries = self.manifest["jobs"]
         lines = [found.get(entry["id"], {}) for entry in entries]
         columns: dict[str, list[Any]] = {key: [entry[key] for entry in entries] for key in _OF_JOB}
-        columns["status"] = [line.get("status", WAITING) for line in lines]
+        columns["status"] = [
+            self._status(entry["id"], line) for entry, line in zip(entries, lines, strict=True)
+        ]
         columns["attempt"] = [line.get("attempts", 1 if line else None) for line in lines]
         columns |= {key: [line.get(key) for line in lines] for key in ("error", "started_at", "wall_s")}
         columns["lines"] = lines
         return pd.DataFrame(columns, dtype="object")
+
+    def _status(self, job_id: str | None, line: Mapping[str, Any]) -> str:
+        status = str(line.get("status", WAITING))
+        return RUNNING if status != "ok" and job_id and self._folder.is_running(job_id) else status
 
     def mixtures(self) -> list[str]:
         """Return one line for each variant with results of several states of the code of one plug-in.

@@ -14,14 +14,11 @@ function ago(since) {
 function totals(suite) {
   const sum = Object.fromEntries(STATES.map((state) => [state, 0]));
   for (const counter of Object.values(suite.counts)) for (const [state, count] of Object.entries(counter)) sum[state] += count;
-  const running = Math.min(suite.running.length, sum.waiting + sum.failed + sum.stopped);
-  sum.running = running;
-  sum.waiting = Math.max(0, sum.waiting - running);
   return sum;
 }
 
 function stateOf(suite, sum) {
-  if (suite.is_running) return ["running", "running"];
+  if (suite.is_running || sum.running) return ["running", "running"];
   if (sum.failed) return ["failed", "failed jobs"];
   if (sum.waiting || sum.stopped) return ["stopped", "stopped"];
   return sum.due ? ["stopped", "results due"] : ["complete", "complete"];

@@ -32,13 +32,29 @@ def test_it_says_what_is_done_what_runs_and_what_failed(graph, fill_store, recor
     (suite,) = found["suites"]
     assert (found["problem"], suite["problem"], suite["name"]) == ("", "", "tiny (default)")
     assert suite["is_running"]
-    assert suite["counts"]["train"] == {"ok": 2, "waiting": 2}
+    assert suite["counts"]["train"] == {"ok": 2, "running": 1, "waiting": 1}
     assert suite["counts"]["evaluate"] == {"ok": 2, "failed": 1, "waiting": 1}
     assert [one["label"] for one in suite["running"]] == ["id/train/seed0"]
     assert suite["errors"] == [("id/evaluate/seed0", "ValueError: too bad")]
     (table,) = suite["tables"]
     assert table["heading"] == "tiny (default)"
     assert [row[0] for row in table["rows"]] == ["ls (baseline)", "id"]
+
+
+def test_a_cell_whose_job_has_begun_changes_once_its_table_has_rested(graph, fill_store, records_of):
+    folder = fill_store(graph, lambda job: None if job.variant.name == "id" else records_of(job))
+    clock = Clock()
+    snapshots = Snapshots(lambda: [folder], clock=clock)
+
+    def words():
+        return snapshots.read()["suites"][0]["tables"][0]["rows"][1]
+
+    job = next(job for job in graph.jobs if job.label == "id/evaluate/seed0")
+    assert "running" not in words()
+    with locked(folder.job_folder(str(job.id)) / ".lock", what="a job"):
+        assert "running" not in words()
+        clock.now += 60
+        assert "running" in words()
 
 
 def test_an_edit_of_code_takes_the_results_that_it_makes_due_off_the_page(graph, fill_store, monkeypatch):

@@ -51,6 +51,25 @@ def test_a_folder_without_a_manifest_has_no_status(tmp_path):
     assert read_status(ResultsFolder(tmp_path)) is None
 
 
+def test_a_running_job_is_neither_waiting_nor_failed(begun):
+    folder, train = begun
+    ids = {entry["label"]: entry["id"] for entry in folder.manifest()["jobs"]}
+    train("id/train/seed0", {"epochs": [{"loss": 1.0}], "of_epochs": 3})
+    with (
+        locked(folder.job_folder(ids["id/train/seed0"]) / ".lock", what="a job"),
+        locked(folder.job_folder(ids["ls/train/seed1"]) / ".lock", what="a job that failed before"),
+        locked(folder.job_folder(ids["ls/train/seed0"]) / ".lock", what="a job that is done"),
+    ):
+        found = read_status(folder)
+    assert found.counts["train"] == Counter(ok=1, running=2, waiting=1)
+    assert [*found.running] == ["id/train/seed0", "ls/train/seed1"]
+    assert all(since.endswith("+00:00") for since in found.running.values())
+    lines = list(status_lines(found))
+    assert lines[:2] == ["tiny (default): running", "  train: 1 ok, 2 running, 1 waiting"]
+    assert {"  id/train/seed0: running, epoch 1 of 3", "  ls/train/seed1: running"} <= {*lines}
+    assert read_status(folder).running == {}, "looking leaves no lock behind"
+
+
 @pytest.fixture
 def begun(tiny, make_graph, fill_store, records_of):
     """A store with one finished, one failed and two unfinished trainings; returns it and how to go on."""

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from lsbench.core.lock import locked
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.summary import summarize
 
@@ -67,6 +68,17 @@ def test_a_timing_that_others_disturbed_is_no_missing_one(graph, fill_store, rec
     assert holes == {"ls": "inconclusive", "id": ""}
     assert any(note.startswith("inconclusive: other processes") for note in summary.notes)
     assert cells(summary, "ls")["top1"].hole == "waiting"
+
+
+def test_a_job_that_runs_is_not_waiting(graph, fill_store):
+    folder = fill_store(graph, lambda job: None)
+    job = next(job for job in graph.jobs if job.label == "ls/evaluate/seed2")
+    with locked(folder.job_lock_file(job.id), what="a job"):
+        summary = summarize(folder)
+    assert {cells(summary, name)["top1"].hole for name in ("ls", "id")} == {"running", "waiting"}
+    assert cells(summary, "ls")["top1"].hole == "running"
+    waiting = len(graph.jobs) - 1
+    assert f"Of {waiting + 1} jobs: 1 running, {waiting} waiting." in summary.notes
 
 
 def test_holes_say_why_they_are_there(graph, fill_store, records_of):
