@@ -70,22 +70,25 @@ def heading(summary: Summary) -> str:
     return f"{summary.suite} ({summary.preset})"
 
 
-def notes_of(summary: Summary, *, is_marked: bool = True) -> list[str]:
-    """Return the notes below a table.
+def notes_of(summary: Summary, *, is_marked: bool = True, is_whole: bool = False) -> list[str]:
+    """Return the notes of a table, in every format.
 
     Args:
         summary: The summary.
         is_marked: Whether the format marks the best values.
+        is_whole: Whether the format always shows the further measurements.
     """
-    has_ranks = is_marked and any(cell.rank for row in summary.rows for cell in row.cells.values())
-    further = summary.further_notes if summary.shows_further else []
-    return [*summary.notes, *further, *seed_notes(summary), *([RANKS] if has_ranks else [])]
-
-
-def seed_notes(summary: Summary) -> list[str]:
-    """Return the note on intervals over two seeds, if any is shown."""
-    cells = [row.cells[column.key].estimate for row in summary.rows for column in summary.columns]
-    return [TWO_SEEDS] if any(one is not None and one.n == 2 and one.low is not None for one in cells) else []
+    is_whole = is_whole or summary.shows_further
+    shown = [column for column in summary.columns if is_whole or column.panel != FURTHER]
+    rows = [row for row in summary.rows if is_whole or row.panel != FURTHER]
+    cells = [row.cells[column.key] for row in rows for column in shown]
+    of_two = any(cell.estimate and cell.estimate.n == 2 and cell.estimate.low is not None for cell in cells)
+    return [
+        *summary.notes,
+        *(summary.further_notes if is_whole else []),
+        *([TWO_SEEDS] if of_two else []),
+        *([RANKS] if is_marked and any(cell.rank for cell in cells) else []),
+    ]
 
 
 def left_out(summary: Summary) -> list[str]:

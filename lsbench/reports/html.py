@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lsbench.core.errors import UsageError
-from lsbench.rendering.cells import seed_notes
+from lsbench.rendering.cells import notes_of
 from lsbench.reports._html.charts import chart_data
 from lsbench.reports._html.classes import TITLES, class_data
 from lsbench.reports._html.details import detail_data
@@ -121,9 +121,7 @@ def _suite(summary: Summary, number: int) -> dict[str, Any]:
         "charts": packed(_compact(charts)),
         "has_details": bool(details["jobs"]),
         "notes": [
-            *summary.notes,
-            *summary.further_notes,
-            *seed_notes(summary),
+            *notes_of(summary, is_marked=False, is_whole=True),
             *charts["notes"],
             *details["notes"],
         ],

@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from lsbench.rendering.sentences import sentence
+from lsbench.rendering.cells import notes_of
+from lsbench.rendering.sentences import comparison_notes, sentence
 from lsbench.tables.columns import FURTHER
 from lsbench.tables.comparisons import to_row
 from lsbench.tables.curves import Curve
@@ -46,8 +47,9 @@ def _table(summary: Summary) -> dict[str, Any]:
         "smoke": summary.is_smoke,
         "columns": columns,
         "rows": rows,
-        "notes": summary.notes,
+        "notes": notes_of(summary, is_marked=False, is_whole=True),
         "comparisons": [{**to_row(one), "words": sentence(one)} for one in summary.comparisons],
+        "comparison_notes": comparison_notes(summary.comparisons),
         "curves": [_curve(curve) for curve in summary.curves],
         "training_notes": training_notes(summary.curves),
         "corruptions": [to_record(figure) for figure in summary.corruptions],

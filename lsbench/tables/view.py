@@ -197,8 +197,7 @@ def _with_digits(column: Column, digits: int) -> Column:
 def _pivoted(summary: Summary) -> Summary:
     columns = [Column(row.variant, Quantity(row.variant, "", None, _titled(row)), "") for row in summary.rows]
     rows = [Row(c.key, c.title, False, _cells_of(c, summary.rows), panel=c.panel) for c in summary.columns]
-    notes = [*summary.notes, *(summary.further_notes if summary.shows_further else [])]
-    return replace(summary, columns=columns, rows=rows, row_kind="measured", notes=notes)
+    return replace(summary, columns=columns, rows=rows, row_kind="measured")
 
 
 def _titled(row: Row) -> str:

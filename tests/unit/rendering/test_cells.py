@@ -1,10 +1,23 @@
+from dataclasses import replace
+
 import pytest
 
 from lsbench.core.quantity import quantity
-from lsbench.rendering.cells import TWO_SEEDS, cell_text, header, heading, notes_of, row_texts, tables
-from lsbench.reports import console, latex, markdown
+from lsbench.rendering.cells import (
+    RANKS,
+    TWO_SEEDS,
+    cell_text,
+    header,
+    heading,
+    notes_of,
+    row_texts,
+    tables,
+)
+from lsbench.reports import console, html, json, latex, markdown
 from lsbench.stats.seeds import Estimate
+from lsbench.tables.columns import FURTHER
 from lsbench.tables.summary import Cell, Column, Row, Summary, summarize
+from lsbench.tables.view import View, apply_view
 
 TOP1 = Column("top1", quantity("top1"), "p")
 DELTA = Column("top1_delta", quantity("top1"), "p", is_delta=True)
@@ -43,9 +56,24 @@ def test_a_cell_in_words(cell, column, text):
 def test_a_table_over_two_seeds_says_that_they_cannot_tell(seeds, is_said):
     cells = {"top1": Cell(Estimate(0.35, -1.54, 2.24, seeds), expected=seeds)}
     summary = Summary("suite", "preset", "", "v", False, [TOP1], [Row("v", "Title", True, cells)])
-    for text in (console.render([summary]), markdown.render([summary]), latex.render([summary])):
-        assert ("Two seeds cannot tell" in text) == is_said
+    for one in (console, markdown, latex, json, html):
+        assert ("Two seeds cannot tell" in one.render([summary])) == is_said
     assert TWO_SEEDS in notes_of(summary) or not is_said
+
+
+def test_notes_are_about_the_columns_that_a_format_shows():
+    two = {"top1": Cell(Estimate(0.3, 0.3, 0.3, 1)), "seen": Cell(Estimate(0.3, 0.1, 0.5, 2), rank=1)}
+    seen = Column("seen", quantity("top5"), "further protocol", panel=FURTHER)
+    summary = Summary("suite", "preset", "", "v", False, [TOP1, seen], [Row("v", "Title", True, two)], ["a"])
+    assert notes_of(summary) == ["a"]
+    told = ["a", "top-5 (%): further protocol.", TWO_SEEDS]
+    assert (
+        notes_of(summary, is_whole=True) == notes_of(replace(summary, shows_further=True)) == [*told, RANKS]
+    )
+    assert notes_of(summary, is_marked=False, is_whole=True) == told
+    pivoted = apply_view(summary, View(is_pivoted=True))
+    assert notes_of(pivoted) == ["a"]
+    assert notes_of(pivoted, is_marked=False, is_whole=True) == told
 
 
 def test_a_row_and_its_header_have_the_same_number_of_cells():

@@ -1,5 +1,7 @@
 import json
 
+from lsbench.rendering.cells import notes_of
+from lsbench.rendering.sentences import comparison_notes
 from lsbench.reports.json import render
 from lsbench.tables.summary import summarize
 
@@ -18,7 +20,8 @@ def test_columns_say_unit_direction_and_protocol(tiny, make_graph, fill_store):
         "is_published": False,
         "is_further": False,
     }
-    assert table["notes"] == summary.notes
+    assert table["notes"] == notes_of(summary, is_marked=False, is_whole=True)
+    assert table["comparison_notes"] == comparison_notes(summary.comparisons) != []
 
 
 def test_unmeasured_is_null(tiny, make_graph, fill_store, records_of):
