@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from lsbench.reports.html import render
+from lsbench.tables.cells import Cell
 
 expect = pytest.importorskip("playwright.sync_api").expect
 pytestmark = pytest.mark.desktop
@@ -137,6 +138,26 @@ def test_charts_follow_the_filter_and_say_their_numbers(report, look, draw_all):
     page.get_by_role("searchbox").fill("w/o")
     expect(figure.locator(".numbers tbody tr")).to_have_count(2)
     assert "intervals" in figure.locator(".plot").get_attribute("aria-label")
+
+
+def test_no_axis_reaches_beyond_what_a_share_can_be(summary, tmp_path, look, draw_all):
+    sure = [
+        replace(cell.estimate, value=0.999, low=0.99, high=1.0) for cell in [summary.rows[0].cells["top1"]]
+    ]
+    rows = [replace(row, cells={**row.cells, "top1": Cell(sure[0], expected=3)}) for row in summary.rows]
+    path = tmp_path / "sure.html"
+    path.write_text(render([replace(summary, rows=rows)]), encoding="utf-8")
+    page = look(path.as_uri()).page
+    draw_all(page)
+    axes = page.evaluate(
+        "[...document.querySelectorAll('.plot')].filter((plot) => plot._fullLayout).flatMap((plot) => "
+        "[plot._fullLayout.xaxis, plot._fullLayout.yaxis].map((axis) => [axis.title.text, ...axis.range]))"
+    )
+    shares = [
+        (title, *sorted(ends)) for title, *ends in axes if title and "(%)" in title and "Δ" not in title
+    ]
+    assert len(shares) >= 4
+    assert all(low >= 0 and high <= 100 for _, low, high in shares), shares
 
 
 def test_classes_are_shown_beside_the_baseline_and_as_a_matrix(report, look, draw_all):

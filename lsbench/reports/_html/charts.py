@@ -43,7 +43,7 @@ def chart_data(summary: Summary) -> dict[str, Any]:
 
 def _quantity(name: str) -> dict[str, Any]:
     shown = quantity(name)
-    return {"title": shown.title, "scale": shown.scale, "digits": shown.digits}
+    return {"title": shown.title, "unit": shown.unit, "scale": shown.scale, "digits": shown.digits}
 
 
 def _bars(summary: Summary) -> list[list[Any]]:

@@ -19,6 +19,12 @@ const padded = (values, share = 0.08) => {
   return [low - more, high + more];
 };
 
+/** Return a range without what a quantity cannot be: a share ends at 0 and at 100 %. */
+const clipped = ([low, high], { unit, scale }) => (unit === "fraction" ? [Math.max(low, 0), Math.min(high, scale)] : [low, high]);
+
+/** Return the ends of an axis that finds its own range. */
+const ends = ({ unit, scale, role }) => (unit === "fraction" ? { minallowed: role === "delta" ? -scale : 0, maxallowed: scale } : {});
+
 const quoted = (count, whole, what) => (count < whole ? ` ${count} of ${whole} ${what} are drawn; use the table's filter to select others.` : "");
 
 /** Draw quality against cost, with published peers as faint points, and the Pareto front. */
@@ -46,7 +52,7 @@ function paretoSpec(table, state, width) {
     .map(([title, values]) => ({ text: title, x: values[across.published_as], y: values[up.published_as] }))
     .filter((peer) => isNumber(peer.x) && isNumber(peer.y))
     .map((peer) => ({ ...peer, x: peer.x * across.scale, y: peer.y * up.scale }));
-  const bounds = paretoBounds([...drawn, ...peers]);
+  const bounds = paretoBounds([...drawn, ...peers], across, up);
   const traces = paretoTraces(drawn, peers, front, width, bounds, [across, up]);
   const axes = { xaxis: axis(across.title, { range: bounds.x }), yaxis: axis(up.title, { range: bounds.y }) };
   const word = (column, more) => `${more ? "More" : "Less"} ${column.title} is better`;
@@ -94,9 +100,9 @@ function frontOf(points, acrossBetter, upBetter) {
   return front;
 }
 
-function paretoBounds(points) {
-  const ends = (name) => points.flatMap((point) => [point[name] + (point[`${name}Ends`]?.[0] ?? 0), point[name] - (point[`${name}Ends`]?.[1] ?? 0)]);
-  return { x: padded(ends("x"), 0.12), y: padded(ends("y"), 0.1) };
+function paretoBounds(points, across, up) {
+  const reached = (name) => points.flatMap((point) => [point[name] + (point[`${name}Ends`]?.[0] ?? 0), point[name] - (point[`${name}Ends`]?.[1] ?? 0)]);
+  return { x: clipped(padded(reached("x"), 0.12), across), y: clipped(padded(reached("y"), 0.1), up) };
 }
 
 function paretoTraces(points, peers, front, width, bounds, [across, up]) {
@@ -108,13 +114,13 @@ function paretoTraces(points, peers, front, width, bounds, [across, up]) {
   const bars = (name) => ({ type: "data", symmetric: false, array: points.map((p) => p[name][0]), arrayminus: points.map((p) => p[name][1]), color: ours, thickness: 1.2, width: 0 });
   return [
     {
-      x: peers.map((p) => p.x), y: peers.map((p) => p.y), text: peers.map((p) => literal(p.text)), type: "scatter", mode: "markers",
+      x: peers.map((p) => p.x), y: peers.map((p) => p.y), text: peers.map((p) => literal(p.text)), type: "scatter", mode: "markers", cliponaxis: false,
       marker: { color: colour("faint"), opacity: 0.55, size: 7, symbol: "circle-open" },
       hovertemplate: `%{text} (published)<br>%{x} ${literal(across.title)}<br>%{y} ${literal(up.title)}<extra></extra>`,
     },
     { x: front.map((p) => p.x), y: front.map((p) => p.y), type: "scatter", mode: "lines", line: { color: colour("faint"), dash: "dot", width: 1.5 }, hoverinfo: "skip" },
     {
-      x: points.map((p) => p.x), y: points.map((p) => p.y), type: "scatter", mode: "markers+text",
+      x: points.map((p) => p.x), y: points.map((p) => p.y), type: "scatter", mode: "markers+text", cliponaxis: false,
       text: points.map((p) => (places.get(p) ? literal(short(p.text)) : "")),
       textposition: points.map((p) => places.get(p) ?? "top center"),
       textfont: { size: 12, color: colour("ink") },
@@ -150,7 +156,7 @@ function compareSpec(table, number) {
   const cells = drawn.map((row) => row.cells[number]);
   const isFar = column.role === "delta" ? true : Math.min(...cells.map((c) => c[3] ?? c[2])) / Math.max(...cells.map((c) => c[4] ?? c[2])) > 0.5;
   const values = cells.map((cell) => cell[2] * column.scale);
-  const ends = {
+  const bars = {
     type: "data", symmetric: false, color: colour("ink"), thickness: 1.4, width: 5,
     array: cells.map((cell) => (isNumber(cell[4]) ? (cell[4] - cell[2]) * column.scale : null)),
     arrayminus: cells.map((cell) => (isNumber(cell[3]) ? (cell[2] - cell[3]) * column.scale : null)),
@@ -158,13 +164,13 @@ function compareSpec(table, number) {
   const colours = drawn.map((row) => seriesStyle(row.mark === "baseline" ? 1 : 0).colour);
   const texts = cells.map((cell) => shownInterval(cell[2], cell[3], cell[4], column));
   const shape = isFar
-    ? { type: "scatter", mode: "markers", marker: { color: colours, size: 10, symbol: drawn.map((row) => (row.mark === "baseline" ? "diamond" : "circle")) } }
+    ? { type: "scatter", mode: "markers", cliponaxis: false, marker: { color: colours, size: 10, symbol: drawn.map((row) => (row.mark === "baseline" ? "diamond" : "circle")) } }
     : { type: "bar", orientation: "h", marker: { color: colours, opacity: 0.75 }, width: 0.6 };
   const zero = { type: "line", x0: 0, x1: 0, yref: "paper", y0: 0, y1: 1, line: { color: colour("soft"), width: 1, dash: "dot" } };
   return {
-    traces: [{ ...shape, x: values, y: drawn.map((_, n) => n), error_x: ends, customdata: drawn.map((row, n) => [literal(row.title), texts[n]]), hovertemplate: "<b>%{customdata[0]}</b><br>%{customdata[1]}<extra></extra>" }],
+    traces: [{ ...shape, x: values, y: drawn.map((_, n) => n), error_x: bars, customdata: drawn.map((row, n) => [literal(row.title), texts[n]]), hovertemplate: "<b>%{customdata[0]}</b><br>%{customdata[1]}<extra></extra>" }],
     layout: {
-      xaxis: axis(column.title, isFar ? {} : { rangemode: "tozero" }),
+      xaxis: axis(column.title, { ...ends(column), ...(isFar ? {} : { rangemode: "tozero" }) }),
       yaxis: axis("", { tickvals: drawn.map((_, n) => n), ticktext: drawn.map((row) => literal(short(row.title, 22))), range: [drawn.length - 0.4, -0.6], gridcolor: "rgba(0,0,0,0)", ticks: "" }),
       shapes: column.role === "delta" ? [zero] : [],
       showlegend: false,
@@ -208,7 +214,7 @@ function curvesSpec(table, data, metric) {
   const seeds = Math.max(0, ...drawn.map(([, curve]) => curve.seeds));
   return {
     traces,
-    layout: { xaxis: axis("epoch", { dtick: epochs.length <= 12 ? 1 : undefined }), yaxis: axis(quantity.title), showlegend: true },
+    layout: { xaxis: axis("epoch", { dtick: epochs.length <= 12 ? 1 : undefined }), yaxis: axis(quantity.title, ends(quantity)), showlegend: true },
     caption: `${seeds > 1 ? `Mean over ${seeds} seeds; the band is their range.` : "One training each."}${quoted(drawn.length, all.length, "rows")}`,
     titles: ["row", ...epochs.map((epoch) => `epoch ${epoch}`)],
     rows: drawn.map(([row, curve]) => [row.title, ...epochs.map((epoch) => (curve.epochs.includes(epoch) ? shown(curve.mean[curve.epochs.indexOf(epoch)], quantity) : "-"))]),
@@ -275,7 +281,7 @@ function nightsSpec(data, metric) {
   });
   return {
     traces,
-    layout: { xaxis: axis("nights ago", { tickvals: Array.from({ length: most }, (_, n) => -n), ticktext: Array.from({ length: most }, (_, n) => (n ? String(n) : "last")) }), yaxis: axis(quantity.title), showlegend: true },
+    layout: { xaxis: axis("nights ago", { tickvals: Array.from({ length: most }, (_, n) => -n), ticktext: Array.from({ length: most }, (_, n) => (n ? String(n) : "last")) }), yaxis: axis(quantity.title, ends(quantity)), showlegend: true },
     caption: `Dotted: the baseline.${nightsLegend(drawn)}${quoted(drawn.length, all.length, "curves")}`,
     titles: ["row", ...Array.from({ length: most }, (_, n) => (most - 1 - n ? `${most - 1 - n} nights ago` : "last night"))],
     rows: drawn.map((night) => [night[1], ...Array(most - night[5].length).fill("-"), ...night[5].map((value, n) => (isNumber(value) ? `${shown(value, quantity)} (${night[6][n]})` : `none (${night[6][n]})`))]),

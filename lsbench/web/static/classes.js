@@ -91,7 +91,7 @@ function reliabilitySpec(way, table, width) {
     const style = seriesStyle(n);
     const shownPoints = points(row);
     return {
-      x: shownPoints.map((one) => one[0] * 100), y: shownPoints.map((one) => one[1] * 100), mode: "lines+markers", name: literal(short(row.title)),
+      x: shownPoints.map((one) => one[0] * 100), y: shownPoints.map((one) => one[1] * 100), mode: "lines+markers", cliponaxis: false, name: literal(short(row.title)),
       line: { color: style.colour, dash: style.dash, width: 1.6 }, marker: { color: style.colour, symbol: style.symbol, size: 7 },
       customdata: shownPoints.map((one) => one[2]), hovertemplate: `confidence %{x:.1f} %, accuracy %{y:.1f} %, %{customdata} images<extra>${literal(row.title)}</extra>`,
     };
@@ -101,7 +101,7 @@ function reliabilitySpec(way, table, width) {
   const rounded = drawn.some((row) => !row.is_exact) ? " Confidences are rounded to 0.0005 where an evaluation did not measure ECE." : "";
   return {
     traces: [diagonal, ...traces],
-    layout: { xaxis: axis("confidence (%)", { range: [0, 102] }), yaxis: axis("accuracy (%)", { range: [0, 102] }) },
+    layout: { xaxis: axis("confidence (%)", { range: [0, 100] }), yaxis: axis("accuracy (%)", { range: [0, 100] }) },
     height: width < 560 ? 380 : 440,
     caption: `Accuracy of the images of each of 15 bins of confidence, over all seeds; below the dotted line a model is too sure. Expected calibration error (%): ${errors}.${rounded}${quoted(drawn.length, all.length, "rows")}`,
     titles: ["confidence (%)", ...drawn.map((row) => row.title)],

@@ -95,7 +95,7 @@ function corruptionsSpec(table, data, protocol, width) {
       hovertemplate: `%{customdata}<extra>${literal(title)}</extra>`,
     };
   });
-  const [names, values] = [axis("", { gridcolor: "rgba(0,0,0,0)", ticks: "", ...(isNarrow ? { autorange: "reversed" } : {}) }), axis("top-1 error (%)", { rangemode: "tozero" })];
+  const [names, values] = [axis("", { gridcolor: "rgba(0,0,0,0)", ticks: "", ...(isNarrow ? { autorange: "reversed" } : {}) }), axis("top-1 error (%)", { rangemode: "tozero", ...ends(quantity) })];
   return {
     traces,
     layout: { barmode: "group", bargap: 0.25, ...(isNarrow ? { xaxis: values, yaxis: names } : { xaxis: names, yaxis: values }), showlegend: true, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 12 } } },
