@@ -44,8 +44,15 @@ class ComparedResults:
 
         Raises:
             NothingMeasuredError: If no job has measured anything.
+            UsageError: If all of them are searches.
         """
-        table = load_table(self.folders, keeps_due=True)
+        folders = [folder for folder in self.folders if not _is_search(folder)]
+        if self.folders and not folders:
+            raise UsageError(
+                f"{self.name}: a search, whose trials have settings of their own; compare the suite that it "
+                "tunes, once that has run"
+            )
+        table = load_table(folders, keeps_due=True)
         table = table[table.value.notna()]
         if self.commit:
             table = table[[_commit(text).startswith(self.commit) for text in table.provenance]]
@@ -123,6 +130,12 @@ def _of_preset(folders: Sequence[ResultsFolder], preset: str | None) -> tuple[Re
     if not kept:
         raise UsageError(f"--preset {preset}: no results; presets: {', '.join(sorted(names)) or 'none'}")
     return kept
+
+
+def _is_search(folder: ResultsFolder) -> bool:
+    with suppress(StoreError):  # a damaged folder is told where it is read
+        return "search" in (folder.manifest() or {})
+    return False
 
 
 def _commit(provenance: str) -> str:

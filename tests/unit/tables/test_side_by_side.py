@@ -78,6 +78,16 @@ def test_a_suite_a_commit_and_both_are_found(fill, tmp_path):
         find_source(str(folder.root / "jobs"), results)
 
 
+def test_trials_of_a_search_are_no_side_of_a_comparison(fill, tmp_path):
+    folder = fill("results", {"ls": 0.7})
+    manifest = folder.manifest()
+    folder.write_manifest({**manifest, "search": {"metric": "val_top1"}}, "")
+    with pytest.raises(UsageError, match="tiny: a search, whose trials have settings of their own"):
+        find_source("tiny", tmp_path / "results").table()
+    fill("results", {"ls": 0.7}, suite="other")
+    assert {*find_source(str(tmp_path / "results"), tmp_path).table().suite} == {"other"}
+
+
 def test_a_preset_is_chosen_or_asked_for(tiny, make_graph, fill_store, tmp_path):
     for limit in (2, 3):
         fill_store(make_graph(tiny, limit=limit))
