@@ -8,7 +8,6 @@ from typing import Any
 
 from lsbench.core.errors import LsbenchError, StoreError, UsageError
 from lsbench.core.job import WHERE_DATA_LIES, Job, JobSpec, job_identity
-from lsbench.core.lock import is_held
 from lsbench.core.registry import JOBS, suggest
 from lsbench.store.earlier import earlier_results
 from lsbench.store.results import SPEC, ResultsFolder, read_json
@@ -58,11 +57,11 @@ class KnownJob:
             return "no data: its id is known once the data that it reads is there"
         if self.folder.is_done(self.id):
             return f"due: {self.due}; `lsbench run` measures it again" if self.due else "done"
-        if is_held(self.folder.job_lock_file(self.id)):
+        if self.folder.is_running(self.id):
             return "running"
         line = self.folder.jobs().get(self.id, {})
         if line.get("status") in ENDED_OTHERWISE:
-            return ENDED_OTHERWISE[line["status"]]
+            return f"{ENDED_OTHERWISE[line['status']]}{f'; due: {self.due}' if self.due else ''}"
         attempts = self.folder.attempts(self.id)
         error = line.get("error") or (attempts[-1].get("message") if attempts else None)
         if error:
@@ -75,7 +74,11 @@ def known_jobs(folder: ResultsFolder) -> list[KnownJob]:
     manifest = folder.manifest() or {"jobs": []}
     expected = [(str(entry["id"] or ""), str(entry["label"])) for entry in manifest["jobs"]]
     lines = folder.jobs()
-    due = standing_now(folder, manifest, lines).due()
+    due = {
+        name: reason
+        for name, reason in standing_now(folder, manifest, lines).due(with_unfinished=True).items()
+        if folder.is_done(name) or lines.get(name, {}).get("status") == "stopped"
+    }
     started = (folder.root / "jobs").glob(f"*/{SPEC}")
     specs = {path.parent.name: _read_spec(folder, path.parent.name) for path in sorted(started)}
     ids = {name for name, _ in expected}
@@ -193,10 +196,12 @@ def why_lines(one: KnownJob, jobs: Iterable[KnownJob], indent: str = "") -> Iter
     if one.job is None:
         yield f"{indent}  its inputs are known once it has started; start it with `lsbench run`"
         return
-    yield from _set_aside_lines(one, one.job, indent)
+    set_aside = list(_set_aside_lines(one, one.job, indent))
+    yield from set_aside
     found = nearest_earlier(one, known)
     if found is None:
-        yield f"{indent}  no earlier job has this label, so there is nothing to compare with"
+        if not (one.due or set_aside):
+            yield f"{indent}  no earlier job has this label, so there is nothing to compare with"
         return
     earlier, changed = found
     yield f"{indent}  compared with {earlier.id} ({earlier.at or 'time unknown'}), {earlier.state()}:"

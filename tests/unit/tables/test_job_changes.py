@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from lsbench.core.atomic import write_text
@@ -50,6 +52,13 @@ def test_a_job_that_has_not_changed_has_no_earlier_one(changed):
     known = known_jobs(changed)
     lines = list(why_lines(find_job("ls/profile", known), known))
     assert lines[1].strip() == "no earlier job has this label, so there is nothing to compare with"
+
+
+def test_a_due_job_has_its_reason_and_no_word_of_other_jobs(tiny, make_graph, fill):
+    folder = fill(make_graph(tiny))
+    known = [replace(one, due="code of mixer acme changed") for one in known_jobs(folder)]
+    [line] = why_lines(find_job("ls/profile", known), known)
+    assert line.endswith("due: code of mixer acme changed; `lsbench run` measures it again")
 
 
 def test_what_changes_no_result_is_no_change(tiny, make_graph):
