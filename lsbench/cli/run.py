@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,16 +32,15 @@ from lsbench.cli.plan import show_plan
 from lsbench.cli.running import (
     check_machine,
     check_rerun,
-    command_with_results,
     create_graph,
     create_stderr,
     create_watcher,
-    named_from_here,
     needs_local_ray,
     parse_seeds,
     run_jobs,
 )
 from lsbench.core.errors import ExitCode, UsageError
+from lsbench.core.next_command import near, next_command
 
 if TYPE_CHECKING:
     from lsbench.scheduler.driver import Outcome
@@ -76,6 +74,9 @@ def run(
     from lsbench.scheduler.run import RunOptions
 
     graph = create_graph(suite, preset, overrides, limit, data, results)
+    again = next_command(
+        "run", suite, results=results, preset=preset, data=data, limit=limit, overrides=overrides
+    )
     options = RunOptions(
         results,
         only or [],
@@ -94,7 +95,7 @@ def run(
         _search(graph, options, scheduler, address, data, as_json)
         return
     outcome = run_jobs(graph, options, scheduler, address, as_json=as_json)
-    _conclude(suite, graph, outcome, options, as_json)
+    _conclude(graph, outcome, options, as_json, again)
 
 
 def _search(
@@ -124,6 +125,7 @@ def _search(
     else:
         remark = f"; left out: {', '.join(outcome.left_out)}" if outcome.left_out else ""
         console.print(f"{graph.suite.name} ({graph.suite.preset}): nothing left to search{remark}.")
+    _print_next(graph, options.results)
     for line in outcome_lines(outcome, results=options.results, data=data, limit=graph.suite.limit):
         console.print(line, soft_wrap=True)
     if outcome.untuned:
@@ -137,9 +139,17 @@ def _create_searcher() -> Searcher:
 
 
 def _conclude(
-    suite: str, graph: JobGraph, outcome: Outcome | None, options: RunOptions, as_json: bool
+    graph: JobGraph, outcome: Outcome | None, options: RunOptions, as_json: bool, again: str
 ) -> None:
-    """Print the table, the folder of the results and the next command; exit with the code for the outcome."""
+    """Print the table, the folder of the results and the next command; exit with the code for the outcome.
+
+    Args:
+        graph: The jobs.
+        outcome: What became of those that were to run; None if none was.
+        options: Options of this run.
+        as_json: Print the table as a JSON line.
+        again: The command that runs all jobs of the suite.
+    """
     from lsbench.cli.thumbnails import tell_thumbnails
     from lsbench.scheduler.run import plan_run, results_folder
 
@@ -152,7 +162,6 @@ def _conclude(
         return
     _print_table(graph, options.results, as_json)
     tell_thumbnails(results_folder(graph, options.results))
-    again = command_with_results(f"lsbench run {quote(suite)}", options.results)
     if left_out and (options.rerun or options.retry_inconclusive):
         console.print(f"jobs without a result left out: {left_out}; `{again}` runs them.", soft_wrap=True)
     if outcome.failed or outcome.skipped:
@@ -168,8 +177,8 @@ def _print_next(graph: JobGraph, results: Path) -> None:
     from lsbench.scheduler.run import results_folder
 
     folder, name = results_folder(graph, results).root, graph.suite.name
-    page = command_with_results(f"lsbench report {name} -o {name}.html", results)
-    line = f"Results: {named_from_here(folder)}; `{page}` makes a page with charts."
+    page = next_command("report", name, "-o", f"{name}.html", results=results)
+    line = f"Results: {near(folder)}; `{page}` makes a page with charts."
     create_stderr().print(line, soft_wrap=True, markup=False)
 
 

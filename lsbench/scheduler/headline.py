@@ -30,7 +30,7 @@ def headline(kind: str, records: Sequence[Mapping[str, Any]]) -> str:
     usual = [name for name in _usual(kind) if name in values]
     if not usual:
         usual = sorted(values, key=lambda name: quantity(name).unit != "fraction")[:1]
-    return ", ".join(_text(name, values[name]) for name in usual[:MOST])
+    return ", ".join(number_words(name, values[name]) for name in usual[:MOST])
 
 
 def _usual(kind: str) -> tuple[str, ...]:
@@ -40,7 +40,12 @@ def _usual(kind: str) -> tuple[str, ...]:
         return ()
 
 
-def _text(name: str, value: float) -> str:
+def number_words(name: str, value: float) -> str:
+    """Return a measured number as words.
+
+    >>> number_words("top1", 0.7517)
+    'top-1 75.17 %'
+    """
     shown = quantity(name)
     title = shown.short_title or shown.title
     found = _TITLE.match(title)

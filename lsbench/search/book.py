@@ -15,6 +15,7 @@ from lsbench.core.job import Job, JobKind
 from lsbench.core.record import SCHEMA_VERSION
 from lsbench.core.registry import JOBS
 from lsbench.scheduler.driver import now
+from lsbench.scheduler.headline import number_words
 from lsbench.scheduler.protocol import Watcher
 from lsbench.scheduler.retry import one_line
 from lsbench.store.earlier import set_aside
@@ -62,6 +63,8 @@ class TrialBook:
     def __init__(self, folder: ResultsFolder, search: Search, templates: dict[str, Job]) -> None:
         """Create the account of a search; nothing is read or written.
 
+        `due` will hold the trials, by id, that earlier code trained, with the reason: they are trained again.
+
         Args:
             folder: Folder for results; this driver holds its lock.
             search: The search.
@@ -72,6 +75,7 @@ class TrialBook:
         self.ids = {variant: search_id(search, job) for variant, job in templates.items()}
         self.trials = {variant: [Trial(n) for n in range(search.trials)] for variant in templates}
         self.drawn: list[Settings] | None = None
+        self.due: dict[str, str] = {}
         self.watcher: Watcher | None = None
 
     def open(self) -> None:
@@ -100,12 +104,12 @@ class TrialBook:
             self._settle(variant, trial, line["settings"])
             is_final = line["state"] in ENDED and line.get("error_class", "diverged") in FINAL_ERRORS
             trial.state = line["state"] if is_final else "waiting"
-        due = self._due()
+        self.due = self._due()
         for variant, trials in self.trials.items():
             for trial in trials:
                 if trial.job is None:
                     continue
-                if trial.job.id in due:
+                if trial.job.id in self.due:
                     trial.state, trial.known_epochs = "waiting", 0
                     continue
                 past = history(self.folder.job_folder(str(trial.job.id)))
@@ -206,8 +210,17 @@ class TrialBook:
         self._journal(job, trial.number, state, failure)
         if tell and self.watcher is not None:
             log = f" (log: {self.folder.job_folder(str(job.id)) / 'log.txt'})" if failure else ""
-            message = one_line(failure) + log if failure else ""
+            message = one_line(failure) + log if failure else self._figures(job, state)
             self.watcher.job_ended(self._shown(variant, trial), state, message)
+
+    def _figures(self, job: Job, state: str) -> str:
+        """Return the metric of a trial that has ended, and the last epoch of a stopped one, as words."""
+        past = history(self.folder.job_folder(str(job.id)))
+        value = self.value(job) if state == "ok" else past[-1].get(self.metric_key) if past else None
+        epochs = (
+            [f"after epoch {past[-1]['epoch']} of {self.search.epochs}"] if past and state != "ok" else []
+        )
+        return ", ".join(epochs + ([] if value is None else [number_words(self.search.metric, value)]))
 
     def _journal(self, job: Job, number: int, state: str, failure: dict[str, Any] | None) -> None:
         """Append the trial to the journals of all jobs, marked as a trial, unless it is already there."""
@@ -305,11 +318,14 @@ class TrialBook:
             for trial in self.trials[variant]
         }
         left = {(variant, trial.number) for variant in variants for trial in self.left(variant)}
+        again = tuple(job for key, job in shown.items() if key in left and job.id in self.due)
         return Plan(
             trials_graph(graph, list(shown.values())),
             todo=tuple(job for key, job in shown.items() if key in left),
             done=tuple(job for key, job in shown.items() if key not in left),
             pending=(),
+            due={str(job.id): self.due[str(job.id)] for job in again},
+            again=again,
         )
 
     def _shown(self, variant: str, trial: Trial) -> Job:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,7 +17,9 @@ from lsbench.core.atomic import write_text
 from lsbench.core.errors import ConfigError, InterruptedRunError, UsageError
 from lsbench.core.job import Job
 from lsbench.core.lock import locked
+from lsbench.core.next_command import near, next_command
 from lsbench.scheduler.head_watch import while_head_answers
+from lsbench.scheduler.headline import number_words
 from lsbench.scheduler.ledger import Ledger
 from lsbench.scheduler.protocol import Watcher
 from lsbench.scheduler.run import RunOptions, results_folder, write_manifest
@@ -49,6 +50,7 @@ class SearchOutcome:
     """The state of a search.
 
     Attributes:
+        metric: The metric that judges trials.
         best: Variant -> its best full trial.
         untuned: Searched variants without a full trial.
         states: Number of trials by state.
@@ -57,6 +59,7 @@ class SearchOutcome:
         left_out: Variants with remaining trials that the flags leave out.
     """
 
+    metric: str
     best: dict[str, Found]
     untuned: list[str]
     states: Counter[str]
@@ -219,6 +222,7 @@ def conclude(graph: JobGraph, book: TrialBook, chosen: dict[str, Job]) -> Search
         if not tuned.exists() or tuned.read_text(encoding="utf-8") != text:
             write_text(tuned, text)
     return SearchOutcome(
+        metric=book.search.metric,
         best=best,
         untuned=[variant for variant in chosen if variant not in best],
         states=book.states(list(chosen)),
@@ -237,20 +241,11 @@ def outcome_lines(
     yield f"trials: {counts}; {used} of the full grid's {whole} epochs ({100 * used / whole:.0f} %)"
     for name, found in outcome.best.items():
         settings = ", ".join(f"{key}={value}" for key, value in found.settings.items())
-        yield f"best of {name}: trial {found.number}, {found.value:.4f} with {settings}"
+        figure = number_words(outcome.metric, found.value)
+        yield f"best of {name}: {found.job.label}, {figure} with {settings}"
     if outcome.untuned:
         names = ", ".join(outcome.untuned)
-        yield f"no trial finished: {names}; `lsbench status` shows the errors"
+        yield f"no trial finished: {names}; `{next_command('status', results=results)}` shows the errors"
     if outcome.tuned is not None:
-        flags = ["--results", str(results)] if results != Path("results") else []
-        flags += ["--data", str(data)] if data is not None else []
-        flags += ["--limit", str(limit)] if limit is not None else []
-        yield f"run them with: {shlex.join(['lsbench', 'run', _near(outcome.tuned), *flags])}"
-
-
-def _near(path: Path) -> str:
-    """Return a path relative to the working folder if it lies inside."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+        command = next_command("run", str(near(outcome.tuned)), results=results, data=data, limit=limit)
+        yield f"run them with: {command}"

@@ -10,6 +10,7 @@ from pydantic_core import to_jsonable_python
 
 from lsbench.core.ids import content_hash
 from lsbench.core.job import DEFAULT_RESOURCES, Job, JobKind, Resources
+from lsbench.core.quantity import quantity
 from lsbench.core.registry import JOBS
 from lsbench.suite.graph import JobGraph, with_spec
 from lsbench.suite.marked_yaml import to_yaml
@@ -182,10 +183,11 @@ def _description(suite: Suite, best: Mapping[str, Found]) -> str:
     search = suite.search
     if search is None:
         return suite.description
-    found = ", ".join(f"{name} {one.value:.4f}" for name, one in best.items())
+    shown = quantity(search.metric)
+    found = ", ".join(f"{name} {one.value * shown.scale:.{shown.digits}f}" for name, one in best.items())
     text = (
         f"{suite.name} with the settings that {search.algorithm.name} found in {search.trials} trials per "
-        f"row ({search.metric} at seed {suite.seeds[0]}: {found})."
+        f"row ({shown.title} at seed {suite.seeds[0]}: {found})."
     )
     if search.shares_training:
         text += " Population based training changed them during the training: these are the last ones."

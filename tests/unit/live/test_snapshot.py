@@ -60,7 +60,7 @@ def test_a_cell_whose_job_has_begun_changes_once_its_table_has_rested(graph, fil
 def test_an_edit_of_code_takes_the_results_that_it_makes_due_off_the_page(graph, fill_store, monkeypatch):
     folder = fill_store(graph)
     reasons = {}
-    standing = type("Standing", (), {"due": lambda self: reasons})()
+    standing = type("Standing", (), {"due": lambda self, **_: reasons})()
     for reader in ("lsbench.tables.status", "lsbench.tables.frames.parts"):
         monkeypatch.setattr(f"{reader}.standing_now", lambda *_: standing)
     snapshots = Snapshots(lambda: [folder], clock=Clock())

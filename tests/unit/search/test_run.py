@@ -14,6 +14,8 @@ from lsbench.store.results import RESULT, SPEC
 from lsbench.store.trials import FAILURE, add_epoch
 from lsbench.suite.listing import plan_lines
 from lsbench.suite.loader import load_suite
+from lsbench.tables.job_changes import known_jobs
+from lsbench.tables.status import read_status
 from lsbench.tables.summary import summarize
 
 SETTINGS = [{"lr": lr} for lr in (0.001, 0.002, 0.003, 0.004)]
@@ -80,10 +82,12 @@ def search(tmp_path, fake_executor, watcher):
             return executor
 
         start.searcher = FakeSearcher(ends or {}, settings)
-        parts = SearchParts(create, lambda plan, folder: watcher, lambda: start.searcher)
+        parts = SearchParts(
+            create, lambda plan, folder: start.plans.append(plan) or watcher, lambda: start.searcher
+        )
         return run_search(graph, RunOptions(tmp_path / "results", **options), parts)
 
-    start.executors = []
+    start.executors, start.plans = [], []
     return start
 
 
@@ -108,7 +112,10 @@ def test_a_search_leaves_records_journals_and_a_suite_that_runs(graph, search, t
     tuned = load_suite(str(outcome.tuned))
     lrs = {v.name: tuned.jobs[0].spec_of[v.name]["lr"] for v in tuned.variants}
     assert lrs == {"ls": 0.003, "id": 0.001}
-    assert watcher.ended.count(("ls/train/trial0/seed0", "stopped", "")) == 1
+    told = {label: (state, message) for label, state, message in watcher.ended}
+    assert told["ls/train/trial0/seed0"] == ("stopped", "after epoch 1 of 3, val top-1 10.00 %")
+    assert told["ls/train/trial2/seed0"] == ("ok", "val top-1 30.00 %")
+    assert len(told) == len(watcher.ended) == 8
     assert search.executors[0].events == ["start", "preflight", "close"]
 
 
@@ -192,7 +199,8 @@ def lines_of(outcome, **more):
 
 def test_the_last_line_is_the_command_to_run(graph, search, tmp_path):
     outcome, _ = search(graph, BOTH)
-    text = lines_of(outcome, results=tmp_path / "r", limit=2)[-1]
+    best, text = lines_of(outcome, results=tmp_path / "r", limit=2)[-2:]
+    assert best == "best of id: id/train/trial0/seed0, val top-1 10.00 % with lr=0.001"
     assert text == f"run them with: lsbench run {outcome.tuned} --results {tmp_path / 'r'} --limit 2"
 
 
@@ -263,8 +271,17 @@ def test_an_edited_mixer_makes_all_its_trials_due_and_those_of_no_other(edited, 
     shown = [(row.variant, row.cells["state"].text) for row in summarize(folder).rows]
     assert {state for variant, state in shown if variant == "ls"} == {"due"}
     assert "due" not in {state for variant, state in shown if variant == "id"}
+    status = read_status(folder)
+    assert status.counts["train"] == {"due": 4, "ok": 1, "stopped": 3}
+    assert status.trainings == {}, "a stopped trial does not go on"
+    states = {one.label: one.state() for one in known_jobs(folder)}
+    assert states["ls/train/trial1/seed0"].startswith("due: code of mixer acme_mixer changed")
+    assert "by its search; due: code of mixer acme_mixer" in states["ls/train/trial0/seed0"]
     outcome, has_run = search(graph, {("ls", 0): "ok"})
     assert has_run
+    plan = search.plans[-1]
+    assert {plan.state(job) for job in plan.todo} == {"to rerun"}
+    assert (len(plan.todo), {*plan.due.values()}) == (4, {"code of mixer acme_mixer changed (acme/mixer.py)"})
     assert search.searcher.ran == [("ls", number) for number in range(4)]
     assert outcome.best["ls"].number == 0  # the best of the earlier code is not taken for current
     trials = [entry["id"] for entry in folder.manifest()["jobs"] if entry["variant"] == "ls"]
