@@ -19,8 +19,8 @@ from lsbench.rendering.markdown import escape, grid_lines
 
 HEADER = ("verdict", "variant", "metric", "baseline", "now", "change", "interval", "p", "why")
 NUMBERS = ("baseline", "now", "change")
-#: Columns that say what a row is: verdict, variant and metric.
-KEYS = 3
+#: Columns that say what a row is, variant and metric, and those before them: the verdict.
+KEYS, LEAD = 2, 1
 WORST_FIRST = (Verdict.REGRESSED, Verdict.INCONCLUSIVE, Verdict.IMPROVED, Verdict.OK)
 STYLES = {
     Verdict.REGRESSED: "bold red",
@@ -111,14 +111,35 @@ def to_console(judgement: Judgement, *, is_styled: bool = False) -> str:
         is_styled: True for output to a terminal, which colours the verdicts.
     """
     findings = sorted(judgement.findings, key=lambda finding: WORST_FIRST.index(finding.verdict))
-    titles, rows = table_texts(judgement, findings)
+    titles, rows = _narrowed(*table_texts(judgement, findings))
     cells: list[list[str | Text]] = [
         [Text(row[0], style=STYLES[finding.verdict]), *row[1:]]
         for finding, row in zip(findings, rows, strict=True)
     ]
     return table_text(
-        headline(judgement), titles, cells, judgement.notes, numbers=NUMBERS, keys=KEYS, is_styled=is_styled
+        headline(judgement),
+        titles,
+        cells,
+        judgement.notes,
+        numbers=NUMBERS,
+        keys=KEYS,
+        lead=LEAD,
+        is_styled=is_styled,
     )
+
+
+def _narrowed(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
+    """Return a table with interval and p in one column: of two, a terminal has room for one."""
+    place = titles.index("interval")
+    merged = [
+        [
+            *row[:place],
+            "\n".join(filter(None, [row[place], row[place + 1] and f"p {row[place + 1]}"])),
+            *row[place + 2 :],
+        ]
+        for row in rows
+    ]
+    return [*titles[:place], "interval, p", *titles[place + 2 :]], merged
 
 
 def to_markdown(judgement: Judgement) -> str:

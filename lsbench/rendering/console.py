@@ -64,6 +64,7 @@ def table_text(
     *,
     numbers: Collection[str] = (),
     keys: int = 1,
+    lead: int = 0,
     is_styled: bool = False,
 ) -> str:
     """Return one table with its notes as text, as wide as the terminal.
@@ -74,13 +75,14 @@ def table_text(
         rows: Cells of each row.
         notes: Lines below the table.
         numbers: Titles of right-aligned columns.
-        keys: Number of first columns that say what a row is.
+        keys: Number of columns that say what a row is.
+        lead: Number of columns before those.
         is_styled: True for output to a terminal.
     """
     stream = io.StringIO()
     console = create_console(stream, width=terminal_width(), force_terminal=is_styled or None)
     cells = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
-    add_table(console, title, titles, cells, justify="left", numbers=numbers, keys=keys)
+    add_table(console, title, titles, cells, justify="left", numbers=numbers, keys=keys, lead=lead)
     for note in notes:
         add_text(console, note)
     return stream.getvalue()
@@ -101,6 +103,7 @@ def add_table(
     justify: Literal["left", "right"],
     numbers: Collection[str] = (),
     keys: int = 1,
+    lead: int = 0,
 ) -> None:
     """Print a table; one that does not fit is turned round if it has few rows, else split by columns.
 
@@ -113,14 +116,15 @@ def add_table(
         rows: Cells of each row.
         justify: Alignment of all columns but the first.
         numbers: Titles of columns that are right-aligned regardless of `justify`.
-        keys: Number of first columns that say what a row is, and are repeated where a table is split.
+        keys: Number of columns that say what a row is, and are repeated where a table is split.
+        lead: Number of columns before those, which are not repeated.
     """
     texts = [[cell.plain for cell in row] for row in rows]
     sides: list[Literal["left", "right"]] = [
-        "right" if column in numbers else "left" if number < keys else justify
+        "right" if column in numbers else "left" if number < lead + keys else justify
         for number, column in enumerate(titles)
     ]
-    found = parts(titles, texts, console.width, keys=keys)
+    found = parts(titles, texts, console.width, keys=keys, lead=lead)
     if keys == 1 and (found is None or len(found) > 1) and fits_turned(titles, texts, console.width):
         heads, *turned = zip(map(Text, titles), *rows, strict=True)
         names = [head.plain for head in heads]
@@ -129,7 +133,7 @@ def add_table(
         return
     if found is None:
         add_text(console, title, style=TITLE_STYLE)
-        _add_lists(console, titles, rows, keys)
+        _add_lists(console, titles, rows, lead + keys)
         return
     for number, part in enumerate(found, start=1):
         of = f", part {number} of {len(found)}" if len(found) > 1 else ""

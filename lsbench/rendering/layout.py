@@ -50,7 +50,7 @@ class _Needs:
 
 
 def parts(
-    titles: Sequence[str], rows: Sequence[Sequence[str]], width: int, *, keys: int = 1
+    titles: Sequence[str], rows: Sequence[Sequence[str]], width: int, *, keys: int = 1, lead: int = 0
 ) -> list[Panel] | None:
     """Return the parts of a table, most often one; None if it reads better as a list of its cells.
 
@@ -61,7 +61,8 @@ def parts(
         titles: Column titles.
         rows: Cells of each row.
         width: Columns of text that are available.
-        keys: Number of first columns that say what a row is, and stand in every part.
+        keys: Number of columns that say what a row is, and stand in every part.
+        lead: Number of columns before those, which stand in the first part only.
     """
     needs = [_needs(title, [row[place] for row in rows]) for place, title in enumerate(titles)]
     every = range(len(needs))
@@ -69,8 +70,8 @@ def parts(
         return [_part(needs, every, [need.least for need in needs], width)]
     choices = [[need.comfortable for need in needs], [need.least for need in needs]]
     for widths in choices if keys == 1 else reversed(choices):  # several keys leave little room
-        groups = _groups(widths, keys, width)
-        if groups is not None and _is_legible(groups, keys, rows):
+        groups = _groups(widths, keys, lead, width)
+        if groups is not None and _is_legible(groups, keys, lead, rows):
             return [_part(needs, group, [widths[place] for place in group], width) for group in groups]
     return None
 
@@ -102,22 +103,23 @@ def _total(widths: Sequence[int]) -> int:
     return sum(widths) + PER_COLUMN * len(widths) + PER_TABLE
 
 
-def _groups(widths: Sequence[int], keys: int, width: int) -> list[list[int]] | None:
+def _groups(widths: Sequence[int], keys: int, lead: int, width: int) -> list[list[int]] | None:
     """Return the columns of each part, filled in order, or None if one does not fit beside the keys."""
-    first = list(range(min(keys, len(widths))))
-    groups = [list(first)]
+    first = list(range(min(lead + keys, len(widths))))
+    groups, repeated = [list(first)], first[lead:]
     for place in range(len(first), len(widths)):
-        if _total([widths[other] for other in (*groups[-1], place)]) > width and groups[-1] != first:
-            groups.append(list(first))
+        is_begun = groups[-1] not in (first, repeated)
+        if _total([widths[other] for other in (*groups[-1], place)]) > width and is_begun:
+            groups.append(list(repeated))
         groups[-1].append(place)
         if _total([widths[other] for other in groups[-1]]) > width:
             return None
     return groups if _total([widths[place] for place in groups[0]]) <= width else None
 
 
-def _is_legible(groups: Sequence[Sequence[int]], keys: int, rows: Sequence[Sequence[str]]) -> bool:
-    own = sum(len(group) - keys for group in groups)
-    names = sum(len(cell) for row in rows for cell in row[:keys])
+def _is_legible(groups: Sequence[Sequence[int]], keys: int, lead: int, rows: Sequence[Sequence[str]]) -> bool:
+    own = sum(len(group) - keys for group in groups) - lead
+    names = sum(len(cell) for row in rows for cell in row[lead : lead + keys])
     return len(groups) <= 1 or (own >= FEWEST * (len(groups) - 1) and names <= SENTENCE * max(len(rows), 1))
 
 

@@ -44,16 +44,16 @@ class Column:
     @property
     def title(self) -> str:
         """The column's title, with data set and protocol where needed."""
-        return self._with_its_place(self.quantity.title)
+        return self._with_its_place(self.quantity.title, "published")
 
     @property
     def short_title(self) -> str:
         """The title in narrow tables."""
-        return self._with_its_place(self.quantity.short_title or self.quantity.title)
+        return self._with_its_place(self.quantity.short_title or self.quantity.title, "publ.")
 
-    def _with_its_place(self, title: str) -> str:
+    def _with_its_place(self, title: str, published: str) -> str:
         if self.is_published:
-            return f"published {title.split(',', 1)[0]}"
+            return f"{published} {title.split(',', 1)[0]}"
         where = f"{self.dataset} " if self.is_on_other_data else ""
         return f"{'Δ ' if self.is_delta else ''}{where}{title}{self.remark}"
 

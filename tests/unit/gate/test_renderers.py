@@ -82,6 +82,15 @@ def test_a_narrow_terminal_loses_no_word_and_no_number(judgement, monkeypatch, c
             assert word in text
 
 
+def test_eighty_columns_take_two_parts_with_the_history_too(judgement, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    trends = {finding.compared.key: "▁▂▃▄▅▆▇█▁▂" for finding in judgement.findings}
+    for shown in (judgement, replace(judgement, trends=trends)):
+        assert "part 2 of 2" in to_console(shown)
+    monkeypatch.setenv("COLUMNS", "160")
+    assert "part" not in to_console(judgement)
+
+
 def test_the_worst_stands_first_and_has_a_colour_on_a_terminal(judgement, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("TERM", "xterm-256color")

@@ -32,6 +32,17 @@ def test_several_keys_stand_in_every_part():
     assert len(found) == 2
 
 
+def test_columns_before_the_keys_stand_in_the_first_part_alone():
+    titles = ["verdict", "variant", "metric", "baseline", "now", "change", "interval, p", "why"]
+    rows = [["regressed", "ls", "top-1 (%)", "70.00", "69.00", "-1.00", "[-1.00, -0.91]", "a loss " * 9]]
+    first, *others = parts(titles, rows, 70, keys=2, lead=1)
+    assert first.columns[:3] == (0, 1, 2)
+    assert others
+    assert all(part.columns[:2] == (1, 2) for part in others)
+    own = [*first.columns[3:], *(place for part in others for place in part.columns[2:])]
+    assert own == [3, 4, 5, 6, 7]
+
+
 def test_a_table_of_single_columns_or_named_by_sentences_is_better_a_list():
     assert parts(TITLES, ROWS, 32) is None
     sentence = "this row is better than that row by 4.1 points, as the interval says"
