@@ -10,7 +10,8 @@ import typer
 
 from lsbench.cli.completion import measured_suites, offers, parts_of_suite, presets, suite_names
 from lsbench.core.errors import NothingMeasuredError, UsageError
-from lsbench.core.next_command import RESULTS, next_command
+from lsbench.core.next_command import RESULTS as USUAL_RESULTS
+from lsbench.core.next_command import next_command
 
 if TYPE_CHECKING:
     from lsbench.store.results import ResultsFolder
@@ -156,6 +157,9 @@ MaxParallelOpt = Annotated[
     int | None, typer.Option("--max-parallel", min=1, metavar="N", help="Maximum number of jobs at a time.")
 ]
 JsonOpt = Annotated[bool, typer.Option("--json", help="Machine-readable lines on stdout, text on stderr.")]
+
+
+RESULTS = USUAL_RESULTS
 
 
 def results_folders(suite: str | None, preset: str | None, results: Path) -> list[ResultsFolder]:

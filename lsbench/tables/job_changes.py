@@ -12,6 +12,7 @@ from lsbench.core.registry import JOBS, suggest
 from lsbench.store.earlier import earlier_results
 from lsbench.store.results import SPEC, ResultsFolder, read_json
 from lsbench.store.standing import change_between, reason_of, standing_now
+from lsbench.store.trials import history
 
 FEWEST_DIGITS = 4
 #: Status in the journal of a job that has no result in its folder -> its state.
@@ -61,7 +62,9 @@ class KnownJob:
             return "running"
         line = self.folder.jobs().get(self.id, {})
         if line.get("status") in ENDED_OTHERWISE:
-            return f"{ENDED_OTHERWISE[line['status']]}{f'; due: {self.due}' if self.due else ''}"
+            past = history(self.folder.job_folder(self.id)) if line["status"] == "stopped" else []
+            epochs = f" after epoch {past[-1]['epoch']} of {past[-1]['epochs']}" if past else ""
+            return f"{ENDED_OTHERWISE[line['status']]}{epochs}{f'; due: {self.due}' if self.due else ''}"
         attempts = self.folder.attempts(self.id)
         error = line.get("error") or (attempts[-1].get("message") if attempts else None)
         if error:

@@ -102,13 +102,14 @@ def _columns(search: dict[str, Any]) -> list[Column]:
 
 def _row(trial: dict[str, Any], metric: str) -> Row:
     cells = {name: _cell(value) for name, value in trial["settings"].items()}
-    cells[metric], cells[f"best_{metric}"] = _number(trial["last"]), _number(trial["best"])
+    hole = "" if trial["state"] in RANK else trial["state"]
+    cells[metric], cells[f"best_{metric}"] = _number(trial["last"], hole), _number(trial["best"], hole)
     cells["epochs"], cells["state"] = _number(trial["epochs"]), Cell(None, text=trial["state"])
     return Row(trial["variant"], f"{trial['title']} #{trial['number']}", False, cells)
 
 
-def _number(value: float | None) -> Cell:
-    return Cell(None if value is None else Estimate(float(value), None, None, 1))
+def _number(value: float | None, hole: str = "") -> Cell:
+    return Cell(None, hole) if value is None else Cell(Estimate(float(value), None, None, 1))
 
 
 def _cell(value: Any) -> Cell:

@@ -195,9 +195,21 @@ def _with_digits(column: Column, digits: int) -> Column:
 
 
 def _pivoted(summary: Summary) -> Summary:
-    columns = [Column(row.variant, Quantity(row.variant, "", None, _titled(row)), "") for row in summary.rows]
-    rows = [Row(c.key, c.title, False, _cells_of(c, summary.rows), panel=c.panel) for c in summary.columns]
+    keys = _keys(summary.rows)
+    columns = [
+        Column(key, Quantity(key, "", None, _titled(row)), "")
+        for key, row in zip(keys, summary.rows, strict=True)
+    ]
+    rows = [
+        Row(c.key, c.title, False, _cells_of(c, keys, summary.rows), panel=c.panel) for c in summary.columns
+    ]
     return replace(summary, columns=columns, rows=rows, row_kind="measured")
+
+
+def _keys(rows: Sequence[Row]) -> list[str]:
+    """Return a name of each row that no other has: its variant, or its title, as trials share a variant."""
+    variants = [row.variant for row in rows]
+    return variants if len({*variants}) == len(variants) else [row.title for row in rows]
 
 
 def _titled(row: Row) -> str:
@@ -205,5 +217,5 @@ def _titled(row: Row) -> str:
     return f"{row.title}{mark}"
 
 
-def _cells_of(column: Column, rows: Iterable[Row]) -> dict[str, Cell]:
-    return {row.variant: replace(row.cells[column.key], of=column) for row in rows}
+def _cells_of(column: Column, keys: Sequence[str], rows: Sequence[Row]) -> dict[str, Cell]:
+    return {key: replace(row.cells[column.key], of=column) for key, row in zip(keys, rows, strict=True)}

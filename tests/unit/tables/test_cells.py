@@ -19,3 +19,8 @@ TOP1 = quantity("top1")
 )
 def test_a_header_says_whose_numbers_and_how_measured(column, title):
     assert column.title == title
+
+
+def test_a_narrow_table_has_short_titles_of_published_numbers_too():
+    published = [Column("k", quantity(name), "", is_published=True) for name in ("top1", "imagenet_a_top1")]
+    assert [one.short_title for one in published] == ["publ. top-1 (%)", "publ. IN-A (%)"]

@@ -4,6 +4,7 @@ import io
 import pytest
 
 from lsbench.core.atomic import write_json
+from lsbench.core.lock import locked
 from lsbench.core.registry import REPORTS
 from lsbench.scheduler.run import write_manifest
 from lsbench.search.book import TrialBook
@@ -13,6 +14,7 @@ from lsbench.suite.trials import templates, trials_graph
 from lsbench.tables.search import trial_table
 from lsbench.tables.status import read_status, status_lines
 from lsbench.tables.summary import summarize
+from lsbench.tables.view import View, apply_view
 
 SETTINGS = [
     {"lr": 0.00025, "augment.flip": "x"},
@@ -80,7 +82,26 @@ def test_each_trial_shows_its_settings_figures_and_state(folder):
         "best_val_top1": "0.6",
         "epochs": "3.0",
     }
-    assert rows[2]["val_top1"] == ""
+    assert (rows[2]["val_top1"], rows[2]["val_top1_hole"]) == ("", "waiting")
+
+
+def test_turned_round_each_trial_keeps_its_own_settings_and_figures(folder):
+    turned = apply_view(summarize(folder), View(is_pivoted=True))
+    assert [column.title for column in turned.columns][:3] == ["id #1", "id #0", "id #2"]
+    [rate] = [row for row in turned.rows if row.variant == "lr"]
+    assert [rate.cells[name].text for name in ("id #1", "id #0", "id #2")] == ["0.002", "0.00025", "0.003"]
+
+
+def test_a_trial_whose_process_runs_is_running_and_no_other(folder):
+    [waiting] = [e["id"] for e in folder.manifest()["jobs"] if e["label"] == "id/train/trial2/seed0"]
+    with locked(folder.job_lock_file(waiting), what="a trial"):
+        states = {row.title: row.cells["state"].text for row in summarize(folder).rows}
+    assert states == {
+        **dict.fromkeys(states, "waiting"),
+        **{f"{v} #1": "ok" for v in ("id", "ls")},
+        **{f"{v} #0": "stopped" for v in ("id", "ls")},
+        "id #2": "running",
+    }
 
 
 def test_small_settings_are_shown_in_full(folder):
