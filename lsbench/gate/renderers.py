@@ -78,7 +78,8 @@ def row_texts(finding: Finding) -> list[str]:
 
 def _metric(compared: RowChange) -> str:
     dataset = compared.key.dataset
-    title = quantity(compared.key.metric).title
+    shown = quantity(compared.key.metric)
+    title = shown.short_title or shown.title
     return (
         title if compared.rule.is_timing or compared.rule.is_exact or not dataset else f"{title}, {dataset}"
     )

@@ -13,6 +13,8 @@ PER_COLUMN, PER_TABLE = 3, 1
 COMFORTABLE = 20
 #: No column of longer text is narrower than this.
 NARROW = 16
+#: The same where several columns say what a row is, which leaves little room.
+NARROW_BESIDE_KEYS = 12
 #: A table is split only if its parts, but the last, hold this many columns on average beside the first.
 FEWEST = 2
 #: Longer names of rows are not repeated.
@@ -64,7 +66,8 @@ def parts(
         keys: Number of columns that say what a row is, and stand in every part.
         lead: Number of columns before those, which stand in the first part only.
     """
-    needs = [_needs(title, [row[place] for row in rows]) for place, title in enumerate(titles)]
+    narrow = NARROW if keys == 1 else NARROW_BESIDE_KEYS
+    needs = [_needs(title, [row[place] for row in rows], narrow) for place, title in enumerate(titles)]
     every = range(len(needs))
     if _total([need.least for need in needs]) <= width:
         return [_part(needs, every, [need.least for need in needs], width)]
@@ -90,12 +93,12 @@ def turned(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[s
     return columns[0], columns[1:]
 
 
-def _needs(title: str, cells: Sequence[str]) -> _Needs:
+def _needs(title: str, cells: Sequence[str], narrow: int) -> _Needs:
     texts = [title, *cells]
     words = max(map(longest_unit, texts))
     inside = max(map(longest_line, cells), default=0)
     full = max(map(longest_line, texts))
-    least = max(words, min(inside, NARROW), 1)
+    least = max(words, min(inside, narrow), 1)
     return _Needs(least, max(least, min(inside, COMFORTABLE)), max(full, least))
 
 
