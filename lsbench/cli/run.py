@@ -178,8 +178,8 @@ def _print_next(graph: JobGraph, results: Path) -> None:
 
     folder, name = results_folder(graph, results).root, graph.suite.name
     page = next_command("report", name, "-o", f"{name}.html", results=results)
-    line = f"Results: {near(folder)}; `{page}` makes a page with charts."
-    create_stderr().print(line, soft_wrap=True, markup=False)
+    for line in (f"Results: {near(folder)}", f"A page with charts: {page}"):
+        create_stderr().print(line, soft_wrap=True, markup=False)
 
 
 def _print_table(graph: JobGraph, results: Path, as_json: bool) -> None:

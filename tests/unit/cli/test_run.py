@@ -26,7 +26,7 @@ def test_a_suite_runs_once_and_a_new_variant_runs_only_its_own_jobs(call, quick,
     [ended] = [line for line in err.splitlines() if "id/evaluate/seed0 ok in " in line]
     assert re.search(r" s: top-1 [0-9.]+ %$", ended)
     folder, page = results / "tiny" / "default", f"lsbench report tiny -o tiny.html --results {results}"
-    assert err.splitlines()[-1] == f"Results: {folder}; `{page}` makes a page with charts."
+    assert err.splitlines()[-2:] == [f"Results: {folder}", f"A page with charts: {page}"]
     code, out, err = call(*inline(suite, results))
     assert (code, out) == (0, "")
     assert "nothing left to do, every job is done" in err
