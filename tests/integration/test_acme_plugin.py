@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -41,10 +42,17 @@ def install(source: Path, site: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def lsbench(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder = tmp_path_factory.mktemp("acme")
-    install(EXAMPLE, folder / "site")
-    env = environment(folder / "site", folder / "cache")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder into which the example is installed."""
+    site = tmp_path_factory.mktemp("acme") / "site"
+    install(EXAMPLE, site)
+    return site
+
+
+@pytest.fixture(scope="module")
+def lsbench(installed: Path) -> Run:
+    folder = installed.parent
+    env = environment(installed, folder / "cache")
 
     def run(*words: str, expected: int = 0, **more: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
@@ -166,10 +174,12 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("group", BROKEN)
-def test_a_broken_entry_point_is_one_line_of_validate(lsbench: Run, tmp_path: Path, group: str) -> None:
+def test_a_broken_entry_point_is_one_line_of_validate(
+    lsbench: Run, installed: Path, tmp_path: Path, group: str
+) -> None:
     name, text, expected = BROKEN[group]
     site = tmp_path / "site"
-    install(EXAMPLE, site)
+    shutil.copytree(installed, site)
     (site / "acme_plugin" / f"{name}.py").write_text(text)
     env = environment(site, tmp_path / "cache")
     done = lsbench("validate", str(EXAMPLE / "suite.yaml"), expected=2, PYTHONPATH=env["PYTHONPATH"])
