@@ -38,6 +38,7 @@ from lsbench.core.cache_root import settle_home
 from lsbench.core.errors import ExitCode, LsbenchError, UsageError
 from lsbench.core.plain_text import visible
 from lsbench.core.plain_warnings import shown_plainly
+from lsbench.core.waits import told_to
 
 #: The verbs by purpose, in the order in which a user meets them.
 VERBS: dict[str, dict[str, Callable[..., Any]]] = {
@@ -117,7 +118,7 @@ def main() -> NoReturn:
 def run_command(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     try:
-        with shown_plainly():
+        with shown_plainly(), told_to(lambda what: print(f"{what} ...", file=sys.stderr, flush=True)):
             code = int(app(args=arguments, prog_name="lsbench", standalone_mode=False) or 0)
     except LsbenchError as error:
         return _complain(error, str(error), int(error.exit_code), arguments)

@@ -13,11 +13,27 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core import event
 
 from lsbench.core.cache_root import cache_root, is_writable
+from lsbench.core.waits import announce
 
 #: numba makes its settings when it is imported, so they have no types.
 _config: Any = numba.config
+_register: Any = event.register
+
+
+class _Compiling(event.Listener):
+    """Tells when numba begins to compile; what it finds on disk takes no time."""
+
+    def on_start(self, event: Any) -> None:
+        announce("compiling loops, once on this machine")
+
+    def on_end(self, event: Any) -> None:
+        """Say nothing."""
+
+
+_register("numba:compile", _Compiling())
 
 
 def loop_compiler(shared: str, **options: Any) -> Callable[[Any], Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from lsbench.core.atomic import atomic_folder
 from lsbench.core.cache_root import cache_root
 from lsbench.core.lock import locked
+from lsbench.core.waits import announce
 
 MARKER = ".complete"
 
@@ -29,6 +30,7 @@ def materialise(name: str, fingerprint: str, write: Callable[[Path], None]) -> P
     target = parent / f"{name}-{fingerprint[:12]}"
     if _is_complete(target, fingerprint):
         return target
+    announce(f"writing the images of {name}, once on this machine")
     with locked(parent / f".{target.name}.lock", what=str(target), wait_s=math.inf):
         if not _is_complete(target, fingerprint):
             with atomic_folder(target) as part:

@@ -10,6 +10,7 @@ from typing import Any
 
 from lsbench.core.atomic import write_text
 from lsbench.core.cache_root import cache_root
+from lsbench.core.waits import announce
 
 SETTLED_NS = 2_000_000_000
 """A file changed less than this ago may change again within the clock's resolution: do not cache."""
@@ -22,6 +23,7 @@ def remember(
     find: Callable[[], Any],
     *,
     is_final: Callable[[Any], bool] = lambda answer: True,
+    wait: str = "",
 ) -> Any:
     """Return the result of `find`, from the cache if it was computed in this `state` before.
 
@@ -32,11 +34,14 @@ def remember(
             not cached.
         find: Computes the answer; it must survive JSON.
         is_final: Whether an answer may be cached.
+        wait: What to tell those who wait for it, if it may take more than a second.
     """
     path = cache_root() / f"{name}.json"
     known = _read(path)
     if known.get("state") == state:
         return known["answer"]
+    if wait:
+        announce(wait)
     answer = find()
     if is_final(answer) and time.time_ns() - newest_ns > SETTLED_NS:
         write_text(path, json.dumps({"state": state, "answer": answer}))

@@ -17,6 +17,7 @@ from timm.utils import dispatch_clip_grad
 from torch import Tensor, nn
 
 from lsbench.core.errors import ConfigError, DataError, DivergedError
+from lsbench.core.waits import announce
 from lsbench.data.loading.random_state import put_random_state, read_random_state
 from lsbench.data.loading.sample_rng import derive_seed
 from lsbench.engine import weights
@@ -116,6 +117,8 @@ class Trainer:
         if self.world.is_first:
             self.checkpoints.prepare()
         self._resume()
+        if recipe.compile:
+            announce("compiling the model")
         compiled = torch.compile(self.model) if recipe.compile else self.model
         self.forward: nn.Module = wrap(compiled, self.world)  # type: ignore[arg-type]  # what compile returns
 

@@ -28,6 +28,7 @@ from typing import Any, NoReturn
 
 from lsbench.core.atomic import set_mode
 from lsbench.core.cache_root import settle_home
+from lsbench.core.waits import told_to
 
 PRELOAD = (
     "torch",
@@ -174,7 +175,8 @@ def run_request(request: dict[str, Any], connection: socket.socket) -> int:
 
     os.environ.update(request.get("env", {}))  # visible GPUs, before any library reads them
     send_line(connection, {"ev": "started", "pid": os.getpid()})
-    return act(request, lambda event: send_line(connection, event))
+    with told_to(lambda what: send_line(connection, {"ev": "wait", "what": what})):
+        return act(request, lambda event: send_line(connection, event))
 
 
 def _redirect(log: str | None) -> None:

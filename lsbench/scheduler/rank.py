@@ -6,6 +6,7 @@ import os
 import sys
 
 from lsbench.core.lifeline import die_with_parent
+from lsbench.core.waits import told_to
 from lsbench.scheduler.torchrun import EVENTS
 
 if __name__ == "__main__":
@@ -52,8 +53,10 @@ def run_rank(folder: Path, rank: int, send: Callable[[dict[str, Any]], None]) ->
         rank: Number of this rank; only the first rank sends its progress.
         send: Receives events; any rank sends its error.
     """
+    emit = send if rank == 0 else lambda event: None
     try:
-        execute(folder, send if rank == 0 else lambda event: None)
+        with told_to(lambda what: emit({"ev": "wait", "what": what})):
+            execute(folder, emit)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - any error of a job, sys.exit too, is stored with the job

@@ -24,6 +24,7 @@ from typing import Any
 from lsbench.core.env import code_version, usable_cpus
 from lsbench.core.errors import ClusterError
 from lsbench.core.job import Variant
+from lsbench.core.waits import announce
 from lsbench.scheduler.gang import RunningGang, part_requests
 from lsbench.scheduler.head_watch import HeadWatch
 from lsbench.scheduler.local_ray import (
@@ -111,6 +112,7 @@ class RayExecutor:
         Raises:
             ClusterError: If Ray does not come up in time, or the cluster cannot be joined.
         """
+        announce("starting Ray on this machine" if self.address is None else f"joining Ray at {self.address}")
         check_reachable(self.address)
         set_environment(is_local=self.address is None)
         self._children_before = {child.pid for child in ray_children()}
@@ -165,6 +167,7 @@ class RayExecutor:
 
     def preflight(self, variants: Sequence[Variant], results: Path) -> list[str]:
         """Check that every node sees the results folder and runs the same code; build every model once."""
+        announce("building every model once, to find faults before any job starts")
         nodes = self.nodes()
         models = self._task.options(**_pinned(nodes[0].id, num_cpus=0)).remote(
             {"action": "preflight", "variants": [v.model_dump(mode="json") for v in variants]},
@@ -259,6 +262,7 @@ class RayExecutor:
         ray: Any = sys.modules.get("ray")
         if not hasattr(ray, "shutdown"):
             return  # interrupted before or during Ray's import: nothing runs
+        announce(self._farewell())
         started = [child for child in ray_children() if child.pid not in self._children_before]
         if ray.is_initialized():
             for stream in self._running:
@@ -271,6 +275,12 @@ class RayExecutor:
             end_processes(started)
             stop_servers(self.token)
             remove_session_folders()
+
+    def _farewell(self) -> str:
+        count = len({job for job, _ in self._running.values()})
+        stopped = f"stopping {count} running {'job' if count == 1 else 'jobs'}" if count else ""
+        ended = "ending Ray" if self.address is None else "leaving the Ray cluster"
+        return f"{stopped} and {ended}" if stopped else ended
 
     def _stop_remote_servers(self) -> None:
         import ray
@@ -318,7 +328,9 @@ def _model_problems(stream: Any) -> list[str]:
             event = ray.get(reference)
         except ray.exceptions.RayError as error:
             return [f"the models cannot be checked: {_failure(error)[1]}"]
-        if event["ev"] == "preflight":
+        if event["ev"] == "wait":
+            announce(event["what"])
+        elif event["ev"] == "preflight":
             problems = event["problems"]
         elif event["ev"] == "end" and not event["ok"]:
             problems = [f"the models cannot be checked: {event['message']}"]

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Iterable
 
 FINGERPRINT_VERSION = 1
+#: What those who wait for a fingerprint are told.
+SCAN = "reading the list of all images, once while the data stays as it is"
 
 
 def image_line(split: str, wnid: str, name: str, size: int) -> str:

@@ -13,7 +13,7 @@ from lsbench.core.errors import DataError, MissingDataError
 from lsbench.core.ids import content_hash
 from lsbench.data.dataset import IMAGE_EXTENSIONS
 from lsbench.data.memo import remember
-from lsbench.data.readers._fingerprint import FINGERPRINT_VERSION, fingerprint_lines, image_line
+from lsbench.data.readers._fingerprint import FINGERPRINT_VERSION, SCAN, fingerprint_lines, image_line
 from lsbench.data.readers._left_out import LeftOut, litter_in
 from lsbench.data.readers._links import require_reachable
 
@@ -130,7 +130,7 @@ def fingerprint_folders(splits: Mapping[str, Path]) -> str:
             line for split in sorted(splits) for line in _image_lines(split, splits[split])
         )
 
-    return str(remember(f"fingerprints/{names}", state, newest, find))
+    return str(remember(f"fingerprints/{names}", state, newest, find, wait=SCAN))
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -16,7 +16,7 @@ from lsbench.core.ids import content_hash
 from lsbench.data.memo import remember
 from lsbench.data.readers import SPLIT_WORDS, OpenedSplit, StoredImage, class_name
 from lsbench.data.readers._class_list import CLASS_LIST
-from lsbench.data.readers._fingerprint import FINGERPRINT_VERSION, fingerprint_lines, image_line
+from lsbench.data.readers._fingerprint import FINGERPRINT_VERSION, SCAN, fingerprint_lines, image_line
 from lsbench.data.readers._left_out import LeftOut
 from lsbench.data.readers._shard_index import (
     INDEX_VERSION,
@@ -71,6 +71,7 @@ class WdsReader:
                 content_hash([FINGERPRINT_VERSION, INDEX_VERSION, state, numbered], length=64),
                 max((newest for _, newest in states.values()), default=0),
                 lambda: fingerprint_lines(_lines(shards, splits, numbered)),
+                wait=SCAN,
             )
         )
 

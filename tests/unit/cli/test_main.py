@@ -13,6 +13,7 @@ from lsbench.cli import main
 from lsbench.cli.main import run_command
 from lsbench.core.errors import ExitCode
 from lsbench.core.registry import PACKAGE_ROOT
+from lsbench.core.waits import announce
 
 pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
 
@@ -251,3 +252,13 @@ def test_messages_hold_no_commands_to_the_terminal(call):
     code, _, err = call("plan", "a\x1b[31m\u202eb")
     assert code == 2
     assert "a\\x1b[31m\\u202eb: no such suite file" in err
+
+
+def test_a_wait_is_a_line_on_stderr_at_once(monkeypatch, capsys):
+    def waiting(**options):
+        announce("starting Ray on this machine")
+        assert capsys.readouterr().err == "starting Ray on this machine ...\n"
+        return 0
+
+    monkeypatch.setattr(main, "app", waiting)
+    assert main.run_command(["run"]) == 0

@@ -8,6 +8,7 @@ from numba import config
 from lsbench.core import loops
 from lsbench.core.errors import DataError
 from lsbench.core.loops import loop_compiler, loops_folder, try_loops
+from lsbench.core.waits import told_to
 
 FILE = loops.__file__
 
@@ -77,3 +78,13 @@ def test_the_cache_of_loops_is_tried_truly(cache, monkeypatch):
     monkeypatch.setattr(loops, "loop_compiler", lambda shared: numba.njit)
     with pytest.raises(RuntimeError, match="not found again"):
         try_loops()
+
+
+def test_compiling_is_told_and_reading_from_disk_is_not():
+    heard = []
+    with told_to(heard.append):
+        loop_compiler(FILE)(twice)(21)
+    assert heard == ["compiling loops, once on this machine"]
+    with told_to(heard.append):
+        loop_compiler(FILE)(twice)(21)
+    assert len(heard) == 1

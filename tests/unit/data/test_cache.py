@@ -2,6 +2,7 @@ import threading
 
 import pytest
 
+from lsbench.core.waits import told_to
 from lsbench.data.cache import MARKER, materialise
 
 FINGERPRINT = "ab" * 32
@@ -51,3 +52,11 @@ def test_two_at_once_write_once():
     for thread in threads:
         thread.join()
     assert len(calls) == 1
+
+
+def test_writing_is_told_before_it_begins_and_once_only():
+    heard = []
+    with told_to(heard.append):
+        materialise("told", FINGERPRINT, lambda folder: heard.append("- written"))
+        materialise("told", FINGERPRINT, heard.append)
+    assert heard == ["writing the images of told, once on this machine", "- written"]

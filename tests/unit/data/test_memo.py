@@ -1,5 +1,6 @@
 import pytest
 
+from lsbench.core.waits import told_to
 from lsbench.data.memo import remember
 
 
@@ -36,3 +37,12 @@ def test_an_answer_that_is_not_final_is_found_again():
         return remember("a", 1, 0, lambda: next(answers), is_final=lambda answer: answer != "bad")
 
     assert [ask(), ask(), ask()] == ["bad", "good", "good"]
+
+
+def test_those_who_wait_are_told_unless_the_answer_is_known():
+    heard = []
+    with told_to(heard.append):
+        remember("w", 1, 0, lambda: heard.append("- found"), wait="reading")
+        remember("w", 1, 0, never, wait="reading again")
+        remember("v", 1, 0, lambda: 1)
+    assert heard == ["reading", "- found"]

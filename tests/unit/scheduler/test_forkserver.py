@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lsbench.core.waits import announce
 from lsbench.scheduler import forkserver
 
 
@@ -95,3 +96,17 @@ def test_temporary_files_of_imports_go_with_the_folder_of_the_server(tmp_path, m
     assert len(list((tmp_path / "server").iterdir())) == 1
     assert tempfile.gettempdir() != str(tmp_path / "server")
     sys.modules.pop("leaves_something").kept.cleanup()
+
+
+def test_waits_of_a_job_are_events(monkeypatch) -> None:
+    def act(request, emit) -> int:
+        announce("writing images")
+        return 3
+
+    monkeypatch.setattr("lsbench.scheduler.child.act", act)
+    here, there = socket.socketpair()
+    with here, there:
+        assert forkserver.run_request({}, there) == 3
+        lines = here.recv(65536).splitlines()
+    assert [json.loads(line)["ev"] for line in lines] == ["started", "wait"]
+    assert json.loads(lines[1])["what"] == "writing images"

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from lsbench.core.errors import DataError
+from lsbench.core.waits import announce
 from lsbench.scheduler import rank
 from lsbench.scheduler.rank import PrefixedStream, describe_in_world, run_rank
 
@@ -63,3 +64,11 @@ def test_the_loss_of_another_rank_is_told_from_the_jobs_own_errors():
     assert describe_in_world(lost)["error_class"] == "worker_lost"
     assert describe_in_world(torch.distributed.DistNetworkError("no"))["error_class"] == "worker_lost"
     assert describe_in_world(RuntimeError("bad shape"))["error_class"] == "RuntimeError"
+
+
+@pytest.mark.parametrize(("number", "told"), [(0, [{"ev": "wait", "what": "writing images"}]), (1, [])])
+def test_waits_of_the_first_rank_are_told(number, told, job_that, tmp_path):
+    events = []
+    job_that(lambda emit: announce("writing images"))
+    assert run_rank(tmp_path, number, events.append) == 0
+    assert events == told

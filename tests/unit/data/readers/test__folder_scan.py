@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 
 from lsbench.core.errors import DataError
+from lsbench.core.waits import told_to
 from lsbench.data.readers import _folder_scan as folder_scan
+from lsbench.data.readers._fingerprint import SCAN
 from lsbench.data.readers._folder_scan import (
     class_folders,
     count_left_out,
@@ -136,3 +138,10 @@ def test_the_fingerprint_is_that_of_the_first_release(tmp_path):
             (tmp_path / split / name / "2.png").write_bytes(b"123")
     found = fingerprint_folders({split: tmp_path / split for split in ("train", "val")})
     assert found == "b94905f7ef2b3520a38ffe4562fdf1d088b5fdd4fbeb66deff09f382020fa79f"
+
+
+def test_a_walk_is_told_before_it_begins(colours):
+    heard = []
+    with told_to(heard.append):
+        fingerprint_folders(colours.splits)
+    assert heard == [SCAN]

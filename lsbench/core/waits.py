@@ -1,0 +1,40 @@
+"""Tell of a wait before it begins, from wherever in the code it is: nobody should look at a silent screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Tell = Callable[[str], None]
+
+#: Those who listen in this process; the innermost hears.
+_listeners: list[Tell] = []
+
+
+def announce(what: str) -> None:
+    """Say what this process is about to do, as it may take more than a second; nothing without a listener."""
+    if _listeners:
+        _listeners[-1](what)
+
+
+@contextmanager
+def told_to(tell: Tell) -> Iterator[None]:
+    """Pass every wait on to `tell` during the block, each text once.
+
+    >>> with told_to(print):
+    ...     announce("starting Ray")
+    ...     announce("starting Ray")
+    starting Ray
+    """
+    heard: set[str] = set()
+
+    def once(what: str) -> None:
+        if what not in heard:
+            heard.add(what)
+            tell(what)
+
+    _listeners.append(once)
+    try:
+        yield
+    finally:
+        _listeners.remove(once)
