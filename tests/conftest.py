@@ -308,6 +308,9 @@ class SilentWatcher:
         self.started: list[str] = []
         self.progress: list[dict[str, Any]] = []
 
+    def nodes_changed(self, nodes: Sequence[Node], most: int | None) -> None:
+        pass
+
     def job_started(self, job: Job, event: dict[str, Any]) -> None:
         self.started.append(job.label)
 

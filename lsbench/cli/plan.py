@@ -30,6 +30,7 @@ from lsbench.cli.running import check_machine, check_rerun, create_graph, needs_
 if TYPE_CHECKING:
     from lsbench.scheduler.run import RunOptions
     from lsbench.suite.graph import JobGraph
+    from lsbench.suite.planner import Plan
 
 
 def plan(
@@ -57,6 +58,7 @@ def plan(
         only or [],
         skip or [],
         parse_seeds(seeds),
+        max_parallel=1 if scheduler is Scheduler.inline else None,
         rerun=rerun or [],
         retry_inconclusive=retry_inconclusive,
     )
@@ -87,5 +89,26 @@ def show_plan(graph: JobGraph, options: RunOptions, *, as_json: bool, starts_ray
         typer.echo(line)
     require_splits(made)
     left = (*made.todo, *made.pending)
+    if left and not as_json:
+        typer.echo(fitted(f"  time: {_time_text(made, options)}"))
     if left:
         check_machine((job.spec for job in left), starts_ray=starts_ray)
+
+
+def _time_text(made: Plan, options: RunOptions) -> str:
+    """Return the time that the jobs left are expected to take on this machine."""
+    from lsbench.scheduler.run import results_folder
+    from lsbench.scheduler.time_left import TimeLeft
+    from lsbench.search.book import TrialBook
+    from lsbench.search.run import chosen_templates
+
+    if made.pending:
+        return "unknown while data is missing"
+    folder, search = results_folder(made.graph, options.results), made.graph.suite.search
+    if search is not None:
+        chosen = chosen_templates(made.graph, options)
+        book = TrialBook(folder, search, chosen)
+        book.look()
+        made = book.plan(made.graph, list(chosen))
+    estimate = TimeLeft(made, folder, most=options.max_parallel).estimate()
+    return estimate.text("on this machine") if made.todo else "nothing left to do"

@@ -82,7 +82,7 @@ def run(
         only or [],
         skip or [],
         parse_seeds(seeds),
-        max_parallel,
+        1 if scheduler is Scheduler.inline else max_parallel,
         fail_fast,
         rerun or [],
         retry_inconclusive,

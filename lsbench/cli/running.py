@@ -119,24 +119,13 @@ def run_jobs(
 ) -> Outcome | None:
     """Run the remaining jobs with progress; return the outcome, or None if nothing was left to do."""
     from lsbench.scheduler.run import plan_run, run_suite
-    from lsbench.scheduler.unfailing import UnfailingWatcher
 
     todo = plan_run(graph, options).todo
     if todo:
         check_machine((job.spec for job in todo), starts_ray=needs_local_ray(scheduler, address))
-    watchers: list[PlainWatcher] = []
-
-    def watch(made: Plan, folder: ResultsFolder) -> PlainWatcher:
-        watchers.append(create_watcher(made, folder, as_json))
-        return watchers[0]
-
-    try:
-        return run_suite(
-            graph,
-            options,
-            create_executor=lambda: create_executor(scheduler, address),
-            create_watcher=watch,
-        )
-    finally:
-        for watcher in watchers:
-            UnfailingWatcher(watcher).close()
+    return run_suite(
+        graph,
+        options,
+        create_executor=lambda: create_executor(scheduler, address),
+        create_watcher=lambda made, folder: create_watcher(made, folder, as_json),
+    )

@@ -54,6 +54,7 @@ def status(
             epochs = {label: training._asdict() for label, training in found.trainings.items()}
             fields |= {"jobs": found.counts, "epochs": epochs, "errors": found.errors}
             fields |= {"due": found.due, "running_jobs": found.running}
+            fields["time_left"] = None if found.time_left is None else found.time_left._asdict()
             fields["bytes"] = {
                 "total": sum(room.values()),
                 **{name.value: size for name, size in room.items()},

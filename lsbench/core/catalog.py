@@ -174,6 +174,10 @@ def counted_macs(identity: Mapping[str, Any], img_size: int) -> int | None:
     return None if found is None else int(found)
 
 
+#: Taken for the MACs of a model that the catalog does not know.
+UNKNOWN_MACS = 1e9
+
+
 def known_macs(identity: Mapping[str, Any], img_size: int) -> float | None:
     """Return the approximate MACs of one image, or None if the catalog holds nothing similar.
 

@@ -280,6 +280,8 @@ class JobKind:
         uses_data: Whether the images themselves, not only their size, change the result.
         version: Raised whenever the same settings would give another number.
         cost: Estimates the work in MACs from (spec, MACs per image, image count of a split by name).
+        seconds: Most seconds that the work takes, from (spec, MACs per image, limit of the run or None), if
+            the settings bound them; the time left of a run is estimated from them instead of the MACs.
         resources: Defaults for the kind.
         can_be_distributed: Whether several processes can share one job of the kind.
         epoch_metrics: Metric of its records -> its key in the events of finished epochs, which searches
@@ -301,6 +303,7 @@ class JobKind:
     uses_data: bool = True
     resources: Resources = DEFAULT_RESOURCES
     can_be_distributed: bool = False
+    seconds: Callable[[Any, float, int | None], float] | None = None
     epoch_metrics: Mapping[str, str] = field(default_factory=dict)
     adjustable: tuple[str, ...] = ()
     usual: tuple[str, ...] = ()

@@ -151,13 +151,13 @@ def published_text(shown: Quantity, value: float) -> str:
 
 
 def from_duration(seconds: float) -> str:
-    """Return a duration for display.
+    """Return a duration for display; ``duration`` in ``web/static/base.js`` does the same.
 
-    >>> [from_duration(s) for s in (0.42, 61, 7322)]
-    ['0.4 s', '1 min 01 s', '2 h 02 min']
+    >>> [from_duration(s) for s in (0.42, 5, 14.6, 61, 7322)]
+    ['0.4 s', '5 s', '15 s', '1 min 01 s', '2 h 02 min']
     """
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
+    if round(seconds) < 60:
+        return f"{seconds:.{int(seconds < 9.95)}f} s".replace(".0 ", " ")
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from lsbench.core.catalog import unknown_model
+from lsbench.core.catalog import UNKNOWN_MACS, known_macs, unknown_model
 from lsbench.core.job import JobContext, JobKind, JobSpec, Resources
 from lsbench.core.quantity import quantity
 from lsbench.core.record import Record
@@ -145,9 +145,13 @@ def run(context: JobContext) -> Sequence[Record]:
     model = create_variant(context, data).eval()
     spec: ProfileSpec = context.spec
     probes = sorted(spec.all_probes(), key=lambda name: _probe(name).images(spec) > 0)
+    macs = known_macs(context.job.variant.model_identity(), data.img_size) or UNKNOWN_MACS
+    lengths = [_probe(name).seconds(spec, macs, context.job.limit) for name in probes]
     records: list[Record] = []
     for number, name in enumerate(probes):
-        emit = _numbered(context.emit, step=number, steps=len(probes), probe=name)
+        share, part = sum(lengths[:number]) / sum(lengths), lengths[number] / sum(lengths)
+        where = {"step": number, "steps": len(probes), "share": share, "part": part}
+        emit = _numbered(context.emit, where, probe=name)
         emit({"ev": "step"})
         found = _probe(name)(model, data.img_size, replace(context, emit=emit))
         context.keep([record for record in found if _is_exact(record)])
@@ -155,12 +159,12 @@ def run(context: JobContext) -> Sequence[Record]:
     return records
 
 
-def _numbered(emit: Emit, *, step: int, steps: int, probe: str) -> Emit:
-    """Return an `emit` that adds to each event which of the probes it is from."""
+def _numbered(emit: Emit, where: Mapping[str, float], *, probe: str) -> Emit:
+    """Return an `emit` that adds to each event which of the probes it is from, and its share of the time."""
 
     def tell(event: dict[str, Any]) -> None:
         what = f"{probe}, {event['what']}" if "what" in event else probe
-        emit({**event, "step": step, "steps": steps, "what": what})
+        emit({**event, **where, "what": what})
 
     return tell
 
@@ -175,11 +179,17 @@ def cost(spec: ProfileSpec, macs: float, images: Callable[[str], int]) -> float:
     return macs * (1 + sum(_probe(name).images(spec) for name in spec.all_probes()))
 
 
+def seconds(spec: ProfileSpec, macs: float, limit: int | None) -> float:
+    """Return the most seconds that the probes take one after another."""
+    return sum(_probe(name).seconds(spec, macs, limit) for name in spec.all_probes())
+
+
 JOB = JobKind(
     spec=ProfileSpec,
     run=run,
     version=2,
     cost=cost,
+    seconds=seconds,
     per_seed=False,
     uses_data=False,
     resources=Resources(num_gpus="auto", exclusive="device", timeout_min=60),

@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from lsbench.core.errors import LsbenchError, NothingMeasuredError
 from lsbench.rendering.cells import tables
 from lsbench.store.damage import explained, read_each
+from lsbench.store.durations import Remaining
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.status import SuiteStatus, read_status
 from lsbench.tables.summary import Summary, summarize
@@ -115,12 +117,21 @@ def _status(status: SuiteStatus) -> dict[str, Any]:
     errors = list(status.errors.items())
     return {
         "is_running": status.is_running,
+        "ends_at": _end(status.time_left),
+        "time_left": "" if status.time_left is None or _end(status.time_left) else status.time_left.text(""),
         "counts": {kind: dict(counter) for kind, counter in status.counts.items()},
         "running": [{"label": label, "since": since} for label, since in status.running.items()],
         "epochs": {label: list(epochs) for label, epochs in status.trainings.items()},
         "errors": errors[-MOST_ERRORS:],
         "more_errors": max(len(errors) - MOST_ERRORS, 0),
     }
+
+
+def _end(left: Remaining | None) -> str | None:
+    """Return when the running run is expected to end, to the second; None if unknown or none runs."""
+    if left is None or left.seconds is None or left.unknown:
+        return None
+    return (datetime.now(UTC) + timedelta(seconds=left.seconds)).isoformat(timespec="seconds")
 
 
 def _plain(text: str, rank: int | None) -> str:

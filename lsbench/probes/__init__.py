@@ -26,6 +26,11 @@ def _no_images(spec: Any) -> int:
     return 0
 
 
+def _a_second(spec: Any, macs: float, limit: int | None) -> float:
+    """Return 1."""
+    return 1.0
+
+
 @dataclass(frozen=True)
 class Probe:
     """One measurement of a model's cost.
@@ -34,12 +39,14 @@ class Probe:
         measure: Measures a model: a function of the model, the height and width of its images, and the job.
         images: Approximate number of images that go through the model, given the job's settings; for
             planning.
+        seconds: Most seconds that it takes, given the job's settings, MACs per image, and the run's limit.
         has_control: Whether it compares the model with the control named in the job's settings.
         companion: The probe that follows this one if a control is named.
     """
 
     measure: Measure
     images: Callable[[Any], int] = _no_images
+    seconds: Callable[[Any, float, int | None], float] = _a_second
     has_control: bool = False
     companion: str | None = None
 

@@ -9,7 +9,7 @@ from lsbench.core.job import JobContext
 from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
 from lsbench.probes import Probe
-from lsbench.probes._expected import latency_images
+from lsbench.probes._expected import latency_images, latency_seconds
 from lsbench.probes._timing import RESOURCES
 
 if TYPE_CHECKING:
@@ -66,4 +66,4 @@ QUANTITIES = (
     *RESOURCES,
 )
 
-PROBE = Probe(latency, latency_images, companion="latency_ratio")
+PROBE = Probe(latency, latency_images, latency_seconds, companion="latency_ratio")

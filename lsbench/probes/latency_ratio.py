@@ -9,7 +9,7 @@ from lsbench.core.job import JobContext
 from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
 from lsbench.probes import Probe
-from lsbench.probes._expected import latency_images
+from lsbench.probes._expected import latency_images, latency_seconds, with_control
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,4 +34,4 @@ QUANTITIES = (
     ),
 )
 
-PROBE = Probe(latency_ratio, latency_images, has_control=True)
+PROBE = Probe(latency_ratio, latency_images, with_control(latency_seconds), has_control=True)

@@ -9,7 +9,7 @@ from lsbench.core.job import JobContext
 from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
 from lsbench.probes import Probe
-from lsbench.probes._expected import throughput_images
+from lsbench.probes._expected import throughput_images, throughput_seconds
 from lsbench.probes._timing import RESOURCES
 
 if TYPE_CHECKING:
@@ -55,4 +55,4 @@ QUANTITIES = (
     *RESOURCES,
 )
 
-PROBE = Probe(throughput, throughput_images, companion="throughput_ratio")
+PROBE = Probe(throughput, throughput_images, throughput_seconds, companion="throughput_ratio")

@@ -9,7 +9,7 @@ from lsbench.core.job import JobContext
 from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
 from lsbench.probes import Probe
-from lsbench.probes._expected import throughput_images
+from lsbench.probes._expected import throughput_images, throughput_seconds, with_control
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,4 +35,4 @@ QUANTITIES = (
     ),
 )
 
-PROBE = Probe(throughput_ratio, throughput_images, has_control=True)
+PROBE = Probe(throughput_ratio, throughput_images, with_control(throughput_seconds), has_control=True)

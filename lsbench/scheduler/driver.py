@@ -15,7 +15,6 @@ from lsbench.scheduler.headline import headline
 from lsbench.scheduler.ledger import Ledger, ResourceRequest
 from lsbench.scheduler.protocol import Event, Executor, Placement, Watcher
 from lsbench.scheduler.retry import needs_node_alone, one_line, should_retry
-from lsbench.scheduler.unfailing import UnfailingWatcher
 from lsbench.store.results import LOG, SPEC, ResultsFolder
 from lsbench.suite.graph import critical_path
 from lsbench.suite.models import models_of
@@ -53,11 +52,11 @@ class Driver:
             plan: The jobs to run.
             folder: Folder for results; this driver holds its lock.
             executor: Runs the jobs.
-            watcher: Receives the progress; if it fails, the run goes on without it.
+            watcher: Receives the progress; it must not fail.
             fail_fast: Whether to start no more jobs after a failed one.
             max_parallel: Maximum number of jobs at a time, or None.
         """
-        self.folder, self.executor, self.watcher = folder, executor, UnfailingWatcher(watcher)
+        self.folder, self.executor, self.watcher = folder, executor, watcher
         self.fail_fast, self.max_parallel = fail_fast, max_parallel
         self.waiting: dict[str, Job] = {str(job.id): job for job in plan.todo}
         self.done: set[str] = {str(job.id) for job in plan.done}
@@ -65,7 +64,9 @@ class Driver:
         self.running: dict[str, tuple[Job, Placement]] = {}
         self.failures: dict[str, list[str]] = {}
         self.outcome = Outcome()
-        self.ledger = Ledger(executor.nodes())
+        nodes = executor.nodes()
+        self.ledger = Ledger(nodes)
+        self.watcher.nodes_changed(nodes, max_parallel)
         self._nodes_checked = time.monotonic()
         for job in plan.todo:
             self.ledger.check_fits(self.ledger.request(job.resources), job.label)
@@ -204,6 +205,7 @@ class Driver:
             self.ledger.add(node)
         for gone in self.ledger.node_ids() - alive.keys():
             self.ledger.remove(gone)
+        self.watcher.nodes_changed(list(alive.values()), self.max_parallel)
 
 
 def now() -> dict[str, str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any, TextIO
 
 from rich.cells import cell_len
@@ -17,6 +18,9 @@ from rich.text import Text
 from lsbench.core.job import Job
 from lsbench.core.quantity import from_duration
 from lsbench.rendering.wrapping import short_label, wrap
+from lsbench.scheduler.protocol import Node
+from lsbench.scheduler.time_left import TimeLeft, share_done
+from lsbench.store.durations import Remaining, remove_time_left, write_time_left
 from lsbench.store.results import ResultsFolder
 from lsbench.suite.planner import Plan
 
@@ -25,7 +29,10 @@ SILENT_S = 1.0
 """Seconds that a job runs before a log tells which part it is at."""
 INDENT, MARGINS = 2, 3  # columns of a line of the live display
 LABEL_SHARE = 0.5  # of the room beside the bar that the label may take
-MIN_SHARE = 0.05  # of a running job, before its pace is used
+TOLD_EVERY_S, TOLD_SHARE = 60.0, 0.02
+"""Seconds, and share of the time left, after which a log tells it again."""
+KEPT_EVERY_S, KEPT_SHARE = 5.0, 0.01
+"""Seconds, and share of the time left, after which it is written again for readers outside of the run."""
 STATE_STYLE = {
     "ok": "green",
     "failed": "bold red",
@@ -33,54 +40,6 @@ STATE_STYLE = {
     "skipped": "yellow",
     "stopped": "yellow",
 }
-
-
-class TimeLeft:
-    """Estimates the remaining time from the time per MAC of jobs of the same kind."""
-
-    def __init__(self, plan: Plan, folder: ResultsFolder) -> None:
-        """Learn from the finished jobs."""
-        self.cost = {str(job.id): plan.graph.cost[job.label] for job in plan.graph.jobs if job.id}
-        self.kind = {str(job.id): job.kind for job in plan.graph.jobs if job.id}
-        self.left = {str(job.id) for job in plan.todo}
-        self._seconds: dict[str, float] = defaultdict(float)
-        self._macs: dict[str, float] = defaultdict(float)
-        for name, line in folder.jobs().items():
-            if line["status"] == "ok" and name in self.cost:
-                self.learn(name, line["wall_s"])
-
-    def learn(self, job_id: str, wall_s: float) -> None:
-        """Add the duration of a job."""
-        self.left.discard(job_id)
-        self._seconds[self.kind[job_id]] += wall_s
-        self._macs[self.kind[job_id]] += self.cost[job_id]
-
-    def seconds_left(
-        self, shares: dict[str, float], parallel: int, elapsed: dict[str, float] | None = None
-    ) -> float | None:
-        """Return the seconds until the end, or None before they can be estimated.
-
-        Args:
-            shares: Share done of each running job, 0 to 1.
-            parallel: Number of jobs that run at a time.
-            elapsed: Seconds since the start of each running job; it gives the rate of a kind before its first
-                job has ended.
-        """
-        seconds, macs = dict(self._seconds), dict(self._macs)
-        for name, ran in (elapsed or {}).items():
-            if shares.get(name, 0.0) >= MIN_SHARE and not self._macs.get(self.kind[name]):
-                kind = self.kind[name]
-                seconds[kind] = seconds.get(kind, 0.0) + ran
-                macs[kind] = macs.get(kind, 0.0) + self.cost[name] * shares[name]
-        known = {kind: seconds[kind] / work for kind, work in macs.items() if work}
-        if not known:
-            return None
-        usual = max(known.values())
-        total = 0.0
-        for name in self.left:
-            rate = known.get(self.kind[name], usual)
-            total += self.cost[name] * rate * (1 - shares.get(name, 0.0))
-        return total / max(parallel, 1)
 
 
 class PlainWatcher:
@@ -94,35 +53,52 @@ class PlainWatcher:
             folder: Folder for results.
             console: Console for the lines (stderr).
         """
-        self.console, self.plan = console, plan
-        self.estimate = TimeLeft(plan, folder)
+        self.console, self.plan, self.folder = console, plan, folder
+        self.time_left = TimeLeft(plan, folder)
+        self._told_at, self._kept_at = -math.inf, -math.inf
+        self._told_unknown: tuple[str, ...] | None = None
         self.total, self.ended = len(plan.todo), 0
         self.started_at: dict[str, float] = {}
         self.state: dict[str, dict[str, Any]] = {}
         again = sum(plan.state(job) == "to rerun" for job in plan.todo)
         remark = f" ({again} of them again)" if again else ""
         self.say(f"{plan.graph.suite.name}: {self.total} jobs to run{remark}, {len(plan.done)} done before")
+        self._keep(self.time_left.estimate())
 
     def say(self, text: str, style: str = "") -> None:
         """Print one line."""
         lines = wrap(text, self.console.width, hanging="  ") if self.console.is_terminal else [text]
         self.console.print(Text("\n".join(lines), style=style), soft_wrap=True)
 
+    def nodes_changed(self, nodes: Sequence[Node], most: int | None) -> None:
+        """Estimate the time left for these nodes."""
+        self.time_left.nodes_changed(nodes, most)
+
     def job_started(self, job: Job, event: dict[str, Any]) -> None:
         """Remember the start."""
+        self.time_left.started(str(job.id))
         self.started_at[str(job.id)] = time.monotonic()
         self.state[str(job.id)] = {"label": job.label, "num_ranks": event.get("num_ranks", 1)}
 
     def job_progressed(self, job: Job, event: dict[str, Any]) -> None:
-        """Print a line per epoch, per part of a job that takes a while, and per warning."""
-        if event["ev"] == "warning":
-            self.warn(job, event)
-            return
-        self.state.setdefault(str(job.id), {"label": job.label}).update(event)
-        if event["ev"] == "epoch":
+        """Print a line per epoch, per part of a job that takes a while, per wait and per warning."""
+        if self._take(job, event) and event["ev"] == "epoch":
             num_ranks = self.state[str(job.id)].get("num_ranks", 1)
             self.say(f"{job.label}: {describe({**event, 'num_ranks': num_ranks})}")
         self._say_parts()
+
+    def _take(self, job: Job, event: dict[str, Any]) -> bool:
+        """Keep the newest state of a job, and return True; warnings and waits are lines, and no state."""
+        if event["ev"] == "warning":
+            self.say(f"{job.label}: {event['message']}", "yellow")
+            return False
+        if event["ev"] == "wait":
+            self.say(f"{job.label}: {event['what']} ...")
+            return False
+        state = self.state.setdefault(str(job.id), {"label": job.label})
+        state.update(event)
+        self.time_left.progressed(str(job.id), state)
+        return True
 
     def _say_parts(self) -> None:
         """Print the part that each job is at, once; jobs of a moment say nothing."""
@@ -133,10 +109,6 @@ class PlainWatcher:
                 state["said"] = part
                 self.say(f"{state['label']}: {part}")
 
-    def warn(self, job: Job, event: dict[str, Any]) -> None:
-        """Print a warning from a job."""
-        self.say(f"{job.label}: {event['message']}", "yellow")
-
     def job_ended(self, job: Job, state: str, message: str) -> None:
         """Print the outcome of a job."""
         name = str(job.id)
@@ -144,10 +116,7 @@ class PlainWatcher:
         self.state.pop(name, None)
         if state != "retry":
             self.ended += 1
-        if state == "ok":
-            self.estimate.learn(name, wall_s)
-        elif state == "stopped":
-            self.estimate.left.discard(name)
+        self.time_left.ended(name, state)
         is_over = state in ("ok", "stopped")
         detail = (f" in {from_duration(wall_s)}" if is_over else "") + (f": {message}" if message else "")
         self.say(f"[{self.ended}/{self.total}] {job.label} {state}{detail}", STATE_STYLE[state])
@@ -155,16 +124,26 @@ class PlainWatcher:
     def tick(self) -> None:
         """Print what is due; a log is not redrawn."""
         self._say_parts()
+        left = self.time_left.estimate()
+        self._keep(left)
+        now, pause = time.monotonic(), max(TOLD_EVERY_S, TOLD_SHARE * (left.seconds or 0.0))
+        if self.started_at and (now - self._told_at >= pause or left.unknown != self._told_unknown):
+            self._told_at, self._told_unknown = now, left.unknown
+            self._tell(left)
+
+    def _tell(self, left: Remaining) -> None:
+        self.say(f"{self.ended} of {self.total} jobs ended, time left: {left.text('')}")
+
+    def _keep(self, left: Remaining) -> None:
+        """Write the time left for readers outside of the run."""
+        now, pause = time.monotonic(), max(KEPT_EVERY_S, KEPT_SHARE * (left.seconds or 0.0))
+        if now - self._kept_at >= pause:
+            self._kept_at = now
+            write_time_left(self.folder, left)
 
     def close(self) -> None:
-        """Do nothing: there is nothing to clear."""
-
-    def seconds_left(self) -> float | None:
-        """Return the estimated seconds until the end."""
-        shares = {name: share_done(state) for name, state in self.state.items()}
-        now = time.monotonic()
-        elapsed = {name: now - started for name, started in self.started_at.items()}
-        return self.estimate.seconds_left(shares, len(self.state), elapsed)
+        """Nothing is left to wait for."""
+        remove_time_left(self.folder)
 
 
 class LiveWatcher(PlainWatcher):
@@ -179,25 +158,24 @@ class LiveWatcher(PlainWatcher):
         self._drawn = 0.0
 
     def job_progressed(self, job: Job, event: dict[str, Any]) -> None:
-        """Keep the newest state of a job for the next redraw; print warnings."""
-        if event["ev"] == "warning":
-            self.warn(job, event)
-            return
-        self.state.setdefault(str(job.id), {"label": job.label}).update(event)
+        """Keep the newest state of a job for the next redraw; print waits and warnings."""
+        self._take(job, event)
 
     def tick(self) -> None:
         """Redraw rarely: a timing job may share this machine."""
         if time.monotonic() - self._drawn >= DRAW_EVERY_S:
             self._drawn = time.monotonic()
+            self._keep(self.time_left.estimate())
             self.live.update(self._render(), refresh=True)
 
     def close(self) -> None:
         """Clear the display."""
         self.live.stop()
+        super().close()
 
     def _render(self) -> RenderableType:
-        left = self.seconds_left()
-        eta = f"about {from_duration(left)} left" if left is not None else "time left: unknown so far"
+        left = self.time_left.estimate()
+        eta = left.text() if left.seconds is not None else f"time left: {left.text()}"
         shares = {name: share_done(state) for name, state in self.state.items()}
         width = 20 if self.console.width >= 100 else 8
         head = Table.grid(padding=(0, 1))
@@ -241,6 +219,12 @@ class JsonWatcher(PlainWatcher):
         super().job_ended(job, state, message)
         self._write(job, "end", {"state": state, "message": message})
 
+    def _tell(self, left: Remaining) -> None:
+        """Write the time left."""
+        super()._tell(left)
+        event = {"event": "time_left", "seconds": left.seconds, "unknown_of": list(left.unknown)}
+        write_event(self.stream, event)
+
     def _write(self, job: Job, kind: str, data: dict[str, Any]) -> None:
         write_event(self.stream, {"event": kind, "job_id": job.id, "label": job.label, **data})
 
@@ -249,21 +233,6 @@ def write_event(stream: TextIO, event: dict[str, Any]) -> None:
     """Write one JSON line."""
     stream.write(json.dumps(event) + "\n")
     stream.flush()
-
-
-def share_done(state: dict[str, Any]) -> float:
-    """Return the share of a job that is done, 0 to 1, according to its events.
-
-    Epochs count from 1: ``step`` events name the running epoch, ``epoch`` events the finished one.
-
-    >>> share_done({"ev": "step", "epoch": 2, "epochs": 4, "step": 5, "steps": 10})
-    0.375
-    """
-    within = state.get("step", 0) / state["steps"] if state.get("steps") else 0.0
-    if not state.get("epochs"):
-        return float(min(1.0, within))
-    done = state["epoch"] if state.get("ev") == "epoch" else state.get("epoch", 1) - 1 + within
-    return float(min(1.0, done / state["epochs"]))
 
 
 def describe(state: dict[str, Any]) -> str:

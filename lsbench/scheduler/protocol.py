@@ -90,6 +90,9 @@ class Executor(Protocol):
 class Watcher(Protocol):
     """Shows the progress of a run."""
 
+    def nodes_changed(self, nodes: Sequence[Node], most: int | None) -> None:
+        """The nodes that jobs can run on, and how many may run at a time; told before the first job, too."""
+
     def job_started(self, job: Job, event: dict[str, Any]) -> None:
         """A job has started on a node."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from lsbench.core.lock import locked
 from lsbench.core.record import SCHEMA_VERSION
 from lsbench.scheduler.driver import Driver, Outcome
 from lsbench.scheduler.protocol import Executor, Watcher
+from lsbench.scheduler.unfailing import UnfailingWatcher
 from lsbench.store.again import inconclusive_jobs
 from lsbench.store.earlier import set_aside
 from lsbench.store.results import ResultsFolder
@@ -156,14 +158,15 @@ def _drive(
     create_watcher: Callable[[Plan, ResultsFolder], Watcher],
 ) -> Outcome:
     executor.start()
-    watcher = create_watcher(plan, folder)
-    driver = Driver(
-        plan, folder, executor, watcher, fail_fast=options.fail_fast, max_parallel=options.max_parallel
-    )
-    driver.preflight()
-    put_aside(folder, plan)
-    write_manifest(plan.graph, folder)
-    return driver.run()
+    # The display is closed before the executor is, which may take seconds and says so.
+    with contextlib.closing(UnfailingWatcher(create_watcher(plan, folder))) as watcher:
+        driver = Driver(
+            plan, folder, executor, watcher, fail_fast=options.fail_fast, max_parallel=options.max_parallel
+        )
+        driver.preflight()
+        put_aside(folder, plan)
+        write_manifest(plan.graph, folder)
+        return driver.run()
 
 
 def put_aside(folder: ResultsFolder, plan: Plan) -> None:

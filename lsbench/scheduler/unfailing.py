@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from lsbench.core.job import Job
-from lsbench.scheduler.protocol import Watcher
+from lsbench.scheduler.protocol import Node, Watcher
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +20,10 @@ class UnfailingWatcher:
         """Take the watcher that may fail."""
         self._watcher = watcher
         self._has_failed = False
+
+    def nodes_changed(self, nodes: Sequence[Node], most: int | None) -> None:
+        """Pass it on."""
+        self._pass_on(lambda watcher: watcher.nodes_changed(nodes, most))
 
     def job_started(self, job: Job, event: dict[str, Any]) -> None:
         """Pass it on."""

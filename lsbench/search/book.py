@@ -84,6 +84,12 @@ class TrialBook:
         if before is not None and before["ids"] == self.ids:
             self.draw(before["settings"])
 
+    def look(self) -> None:
+        """Load which trials of an earlier run have ended, for a plan; nothing is written."""
+        for (variant, number), line in read_trials(self.folder).items():
+            if line["state"] in ENDED and number < len(self.trials.get(variant, ())):
+                self.trials[variant][number].state = line["state"]
+
     @property
     def is_drawn(self) -> bool:
         """True if the settings of the trials are known, as far as possible before any result."""

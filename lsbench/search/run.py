@@ -9,15 +9,19 @@ import contextlib
 import importlib.util
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from lsbench.core.atomic import write_text
 from lsbench.core.errors import ConfigError, InterruptedRunError, UsageError
+from lsbench.core.ids import canonical_json
 from lsbench.core.job import Job
 from lsbench.core.lock import locked
 from lsbench.core.next_command import near, next_command
+from lsbench.core.registry import DATASETS
+from lsbench.core.waits import announce
+from lsbench.data.cache import is_in_cache
 from lsbench.scheduler.head_watch import while_head_answers
 from lsbench.scheduler.headline import number_words
 from lsbench.scheduler.ledger import Ledger
@@ -156,11 +160,14 @@ def _search(
             raise ConfigError(problems)
         book.set_due_aside(chosen)
         _write_expected(graph, book)
+        _announce_data(chosen.values())
         watcher = parts.create_watcher(book.plan(graph, list(chosen)), book.folder)
         with (
             while_head_answers(executor.nodes),
-            contextlib.closing(UnfailingWatcher(watcher)) as book.watcher,
+            contextlib.closing(UnfailingWatcher(watcher)) as unfailing,
         ):
+            book.watcher = unfailing
+            unfailing.nodes_changed(executor.nodes(), options.max_parallel)
             for study in _studies(chosen, options, executor, book):
                 _run_study(study, searcher)
                 _write_expected(graph, book)
@@ -170,6 +177,17 @@ def _search(
         ) from error
     finally:
         executor.close()
+
+
+def _announce_data(jobs: Iterable[Job]) -> None:
+    """Tell which images the first trials will write: what goes on inside of a trial is not heard."""
+    for settings in {canonical_json(job.variant.dataset): job.variant.dataset for job in jobs}.values():
+        plugin = DATASETS.load(settings["name"])
+        if not getattr(plugin, "is_generated", False):
+            continue
+        fingerprint = plugin.fingerprint(plugin.spec.model_validate(settings), None)
+        if not is_in_cache(settings["name"], fingerprint):
+            announce(f"the first trials write the images of {settings['name']}, once on this machine")
 
 
 def _studies(chosen: dict[str, Job], options: RunOptions, executor: RayLike, book: TrialBook) -> list[Study]:

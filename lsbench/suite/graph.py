@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import graphlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lsbench.core.catalog import known_macs
+from lsbench.core.catalog import UNKNOWN_MACS, known_macs
 from lsbench.core.errors import ConfigError, DataError
 from lsbench.core.file_content import content_of
 from lsbench.core.globs import matches
@@ -19,7 +19,6 @@ from lsbench.core.weight_sources import CHECKPOINT
 from lsbench.suite.schema import JobEntry, Suite
 from lsbench.suite.used_plugins import UsedPlugins
 
-UNKNOWN_MACS = 1e9
 #: Separates the name of a needed job from the other variant that it belongs to.
 OF = "@"
 
@@ -38,6 +37,7 @@ class JobGraph:
         guessed: Labels of the jobs whose cost is only a guess: the catalog does not know the model, or
             a limit cuts the work short.
         missing_data: One message per data set or checkpoint that is absent.
+        seconds: Label -> seconds of the jobs whose kind declares them.
     """
 
     suite: Suite
@@ -45,6 +45,7 @@ class JobGraph:
     cost: dict[str, float]
     guessed: frozenset[str]
     missing_data: tuple[str, ...]
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     def by_id(self) -> dict[str, Job]:
         """Return the jobs by id, without the jobs whose data is absent, as they have no id.
@@ -120,7 +121,8 @@ def build_graph(
             cost[job.label] = _cost(job, datasets)
     used.close()
     guessed = frozenset(label for label, job in jobs.items() if suite.limit or _macs(job, datasets) is None)
-    return JobGraph(suite, tuple(jobs.values()), cost, guessed, tuple(datasets.missing))
+    seconds = {label: found for label, job in jobs.items() if (found := _seconds(job, datasets)) is not None}
+    return JobGraph(suite, tuple(jobs.values()), cost, guessed, tuple(datasets.missing), seconds)
 
 
 def _ordered(entries: tuple[JobEntry, ...]) -> list[JobEntry]:
@@ -295,6 +297,15 @@ def _cost(job: Job, datasets: _Datasets) -> float:
         return plugin.num_images(spec, split) or 0
 
     return kind.cost(settings, UNKNOWN_MACS if macs is None else macs, images)
+
+
+def _seconds(job: Job, datasets: _Datasets) -> float | None:
+    """Return the seconds that a job's kind declares, or None."""
+    kind: JobKind = JOBS.load(job.kind)
+    if kind.seconds is None:
+        return None
+    macs = _macs(job, datasets)
+    return kind.seconds(kind.spec.model_validate(job.spec), UNKNOWN_MACS if macs is None else macs, job.limit)
 
 
 def _macs(job: Job, datasets: _Datasets) -> float | None:

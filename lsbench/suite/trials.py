@@ -140,6 +140,25 @@ def expected_epochs(search: Search) -> float:
     return total
 
 
+def expected_share(search: Search, share: float) -> float:
+    """Return the share of a full training after which a trial is expected to end.
+
+    Successive halving stops a trial at the next rung, unless it is among the best there.
+
+    Args:
+        search: The search.
+        share: Share of a full training that the trial has done.
+    """
+    if not isinstance(search.algorithm, Asha):
+        return 1.0
+    ends = [rung / search.epochs for rung in rungs_of(search) if rung / search.epochs > share] + [1.0]
+    expected, chance, before = share, 1.0, share
+    for end in ends:
+        expected += chance * (end - before)
+        chance, before = chance / search.algorithm.reduction_factor, end
+    return expected
+
+
 @dataclass(frozen=True)
 class Found:
     """The best trial of a variant: its job and metric."""

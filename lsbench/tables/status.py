@@ -11,6 +11,7 @@ from typing import NamedTuple
 from lsbench.core.errors import StoreError
 from lsbench.core.lock import is_held
 from lsbench.core.quantity import from_bytes
+from lsbench.store.durations import Remaining, read_time_left
 from lsbench.store.job_files import HISTORY
 from lsbench.store.results import ResultsFolder, read_json
 from lsbench.store.room import Room
@@ -37,6 +38,7 @@ class SuiteStatus:
         trainings: Label -> progress, for trainings that have started and are not done.
         due: Label -> reason, for jobs whose result does not stand for the code of now.
         running: Label -> start time in UTC, ISO 8601, for jobs that run on this machine; the oldest first.
+        time_left: Estimated time until a running run has ended; None if none runs.
     """
 
     suite: str
@@ -47,6 +49,7 @@ class SuiteStatus:
     trainings: dict[str, Epochs] = field(default_factory=dict)
     due: dict[str, str] = field(default_factory=dict)
     running: dict[str, str] = field(default_factory=dict)
+    time_left: Remaining | None = None
 
     def total(self, state: str) -> int:
         """Return the number of jobs in a state."""
@@ -82,15 +85,17 @@ def read_status(folder: ResultsFolder) -> SuiteStatus | None:
             errors[entry["label"]] = line["error"]
         if state not in ("ok", "stopped", DUE) and is_begun and (epochs := _epochs(folder, entry["id"])):
             trainings[entry["label"]] = epochs
+    is_running = is_held(folder.lock_file)
     return SuiteStatus(
         manifest["suite"],
         manifest["preset"],
         counts,
         errors,
-        is_held(folder.lock_file),
+        is_running,
         trainings,
         reasons,
         dict(sorted(running.items(), key=lambda item: item[::-1])),
+        read_time_left(folder) if is_running else None,
     )
 
 
@@ -113,7 +118,8 @@ def _epochs(folder: ResultsFolder, job_id: str) -> Epochs | None:
 
 def status_lines(found: SuiteStatus) -> Iterator[str]:
     """Yield a suite's status as lines of text: state, jobs by kind, unfinished trainings, errors."""
-    yield f"{found.suite} ({found.preset}): {_state(found)}"
+    left = "" if found.time_left is None else f", time left: {found.time_left.text('')}"
+    yield f"{found.suite} ({found.preset}): {_state(found)}{left}"
     for kind, counter in found.counts.items():
         numbers = ", ".join(f"{counter[name]} {name}" for name in STATES if counter[name])
         yield f"  {kind}: {numbers}"

@@ -9,6 +9,7 @@ from lsbench.core.atomic import append_line
 from lsbench.core.lock import locked
 from lsbench.live.server import LiveServer
 from lsbench.live.snapshot import Snapshots
+from lsbench.store.durations import Remaining, write_time_left
 
 pytestmark = pytest.mark.desktop
 
@@ -39,6 +40,10 @@ def test_it_follows_the_results(server, folder, look, axe, is_dark):
         locked(folder.lock_file, what="it"),
     ):
         page.wait_for_selector("li:has-text('ls_conv/profile') >> text=for", timeout=20_000)
+        write_time_left(folder, Remaining(4400.0))
+        page.wait_for_selector("text=Time left: about 1 h 13 min", timeout=20_000)
+        write_time_left(folder, Remaining(None, ("train",)))
+        page.wait_for_selector("text=Time left: unknown until the first train job has run", timeout=20_000)
         assert page.locator(".state").inner_text() == "running"
         assert axe(page) == []
     assert seen.is_quiet, (seen.complaints, seen.requests)

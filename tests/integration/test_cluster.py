@@ -25,6 +25,9 @@ class Watcher:
     def job_started(self, job: Job, event: dict[str, Any]) -> None:
         assert event["nice"] == 0
 
+    def nodes_changed(self, nodes: Any, most: int | None) -> None:
+        pass
+
     def job_progressed(self, job: Job, event: dict[str, Any]) -> None:
         if event["ev"] == "epoch" and self.on_epoch is not None:
             self.on_epoch, act = None, self.on_epoch

@@ -29,6 +29,9 @@ class Watcher:
     def job_started(self, job: Job, event: dict[str, Any]) -> None:
         self.started.append(event)
 
+    def nodes_changed(self, nodes: Any, most: int | None) -> None:
+        pass
+
     def job_progressed(self, job: Job, event: dict[str, Any]) -> None:
         if event["ev"] == "epoch":
             self.epochs.append(event["epoch"])

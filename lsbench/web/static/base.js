@@ -38,6 +38,14 @@ function lazyJson(element) {
 /** Return a number from a record, formatted for display. */
 const shown = (value, quantity) => (value * quantity.scale).toFixed(quantity.digits);
 
+/** Return a duration in seconds for display, as `from_duration` does in Python. */
+function duration(seconds) {
+  if (Math.round(seconds) < 60) return `${seconds.toFixed(seconds < 9.95 ? 1 : 0)} s`.replace(".0 ", " ");
+  const minutes = Math.floor(Math.round(seconds) / 60);
+  const two = (number) => String(number).padStart(2, "0");
+  return minutes < 60 ? `${minutes} min ${two(Math.round(seconds) % 60)} s` : `${Math.floor(minutes / 60)} h ${two(minutes % 60)} min`;
+}
+
 /** Return value and interval, formatted for display. */
 function shownInterval(value, low, high, quantity) {
   const text = shown(value, quantity);

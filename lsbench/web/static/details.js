@@ -116,7 +116,7 @@ class Details {
         ["error", job[JOB.error]],
         ["attempts", job[JOB.attempt]],
         ["started", job[JOB.start]],
-        ["took", job[JOB.wall] === null ? null : `${job[JOB.wall].toFixed(1)} s`],
+        ["took", job[JOB.wall] === null ? null : duration(job[JOB.wall])],
       ]),
       Object.keys(where).length ? make("h3", {}, "Provenance") : null,
       pairs(Object.entries(where)),

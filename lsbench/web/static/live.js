@@ -4,11 +4,12 @@ const EVERY_MS = 2000;
 const STATES = ["ok", "running", "stopped", "failed", "due", "waiting"];
 let before = "";
 
-function ago(since) {
-  const seconds = Math.max(0, Math.round((Date.now() - Date.parse(since)) / 1000));
-  if (seconds < 60) return `${seconds} s`;
-  const minutes = Math.floor(seconds / 60);
-  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+const ago = (since) => duration(Math.max(0, Math.round((Date.now() - Date.parse(since)) / 1000)));
+const until = (end) => `about ${duration(Math.max(1, Math.round((Date.parse(end) - Date.now()) / 1000)))}`;
+
+function timeLeft(suite) {
+  if (suite.ends_at !== null) return make("p", { class: "left" }, "Time left: ", make("span", { "data-until": suite.ends_at }, until(suite.ends_at)));
+  return suite.time_left ? make("p", { class: "left" }, `Time left: ${suite.time_left}`) : null;
 }
 
 function totals(suite) {
@@ -39,7 +40,8 @@ function progress(suite, sum) {
     bar,
     make("p", { class: "counts" }, `${sum.ok} of ${all} jobs done (${percent} %)${others.length ? `, ${others.join(", ")}` : ""}`),
     make("p", { class: "soft" }, kinds.join(" · ")),
-  ];
+    timeLeft(suite),
+  ].filter(Boolean);
 }
 
 function running(suite) {
@@ -105,6 +107,7 @@ async function ask() {
     tell("no answer: is the server still running?", true);
   }
   findAll("[data-since]").forEach((one) => (one.textContent = ago(one.dataset.since)));
+  findAll("[data-until]").forEach((one) => (one.textContent = until(one.dataset.until)));
   setTimeout(ask, document.hidden ? 5 * EVERY_MS : EVERY_MS);
 }
 

@@ -5,6 +5,13 @@ import pytest
 from lsbench.cli.main import run_command
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_the_first_time(monkeypatch):
+    """Loops and images may be new to this machine or not: tests before decide, so neither is told."""
+    for module in ("lsbench.core.loops", "lsbench.data.cache"):
+        monkeypatch.setattr(f"{module}.announce", lambda what: None)
+
+
 @pytest.fixture
 def results(tmp_path):
     return tmp_path / "results"

@@ -1,4 +1,9 @@
+import re
+
 import pytest
+
+from lsbench.store.durations import Duration, add_duration
+from lsbench.store.results import ResultsFolder
 
 pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
 
@@ -53,3 +58,29 @@ def test_a_plan_without_a_local_ray_needs_no_short_folder(
     assert call(*words, "--scheduler", "inline")[0] == 0
     assert call(*words, "--address", "auto")[0] == 0
     assert call(*words)[0] == 2
+
+
+def test_it_tells_how_long_the_jobs_left_take(call, quick, write_suite, results):
+    words = ["plan", write_suite(quick), "--results", results]
+    *_, last = call(*words)[1].splitlines()
+    assert (
+        last
+        == "  time: more than 3 s on this machine, unknown until the first evaluate and train jobs have run"
+    )
+    *_, last = call(*words, "--only", "profile")[1].splitlines()
+    assert last == "  time: about 3 s on this machine"
+    quick["variants"][0]["dataset"] = "imagenet"
+    *_, last = call("plan", write_suite(quick), "--results", results)[1].splitlines()
+    assert last == "  time: unknown while data is missing"
+
+
+def test_the_plan_of_a_search_tells_how_long_its_trials_take(call, quick, write_suite, results):
+    quick["search"] = {"space": {"lr": {"uniform": [0.1, 0.2]}}, "budget": {"trials": 3}}
+    words = ["plan", write_suite(quick), "--results", results]
+    *_, last = call(*words)[1].splitlines()
+    assert last == "  time: unknown until the first train job has run"
+    folder = ResultsFolder(results / "tiny" / "default")
+    folder.create()
+    add_duration(folder, Duration(("train",), 1e6, 1.0, 3600.0))
+    *_, last = call(*words)[1].splitlines()
+    assert re.fullmatch(r"  time: about [0-9]+ h [0-9]{2} min on this machine", last)

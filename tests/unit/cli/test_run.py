@@ -55,7 +55,10 @@ def test_a_run_for_machines_keeps_stdout_to_json(call, quick, write_suite, resul
     code, out, err = call(*inline(write_suite(quick), results, "--json", "--only", "profile"))
     assert code == 0
     events = [json.loads(line) for line in out.splitlines()]
-    assert [event["event"] for event in events] == ["start", "progress", "progress", "end", "report"]
+    kinds = [event["event"] for event in events]
+    assert kinds == ["start", "time_left", "progress", "progress", "end", "report"]
+    assert events[1]["unknown_of"] == []
+    assert events[1]["seconds"] >= 1
     assert events[-1]["tables"][0]["suite"] == "tiny"
     assert "jobs to run" in err
 
@@ -189,7 +192,7 @@ def test_a_training_that_runs_again_starts_from_scratch_and_takes_its_evaluation
         "id/train/seed0",
         "id/evaluate/seed0",
     ]
-    assert "of these to rerun: 2; done: 1" in out.splitlines()[-1]
+    assert "of these to rerun: 2; done: 1" in out.splitlines()[-2]
     dry = call(*inline(suite, results, "--rerun", "train", "-n"))
     assert (dry[0], dry[1]) == (0, out)
     assert not (root / "earlier").exists()

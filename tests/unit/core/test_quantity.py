@@ -61,9 +61,12 @@ def test_a_package_that_cannot_be_imported_is_passed_over_with_a_warning(install
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0, "0.0 s"),
-        (59.94, "59.9 s"),
-        (59.97, "1 min 00 s"),
+        (0, "0 s"),
+        (0.04, "0 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
         (60, "1 min 00 s"),
         (3599.6, "1 h 00 min"),
         (3600, "1 h 00 min"),

@@ -4,6 +4,7 @@ from pydantic import ValidationError
 
 from lsbench.core.job import JobContext
 from lsbench.jobs.profile import JOB, ProfileSpec
+from lsbench.probes._expected import PROCESS_S
 from lsbench.timing.request import Reply, Setting
 
 
@@ -132,6 +133,10 @@ def test_timings_are_not_kept_early_and_watchers_know_the_probe(run, monkeypatch
         (3, "throughput, batches of 2: the time for the search is spent"),
     ]
     assert {(event["ev"], event["steps"]) for event in events} == {("step", 4)}
+    assert [event["share"] + event["part"] for event in events[:3]] == [
+        pytest.approx(event["share"]) for event in events[1:4]
+    ]
+    assert events[-1]["share"] + events[-1]["part"] == pytest.approx(1.0)
 
 
 def test_the_cost_counts_single_images_and_batches():
@@ -142,3 +147,14 @@ def test_the_cost_counts_single_images_and_batches():
     twice = ProfileSpec(probes=["latency"], control="lsnet_nano")
     assert JOB.cost(twice, 1e6, lambda split: 0) == pytest.approx(1e6 * (1 + 500 + 500))
     assert JOB.cost(ProfileSpec(batch_size="max"), 1e6, lambda split: 0) > 1e6 * 40 * 64
+
+
+def test_the_seconds_are_those_of_its_measurements_and_a_limit_shortens_them():
+    spec = ProfileSpec(max_s=10, processes=3, probes=("params", "latency"))
+    assert JOB.seconds(spec, 1e6, None) == 1 + 10 + 3 * PROCESS_S
+    assert JOB.seconds(spec, 1e6, 1) < 1 + 4 + 3 * PROCESS_S
+    assert JOB.seconds(spec, 1e12, 1) == 1 + 10 + 3 * PROCESS_S
+    controlled = ProfileSpec(max_s=10, processes=3, probes=("params", "latency"), control="lsnet_nano")
+    assert JOB.seconds(controlled, 1e6, None) == 1 + 2 * (10 + 3 * PROCESS_S)
+    largest = JOB.seconds(ProfileSpec(batch_size="max", max_s=8, probes=("throughput",)), 1e6, None)
+    assert largest == 2 * PROCESS_S + 8 + 2

@@ -1,9 +1,12 @@
+from datetime import UTC, datetime
+
 import pytest
 
 from lsbench.core.errors import NothingMeasuredError, UsageError
 from lsbench.core.lock import locked
 from lsbench.live import snapshot
 from lsbench.live.snapshot import Snapshots
+from lsbench.store.durations import Remaining, write_time_left
 
 
 class Clock:
@@ -120,3 +123,21 @@ def test_long_lists_are_cut_and_say_so(graph, fill_store, monkeypatch):
     (suite,) = Snapshots(lambda: [folder]).read()["suites"]
     assert (len(suite["errors"]), suite["more_errors"]) == (1, 1)
     assert (len(suite["tables"][0]["rows"]), suite["tables"][0]["more"]) == (1, 1)
+
+
+def test_the_page_knows_when_a_run_ends_or_what_is_unknown(graph, fill_store):
+    folder = fill_store(graph)
+
+    def read(estimate):
+        write_time_left(folder, estimate)
+        with locked(folder.lock_file, what="it"):
+            (suite,) = Snapshots(lambda: [folder]).read()["suites"]
+        return suite["ends_at"], suite["time_left"]
+
+    end, text = read(Remaining(7200.0))
+    seconds = (datetime.fromisoformat(end) - datetime.now(UTC)).total_seconds()
+    assert (7190 < seconds < 7202, text) == (True, "")
+    assert read(Remaining(None, ("train",))) == (None, "unknown until the first train job has run")
+    assert read(Remaining(60.0, ("train",)))[1].startswith("more than ")
+    (suite,) = Snapshots(lambda: [folder]).read()["suites"]
+    assert (suite["ends_at"], suite["time_left"]) == (None, "")

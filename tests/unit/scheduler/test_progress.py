@@ -7,7 +7,9 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from lsbench.scheduler.progress import JsonWatcher, LiveWatcher, PlainWatcher, TimeLeft, describe, share_done
+from lsbench.scheduler import time_left
+from lsbench.scheduler.progress import JsonWatcher, LiveWatcher, PlainWatcher, describe
+from lsbench.store.durations import Remaining, read_time_left
 from lsbench.store.results import ResultsFolder
 from lsbench.suite.planner import make_plan
 
@@ -19,7 +21,13 @@ def plan(tiny, make_graph):
 
 @pytest.fixture
 def empty(tmp_path):
-    return ResultsFolder(tmp_path / "empty")
+    return ResultsFolder(tmp_path / "results" / "tiny" / "default")
+
+
+@pytest.fixture(autouse=True)
+def always_new(monkeypatch):
+    """Estimate the time left whenever it is asked for, not only when that costs little."""
+    monkeypatch.setattr(time_left, "REST", 0)
 
 
 @pytest.fixture
@@ -28,38 +36,6 @@ def console():
 
 
 EPOCH = {"ev": "epoch", "epoch": 1, "epochs": 4, "loss": 1.25, "val_top1": 0.5}
-
-
-def test_nothing_is_said_of_the_time_left_before_anything_is_known(plan, empty):
-    assert TimeLeft(plan, empty).seconds_left({}, 2) is None
-
-
-def test_the_time_left_is_that_of_the_work_left_at_the_rate_seen(plan, empty):
-    estimate = TimeLeft(plan, empty)
-    first = plan.todo[0]
-    cost = plan.graph.cost
-    estimate.learn(first.id, 10.0)
-    rate = 10.0 / cost[first.label]
-    left = sum(cost[job.label] for job in plan.todo) - cost[first.label]
-    assert estimate.seconds_left({}, 1) == pytest.approx(left * rate)
-    assert estimate.seconds_left({}, 2) == pytest.approx(left * rate / 2)
-    other = plan.todo[1]
-    assert estimate.seconds_left({other.id: 0.5}, 1) == pytest.approx((left - cost[other.label] / 2) * rate)
-
-
-def test_finished_jobs_of_earlier_runs_are_learned_from(plan, fill_store, records_of):
-    def first_only(job):
-        return records_of(job) if job.id == plan.todo[0].id else None
-
-    folder = fill_store(plan.graph, first_only)
-    assert TimeLeft(plan, folder).seconds_left({}, 1) > 0
-
-
-def test_the_time_left_falls_to_nothing(plan, empty):
-    estimate = TimeLeft(plan, empty)
-    for job in plan.todo:
-        estimate.learn(job.id, 1.0)
-    assert estimate.seconds_left({}, 1) == 0.0
 
 
 def play(watcher, plan):
@@ -79,11 +55,12 @@ def test_a_log_has_a_line_per_epoch_and_end(plan, empty, console):
     lines = play(PlainWatcher(plan, empty, console), plan).splitlines()
     assert lines[0] == "tiny: 10 jobs to run, 0 done before"
     assert lines[1] == f"{plan.todo[0].label}: epoch 1/4, loss 1.250, val top-1 50.0 %"
-    assert lines[2] == f"[0/10] {plan.todo[0].label} retry: timeout: too long"
-    assert lines[3].startswith(f"[1/10] {plan.todo[0].label} ok in ")
-    assert lines[3].endswith(" s: top-1 75.17 %")
-    assert lines[4] == f"[2/10] {plan.todo[1].label} failed: ValueError: bad [x]"
-    assert len(lines) == 5
+    assert lines[2].startswith("0 of 10 jobs ended, time left: ")
+    assert lines[3] == f"[0/10] {plan.todo[0].label} retry: timeout: too long"
+    assert lines[4].startswith(f"[1/10] {plan.todo[0].label} ok in ")
+    assert lines[4].endswith(" s: top-1 75.17 %")
+    assert lines[5] == f"[2/10] {plan.todo[1].label} failed: ValueError: bad [x]"
+    assert len(lines) == 6
 
 
 def test_a_log_tells_each_part_of_a_job_once_and_nothing_of_jobs_of_a_moment(
@@ -102,7 +79,7 @@ def test_a_log_tells_each_part_of_a_job_once_and_nothing_of_jobs_of_a_moment(
         watcher.tick()
     watcher.job_progressed(job, {"ev": "step", "step": 3, "steps": 4, "what": "throughput"})
     watcher.job_ended(job, "ok", "")
-    lines = watcher.console.file.getvalue().splitlines()[1:]
+    lines = [line for line in watcher.console.file.getvalue().splitlines() if job.label in line]
     assert lines[:2] == [f"{job.label}: latency", f"{job.label}: throughput"]
     assert len(lines) == 3
 
@@ -111,8 +88,7 @@ def test_a_stopped_trial_is_ended_and_no_measure_of_time(plan, empty, console):
     watcher = PlainWatcher(plan, empty, console)
     for job in plan.todo:
         watcher.job_ended(job, "stopped", "")
-    assert watcher.estimate.seconds_left({}, 1) is None
-    assert watcher.estimate.left == set()
+    assert watcher.time_left.estimate() == Remaining(0.0)
     assert f"[1/10] {plan.todo[0].label} stopped in " in watcher.console.file.getvalue()
 
 
@@ -120,7 +96,10 @@ def test_json_lines_are_for_machines_and_peoples_lines_stay_apart(plan, empty, c
     stream = io.StringIO()
     text = play(JsonWatcher(plan, empty, console, stream), plan)
     events = [json.loads(line) for line in stream.getvalue().splitlines()]
-    assert [event["event"] for event in events] == ["start", "progress", "progress", "end", "end", "end"]
+    assert [event["event"] for event in events] == ["start", *2 * ["progress"], "time_left", *3 * ["end"]]
+    told = events.pop(3)
+    assert told["seconds"] > 0
+    assert told["unknown_of"] == ["evaluate", "train"]
     assert {event["job_id"] for event in events} == {plan.todo[0].id, plan.todo[1].id}
     assert events[-1]["state"] == "failed"
     assert events[2]["val_top1"] == 0.5
@@ -164,29 +143,6 @@ def test_a_running_job_keeps_its_kind_and_seed_at_every_width(plan, empty, width
     assert " ".join("\n".join(lines).split()).count("after 2 updates, at learning rate") == 3
 
 
-@pytest.mark.parametrize(
-    ("state", "share"),
-    [
-        ({}, 0.0),
-        ({"ev": "epoch", "epoch": 1, "epochs": 4}, 0.25),
-        ({"ev": "epoch", "epoch": 4, "epochs": 4}, 1.0),
-        ({"step": 1, "steps": 4}, 0.25),
-    ],
-)
-def test_the_share_done(state, share):
-    assert share_done(state) == pytest.approx(share)
-
-
-def test_the_share_done_never_falls_within_an_epoch():
-    shares = []
-    for epoch in (1, 2):
-        state = {"epochs": 2, "steps": 3}
-        shares += [share_done({**state, "ev": "step", "epoch": epoch, "step": step}) for step in (1, 2, 3)]
-        shares.append(share_done({**state, "ev": "epoch", "epoch": epoch, "step": 3}))
-    assert shares == sorted(shares)
-    assert shares[-1] == pytest.approx(1.0)
-
-
 def test_a_job_of_several_ranks_is_one_line_that_counts_them(plan, empty, console):
     watcher, job = PlainWatcher(plan, empty, console), plan.todo[0]
     watcher.job_started(job, {"ev": "start", "num_ranks": 2})
@@ -200,16 +156,6 @@ def test_a_state_in_words():
     assert describe({"what": "latency", "images_per_s": 12.4}) == "latency, 12 images/s"
 
 
-def test_a_running_job_tells_the_time_left_before_the_first_has_ended(plan, empty):
-    estimate = TimeLeft(plan, empty)
-    first = plan.todo[0]
-    assert estimate.seconds_left({first.id: 0.01}, 1, {first.id: 1.0}) is None
-    left = estimate.seconds_left({first.id: 0.5}, 1, {first.id: 10.0})
-    rate = 10.0 / (0.5 * plan.graph.cost[first.label])
-    total = sum(plan.graph.cost[job.label] for job in plan.todo)
-    assert left == pytest.approx(rate * (total - 0.5 * plan.graph.cost[first.label]))
-
-
 @pytest.mark.parametrize("watching", [PlainWatcher, LiveWatcher])
 def test_a_warning_is_a_line_of_its_own_and_no_state(plan, empty, console, watching):
     job = plan.todo[0]
@@ -220,3 +166,76 @@ def test_a_warning_is_a_line_of_its_own_and_no_state(plan, empty, console, watch
     assert watcher.state[str(job.id)]["step"] == 1
     watcher.close()
     assert f"{job.label}: fog/3 is missing" in console.file.getvalue()
+
+
+@pytest.mark.parametrize("watching", [PlainWatcher, LiveWatcher])
+def test_a_wait_is_a_line_at_once_and_no_state(plan, empty, console, watching):
+    job = plan.todo[0]
+    watcher = watching(plan, empty, console)
+    watcher.job_started(job, {})
+    watcher.job_progressed(job, {"ev": "wait", "what": "writing the images of fashion"})
+    assert "what" not in watcher.state[str(job.id)]
+    watcher.close()
+    assert f"{job.label}: writing the images of fashion ...\n" in console.file.getvalue()
+
+
+class Fixed:
+    """A time left that a test sets."""
+
+    found = Remaining(None, ("train",))
+
+    def estimate(self):
+        return self.found
+
+
+def test_a_log_tells_the_time_left_when_more_is_known_and_each_minute(plan, empty, console, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("lsbench.scheduler.progress.time.monotonic", lambda: clock[0])
+    watcher, job = PlainWatcher(plan, empty, console), plan.todo[0]
+    watcher.job_started(job, {})
+    watcher.time_left = Fixed()
+    told = []
+    for now, found in [
+        (0, Fixed.found),
+        (20, Fixed.found),
+        (30, Remaining(90.0)),
+        (50, Remaining(70.0)),
+        (91, Remaining(29.0)),
+        (7000, Remaining(49.5 * 7200.0)),
+        (7500, Remaining(49 * 7200.0)),
+    ]:
+        clock[0], watcher.time_left.found = now, found
+        watcher.tick()
+        lines = console.file.getvalue().splitlines()
+        told += [(now, lines[-1])] if len(told) < len(lines) - 1 else []
+    assert [now for now, _ in told] == [0, 30, 91, 7500]
+    assert [line.removeprefix("0 of 10 jobs ended, time left: ") for _, line in told] == [
+        "unknown until the first train job has run",
+        "about 1 min 30 s",
+        "about 29 s",
+        "about 98 h 00 min",
+    ]
+
+
+def test_the_live_display_tells_hours_and_what_is_unknown(plan, empty):
+    console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
+    watcher = LiveWatcher(plan, empty, console)
+    watcher.time_left = Fixed()
+    watcher.tick()
+    assert "time left: unknown until the first train job has run" in console.file.getvalue()
+    watcher.time_left.found, watcher._drawn = Remaining(4333.0), 0.0
+    watcher.tick()
+    watcher.close()
+    assert "about 1 h 12 min left" in console.file.getvalue()
+
+
+@pytest.mark.parametrize("watching", [PlainWatcher, LiveWatcher])
+def test_others_can_read_the_time_left_while_the_run_goes_on(plan, empty, console, watching):
+    empty.create()
+    watcher = watching(plan, empty, console)
+    assert read_time_left(empty).unknown == ("evaluate", "train"), "while the models are checked"
+    watcher.time_left, watcher._kept_at = Fixed(), 0.0
+    watcher.tick()
+    assert read_time_left(empty) == Fixed.found
+    watcher.close()
+    assert read_time_left(empty) is None

@@ -1,3 +1,4 @@
+import contextlib
 import json
 
 import pytest
@@ -293,3 +294,24 @@ def test_inconclusive_jobs_count_as_not_done_only_if_asked(graph, run, tmp_path)
     outcome = run(graph, retry_inconclusive=True)
     assert [job.label for job in outcome.ok] == ["id/profile"]
     assert run(graph, retry_inconclusive=True) is None
+
+
+@pytest.mark.parametrize("end", ["ok", "interrupt"])
+def test_the_display_is_closed_before_the_executor_which_may_take_seconds(
+    end, graph, run, watcher, monkeypatch, fake_executor
+):
+    order = []
+    monkeypatch.setattr(watcher, "close", lambda: order.append("display"))
+    monkeypatch.setattr(fake_executor, "close", lambda self: order.append("executor"))
+    with contextlib.suppress(InterruptedRunError):
+        run(graph, {"id/train/seed1": [end]})
+    assert order == ["display", "executor"]
+
+
+def test_watchers_know_the_nodes_before_the_first_job(graph, run, watcher, monkeypatch):
+    told = []
+    monkeypatch.setattr(
+        watcher, "nodes_changed", lambda nodes, most: told.append((nodes, most, len(watcher.started)))
+    )
+    run(graph, max_parallel=2)
+    assert told[0] == ([Node("a", 4)], 2, 0)

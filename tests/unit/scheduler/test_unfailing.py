@@ -20,7 +20,7 @@ class FailingWatcher:
         self.told.append(told)
         raise self.error
 
-    job_started = job_progressed = job_ended = tick = close = _raise
+    nodes_changed = job_started = job_progressed = job_ended = tick = close = _raise
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_a_run_goes_on_when_nobody_can_watch_it(error, tiny, make_graph, tmp_pat
     folder.create()
     plan = make_plan(graph, done=set(), only=[], skip=[], seeds=None)
     with caplog.at_level(logging.WARNING):
-        outcome = Driver(plan, folder, fake_executor([Node("a", 4)]), watcher).run()
+        outcome = Driver(plan, folder, fake_executor([Node("a", 4)]), UnfailingWatcher(watcher)).run()
     assert len(outcome.ok) == len(graph.jobs)
     assert len(watcher.told) == 1
     [line] = caplog.messages

@@ -6,14 +6,17 @@ import pytest
 from lsbench.core.atomic import write_json
 from lsbench.core.errors import ConfigError, InterruptedRunError, UsageError
 from lsbench.core.plugin_code import files_hash
+from lsbench.core.waits import told_to
 from lsbench.scheduler.protocol import Node
 from lsbench.scheduler.run import RunOptions, plan_run, results_folder
+from lsbench.search.book import TrialBook
 from lsbench.search.run import SearchParts, outcome_lines, require_packages, run_search
 from lsbench.store.earlier import earlier_results
-from lsbench.store.results import RESULT, SPEC
+from lsbench.store.results import RESULT, SPEC, ResultsFolder
 from lsbench.store.trials import FAILURE, add_epoch
 from lsbench.suite.listing import plan_lines
 from lsbench.suite.loader import load_suite
+from lsbench.suite.trials import templates
 from lsbench.tables.job_changes import known_jobs
 from lsbench.tables.status import read_status
 from lsbench.tables.summary import summarize
@@ -289,3 +292,28 @@ def test_an_edited_mixer_makes_all_its_trials_due_and_those_of_no_other(edited, 
     assert [len(earlier_results(folder, name)) for name in trials] == [1] * 4
     assert plan_run(graph, options).due == {}
     assert not search(graph)[1]
+
+
+def test_a_search_tells_which_images_its_trials_write_and_watchers_know_the_nodes(
+    tiny, make_graph, search, watcher, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("LSBENCH_CACHE", str(tmp_path / "cache"))
+    told, heard = [], []
+    monkeypatch.setattr(watcher, "nodes_changed", lambda nodes, most: told.append((nodes, most)))
+    tiny["jobs"][0]["train"]["epochs"] = 3
+    tiny["search"] = {"space": {"lr": {"uniform": [0.001, 0.01]}}, "budget": {"trials": 4}}
+    with told_to(heard.append):
+        search(make_graph(tiny), BOTH, max_parallel=2)
+    assert heard == ["the first trials write the images of fashion, once on this machine"]
+    assert told == [([Node("a", 4)], 2)]
+
+
+def test_a_plan_counts_the_trials_that_are_left_and_writes_nothing(graph, search, tmp_path):
+    search(graph, BOTH)
+    folder = ResultsFolder(tmp_path / "results" / "tiny" / "default")
+    before = {path: path.read_bytes() for path in folder.root.rglob("*") if path.is_file()}
+    book = TrialBook(folder, graph.suite.search, templates(graph, 0))
+    assert len(book.plan(graph, ["ls", "id"]).todo) == 8
+    book.look()
+    assert book.plan(graph, ["ls", "id"]).todo == ()
+    assert {path: path.read_bytes() for path in folder.root.rglob("*") if path.is_file()} == before

@@ -1,3 +1,4 @@
+import pytest
 import yaml
 
 from lsbench.suite.graph import build_graph
@@ -5,6 +6,7 @@ from lsbench.suite.loader import load_suite
 from lsbench.suite.trials import (
     Found,
     expected_epochs,
+    expected_share,
     rungs_of,
     search_lines,
     search_rows,
@@ -111,3 +113,12 @@ def test_the_graph_of_trials_costs_what_the_job_costs(tiny, make_graph):
     graph = searching(tiny, make_graph)
     job = found(graph, "ls").job
     assert trials_graph(graph, [job]).cost == {job.label: graph.cost["ls/train/seed0"]}
+
+
+def test_a_trial_is_expected_to_end_at_the_next_rung_unless_it_is_among_the_best(tiny, make_graph):
+    tiny["jobs"][0]["train"]["epochs"] = 9
+    search = searching(tiny, make_graph).suite.search
+    assert expected_share(search, 0.0) == pytest.approx((1 + 2 / 3 + 6 / 9) / 9)
+    assert expected_share(search, 2 / 9) == pytest.approx((3 + 6 / 3) / 9)
+    assert expected_share(search, 5 / 9) == pytest.approx(1.0)
+    assert expected_share(searching(tiny, make_graph, algorithm="tpe").suite.search, 0.0) == 1.0

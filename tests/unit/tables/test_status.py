@@ -4,6 +4,7 @@ import pytest
 
 from lsbench.core.atomic import write_json
 from lsbench.core.lock import locked
+from lsbench.store.durations import Remaining, write_time_left
 from lsbench.store.job_files import HISTORY
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.status import Epochs, read_status, status_lines
@@ -112,3 +113,12 @@ def test_a_training_that_does_not_know_its_end_and_one_that_is_damaged(begun):
     for path in folder.root.glob("jobs/*/" + HISTORY):
         path.write_text("{")
     assert read_status(folder).trainings == {}
+
+
+def test_a_driver_at_work_tells_the_time_left(tiny, make_graph, fill_store):
+    folder = fill_store(make_graph(tiny))
+    write_time_left(folder, Remaining(4333.0))
+    assert read_status(folder).time_left is None, "the file of a run that was killed"
+    with locked(folder.lock_file, what="it"):
+        found = read_status(folder)
+    assert next(status_lines(found)) == "tiny (default): running, time left: about 1 h 12 min"

@@ -5,6 +5,7 @@ import hashlib
 import pytest
 from jinja2 import UndefinedError
 
+from lsbench.core.registry import PACKAGE_ROOT
 from lsbench.web.assets import content_policy, environment, packed, script_hash, static
 
 
@@ -40,3 +41,10 @@ def test_scripts_of_the_package_can_stand_in_a_page():
         assert "</script" not in text
         assert "<!--" not in text
         assert "innerhtml" not in text, "text enters the page as text alone"
+
+
+def test_durations_are_formatted_in_one_place_of_the_pages():
+    scripts = {path.name: path.read_text() for path in (PACKAGE_ROOT / "web" / "static").glob("*.js")}
+    assert [name for name, text in scripts.items() if "} min" in text or "} h" in text] == ["base.js"]
+    assert "duration(" in scripts["live.js"]
+    assert "duration(job[JOB.wall])" in scripts["details.js"]
