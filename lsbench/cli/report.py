@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -70,6 +70,20 @@ def report(
         typer.Option(min=0, max=12, metavar="N", help="Decimals; csv, json, parquet always have all."),
     ] = None,
     pivot: Annotated[bool, typer.Option("--pivot", help="Variants as columns, metrics as rows.")] = False,
+    notes: Annotated[
+        bool, typer.Option("--notes/--no-notes", help="Show the notes below a table, or leave them out.")
+    ] = True,
+    width: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WIDTH",
+            help="For latex: one-column, two-column, the width of the text (5.5in), or those of a column "
+            "and of the text (3.25in,6.875in); default: one-column.",
+        ),
+    ] = None,
+    bare: Annotated[
+        bool, typer.Option("--bare", help="For latex: tabulars alone, with no float, caption or notes.")
+    ] = False,
     classes: Annotated[
         ClassTable | None,
         typer.Option("--classes", help="Instead, the classes of every evaluation, as CSV."),
@@ -99,9 +113,9 @@ def report(
     if classes is not None and (pivot or asked_format not in (None, "csv")):
         raise UsageError(f"--classes {classes}: gives CSV of whole evaluations; omit --pivot and --format")
     target, format_name = _target(output, "csv" if classes else asked_format)
-    render = REPORTS.load(format_name) if classes is None else partial(classes_csv, table=classes.value)
-    if format_name == "console" and target.is_stdout and sys.stdout.isatty():
-        render = partial(render, is_styled=True)
+    options = _options(format_name, target, width, bare)
+    plain = REPORTS.load(format_name) if classes is None else partial(classes_csv, table=classes.value)
+    render = partial(plain, **options)
     found = _summaries(suites or [], preset, results) if paper is None else [_paper(paper, suites, results)]
     for summary in found if thumbnails is not None else ():
         if summary.folder is not None:
@@ -115,6 +129,7 @@ def report(
         precision=precision,
         is_pivoted=pivot,
         all_columns=all_columns,
+        has_notes=notes,
     )
     shown = apply_views(found, view)
     content = render(shown)
@@ -161,6 +176,23 @@ def _paper(number: int, suites: list[str] | None, results: Path) -> Summary:
     if suites:
         raise UsageError(f"--paper {number}: takes no suite; the table is of suite paper/table{number}")
     return paper_summary(number, summarize(ResultsFolder(results / paper_table(number).suite / "default")))
+
+
+def _options(format_name: str, target: Output, width: str | None, is_bare: bool) -> dict[str, Any]:
+    """Return what a format is told of the terminal or the paper.
+
+    Raises:
+        UsageError: If options for a paper are given to another format, or name no width.
+    """
+    from lsbench.reports._latex.paper import parse_width
+
+    if format_name == "latex":
+        parse_width(width or "one-column")  # before results are read
+        return {"width": width or "one-column", "is_bare": is_bare}
+    if width is not None or is_bare:
+        raise UsageError(f"{'--bare' if width is None else '--width'}: only with --format latex")
+    is_styled = format_name == "console" and target.is_stdout and sys.stdout.isatty()
+    return {"is_styled": True} if is_styled else {}
 
 
 def _target(output: str, asked: str | None) -> tuple[Output, str]:

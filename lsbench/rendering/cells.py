@@ -78,6 +78,8 @@ def notes_of(summary: Summary, *, is_marked: bool = True, is_whole: bool = False
         is_marked: Whether the format marks the best values.
         is_whole: Whether the format always shows the further measurements.
     """
+    if not summary.has_notes:
+        return []
     is_whole = is_whole or summary.shows_further
     shown = [column for column in summary.columns if is_whole or column.panel != FURTHER]
     rows = [row for row in summary.rows if is_whole or row.panel != FURTHER]
@@ -93,7 +95,7 @@ def notes_of(summary: Summary, *, is_marked: bool = True, is_whole: bool = False
 
 def left_out(summary: Summary) -> list[str]:
     """Return a line that names the measurements omitted from the tables; empty if none are."""
-    if summary.shows_further:
+    if summary.shows_further or not summary.has_notes:
         return []
     names = [column.quantity.name for column in summary.columns if column.panel == FURTHER]
     names += [row.variant for row in summary.rows if row.panel == FURTHER]

@@ -31,7 +31,8 @@ def sections(summary: Summary) -> Iterator[tuple[str, list[str], list[list[str]]
     for name, table in SECTIONS.items():
         found = table(summary)
         if found is not None:
-            yield f"{heading(summary)}: {name}", *found
+            titles, rows, notes = found
+            yield f"{heading(summary)}: {name}", titles, rows, notes if summary.has_notes else []
 
 
 def _number(value: float | None, shown: Quantity) -> str:

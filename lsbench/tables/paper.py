@@ -98,6 +98,8 @@ def paper_summary(number: int, ours: Summary | None) -> Summary:
         rows=ranked(columns, rows),
         notes=notes_on(columns)[0],
         notes_on=notes_on,
+        source=f"{SOURCE}, Table {number}",
+        caption=f"{table.title[0].upper()}{table.title[1:]}",
     )
 
 

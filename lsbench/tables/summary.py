@@ -65,6 +65,12 @@ class Summary:
     warnings: list[str] = field(default_factory=list)
     #: Returns notes and warnings for some of the columns; None where the notes are about all of the table.
     notes_on: Callable[[Sequence[Column]], Told] | None = field(default=None, compare=False, repr=False)
+    #: Where published numbers are from; empty if there are none or the suite names no source.
+    source: str = ""
+    #: The subject of the table, where suite and preset do not say it.
+    caption: str = ""
+    #: False to leave out the notes below tables and sections.
+    has_notes: bool = True
     #: False to leave out the sections that reports read from the results folder.
     has_sections: bool = True
 
@@ -168,6 +174,7 @@ def _summary(manifest: dict[str, Any], columns: list[Column], rows: list[Row], n
         columns=columns,
         rows=rows,
         notes=notes,
+        source=manifest.get("source") or "",
     )
 
 

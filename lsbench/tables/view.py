@@ -27,6 +27,7 @@ class View:
         precision: Decimals of every number; None for those of its quantity.
         is_pivoted: True to show variants as columns and measurements as rows.
         all_columns: True to include the further measurements in console, Markdown and LaTeX tables.
+        has_notes: False to leave out the notes below tables.
     """
 
     rows: tuple[str, ...] = ()
@@ -37,6 +38,7 @@ class View:
     precision: int | None = None
     is_pivoted: bool = False
     all_columns: bool = False
+    has_notes: bool = True
 
 
 def apply_views(summaries: Sequence[Summary], view: View) -> list[Summary]:
@@ -73,7 +75,8 @@ def apply_view(summary: Summary, view: View) -> Summary:
     if view.precision is not None:
         found = replace(found, columns=[_with_digits(c, view.precision) for c in found.columns])
     found = replace(found, rows=reranked(found.columns, found.rows, summary.rows))
-    return _pivoted(found) if view.is_pivoted else found
+    found = _pivoted(found) if view.is_pivoted else found
+    return found if view.has_notes else replace(found, notes=[], has_notes=False)
 
 
 def _row_names(row: Row) -> tuple[str, ...]:

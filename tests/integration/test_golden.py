@@ -8,7 +8,6 @@ import io
 import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -103,21 +102,3 @@ def test_parquet_holds_what_csv_holds(summary):
 def test_the_stored_results_show_every_kind_of_hole(summary):
     holes = {cell.hole for row in summary.rows for cell in row.cells.values()}
     assert holes == {"", "failed", "waiting", "withheld", "inconclusive", "no GPU", "unknown"}
-
-
-@pytest.mark.desktop
-def test_latex_compiles_as_it_is_and_fits_the_page(summary, tmp_path):
-    if shutil.which("pdflatex") is None:
-        pytest.skip("needs pdflatex with booktabs")
-    turned = apply_view(summary, View(is_pivoted=True))
-    text = REPORTS.load("latex")([summary, turned, *(paper_summary(number, None) for number in range(1, 10))])
-    head = "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n"
-    document = f"{head}{text}\\end{{document}}\n"
-    (tmp_path / "table.tex").write_text(document, encoding="utf-8")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "table.tex"]
-    made = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
-    assert made.returncode == 0, made.stdout[-2000:]
-    assert (tmp_path / "table.pdf").stat().st_size > 10_000
-    assert [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt", made.stdout)] == []
-    assert "Float too large" not in made.stdout
-    assert "Missing character" not in (tmp_path / "table.log").read_text(encoding="utf-8", errors="replace")

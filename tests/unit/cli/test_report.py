@@ -67,6 +67,9 @@ def test_a_view_of_a_suite_in_every_format(call, results):
         (("--sort-by", "toop1"), "--sort-by toop1: no match (did you mean 'top1'?)"),
         (("--descending",), "only together with --sort-by"),
         (("--paper", "3"), "--paper 3: takes no suite"),
+        (("--width", "two-column"), "--width: only with --format latex"),
+        (("--bare", "--format", "markdown"), "--bare: only with --format latex"),
+        (("--format", "latex", "--width", "wide"), "--width wide: expected one-column, two-column, a width"),
         (("--paper", "10"), "less than or equal to 9"),
     ],
 )
@@ -74,6 +77,30 @@ def test_a_wrong_wish_is_one_line_and_exit_2(call, results, arguments, message):
     code, out, err = call("tiny", "--results", results, *arguments)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert message in err
+
+
+def test_a_table_for_a_paper_has_its_width_and_may_be_bare(call, results, tmp_path):
+    file = tmp_path / "table.tex"
+    asked = ("tiny", "--results", results, "-o", file)
+    assert call(*asked)[0] == 0
+    plain = file.read_text()
+    assert "\\begin{table}" in plain
+    assert call(*asked, "--width", "one-column")[0] == 0
+    assert file.read_text() == plain
+    assert call(*asked, "--width", "2.2in")[0] == 0
+    assert file.read_text() != plain
+    assert call(*asked, "--bare", "--width", "5.5in")[0] == 0
+    assert "\\begin{tabular}" in file.read_text()
+    assert "\\begin{table" not in file.read_text()
+
+
+@pytest.mark.parametrize("name", ["console", "markdown", "latex", "html", "json"])
+def test_notes_are_left_out_in_every_format(call, results, name):
+    asked = ("tiny", "--results", results, "--format", name, "--all-columns")
+    texts = [call(*asked, *more)[1] for more in ((), ("--no-notes",))]
+    for note in ("Timed on a cpu", "Two seeds cannot tell") if name != "json" else ("Timed on a cpu",):
+        assert note in texts[0]
+        assert note not in texts[1]
 
 
 def test_a_binary_format_goes_to_a_file_or_a_pipe_and_not_to_a_terminal(call, results, tmp_path, monkeypatch):
