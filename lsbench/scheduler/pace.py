@@ -65,12 +65,15 @@ class Pace:
         Args:
             keys: Those of a job.
             running: Seconds and work of jobs that still run, by key; one that has ended tells more.
-            prior: Work that is taken to have had the pace 1, so that one job does not tell everything.
+            prior: Work that is taken to have had the pace 1, so that one job does not tell everything; the
+                less of it, the farther off the pace is, as on a machine that others use.
         """
         for key in keys:
             seconds, work = self._sums.get(key) or (running or {}).get(key) or (0.0, 0.0)
             if work > 0:
-                return (seconds + prior) / (work + prior)
+                far = max(seconds / work, work / seconds) if seconds > 0 else 1.0
+                weight = prior / far**2
+                return (seconds + weight) / (work + weight)
         return None
 
     def start_s(self, keys: Iterable[str]) -> float | None:

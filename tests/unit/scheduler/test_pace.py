@@ -32,7 +32,8 @@ def test_the_most_alike_jobs_tell():
     assert pace.of(["new"]) is None
     assert pace.of(["new", "kind"], {"new": (8.0, 1.0)}) == 8.0
     assert pace.of(["row", "kind"], {"row": (8.0, 1.0)}) == 5.0
-    assert pace.of(["row"], prior=2.0) == pytest.approx((10 + 2) / 4)
+    assert pace.of(["row"], prior=2.0) == pytest.approx((10 + 2 / 25) / (2 + 2 / 25))
+    assert pace.of(["else"], prior=2.0) == 1.0
 
 
 def test_the_shortest_start_counts():
