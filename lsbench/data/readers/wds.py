@@ -36,12 +36,25 @@ class WdsReader:
     layout = "uncompressed WebDataset shards <root>/<split>/*.tar or <root>/<name>-<split>-<number>.tar"
 
     def find_splits(self, root: Path, names: Sequence[str]) -> dict[str, Path]:
-        """Return for each split its folder, or ``<root>/<word in the shards' names>``."""
-        found = {}
+        """Return for each split its folder, or ``<root>/<word in the shards' names>``.
+
+        Raises:
+            DataError: If the name of a shard has the words of two splits.
+        """
+        found: dict[str, Path] = {}
+        places: dict[Path, Path] = {}
         for name in names:
-            for word in SPLIT_WORDS.get(name, (name,)):
-                if name not in found and find_shards(root / word):
-                    found[name] = root / word
+            for place in (root / word for word in SPLIT_WORDS.get(name, (name,))):
+                shards = [] if name in found else find_shards(place)
+                for shard in shards:
+                    if (other := places.setdefault(shard, place)) != place:
+                        raise DataError(
+                            f"expected shards of one split each in {root}, found {shard.name}, which is of "
+                            f"{other.name} and of {place.name} by its name; put the shards of each split "
+                            "into a folder of its own"
+                        )
+                if shards:
+                    found[name] = place
         return found
 
     def class_names(self, place: Path, numbered: Sequence[str] | None) -> list[str]:

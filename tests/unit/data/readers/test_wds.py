@@ -72,6 +72,14 @@ def test_shards_of_one_split_state_classes_in_one_way(tmp_path):
         READER.class_names(tmp_path / "train", None)
 
 
+def test_a_shard_of_two_splits_is_refused(tmp_path):
+    write(tmp_path / "in-train-val-0.tar", {"a/1.png": b"1"})
+    with pytest.raises(
+        DataError, match=r"found in-train-val-0\.tar, which is of train and of val by its name"
+    ):
+        READER.find_splits(tmp_path, SPLITS)
+
+
 def test_what_is_no_image_is_counted(tmp_path):
     write(tmp_path / "train" / "0.tar", {"a/1.png": b"1", "a/2.gif": b"1", "a/1.txt": b"words"})
     write(tmp_path / "train" / "1.tar", {"a/1.png": b"1", "a/@eaDir/1.png": b"1", "a/3.gif": b"1"})
