@@ -8,11 +8,12 @@ Shapes: N images, H, W plane.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lsbench.core.errors import ConfigError
+from lsbench.core.panel import Panel
 from lsbench.core.quantity import Quantity
 
 if TYPE_CHECKING:
@@ -22,13 +23,24 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     Arrays = Mapping[str, NDArray[Any]]
+    Draw = Callable[[Arrays, Figure, str], None]
+    Compose = Callable[[Sequence[Panel], Figure], None]
 
-__all__ = ["Analysis", "Findings", "NotApplicableError", "Subject", "finding"]
+__all__ = ["Analysis", "Findings", "NotApplicableError", "Panel", "Subject", "draws_one", "finding"]
 
 
 def finding(name: str, unit: str, title: str, **more: Any) -> Quantity:
     """Return the quantity of a number from an analysis; neither direction is better."""
     return Quantity(name, unit, None, title, hole="does not apply", **more)
+
+
+def draws_one(compose: Compose) -> Draw:
+    """Return the `draw` of an analysis whose picture of one model is a composition of one panel."""
+
+    def draw(arrays: Arrays, figure: Figure, title: str) -> None:
+        compose([Panel(title, arrays)], figure)
+
+    return draw
 
 
 class NotApplicableError(ConfigError):
@@ -102,16 +114,21 @@ class Analysis:
 
     Attributes:
         analyse: Computes the results; raises :class:`NotApplicableError` if the model lacks what it needs.
-        draw: Draws the arrays, with a title, into an empty figure.
+        draw: Draws the arrays, with a title, into an empty figure of one column's width.
         quantities: All numbers that it may return; the file's ``QUANTITIES``.
         version: Raised whenever the same model and images would give another number.
         is_of_two: Whether it compares with a second model if one is given.
         is_of_batches: Whether its numbers depend on the batch size.
+        compose: Draws several models side by side into an empty figure, with one scale for all panels, and
+            sets the figure's size; None if it cannot.
+        figure: The number of the paper's figure that `compose` draws.
     """
 
     analyse: Callable[[Subject], Findings]
-    draw: Callable[[Arrays, Figure, str], None]
+    draw: Draw
     quantities: tuple[Quantity, ...]
     version: int = 1
     is_of_two: bool = False
     is_of_batches: bool = False
+    compose: Compose | None = None
+    figure: int | None = None

@@ -13,21 +13,37 @@ Source:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject, finding
+from lsbench.analyses import Analysis, Findings, NotApplicableError, Panel, Subject, draws_one, finding
 from lsbench.analyses._maps import entropy
+from lsbench.analyses._panels import (
+    COLOURS,
+    FONT,
+    choose_shown,
+    common_scale,
+    grid,
+    relative,
+    set_row_label,
+    show_same_images,
+    shown_of,
+    side_of,
+    without_ticks,
+)
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from lsbench.analyses import Arrays
+
 STAGE = 3
-SHOWN = 4
 
 
 def analyse(subject: Subject) -> Findings:
@@ -43,7 +59,8 @@ def analyse(subject: Subject) -> Findings:
             subject.model(images)
             parts.append(accumulate(seen[name].returned, groups))
     weights = torch.cat(parts).double().cpu().numpy()
-    arrays = {"weights": weights, "pictures": subject.pictures[:SHOWN]}
+    shown = choose_shown(len(subject.pictures))
+    arrays = {"weights": weights, "pictures": subject.pictures[shown], "shown": shown}
     found = {"aggregation_entropy": entropy(weights)}
     if subject.masks is not None:
         found["aggregation_overlap"] = overlap(weights, subject.masks)
@@ -103,19 +120,38 @@ def overlap(weights: NDArray[np.float64], masks: NDArray[np.bool_]) -> NDArray[n
     return found
 
 
-def draw(arrays: Mapping[str, NDArray[Any]], figure: Figure, title: str) -> None:
-    """Draw the first images with their weights on top."""
-    pictures = arrays["pictures"]
-    axes = figure.subplots(2, len(pictures), squeeze=False)
-    extent = (0, pictures.shape[2], pictures.shape[1], 0)
-    for index, picture in enumerate(pictures):
-        axes[0, index].imshow(picture, extent=extent)
-        axes[1, index].imshow(picture, extent=extent)
-        shown = arrays["weights"][index]
-        axes[1, index].imshow(shown, extent=extent, cmap="viridis", alpha=0.65, interpolation="bicubic")
-        for row in (0, 1):
-            axes[row, index].set(xticks=[], yticks=[])
-    figure.suptitle(f"{title}: accumulated aggregation weights")
+def compose(panels: Sequence[Panel], figure: Figure) -> None:
+    """Draw some images, and below them each model's weights, relative to their mean, on one scale."""
+    maps = [relative(shown_of(panel.arrays, "weights")) for panel in panels]
+    rows: list[tuple[str, Panel, NDArray[np.float64] | None]] = []
+    for panel, own in zip(panels, maps, strict=True):
+        rows += [] if rows and show_same_images(panels) else [("image", panel, None)]
+        rows.append((panel.label, panel, own))
+    columns, most = max(map(len, maps)), 4
+    every = grid(figure, len(rows), columns, most=most, labels=0.3, below=1.5)
+    scale = common_scale(maps)
+    for of_row, (label, panel, own) in zip(every, rows, strict=True):
+        for axes, index in zip(of_row, range(len(panel.arrays["pictures"])), strict=False):
+            _draw_image(axes, panel.arrays, index, own, scale)
+        set_row_label(of_row[0], label, side_of(columns, most))
+    without_ticks(every.flat)
+    figure.colorbar(every[-1, 0].images[0], ax=every, label="weight / mean of the map")
+    if any("masks" in panel.arrays for panel in panels):
+        figure.supxlabel("white line: outline of the object", fontsize=FONT - 1)
+
+
+def _draw_image(
+    axes: Axes, arrays: Arrays, index: int, own: NDArray[np.float64] | None, scale: Normalize
+) -> None:
+    """Draw an image, or its map if there is one, with the outline of its object."""
+    picture = arrays["pictures"][index]
+    extent = (0, picture.shape[1], picture.shape[0], 0)
+    if own is None:
+        axes.imshow(picture, extent=extent)
+    else:
+        axes.imshow(own[index], extent=extent, cmap=COLOURS, norm=scale, interpolation="bilinear")
+    if "masks" in arrays:
+        axes.contour(shown_of(arrays, "masks")[index], [0.5], colors="white", linewidths=0.5)
 
 
 QUANTITIES = (
@@ -135,4 +171,4 @@ QUANTITIES = (
     ),
 )
 
-ANALYSIS = Analysis(analyse, draw, QUANTITIES)
+ANALYSIS = Analysis(analyse, draws_one(compose), QUANTITIES, compose=compose, figure=2)

@@ -11,14 +11,17 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject, finding
+from lsbench.analyses import Analysis, Findings, NotApplicableError, Panel, Subject, draws_one, finding
+from lsbench.analyses._panels import COLOURS, SMALLEST, fitted, side_by_side, side_of
 
 if TYPE_CHECKING:
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
     from torch import Tensor, nn
@@ -87,14 +90,27 @@ def hsic(gram: Tensor, other: Tensor) -> Tensor:
     return (trace + sums - rows) / (n * (n - 3))
 
 
-def draw(arrays: Mapping[str, NDArray[Any]], figure: Figure, title: str) -> None:
-    """Draw the matrix with the first layers at the bottom left."""
-    axes = figure.subplots()
-    image = axes.imshow(arrays["cka"], cmap="viridis", vmin=0, vmax=1, origin="lower")
-    axes.set(title=f"{title}: linear CKA", xlabel=str(arrays["other"]), ylabel=title)
-    for axis, names in ((axes.xaxis, arrays["other_layers"]), (axes.yaxis, arrays["layers"])):
-        axis.set_ticks(range(len(names)), names, fontsize=6, rotation=90 if axis is axes.xaxis else 0)
-    figure.colorbar(image, label="CKA")
+def compose(panels: Sequence[Panel], figure: Figure) -> None:
+    """Draw the matrices side by side on one scale, with the first layers at the bottom left."""
+    most = 2
+    side = side_of(min(len(panels), 2 * most), most)
+    every = side_by_side(figure, panels, most=most, labels=2.5)
+    for axes, panel in zip(every, panels, strict=True):
+        image = axes.imshow(panel.arrays["cka"], cmap=COLOURS, vmin=0, vmax=1, origin="lower")
+        axes.set_xlabel(fitted(f"layers of {panel.arrays['other']}", side)[0])
+        axes.set_ylabel(fitted(f"layers of {panel.title}", side)[0])
+        _name_layers(axes.xaxis, panel.arrays["other_layers"], side)
+        _name_layers(axes.yaxis, panel.arrays["layers"], side)
+    extend = "min" if any(panel.arrays["cka"].min() < 0 for panel in panels) else "neither"
+    figure.colorbar(image, ax=every, label="linear CKA", extend=extend)
+
+
+def _name_layers(axis: Axis, names: NDArray[np.str_], room: float) -> None:
+    """Name as many layers, evenly, as have room."""
+    step = math.ceil(len(names) * 1.5 * SMALLEST / (room * 72))
+    shown = range(0, len(names), step)
+    rotation = 90 if axis.axis_name == "x" else 0
+    axis.set_ticks(shown, names[shown], fontsize=SMALLEST, rotation=rotation)
 
 
 QUANTITIES = (
@@ -110,4 +126,6 @@ QUANTITIES = (
     ),
 )
 
-ANALYSIS = Analysis(analyse, draw, QUANTITIES, is_of_two=True, is_of_batches=True)
+ANALYSIS = Analysis(
+    analyse, draws_one(compose), QUANTITIES, is_of_two=True, is_of_batches=True, compose=compose
+)

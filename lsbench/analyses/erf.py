@@ -17,12 +17,14 @@ Differs from the authors' code:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lsbench.analyses import Analysis, Findings, Subject, finding
+from lsbench.analyses import Analysis, Findings, Panel, Subject, draws_one, finding
+from lsbench.analyses._panels import COLOURS, FONT, side_by_side, without_ticks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 SHARES = (0.2, 0.3, 0.5, 0.99)
+#: Shares whose areas are written below a picture.
+SHOWN = (0.5, 0.99)
+#: Smallest contribution that a picture tells from none, relative to the largest.
+LEAST = 1e-4
 
 
 def analyse(subject: Subject) -> Findings:
@@ -81,15 +87,34 @@ def area_ratio(field: NDArray[np.float64], share: float) -> float:
     return float(before[1] + part * (areas[first] - before[1]))
 
 
-def draw(arrays: Mapping[str, NDArray[Any]], figure: Figure, title: str) -> None:
-    """Draw the field on a logarithmic scale, as usual in the literature."""
-    axes = figure.subplots()
-    field = arrays["field"] / max(arrays["field"].max(), 1e-300)
-    image = axes.imshow(np.log10(np.maximum(field, 1e-4)), cmap="viridis", vmin=-4, vmax=0)
-    axes.set(title=f"{title}: effective receptive field", xticks=[], yticks=[])
-    figure.colorbar(image, label="log10 of contribution / largest")
-    sums = [f"{100 * share:.0f} %: {area_ratio(arrays['field'], share):.3f}" for share in arrays["shares"]]
-    axes.set_xlabel("area ratio of " + ", ".join(sums), fontsize=8)
+def compose(panels: Sequence[Panel], figure: Figure) -> None:
+    """Draw the fields side by side, each relative to its largest value, on one logarithmic scale.
+
+    A field alone is drawn on the same scale as any other.
+    """
+    from matplotlib.colors import LogNorm
+
+    every = side_by_side(figure, panels, most=4, labels=2.5, below=1.5)
+    fields = [panel.arrays["field"] for panel in panels]
+    shares = [field / max(field.max(), 1e-300) for field in fields]
+    lowest = _decade(min(float(share.min()) for share in shares)) if len(panels) > 1 else LEAST
+    for axes, field, share in zip(every, fields, shares, strict=True):
+        image = axes.imshow(np.maximum(share, lowest), cmap=COLOURS, norm=LogNorm(lowest, 1.0))
+        areas = (f"{100 * part:.0f} %: {100 * area_ratio(field, part):.1f} %" for part in SHOWN)
+        axes.set_xlabel("\n".join(areas), fontsize=FONT - 1)
+        axes.set_ylabel(f"{len(field)} px" if axes is every[0] else "")
+    without_ticks(every)
+    figure.colorbar(image, ax=every, label="contribution / largest")
+    figure.supxlabel("share of the field: part of the image that holds it", fontsize=FONT - 1)
+
+
+def _decade(value: float) -> float:
+    """Return the power of ten at or below a contribution: from LEAST to 0.1.
+
+    >>> _decade(0.02), _decade(1.0), _decade(0.0) == LEAST
+    (0.01, 0.1, True)
+    """
+    return 10.0 ** min(math.floor(math.log10(max(value, LEAST)) + 1e-9), -1)
 
 
 QUANTITIES = tuple(
@@ -97,8 +122,4 @@ QUANTITIES = tuple(
     for percent in (round(100 * share) for share in SHARES)
 )
 
-ANALYSIS = Analysis(
-    analyse,
-    draw,
-    QUANTITIES,
-)
+ANALYSIS = Analysis(analyse, draws_one(compose), QUANTITIES, compose=compose, figure=1)

@@ -10,20 +10,32 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject, finding
+from lsbench.analyses import Analysis, Findings, NotApplicableError, Panel, Subject, draws_one, finding
 from lsbench.analyses._maps import entropy
+from lsbench.analyses._panels import (
+    COLOURS,
+    choose_shown,
+    common_scale,
+    grid,
+    relative,
+    set_title,
+    show_same_images,
+    shown_of,
+    side_of,
+    title_lines,
+    without_ticks,
+)
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
     from torch import nn
 
     from lsbench.models.perception import LargeSmallConv
-
-SHOWN = 4
 
 
 def analyse(subject: Subject) -> Findings:
@@ -41,8 +53,9 @@ def analyse(subject: Subject) -> Findings:
             lkp.append(seen["lkp"].returned.abs().mean(dim=1))
             ska.append(seen["ska"].given.abs().mean(dim=1))
     maps = {name: torch.cat(parts).double().cpu().numpy() for name, parts in (("lkp", lkp), ("ska", ska))}
+    shown = choose_shown(len(subject.pictures))
     return Findings(
-        arrays={**maps, "pictures": subject.pictures[:SHOWN]},
+        arrays={**maps, "pictures": subject.pictures[shown], "shown": shown},
         per_image={f"{name}_map_entropy": entropy(of_image) for name, of_image in maps.items()},
     )
 
@@ -60,19 +73,27 @@ def _first_mixer(model: nn.Module) -> LargeSmallConv:
     )
 
 
-def draw(arrays: Mapping[str, NDArray[Any]], figure: Figure, title: str) -> None:
-    """Draw the first images above both of their maps."""
-    pictures = arrays["pictures"]
-    axes = figure.subplots(3, len(pictures), squeeze=False)
-    for index, picture in enumerate(pictures):
-        axes[0, index].imshow(picture)
-        axes[1, index].imshow(arrays["lkp"][index], cmap="viridis")
-        axes[2, index].imshow(arrays["ska"][index], cmap="viridis")
-    for row, name in enumerate(("image", "LKP", "SKA")):
-        axes[row, 0].set_ylabel(name)
-    for each in axes.flat:
-        each.set(xticks=[], yticks=[])
-    figure.suptitle(f"{title}: feature maps")
+def compose(panels: Sequence[Panel], figure: Figure) -> None:
+    """Draw each image beside both maps of each model, relative to their mean, on one scale."""
+    columns: list[tuple[str, Panel, NDArray[np.float64] | None]] = []
+    for panel in panels:
+        columns += [] if columns and show_same_images(panels) else [("image", panel, None)]
+        for key in ("lkp", "ska"):
+            maps = relative(shown_of(panel.arrays, key))
+            columns.append((f"{panel.label}\n{key.upper()}", panel, maps))
+    rows = max(len(panel.arrays["pictures"]) for panel in panels)
+    most = 5
+    side = side_of(len(columns), most)
+    lines = max(title_lines(label, side) for label, _, _ in columns)
+    every = grid(figure, rows, len(columns), most=most, labels=0.3, below=lines)
+    scale = common_scale(maps for _, _, maps in columns if maps is not None)
+    for of_column, (label, panel, maps) in zip(every.T, columns, strict=True):
+        shown = panel.arrays["pictures"] if maps is None else maps
+        for axes, one in zip(of_column, shown, strict=False):
+            image = axes.imshow(one, cmap=COLOURS, norm=None if maps is None else scale)
+        set_title(of_column[0], label, side)
+    without_ticks(every.flat)
+    figure.colorbar(image, ax=every, label="|feature| / mean of the map")
 
 
 QUANTITIES = (
@@ -80,4 +101,4 @@ QUANTITIES = (
     finding("ska_map_entropy", "ratio", "SKA map entropy / largest", digits=3, short_title="SKA entropy"),
 )
 
-ANALYSIS = Analysis(analyse, draw, QUANTITIES)
+ANALYSIS = Analysis(analyse, draws_one(compose), QUANTITIES, compose=compose, figure=3)

@@ -12,16 +12,16 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lsbench.analyses import Analysis, Findings, NotApplicableError, Subject, finding
+from lsbench.analyses import Analysis, Findings, NotApplicableError, Panel, Subject, draws_one, finding
+from lsbench.analyses._panels import COLOURS, side_by_side
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from numpy.typing import NDArray
     from torch import Tensor
 
     from lsbench.models.observation import Seen
@@ -84,24 +84,22 @@ def log_amplitude(maps: Tensor) -> Tensor:
     return found
 
 
-def draw(arrays: Mapping[str, NDArray[Any]], figure: Figure, title: str) -> None:
-    """Draw the curve of each layer, and of each mixer's output if there are mixers."""
+def compose(panels: Sequence[Panel], figure: Figure) -> None:
+    """Draw the curve of each layer, or of each mixer's output if there are mixers, on the same axes."""
     from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
 
-    axes = figure.subplots()
-    shown = [name for name in arrays if name.endswith(":out")] or list(arrays)
-    styles = ("-", "--", ":", "-.")
-    for index, name in enumerate(shown):
-        colour = colormaps["viridis"](0.9 * index / max(len(shown) - 1, 1))
-        frequency = np.linspace(0, 1, len(arrays[name]))
-        label = name.removesuffix(":out")
-        axes.plot(frequency, arrays[name], styles[index % 4], color=colour, label=label)
-    axes.set(
-        title=f"{title}: Fourier spectrum of features",
-        xlabel="frequency (π)",
-        ylabel="relative log amplitude",
-    )
-    axes.legend(fontsize=7)
+    every = side_by_side(figure, panels, most=2, labels=2.5, sharex=True, sharey=True)
+    for axes, panel in zip(every, panels, strict=True):
+        names = [name for name in panel.arrays if name.endswith(":out")] or list(panel.arrays)
+        for index, name in enumerate(names):
+            curve = panel.arrays[name]
+            colour = colormaps[COLOURS](index / max(len(names) - 1, 1))
+            axes.plot(np.linspace(0, 1, len(curve)), curve, color=colour, linewidth=0.8)
+        axes.set_xlabel("frequency (π)")
+    every[0].set_ylabel("relative log amplitude (nat)")
+    bar = figure.colorbar(ScalarMappable(cmap=COLOURS), ax=every, label="layers or mixers, by depth")
+    bar.set_ticks([0, 1], labels=["first", "last"])
 
 
 QUANTITIES = (
@@ -119,4 +117,4 @@ QUANTITIES = (
     ),
 )
 
-ANALYSIS = Analysis(analyse, draw, QUANTITIES)
+ANALYSIS = Analysis(analyse, draws_one(compose), QUANTITIES, compose=compose)

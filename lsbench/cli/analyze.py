@@ -29,6 +29,7 @@ from lsbench.cli.options import DataOpt, JsonOpt
 from lsbench.core.errors import UsageError
 from lsbench.core.quantity import quantity
 from lsbench.core.registry import ANALYSES
+from lsbench.rendering.pictures import FORMATS
 
 if TYPE_CHECKING:
     from lsbench.cli.one_model import Emit
@@ -57,7 +58,7 @@ def analyze(
     ] = Path("."),
     as_json: JsonOpt = False,
 ) -> None:
-    """Analyze one model: write KIND.npz, KIND.png and KIND.svg, and print the numbers.
+    """Analyze one model: write KIND.npz and a picture (PDF, SVG, PNG), and print the numbers.
 
     To analyze the trained variants of a suite, add the job `analyze` to it.
     """
@@ -79,7 +80,7 @@ def analyze(
         shown = quantity(record.metric)
         value = "-" if record.value is None else f"{record.value * shown.scale:.{shown.digits}f}"
         typer.echo(f"{shown.title}: {value}")
-    files = [str(output / f"{kind}.{end}") for end in ("npz", "png", "svg")]
+    files = [str(output / f"{kind}.{end}") for end in ("npz", *FORMATS)]
     if not as_json:
         typer.echo(f"{records[0].protocol}\nwritten: {', '.join(files)}")
 

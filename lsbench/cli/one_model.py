@@ -264,7 +264,7 @@ def record_lines(records: Sequence[Record]) -> list[str]:
 
 @contextmanager
 def progress_bar() -> Iterator[Emit]:
-    """Show a progress bar of the images on stderr if it is a terminal."""
+    """Show a progress bar of the images on stderr if it is a terminal, and warnings as lines."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from lsbench.rendering.console import create_console
@@ -283,5 +283,7 @@ def progress_bar() -> Iterator[Emit]:
             if event["ev"] == "step":
                 what = str(event.get("what", "images"))
                 bar.update(task, completed=event["step"], total=event["steps"], description=what)
+            elif event["ev"] == "warning":
+                console.print(f"warning: {event['message']}", markup=False, soft_wrap=True)
 
         yield emit

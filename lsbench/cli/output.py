@@ -77,6 +77,8 @@ class Output:
         """
         from lsbench.core.destination import is_file_to_be, write_to
 
+        if isinstance(content, bytes) and self.is_stdout and sys.stdout.isatty():
+            raise UsageError(f"{what} is binary and cannot be shown on a terminal; name a file with -o FILE")
         if self.is_stdout:
             _print(content)
             return

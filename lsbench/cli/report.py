@@ -16,6 +16,7 @@ from lsbench.core.errors import NothingMeasuredError, UsageError
 from lsbench.core.next_command import next_command
 
 if TYPE_CHECKING:
+    from lsbench.store.results import ResultsFolder
     from lsbench.tables.summary import Summary
 
 
@@ -101,13 +102,30 @@ def report(
         int | None,
         typer.Option(min=1, max=9, metavar="N", help="Table N of the paper, with our results."),
     ] = None,
+    figure: Annotated[
+        str | None,
+        typer.Option(
+            "--figure",
+            metavar="N|NAME",
+            help="Instead, Figure N of the paper's supplement, or an analysis, of all variants side by side: "
+            "as .pdf, .svg or .png by the suffix of -o; default: all three, in the results folder.",
+        ),
+    ] = None,
 ) -> None:
     """Print a table: one row per variant, the baseline first, missing results shown as holes."""
+    from lsbench.cli.figures import refuse_beside_figure, report_figure
     from lsbench.cli.thumbnails import tell_thumbnails
     from lsbench.core.registry import REPORTS
     from lsbench.reports._classes import classes_csv
     from lsbench.tables.view import View, apply_views
 
+    if figure is not None:
+        others = {"--paper": paper, "--classes": classes, "--columns": columns, "--sort-by": sort_by}
+        others |= {"--only-changed": only_changed, "--all-columns": all_columns, "--precision": precision}
+        refuse_beside_figure({**others, "--pivot": pivot, "--thumbnails": thumbnails})
+        folders = partial(_folders, suites or [], preset, results)
+        report_figure(figure, folders, rows or [], Output(output), asked_format)
+        return
     if descending is not None and sort_by is None:
         raise UsageError("--descending, --ascending: only together with --sort-by KEY")
     if classes is not None and (pivot or asked_format not in (None, "csv")):
@@ -136,11 +154,14 @@ def report(
     for warning in dict.fromkeys(line for summary in shown for line in summary.warnings):
         if isinstance(content, bytes) or warning not in content:
             typer.echo(f"warning: {warning}", err=True)
-    if isinstance(content, bytes) and target.is_stdout and sys.stdout.isatty():
-        raise UsageError(
-            f"{format_name} is binary and cannot be shown on a terminal; name a file with -o FILE"
-        )
     target.write(content, what=format_name)
+
+
+def _folders(suites: list[str], preset: str | None, results: Path) -> list[ResultsFolder]:
+    """Return the results folders of suites, each once; if none is named, all."""
+    names: list[str | None] = [*suites] or [None]
+    folders = {folder.root: folder for name in names for folder in results_folders(name, preset, results)}
+    return list(folders.values())
 
 
 def _summaries(suites: list[str], preset: str | None, results: Path) -> list[Summary]:
@@ -153,9 +174,8 @@ def _summaries(suites: list[str], preset: str | None, results: Path) -> list[Sum
     from lsbench.store.places import shown_apart
     from lsbench.tables.summary import summarize
 
-    names: list[str | None] = [*suites] or [None]
-    folders = {folder.root: folder for name in names for folder in results_folders(name, preset, results)}
-    found = [one for one in read_each(shown_apart(folders.values()), summarize) if one is not None]
+    folders = shown_apart(_folders(suites, preset, results))
+    found = [one for one in read_each(folders, summarize) if one is not None]
     if not suites:
         smoke = [summary.suite for summary in found if summary.is_smoke]
         found = [summary for summary in found if not summary.is_smoke]

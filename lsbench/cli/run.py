@@ -150,6 +150,7 @@ def _conclude(
         as_json: Print the table as a JSON line.
         again: The command that runs all jobs of the suite.
     """
+    from lsbench.cli.figures import tell_figures
     from lsbench.cli.thumbnails import tell_thumbnails
     from lsbench.scheduler.run import plan_run, results_folder
 
@@ -161,7 +162,10 @@ def _conclude(
         _print_next(graph, options.results)
         return
     _print_table(graph, options.results, as_json)
-    tell_thumbnails(results_folder(graph, options.results))
+    folder = results_folder(graph, options.results)
+    tell_thumbnails(folder)
+    if any(job.kind == "analyze" for job in outcome.ok):
+        tell_figures(folder)
     if left_out and (options.rerun or options.retry_inconclusive):
         console.print(f"jobs without a result left out: {left_out}; `{again}` runs them.", soft_wrap=True)
     if outcome.failed or outcome.skipped:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -10,8 +10,10 @@ from pydantic import Field, field_validator, model_validator
 
 from lsbench.core.facets import Facets
 from lsbench.core.job import Job, JobContext, JobKind, JobSpec, Resources
+from lsbench.core.panel import Panel, has_random_weights
 from lsbench.core.record import Record, measured
 from lsbench.core.registry import ANALYSES
+from lsbench.rendering.pictures import FORMATS, create_pictures
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from lsbench.analyses import Analysis, Findings, Subject
     from lsbench.engine.open_data import OpenData
 
+UNTRAINED = "has random weights: picture and numbers are of an untrained model"
+#: What a suite's job draws; a model alone is drawn in every format.
+PICTURES = ("png", "svg")
 #: Costly analyses run the model forward and backward.
 USUAL_PASSES = 3
 
@@ -80,7 +85,7 @@ class AnalyzeSpec(JobSpec):
 
 
 def run(context: JobContext) -> Sequence[Record]:
-    """Analyse the model, write ``<kind>.npz``, ``.png`` and ``.svg``, and return the numbers.
+    """Analyse the model, write ``<kind>.npz`` and its picture, and return the numbers.
 
     For a model that lacks the module which the analysis needs, no files are written, and the records have a
     reason instead of a value.
@@ -99,8 +104,18 @@ def run(context: JobContext) -> Sequence[Record]:
         context.emit({"ev": "warning", "message": str(error)})
         where = {**_where(context, data, analysis, 0), "setting": {"missing": str(error)}}
         return [measured(one.name, None, n=0, **where) for one in analysis.quantities]
-    write_findings(context.folder, context.spec.kind, subject.title, analysis, found)
+    formats = FORMATS if context.job.id is None else PICTURES
+    label = _label(context, subject.title)
+    write_findings(context.folder, context.spec.kind, label, analysis, found, formats)
     return _records(found, _where(context, data, analysis, len(subject.images)))
+
+
+def _label(context: JobContext, title: str) -> str:
+    """Return the title of the picture, and say so if it is one of random weights."""
+    is_random = has_random_weights(context.spec.weights, context.job.variant.model_args)
+    if is_random:
+        context.emit({"ev": "warning", "message": f"{context.spec.kind}: {title} {UNTRAINED}"})
+    return Panel(title, {}, is_random).label
 
 
 def _subject(context: JobContext, data: OpenData) -> Subject:
@@ -155,22 +170,25 @@ def _progress(context: JobContext) -> Callable[[int, int], None]:
     return on_step
 
 
-def write_findings(folder: Path, name: str, title: str, analysis: Analysis, found: Findings) -> None:
-    """Write the arrays as ``<name>.npz`` and the picture as ``<name>.png`` and ``<name>.svg``."""
-    import matplotlib as mpl
+def write_findings(
+    folder: Path,
+    name: str,
+    title: str,
+    analysis: Analysis,
+    found: Findings,
+    formats: Iterable[str] = PICTURES,
+) -> None:
+    """Write the arrays as ``<name>.npz`` and the picture as ``<name>.<format>``, in letters for a paper."""
     import numpy as np
-    from matplotlib.figure import Figure
 
     from lsbench.core.atomic import atomic_write
 
     with atomic_write(folder / f"{name}.npz") as file:
         np.savez_compressed(file, **found.arrays)  # type: ignore[arg-type, unused-ignore]
-    with mpl.rc_context({"svg.hashsalt": name}):  # otherwise element ids are random
-        figure = Figure(figsize=(6.4, 4.8), layout="constrained")
-        analysis.draw(found.arrays, figure, title)
-        for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
-            with atomic_write(folder / f"{name}.{kind}") as file:
-                figure.savefig(file, format=kind, dpi=150, metadata=metadata)
+    pictures = create_pictures(lambda figure: analysis.draw(found.arrays, figure, title), name, formats)
+    for each, content in pictures.items():
+        with atomic_write(folder / f"{name}.{each}") as file:
+            file.write(content)
 
 
 def _where(context: JobContext, data: OpenData, analysis: Analysis, images: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from lsbench.tables import analyses
 from lsbench.tables.analyses import AnalysisFigure
 from lsbench.tables.curves import Curve
 from lsbench.tables.nights import NightCurve
+from lsbench.tables.panels import FIGURES
 from lsbench.tables.robustness import ERROR, RobustnessRow, robustness_notes, robustness_rows
 from lsbench.tables.summary import Summary
 from lsbench.tables.training import SHOWN, WAITING, TrainingRow, training_notes, training_rows
@@ -103,7 +104,8 @@ def analyses_table(summary: Summary) -> Section | None:
         [title, *("; ".join(map(_figure, of_title.get(metric, []))) or "-" for metric in metrics)]
         for title, of_title in found.items()
     ]
-    return ["analysis", *(quantity(metric).title for metric in metrics)], rows, _analysis_notes(figures)
+    header = ["analysis", *(quantity(metric).title for metric in metrics)]
+    return header, rows, [*_analysis_notes(figures), *_composed(summary)]
 
 
 def _figure(figure: AnalysisFigure) -> str:
@@ -136,6 +138,14 @@ def _analysis_notes(figures: list[AnalysisFigure]) -> list[str]:
         for title, names in missing.items()
     ]
     return notes
+
+
+def _composed(summary: Summary) -> list[str]:
+    """Return a note on figures of all variants side by side, if there are some in the results folder."""
+    place = None if summary.folder is None else summary.folder.root / FIGURES
+    names = sorted({path.stem for path in place.iterdir()}) if place is not None and place.is_dir() else []
+    where = f"{FIGURES}/ of the results folder"
+    return [f"Side by side, for a paper, in {where}: {', '.join(names)}."] if names else []
 
 
 def training_table(summary: Summary) -> Section | None:

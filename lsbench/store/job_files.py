@@ -27,9 +27,14 @@ UNSEALED_STEP_FILE = "last.pt"
 
 
 def read_arrays(
-    path: Path, names: Sequence[str], *, optional: Iterable[str] = ()
+    path: Path, names: Sequence[str] | None = None, *, optional: Iterable[str] = ()
 ) -> dict[str, NDArray[Any]] | None:
     """Return arrays from an ``.npz`` file, or None if the file or one of `names` does not exist.
+
+    Args:
+        path: The file.
+        names: Names of arrays; None for all.
+        optional: Names of further arrays, which may be absent.
 
     Raises:
         StoreError: If the file is damaged.
@@ -38,7 +43,7 @@ def read_arrays(
 
     try:
         with np.load(path, allow_pickle=False) as file:
-            wanted = [*names, *(name for name in optional if name in file)]
+            wanted = [*(file.files if names is None else names), *(name for name in optional if name in file)]
             return {name: file[name] for name in wanted}
     except (FileNotFoundError, KeyError):
         return None

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.text import Text
 from PIL import Image
 
-from lsbench.analyses import Analysis, Subject
+from lsbench.analyses import Analysis, Panel, Subject
 from lsbench.core.registry import ANALYSES
 from lsbench.jobs.analyze import write_findings
 from lsbench.models.factory import create_model
@@ -77,3 +78,22 @@ def test_its_files_are_an_array_and_two_pictures_that_say_what_they_show(
     pixels = np.asarray(Image.open(tmp_path / f"{name}.png").convert("RGB"))
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 20
     assert b"<b> &" not in (tmp_path / f"{name}.svg").read_bytes()
+
+
+def test_a_composed_figure_names_every_model_and_has_one_scale(analysis: Analysis, subject: Subject) -> None:
+    if analysis.compose is None:
+        pytest.skip("it composes no figures")
+    from matplotlib.figure import Figure
+
+    arrays = analysis.analyse(subject).arrays
+    figure = Figure(layout="constrained")
+    analysis.compose([Panel("<b>Alpha</b>", arrays), Panel("Beta", arrays, is_random=True)], figure)
+    figure.draw_without_rendering()
+    texts = [" ".join(text.get_text().split()) for text in figure.findobj(Text)]
+    for label in ("<b>Alpha</b>", "Beta (random weights)"):
+        assert any(label in text for text in texts), f"write each panel's `label`; found {texts}"
+    maps = [image for axes in figure.axes for image in axes.images if image.get_array().ndim == 2]
+    assert len({image.get_clim() for image in maps}) <= 1, "give all maps the same scale, or norm"
+    assert 3 <= figure.get_figwidth() <= 7.2, "set the size in inches: one or two columns of a page"
+    bars = [axes for axes in figure.axes if axes.get_label() == "<colorbar>"]
+    assert not maps or (len(bars) == 1 and bars[0].get_ylabel()), "add one colour bar, with a label"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,16 @@ from PIL import Image
 
 from lsbench.core import registry
 from lsbench.core.entry_points import outside_plugins
+from lsbench.core.facets import Facets
 from lsbench.core.ids import content_hash
 from lsbench.core.quantity import declarations
+from lsbench.core.record import measured
 from lsbench.data.dataset import DatasetSpec, ImageFolders
 from lsbench.data.datasets.fashion import DATASET as FASHION
 from lsbench.data.datasets.fashion import FashionSpec
 from lsbench.store.answers import packed_answers
 from lsbench.store.job_files import PREDICTIONS
-from lsbench.store.results import ResultsFolder
+from lsbench.store.results import RESULT, SPEC, ResultsFolder
 from lsbench.suite.graph import JobGraph
 
 
@@ -204,3 +206,45 @@ def keep_answers() -> Callable[..., None]:
             )
 
     return keep
+
+
+@pytest.fixture
+def make_fields(
+    tiny: dict[str, Any], make_graph: Callable[..., Any], fill_store: Callable[..., ResultsFolder]
+) -> Callable[..., ResultsFolder]:
+    """Write results of a suite whose variants have receptive fields of 8 x 8 pixels, one number apiece."""
+
+    def make(
+        mixers: Sequence[str] = ("ls_conv", "identity", "rep_mixer"),
+        *,
+        without_arrays: Sequence[str] = (),
+        missing: Mapping[str, str] = MappingProxyType({}),
+        name: str = "tiny",
+        jobs: Sequence[Any] = ({"analyze": "erf"},),
+        **options: Any,
+    ) -> ResultsFolder:
+        variants = [{"name": mixer, "mixer": mixer, "label": f"The {mixer}"} for mixer in mixers]
+        graph = make_graph({**tiny, "name": name, "variants": variants, "jobs": ["train", *jobs]})
+
+        def records(job: Any) -> list[dict[str, Any]]:
+            if job.kind != "analyze":
+                return []
+            reason = missing.get(job.variant.name)
+            facets = Facets(method="erf", split="test", weights=job.spec["weights"], n=6, version="1.1")
+            setting = {"missing": reason} if reason else {}
+            value = None if reason else 0.3
+            one = measured("erf_area_50", value, facets=facets, dataset="fashion", n=6, setting=setting)
+            return [{"job_id": job.id, **one.model_dump(mode="json")}]
+
+        folder = fill_store(graph, records, **options)
+        for job in graph.by_id().values():
+            place = folder.job_folder(str(job.id))
+            if not (place / RESULT).exists():
+                continue
+            (place / SPEC).write_text(job.model_dump_json(), encoding="utf-8")
+            if job.kind == "analyze" and job.label not in without_arrays and job.variant.name not in missing:
+                field = np.random.default_rng(len(job.variant.name)).random((8, 8))
+                np.savez(place / "erf.npz", field=field / field.sum(), shares=np.array([0.5]))
+        return folder
+
+    return make

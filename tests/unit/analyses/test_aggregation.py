@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 
-from lsbench.analyses import NotApplicableError, Subject
-from lsbench.analyses.aggregation import ANALYSIS, accumulate, overlap
+from lsbench.analyses import NotApplicableError, Panel, Subject
+from lsbench.analyses.aggregation import ANALYSIS, accumulate, compose, overlap
 from lsbench.models.factory import create_model
 
 
@@ -72,3 +73,57 @@ def test_without_masks_there_is_no_overlap():
 def test_a_model_without_such_weights_is_refused_in_one_line(create, message):
     with pytest.raises(NotApplicableError, match=message):
         ANALYSIS.analyse(create())
+
+
+def arrays_of(factor, *, image=0.5, **more):
+    weights = np.arange(1.0, 25.0).reshape(6, 2, 2) ** factor
+    return {"weights": weights, "pictures": np.full((2, 8, 8, 3), image), **more}
+
+
+def rows_of(figure):
+    """Return label -> the maps of a row; each image has three colours."""
+    rows = figure.axes[0].get_gridspec().nrows
+    starts = [axes for axes in figure.axes[:-1] if axes.get_subplotspec().colspan.start == 0][:rows]
+    return [(axes.get_ylabel(), axes.images[0].get_array()) for axes in starts]
+
+
+def test_models_side_by_side_share_the_images_and_one_scale():
+    figure = Figure()
+    compose([Panel("A", arrays_of(1)), Panel("B", arrays_of(2), is_random=True)], figure)
+    assert [(label.split(), shown.ndim) for label, shown in rows_of(figure)] == [
+        (["image"], 3),
+        (["A"], 2),
+        (["B", "(random", "weights)"], 2),
+    ]
+    maps = [image for axes in figure.axes[2:6] for image in axes.images]
+    [scale] = {image.get_clim() for image in maps}
+    values = np.stack([image.get_array() for image in maps])
+    assert scale == (values.min(), values.max())
+    assert np.allclose(values.mean(axis=(1, 2)), 1)
+    assert figure.axes[-1].get_ylabel() == "weight / mean of the map"
+
+
+def test_models_of_other_images_have_rows_of_their_own_images():
+    figure = Figure()
+    compose([Panel("A", arrays_of(1)), Panel("B", arrays_of(1, image=0.1))], figure)
+    assert [label for label, _ in rows_of(figure)] == ["image", "A", "image", "B"]
+
+
+def test_the_images_are_spread_over_the_sample_and_those_of_earlier_results_are_the_first():
+    arrays = ANALYSIS.analyse(create_subject("ls_conv")).arrays
+    assert arrays["shown"].tolist() == [0, 1, 2]
+    for shown, more in ((slice(0, 2), {}), ([1, 5], {"shown": np.array([1, 5])})):
+        arrays, figure = arrays_of(1, **more), Figure()
+        compose([Panel("A", arrays)], figure)
+        drawn = [axes.images[0].get_array() for axes in figure.axes[2:4]]
+        expected = [one / one.mean() for one in arrays["weights"][shown]]
+        assert np.allclose(drawn, expected)
+
+
+def test_objects_are_outlined_where_they_are_known():
+    masks = np.zeros((6, 8, 8), dtype=bool)
+    masks[:, 2:5, 2:5] = True
+    figure = Figure()
+    compose([Panel("A", arrays_of(1, masks=masks))], figure)
+    assert all(len(axes.collections) == 1 for axes in figure.axes[:4])
+    assert figure.get_supxlabel() == "white line: outline of the object"

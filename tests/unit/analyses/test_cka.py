@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from torch import nn
 
-from lsbench.analyses import NotApplicableError, Subject
-from lsbench.analyses.cka import ANALYSIS, hsic
+from lsbench.analyses import NotApplicableError, Panel, Subject
+from lsbench.analyses.cka import ANALYSIS, compose, hsic
 from lsbench.models.factory import create_model
 from lsbench.models.observation import layers_of
 
@@ -82,3 +83,17 @@ def test_a_model_is_aligned_with_itself():
 def test_too_few_images_are_refused():
     with pytest.raises(NotApplicableError, match="at least 4 images"):
         ANALYSIS.analyse(subject(nn.Identity(), images=3))
+
+
+def test_matrices_side_by_side_have_one_scale_and_name_only_layers_that_have_room():
+    names = np.array([f"blocks{n}" for n in range(60)])
+    arrays = {"cka": np.eye(60) - 0.1, "layers": names, "other_layers": names, "other": np.array("B")}
+    figure = Figure()
+    compose([Panel("A", arrays), Panel("B", {**arrays, "cka": np.eye(60)})], figure)
+    first, second, bar = figure.axes
+    assert first.images[0].get_clim() == second.images[0].get_clim() == (0, 1)
+    shown = [text.get_text() for text in first.get_yticklabels()]
+    assert 2 < len(shown) < 20
+    assert set(shown) < set(names)
+    labels = first.get_xlabel(), first.get_ylabel(), bar.get_ylabel()
+    assert labels == ("layers of B", "layers of A", "linear CKA")

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from scipy.signal import convolve2d
 from torch import nn
 
-from lsbench.analyses import Subject
-from lsbench.analyses.erf import ANALYSIS, SHARES, area_ratio, contribution
+from lsbench.analyses import Panel, Subject
+from lsbench.analyses.erf import ANALYSIS, LEAST, SHARES, area_ratio, compose, contribution
 
 
 def conv(kernel, in_chans=3, out_chans=2, seed=0):
@@ -78,3 +79,21 @@ def test_a_wider_kernel_has_a_larger_field():
     assert wide.arrays["field"].sum() == pytest.approx(1)
     for metric in (quantity.name for quantity in ANALYSIS.quantities):
         assert wide.numbers[metric] > narrow.numbers[metric] > 0
+
+
+def test_fields_side_by_side_have_one_scale_and_their_areas():
+    even, point = np.full((9, 9), 1 / 81), np.full((9, 9), 0.02 / 80)
+    point[4, 4] = 0.98
+    figure = Figure()
+    compose([Panel("even", {"field": even}), Panel("point", {"field": point})], figure)
+    first, second, bar = figure.axes
+    assert first.images[0].get_clim() == second.images[0].get_clim() == (1e-4, 1.0)
+    assert first.get_xlabel() == "50 %: 50.0 %\n99 %: 99.0 %"
+    assert (first.get_title(), first.get_ylabel(), second.get_ylabel()) == ("even", "9 px", "")
+    assert bar.get_ylabel() == "contribution / largest"
+
+
+def test_a_field_alone_has_the_scale_of_any_other():
+    figure = Figure()
+    compose([Panel("even", {"field": np.ones((9, 9))})], figure)
+    assert figure.axes[0].images[0].get_clim() == (LEAST, 1.0)

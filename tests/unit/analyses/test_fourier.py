@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from torch import nn
 
-from lsbench.analyses import NotApplicableError, Subject
-from lsbench.analyses.fourier import ANALYSIS, log_amplitude
+from lsbench.analyses import NotApplicableError, Panel, Subject
+from lsbench.analyses.fourier import ANALYSIS, compose, log_amplitude
 from lsbench.models.factory import create_model
 
 
@@ -49,3 +50,18 @@ def test_a_models_mixers_have_curves_and_a_gain():
 def test_single_pixels_have_no_frequencies():
     with pytest.raises(NotApplicableError, match="larger images"):
         analyse(nn.AdaptiveAvgPool2d(1))
+
+
+def test_curves_side_by_side_have_the_same_axes_and_none_is_cut_off():
+    low, high = (
+        {"a:out": np.array([0.0, -1.0])},
+        {"a:out": np.array([0.0, 2.0]), "b:out": np.array([0.0, 9.0])},
+    )
+    figure = Figure()
+    compose([Panel("A", low), Panel("B", high)], figure)
+    first, second, bar = figure.axes
+    assert first.get_ylim() == second.get_ylim()
+    assert first.get_ylim()[0] <= -1
+    assert first.get_ylim()[1] >= 9
+    assert (first.get_xlabel(), first.get_ylabel()) == ("frequency (π)", "relative log amplitude (nat)")
+    assert [text.get_text() for text in bar.get_yticklabels()] == ["first", "last"]

@@ -10,11 +10,17 @@ NANO = ["analyze", "erf", "lsnet_nano", "--images", "4", "--img-size", "32"]
 
 def test_one_model_is_looked_into_and_the_numbers_are_printed(tmp_path, capsys):
     assert run_command([*NANO, "--mixer", "without_lkp", "-o", str(tmp_path / "new")]) == 0
-    text = capsys.readouterr().out
+    text, err = capsys.readouterr()
+    assert err == (
+        "warning: erf: lsnet_nano, without_lkp has random weights: "
+        "picture and numbers are of an untrained model\n"
+    )
     assert "ERF area of 50 % (%): " in text
     assert "erf|test|fresh|res=32|n=4|v1.1" in text
     assert np.load(tmp_path / "new" / "erf.npz")["field"].shape == (32, 32)
-    assert (tmp_path / "new" / "erf.svg").stat().st_size > 1000
+    files = [tmp_path / "new" / f"erf.{end}" for end in ("npz", "pdf", "svg", "png")]
+    assert f"written: {', '.join(map(str, files))}\n" in text
+    assert "random" in (tmp_path / "new" / "erf.svg").read_text(), "letters are told as comments"
 
 
 def test_machines_get_records_and_the_same_ones_again(tmp_path, capsys):

@@ -30,3 +30,9 @@ def test_a_log_gets_no_progress_bar(capsys):
     with one_model.progress_bar() as emit:
         emit({"ev": "step", "step": 1, "steps": 2})
     assert capsys.readouterr().err == ""
+
+
+def test_a_warning_of_a_job_is_a_line(capsys):
+    with one_model.progress_bar() as emit:
+        emit({"ev": "warning", "message": "erf: [b] has random weights"})
+    assert capsys.readouterr().err == "warning: erf: [b] has random weights\n"

@@ -243,3 +243,17 @@ def test_a_rerun_of_nothing_or_of_a_search_is_exit_two(call, quick, write_suite,
             assert (code, err.count("\n")) == (2, 1)
             assert f"{flags[0]}: 'tiny' is a search, whose trials depend on each other" in err
     assert not results.exists()
+
+
+def test_a_run_says_where_its_composed_figures_lie_and_whose_weights_are_random(
+    call, tiny, write_suite, results
+):
+    tiny["jobs"] = [{"analyze": {"kind": "erf", "num_images": 2, "weights": "fresh"}}]
+    code, _, err = call(*inline(write_suite({**tiny, "seeds": [0]}), results))
+    assert code == 0
+    assert "erf: ls has random weights" in err
+    figures = results / "tiny" / "default" / "figures"
+    assert f"Figure 1: {figures / 'figure1.pdf'}, .svg, .png" in err
+    assert sorted(path.suffix for path in figures.iterdir()) == [".pdf", ".png", ".svg"]
+    _, out, _ = call("report", "tiny", "--results", results, "--format", "markdown")
+    assert "Side by side, for a paper, in figures/ of the results folder: figure1." in out

@@ -1,17 +1,19 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
 
-from lsbench.analyses import Findings
+from lsbench.analyses import Analysis, Findings
 from lsbench.core.errors import StoreError
 from lsbench.core.job import JobContext
 from lsbench.core.registry import ANALYSES
 from lsbench.engine import weights
 from lsbench.engine.classify import create_variant
 from lsbench.engine.open_data import open_data
+from lsbench.jobs import analyze as job_module
 from lsbench.jobs.analyze import JOB, AnalyzeSpec, write_findings
 
 
@@ -80,6 +82,24 @@ def test_numbers_of_each_image_have_an_interval(create_context):
     assert (lkp.metric, ska.metric) == ("lkp_map_entropy", "ska_map_entropy")
     assert lkp.ci_low < lkp.value < lkp.ci_high
     assert lkp.protocol == "feature_maps|test|fresh|res=32|n=6|v1.1"
+
+
+@pytest.mark.parametrize(
+    ("weights", "arguments", "title"),
+    [("fresh", {}, "ls (random weights)"), ("fresh", {"pretrained": True}, "ls"), ("last", {}, "ls")],
+)
+def test_a_picture_of_random_weights_says_so(create_context, monkeypatch, weights, arguments, title):
+    context = create_context("erf", weights=weights)
+    context.job.variant.model_args.update(arguments)
+    titles = []
+    found = Findings({})
+    analysis = Analysis(lambda subject: found, lambda arrays, figure, title: titles.append(title), ())
+    monkeypatch.setattr(job_module, "_subject", lambda *_: SimpleNamespace(title="ls", images=[]))
+    monkeypatch.setattr(job_module, "ANALYSES", SimpleNamespace(load=lambda name: analysis))
+    JOB.run(context)
+    assert titles == [title]
+    told = [event["message"] for event in create_context.events if event["ev"] == "warning"]
+    assert [line.startswith("erf: ls has random weights") for line in told] == [True] * ("(" in title)
 
 
 def test_two_variants_are_compared_after_both_trainings(create_context):
