@@ -124,9 +124,9 @@ def compose(panels: Sequence[Panel], figure: Figure) -> None:
     """Draw some images, and below them each model's weights, relative to their mean, on one scale."""
     maps = [relative(shown_of(panel.arrays, "weights")) for panel in panels]
     rows: list[tuple[str, Panel, NDArray[np.float64] | None]] = []
-    for panel, own in zip(panels, maps, strict=True):
+    for panel, shown in zip(panels, maps, strict=True):
         rows += [] if rows and show_same_images(panels) else [("image", panel, None)]
-        rows.append((panel.label, panel, own))
+        rows.append((panel.label, panel, shown))
     columns, most = max(map(len, maps)), 4
     every = grid(figure, len(rows), columns, most=most, labels=0.3, below=1.5)
     scale = common_scale(maps)

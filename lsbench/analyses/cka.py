@@ -99,17 +99,16 @@ def compose(panels: Sequence[Panel], figure: Figure) -> None:
         image = axes.imshow(panel.arrays["cka"], cmap=COLOURS, vmin=0, vmax=1, origin="lower")
         axes.set_xlabel(fitted(f"layers of {panel.arrays['other']}", side)[0])
         axes.set_ylabel(fitted(f"layers of {panel.title}", side)[0])
-        _name_layers(axes.xaxis, panel.arrays["other_layers"], side)
+        _name_layers(axes.xaxis, panel.arrays["other_layers"], side, rotation=90)
         _name_layers(axes.yaxis, panel.arrays["layers"], side)
     extend = "min" if any(panel.arrays["cka"].min() < 0 for panel in panels) else "neither"
     figure.colorbar(image, ax=every, label="linear CKA", extend=extend)
 
 
-def _name_layers(axis: Axis, names: NDArray[np.str_], room: float) -> None:
+def _name_layers(axis: Axis, names: NDArray[np.str_], room: float, *, rotation: int = 0) -> None:
     """Name as many layers, evenly, as have room."""
     step = math.ceil(len(names) * 1.5 * SMALLEST / (room * 72))
     shown = range(0, len(names), step)
-    rotation = 90 if axis.axis_name == "x" else 0
     axis.set_ticks(shown, names[shown], fontsize=SMALLEST, rotation=rotation)
 
 

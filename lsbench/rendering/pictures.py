@@ -43,7 +43,8 @@ def create_pictures(draw: Callable[[Figure], None], name: str, formats: Iterable
     from matplotlib.figure import Figure
 
     found = {}
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):  # otherwise element ids are random
+    style: Any = {**_STYLE, "svg.hashsalt": name}  # otherwise element ids are random
+    with mpl.rc_context(style):
         figure = Figure(figsize=SIZE, layout="constrained")
         draw(figure)
         figure.draw_without_rendering()

@@ -15,6 +15,7 @@ from lsbench.store.results import ResultsFolder
 from lsbench.store.thumbnails import read_spec
 from lsbench.tables.analyses import KIND
 from lsbench.tables.frames.load import load_table
+from lsbench.tables.view import check_globs, listed_globs
 
 #: Mixers in the order of the paper's supplement, Figure 1; other variants come after them.
 PAPER_ORDER = ("rep_mixer", "cga", "ls_conv", "without_lkp")
@@ -49,12 +50,15 @@ def find_panels(folder: ResultsFolder, analysis: str, variants: Sequence[str] = 
     Args:
         folder: A results folder.
         analysis: Name of the analysis.
-        variants: Globs of names or titles; empty for all variants.
+        variants: Globs of names or titles, or several with commas; empty for all variants.
 
     Raises:
         StoreError: If a file is damaged.
+        UsageError: If a glob matches no variant that has such an analysis.
     """
-    rows = _jobs(folder, analysis, variants)
+    rows = _jobs(folder, analysis)
+    if rows and variants:
+        rows = _chosen(rows, variants)
     able = [job["job_id"] for job in rows if job["status"] == OK and not _missing(job)]
     files = {name: folder.job_folder(name) / f"{analysis}.npz" for name in able}
     ready = {name for name, path in files.items() if path.is_file()}
@@ -74,19 +78,26 @@ def find_panels(folder: ResultsFolder, analysis: str, variants: Sequence[str] = 
     return found
 
 
-def _jobs(folder: ResultsFolder, analysis: str, variants: Sequence[str]) -> list[dict[str, Any]]:
+def _chosen(rows: list[dict[str, Any]], variants: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the rows of variants, chosen as in a table."""
+    named = [(row["variant"], row["title"]) for row in rows]
+    globs = listed_globs(variants, named)
+    check_globs("--rows", globs, named)
+    return [
+        row
+        for row, names in zip(rows, named, strict=True)
+        if any(matches(n, g) for n in names for g in globs)
+    ]
+
+
+def _jobs(folder: ResultsFolder, analysis: str) -> list[dict[str, Any]]:
     """Return the jobs of an analysis in the paper's order, with what the long table tells of each."""
     table = load_table([folder])
     is_asked = (table.method == analysis) | (table.method.isna() & (table.job == analysis))
     table = table[(table.kind == KIND) & is_asked.fillna(False)].drop_duplicates(["variant", "job", "seed"])
     columns = table[list(_COLUMNS)].astype(object).where(table[list(_COLUMNS)].notna(), None)
     rows = [{str(key): value for key, value in row.items()} for row in columns.to_dict("records")]
-    chosen = [row for row in rows if not variants or any(_fits(row, glob) for glob in variants)]
-    return sorted(chosen, key=lambda row: _place(row["mixer"]))
-
-
-def _fits(row: dict[str, Any], glob: str) -> bool:
-    return matches(row["variant"], glob) or matches(row["title"], glob)
+    return sorted(rows, key=lambda row: _place(row["mixer"]))
 
 
 def _place(mixer: str | None) -> int:

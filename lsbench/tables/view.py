@@ -49,11 +49,11 @@ def apply_views(summaries: Sequence[Summary], view: View) -> list[Summary]:
     """
     rows = [_row_names(row) for found in summaries for row in found.rows]
     columns = [_column_names(column) for found in summaries for column in found.columns]
-    view = replace(view, rows=_listed(view.rows, rows), columns=_listed(view.columns, columns))
-    _check("--rows", view.rows, rows)
-    _check("--columns", view.columns, columns)
+    view = replace(view, rows=listed_globs(view.rows, rows), columns=listed_globs(view.columns, columns))
+    check_globs("--rows", view.rows, rows)
+    check_globs("--columns", view.columns, columns)
     if view.sort_by is not None:
-        _check("--sort-by", [view.sort_by], [("variant",), *columns])
+        check_globs("--sort-by", [view.sort_by], [("variant",), *columns])
     shown = [apply_view(summary, view) for summary in summaries]
     left = [summary for summary in shown if summary.rows and summary.columns]
     if not left and any(summary.rows and summary.columns for summary in summaries):
@@ -93,7 +93,7 @@ def _matches(names: Iterable[str], globs: Iterable[str]) -> bool:
     return any(matches(name, glob) for name in names for glob in wanted)
 
 
-def _listed(texts: Iterable[str], named: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+def listed_globs(texts: Iterable[str], named: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     """Return every glob of texts that may each hold several, separated by commas.
 
     A comma may also be part of a title: a text is taken apart such that every part matches, if it can be.
@@ -121,7 +121,8 @@ def _parted(parts: Sequence[str], fits: Callable[[str], bool]) -> list[str] | No
     return _parted(parts[1:], fits) if not parts[0].strip() else None
 
 
-def _check(flag: str, globs: Iterable[str], named: Sequence[tuple[str, ...]]) -> None:
+def check_globs(flag: str, globs: Iterable[str], named: Sequence[tuple[str, ...]]) -> None:
+    """Raise a UsageError if a glob matches none of the things that have the names `named`."""
     known = list(dict.fromkeys(names[0] for names in named))
     for glob in globs:
         if not any(_matches(names, [glob]) for names in named):

@@ -71,7 +71,7 @@ def test_a_pipe_gets_the_picture_and_a_terminal_does_not(call, make_fields, monk
         (("--figure", "1", "--format", "html"), 2, "a picture is one of .pdf, .svg, .png"),
         (("--figure", "1", "--pivot", "--paper", "7"), 2, "--paper, --pivot: not with --figure"),
         (("--figure", "2"), 5, "nothing to draw: no variant has an analysis `aggregation`"),
-        (("--figure", "1", "--rows", "x"), 5, "nothing to draw: no variant"),
+        (("--figure", "1", "--rows", "x"), 2, "--rows x: no match; known: rep_mixer, ls_conv, identity"),
         (
             ("--figure", "1", "--rows", "identity"),
             5,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lsbench.core.errors import StoreError
+from lsbench.core.errors import StoreError, UsageError
 from lsbench.core.panel import Panel
 from lsbench.tables.panels import NO_ARRAYS, find_panels
 
@@ -27,7 +27,9 @@ def test_variants_are_chosen_by_name_or_title(make_fields):
     folder = make_fields(FOUR)
     assert titles(find_panels(folder, "erf", ["ls_*"])) == ["The ls_conv"]
     assert titles(find_panels(folder, "erf", ["The c*", "identity"])) == ["The cga", "The identity"]
-    assert find_panels(folder, "erf", ["nobody"]).shown == []
+    assert titles(find_panels(folder, "erf", ["cga,ls_*"])) == ["The cga", "The ls_conv"]
+    with pytest.raises(UsageError, match=r"--rows ls_con: no match \(did you mean 'ls_conv'\?\)"):
+        find_panels(folder, "erf", ["ls_con"])
     assert find_panels(folder, "fourier").shown == find_panels(folder, "fourier").left_out == []
 
 
