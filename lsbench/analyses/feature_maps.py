@@ -79,8 +79,8 @@ def compose(panels: Sequence[Panel], figure: Figure) -> None:
     for panel in panels:
         columns += [] if columns and show_same_images(panels) else [("image", panel, None)]
         for key in ("lkp", "ska"):
-            maps = relative(shown_of(panel.arrays, key))
-            columns.append((f"{panel.label}\n{key.upper()}", panel, maps))
+            label = f"{panel.label}\n{key.upper()}"
+            columns.append((label, panel, relative(shown_of(panel.arrays, key))))
     rows = max(len(panel.arrays["pictures"]) for panel in panels)
     most = 5
     side = side_of(len(columns), most)

@@ -92,7 +92,7 @@ def test_a_composed_figure_names_every_model_and_has_one_scale(analysis: Analysi
     texts = [" ".join(text.get_text().split()) for text in figure.findobj(Text)]
     for label in ("<b>Alpha</b>", "Beta (random weights)"):
         assert any(label in text for text in texts), f"write each panel's `label`; found {texts}"
-    maps = [image for axes in figure.axes for image in axes.images if np.ndim(image.get_array()) == 2]
+    maps = [image for axes in figure.axes for image in axes.images if np.asarray(image.get_array()).ndim == 2]
     assert len({image.get_clim() for image in maps}) <= 1, "give all maps the same scale, or norm"
     assert 3 <= figure.get_figwidth() <= 7.2, "set the size in inches: one or two columns of a page"
     bars = [axes for axes in figure.axes if axes.get_label() == "<colorbar>"]
