@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lsbench.core.errors import ConfigError
-from lsbench.core.panel import Panel
+from lsbench.core.panel import ModelPanel
 from lsbench.core.quantity import Quantity
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, NDArray[Any]]
     Draw = Callable[[Arrays, Figure, str], None]
-    Compose = Callable[[Sequence[Panel], Figure], None]
+    Compose = Callable[[Sequence[ModelPanel], Figure], None]
 
-__all__ = ["Analysis", "Findings", "NotApplicableError", "Panel", "Subject", "draws_one", "finding"]
+__all__ = ["Analysis", "Findings", "ModelPanel", "NotApplicableError", "Subject", "draws_one", "finding"]
 
 
 def finding(name: str, unit: str, title: str, **more: Any) -> Quantity:
@@ -38,7 +38,7 @@ def draws_one(compose: Compose) -> Draw:
     """Return the `draw` of an analysis whose picture of one model is a composition of one panel."""
 
     def draw(arrays: Arrays, figure: Figure, title: str) -> None:
-        compose([Panel(title, arrays)], figure)
+        compose([ModelPanel(title, arrays)], figure)
 
     return draw
 

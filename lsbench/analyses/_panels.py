@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from lsbench.analyses import Arrays, Panel
+    from lsbench.analyses import Arrays, ModelPanel
 
 #: Width of one column, and of both, on a page of two columns, in inches.
 COLUMN, PAGE = 3.25, 6.875
@@ -63,7 +63,7 @@ def grid(
 
 
 def side_by_side(
-    figure: Figure, panels: Sequence[Panel], *, most: int, labels: float, below: float = 0.0, **more: Any
+    figure: Figure, panels: Sequence[ModelPanel], *, most: int, labels: float, below: float = 0.0, **more: Any
 ) -> list[Axes]:
     """Return axes for panels, row by row, with their labels as titles; sets the figure's size.
 
@@ -158,7 +158,7 @@ def shown_of(arrays: Arrays, name: str) -> NDArray[Any]:
     return found
 
 
-def show_same_images(panels: Sequence[Panel]) -> bool:
+def show_same_images(panels: Sequence[ModelPanel]) -> bool:
     """Return whether all models were given the same images, so that each is drawn once."""
     first = panels[0].arrays["pictures"]
     return all(np.array_equal(panel.arrays["pictures"], first) for panel in panels[1:])

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lsbench.analyses import Analysis, Findings, NotApplicableError, Panel, Subject, draws_one, finding
+from lsbench.analyses import Analysis, Findings, ModelPanel, NotApplicableError, Subject, draws_one, finding
 from lsbench.analyses._maps import entropy
 from lsbench.analyses._panels import (
     COLOURS,
@@ -120,10 +120,10 @@ def overlap(weights: NDArray[np.float64], masks: NDArray[np.bool_]) -> NDArray[n
     return found
 
 
-def compose(panels: Sequence[Panel], figure: Figure) -> None:
+def compose(panels: Sequence[ModelPanel], figure: Figure) -> None:
     """Draw some images, and below them each model's weights, relative to their mean, on one scale."""
     maps = [relative(shown_of(panel.arrays, "weights")) for panel in panels]
-    rows: list[tuple[str, Panel, NDArray[np.float64] | None]] = []
+    rows: list[tuple[str, ModelPanel, NDArray[np.float64] | None]] = []
     for panel, shown in zip(panels, maps, strict=True):
         rows += [] if rows and show_same_images(panels) else [("image", panel, None)]
         rows.append((panel.label, panel, shown))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lsbench.analyses import Analysis, Findings, NotApplicableError, Panel, Subject, draws_one, finding
+from lsbench.analyses import Analysis, Findings, ModelPanel, NotApplicableError, Subject, draws_one, finding
 from lsbench.analyses._panels import COLOURS, SMALLEST, fitted, side_by_side, side_of
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def hsic(gram: Tensor, other: Tensor) -> Tensor:
     return (trace + sums - rows) / (n * (n - 3))
 
 
-def compose(panels: Sequence[Panel], figure: Figure) -> None:
+def compose(panels: Sequence[ModelPanel], figure: Figure) -> None:
     """Draw the matrices side by side on one scale, with the first layers at the bottom left."""
     most = 2
     side = side_of(min(len(panels), 2 * most), most)

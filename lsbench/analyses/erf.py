@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lsbench.analyses import Analysis, Findings, Panel, Subject, draws_one, finding
+from lsbench.analyses import Analysis, Findings, ModelPanel, Subject, draws_one, finding
 from lsbench.analyses._panels import COLOURS, FONT, side_by_side, without_ticks
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def area_ratio(field: NDArray[np.float64], share: float) -> float:
     return float(before[1] + part * (areas[first] - before[1]))
 
 
-def compose(panels: Sequence[Panel], figure: Figure) -> None:
+def compose(panels: Sequence[ModelPanel], figure: Figure) -> None:
     """Draw the fields side by side, each relative to its largest value, on one logarithmic scale.
 
     A field alone is drawn on the same scale as any other.

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lsbench.analyses import Analysis, Findings, NotApplicableError, Panel, Subject, draws_one, finding
+from lsbench.analyses import Analysis, Findings, ModelPanel, NotApplicableError, Subject, draws_one, finding
 from lsbench.analyses._maps import entropy
 from lsbench.analyses._panels import (
     COLOURS,
@@ -73,9 +73,9 @@ def _first_mixer(model: nn.Module) -> LargeSmallConv:
     )
 
 
-def compose(panels: Sequence[Panel], figure: Figure) -> None:
+def compose(panels: Sequence[ModelPanel], figure: Figure) -> None:
     """Draw each image beside both maps of each model, relative to their mean, on one scale."""
-    columns: list[tuple[str, Panel, NDArray[np.float64] | None]] = []
+    columns: list[tuple[str, ModelPanel, NDArray[np.float64] | None]] = []
     for panel in panels:
         columns += [] if columns and show_same_images(panels) else [("image", panel, None)]
         for key in ("lkp", "ska"):

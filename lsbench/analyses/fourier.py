@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lsbench.analyses import Analysis, Findings, NotApplicableError, Panel, Subject, draws_one, finding
+from lsbench.analyses import Analysis, Findings, ModelPanel, NotApplicableError, Subject, draws_one, finding
 from lsbench.analyses._panels import COLOURS, side_by_side
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def log_amplitude(maps: Tensor) -> Tensor:
     return found
 
 
-def compose(panels: Sequence[Panel], figure: Figure) -> None:
+def compose(panels: Sequence[ModelPanel], figure: Figure) -> None:
     """Draw the curve of each layer, or of each mixer's output if there are mixers, on the same axes."""
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable

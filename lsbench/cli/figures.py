@@ -13,7 +13,7 @@ from lsbench.core.errors import LsbenchError, NothingMeasuredError, StoreError, 
 if TYPE_CHECKING:
     from lsbench.analyses import Analysis
     from lsbench.cli.output import Output
-    from lsbench.core.panel import Panel
+    from lsbench.core.panel import ModelPanel
     from lsbench.store.results import ResultsFolder
     from lsbench.tables.panels import Panels
 
@@ -128,7 +128,7 @@ def told(panels: Panels) -> list[str]:
     return ["; ".join([f"shows {shown}", *panels.notes]), *(f"left out: {line}" for line in panels.left_out)]
 
 
-def draw_figure(name: str, panels: Sequence[Panel], formats: Iterable[str]) -> dict[str, bytes]:
+def draw_figure(name: str, panels: Sequence[ModelPanel], formats: Iterable[str]) -> dict[str, bytes]:
     """Return a composed figure in some formats.
 
     Raises:
@@ -147,7 +147,7 @@ def draw_figure(name: str, panels: Sequence[Panel], formats: Iterable[str]) -> d
         ) from error
 
 
-def write_figure(folder: ResultsFolder, name: str, panels: Sequence[Panel]) -> list[Path]:
+def write_figure(folder: ResultsFolder, name: str, panels: Sequence[ModelPanel]) -> list[Path]:
     """Write a composed figure in every format into the results folder; return the files.
 
     Raises:

@@ -13,7 +13,7 @@ RANDOM = "random weights"
 
 
 @dataclass(frozen=True)
-class Panel:
+class ModelPanel:
     """The results of an analysis of one model, for a picture.
 
     Attributes:
@@ -30,7 +30,7 @@ class Panel:
     def label(self) -> str:
         """The title, with a word about random weights.
 
-        >>> Panel("LS conv", {}, is_random=True).label
+        >>> ModelPanel("LS conv", {}, is_random=True).label
         'LS conv (random weights)'
         """
         return f"{self.title} ({RANDOM})" if self.is_random else self.title

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from lsbench.core.facets import Facets
 from lsbench.core.job import Job, JobContext, JobKind, JobSpec, Resources
-from lsbench.core.panel import Panel, has_random_weights
+from lsbench.core.panel import ModelPanel, has_random_weights
 from lsbench.core.record import Record, measured
 from lsbench.core.registry import ANALYSES
 from lsbench.rendering.pictures import FORMATS, create_pictures
@@ -115,7 +115,7 @@ def _label(context: JobContext, title: str) -> str:
     is_random = has_random_weights(context.spec.weights, context.job.variant.model_args)
     if is_random:
         context.emit({"ev": "warning", "message": f"{context.spec.kind}: {title} {UNTRAINED}"})
-    return Panel(title, {}, is_random).label
+    return ModelPanel(title, {}, is_random).label
 
 
 def _subject(context: JobContext, data: OpenData) -> Subject:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lsbench.core.globs import matches
-from lsbench.core.panel import RANDOM, Panel, has_random_weights
+from lsbench.core.panel import RANDOM, ModelPanel, has_random_weights
 from lsbench.store.job_files import read_arrays
 from lsbench.store.results import ResultsFolder
 from lsbench.store.thumbnails import read_spec
@@ -39,7 +39,7 @@ class Panels:
         notes: Lines on what the panels are of.
     """
 
-    shown: list[Panel] = field(default_factory=list)
+    shown: list[ModelPanel] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -130,13 +130,13 @@ def _reason(jobs: list[dict[str, Any]]) -> str:
     return _missing(first) or NO_ARRAYS
 
 
-def _panel(folder: ResultsFolder, title: str, job: dict[str, Any], path: Path) -> Panel:
+def _panel(folder: ResultsFolder, title: str, job: dict[str, Any], path: Path) -> ModelPanel:
     variant = (read_spec(folder, job["job_id"]) or {}).get("variant", {})
     is_random = has_random_weights(job["weights"], variant.get("model_args") or {})
-    return Panel(title, read_arrays(path) or {}, is_random)
+    return ModelPanel(title, read_arrays(path) or {}, is_random)
 
 
-def _notes(folder: ResultsFolder, jobs: list[dict[str, Any]], panels: list[Panel]) -> list[str]:
+def _notes(folder: ResultsFolder, jobs: list[dict[str, Any]], panels: list[ModelPanel]) -> list[str]:
     """Return lines on the seed, random weights, settings that differ, and runs that are no evidence."""
     manifest = folder.manifest() or {"tags": [], "preset": ""}
     titles = [panel.title for panel in panels]

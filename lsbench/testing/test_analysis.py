@@ -10,7 +10,7 @@ import torch
 from matplotlib.text import Text
 from PIL import Image
 
-from lsbench.analyses import Analysis, Panel, Subject
+from lsbench.analyses import Analysis, ModelPanel, Subject
 from lsbench.core.registry import ANALYSES
 from lsbench.jobs.analyze import write_findings
 from lsbench.models.factory import create_model
@@ -87,7 +87,7 @@ def test_a_composed_figure_names_every_model_and_has_one_scale(analysis: Analysi
 
     arrays = analysis.analyse(subject).arrays
     figure = Figure(layout="constrained")
-    analysis.compose([Panel("<b>Alpha</b>", arrays), Panel("Beta", arrays, is_random=True)], figure)
+    analysis.compose([ModelPanel("<b>Alpha</b>", arrays), ModelPanel("Beta", arrays, is_random=True)], figure)
     figure.draw_without_rendering()
     texts = [" ".join(text.get_text().split()) for text in figure.findobj(Text)]
     for label in ("<b>Alpha</b>", "Beta (random weights)"):

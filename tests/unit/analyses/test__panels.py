@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lsbench.analyses import Panel
+from lsbench.analyses import ModelPanel
 from lsbench.analyses._panels import (
     COLUMN,
     FONT,
@@ -43,7 +43,9 @@ def test_maps_are_relative_to_their_own_mean_and_zeros_stay_zeros():
 
 def test_images_are_the_same_only_if_every_pixel_is():
     one, other = np.zeros((2, 3, 3, 3)), np.ones((2, 3, 3, 3))
-    panels = [Panel(name, {"pictures": of}) for name, of in (("a", one), ("b", one.copy()), ("c", other))]
+    panels = [
+        ModelPanel(name, {"pictures": of}) for name, of in (("a", one), ("b", one.copy()), ("c", other))
+    ]
     assert show_same_images(panels[:2])
     assert not show_same_images(panels)
 
@@ -55,7 +57,7 @@ def test_a_figure_has_the_width_of_one_column_or_of_both(count, width, rows):
     from matplotlib.figure import Figure
 
     figure = Figure()
-    every = side_by_side(figure, [Panel(f"p{n}", {}) for n in range(count)], most=2, labels=1)
+    every = side_by_side(figure, [ModelPanel(f"p{n}", {}) for n in range(count)], most=2, labels=1)
     assert [axes.get_title() for axes in every] == [f"p{n}" for n in range(count)]
     assert figure.get_figwidth() == width
     assert every[0].get_gridspec().nrows == rows

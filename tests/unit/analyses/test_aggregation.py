@@ -3,7 +3,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from lsbench.analyses import NotApplicableError, Panel, Subject
+from lsbench.analyses import ModelPanel, NotApplicableError, Subject
 from lsbench.analyses.aggregation import ANALYSIS, accumulate, compose, overlap
 from lsbench.models.factory import create_model
 
@@ -89,7 +89,7 @@ def rows_of(figure):
 
 def test_models_side_by_side_share_the_images_and_one_scale():
     figure = Figure()
-    compose([Panel("A", arrays_of(1)), Panel("B", arrays_of(2), is_random=True)], figure)
+    compose([ModelPanel("A", arrays_of(1)), ModelPanel("B", arrays_of(2), is_random=True)], figure)
     assert [(label.split(), shown.ndim) for label, shown in rows_of(figure)] == [
         (["image"], 3),
         (["A"], 2),
@@ -105,7 +105,7 @@ def test_models_side_by_side_share_the_images_and_one_scale():
 
 def test_models_of_other_images_have_rows_of_their_own_images():
     figure = Figure()
-    compose([Panel("A", arrays_of(1)), Panel("B", arrays_of(1, image=0.1))], figure)
+    compose([ModelPanel("A", arrays_of(1)), ModelPanel("B", arrays_of(1, image=0.1))], figure)
     assert [label for label, _ in rows_of(figure)] == ["image", "A", "image", "B"]
 
 
@@ -114,7 +114,7 @@ def test_the_images_are_spread_over_the_sample_and_those_of_earlier_results_are_
     assert arrays["shown"].tolist() == [0, 1, 2]
     for shown, more in ((slice(0, 2), {}), ([1, 5], {"shown": np.array([1, 5])})):
         arrays, figure = arrays_of(1, **more), Figure()
-        compose([Panel("A", arrays)], figure)
+        compose([ModelPanel("A", arrays)], figure)
         drawn = [axes.images[0].get_array() for axes in figure.axes[2:4]]
         expected = [one / one.mean() for one in arrays["weights"][shown]]
         assert np.allclose(drawn, expected)
@@ -124,6 +124,6 @@ def test_objects_are_outlined_where_they_are_known():
     masks = np.zeros((6, 8, 8), dtype=bool)
     masks[:, 2:5, 2:5] = True
     figure = Figure()
-    compose([Panel("A", arrays_of(1, masks=masks))], figure)
+    compose([ModelPanel("A", arrays_of(1, masks=masks))], figure)
     assert all(len(axes.collections) == 1 for axes in figure.axes[:4])
     assert figure.get_supxlabel() == "white line: outline of the object"

@@ -4,7 +4,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
-from lsbench.analyses import NotApplicableError, Panel, Subject
+from lsbench.analyses import ModelPanel, NotApplicableError, Subject
 from lsbench.analyses.cka import ANALYSIS, compose, hsic
 from lsbench.models.factory import create_model
 from lsbench.models.observation import layers_of
@@ -89,7 +89,7 @@ def test_matrices_side_by_side_have_one_scale_and_name_only_layers_that_have_roo
     names = np.array([f"blocks{n}" for n in range(60)])
     arrays = {"cka": np.eye(60) - 0.1, "layers": names, "other_layers": names, "other": np.array("B")}
     figure = Figure()
-    compose([Panel("A", arrays), Panel("B", {**arrays, "cka": np.eye(60)})], figure)
+    compose([ModelPanel("A", arrays), ModelPanel("B", {**arrays, "cka": np.eye(60)})], figure)
     first, second, bar = figure.axes
     assert first.images[0].get_clim() == second.images[0].get_clim() == (0, 1)
     shown = [text.get_text() for text in first.get_yticklabels()]

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from scipy.signal import convolve2d
 from torch import nn
 
-from lsbench.analyses import Panel, Subject
+from lsbench.analyses import ModelPanel, Subject
 from lsbench.analyses.erf import ANALYSIS, LEAST, SHARES, area_ratio, compose, contribution
 
 
@@ -85,7 +85,7 @@ def test_fields_side_by_side_have_one_scale_and_their_areas():
     even, point = np.full((9, 9), 1 / 81), np.full((9, 9), 0.02 / 80)
     point[4, 4] = 0.98
     figure = Figure()
-    compose([Panel("even", {"field": even}), Panel("point", {"field": point})], figure)
+    compose([ModelPanel("even", {"field": even}), ModelPanel("point", {"field": point})], figure)
     first, second, bar = figure.axes
     assert first.images[0].get_clim() == second.images[0].get_clim() == (1e-4, 1.0)
     assert first.get_xlabel() == "50 %: 50.0 %\n99 %: 99.0 %"
@@ -95,5 +95,5 @@ def test_fields_side_by_side_have_one_scale_and_their_areas():
 
 def test_a_field_alone_has_the_scale_of_any_other():
     figure = Figure()
-    compose([Panel("even", {"field": np.ones((9, 9))})], figure)
+    compose([ModelPanel("even", {"field": np.ones((9, 9))})], figure)
     assert figure.axes[0].images[0].get_clim() == (LEAST, 1.0)

@@ -3,7 +3,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from lsbench.analyses import NotApplicableError, Panel, Subject
+from lsbench.analyses import ModelPanel, NotApplicableError, Subject
 from lsbench.analyses._maps import entropy
 from lsbench.analyses.feature_maps import ANALYSIS, compose
 from lsbench.models.factory import create_model
@@ -43,7 +43,7 @@ def test_each_model_has_a_column_for_either_map_on_one_scale():
 
     def panel(title, size):
         maps = {name: rng.random((5, 3, 3)) * size for name in ("lkp", "ska")}
-        return Panel(title, {**maps, "pictures": np.zeros((2, 8, 8, 3)), "shown": np.array([0, 4])})
+        return ModelPanel(title, {**maps, "pictures": np.zeros((2, 8, 8, 3)), "shown": np.array([0, 4])})
 
     figure = Figure()
     compose([panel("A", 1.0), panel("B", 100.0)], figure)

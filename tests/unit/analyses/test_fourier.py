@@ -4,7 +4,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
-from lsbench.analyses import NotApplicableError, Panel, Subject
+from lsbench.analyses import ModelPanel, NotApplicableError, Subject
 from lsbench.analyses.fourier import ANALYSIS, compose, log_amplitude
 from lsbench.models.factory import create_model
 
@@ -58,7 +58,7 @@ def test_curves_side_by_side_have_the_same_axes_and_none_is_cut_off():
         {"a:out": np.array([0.0, 2.0]), "b:out": np.array([0.0, 9.0])},
     )
     figure = Figure()
-    compose([Panel("A", low), Panel("B", high)], figure)
+    compose([ModelPanel("A", low), ModelPanel("B", high)], figure)
     first, second, bar = figure.axes
     assert first.get_ylim() == second.get_ylim()
     assert first.get_ylim()[0] <= -1

@@ -1,6 +1,6 @@
 import pytest
 
-from lsbench.core.panel import Panel, has_random_weights
+from lsbench.core.panel import ModelPanel, has_random_weights
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,7 @@ def test_only_fresh_weights_that_nobody_gave_are_random(weights, arguments, is_r
 
 
 def test_a_label_says_that_weights_are_random():
-    assert (Panel("A", {}).label, Panel("A", {}, is_random=True).label) == ("A", "A (random weights)")
+    assert (ModelPanel("A", {}).label, ModelPanel("A", {}, is_random=True).label) == (
+        "A",
+        "A (random weights)",
+    )

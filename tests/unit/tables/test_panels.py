@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lsbench.core.errors import StoreError, UsageError
-from lsbench.core.panel import Panel
+from lsbench.core.panel import ModelPanel
 from lsbench.tables.panels import NO_ARRAYS, find_panels
 
 FOUR = ("without_lkp", "ls_conv", "identity", "cga", "rep_mixer")
@@ -19,7 +19,7 @@ def test_panels_come_in_the_papers_order_and_other_variants_after_them(make_fiel
     ]
     assert found.left_out == []
     assert found.notes == ["seed 0", "protocol erf|test|n=6|v1.1"]
-    assert isinstance(found.shown[0], Panel)
+    assert isinstance(found.shown[0], ModelPanel)
     assert found.shown[0].arrays["field"].sum() == pytest.approx(1)
 
 
