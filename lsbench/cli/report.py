@@ -122,7 +122,8 @@ def report(
     if figure is not None:
         others = {"--paper": paper, "--classes": classes, "--columns": columns, "--sort-by": sort_by}
         others |= {"--only-changed": only_changed, "--all-columns": all_columns, "--precision": precision}
-        refuse_beside_figure({**others, "--pivot": pivot, "--thumbnails": thumbnails})
+        others |= {"--width": width, "--bare": bare, "--no-notes": not notes, "--pivot": pivot}
+        refuse_beside_figure({**others, "--thumbnails": thumbnails})
         folders = partial(_folders, suites or [], preset, results)
         report_figure(figure, folders, rows or [], Output(output), asked_format)
         return
