@@ -14,6 +14,7 @@ from pathlib import Path
 from lsbench.core.errors import DataError, MissingDataError
 from lsbench.data.imagenet.ilsvrc import check_classes, ilsvrc_wnids
 from lsbench.data.readers._folder_scan import class_folders, fingerprint_folders
+from lsbench.data.readers._left_out import litter_in
 
 SEVERITIES = ("1", "2", "3", "4", "5")
 HOW_TO_GET = (
@@ -92,6 +93,7 @@ def _folders(root: Path) -> dict[str, Path]:
     for pattern in ("*/*/[1-5]", "*/[1-5]"):
         for place in root.glob(pattern):
             is_numbered_class = place.parent.name in SEVERITIES
-            if place.is_dir() and not is_numbered_class:
+            is_litter = litter_in(str(place.relative_to(root))) is not None
+            if place.is_dir() and not is_numbered_class and not is_litter:
                 found[f"{place.parent.name}/{place.name}"] = place
     return dict(sorted(found.items()))

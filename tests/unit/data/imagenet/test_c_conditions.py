@@ -31,6 +31,13 @@ def test_whole_conditions_are_found_in_both_layouts(root):
     assert all(len(value) == 64 for value in conditions.fingerprints.values())
 
 
+def test_litter_of_an_archive_is_no_condition(tmp_path):
+    for path in ("blur/fog/1", "__MACOSX/fog/1", "zoom/@eaDir/2"):
+        (tmp_path / path).mkdir(parents=True)
+    (found,) = find_conditions(tmp_path).broken.values()
+    assert f"class folders in {tmp_path / 'blur/fog/1'}, found 0" in found
+
+
 def test_every_condition_that_cannot_be_used_says_why_in_one_line(root):
     wanted = [condition_name("snow", 3), "fog/1", "fog/2", "frost/4"]
     problems = find_conditions(root).problems(wanted)
