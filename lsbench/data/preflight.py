@@ -229,12 +229,15 @@ def _left_out_notes(reader: ReaderKind, places: dict[str, Path]) -> Iterator[str
         found = reader.left_out(place)
         if found.skipped:
             yield (
-                f"{split}: {found.skipped.total()} files are not read: {_counted(found.skipped)}; images "
-                f"end in {', '.join(IMAGE_EXTENSIONS)}"
+                f"{split}: {_files(found.skipped)} not read: {_counted(found.skipped)}; images end in "
+                f"{', '.join(IMAGE_EXTENSIONS)}"
             )
         if found.litter:
-            count, named = found.litter.total(), _counted(found.litter)
-            yield f"{split}: {count} files of other programs are ignored: {named}"
+            yield f"{split}: {_files(found.litter)} of other programs ignored: {_counted(found.litter)}"
+
+
+def _files(counts: Counter[str]) -> str:
+    return "1 file" if counts.total() == 1 else f"{counts.total()} files"
 
 
 def _counted(counts: Counter[str]) -> str:

@@ -171,14 +171,14 @@ def test_classes_named_by_numbers_and_absent_classes_are_told(photos):
 def test_files_that_are_not_read_are_counted_and_looked_for_each_time(photos):
     Image.new("RGB", (40, 40)).save(photos / "val" / "n00000001" / "9.gif")
     endings = ".jpg, .jpeg, .png, .ppm, .bmp, .pgm, .tif, .tiff, .webp"
-    assert check(photos).notes[1:] == (f"val: 1 files are not read: 1 .gif; images end in {endings}",)
+    assert check(photos).notes[1:] == (f"val: 1 file not read: 1 .gif; images end in {endings}",)
     (photos / "val" / "n00000001" / "9.jfif").write_bytes(PICTURE)
     (photos / "val" / "n00000002" / "@eaDir").mkdir()
     (photos / "val" / "n00000002" / "._0.png").write_bytes(b"")
     (photos / "val" / ".DS_Store").write_bytes(b"")
     notes = "\n".join(check(photos).notes)
-    assert "val: 2 files are not read: 1 .gif, 1 .jfif; images end in" in notes
-    assert "val: 3 files of other programs are ignored: 1 .DS_Store, 1 ._*, 1 @eaDir" in notes
+    assert "val: 2 files not read: 1 .gif, 1 .jfif; images end in" in notes
+    assert "val: 3 files of other programs ignored: 1 .DS_Store, 1 ._*, 1 @eaDir" in notes
     assert check(photos).images == {"val": 6}
 
 
@@ -226,7 +226,7 @@ def test_litter_is_told_alike_in_any_storage(photos, tmp_path, store_images, rea
     root = store_images(photos, tmp_path / reader, reader)
     report = check_data(PLUGIN, PLUGIN.spec(root=root, reader=reader), None)
     assert (report.problems, report.images) == ((), {"val": 6})
-    assert "val: 2 files of other programs are ignored: 1 .1.png, 1 ._*" in report.notes
+    assert "val: 2 files of other programs ignored: 1 .1.png, 1 ._*" in report.notes
 
 
 def test_a_masked_set_says_so_and_strange_folders_are_wrong():
