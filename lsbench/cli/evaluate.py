@@ -66,7 +66,10 @@ def evaluate(
     ] = None,
     mixer: MixerOpt = None,
     img_size: Annotated[
-        int | None, typer.Option(min=8, metavar="PX", help="Image size; default: the data set's.")
+        int | None,
+        typer.Option(
+            min=8, metavar="PX", help="Image size; default: the published weights', else the data set's."
+        ),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Images per batch.")] = 256,
     data_workers: Annotated[int, typer.Option(min=0, metavar="N", help="Loader processes.")] = 0,
@@ -100,6 +103,8 @@ def evaluate(
         own = read_dataset("--on", _dataset(on or DEFAULT_DATA), {"img_size": img_size})
         variant = {"name": model, "model": model, "mixer": mixer, "model_args": arguments, "dataset": own}
         settings["weights"] = weights
+        if is_pretrained and img_size is not None:
+            settings["preprocess"] = {"input_size": img_size}
     else:
         given = {"--checkpoint": checkpoint, "--pretrained": is_pretrained, "--mixer": mixer}
         refuse_options(model, {**given, "--img-size": img_size})

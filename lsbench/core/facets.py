@@ -12,6 +12,9 @@ from lsbench.core.spec import StrictModel
 #: Facets of a record about a part of its job: one epoch or one corruption.
 OF_A_PART = ("epoch", "corruption", "severity")
 
+#: Facets that the weights of a model choose.
+OF_WEIGHTS = ("crop_pct", "crop_mode", "interpolation", "normalisation")
+
 Scalar = str | bool | int | float
 
 
@@ -36,6 +39,12 @@ class Facets(StrictModel):
         severities: Number of severities if it identifies them, else the severities.
         res: Height and width to which images were resized, in pixels.
         crop: Height and width of the crop from the resized images, in pixels.
+        preprocess: ``model``: images are made as the weights of each model want them; with the parts that a
+            suite sets, ``model+crop_pct=0.95``.
+        crop_pct: Share of the resized side that the crop keeps, where that is not the data set's own.
+        crop_mode: How the crop is taken, if not from the centre.
+        interpolation: Interpolation of the resizing, where that is not the data set's own.
+        normalisation: Mean and standard deviation, by name or number, where they are not the data set's own.
         family: Family of the operations that corrupted the images.
         jpeg_quality: Quality of the JPEG that corrupted images were saved as; None with a family: PNG.
         reference: The model whose errors the errors are divided by; ``none``: no division.
@@ -70,6 +79,11 @@ class Facets(StrictModel):
     severities: int | tuple[int, ...] | None = None
     res: int | None = None
     crop: int | None = None
+    preprocess: str | None = None
+    crop_pct: float | None = None
+    crop_mode: str | None = None
+    interpolation: str | None = None
+    normalisation: str | None = None
     family: str | None = None
     jpeg_quality: int | None = None
     reference: str | None = None
@@ -114,6 +128,21 @@ class Facets(StrictModel):
     def whole(self) -> Facets:
         """The facets of the whole job: these without epoch, corruption and severity."""
         return self.without(*OF_A_PART) if self.is_of_a_part else self
+
+    @property
+    def comparable(self) -> Facets:
+        """These facets without what the weights of each model want for themselves.
+
+        Models are compared each with the images that it was made for.
+
+        >>> one = Facets(split="test", preprocess="model", res=256, crop_pct=0.9, n=50_000)
+        >>> render_protocol(one.comparable)
+        'test|preprocess=model|n=50000'
+        """
+        if self.preprocess is None:
+            return self
+        is_fixed = self.corruptions is not None  # the same crop for every model
+        return self.without(*OF_WEIGHTS, *(() if is_fixed else ("res",)))
 
     def of_epoch(self, epoch: int) -> Facets:
         """Return these facets for one epoch."""
@@ -178,8 +207,13 @@ def _parts(facets: Facets) -> Iterator[str]:
     yield from _form(facets)
     yield from _corruptions(facets)
     yield from _group("s", facets.severities)
+    yield from _told("preprocess={}", facets.preprocess)
     yield from _told("res={}", facets.res)
     yield from _told("crop={}", facets.crop)
+    yield from _told("crop_pct={:g}", facets.crop_pct)
+    yield from _told("{}", facets.crop_mode)
+    yield from _told("{}", facets.interpolation)
+    yield from _told("norm={}", facets.normalisation)
     yield from _files(facets)
     yield from _told("ref={}", facets.reference)
     yield from _told("classes={}", facets.classes)

@@ -166,6 +166,15 @@ class JobSpec(StrictModel):
         return kept
 
     @classmethod
+    def identity_beside(cls, job: Job) -> dict[str, Any]:
+        """Return what, beside the settings alone, changes a job's result; by default nothing.
+
+        Args:
+            job: The job, with its variant.
+        """
+        return {}
+
+    @classmethod
     def _json_default(cls, name: str) -> Any:
         default = cls.model_fields[name].get_default(call_default_factory=True)
         return to_jsonable_python(default)
@@ -331,6 +340,7 @@ def job_identity(job: Job, *, dataset: Any, settings: type[JobSpec] = JobSpec) -
         **({} if job.limit is None else {"drawn": drawn_by(job.limit)}),
         "needs": sorted(str(need) for need in job.needs.values()),
         **({"contents": job.contents} if job.contents else {}),
+        **settings.identity_beside(job),
     }
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from lsbench.core.env import usable_cpus
 from lsbench.core.errors import ConfigError, StoreError
 from lsbench.core.job import JobContext
+from lsbench.data.loading.preprocessing import Preprocessing
 from lsbench.engine import weights
 from lsbench.engine.distributed import current_world, ranks_on_this_node
 from lsbench.engine.evaluation import Weights
@@ -19,13 +20,16 @@ from lsbench.engine.recipe import Recipe
 from lsbench.models.factory import create_model
 
 
-def create_variant(context: JobContext, data: OpenData, *, same_classes: bool = False) -> nn.Module:
+def create_variant(
+    context: JobContext, data: OpenData, *, same_classes: bool = False, img_size: int | None = None
+) -> nn.Module:
     """Return the job's model with fresh weights, which depend on the job's seed alone.
 
     Args:
         context: The job.
         data: The variant's own data set; gives the number of classes and the image size.
         same_classes: As in :func:`lsbench.models.factory.create_model`.
+        img_size: Another image size than the data set's, in pixels.
     """
     variant = context.job.variant
     return create_model(
@@ -33,14 +37,19 @@ def create_variant(context: JobContext, data: OpenData, *, same_classes: bool = 
         mixer=variant.mixer,
         mixer_args=variant.mixer_args,
         num_classes=data.num_classes,
-        img_size=data.img_size,
+        img_size=img_size or data.img_size,
         same_classes=same_classes,
         **variant.model_args,
     )
 
 
 def create_tested(
-    context: JobContext, data: OpenData, which: Weights, *, same_classes: bool = False
+    context: JobContext,
+    data: OpenData,
+    which: Weights,
+    *,
+    same_classes: bool = False,
+    img_size: int | None = None,
 ) -> nn.Module:
     """Return the job's model with the weights to be tested.
 
@@ -50,6 +59,7 @@ def create_tested(
         which: The last weights or the moving average of the training that the job needs; the weights named
             in the variant's ``model_args``; or fresh ones.
         same_classes: Whether the classifier is tested, so that named weights must have one for these classes.
+        img_size: Image size for a model with named weights, in pixels; default: the data set's.
 
     Raises:
         ConfigError: If pretrained weights are requested and the variant names none, or they do not fit.
@@ -62,7 +72,7 @@ def create_tested(
                 f"{context.job.label}: expected pretrained weights of '{variant.model}', found none; "
                 "give model_args: {pretrained: true} or {checkpoint: FILE}"
             )
-        return create_variant(context, data, same_classes=same_classes)
+        return create_variant(context, data, same_classes=same_classes, img_size=img_size)
     if which == "fresh":
         return create_variant(context, data)
     return _trained(context, data, weights.EMA if which == "ema" else weights.WEIGHTS)
@@ -119,7 +129,13 @@ def create_train_batches(context: JobContext, recipe: Recipe, data: OpenData) ->
 
 
 def create_eval_batches(
-    data: OpenData, split: str, *, batch_size: int, workers: int, limit: int | None = None
+    data: OpenData,
+    split: str,
+    *,
+    batch_size: int,
+    workers: int,
+    limit: int | None = None,
+    preprocessing: Preprocessing | None = None,
 ) -> Iterable[tuple[Tensor, Tensor]]:
     """Return a split as batches in its fixed order; with several ranks, this rank's part of them.
 
@@ -129,6 +145,7 @@ def create_eval_batches(
         batch_size: Images per batch.
         workers: Loader processes.
         limit: Number of batches over all ranks, of images drawn evenly from the sorted split; None: no limit.
+        preprocessing: How images become the model's input; None: as the data set's are.
     """
     from lsbench.data.loading.loader import create_eval_loader
 
@@ -140,6 +157,7 @@ def create_eval_batches(
         batch_size=batch_size,
         num_workers=usable_workers(workers),
         in_memory=data.plugin.in_memory,
+        preprocessing=preprocessing,
         rank=world.rank,
         world_size=world.size,
     )

@@ -1,4 +1,4 @@
-"""Settings shared by all jobs that test a model: its weights, and the feeding of images.
+"""Settings shared by all jobs that test a model: its weights, its images, and the feeding of images.
 
 The planning half reads this module, so it imports no torch.
 """
@@ -6,20 +6,40 @@ The planning half reads this module, so it imports no torch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from lsbench.core.job import JobSpec
+from lsbench.core.job import Job, JobSpec, Variant
+from lsbench.core.spec import StrictModel
 
 Weights = Literal["last", "ema", "pretrained", "fresh"]
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Spread = Annotated[float, Field(gt=0, le=1)]
 
 
-class EvaluationSpec(JobSpec):
-    """Settings of the tested weights and of feeding images to the model."""
+class Preprocess(StrictModel):
+    """Parts of the preprocessing that a suite sets; those left out are of the weights, or of the data set."""
 
-    runtime_fields: ClassVar[frozenset[str]] = frozenset({"data_workers"})
-    later_fields: ClassVar[frozenset[str]] = frozenset({"weights"})
+    input_size: int | None = Field(default=None, ge=8, description="side of the square that the model sees")
+    crop_pct: float | None = Field(
+        default=None, gt=0, le=1, description="the shorter side is resized to input_size / crop_pct first"
+    )
+    crop_mode: Literal["center", "squash", "border"] | None = Field(default=None, description="as in timm")
+    interpolation: Literal["nearest", "bilinear", "bicubic", "box", "hamming", "lanczos"] | None = Field(
+        default=None, description="of the resizing"
+    )
+    mean: tuple[_Share, _Share, _Share] | None = Field(default=None, description="RGB, of values in [0, 1]")
+    std: tuple[_Spread, _Spread, _Spread] | None = Field(default=None, description="RGB, of values in [0, 1]")
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The parts that are set, as JSON values."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class WeightsSpec(JobSpec):
+    """Settings of the tested weights and of the preprocessing of images."""
 
     weights: Weights = Field(
         default="last",
@@ -27,9 +47,12 @@ class EvaluationSpec(JobSpec):
         "training, the weights named in the variant's model_args (checkpoint, or pretrained: true); fresh: "
         "no training, random weights of the seed",
     )
-    batch_size: int = Field(default=256, ge=1, description="images per batch")
-    channels_last: bool = Field(default=False, description="memory layout of images and weights")
-    data_workers: int = Field(default=0, ge=0, description="loader processes; changes no result")
+    preprocess: Literal["model", "dataset"] | Preprocess | None = Field(
+        default=None,
+        description="size, crop, interpolation and normalisation of the images. model: as in the cfg of the "
+        "weights, the default for published ones; dataset: those of the data set, the default for all "
+        "others; or a mapping of single parts",
+    )
 
     @classmethod
     def needed_kinds(cls, settings: Mapping[str, Any], usual: tuple[str, ...]) -> tuple[str, ...]:
@@ -40,3 +63,36 @@ class EvaluationSpec(JobSpec):
         """Raise a ValueError if the moving average is to be tested but the training keeps none."""
         if self.weights == "ema" and getattr(need, "ema_decay", 0.0) is None:
             raise ValueError("the training keeps no moving average: set its ema_decay")
+
+    @classmethod
+    def identity_of(cls, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the settings that can change the result, but for the preprocessing."""
+        return super().identity_of({name: value for name, value in spec.items() if name != "preprocess"})
+
+    @classmethod
+    def identity_beside(cls, job: Job) -> dict[str, Any]:
+        """Return the preprocessing, unless it is the data set's own, which all earlier results have."""
+        own = {name: job.spec[name] for name in ("weights", "preprocess") if name in job.spec}
+        whose, given = WeightsSpec(**own).preprocessing_of(job.variant)
+        if whose == "dataset" and not given:
+            return {}
+        return {"preprocess": {"of": whose, **given} if given else whose}
+
+    def preprocessing_of(self, variant: Variant) -> tuple[Literal["model", "dataset"], dict[str, Any]]:
+        """Return whose preprocessing a variant's images get, and the parts of it that the suite sets."""
+        if isinstance(self.preprocess, str):
+            return self.preprocess, {}
+        is_published = self.weights == "pretrained" and variant.model_args.get("pretrained")
+        given = {} if self.preprocess is None else self.preprocess.given
+        return ("model" if is_published else "dataset"), given
+
+
+class EvaluationSpec(WeightsSpec):
+    """Settings of the tested weights and of feeding images to the model."""
+
+    runtime_fields: ClassVar[frozenset[str]] = frozenset({"data_workers"})
+    later_fields: ClassVar[frozenset[str]] = frozenset({"weights"})
+
+    batch_size: int = Field(default=256, ge=1, description="images per batch")
+    channels_last: bool = Field(default=False, description="memory layout of images and weights")
+    data_workers: int = Field(default=0, ge=0, description="loader processes; changes no result")

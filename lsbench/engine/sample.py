@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lsbench.data.loading.loader import create_eval_loader
+from lsbench.data.loading.preprocessing import Preprocessing
 from lsbench.engine.open_data import OpenData
 
 
@@ -30,8 +31,14 @@ class Sample:
     paths: tuple[str, ...]
 
 
-def read_sample(data: OpenData, split: str, num_images: int) -> Sample:
+def read_sample(data: OpenData, split: str, num_images: int, made: Preprocessing | None = None) -> Sample:
     """Return `num_images` of a split, or all if it has fewer, evenly spaced over its sorted list.
+
+    Args:
+        data: The data set.
+        split: One of its splits.
+        num_images: Image count.
+        made: How the model's input is made of the images; None: as the data set's is. Masks are of that way.
 
     Raises:
         DataError: If the data is missing.
@@ -44,10 +51,12 @@ def read_sample(data: OpenData, split: str, num_images: int) -> Sample:
         img_size=data.img_size,
         batch_size=num_images,
         in_memory=data.plugin.in_memory,
+        preprocessing=made,
     )
     images = torch.cat([found for found, _ in batches])
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (folders.mean, folders.std))
+    used = made or folders
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (used.mean, used.std))
     pictures = (images * std + mean).clamp(0, 1).permute(0, 2, 3, 1).numpy()
     paths = tuple(batches.paths)
-    masks = None if folders.masks is None else folders.masks(split, paths)
+    masks = None if folders.masks is None or made is not None else folders.masks(split, paths)
     return Sample(images, pictures, masks, paths)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from lsbench.core.facets import Facets
-from lsbench.core.job import Job, JobContext, JobKind, JobSpec, Resources
+from lsbench.core.job import Job, JobContext, JobKind, Resources
 from lsbench.core.panel import ModelPanel, has_random_weights
 from lsbench.core.record import Record, measured
 from lsbench.core.registry import ANALYSES
+from lsbench.engine.evaluation import WeightsSpec
 from lsbench.rendering.pictures import FORMATS, create_pictures
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from lsbench.analyses import Analysis, Findings, Subject
     from lsbench.engine.open_data import OpenData
+    from lsbench.engine.preprocessing import JobImages
 
 UNTRAINED = "has random weights: picture and numbers are of an untrained model"
 #: What a suite's job draws; a model alone is drawn in every format.
@@ -28,7 +30,7 @@ PICTURES = ("png", "svg")
 USUAL_PASSES = 3
 
 
-class AnalyzeSpec(JobSpec):
+class AnalyzeSpec(WeightsSpec):
     """Settings of an analysis."""
 
     runtime_fields: ClassVar[frozenset[str]] = frozenset({"other"})  # the id covers what is used of it
@@ -40,11 +42,6 @@ class AnalyzeSpec(JobSpec):
         default="test", description="split of the data set that is used"
     )
     batch_size: int = Field(default=10, ge=1, description="images per batch")
-    weights: Literal["last", "ema", "pretrained", "fresh"] = Field(
-        default="last",
-        description="last or ema: of the training; pretrained: weights named in the variant's model_args; "
-        "fresh: random weights of the seed",
-    )
     other: str | None = Field(
         default=None, description="second variant of the suite to compare with; for cka"
     )
@@ -65,16 +62,6 @@ class AnalyzeSpec(JobSpec):
             )
         return self
 
-    @classmethod
-    def needed_kinds(cls, settings: Mapping[str, Any], usual: tuple[str, ...]) -> tuple[str, ...]:
-        """Return no kind if no training is needed."""
-        return () if settings.get("weights") in ("pretrained", "fresh") else usual
-
-    def check_need(self, need: JobSpec) -> None:
-        """Raise a ValueError if the moving average is requested but the training keeps none."""
-        if self.weights == "ema" and getattr(need, "ema_decay", 0.0) is None:
-            raise ValueError("the training keeps no moving average: set its ema_decay")
-
     def own_splits(self) -> tuple[str, ...]:
         """Return the split of the images."""
         return (self.split,)
@@ -92,22 +79,24 @@ def run(context: JobContext) -> Sequence[Record]:
     """
     from lsbench.analyses import NotApplicableError
     from lsbench.engine.open_data import open_data
+    from lsbench.engine.preprocessing import images_of
 
     analysis: Analysis = ANALYSES.load(context.spec.kind)
     data = open_data(context)
-    subject = _subject(context, data)
+    images = images_of(context, data)
+    subject = _subject(context, data, images)
     try:
         found = analysis.analyse(subject)
     except NotApplicableError as error:
         if context.job.id is None:
             raise
         context.emit({"ev": "warning", "message": str(error)})
-        where = {**_where(context, data, analysis, 0), "setting": {"missing": str(error)}}
+        where = {**_where(context, data, images, analysis, 0), "setting": {"missing": str(error)}}
         return [measured(one.name, None, n=0, **where) for one in analysis.quantities]
     formats = FORMATS if context.job.id is None else PICTURES
     label = _label(context, subject.title)
     write_findings(context.folder, context.spec.kind, label, analysis, found, formats)
-    return _records(found, _where(context, data, analysis, len(subject.images)))
+    return _records(found, _where(context, data, images, analysis, len(subject.images)))
 
 
 def _label(context: JobContext, title: str) -> str:
@@ -118,15 +107,15 @@ def _label(context: JobContext, title: str) -> str:
     return ModelPanel(title, {}, is_random).label
 
 
-def _subject(context: JobContext, data: OpenData) -> Subject:
+def _subject(context: JobContext, data: OpenData, images: JobImages) -> Subject:
     from lsbench.analyses import Subject
     from lsbench.engine.sample import read_sample
 
     spec: AnalyzeSpec = context.spec
-    sample = read_sample(data, spec.split, spec.num_images)
+    sample = read_sample(data, spec.split, spec.num_images, images.chosen)
     other = _other_job(context)
     return Subject(
-        model=_model(context, data),
+        model=_model(context, data, images),
         images=sample.images.to(context.device),
         pictures=sample.pictures,
         masks=sample.masks,
@@ -138,10 +127,11 @@ def _subject(context: JobContext, data: OpenData) -> Subject:
     )
 
 
-def _model(context: JobContext, data: OpenData) -> nn.Module:
+def _model(context: JobContext, data: OpenData, images: JobImages) -> nn.Module:
     from lsbench.engine.classify import create_tested
 
-    model = create_tested(context, data, context.spec.weights)
+    size = None if images.chosen is None else images.chosen.img_size
+    model = create_tested(context, data, context.spec.weights, img_size=size)
     return model.to(context.device).eval()
 
 
@@ -158,9 +148,11 @@ def _other_model(context: JobContext, job: Job, folder: Path) -> nn.Module:
     from dataclasses import replace
 
     from lsbench.engine.open_data import open_data
+    from lsbench.engine.preprocessing import images_of
 
     of_other = replace(context, job=job, needs={job.name: folder})
-    return _model(of_other, open_data(of_other))
+    data = open_data(of_other)
+    return _model(of_other, data, images_of(of_other, data))
 
 
 def _progress(context: JobContext) -> Callable[[int, int], None]:
@@ -191,7 +183,9 @@ def write_findings(
             file.write(content)
 
 
-def _where(context: JobContext, data: OpenData, analysis: Analysis, images: int) -> dict[str, Any]:
+def _where(
+    context: JobContext, data: OpenData, images: JobImages, analysis: Analysis, count: int
+) -> dict[str, Any]:
     spec: AnalyzeSpec = context.spec
     facets = Facets(
         method=spec.kind,
@@ -199,8 +193,8 @@ def _where(context: JobContext, data: OpenData, analysis: Analysis, images: int)
         weights=spec.weights,
         other=spec.other,
         batch_size=spec.batch_size if analysis.is_of_batches else None,
-        res=data.img_size,
-        n=images or spec.num_images,
+        **images.facets,
+        n=count or spec.num_images,
         version=f"{JOB.version}.{analysis.version}",
     )
     return {"facets": facets, "dataset": data.name}

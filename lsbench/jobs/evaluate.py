@@ -60,6 +60,7 @@ def run(context: JobContext) -> Sequence[Record]:
     from lsbench.engine.classify import create_eval_batches, create_tested
     from lsbench.engine.evaluator import evaluate_heads
     from lsbench.engine.open_data import open_tested
+    from lsbench.engine.preprocessing import images_of
     from lsbench.engine.weights import weights_sha256
 
     spec: EvaluateSpec = context.spec
@@ -67,17 +68,24 @@ def run(context: JobContext) -> Sequence[Record]:
     own, tested = open_tested(context, other)
     tested.require([spec.split])
     folders = tested.folders
+    images = images_of(context, tested, img_size=(other or {}).get("img_size"))
     batches: Any = create_eval_batches(
-        tested, spec.split, batch_size=spec.batch_size, workers=spec.data_workers, limit=context.job.limit
+        tested,
+        spec.split,
+        batch_size=spec.batch_size,
+        workers=spec.data_workers,
+        limit=context.job.limit,
+        preprocessing=images.chosen,
     )
     metrics = {name: as_metric(METRICS.load(name)) for name in spec.metrics}
-    model = create_tested(context, own, spec.weights, same_classes=True)
+    size = None if images.chosen is None else images.chosen.img_size
+    model = create_tested(context, own, spec.weights, same_classes=True, img_size=size)
     sha256 = weights_sha256(model.state_dict())
     heads = (None,) if folders.subset is None else (folders.subset, None)
     found = evaluate_heads(
         model.to(context.device),
         batches,
-        {name: metric.for_images(folders.mean, folders.std) for name, metric in metrics.items()},
+        {name: metric.for_images(images.mean, images.std) for name, metric in metrics.items()},
         heads,
         device=context.device,
         channels_last=spec.channels_last,
@@ -89,7 +97,7 @@ def run(context: JobContext) -> Sequence[Record]:
         facets = Facets(
             split=spec.split,
             weights=spec.weights,
-            res=tested.img_size,
+            **images.facets,
             classes=None if folders.subset is None else len(head or folders.wnids),
             n=of_head.num_images,
             drawn=drawn_by(context.job.limit),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from lsbench.engine.preprocessing import JobImages
     from lsbench.robustness.opening import Opened
 
 BLOCKS = "cells"
@@ -31,6 +32,7 @@ def run(context: JobContext) -> Sequence[Record]:
 
     from lsbench.engine.classify import create_tested
     from lsbench.engine.open_data import open_data
+    from lsbench.engine.preprocessing import images_of
     from lsbench.engine.weights import weights_sha256
     from lsbench.robustness.opening import open_views
     from lsbench.robustness.records import corruption_records
@@ -47,10 +49,10 @@ def run(context: JobContext) -> Sequence[Record]:
     opened = open_views(context, data, files)
     for line in opened.missing.values():
         context.emit({"ev": "warning", "message": f"{line}; its error and mCE are left out"})
-    images = len(opened.images)
+    images, made = len(opened.images), images_of(context, data)
     model = create_tested(context, data, spec.weights, same_classes=True)
     setting: dict[str, Any] = {"weights_sha256": weights_sha256(model.state_dict()), **_versions()}
-    predicted = _predict(context, model.to(context.device), opened, images, setting)
+    predicted = _predict(context, model.to(context.device), opened, made, setting)
     _save(context, opened, predicted)
     facets = corruption_facets(
         spec,
@@ -61,7 +63,7 @@ def run(context: JobContext) -> Sequence[Record]:
         images=images,
         limit=context.job.limit,
         version=JOB.version,
-    )
+    ).model_copy(update=made.normalisation_facets)
     if opened.missing:
         setting["missing"] = ["/".join(map(str, condition)) for condition in opened.missing]
     wrong = predicted != np.array(opened.images.targets)
@@ -88,7 +90,7 @@ def _versions() -> dict[str, str]:
 
 
 def _predict(
-    context: JobContext, model: Any, opened: Opened, images: int, setting: dict[str, Any]
+    context: JobContext, model: Any, opened: Opened, made: JobImages, setting: dict[str, Any]
 ) -> NDArray[np.int16]:
     """Return the predictions of all views, shape ``(1 + conditions, N)``; finished blocks are read."""
     from lsbench.engine.classify import usable_workers
@@ -96,12 +98,13 @@ def _predict(
     from lsbench.robustness.predict import Feed, predict_views
 
     spec: RobustnessSpec = context.spec
+    images = len(opened.images)
     source = [context.job.id, setting, opened.conditions, opened.images.paths]
     kept = PredictionBlocks(context.folder / BLOCKS, content_hash(source, length=64), opened.source.num_views)
     feed = Feed(
         batch_size=spec.batch_size,
-        mean=opened.folders.mean,
-        std=opened.folders.std,
+        mean=made.mean,
+        std=made.std,
         device=context.device,
         channels_last=spec.channels_last,
         num_workers=usable_workers(spec.data_workers),

@@ -13,12 +13,14 @@ from pydantic import Field, field_validator
 from lsbench.core.facets import Facets, drawn_by
 from lsbench.core.job import Variant
 from lsbench.corruptions import BENCHMARK, NAMES, SEVERITIES, check_condition, in_order
-from lsbench.engine.evaluation import EvaluationSpec
+from lsbench.engine.evaluation import EvaluationSpec, Preprocess
 from lsbench.robustness.errors import Condition
 from lsbench.robustness.reference import Reference
 
 #: Settings that only apply to live corruption; and those that only apply to files.
 LIVE_ALONE, FILES_ALONE = frozenset({"family", "jpeg_quality"}), frozenset({"files"})
+#: The parts of the preprocessing that corrupted images leave open.
+NORMALISE = ("mean", "std")
 
 
 class RobustnessSpec(EvaluationSpec):
@@ -65,6 +67,15 @@ class RobustnessSpec(EvaluationSpec):
         for severity in value:
             check_condition(BENCHMARK[0], severity)
         return _each_once(value)
+
+    @field_validator("preprocess")
+    @classmethod
+    def _has_the_benchmarks_crop(cls, value: Any) -> Any:
+        if isinstance(value, Preprocess) and (
+            wrong := [name for name in value.given if name not in NORMALISE]
+        ):
+            raise ValueError(f"corrupted images have the crop of the benchmark: leave {wrong[0]} out")
+        return value
 
     @classmethod
     def identity_of(cls, spec: Mapping[str, Any]) -> dict[str, Any]:

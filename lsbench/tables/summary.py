@@ -257,6 +257,11 @@ def _ways(columns: list[Column], *, is_short: bool = False) -> list[str]:
             column.quantity.title
         )
     notes = [f"{', '.join(names)}: {way}." for (way, _), names in titles.items()]
+    if any(column.facets.preprocess for column in shown):
+        notes.append(
+            "preprocess=model: the images of each row have the size, crop, interpolation and normalisation "
+            "of its own weights, which `lsbench show` names."
+        )
     if any(column.remark == ALL_CLASSES for column in shown):
         notes.append(
             f"{ALL_CLASSES.strip(', ')}: predictions are among all classes of the model; the column before "

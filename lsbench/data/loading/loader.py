@@ -19,6 +19,7 @@ from lsbench.data.loading.augment import Augment
 from lsbench.data.loading.disk import DiskEvalLoader, DiskTrainLoader
 from lsbench.data.loading.image_list import list_images
 from lsbench.data.loading.memory import MemoryEvalLoader, MemoryTrainLoader
+from lsbench.data.loading.preprocessing import Preprocessing
 from lsbench.data.loading.train_order import TrainOrder, eval_batches
 from lsbench.data.loading.transforms import create_eval_transform, create_train_transform
 
@@ -134,7 +135,7 @@ def create_eval_loader(  # noqa: PLR0913  # all by name, and callers pass only w
     batch_size: int,
     in_memory: bool,
     num_workers: int = 0,
-    crop_pct: float = 0.875,
+    preprocessing: Preprocessing | None = None,
     rank: int = 0,
     world_size: int = 1,
 ) -> EvalLoader:
@@ -147,8 +148,8 @@ def create_eval_loader(  # noqa: PLR0913  # all by name, and callers pass only w
         batch_size: Images per batch.
         in_memory: Decode all images once; they are resized to the square and not cropped.
         num_workers: Worker processes that read and transform; 0 does it in this process.
-        crop_pct: From disk, the shorter side is resized to ``img_size / crop_pct`` before the centre
-            crop.
+        preprocessing: How images become the model's input, read from disk whatever `in_memory` says; None: as
+            the data set's are.
         rank: This process's number; it gets the batches ``rank, rank + world_size, ...``.
         world_size: Number of processes that share the batches.
 
@@ -158,7 +159,7 @@ def create_eval_loader(  # noqa: PLR0913  # all by name, and callers pass only w
     """
     images = list_images(folders, split)
     batches = eval_batches(len(images), batch_size, rank=rank, world_size=world_size)
-    if in_memory:
+    if in_memory and preprocessing is None:
         return MemoryEvalLoader(folders, images, batches, img_size=img_size)
-    transform = create_eval_transform(folders, img_size, crop_pct)
+    transform = create_eval_transform(preprocessing or Preprocessing.of_data(folders, img_size))
     return DiskEvalLoader(images, transform, batches, num_workers=num_workers)

@@ -20,6 +20,7 @@ from torchvision import transforms as tv
 from lsbench.core.errors import ConfigError
 from lsbench.data.dataset import ImageFolders, Rgb
 from lsbench.data.loading.augment import Augment
+from lsbench.data.loading.preprocessing import Preprocessing
 from lsbench.data.loading.train_order import TrainOrder
 
 Transform = Callable[[Image.Image], Tensor]
@@ -27,19 +28,16 @@ Transform = Callable[[Image.Image], Tensor]
 __all__ = ["Augment", "EpochPlan", "Transform", "create_eval_transform", "create_train_transform"]
 
 
-def create_eval_transform(folders: ImageFolders, img_size: int, crop_pct: float = 0.875) -> Transform:
-    """Return resize (shorter side to ``img_size / crop_pct``, bicubic), centre crop, normalisation.
-
-    Source:
-        The evaluation of DeiT and LSNet: 256 and 224 pixels at the default `crop_pct`.
-    """
+def create_eval_transform(preprocessing: Preprocessing) -> Transform:
+    """Return timm's own transform for evaluation: resize, crop and normalisation."""
     transform = create_transform(
-        img_size,
+        preprocessing.img_size,
         is_training=False,
-        interpolation="bicubic",
-        crop_pct=crop_pct,
-        mean=folders.mean,
-        std=folders.std,
+        interpolation=preprocessing.interpolation,
+        crop_pct=preprocessing.crop_pct,
+        crop_mode=preprocessing.crop_mode,
+        mean=preprocessing.mean,
+        std=preprocessing.std,
     )
     return cast(Transform, transform)
 

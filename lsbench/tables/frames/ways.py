@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-from lsbench.core.facets import Facets, render_part
+from lsbench.core.facets import Facets, render_part, render_protocol
 from lsbench.store.results import facets_of
 
 Line = dict[str, Any]
@@ -76,5 +76,9 @@ def _way(protocol: str, facets: Facets) -> Way:
     part = Part.WHOLE
     if facets.is_of_a_part:
         part = Part.CORRUPTION if facets.epoch is None else Part.EPOCH
-    whole, told = protocol.removesuffix(render_part(facets)), facets.whole.model_dump_json()
+    of_whole = facets.whole
+    compared = of_whole.comparable
+    is_text_kept = compared is of_whole
+    whole = protocol.removesuffix(render_part(facets)) if is_text_kept else render_protocol(compared)
+    told = compared.model_dump_json()
     return Way(part, whole, facets.epoch, facets.corruption, facets.severity, facets.method, told)

@@ -3,9 +3,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import timm
 import torch
 from PIL import Image
 from pydantic import ValidationError
+from timm.data import create_transform, resolve_model_data_config
 
 from lsbench.core.errors import ConfigError, DataError
 from lsbench.core.job import JobContext
@@ -95,6 +97,37 @@ def test_a_limit_draws_its_batches_evenly_from_the_whole_split(run_on):
     assert arrays["predictions"].tolist() == logits.argmax(1)[::10].tolist()
     wider = run_on(None, limit=99)[0]
     assert {record.n for record in wider} == {1000}
+
+
+def test_published_weights_see_the_images_that_they_were_made_for(
+    tiny, make_graph, data_root, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("timm.models._builder.load_pretrained", lambda *args, **settings: None)
+    tiny["defaults"] = {"dataset": {"name": "imagenet", "img_size": 32}}
+    tiny |= {"variants": [{"model": "test_vit2", "model_args": {"pretrained": True}}], "baseline": None}
+    tiny["jobs"] = [{"evaluate": {"weights": "pretrained", "batch_size": 8, "preprocess": None}}]
+
+    def run(**settings):
+        tiny["jobs"][0]["evaluate"].update(settings)
+        job = make_graph(tiny, data_root=data_root, limit=2).jobs[0]
+        spec = EvaluateSpec.model_validate(job.spec)
+        context = JobContext(job, spec, tmp_path, {}, "cpu", lambda event: None)
+        torch.manual_seed(0)
+        record = JOB.run(context)[0]
+        return job.id, record.protocol, np.load(tmp_path / "predictions.npz")
+
+    own, protocol, arrays = run()
+    made = "preprocess=model|res=160|crop_pct=0.95|bicubic|norm=inception"
+    assert protocol == f"test|pretrained|{made}|n=16|evenly|v1"
+    torch.manual_seed(0)
+    model = timm.create_model("test_vit2").eval()
+    make = create_transform(**resolve_model_data_config(model))
+    files = [data_root / "imagenet/val" / name for name in arrays["names"]]
+    logits = model(torch.stack([make(Image.open(file)) for file in files]))
+    assert arrays["predictions"].tolist() == logits.argmax(1).tolist()
+    assert run(preprocess="model")[:2] == (own, protocol)
+    of_data, protocol, _ = run(preprocess="dataset")
+    assert (of_data == own, protocol) == (False, "test|pretrained|res=32|n=16|evenly|v1")
 
 
 def test_a_subset_of_the_classes_is_judged_alone_and_then_with_all_others(run_on):

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from lsbench import corruptions
 from lsbench.core.job import JobContext
@@ -178,3 +179,19 @@ def test_the_cost_is_one_pass_over_all_variants():
     assert JOB.cost(RobustnessSpec(subset=50, split="val"), 2e6, images) == 2e6 * 10 * 76
     assert JOB.can_be_distributed
     assert JOB.needs == ("train",)
+
+
+def test_corrupted_images_keep_their_crop_and_are_normalised_as_the_weights_want(create_context):
+    settings = {"corruptions": ["fog"], "severities": [1], "subset": 10}
+    plain, other = (
+        create_context(name, preprocess=chosen, **settings)
+        for name, chosen in (("plain", None), ("other", {"mean": [0.9, 0.9, 0.9], "std": [0.1, 0.2, 0.1]}))
+    )
+    protocols = [whole(JOB.run(context))["clean_error"].protocol for context in (plain, other)]
+    start, end = "fashion-c-live|c=fog|s=1|res=32|", "original|jpeg=85|ref=known|n=10|v1"
+    assert protocols == [start + end, f"{start}norm=0.9/0.9/0.9:0.1/0.2/0.1|{end}"]
+    assert plain.job.id != other.job.id
+    seen = [np.load(context.folder / "predictions.npz")["predictions"] for context in (plain, other)]
+    assert not np.array_equal(*seen)
+    with pytest.raises(ValidationError, match="have the crop of the benchmark: leave crop_pct out"):
+        RobustnessSpec(preprocess={"crop_pct": 0.9})

@@ -74,4 +74,4 @@ def test_what_is_wrong_is_said_in_a_line_each(options, problems):
 
 def test_small_images_are_not_cropped():
     assert describe_variant(img_size=32)["crop_pct"] == 1.0
-    assert describe_variant(img_size=224)["crop_pct"] == 0.9
+    assert describe_variant(img_size=224)["crop_pct"] == 0.875

@@ -11,6 +11,7 @@ from lsbench.data.dataset import ImageFolders
 from lsbench.data.loading.augment import Augment
 from lsbench.data.loading.image_list import ImageList, list_images
 from lsbench.data.loading.loader import create_eval_loader, create_train_loader
+from lsbench.data.loading.preprocessing import Preprocessing
 from lsbench.data.loading.sample_rng import derive_seed, seeded_rng
 from lsbench.data.loading.transforms import create_train_transform
 
@@ -132,8 +133,9 @@ def test_plain_batches_are_those_of_the_first_release(tmp_path, in_memory, first
     loader = train(folders, in_memory=in_memory, augment=Augment(crop_padding=2), seed=3)
     assert digest(epoch(loader, 0)) == first
     assert digest(epoch(loader, 7)) == seventh
+    whole = None if in_memory else Preprocessing(16, folders.mean, folders.std, crop_pct=1.0)
     found = create_eval_loader(
-        folders, split="val", img_size=16, batch_size=5, in_memory=in_memory, crop_pct=1.0
+        folders, split="val", img_size=16, batch_size=5, in_memory=in_memory, preprocessing=whole
     )
     assert digest(found) == evaluation
 

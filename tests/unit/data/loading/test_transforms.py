@@ -7,6 +7,7 @@ from torchvision import transforms as tv
 from lsbench.core.errors import ConfigError
 from lsbench.data.dataset import IMAGENET_MEAN, IMAGENET_STD
 from lsbench.data.loading.augment import Augment
+from lsbench.data.loading.preprocessing import Preprocessing
 from lsbench.data.loading.sample_rng import seeded_rng
 from lsbench.data.loading.train_order import TrainOrder
 from lsbench.data.loading.transforms import (
@@ -33,7 +34,7 @@ def test_evaluation_is_the_usual_resize_and_centre_crop(colours, photo):
             tv.Normalize(IMAGENET_MEAN, IMAGENET_STD),
         ]
     )
-    torch.testing.assert_close(create_eval_transform(colours, 56)(photo), usual(photo))
+    torch.testing.assert_close(create_eval_transform(Preprocessing.of_data(colours, 56))(photo), usual(photo))
 
 
 @pytest.mark.parametrize(

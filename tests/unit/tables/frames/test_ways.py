@@ -45,3 +45,20 @@ def test_a_text_of_ones_own_is_kept_and_facets_beside_it_count():
 def test_facets_that_nobody_knows_are_refused():
     with pytest.raises(ValueError, match="colour"):
         list(zip_ways([{"protocol": "p", "facets": {"colour": "red"}}]))
+
+
+def test_models_are_compared_each_on_the_images_that_its_weights_want():
+    shared = {"split": "test", "weights": "pretrained", "preprocess": "model", "n": 5, "version": "1"}
+    one = Facets(res=224, crop_pct=0.875, interpolation="bicubic", normalisation="imagenet", **shared)
+    two = Facets(res=256, crop_pct=0.95, crop_mode="squash", normalisation="clip", **shared)
+    ways = [way for _, way in zip_ways([stored(one), stored(two)])]
+    assert [way.protocol for way in ways] == ["test|pretrained|preprocess=model|n=5|v1"] * 2
+    assert [Facets.model_validate_json(way.facets) for way in ways] == [Facets(**shared)] * 2
+    fixed = TESTED.model_copy(
+        update={"preprocess": "model", "crop": 224, "res": 256, "normalisation": "clip"}
+    )
+    (way,) = (way for _, way in zip_ways([stored(fixed.of_corruption("fog", 1))]))
+    assert way.protocol == "x-c-live|c=fog+snow|preprocess=model|res=256|crop=224|n=5|v1"
+    chosen = Facets(split="test", res=224, crop_pct=1.0)
+    (way,) = (way for _, way in zip_ways([stored(chosen)]))
+    assert way.protocol == "test|res=224|crop_pct=1"
