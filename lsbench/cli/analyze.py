@@ -27,6 +27,7 @@ from lsbench.cli.one_model import (
 )
 from lsbench.cli.options import DataOpt, JsonOpt
 from lsbench.core.errors import UsageError
+from lsbench.core.model_sources import row_name
 from lsbench.core.quantity import quantity
 from lsbench.core.registry import ANALYSES
 from lsbench.rendering.pictures import FORMATS
@@ -66,7 +67,7 @@ def analyze(
         raise UsageError(message)
     check_model(model, mixer)
     weights, arguments = chosen_weights(checkpoint, is_pretrained=is_pretrained)
-    variant = {"name": model, "model": model, "mixer": mixer, "model_args": arguments}
+    variant = {"name": row_name(model), "model": model, "mixer": mixer, "model_args": arguments}
     variant |= {"label": f"{model}, {mixer}" if mixer else model, "dataset": _data(dataset, img_size, images)}
     settings = {"kind": kind, "num_images": images, "batch_size": batch_size, "weights": weights}
     _make_folder(output)

@@ -76,12 +76,23 @@ def suite_settings(suite: str) -> Iterator[Setting]:
             yield variant.model_identity(), int(variant.dataset["img_size"])
 
 
+def weight_tags() -> dict[str, str]:
+    """Return the tags of the weights that timm offers: model -> tags with blanks between."""
+    tags: dict[str, set[str]] = {}
+    for name in timm.list_pretrained():
+        model, _, tag = name.partition(".")
+        if tag:
+            tags.setdefault(model, set()).add(tag)
+    return {model: " ".join(sorted(found)) for model, found in sorted(tags.items())}
+
+
 def write_catalog(macs: Mapping[str, int]) -> None:
     """Write names and costs to the catalog, and reload it in this process."""
     names = {
         "timm": timm.__version__,
         "pluggable": sorted(PLUGGABLE_MODELS),
         "models": sorted({*PLUGGABLE_MODELS, *timm.list_models()}),
+        "tags": weight_tags(),
     }
     CATALOG.write_text(json.dumps({**names, "macs": macs}, indent=1) + "\n", encoding="utf-8")
     read_catalog.cache_clear()

@@ -31,6 +31,7 @@ from lsbench.cli.one_model import (
 )
 from lsbench.cli.options import RESULTS, DataOpt, JsonOpt, PresetOfJobOpt, ResultsOpt, SuiteOfJobOpt
 from lsbench.core.errors import UsageError
+from lsbench.core.model_sources import row_name
 
 if TYPE_CHECKING:
     from lsbench.tables.one_job import OneJob
@@ -98,11 +99,19 @@ def evaluate(
     if training is None:
         check_model(model, mixer)
         weights, arguments = chosen_weights(checkpoint, is_pretrained=is_pretrained)
-        if is_ema:
-            raise UsageError(f"--ema: {model} is a model; only a training has a moving average")
+        if is_ema and checkpoint is None:
+            raise UsageError(
+                f"--ema: {model} is a model; only a training or --checkpoint has a moving average"
+            )
         own = read_dataset("--on", _dataset(on or DEFAULT_DATA), {"img_size": img_size})
-        variant = {"name": model, "model": model, "mixer": mixer, "model_args": arguments, "dataset": own}
-        settings["weights"] = weights
+        variant = {
+            "name": row_name(model),
+            "model": model,
+            "mixer": mixer,
+            "model_args": arguments,
+            "dataset": own,
+        }
+        settings["weights"] = "ema" if is_ema else weights
         if is_pretrained and img_size is not None:
             settings["preprocess"] = {"input_size": img_size}
     else:

@@ -56,7 +56,7 @@ PretrainedOpt = Annotated[
     bool, typer.Option("--pretrained", help="Use the weights published by the model's authors.")
 ]
 EmaOpt = Annotated[
-    bool, typer.Option("--ema", help="Of a training: the moving average of its weights, not the last ones.")
+    bool, typer.Option("--ema", help="Of a training or a file of one: the moving average of its weights.")
 ]
 ThreadsOpt = Annotated[
     int | None, typer.Option("--threads", min=1, metavar="N", help="CPU threads; default: all.")

@@ -21,12 +21,13 @@ from typing import Any
 from lsbench.core.entry_points import describe_entry, literal_constant, outside_plugins
 from lsbench.core.errors import PluginError
 from lsbench.core.ids import canonical_json
+from lsbench.core.model_sources import FOLDER, HUB, architecture_of, is_sourced, source_problem
 from lsbench.core.registry import FAMILIES, MODELS, PACKAGE_ROOT, suggest
 
 #: The mixer of a pluggable model when none is named.
 DEFAULT_MIXER = "ls_conv"
 #: Arguments of a model that name its weights and so do not change its cost.
-WEIGHTS = ("pretrained", "checkpoint")
+WEIGHTS = ("pretrained", "checkpoint", "checkpoint_weights")
 
 
 @cache
@@ -35,7 +36,8 @@ def read_catalog() -> dict[str, Any]:
 
     Returns:
         ``timm``: the version of timm that the names are from; ``models``: every name, sorted; ``pluggable``:
-        the models that take a token mixer; ``macs``: MACs per image by :func:`macs_key`.
+        the models that take a token mixer; ``tags``: the tags of each model's weights, with blanks between;
+        ``macs``: MACs per image by :func:`macs_key`.
     """
     text = (PACKAGE_ROOT / "core" / "catalog.json").read_text(encoding="utf-8")
     content: dict[str, Any] = json.loads(text)
@@ -58,21 +60,36 @@ def pluggable_models() -> list[str]:
 def unknown_model(name: str) -> str | None:
     """Return a one-line message if a suite cannot use a model `name`, else None."""
     try:
+        if is_sourced(name):
+            return _source_problem(name)
         return None if is_model(name) else _unknown(name)
     except PluginError as error:
         return str(error)
 
 
+def _source_problem(name: str) -> str | None:
+    """Return what is wrong with a model that is named by a hub or a folder, or None."""
+    if problem := source_problem(name):
+        return problem
+    architecture = architecture_of(name)
+    if is_sourced(architecture) or is_model(architecture):
+        return None
+    return f"model '{name}': {unknown_model(architecture)}"
+
+
 def is_model(name: str) -> bool:
-    """Return whether lsbench, timm or another package has a model `name`.
+    """Return whether lsbench, timm or another package has a model `name`, with a tag of weights or without.
 
     Raises:
         PluginError: If two of them do, or a family cannot be read.
     """
+    name, _, tag = name.partition(".")
     outside = MODELS.problem(name) if name in MODELS.names() else None
     if outside is not None:
         raise PluginError(outside)
     is_ours = name in read_catalog()["models"] or name in timm_models()
+    if is_ours and tag and (known := weight_tags(name)) is not None and tag not in known:
+        return False
     owners = ["lsbench or timm"] if is_ours else []
     owners += [describe_entry(entry) for entry in outside_plugins(MODELS.group).get(name, ())]
     family = outside_family_models().get(name)
@@ -83,10 +100,16 @@ def is_model(name: str) -> bool:
 
 
 def _unknown(name: str) -> str:
+    model, _, tag = name.partition(".")
+    if tag and is_model(model):
+        known = weight_tags(model) or ()
+        there = f"its tags: {', '.join(known)}" if known else "it has none"
+        return f"model '{model}' has no weights with the tag '{tag}'{suggest(tag, known)}; {there}"
     if re.search(r"[:/\\]", name):
         return (
-            f"unknown model '{name}': a model is not named by a hub, an address or a folder; give its name, "
-            "see `lsbench list models`, and its weights as model_args: {checkpoint: FILE}"
+            f"unknown model '{name}': a model is not named by an address or a path; give its name, see "
+            "`lsbench list models`, and its weights as model_args: {checkpoint: FILE}, or name "
+            f"{HUB}OWNER/NAME or {FOLDER}FOLDER"
         )
     broken = [problem for problem in map(_family_problem, FAMILIES.outside_names()) if problem]
     hint = suggest(name, model_names()) or "; see `lsbench list models`"
@@ -127,14 +150,24 @@ def timm_models() -> frozenset[str]:
 
     They are read from timm's source files, without importing it.
     """
-    try:
-        if version("timm") == read_catalog().get("timm"):
-            return frozenset()
-    except PackageNotFoundError:
+    if _timm_version() in (None, read_catalog().get("timm")):
         return frozenset()
     spec = find_spec("timm")
     places = spec.submodule_search_locations if spec else None
     return registered_models(Path(next(iter(places))) / "models") if places else frozenset()
+
+
+def weight_tags(model: str) -> tuple[str, ...] | None:
+    """Return the tags of a model's published weights, sorted; None if the catalog is of another timm."""
+    is_known = _timm_version() == read_catalog().get("timm")
+    return tuple(read_catalog().get("tags", {}).get(model, "").split()) if is_known else None
+
+
+def _timm_version() -> str | None:
+    try:
+        return version("timm")
+    except PackageNotFoundError:
+        return None
 
 
 def registered_models(folder: Path) -> frozenset[str]:
@@ -169,6 +202,7 @@ def counted_macs(identity: Mapping[str, Any], img_size: int) -> int | None:
         identity: As returned by :meth:`lsbench.core.job.Variant.model_identity`.
         img_size: Height and width of the image in pixels.
     """
+    identity = {**identity, "model": architecture_of(identity["model"])}
     is_pluggable = identity["model"] in read_catalog()["pluggable"]
     found = read_catalog()["macs"].get(macs_key(identity, img_size, is_pluggable=is_pluggable))
     return None if found is None else int(found)
@@ -187,6 +221,7 @@ def known_macs(identity: Mapping[str, Any], img_size: int) -> float | None:
     exact = counted_macs(identity, img_size)
     if exact is not None:
         return float(exact)
+    identity = {**identity, "model": architecture_of(identity["model"])}
     for near in (identity, {**identity, "mixer_args": {}}):
         for size in _counted_sizes(identity["model"]):
             found = counted_macs(near, size)

@@ -25,6 +25,7 @@ class Facets(StrictModel):
         method: ``train``, an analysis, a counter, or the name of a set of corrupted images.
         split: Split of the data set.
         weights: ``last`` or ``ema`` of a training, ``pretrained``, or ``fresh``.
+        checkpoint: Of a file with both, the weights that were taken: ``ema`` or ``raw``.
         other: Name of the second model of a comparison.
         epochs: Epochs of a training.
         batch_size: Images per step or pass; ``max``: as many as fit.
@@ -65,6 +66,7 @@ class Facets(StrictModel):
     method: str | None = None
     split: str | None = None
     weights: str | None = None
+    checkpoint: str | None = None
     other: str | None = None
     epochs: int | None = None
     batch_size: int | Literal["max"] | None = None
@@ -243,6 +245,7 @@ def _images(facets: Facets) -> Iterator[str]:
     """Yield the images and the weights; the last weights of a training are the default."""
     yield from _told("{}", facets.split)
     yield from _told("{}", None if facets.weights == "last" else facets.weights)
+    yield from _told("checkpoint={}", facets.checkpoint)
 
 
 def _batch_word(facets: Facets) -> str:

@@ -123,6 +123,16 @@ class JobSpec(StrictModel):
         """Return the kinds of jobs that a job with `settings`, as written, needs; by default `usual`."""
         return usual
 
+    @classmethod
+    def needs_nothing(cls, settings: Mapping[str, Any], model_args: Mapping[str, Any]) -> bool:
+        """Return whether a job can do without the jobs it needs if the suite has none; by default False.
+
+        Args:
+            settings: Its settings.
+            model_args: Arguments of a variant's model.
+        """
+        return False
+
     def check_need(self, need: JobSpec) -> None:
         """Raise a ValueError if a job with the settings `need` does not produce what this job needs."""
 

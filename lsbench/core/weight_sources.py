@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lsbench.core.checkpoint_kinds import KINDS
+
 #: The mappings of a suite whose entries reach a model or a mixer.
 MODEL_ARGS = "model_args"
 ARGUMENTS = (MODEL_ARGS, "mixer_args")
@@ -17,6 +19,8 @@ ARGUMENTS = (MODEL_ARGS, "mixer_args")
 Path = tuple[str | int, ...]
 
 CHECKPOINT = "checkpoint"
+#: Which of the two kinds of weights in a file: "ema" or "raw".
+CHECKPOINT_WEIGHTS = "checkpoint_weights"
 CURE = "name weights as model_args: {checkpoint: FILE}, which reads tensors only"
 #: Names refused whatever their value: the arguments of timm that choose weights, and the fields of its cfgs.
 _REFUSED = re.compile(
@@ -54,6 +58,10 @@ def refused_arguments(arguments: Any, *, takes_checkpoint: bool) -> Iterator[tup
     for key, value in arguments.items():
         name = str(key)
         if takes_checkpoint and name == CHECKPOINT:
+            continue
+        if takes_checkpoint and name == CHECKPOINT_WEIGHTS:
+            if value not in KINDS or CHECKPOINT not in arguments:
+                yield (name,), f"expected {' or '.join(KINDS)} beside a checkpoint, found {value!r}"
             continue
         if takes_checkpoint and name == "pretrained" and not isinstance(value, bool | None):
             yield (name,), f"expected true or false, found {value!r}; {CURE}"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
 
+from lsbench.core.checkpoint_kinds import Kind
 from lsbench.core.env import usable_cpus
 from lsbench.core.errors import ConfigError, StoreError
 from lsbench.core.job import JobContext
+from lsbench.core.model_sources import is_sourced, pinned
+from lsbench.core.weight_sources import CHECKPOINT_WEIGHTS
 from lsbench.data.loading.preprocessing import Preprocessing
 from lsbench.engine import weights
 from lsbench.engine.distributed import current_world, ranks_on_this_node
@@ -21,7 +24,12 @@ from lsbench.models.factory import create_model
 
 
 def create_variant(
-    context: JobContext, data: OpenData, *, same_classes: bool = False, img_size: int | None = None
+    context: JobContext,
+    data: OpenData,
+    *,
+    same_classes: bool = False,
+    img_size: int | None = None,
+    kind: Kind | None = None,
 ) -> nn.Module:
     """Return the job's model with fresh weights, which depend on the job's seed alone.
 
@@ -30,16 +38,18 @@ def create_variant(
         data: The variant's own data set; gives the number of classes and the image size.
         same_classes: As in :func:`lsbench.models.factory.create_model`.
         img_size: Another image size than the data set's, in pixels.
+        kind: Kind of weights to take of the variant's checkpoint, whatever its ``model_args`` say.
     """
     variant = context.job.variant
+    chosen = {} if kind is None else {CHECKPOINT_WEIGHTS: kind}
     return create_model(
-        variant.model,
+        pinned(variant.model, context.job.contents),
         mixer=variant.mixer,
         mixer_args=variant.mixer_args,
         num_classes=data.num_classes,
         img_size=img_size or data.img_size,
         same_classes=same_classes,
-        **variant.model_args,
+        **{**variant.model_args, **chosen},
     )
 
 
@@ -57,7 +67,8 @@ def create_tested(
         context: The job.
         data: The variant's own data set.
         which: The last weights or the moving average of the training that the job needs; the weights named
-            in the variant's ``model_args``; or fresh ones.
+            in the variant's ``model_args``, of which ``ema`` takes the average if there is no training; or
+            fresh ones.
         same_classes: Whether the classifier is tested, so that named weights must have one for these classes.
         img_size: Image size for a model with named weights, in pixels; default: the data set's.
 
@@ -75,7 +86,26 @@ def create_tested(
         return create_variant(context, data, same_classes=same_classes, img_size=img_size)
     if which == "fresh":
         return create_variant(context, data)
+    if which == "ema" and not context.needs:
+        return create_variant(context, data, same_classes=same_classes, img_size=img_size, kind="ema")
     return _trained(context, data, weights.EMA if which == "ema" else weights.WEIGHTS)
+
+
+def checkpoint_facet(model: nn.Module, which: Weights) -> str | None:
+    """Return the weights taken of a file that holds raw and averaged ones, unless `which` says it already."""
+    taken = getattr(model, "checkpoint_weights", None)
+    return None if which == "ema" else taken
+
+
+def weights_setting(context: JobContext, model: nn.Module) -> dict[str, str]:
+    """Return where a variant's published weights are from: the name with tag or revision, or nothing."""
+    variant = context.job.variant
+    if not variant.model_args.get("pretrained"):
+        return {}
+    cfg: Mapping[str, Any] = getattr(model, "pretrained_cfg", {})
+    tagged = ".".join(str(cfg[part]) for part in ("architecture", "tag") if cfg.get(part))
+    name = variant.model
+    return {"weights_from": pinned(name, context.job.contents) if is_sourced(name) else tagged or name}
 
 
 def _trained(context: JobContext, data: OpenData, name: str) -> nn.Module:

@@ -10,8 +10,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from lsbench.core.checkpoint_kinds import cfg_in
 from lsbench.core.job import Job, JobSpec, Variant
 from lsbench.core.spec import StrictModel
+from lsbench.core.weight_sources import CHECKPOINT
 
 Weights = Literal["last", "ema", "pretrained", "fresh"]
 _Share = Annotated[float, Field(ge=0, le=1)]
@@ -39,19 +41,13 @@ class Preprocess(StrictModel):
 
 
 class WeightsSpec(JobSpec):
-    """Settings of the tested weights and of the preprocessing of images."""
+    """Settings of the tested weights."""
 
     weights: Weights = Field(
         default="last",
         description="of the training: after the last update, or the moving average; pretrained: no "
         "training, the weights named in the variant's model_args (checkpoint, or pretrained: true); fresh: "
         "no training, random weights of the seed",
-    )
-    preprocess: Literal["model", "dataset"] | Preprocess | None = Field(
-        default=None,
-        description="size, crop, interpolation and normalisation of the images. model: as in the cfg of the "
-        "weights, the default for published ones; dataset: those of the data set, the default for all "
-        "others; or a mapping of single parts",
     )
 
     @classmethod
@@ -65,26 +61,9 @@ class WeightsSpec(JobSpec):
             raise ValueError("the training keeps no moving average: set its ema_decay")
 
     @classmethod
-    def identity_of(cls, spec: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the settings that can change the result, but for the preprocessing."""
-        return super().identity_of({name: value for name, value in spec.items() if name != "preprocess"})
-
-    @classmethod
-    def identity_beside(cls, job: Job) -> dict[str, Any]:
-        """Return the preprocessing, unless it is the data set's own, which all earlier results have."""
-        own = {name: job.spec[name] for name in ("weights", "preprocess") if name in job.spec}
-        whose, given = WeightsSpec(**own).preprocessing_of(job.variant)
-        if whose == "dataset" and not given:
-            return {}
-        return {"preprocess": {"of": whose, **given} if given else whose}
-
-    def preprocessing_of(self, variant: Variant) -> tuple[Literal["model", "dataset"], dict[str, Any]]:
-        """Return whose preprocessing a variant's images get, and the parts of it that the suite sets."""
-        if isinstance(self.preprocess, str):
-            return self.preprocess, {}
-        is_published = self.weights == "pretrained" and variant.model_args.get("pretrained")
-        given = {} if self.preprocess is None else self.preprocess.given
-        return ("model" if is_published else "dataset"), given
+    def needs_nothing(cls, settings: Mapping[str, Any], model_args: Mapping[str, Any]) -> bool:
+        """Return whether the moving average may come from the variant's checkpoint instead of a training."""
+        return settings.get("weights") == "ema" and CHECKPOINT in model_args
 
 
 class EvaluationSpec(WeightsSpec):
@@ -96,3 +75,39 @@ class EvaluationSpec(WeightsSpec):
     batch_size: int = Field(default=256, ge=1, description="images per batch")
     channels_last: bool = Field(default=False, description="memory layout of images and weights")
     data_workers: int = Field(default=0, ge=0, description="loader processes; changes no result")
+
+
+class PreprocessSpec(WeightsSpec):
+    """Settings of the tested weights and of the preprocessing of images, for jobs that follow it."""
+
+    preprocess: Literal["model", "dataset"] | Preprocess | None = Field(
+        default=None,
+        description="size, crop, interpolation and normalisation of the images. model: as in the cfg of the "
+        "weights, the default for published ones; dataset: those of the data set, the default for all "
+        "others; or a mapping of single parts",
+    )
+
+    @classmethod
+    def identity_of(cls, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the settings that can change the result, but for the preprocessing."""
+        return super().identity_of({name: value for name, value in spec.items() if name != "preprocess"})
+
+    @classmethod
+    def identity_beside(cls, job: Job) -> dict[str, Any]:
+        """Return the preprocessing, unless it is the data set's own, which all earlier results have."""
+        own = {name: job.spec[name] for name in ("weights", "preprocess") if name in job.spec}
+        whose, given = PreprocessSpec(**own).preprocessing_of(job.variant)
+        if whose == "dataset" and not given:
+            return {}
+        return {"preprocess": {"of": whose, **given} if given else whose}
+
+    def preprocessing_of(self, variant: Variant) -> tuple[Literal["model", "dataset"], dict[str, Any]]:
+        """Return whose preprocessing a variant's images get, and the parts of it that the suite sets."""
+        if isinstance(self.preprocess, str):
+            return self.preprocess, {}
+        given = {} if self.preprocess is None else self.preprocess.given
+        args, is_named = variant.model_args, self.weights == "pretrained"
+        has_cfg = is_named and (
+            args.get("pretrained") or (args.get(CHECKPOINT) and cfg_in(str(args[CHECKPOINT])))
+        )
+        return ("model" if has_cfg else "dataset"), given

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lsbench.core.checkpoint_kinds import cfg_in
 from lsbench.core.errors import ConfigError
 from lsbench.core.job import JobContext
+from lsbench.core.model_sources import pinned
+from lsbench.core.weight_sources import CHECKPOINT
 from lsbench.data.dataset import Rgb
 from lsbench.data.loading.preprocessing import Preprocessing
-from lsbench.engine.evaluation import WeightsSpec
+from lsbench.engine.evaluation import PreprocessSpec
 from lsbench.engine.open_data import OpenData
 from lsbench.models.weights_cfg import data_config
 
@@ -78,15 +81,16 @@ def images_of(context: JobContext, data: OpenData, *, img_size: int | None = Non
     Raises:
         ConfigError: If the weights want images that are not square and RGB.
     """
-    spec: WeightsSpec = context.spec
+    spec: PreprocessSpec = context.spec
     whose, given = spec.preprocessing_of(context.job.variant)
     own = Preprocessing.of_data(data.folders, data.img_size)
     if whose == "dataset":
         return JobImages(own.with_config(_config(given)) if given else None, own)
     given = {**({} if img_size is None else {"input_size": img_size}), **given}
-    name = context.job.variant.model
+    name, args = context.job.variant.model, context.job.variant.model_args
+    config = data_config(pinned(name, context.job.contents), cfg_in(str(args.get(CHECKPOINT, ""))))
     try:
-        chosen = own.with_config({**data_config(name), **_config(given)})
+        chosen = own.with_config({**config, **_config(given)})
     except ValueError as error:
         raise ConfigError(
             f"{context.job.label}: the weights of '{name}' want other images: {error}; "

@@ -50,8 +50,7 @@ class Distill(StrictModel):
     @field_validator("teacher")
     @classmethod
     def _is_known(cls, value: str) -> str:
-        architecture, _, _ = value.partition(".")  # timm's tag of weights follows a dot
-        if message := unknown_model(architecture):
+        if message := unknown_model(value):
             raise ValueError(message)
         return value
 

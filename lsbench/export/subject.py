@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lsbench.tables.one_job import OneJob
 
 #: Arguments of a model that name its weights, not its architecture.
-WEIGHTS = ("checkpoint", "pretrained")
+WEIGHTS = ("checkpoint", "checkpoint_weights", "pretrained")
 
 
 @dataclass(frozen=True)

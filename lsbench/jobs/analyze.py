@@ -13,7 +13,7 @@ from lsbench.core.job import Job, JobContext, JobKind, Resources
 from lsbench.core.panel import ModelPanel, has_random_weights
 from lsbench.core.record import Record, measured
 from lsbench.core.registry import ANALYSES
-from lsbench.engine.evaluation import WeightsSpec
+from lsbench.engine.evaluation import PreprocessSpec
 from lsbench.rendering.pictures import FORMATS, create_pictures
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ PICTURES = ("png", "svg")
 USUAL_PASSES = 3
 
 
-class AnalyzeSpec(WeightsSpec):
+class AnalyzeSpec(PreprocessSpec):
     """Settings of an analysis."""
 
     runtime_fields: ClassVar[frozenset[str]] = frozenset({"other"})  # the id covers what is used of it
@@ -91,12 +91,15 @@ def run(context: JobContext) -> Sequence[Record]:
         if context.job.id is None:
             raise
         context.emit({"ev": "warning", "message": str(error)})
-        where = {**_where(context, data, images, analysis, 0), "setting": {"missing": str(error)}}
+        where = {
+            **_where(context, data, images, analysis, subject.model, 0),
+            "setting": {"missing": str(error)},
+        }
         return [measured(one.name, None, n=0, **where) for one in analysis.quantities]
     formats = FORMATS if context.job.id is None else PICTURES
     label = _label(context, subject.title)
     write_findings(context.folder, context.spec.kind, label, analysis, found, formats)
-    return _records(found, _where(context, data, images, analysis, len(subject.images)))
+    return _records(found, _where(context, data, images, analysis, subject.model, len(subject.images)))
 
 
 def _label(context: JobContext, title: str) -> str:
@@ -184,13 +187,16 @@ def write_findings(
 
 
 def _where(
-    context: JobContext, data: OpenData, images: JobImages, analysis: Analysis, count: int
+    context: JobContext, data: OpenData, images: JobImages, analysis: Analysis, model: nn.Module, count: int
 ) -> dict[str, Any]:
+    from lsbench.engine.classify import checkpoint_facet
+
     spec: AnalyzeSpec = context.spec
     facets = Facets(
         method=spec.kind,
         split=spec.split,
         weights=spec.weights,
+        checkpoint=checkpoint_facet(model, spec.weights),
         other=spec.other,
         batch_size=spec.batch_size if analysis.is_of_batches else None,
         **images.facets,

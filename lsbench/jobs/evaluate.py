@@ -13,12 +13,12 @@ from lsbench.core.job import JobContext, JobKind, Resources
 from lsbench.core.record import Record, measured
 from lsbench.core.registry import METRICS
 from lsbench.data.dataset import ImageFolders
-from lsbench.engine.evaluation import EvaluationSpec
+from lsbench.engine.evaluation import EvaluationSpec, PreprocessSpec
 from lsbench.metrics import Metric, as_metric
 from lsbench.store.job_files import PREDICTIONS
 
 
-class EvaluateSpec(EvaluationSpec):
+class EvaluateSpec(EvaluationSpec, PreprocessSpec):
     """Settings of an evaluation."""
 
     data_fields: ClassVar[tuple[str, ...]] = ("on",)
@@ -57,7 +57,12 @@ def run(context: JobContext) -> Sequence[Record]:
     If the data set covers only some classes, predictions are restricted to these first, and then taken over
     all classes: two protocols from one pass over the images.
     """
-    from lsbench.engine.classify import create_eval_batches, create_tested
+    from lsbench.engine.classify import (
+        checkpoint_facet,
+        create_eval_batches,
+        create_tested,
+        weights_setting,
+    )
     from lsbench.engine.evaluator import evaluate_heads
     from lsbench.engine.open_data import open_tested
     from lsbench.engine.preprocessing import images_of
@@ -80,7 +85,7 @@ def run(context: JobContext) -> Sequence[Record]:
     metrics = {name: as_metric(METRICS.load(name)) for name in spec.metrics}
     size = None if images.chosen is None else images.chosen.img_size
     model = create_tested(context, own, spec.weights, same_classes=True, img_size=size)
-    sha256 = weights_sha256(model.state_dict())
+    setting = {"weights_sha256": weights_sha256(model.state_dict()), **weights_setting(context, model)}
     heads = (None,) if folders.subset is None else (folders.subset, None)
     found = evaluate_heads(
         model.to(context.device),
@@ -97,13 +102,14 @@ def run(context: JobContext) -> Sequence[Record]:
         facets = Facets(
             split=spec.split,
             weights=spec.weights,
+            checkpoint=checkpoint_facet(model, spec.weights),
             **images.facets,
             classes=None if folders.subset is None else len(head or folders.wnids),
             n=of_head.num_images,
             drawn=drawn_by(context.job.limit),
             version=str(JOB.version),
         )
-        where = {"facets": facets, "dataset": tested.name, "setting": {"weights_sha256": sha256}}
+        where = {"facets": facets, "dataset": tested.name, "setting": setting}
         records += [_record(name, metric, of_head, **where) for name, metric in metrics.items()]
     return records
 

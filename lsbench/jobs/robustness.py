@@ -30,7 +30,7 @@ def run(context: JobContext) -> Sequence[Record]:
     """
     import numpy as np
 
-    from lsbench.engine.classify import create_tested
+    from lsbench.engine.classify import checkpoint_facet, create_tested, weights_setting
     from lsbench.engine.open_data import open_data
     from lsbench.engine.preprocessing import images_of
     from lsbench.engine.weights import weights_sha256
@@ -52,6 +52,7 @@ def run(context: JobContext) -> Sequence[Record]:
     images, made = len(opened.images), images_of(context, data)
     model = create_tested(context, data, spec.weights, same_classes=True)
     setting: dict[str, Any] = {"weights_sha256": weights_sha256(model.state_dict()), **_versions()}
+    setting |= weights_setting(context, model)
     predicted = _predict(context, model.to(context.device), opened, made, setting)
     _save(context, opened, predicted)
     facets = corruption_facets(
@@ -63,7 +64,7 @@ def run(context: JobContext) -> Sequence[Record]:
         images=images,
         limit=context.job.limit,
         version=JOB.version,
-    ).model_copy(update=made.normalisation_facets)
+    ).model_copy(update={**made.normalisation_facets, "checkpoint": checkpoint_facet(model, spec.weights)})
     if opened.missing:
         setting["missing"] = ["/".join(map(str, condition)) for condition in opened.missing]
     wrong = predicted != np.array(opened.images.targets)

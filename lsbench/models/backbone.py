@@ -45,6 +45,8 @@ class LSNet(nn.Module):
         mixer_args: Options of the mixer.
         has_extra_dw: Whether blocks of even depth have the extra depth-wise convolution (Table 8).
         has_se: Whether blocks of even depth have squeeze-and-excitation (Table 8).
+        drop_rate: Probability of dropping a pooled feature before the classifier in training.
+        global_pool: ``"avg"``, the only pooling.
         drop_path_rate: Probability of skipping a residual FFN or attention branch in training, rising
             linearly from 0 in the first block to this value in the last.
 
@@ -71,10 +73,13 @@ class LSNet(nn.Module):
         mixer_args: Mapping[str, Any] | None = None,
         has_extra_dw: bool = True,
         has_se: bool = True,
+        drop_rate: float = 0.0,
+        global_pool: str = "avg",
         drop_path_rate: float = 0.0,
     ) -> None:
         super().__init__()
         _check_sizes(stem_stride, embed_dims, depths)
+        self.drop_rate = drop_rate
         self.num_classes = num_classes
         self.num_features = self.head_hidden_size = embed_dims[-1]
         self.grad_checkpointing = False
@@ -98,7 +103,7 @@ class LSNet(nn.Module):
             odd_mixer = attention if index == NUM_STAGES - 1 else pluggable
             layers += _blocks(dim, stage_drops, odd_mixer, has_extra_dw=has_extra_dw, has_se=has_se)
             setattr(self, f"blocks{index + 1}", nn.Sequential(*layers))
-        self.reset_classifier(num_classes)
+        self.reset_classifier(num_classes, global_pool)
 
     @property
     def stages(self) -> list[nn.Sequential]:
@@ -149,6 +154,8 @@ class LSNet(nn.Module):
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor | tuple[Tensor, Tensor]:
         """Return the logits (B, num_classes) of a map, or the pooled features (B, num_features)."""
         pooled = nn.functional.adaptive_avg_pool2d(x, 1).flatten(1)
+        if self.drop_rate > 0:
+            pooled = nn.functional.dropout(pooled, self.drop_rate, self.training)
         return pooled if pre_logits else self._classify(pooled)
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:

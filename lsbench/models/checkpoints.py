@@ -5,91 +5,178 @@ Only tensors and plain values are read: a file that needs code to be run is refu
 
 from __future__ import annotations
 
-import argparse
-import errno
 import hashlib
 import logging
-import pickle
-import re
 import sys
-import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import timm
 import torch
-from safetensors.torch import load_file
-from timm.models import clean_state_dict, model_entrypoint
+from timm.models import adapt_input_conv, model_entrypoint
 from timm.models._features import FeatureGetterNet
 from torch import Tensor, nn
 
+from lsbench.core.checkpoint_kinds import Kind
 from lsbench.core.errors import ConfigError, DataError
 from lsbench.core.file_content import content_of
+from lsbench.models.checkpoint_files import read_checkpoint
+from lsbench.models.checkpoint_layouts import unwrap
 
 log = logging.getLogger(__name__)
 
-#: Usual keys of the weights in training checkpoints; averaged ones are taken if there are no others.
-WEIGHTS_KEYS = ("model", "state_dict", "model_ema", "state_dict_ema")
+ModelT = TypeVar("ModelT", bound=nn.Module)
 
 
-def load_checkpoint(model: nn.Module, path_or_url: str | Path, *, same_classes: bool = False) -> None:
+def load_checkpoint(
+    model: nn.Module, path_or_url: str | Path, *, same_classes: bool = False, kind: Kind | None = None
+) -> Kind | None:
     """Load weights into `model`, adapted by its family's ``checkpoint_filter_fn`` if there is one.
 
     Args:
         model: A model created by name, or timm's feature extractor around one.
-        path_or_url: A file of ``torch.save`` or, by its suffix, of safetensors, or the address of one, which
-            is cached by torch.
+        path_or_url: A file of ``torch.save`` or of safetensors, or the address of one, which is cached by
+            torch.
         same_classes: Refuse a classifier of another number of classes, instead of starting it from scratch.
+        kind: Of raw and averaged weights, which to take; default: the average if there is one, as in timm.
+
+    Returns:
+        The kind that was taken of a file with both; None for any other file.
 
     Raises:
         ConfigError: If the file is missing, cannot be read safely, or does not fit the model.
     """
     path = _download(path_or_url) if "://" in str(path_or_url) else Path(path_or_url).expanduser()
-    # A feature extractor has dropped unused parts.
-    is_part = isinstance(model, FeatureGetterNet)
-    target = cast(nn.Module, model.model) if is_part else model
-    cfg = getattr(model, "pretrained_cfg", {})
+    checkpoint = read_checkpoint(path)
+    try:
+        state, taken = fitted(checkpoint, model, same_classes=same_classes, kind=kind)
+    except ConfigError as error:
+        name = getattr(model, "pretrained_cfg", {}).get("architecture", type(model).__name__)
+        raise ConfigError(f"checkpoint '{path_or_url}' does not fit model '{name}': {error}") from error
+    if taken is not None:
+        words = {"ema": "the moving average (ema)", "raw": "the raw weights, not their moving average"}
+        log.warning("checkpoint '%s' holds two sets of weights: %s is taken", path_or_url, words[taken])
+    _inner(model).load_state_dict(state)
+    return taken
+
+
+def fitted(
+    checkpoint: Any, model: nn.Module, *, same_classes: bool = False, kind: Kind | None = None
+) -> tuple[dict[str, Tensor], Kind | None]:
+    """Return the weights of a checkpoint as the model takes them, and the kind taken of a file with both.
+
+    Args:
+        checkpoint: A state dict, or a training's checkpoint with it inside.
+        model: A model created by name, or timm's feature extractor around one.
+        same_classes: As in :func:`load_checkpoint`.
+        kind: As in :func:`load_checkpoint`.
+
+    Raises:
+        ConfigError: If it does not fit; the problems in one line.
+    """
+    cfg, target = _cfg_of(model), _inner(model)
     own = target.state_dict()
     try:
-        found, classifiers = unwrap(_read(path)), _classifiers(cfg)
+        found, taken = unwrap(checkpoint, own, kind)
+        classifiers = _classifiers(cfg)
         problems = other_classes(found, own, classifiers) if same_classes else []
         if not problems:
             state = _filter_of(cfg.get("architecture", ""))(found, target)
-            state = keep_own_classifier(state, own, classifiers)
-            if is_part:
+            state = _with_own_channels(state, own, cfg.get("first_conv"))
+            missing = _missing_heads(state, own, classifiers)
+            state = keep_own_classifier(_with_heads(state, own, missing, classifiers), own, classifiers)
+            if target is not model:  # a feature extractor has dropped unused parts
                 state = {key: tensor for key, tensor in state.items() if key in own}
             problems = misfits(state, own)
+            if same_classes and missing and not problems:
+                problems = [f"it has no classifier '{missing[0]}': it is a backbone alone"]
     except (ValueError, LookupError, RuntimeError, TypeError, AttributeError) as error:
         problems = [" ".join(str(error).split())]
     if problems:
-        name = cfg.get("architecture", type(model).__name__)
-        raise ConfigError(f"checkpoint '{path_or_url}' does not fit model '{name}': {'; '.join(problems)}")
-    target.load_state_dict(state)
+        raise ConfigError("; ".join(problems))
+    return state, taken
 
 
-def unwrap(checkpoint: Any) -> dict[str, Tensor]:
-    """Return the weights of a checkpoint, without the prefixes of parallel or compiled training.
+def _cfg_of(model: nn.Module) -> dict[str, Any]:
+    """Return the model's cfg, completed by that of its architecture, which names layers that it may not."""
+    own = {key: value for key, value in getattr(model, "pretrained_cfg", {}).items() if value is not None}
+    usual = timm.get_pretrained_cfg(own.get("architecture", ""))
+    return {**({} if usual is None else vars(usual)), **own}
 
-    Args:
-        checkpoint: A state dict, or a mapping that holds one under a usual name.
 
-    Raises:
-        ValueError: If it holds no weights.
+def adapt_on_load(model: ModelT) -> ModelT:
+    """Let ``load_state_dict`` of a model take what :func:`load_checkpoint` takes; return the model.
+
+    ``checkpoint_path`` of ``timm.create_model`` loads in this way. Weights that do not fit are left to torch,
+    which names each.
     """
-    for key in WEIGHTS_KEYS:
-        if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(key), Mapping):
-            checkpoint = checkpoint[key]
-            break
-    if not isinstance(checkpoint, Mapping) or not checkpoint:
-        raise ValueError("it holds no weights by name")
-    other = [key for key, value in checkpoint.items() if not isinstance(value, Tensor)]
-    if other:
-        raise ValueError(f"it holds no weights: '{other[0]}' is not a tensor")
-    state: dict[str, Tensor] = clean_state_dict(dict(checkpoint))
-    return state
+    register: Callable[..., Any] = model.register_load_state_dict_pre_hook
+    register(_adapt)
+    return model
+
+
+def _adapt(model: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Replace weights that are about to be loaded by fitting ones, if they do not fit as they are."""
+    own = model.state_dict()
+    if prefix or _is_same(state, own):
+        return
+    try:
+        fitting, _taken = fitted(state, model)
+    except ConfigError:
+        return
+    inner = "" if _inner(model) is model else "model."
+    state.clear()
+    state.update({f"{inner}{name}": tensor for name, tensor in fitting.items()})
+
+
+def _is_same(state: Mapping[str, Any], own: Mapping[str, Tensor]) -> bool:
+    """Return whether names and shapes are the model's own."""
+    return state.keys() == own.keys() and all(
+        isinstance(state[name], Tensor) and state[name].shape == tensor.shape for name, tensor in own.items()
+    )
+
+
+def _inner(model: nn.Module) -> nn.Module:
+    """Return the model inside of timm's feature extractor, or the model itself."""
+    return model.model if isinstance(model, FeatureGetterNet) else model
+
+
+def _with_own_channels(
+    state: Mapping[str, Tensor], own: Mapping[str, Tensor], layers: str | Iterable[str] | None
+) -> dict[str, Tensor]:
+    """Return weights whose first convolutions are summed or repeated for other channels, as timm does."""
+    kept = dict(state)
+    for layer in (layers,) if isinstance(layers, str) else layers or ():
+        name = f"{layer}.weight"
+        if name in kept and name in own and kept[name].shape[1:2] != own[name].shape[1:2]:
+            adapt: Callable[[int, Tensor], Tensor] = adapt_input_conv
+            kept[name] = adapt(own[name].shape[1], kept[name])
+    return kept
+
+
+def _with_heads(
+    state: Mapping[str, Tensor], own: Mapping[str, Tensor], missing: Collection[str], layers: Iterable[str]
+) -> dict[str, Tensor]:
+    """Return weights with the model's own heads instead of `missing` ones, and without those it lacks."""
+    there = {key.split(".")[0] for key in own}
+    lacking = {layer.split(".")[0] for layer in layers} - there
+    kept = {key: tensor for key, tensor in state.items() if key.split(".")[0] not in lacking}
+    for head in missing:
+        log.warning("checkpoint without a classifier: '%s' starts from scratch", head)
+        kept |= {key: tensor for key, tensor in own.items() if key.startswith(f"{head}.")}
+    return kept
+
+
+def _missing_heads(
+    state: Mapping[str, Tensor], own: Mapping[str, Tensor], layers: Iterable[str]
+) -> list[str]:
+    """Return the heads of the model, by the first word of their names, that the weights have nothing of."""
+    heads = dict.fromkeys(layer.split(".")[0] for layer in layers)
+    there, needed = ({key.split(".")[0] for key in names} for names in (state, own))
+    return [head for head in heads if head in needed and head not in there]
 
 
 def keep_own_classifier(
@@ -147,37 +234,6 @@ def _download(url: str | Path) -> Path:
         except (OSError, ValueError, HTTPException) as error:
             raise ConfigError(f"checkpoint '{url}' cannot be fetched: {error}") from error
     return path
-
-
-def _read(path: Path) -> Any:
-    if not path.is_file():
-        reason = "is a folder; name the file in it" if path.is_dir() else "does not exist"
-        raise ConfigError(f"checkpoint '{path}' {reason}")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        # Training scripts keep their arguments beside the weights. Warnings of torch end in an error here.
-        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file may raise anything
-        raise ConfigError(f"checkpoint '{path}' {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, pickle.UnpicklingError):
-        unsafe = re.search(r"(?:GLOBAL|global) `?([\w.]+)", str(error))
-        if unsafe:
-            return (
-                f"needs '{unsafe.group(1)}', which is not loaded since it could run code; "
-                "save the model's state dict alone"
-            )
-        return "is damaged or not a checkpoint of torch.save"
-    # For a truncated archive torch seeks to a position before the start of the file.
-    if isinstance(error, OSError) and error.strerror and error.errno != errno.EINVAL:
-        return f"cannot be read: {error.strerror}"
-    sentence = re.split(r"\. |\n", str(error).strip())[0]
-    return f"is damaged or not a checkpoint ({type(error).__name__}{f': {sentence}' if sentence else ''})"
 
 
 def _filter_of(name: str) -> Callable[[dict[str, Tensor], nn.Module], dict[str, Tensor]]:

@@ -15,11 +15,14 @@ import timm
 from torch import nn
 
 from lsbench.core.catalog import pluggable_models
+from lsbench.core.checkpoint_kinds import Kind
 from lsbench.core.errors import ConfigError, LsbenchError
+from lsbench.core.model_sources import is_sourced
 from lsbench.core.registry import suggest
-from lsbench.core.weight_sources import refused_arguments
+from lsbench.core.weight_sources import CHECKPOINT, CHECKPOINT_WEIGHTS, refused_arguments
 from lsbench.models import families
 from lsbench.models.checkpoints import load_checkpoint
+from lsbench.models.model_sources import fetch_weights, read_cfg
 from lsbench.models.option_types import shown
 from lsbench.models.outside import register_outside_model
 
@@ -35,7 +38,7 @@ def _pluggable_models() -> tuple[str, ...]:
 PLUGGABLE_MODELS = _pluggable_models()
 
 
-def create_model(
+def create_model(  # noqa: PLR0913 - all by name
     name: str,
     *,
     mixer: str | None = None,
@@ -44,6 +47,7 @@ def create_model(
     img_size: int,
     in_chans: int = 3,
     checkpoint: str | None = None,
+    checkpoint_weights: Kind | None = None,
     same_classes: bool = False,
     **model_args: Any,
 ) -> nn.Module:
@@ -57,6 +61,8 @@ def create_model(
         img_size: Height and width of the images in pixels; not passed to timm's models that take any size.
         in_chans: Channels of the images.
         checkpoint: File or address of weights, see :func:`lsbench.models.checkpoints.load_checkpoint`.
+        checkpoint_weights: Of a file with raw and averaged weights, which to take: ``"ema"``, which is the
+            default as in timm, or ``"raw"``.
         same_classes: Refuse weights whose classifier has another number of classes. By default it starts from
             scratch, as a training needs it.
         model_args: Further arguments of the model, under timm's names; ``pretrained: true`` loads the
@@ -66,9 +72,14 @@ def create_model(
         ConfigError: If a name or option is unknown, a value is invalid, or weights cannot be loaded or do not
             fit; one line per problem.
     """
-    _check_name(name, takes_mixer=bool(mixer or mixer_args))
+    architecture = read_cfg(name)[0] if is_sourced(name) else name
+    _check_name(architecture, takes_mixer=bool(mixer or mixer_args))
     _check_weights(name, checkpoint, pretrained=bool(model_args.get("pretrained")))
-    _check_sources(name, model_args, mixer_args)
+    chosen = {} if checkpoint_weights is None else {CHECKPOINT_WEIGHTS: checkpoint_weights}
+    given = {} if checkpoint is None else {CHECKPOINT: checkpoint}
+    _check_sources(name, {**model_args, **given, **chosen}, mixer_args)
+    if is_sourced(name) and model_args.pop("pretrained", None):
+        checkpoint = str(fetch_weights(name))
     arguments = {**model_args, "num_classes": num_classes, "img_size": img_size, "in_chans": in_chans}
     if mixer is not None:
         arguments["mixer"] = mixer
@@ -85,7 +96,8 @@ def create_model(
     except Exception as error:
         raise ConfigError(f"model '{name}'{_reason(error, model_args)}") from error
     if checkpoint is not None:
-        load_checkpoint(model, checkpoint, same_classes=same_classes)
+        taken = load_checkpoint(model, checkpoint, same_classes=same_classes, kind=checkpoint_weights)
+        model.checkpoint_weights = taken  # type: ignore[assignment]  # beside timm's pretrained_cfg
     published = getattr(model, "pretrained_cfg", {}).get("num_classes", num_classes)
     if same_classes and model_args.get("pretrained") and published != num_classes:
         raise ConfigError(

@@ -27,6 +27,7 @@ def register_outside_model(name: str) -> bool:
     Raises:
         PluginError: If the module cannot be imported, or does not register that name.
     """
+    name = name.partition(".")[0]  # a tag of weights follows a dot
     family = outside_family_models().get(name)
     if name in MODELS.outside_names():
         entry, kind = outside_plugins(MODELS.group)[name][0], MODELS.kind

@@ -11,6 +11,7 @@ from timm.models import build_model_with_cfg, resolve_pretrained_cfg
 from torch import nn
 
 from lsbench.core.errors import ConfigError
+from lsbench.models.checkpoints import adapt_on_load
 from lsbench.models.option_types import type_problems
 from lsbench.models.token_mixer import option_problems
 
@@ -84,7 +85,7 @@ def build_variant(
         )
     except ValueError as error:
         raise ConfigError(f"{owner}: {error}") from error
-    return built
+    return adapt_on_load(built)
 
 
 def _source(name: str, options: Mapping[str, Any]) -> Any:

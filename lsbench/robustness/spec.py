@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 from lsbench.core.facets import Facets, drawn_by
 from lsbench.core.job import Variant
 from lsbench.corruptions import BENCHMARK, NAMES, SEVERITIES, check_condition, in_order
-from lsbench.engine.evaluation import EvaluationSpec, Preprocess
+from lsbench.engine.evaluation import EvaluationSpec, Preprocess, PreprocessSpec
 from lsbench.robustness.errors import Condition
 from lsbench.robustness.reference import Reference
 
@@ -23,7 +23,7 @@ LIVE_ALONE, FILES_ALONE = frozenset({"family", "jpeg_quality"}), frozenset({"fil
 NORMALISE = ("mean", "std")
 
 
-class RobustnessSpec(EvaluationSpec):
+class RobustnessSpec(EvaluationSpec, PreprocessSpec):
     """Settings of a robustness job."""
 
     data_fields: ClassVar[tuple[str, ...]] = ("files",)

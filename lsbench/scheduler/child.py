@@ -16,10 +16,10 @@ from typing import Any
 from lsbench.core.atomic import write_json
 from lsbench.core.env import provenance
 from lsbench.core.errors import ConfigError, LsbenchError
-from lsbench.core.file_content import content_of
 from lsbench.core.ids import canonical_json
 from lsbench.core.job import Job, JobContext, JobKind, Variant
 from lsbench.core.lock import locked
+from lsbench.core.model_sources import weights_content
 from lsbench.core.plain_warnings import shown_plainly
 from lsbench.core.plugin_code import CodeReader, files_hash
 from lsbench.core.promises import describe as describe_object
@@ -132,7 +132,7 @@ def check_code(job: Job) -> None:
         ConfigError: If they are not: another version on this node, or an edit since the run began.
     """
     for place, content in job.contents.items():
-        if content_of(place) != content:
+        if weights_content(place) != content:
             raise ConfigError(
                 f"checkpoint '{place}' on {socket.gethostname()} is another file than the run began with: "
                 "put the same on every node, or, if it was replaced since, run the same command again"

@@ -10,10 +10,10 @@ from typing import Any
 
 from lsbench.core.catalog import UNKNOWN_MACS, known_macs
 from lsbench.core.errors import ConfigError, DataError
-from lsbench.core.file_content import content_of
 from lsbench.core.globs import matches
 from lsbench.core.ids import canonical_json
 from lsbench.core.job import Job, JobKind, Variant, job_id
+from lsbench.core.model_sources import is_sourced, weights_content
 from lsbench.core.registry import DATASETS, JOBS
 from lsbench.core.weight_sources import CHECKPOINT
 from lsbench.suite.schema import JobEntry, Suite
@@ -21,6 +21,9 @@ from lsbench.suite.used_plugins import UsedPlugins
 
 #: Separates the name of a needed job from the other variant that it belongs to.
 OF = "@"
+#: Settings that name a model.
+MODEL = "model"
+NAMES_A_MODEL = (MODEL, "control", "teacher")
 
 #: A data set's plug-in, its spec, and the fingerprint of its files, or None if they are absent.
 _Found = tuple[Any, Any, str | None]
@@ -83,7 +86,7 @@ class _Datasets:
         for place in places:
             if place not in self._contents:
                 try:
-                    self._contents[place] = content_of(place)
+                    self._contents[place] = weights_content(place)
                 except DataError as error:
                     self._contents[place] = None
                     self.missing[str(error)] = None
@@ -198,14 +201,15 @@ def _with_id(draft: Job, datasets: _Datasets, ids_by_path: Collection[str] | Non
 
 
 def named_checkpoints(job: Job) -> list[str]:
-    """Return the files and addresses of weights that the settings of a job name, sorted."""
-    return sorted(set(_checkpoints([job.variant.model_args, job.spec])))
+    """Return the files, addresses, folders and hubs of weights that the settings of a job name, sorted."""
+    variant = job.variant
+    return sorted(set(_checkpoints([{MODEL: variant.model}, variant.model_args, job.spec])))
 
 
 def _checkpoints(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         for key, inner in value.items():
-            if key == CHECKPOINT and isinstance(inner, str):
+            if isinstance(inner, str) and (key == CHECKPOINT or (key in NAMES_A_MODEL and is_sourced(inner))):
                 yield inner
             else:
                 yield from _checkpoints(inner)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from lsbench.core.catalog import unknown_model
 from lsbench.core.errors import ConfigError
 from lsbench.core.job import DEFAULT_RESOURCES, JobKind, Resources, Variant
+from lsbench.core.model_sources import is_sourced, row_name
 from lsbench.core.registry import DATASETS, JOBS, MIXERS, suggest
 from lsbench.suite.entries import job_name, kind_and_settings, name_of
 from lsbench.suite.gate import resolve_gate
@@ -40,6 +41,7 @@ def resolve_suite(
     variants = _variants(data, problems)
     jobs = _with_row_settings(_jobs(data, problems), data, problems)
     published_only = published_rows(data, problems)
+    jobs = [_without_training(job, data, variants) for job in jobs]
     _check_needs(jobs, data, problems)
     _check_leavings(jobs, variants, problems)
     _check_other_variants(jobs, variants, problems)
@@ -138,7 +140,8 @@ def _variant(
 def _variant_name(entry: dict[str, Any], defaults: dict[str, Any]) -> Any:
     """Return the entry's name, else its mixer, else its model."""
     found = (entry.get("name"), *(entry.get(key) or defaults.get(key) for key in ("mixer", "model")))
-    return next((name for name in found if name), None)
+    chosen = next((name for name in found if name), None)
+    return row_name(chosen) if isinstance(chosen, str) and is_sourced(chosen) else chosen
 
 
 def _args(defaults: dict[str, Any], entry: dict[str, Any], key: str) -> dict[str, Any]:
@@ -332,13 +335,25 @@ def _check_needs(jobs: list[JobEntry], data: dict[str, Any], problems: Problems)
                 )
     for index, job in enumerate(jobs):
         kind = JOBS.load(job.kind)
-        required = kind.spec.needed_kinds(job.spec, kind.needs)
+        required = kind.spec.needed_kinds(job.spec, kind.needs) if job.needs_training else ()
         missing = [name for name in required if not _has_need(job, name, by_name)]
         if missing and all(need in by_name for need in job.needs):
             problems.add(("jobs", index, job.kind, "needs"), f"'{job.name}' needs a job of kind {missing[0]}")
     cycle = _cycle({job.name: job.needs for job in jobs})
     if cycle:
         problems.add(("jobs",), f"the jobs need each other in a circle: {' -> '.join(cycle)}")
+
+
+def _without_training(job: JobEntry, data: dict[str, Any], variants: list[Variant]) -> JobEntry:
+    """Return a job that needs no other, if the suite has none and every row has what the job uses instead."""
+    kind: JobKind = JOBS.load(job.kind)
+    written = {job_name(entry) for entry in data.get("jobs") or []}
+    can_do = variants and all(
+        kind.spec.needs_nothing(job.spec_of.get(row.name, job.spec), row.model_args) for row in variants
+    )
+    if not can_do or written & {*job.needs}:
+        return job
+    return job.model_copy(update={"needs": (), "needs_training": False})
 
 
 def _check_leavings(jobs: list[JobEntry], variants: list[Variant], problems: Problems) -> None:

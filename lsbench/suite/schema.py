@@ -135,11 +135,13 @@ class JobEntry(StrictModel):
     Attributes:
         spec: Settings of all rows, except for those in `spec_of`.
         spec_of: Variant name -> settings, for the rows that change some.
+        needs_training: False if the rows' checkpoints hold what the job would need from a training.
     """
 
     kind: str
     name: str
     needs: tuple[str, ...]
+    needs_training: bool = Field(default=True, exclude=True)
     spec: dict[str, Any]
     spec_of: dict[str, dict[str, Any]] = Field(default_factory=dict)
     resources: Resources

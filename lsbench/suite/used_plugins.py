@@ -9,6 +9,7 @@ from typing import Any
 from lsbench.core.catalog import DEFAULT_MIXER, outside_family_models, read_catalog
 from lsbench.core.entry_points import outside_plugins
 from lsbench.core.job import Job, JobKind
+from lsbench.core.model_sources import architecture_of
 from lsbench.core.plugin_code import CORRUPTION, GROUPS, CodeReader, Files, plugin_name, with_lent
 from lsbench.core.registry import ANALYSES, DATASETS, FAMILIES, JOBS, METRICS, MIXERS, MODELS, PROBES
 
@@ -55,7 +56,7 @@ class UsedPlugins:
 
     def _of_model(self, model: str, mixer: str | None) -> Iterator[str]:
         """Yield the plug-ins of a model; of timm's own models there are none."""
-        model = model.partition(".")[0]  # a teacher's tag of weights follows a dot
+        model = architecture_of(model)
         if model in MODELS.outside_names():
             yield plugin_name(MODELS.kind, model)
         if family := self._families.get(model):

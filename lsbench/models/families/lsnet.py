@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from lsbench.models.backbone import LSNet, LSNetDistilled
 from lsbench.models.blocks import Attention, RepVGGDW, offset_indices, resize_biases
-from lsbench.models.checkpoints import keep_own_classifier, unwrap
+from lsbench.models.checkpoint_layouts import unwrap
+from lsbench.models.checkpoints import keep_own_classifier
 from lsbench.models.registration import build_variant, describe_variant
 
 SIZES: dict[str, dict[str, Any]] = {
@@ -124,7 +125,8 @@ def checkpoint_filter_fn(state_dict: Mapping[str, Any], model: nn.Module) -> dic
     Raises:
         ValueError: If there are no weights, or the height and width of a bias map cannot be determined.
     """
-    state, own = unwrap(state_dict), model.state_dict()
+    own = model.state_dict()
+    state, _ = unwrap(state_dict, own)
     state = keep_own_classifier(_with_heads(state, own), own, ("head.l", "head_dist.l"))
     branches = [f"{name}.conv1." for name, module in model.named_modules() if isinstance(module, RepVGGDW)]
     if not any(key.startswith(tuple(branches)) for key in state):

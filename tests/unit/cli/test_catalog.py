@@ -4,7 +4,7 @@ import sys
 import pytest
 import timm
 
-from lsbench.cli.catalog import family_settings, measure_macs, setting_key, suite_settings
+from lsbench.cli.catalog import family_settings, measure_macs, setting_key, suite_settings, weight_tags
 from lsbench.core.catalog import read_catalog
 from lsbench.core.registry import MIXERS
 from lsbench.models.factory import PLUGGABLE_MODELS
@@ -26,6 +26,11 @@ def test_every_model_in_it_exists_and_the_families_are_complete():
     assert read_catalog()["pluggable"] == list(PLUGGABLE_MODELS), REGENERATE
     assert set(PLUGGABLE_MODELS) <= set(names), REGENERATE
     assert [name for name in names if not timm.is_model(name)] == [], REGENERATE
+
+
+def test_it_holds_the_tags_of_all_weights():
+    assert read_catalog()["tags"] == weight_tags(), REGENERATE
+    assert len(weight_tags()) > 1000
 
 
 def test_it_holds_every_family_with_every_mixer_and_every_row_of_the_shipped_suites():

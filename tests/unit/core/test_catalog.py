@@ -144,3 +144,29 @@ def test_a_family_whose_names_cannot_be_read_is_told_where_a_name_is_not_known(i
         "model family 'acme' (entry point lsbench.families: acme = acme.family of acme-plugin 0.1)" in message
     )
     assert "a literal tuple of names" in message
+
+
+def test_a_model_may_have_a_tag_of_weights_or_be_named_by_a_hub_or_a_folder(tmp_path):
+    for name in (
+        "resnet18.a1_in1k",
+        "vit_base_patch16_224.augreg2_in21k_ft_in1k",
+        "hf-hub:timm/resnet18.a1_in1k",
+    ):
+        assert unknown_model(name) is None
+    assert unknown_model("resnet18.a1_in2k").startswith(
+        "model 'resnet18' has no weights with the tag 'a1_in2k' (did you mean 'a1_in1k'?); its tags: a1_in1k"
+    )
+    assert unknown_model("lsnet_t.in1k") == "model 'lsnet_t' has no weights with the tag 'in1k'; it has none"
+    (tmp_path / "config.json").write_text('{"architecture": "lsnet_x"}')
+    assert unknown_model(f"local-dir:{tmp_path}").startswith(
+        f"model 'local-dir:{tmp_path}': unknown model 'lsnet_x'"
+    )
+    (tmp_path / "config.json").write_text('{"architecture": "lsnet_t"}')
+    assert unknown_model(f"local-dir:{tmp_path}") is None
+    sized = {"model": f"local-dir:{tmp_path}"}
+    assert known_macs(sized, 224) == counted_macs(sized, 224) == counted_macs({"model": "lsnet_t"}, 224)
+
+
+def test_tags_of_another_timm_are_left_to_it(monkeypatch):
+    monkeypatch.setattr(catalog, "version", lambda name: "0.0")
+    assert unknown_model("resnet18.new_in1k") is None

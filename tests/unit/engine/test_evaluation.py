@@ -2,6 +2,7 @@ import pytest
 
 from lsbench.core.job import job_identity
 from lsbench.engine.evaluation import EvaluationSpec
+from lsbench.jobs.evaluate import EvaluateSpec
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,7 @@ def test_only_images_that_are_made_in_another_way_than_before_are_part_of_an_id(
     def identity(pretrained=True, **settings):
         tiny["defaults"]["model_args"] = {"pretrained": True} if pretrained else {}
         job = make_graph({**tiny, "jobs": ["train", {"evaluate": settings}]}).jobs[-1]
-        return job_identity(job, dataset="d", settings=EvaluationSpec)
+        return job_identity(job, dataset="d", settings=EvaluateSpec)
 
     published = identity(weights="pretrained")
     assert published["preprocess"] == "model"

@@ -11,7 +11,7 @@ from lsbench.core.errors import ConfigError
 from lsbench.core.job import Variant
 from lsbench.data.loading.transforms import create_eval_transform
 from lsbench.engine import preprocessing
-from lsbench.engine.evaluation import WeightsSpec
+from lsbench.engine.evaluation import PreprocessSpec
 from lsbench.engine.preprocessing import images_of
 from lsbench.models.families.lsnet import MODELS
 
@@ -51,9 +51,9 @@ NAMES = [name for names in WEIGHTS.values() for name in names]
 
 
 def context_of(name, **settings):
-    spec = WeightsSpec(**{"weights": "pretrained", **settings})
+    spec = PreprocessSpec(**{"weights": "pretrained", **settings})
     variant = Variant(name="row", model=name, model_args={"pretrained": True}, dataset={"name": "imagenet"})
-    job = SimpleNamespace(variant=variant, label="row/evaluate/seed0")
+    job = SimpleNamespace(variant=variant, label="row/evaluate/seed0", contents={})
     return SimpleNamespace(spec=spec, job=job)
 
 
@@ -132,7 +132,7 @@ def test_a_size_that_a_test_set_is_given_stays():
 
 
 def test_weights_for_images_that_are_not_square_are_told(monkeypatch):
-    monkeypatch.setattr(preprocessing, "data_config", lambda name: {"input_size": (3, 224, 320)})
+    monkeypatch.setattr(preprocessing, "data_config", lambda name, held: {"input_size": (3, 224, 320)})
     with pytest.raises(ConfigError, match=r"'vit' want other images: .*224 x 320; give `preprocess: {input_"):
         images_of(context_of("vit"), DATA)
     assert images_of(context_of("vit", preprocess={"input_size": 192}), DATA).used.img_size == 192

@@ -94,7 +94,7 @@ def test_a_picture_of_random_weights_says_so(create_context, monkeypatch, weight
     titles = []
     found = Findings({})
     analysis = Analysis(lambda subject: found, lambda arrays, figure, title: titles.append(title), ())
-    monkeypatch.setattr(job_module, "_subject", lambda *_: SimpleNamespace(title="ls", images=[]))
+    monkeypatch.setattr(job_module, "_subject", lambda *_: SimpleNamespace(title="ls", images=[], model=None))
     monkeypatch.setattr(job_module, "ANALYSES", SimpleNamespace(load=lambda name: analysis))
     JOB.run(context)
     assert titles == [title]

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from lsbench.core.errors import ConfigError
-from lsbench.models.checkpoints import keep_own_classifier, load_checkpoint, unwrap
+from lsbench.models.checkpoints import keep_own_classifier, load_checkpoint
 from lsbench.models.factory import create_model
 
 
@@ -128,12 +128,12 @@ def test_names_that_do_not_fit_are_counted_and_shown(source, model, tmp_path):
     )
 
 
-def test_shapes_that_do_not_fit_are_shown(source, tmp_path):
-    torch.save(source.state_dict(), tmp_path / "a.pth")
-    gray = create_model("lsnet_nano", num_classes=4, img_size=32, in_chans=1)
-    assert problem(gray, tmp_path / "a.pth") == (
+def test_shapes_that_do_not_fit_are_shown(source, model, tmp_path):
+    wide = {**source.state_dict(), "patch_embed.0.c.weight": torch.zeros(16, 3, 5, 5)}
+    torch.save(wide, tmp_path / "a.pth")
+    assert problem(model, tmp_path / "a.pth") == (
         "checkpoint 'FILE' does not fit model 'lsnet_nano': 1 of another shape "
-        "(patch_embed.0.c.weight is 16x3x3x3 instead of 16x1x3x3)"
+        "(patch_embed.0.c.weight is 16x3x5x5 instead of 16x3x3x3)"
     )
     assert "weights missing" in problem(
         create_model("lsnet_t", num_classes=4, img_size=64), tmp_path / "a.pth"
@@ -229,11 +229,50 @@ def test_a_file_without_weights_is_called_so(model, tmp_path, content, reason):
     assert problem(model, tmp_path / "a.pth").endswith(f"does not fit model 'lsnet_nano': {reason}")
 
 
-def test_weights_are_unwrapped_and_lose_their_prefixes():
-    weight = torch.ones(2)
-    assert unwrap({"model": {"module.a": weight}, "model_ema": {"b": weight}}) == {"a": weight}
-    assert unwrap({"state_dict": {"_orig_mod.a": weight}}) == {"a": weight}
-    assert unwrap({"model": weight}) == {"model": weight}
+def test_the_average_of_a_file_with_both_is_taken_as_timm_does_and_said(source, tmp_path, caplog):
+    raw = {key: torch.zeros_like(tensor) for key, tensor in source.state_dict().items()}
+    for keys in (("model", "model_ema"), ("state_dict", "state_dict_ema")):
+        path = str(tmp_path / f"{keys[0]}.pth")
+        torch.save(dict(zip(keys, (raw, source.state_dict()), strict=True)), path)
+        made = {"num_classes": 4, "img_size": 32}
+        timms = timm.create_model("lsnet_nano", checkpoint_path=path, **made).state_dict()
+        for kind, expected in ((None, source.state_dict()), ("ema", source.state_dict()), ("raw", raw)):
+            ours = create_model("lsnet_nano", checkpoint=path, checkpoint_weights=kind, **made)
+            assert all(torch.equal(ours.state_dict()[key], tensor) for key, tensor in expected.items())
+            assert ours.checkpoint_weights == (kind or "ema")
+        assert all(torch.equal(timms[key], tensor) for key, tensor in source.state_dict().items())
+    assert caplog.messages[0] == (
+        f"checkpoint '{tmp_path / 'model.pth'}' holds two sets of weights: the moving average (ema) is taken"
+    )
+    torch.save(source.state_dict(), path)
+    with pytest.raises(
+        ConfigError, match="does not say what they are, not a moving average; leave checkpoint_"
+    ):
+        create_model("lsnet_nano", checkpoint=path, checkpoint_weights="ema", **made)
+    with pytest.raises(ConfigError, match=r"checkpoint_weights: expected ema or raw beside a checkpoint"):
+        create_model("lsnet_nano", checkpoint_weights="ema", **made)
+
+
+def test_a_backbone_alone_is_taken_for_training_and_refused_for_testing(source, tmp_path, caplog):
+    body = {f"backbone.{key}": value for key, value in source.state_dict().items() if "head" not in key}
+    path = str(tmp_path / "segmenter.pth")
+    torch.save({"meta": {}, "state_dict": {**body, "decode_head.conv.weight": torch.ones(3)}}, path)
+    model = create_model("lsnet_nano", num_classes=7, img_size=32, checkpoint=path)
+    assert torch.equal(model.patch_embed[0].c.weight, source.patch_embed[0].c.weight)
+    assert caplog.messages == ["checkpoint without a classifier: 'head' starts from scratch"]
+    with pytest.raises(ConfigError, match="it has no classifier 'head': it is a backbone alone"):
+        create_model("lsnet_nano", num_classes=7, img_size=32, checkpoint=path, same_classes=True)
+
+
+@pytest.mark.parametrize("name", ["lsnet_nano", "test_resnet"])
+def test_the_first_convolution_is_summed_for_grey_images_as_timm_does(name, tmp_path):
+    torch.manual_seed(0)
+    colour = timm.create_model(name, num_classes=4)
+    torch.save(colour.state_dict(), tmp_path / "a.pth")
+    grey = create_model(name, num_classes=4, img_size=32, in_chans=1, checkpoint=str(tmp_path / "a.pth"))
+    layer = f"{colour.pretrained_cfg['first_conv']}.weight"
+    expected = colour.state_dict()[layer].sum(1, keepdim=True)
+    assert torch.equal(grey.state_dict()[layer], expected)
 
 
 def test_only_the_number_of_classes_may_differ_in_a_classifier():

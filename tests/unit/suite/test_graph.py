@@ -210,3 +210,24 @@ def test_the_cost_counts_the_images_that_are_read(tiny, make_graph, tmp_path):
         costs[on] = make_graph(tiny, data_root=tmp_path).cost["ls/evaluate/seed0"]
     assert costs["imagenet_a"] / costs[None] == pytest.approx(7_500 / 50_000)
     assert costs["imagenet_sketch"] / costs[None] == pytest.approx(50_889 / 50_000)
+
+
+def test_the_content_of_a_folder_that_is_a_model_is_part_of_the_id(tiny, make_graph, tmp_path):
+    folder = tmp_path / "net"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"architecture": "test_resnet"}')
+    ids = []
+    tiny |= {"variants": [{"model": f"local-dir:{folder}"}], "baseline": "net", "jobs": ["profile"]}
+    tiny["defaults"].pop("mixer", None)
+    for weights in (b"one", b"two", b"one"):
+        (folder / "model.safetensors").write_bytes(weights)
+        (job,) = make_graph(tiny).jobs
+        assert job.label == "net/profile"
+        ids.append(job.id)
+    assert (ids[0] == ids[1], ids[0] == ids[2]) == (False, True)
+    tiny["variants"][0]["model"] = "resnet18.a1_in1k"
+    tagged, plain = (
+        make_graph({**tiny, "variants": [{"name": "row", "model": name}], "baseline": "row"}).jobs[0]
+        for name in ("resnet18.a1_in1k", "resnet18")
+    )
+    assert tagged.id != plain.id

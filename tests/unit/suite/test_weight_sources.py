@@ -129,11 +129,11 @@ def test_what_a_suite_extends_is_checked_too(tiny, write_suite, tmp_path, evil):
     assert line.startswith(f"{tmp_path / 'base.yaml'}:3: defaults.model_args.checkpoint_path: ")
 
 
-@pytest.mark.parametrize("name", ["hf-hub:someone/evil", "hf_hub:someone/evil", "local-dir:/tmp/evil", "a/b"])
+@pytest.mark.parametrize("name", ["https://host/evil", "hf_hub:someone/evil", "file:/tmp/evil", "a/b"])
 def test_a_model_is_no_address(tiny, write_suite, name):
     tiny["variants"][0]["model"] = name
     (line,) = run_problem(write_suite(tiny))
-    assert f"variants[0].model: unknown model '{name}': a model is not named by a hub" in line
+    assert f"variants[0].model: unknown model '{name}': a model is not named by an address" in line
 
 
 @pytest.mark.parametrize(

@@ -206,9 +206,9 @@ def test_weights_are_found_wherever_trainings_put_them(wrapped):
         assert torch.equal(model(images()), source(images()))
 
 
-def test_the_weights_in_use_come_before_the_averaged_ones():
+def test_the_averaged_weights_come_before_those_in_use_as_in_timm():
     source, model = randomised(small()), small()
-    both = {"model_ema": small().state_dict(), "model": source.state_dict()}
+    both = {"model": small().state_dict(), "model_ema": source.state_dict()}
     assert torch.equal(checkpoint_filter_fn(both, model)["head.l.bias"], source.head.l.bias)
 
 
@@ -293,3 +293,69 @@ def test_a_checkpoint_without_some_other_part_does_not_load():
     half = {key: value for key, value in model.state_dict().items() if "blocks1.0.mixer.conv1.c" not in key}
     with pytest.raises(RuntimeError, match=r"Missing key.*conv1\.c\.weight"):
         model.load_state_dict(checkpoint_filter_fn(half, model), strict=True)
+
+
+FOUR = {"embed_dims": (16, 16, 32, 32), "depths": (1, 2, 2, 2)}
+
+
+@pytest.mark.parametrize("name", ["lsnet_t", "lsnet_t_distill"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"img_size": 96},
+        {"num_classes": 10},
+        {"num_classes": 0},
+        {"in_chans": 1},
+        {"features_only": True},
+        {"features_only": True, "out_indices": (1, 2), "img_size": 96},
+    ],
+    ids=str,
+)
+def test_timms_door_and_lsbenchs_are_one(name, options, tmp_path):
+    x = torch.randn(2, options.get("in_chans", 3), 96, 96)
+    for source in ("lsnet_t", "lsnet_t_distill"):
+        torch.manual_seed(1)
+        path = str(tmp_path / f"{source}.pth")
+        torch.save(
+            {"model": timm.create_model(source, img_size=64, num_classes=7, **FOUR).state_dict()}, path
+        )
+        made = {"img_size": 64, "num_classes": 7, **FOUR, **options}
+        if made.get("features_only"):
+            made.pop("num_classes")
+        torch.manual_seed(2)
+        timms = timm.create_model(name, checkpoint_path=path, **made).eval()
+        torch.manual_seed(2)
+        ours = create_model(name, checkpoint=path, **{"num_classes": 7, **made}).eval()
+        with torch.no_grad():
+            pairs = zip(timms(x), ours(x), strict=True)
+            assert all(torch.equal(one, other) for one, other in pairs)
+
+
+def test_weights_of_another_model_are_left_to_torch(tmp_path):
+    torch.save(timm.create_model("test_resnet").state_dict(), tmp_path / "a.pth")
+    with pytest.raises(RuntimeError, match="Missing key"):
+        timm.create_model("lsnet_nano", checkpoint_path=str(tmp_path / "a.pth"))
+    model = timm.create_model("lsnet_nano")
+    assert model.load_state_dict({}, strict=False).missing_keys
+
+
+@pytest.mark.parametrize("name", [*MODELS, "resnet50_ls", "deit_tiny_ls"])
+def test_every_model_takes_the_arguments_of_timms_own_scripts(name):
+    train = {"drop_rate": 0.0, "drop_path_rate": None, "drop_block_rate": None, "bn_momentum": None}
+    shared = {"pretrained": False, "in_chans": 3, "num_classes": 3, "global_pool": "avg", "scriptable": False}
+    with torch.device("meta"):
+        model = timm.create_model(name, checkpoint_path="", bn_eps=None, **train, **shared)
+        assert timm.create_model(name, **shared).num_classes == model.num_classes == 3
+
+
+def test_features_are_dropped_before_the_classifier_in_training_alone():
+    model = timm.create_model("lsnet_nano", drop_rate=0.5).eval()
+    x = torch.randn(1, 128, 2, 2)
+    assert torch.equal(model.forward_head(x, pre_logits=True), x.mean((2, 3)))
+    dropped = model.train().forward_head(x, pre_logits=True)
+    kept = dropped != 0
+    assert 0.2 < kept.float().mean() < 0.8
+    assert torch.allclose(dropped[kept], 2 * x.mean((2, 3))[kept])
+    with pytest.raises(ConfigError, match="global_pool must be 'avg', got 'max'"):
+        timm.create_model("lsnet_nano", global_pool="max")
