@@ -1,7 +1,7 @@
 """The corruptions of ImageNet-C, drawn image by image: 19 kinds at 5 severities, in two families.
 
 `imagecorruptions` equals the package of that name (1.1.2) bit for bit, given the same random stream;
-`original` equals the code of the published benchmark. They differ in four kinds (:data:`ORIGINALS`) and share
+`original` equals the code of the published benchmark. They differ in five kinds (:data:`ORIGINALS`) and share
 the functions of the others. Neither includes the JPEG round trip of the published files.
 
     corrupt(image, "fog", 3, rng=image_rng("val/ILSVRC2012_val_00000001", "fog", 3))
@@ -63,7 +63,7 @@ BENCHMARK, VALIDATION = NAMES[:15], NAMES[15:]
 SEVERITIES = (1, 2, 3, 4, 5)
 FAMILIES = ("imagecorruptions", "original")
 #: Kinds in which the published benchmark differs from the package.
-ORIGINALS = ("elastic_transform", "frost", "motion_blur", "snow")
+ORIGINALS = ("elastic_transform", "frost", "motion_blur", "snow", "spatter")
 #: The least height and width of an image.
 LEAST_SIDE = 32
 #: The kinds of other packages, besides lsbench's own.

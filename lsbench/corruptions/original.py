@@ -1,8 +1,9 @@
-"""Four corruptions as in the code of the published ImageNet-C, where imagecorruptions differs from it.
+"""Five corruptions as in the code of the published ImageNet-C, where imagecorruptions differs from it.
 
 elastic_transform has its random affine map and its own widths per severity, frost is cropped from textures at
 their own size, snow is cropped from the middle of the enlarged noise and stored in bytes before it is
-blurred, and motion_blur is ImageMagick's: sums of 16-bit numbers, rounded, then truncated to bytes.
+blurred, and motion_blur is ImageMagick's: sums of 16-bit numbers, rounded, then truncated to bytes. The mud
+of spatter is added in single precision.
 
 On images of 224 x 224 pixels no byte differs from that code, run with ImageMagick 6.9.11 and OpenCV 5.
 
@@ -24,13 +25,14 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
+from lsbench.corruptions import weather
 from lsbench.corruptions.blur import motion_blurred
 from lsbench.corruptions.correlate import gaussian, gaussian_mirrored, half_gaussian
 from lsbench.corruptions.digital import displaced
 from lsbench.corruptions.draws import draw_uniform
 from lsbench.corruptions.frost_textures import TEXTURES, read_texture, resize_texture
 from lsbench.corruptions.opencv import cv2
-from lsbench.corruptions.weather import SNOW, draw_flakes, to_levels, under_frost, under_snow
+from lsbench.corruptions.weather import MUD, SNOW, draw_flakes, to_levels, under_frost, under_snow
 
 Image = NDArray[np.uint8]
 #: Per severity, as fractions of the size: displacement, width of its Gaussian, reach of the affine map.
@@ -39,6 +41,7 @@ ELASTIC = ((2.0, 0.7, 0.1), (2.0, 0.08, 0.2), (0.05, 0.01, 0.02), (0.07, 0.01, 0
 ELASTIC_SIZE = 244.0
 #: Per severity: radius and deviation of the weights, in pixels.
 MOTION = ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15))
+SINGLE_MUD = MUD.astype(np.float32)
 #: Taps on one side above which cosines cost less than the sum itself.
 WIDE = 64
 
@@ -124,10 +127,16 @@ def _magick_blur(image: Image, radius: int, sigma: float, angle: float) -> Image
     return (np.floor(sums + 0.5) / 257.0).astype(np.uint8).reshape(image.shape)
 
 
+def spatter(image: Image, severity: int, rng: RandomState) -> Image:
+    """Return `image` behind drops of water or mud, as in the package but for the precision of the mud."""
+    return weather.spatter(image, severity, rng, mud=SINGLE_MUD)
+
+
 #: The kinds of this file by name.
 CORRUPTIONS = {
     "elastic_transform": elastic_transform,
     "frost": frost,
     "motion_blur": motion_blur,
     "snow": snow,
+    "spatter": spatter,
 }

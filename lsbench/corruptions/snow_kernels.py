@@ -111,18 +111,21 @@ def lay_water(image, drops, relief, strength, colour, out):
 
 @compiled
 def lay_mud(image, opacity, colour, out):
-    """Cover an image with mud of a colour and the given opacity.
+    """Cover an image with mud of a colour and the given opacity; sums are taken in the colour's precision.
 
     Args:
         image: Pixels in [0, 1], float32, ``(H, W, 3)``.
         opacity: In [0, 1], float32, ``(H, W)``.
-        colour: Colour in [0, 1], float64, ``(3,)``.
+        colour: Colour in [0, 1], float32 or float64, ``(3,)``.
         out: Receives the result, uint8, ``(H, W, 3)``.
     """
+    number = colour.dtype.type
     for row in range(opacity.shape[0]):
         for column in range(opacity.shape[1]):
             covered = opacity[row, column]
             for channel in range(3):
                 level = image[row, column, channel] * (np.float32(1.0) - covered)
-                total = np.float64(level) + colour[channel] * np.float64(covered)
-                out[row, column, channel] = np.uint8(min(max(total, 0.0), 1.0) * 255.0)
+                total = number(level) + colour[channel] * number(covered)
+                out[row, column, channel] = np.uint8(
+                    min(max(total, number(0.0)), number(1.0)) * number(255.0)
+                )

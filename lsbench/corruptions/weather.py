@@ -160,8 +160,17 @@ def brightness(image: Image, severity: int, rng: RandomState) -> Image:
     return brighter
 
 
-def spatter(image: Image, severity: int, rng: RandomState) -> Image:
-    """Return `image` behind drops of water (severity 1 to 3) or of mud; draws a normal number per pixel."""
+def spatter(
+    image: Image, severity: int, rng: RandomState, *, mud: NDArray[np.float32] | Plane = MUD
+) -> Image:
+    """Return `image` behind drops of water (severity 1 to 3) or of mud; draws a normal number per pixel.
+
+    Args:
+        image: Pixels, ``(H, W, 3)``.
+        severity: 1 to 5.
+        rng: Source of the random numbers.
+        mud: Colour of the mud, ``(3,)``; its precision is that of the sums.
+    """
     mean, deviation, sigma, threshold, last = SPATTER[severity - 1]
     noise = draw_normal(rng, mean, deviation, (image.shape[0], image.shape[1]))
     liquid = gaussian(noise, 1, (sigma, sigma), 4.0, "nearest")
@@ -173,7 +182,7 @@ def spatter(image: Image, severity: int, rng: RandomState) -> Image:
     else:
         opacity = gaussian_single((liquid > threshold).astype(np.float32), last)
         opacity[opacity < np.float32(0.8)] = 0
-        lay_mud(to_levels(image), opacity, MUD, spattered)
+        lay_mud(to_levels(image), opacity, mud, spattered)
     return spattered
 
 

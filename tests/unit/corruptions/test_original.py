@@ -4,11 +4,14 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter, map_coordinates, zoom
 from skimage import data
+from skimage.filters import gaussian
 
+from lsbench.corruptions import ORIGINALS
 from lsbench.corruptions.digital import CORRUPTIONS as DIGITAL
 from lsbench.corruptions.frost_textures import read_texture
 from lsbench.corruptions.original import CORRUPTIONS, _magick_blur
-from lsbench.corruptions.weather import FROST, SNOW
+from lsbench.corruptions.weather import CORRUPTIONS as WEATHER
+from lsbench.corruptions.weather import FROST, SNOW, SPATTER
 
 #: What ImageMagick 6.9.11 (Q16) made of bytes that RandomState(0) draws, for radius, deviation and angle.
 MAGICK = {
@@ -144,3 +147,33 @@ def test_snow_is_cut_from_the_middle_and_blurred_in_bytes(severity):
     expected = np.uint8(np.clip(levels + layer + np.rot90(layer, k=2), 0, 1) * 255)
     assert np.array_equal(CORRUPTIONS["snow"](image, severity, rng), expected)
     assert rng.random_sample() == other.random_sample()
+
+
+@pytest.mark.parametrize("severity", [4, 5])
+@pytest.mark.parametrize(("name", "size"), [("astronaut", 224), ("hubble_deep_field", 224), ("chelsea", 197)])
+def test_the_mud_of_spatter_is_added_in_single_precision(name, size, severity):
+    image = np.ascontiguousarray(getattr(data, name)()[100 : 100 + size, 50 : 50 + size + 3])
+    mean, deviation, sigma, threshold, width = SPATTER[severity - 1]
+    rng, other = np.random.RandomState(severity), np.random.RandomState(severity)
+    liquid = gaussian(other.normal(mean, deviation, image.shape[:2]), sigma=sigma)
+    covered = gaussian((liquid > threshold).astype(np.float32), sigma=width)[..., None]
+    covered[covered < 0.8] = 0
+    mud = np.float32([63 / 255, 42 / 255, 20 / 255])
+    total = image.astype(np.float32) / 255 * (1 - covered) + mud * covered
+    assert total.dtype == np.float32
+    expected = np.uint8(np.clip(total, 0, 1) * 255)
+    assert np.array_equal(CORRUPTIONS["spatter"](image, severity, rng), expected)
+    assert rng.random_sample() == other.random_sample()
+    off = WEATHER["spatter"](image, severity, np.random.RandomState(severity)).astype(int) - expected
+    assert np.count_nonzero(off) <= 40
+    assert abs(off).max() == 1
+
+
+@pytest.mark.parametrize("severity", [1, 2, 3])
+def test_the_water_of_spatter_is_the_packages(image, severity):
+    kinds = CORRUPTIONS["spatter"], WEATHER["spatter"]
+    assert np.array_equal(*(kind(image, severity, np.random.RandomState(7)) for kind in kinds))
+
+
+def test_the_family_uses_every_kind_of_this_file():
+    assert set(ORIGINALS) == set(CORRUPTIONS)

@@ -49,7 +49,22 @@ def test_water_without_a_drop_turns_the_image_black():
     assert not out.any()
 
 
-def test_mud_covers_what_lies_below_it():
+@pytest.mark.parametrize("lay", [lay_mud, lay_mud.py_func], ids=["compiled", "plain"])
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+def test_mud_covers_what_lies_below_it(precision, lay):
     levels, out = np.full((1, 3, 3), 0.8, np.float32), np.empty((1, 3, 3), np.uint8)
-    lay_mud(levels, np.array([[0, 0.5, 1]], np.float32), np.array([0.2, 0.4, 0.6]), out)
+    lay(levels, np.array([[0, 0.5, 1]], np.float32), np.array([0.2, 0.4, 0.6], precision), out)
     assert out.tolist() == [[[204, 204, 204], [127, 153, 178], [51, 102, 153]]]
+
+
+@pytest.mark.parametrize("lay", [lay_mud, lay_mud.py_func], ids=["compiled", "plain"])
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+def test_mud_is_added_in_the_precision_of_its_colour(precision, lay):
+    rng = np.random.RandomState(0)
+    levels, covered = rng.random_sample((30, 30, 3)), rng.random_sample((30, 30))
+    levels, covered, colour = np.float32(levels), np.float32(covered), np.array([0.1, 0.2, 0.3], precision)
+    out = np.empty(levels.shape, np.uint8)
+    lay(levels, covered, colour, out)
+    total = levels * (1 - covered[..., None]) + colour * covered[..., None]
+    assert total.dtype == precision
+    assert np.array_equal(out, np.uint8(np.clip(total, 0, 1) * 255))
