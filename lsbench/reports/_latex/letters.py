@@ -42,7 +42,7 @@ def escape_lines(text: str) -> str:
     r"""Return a text of several lines as LaTeX writes it; long words may also go on in the next line.
 
     >>> escape_lines("the protocol of_many|parts=and|words")
-    'the protocol of\\_many\\textbar{}\\allowbreak{}parts=and\\textbar{}\\allowbreak{}words'
+    'the protocol of\\_many\\textbar{}\\allowbreak{}parts=and\\textbar{}words'
     """
     words = ("\\allowbreak{}".join(map(escape, wrap(word, _LONGEST))) for word in text.split())
     return " ".join(words).replace(" \\%", "~\\%")

@@ -32,8 +32,8 @@ class Paper:
 def parse_width(text: str) -> Paper:
     """Return the widths that a text names.
 
-    >>> parse_width("two-column").widths, parse_width("2.5in").widths
-    ((219.0, 452.0), (180.675,))
+    >>> parse_width("two-column").widths, parse_width("250pt").widths
+    ((219.0, 452.0), (250.0,))
 
     Args:
         text: ``one-column``, ``two-column``, the width of the text such as ``5.5in``, or those of a column
