@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Tell = Callable[[str], None]
+#: A wait shorter than this is none.
+SOON_S = 0.7
 
 #: Those who listen in this process; the innermost hears.
 _listeners: list[Tell] = []
@@ -15,6 +18,18 @@ def announce(what: str) -> None:
     """Say what this process is about to do, as it may take more than a second; nothing without a listener."""
     if _listeners:
         _listeners[-1](what)
+
+
+@contextmanager
+def announced_if_long(what: str) -> Iterator[None]:
+    """Say what the block does, unless it ends at once."""
+    timer = threading.Timer(SOON_S, announce, [what])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from lsbench.core.atomic import write_text
 from lsbench.core.cache_root import cache_root
-from lsbench.core.waits import announce
+from lsbench.core.waits import announced_if_long
 
 SETTLED_NS = 2_000_000_000
 """A file changed less than this ago may change again within the clock's resolution: do not cache."""
@@ -40,9 +41,8 @@ def remember(
     known = _read(path)
     if known.get("state") == state:
         return known["answer"]
-    if wait:
-        announce(wait)
-    answer = find()
+    with announced_if_long(wait) if wait else nullcontext():
+        answer = find()
     if is_final(answer) and time.time_ns() - newest_ns > SETTLED_NS:
         write_text(path, json.dumps({"state": state, "answer": answer}))
     return answer

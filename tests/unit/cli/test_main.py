@@ -115,7 +115,7 @@ def test_a_report_of_smoke_tests_alone_says_how_to_see_them(tiny, write_suite, r
     assert run_command(["run", suite, "--results", str(results), "--scheduler", "inline"]) == 0
     capsys.readouterr()
     assert run_command(["report", "--results", str(results)]) == 5
-    assert "only smoke tests; name one: `lsbench report tiny`" in capsys.readouterr().err
+    assert f"only smoke tests; name one: `lsbench report tiny --results {results}`" in capsys.readouterr().err
 
 
 def test_a_wrong_word_is_answered_in_one_line(capsys):

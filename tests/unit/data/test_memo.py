@@ -1,3 +1,5 @@
+from threading import Event
+
 import pytest
 
 from lsbench.core.waits import told_to
@@ -39,10 +41,23 @@ def test_an_answer_that_is_not_final_is_found_again():
     assert [ask(), ask(), ask()] == ["bad", "good", "good"]
 
 
-def test_those_who_wait_are_told_unless_the_answer_is_known():
-    heard = []
-    with told_to(heard.append):
-        remember("w", 1, 0, lambda: heard.append("- found"), wait="reading")
+def test_those_who_wait_long_are_told_unless_the_answer_is_known(monkeypatch):
+    monkeypatch.setattr("lsbench.core.waits.SOON_S", 0.0)
+    heard, told = [], Event()
+
+    def listen(what):
+        heard.append(what)
+        told.set()
+
+    with told_to(listen):
+        remember("w", 1, 0, lambda: told.wait(20), wait="reading")
         remember("w", 1, 0, never, wait="reading again")
         remember("v", 1, 0, lambda: 1)
-    assert heard == ["reading", "- found"]
+    assert heard == ["reading"]
+
+
+def test_who_gets_the_answer_at_once_is_told_nothing():
+    heard = []
+    with told_to(heard.append):
+        remember("w", 1, 0, lambda: 1, wait="reading")
+    assert heard == []
