@@ -147,7 +147,7 @@ def test_failed_jobs_are_exit_three_and_named(call, suite, nights, baseline):
     nights.waiting.append({"failed": ("ls/profile",), "seed": 1})
     code, out, _ = call(suite, "--baseline", baseline, results="tonight")
     assert code == 3
-    assert "1 jobs failed, are due or waiting: ls/profile." in out
+    assert "1 jobs failed, are due, running or waiting: ls/profile." in out
 
 
 def test_numbers_of_other_code_are_no_judgement_of_this_one(call, suite, nights, baseline):

@@ -30,7 +30,7 @@ def test_a_suite_runs_once_and_a_new_variant_runs_only_its_own_jobs(call, quick,
     code, out, err = call(*inline(suite, results))
     assert (code, out) == (0, "")
     assert "nothing left to do, every job is done" in err
-    assert f"`{page}`" in err
+    assert page in err
 
     quick["variants"].append({"name": "new", "mixer": "large_small_static"})
     write_suite(quick)
