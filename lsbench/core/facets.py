@@ -56,7 +56,8 @@ class Facets(StrictModel):
         threads: Threads of a timing on a CPU.
         control: Name of the model that was timed in turns with this one.
         passes: Most passes of a timing under a limit; None: as many as its precision takes.
-        more: Facets of job kinds, probes and metrics from other packages.
+        more: Facets of job kinds, probes and metrics from other packages, and conditions that a model's
+            modules name.
         version: Version of the measurement.
         epoch: The epoch of the number, counted from 1.
         corruption: The corruption of the number.

@@ -187,6 +187,7 @@ class Trainer:
         updates = min(self.steps, self.total - epoch * self.steps)
         for step in range(begun, updates):
             lr = self.schedule.set_rate(progress.update, scale=progress.lr_scale)
+            self._set_epoch()
             loss, images = self._update(batches, clock)
             self.watch.add(progress.update, lr, loss)
             progress.update += 1
@@ -198,6 +199,10 @@ class Trainer:
                 self._save()
         self.watch.look()
         progress.note_times(clock.elapsed_s(), clock.waited_s)
+
+    def _set_epoch(self) -> None:
+        for follow in self.state.scheduled:
+            follow(self.progress.update / self.steps, self.total / self.steps)
 
     def _prepare_randomness(self, epoch: int, begun: int) -> None:
         """Seed the random streams for an epoch, or restore the state after its first updates."""
@@ -259,6 +264,7 @@ class Trainer:
         """Validate, store the epoch's values and save."""
         progress = self.progress
         epoch = progress.epoch
+        self._set_epoch()
         updates = min(self.steps, self.total - epoch * self.steps)
         entry = {"loss": self.watch.total / updates, "lr": self.state.optimizer.param_groups[0]["lr"]}
         entry |= progress.take_times()

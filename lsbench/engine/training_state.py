@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -94,6 +95,16 @@ class TrainingState:
             None if recipe.ema_decay is None else ModelEmaV3(model, decay=recipe.ema_decay),
         )
 
+    @cached_property
+    def scheduled(self) -> tuple[Callable[[float, float], None], ...]:
+        """The ``set_epoch(epoch, epochs)`` of all modules that have one, of the model and of its average.
+
+        They get the epochs trained so far, with their fraction, and those of the whole training.
+        """
+        wholes = (self.model,) if self.ema is None else (self.model, self.ema.module)
+        found = (getattr(module, "set_epoch", None) for whole in wholes for module in whole.modules())
+        return tuple(follow for follow in found if callable(follow))
+
     def read(self) -> dict[str, Any]:
         """Return the state as tensors and plain values."""
         return {
@@ -115,7 +126,7 @@ class TrainingState:
         Raises:
             StoreError: If it has another architecture.
         """
-        load_weights(self.model, state["model"], where=where)
+        load_weights(self.model, state["model"], where=where, is_trained_on=True)
         settings = [
             {key: value for key, value in group.items() if key not in ("params", "lr")}
             for group in self.optimizer.param_groups
@@ -126,7 +137,8 @@ class TrainingState:
         if state.get("scaler"):
             self.scaler.load_state_dict(state["scaler"])
         if self.ema is not None:
-            load_weights(self.ema.module, state.get("ema") or state["model"], where=where)
+            averaged = state.get("ema") or state["model"]
+            load_weights(self.ema.module, averaged, where=where, is_trained_on=True)
         known = state.get("progress") or {
             "epoch": state["epoch"],
             "update": state["epoch"] * steps,

@@ -13,6 +13,7 @@ from lsbench.core.atomic import atomic_write
 from lsbench.core.errors import StoreError
 from lsbench.engine.sealed_file import read_state, write_state
 from lsbench.models.checkpoints import misfits
+from lsbench.models.earlier_weights import upgraded
 from lsbench.store import job_files
 
 WEIGHTS, EMA = job_files.WEIGHTS, job_files.EMA
@@ -40,19 +41,23 @@ def load(path: Path, *, device: str = "cpu") -> dict[str, Any] | None:
     return state
 
 
-def load_weights(model: nn.Module, state: dict[str, torch.Tensor], *, where: str) -> None:
+def load_weights(
+    model: nn.Module, state: dict[str, torch.Tensor], *, where: str, is_trained_on: bool = False
+) -> None:
     """Load weights into a model of the same architecture.
 
     Args:
         model: The model.
         state: Its weights by name.
         where: Source of the weights, for the message.
+        is_trained_on: Whether the training goes on, so that the model must not have another form since.
 
     Raises:
         StoreError: If they belong to another architecture: the number of differing names and the first of
             them.
     """
-    if problems := misfits(state, model.state_dict()):
+    found = state if is_trained_on else upgraded(model, state)
+    if problems := misfits(found, model.state_dict()):
         lines = (
             f"{where}: the checkpoint is of another architecture than the model:",
             *(f"  {problem}" for problem in problems),

@@ -190,6 +190,7 @@ def _where(
     context: JobContext, data: OpenData, images: JobImages, analysis: Analysis, model: nn.Module, count: int
 ) -> dict[str, Any]:
     from lsbench.engine.classify import checkpoint_facet
+    from lsbench.models.earlier_weights import conditions
 
     spec: AnalyzeSpec = context.spec
     facets = Facets(
@@ -201,6 +202,7 @@ def _where(
         batch_size=spec.batch_size if analysis.is_of_batches else None,
         **images.facets,
         n=count or spec.num_images,
+        more=conditions(model),
         version=f"{JOB.version}.{analysis.version}",
     )
     return {"facets": facets, "dataset": data.name}

@@ -67,6 +67,7 @@ def run(context: JobContext) -> Sequence[Record]:
     from lsbench.engine.open_data import open_tested
     from lsbench.engine.preprocessing import images_of
     from lsbench.engine.weights import weights_sha256
+    from lsbench.models.earlier_weights import conditions
 
     spec: EvaluateSpec = context.spec
     other = next(iter(spec.other_data()), None)
@@ -107,6 +108,7 @@ def run(context: JobContext) -> Sequence[Record]:
             classes=None if folders.subset is None else len(head or folders.wnids),
             n=of_head.num_images,
             drawn=drawn_by(context.job.limit),
+            more=conditions(model),
             version=str(JOB.version),
         )
         where = {"facets": facets, "dataset": tested.name, "setting": setting}

@@ -34,6 +34,7 @@ def run(context: JobContext) -> Sequence[Record]:
     from lsbench.engine.open_data import open_data
     from lsbench.engine.preprocessing import images_of
     from lsbench.engine.weights import weights_sha256
+    from lsbench.models.earlier_weights import conditions
     from lsbench.robustness.opening import open_views
     from lsbench.robustness.records import corruption_records
     from lsbench.robustness.reference import reference_of
@@ -64,7 +65,13 @@ def run(context: JobContext) -> Sequence[Record]:
         images=images,
         limit=context.job.limit,
         version=JOB.version,
-    ).model_copy(update={**made.normalisation_facets, "checkpoint": checkpoint_facet(model, spec.weights)})
+    ).model_copy(
+        update={
+            **made.normalisation_facets,
+            "checkpoint": checkpoint_facet(model, spec.weights),
+            "more": conditions(model),
+        }
+    )
     if opened.missing:
         setting["missing"] = ["/".join(map(str, condition)) for condition in opened.missing]
     wrong = predicted != np.array(opened.images.targets)

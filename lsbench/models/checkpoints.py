@@ -25,6 +25,7 @@ from lsbench.core.errors import ConfigError, DataError
 from lsbench.core.file_content import content_of
 from lsbench.models.checkpoint_files import read_checkpoint
 from lsbench.models.checkpoint_layouts import unwrap
+from lsbench.models.earlier_weights import upgraded
 
 log = logging.getLogger(__name__)
 
@@ -89,8 +90,9 @@ def fitted(
             missing = _missing_heads(state, own, classifiers)
             state = keep_own_classifier(_with_heads(state, own, missing, classifiers), own, classifiers)
             if target is not model:  # a feature extractor has dropped unused parts
-                state = {key: tensor for key, tensor in state.items() if key in own}
-            problems = misfits(state, own)
+                unused = upgraded(target, state).keys() - own.keys()
+                state = {key: tensor for key, tensor in state.items() if key not in unused}
+            problems = misfits(upgraded(target, state), own)
             if same_classes and missing and not problems:
                 problems = [f"it has no classifier '{missing[0]}': it is a backbone alone"]
     except (ValueError, LookupError, RuntimeError, TypeError, AttributeError) as error:

@@ -82,6 +82,18 @@ def test_weights_survive_saving_and_loading(name: str) -> None:
         assert torch.equal(other(x), module(x))
 
 
+def test_a_schedule_ends_in_what_is_evaluated(name: str) -> None:
+    module, x = build(name).eval(), images((4, 4))
+    steps = [step for part in module.modules() if callable(step := getattr(part, "set_epoch", None))]
+    with torch.no_grad():
+        expected, state = module(x), {key: value.clone() for key, value in module.state_dict().items()}
+        for epoch in (0.0, 1.5, 30.0):
+            for step in steps:
+                step(epoch, 30.0)
+        assert torch.equal(module(x), expected)
+    assert all(torch.equal(value, state[key]) for key, value in module.state_dict().items())
+
+
 def test_a_network_with_it_learns_a_batch_by_heart(name: str) -> None:
     torch.manual_seed(0)
     model = create_model("lsnet_nano", mixer=name, num_classes=4, img_size=32).train()

@@ -38,8 +38,8 @@ MACS = {
     "dcd": lambda c, p: (
         c * p + c * c // 16 + c // 16 * (c + c // 4 * 4) + c * c // 4 * 4 + c * 4 * 9 + p * (9 * c + 2 * c)
     ),
-    # pooling, squeeze to 16, heads for channels, taps and 4 kernels, mixing, convolution, normalisation
-    "od_conv": lambda c, p: c * p + 16 * c + 16 * (c + 9 + 4) + 4 * 9 * c + p * (9 * c + 2 * c),
+    # pooling, squeeze to 16 and its norm, heads for channels, taps, 4 kernels, mixing, convolution, norm
+    "od_conv": lambda c, p: c * p + 16 * c + 2 * 16 + 16 * (c + 9 + 4) + 4 * 9 * c + p * (9 * c + 2 * c),
     # key, value, weights from 2C, aggregation, two normalisations; then the fusion, once per image
     "cot": lambda c, p: (
         p * (9 * c * c // 4 + 2 * c + c * c + 2 * c + 2 * c * c // 2 + 2 * c // 2)

@@ -10,12 +10,15 @@ Source:
 
 Differs from the authors' code:
     Their fusion is that of selective kernels, for which timm's SelectiveKernelAttn is used, C/2 wide (at
-    least 32). Channels share weights interleaved (channel c uses weight c mod G) instead of in runs: the same
-    function up to the order of channels. Residual and normalisation around it are those of the LS convolution
-    it replaces. LSNet-T counts 0.3744 G; LSNet's table has 0.37 G.
+    least 32), with a bias of its logits as theirs; their other bias, cancelled by the normalisation after it,
+    is left out. Channels share weights interleaved (channel c uses weight c mod G) instead of in runs: the
+    same function up to the order of channels. Residual and normalisation around it are those of the LS
+    convolution it replaces. LSNet-T counts 0.3744 G; LSNet's table has 0.37 G.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from timm.layers.selective_kernel import SelectiveKernelAttn
@@ -23,9 +26,22 @@ from torch import Tensor, nn
 
 from lsbench.models.blocks import ConvNorm, ResidualNorm
 from lsbench.models.checks import check_odd_kernel, check_positive, count_groups
+from lsbench.models.earlier_weights import UpgradesWeights
 from lsbench.models.perception import aggregate
 
 LEAST_FUSION = 32
+
+
+class _Fusion(UpgradesWeights, SelectiveKernelAttn):
+    """timm's attention over two contexts, with a bias; weights from before it had one get zeros."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim, attn_channels=max(dim // 2, LEAST_FUSION))
+        self.fc_select = nn.Conv2d(self.fc_select.in_channels, self.fc_select.out_channels, 1)
+
+    def upgrade_weights(self, state: dict[str, Any], prefix: str) -> None:
+        if (weight := state.get(f"{prefix}fc_select.weight")) is not None:
+            state.setdefault(f"{prefix}fc_select.bias", weight.new_zeros(len(weight)))
 
 
 class CoT(ResidualNorm):
@@ -80,7 +96,7 @@ class _ContextualAttention(nn.Module):
         self.weights = weights
         self.norm = nn.BatchNorm2d(dim)
         self.act = nn.SiLU()
-        self.share = SelectiveKernelAttn(dim, attn_channels=max(dim // 2, LEAST_FUSION))
+        self.share = _Fusion(dim)
 
     def forward(self, x: Tensor) -> Tensor:
         key = self.key(x)

@@ -10,9 +10,9 @@ Source:
 
 Differs from the authors' code:
     timm's CondConv2d mixes and convolves, depth-wise: the only reading that fits the printed FLOPs. The
-    temperature stays where their training starts; they lower it to 1 over the first 10 epochs. Residual and
-    normalisation around it are those of the LS convolution it replaces. LSNet-T counts 0.2959 G;
-    LSNet's table has 0.29 G.
+    temperature falls to 1 over the first 10 epochs, as theirs, but over the first third of a training of less
+    than 30. Residual and normalisation around it are those of the LS convolution it replaces. LSNet-T counts
+    0.2959 G; LSNet's table has 0.29 G.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class DyConv(ResidualNorm):
         kernel_size: Odd size of the kernels.
         num_experts: Number of kernels that are mixed.
         reduction: Factor by which the attention's bottleneck is narrower than C.
-        temperature: Temperature of the softmax over the kernels.
+        temperature: Temperature of the softmax over the kernels at the start of a training; it falls to 1.
 
     Raises:
         ValueError: If the kernel is even, there is no kernel, or the temperature is not positive.
@@ -51,7 +51,9 @@ class DyConv(ResidualNorm):
         kernel = check_odd_kernel("kernel_size", kernel_size)
         experts = check_positive("num_experts", num_experts)
         hidden = max(dim // check_positive("reduction", reduction), 1)
-        shares = nn.Sequential(Squeeze(dim, hidden), KernelShares(hidden, experts, temperature))
+        shares = nn.Sequential(
+            Squeeze(dim, hidden), KernelShares(hidden, experts, first_temperature=temperature)
+        )
         super().__init__(dim, _MixedConv(dim, kernel, experts, shares))
 
 

@@ -10,10 +10,9 @@ Source:
 
 Differs from the authors' code:
     Depth-wise, the only reading that fits the printed FLOPs; input and output channel are then the same, and
-    so is their attention. No batch normalisation in the squeezed vector; the temperature, of the softmax
-    alone, stays where their training starts instead of falling to 1 over the first epochs. Residual and
-    normalisation around it are those of the LS convolution it replaces. LSNet-T counts 0.2959 G;
-    LSNet's table has 0.29 G.
+    so is their attention. The temperature is that of the softmax alone, and falls to 1 over the first third
+    of a training of less than 30 epochs. Residual and normalisation around it are those of the LS
+    convolution it replaces. LSNet-T counts 0.2959 G; LSNet's table has 0.29 G.
 """
 
 # ruff: noqa: N806 - shape suffixes name the axes
@@ -24,7 +23,7 @@ from torch import Tensor, nn
 
 from lsbench.models.blocks import ResidualNorm
 from lsbench.models.checks import check_odd_kernel, check_positive
-from lsbench.models.per_image import KernelShares, Squeeze, convolve_per_image
+from lsbench.models.per_image import KernelShares, NormalisedSqueeze, convolve_per_image
 
 LEAST_HIDDEN = 16
 
@@ -37,7 +36,7 @@ class ODConv(ResidualNorm):
         kernel_size: Odd size of the kernels.
         num_experts: Number of kernels that are mixed.
         reduction: Factor by which the squeezed vector is shorter than C; its length is at least 16.
-        temperature: Temperature of the softmax over the kernels.
+        temperature: Temperature of the softmax over the kernels at the start of a training; it falls to 1.
 
     Raises:
         ValueError: If the kernel is even, there is no kernel, or the temperature is not positive.
@@ -55,18 +54,19 @@ class ODConv(ResidualNorm):
         taps = check_odd_kernel("kernel_size", kernel_size) ** 2
         experts = check_positive("num_experts", num_experts)
         hidden = max(dim // check_positive("reduction", reduction), LEAST_HIDDEN)
-        super().__init__(dim, _AttendedConv(dim, taps, hidden, KernelShares(hidden, experts, temperature)))
+        shares = KernelShares(hidden, experts, first_temperature=temperature)
+        super().__init__(dim, _AttendedConv(dim, taps, hidden, shares))
 
 
 class _AttendedConv(nn.Module):
     def __init__(self, dim: int, taps: int, hidden: int, shares: KernelShares) -> None:
         super().__init__()
-        self.squeeze = Squeeze(dim, hidden)
+        self.squeeze = NormalisedSqueeze(dim, hidden)
         self.shares = shares
         self.channel = nn.Linear(hidden, dim)
         self.tap = nn.Linear(hidden, taps)
         bound = taps**-0.5  # as for a depth-wise convolution
-        self.experts = nn.Parameter(torch.empty(shares.fc.out_features, dim, taps).uniform_(-bound, bound))
+        self.experts = nn.Parameter(torch.empty(shares.score.out_features, dim, taps).uniform_(-bound, bound))
 
     def forward(self, x: Tensor) -> Tensor:
         z = self.squeeze(x)

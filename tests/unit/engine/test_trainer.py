@@ -326,3 +326,43 @@ def test_a_loss_that_explodes_has_diverged(settings, fails, tmp_path):
             train(trainer)
     else:
         assert train(trainer)[0].epoch == 3
+
+
+class Follower(nn.Module):
+    """A layer whose factor falls from 3 to 1 over the first half of the training, and is in no state dict."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("factor", torch.ones(()), persistent=False)
+        self.told = []
+
+    def set_epoch(self, epoch, epochs):
+        self.told.append((epoch, epochs))
+        self.factor.fill_(1 + 2 * max(0.0, 1 - 2 * epoch / epochs))
+
+    def forward(self, x):
+        return x * self.factor
+
+
+def test_a_module_with_a_schedule_is_told_the_epoch_of_every_update_and_of_the_end(tmp_path):
+    trainer = create(tmp_path, model=nn.Sequential(create_net(), Follower()), limit=6, ema_decay=0.9)
+    seen = []
+    trainer.run(lambda event: None, lambda model: seen.append(float(model[1].factor)) or {"val_top1": 0.5})
+    (_, model), (_, average) = trainer.model, trainer.state.ema.module
+    updates = [0, 1, 2, 3, 4, 4, 5, 6]  # each update, and the end of an epoch
+    assert model.told == average.told == [(update / 4, 1.5) for update in updates]
+    assert seen == [1.0] * 4  # of both models after both epochs
+    assert model.factor == average.factor == 1
+
+
+@pytest.mark.parametrize("stop_at", [1, 4, 5])
+def test_a_schedule_goes_on_where_a_training_stopped(stop_at, tmp_path):
+    nets = [nn.Sequential(create_net(), Follower()) for _ in range(3)]
+    train(first := create(tmp_path / "a", checkpoint_minutes=0, model=nets[0]))
+    broken = create(tmp_path / "b", checkpoint_minutes=0, model=nets[1])
+    broken.state.optimizer.register_step_pre_hook(lambda *_: stop_if(broken.progress.update == stop_at))
+    with pytest.raises(StopError):
+        train(broken)
+    train(again := create(tmp_path / "b", checkpoint_minutes=0, model=nets[2]))
+    assert nets[2][1].told[0] == (stop_at / 4, 3)
+    assert same(first.model.state_dict(), again.model.state_dict())

@@ -99,6 +99,12 @@ def test_a_limit_draws_its_batches_evenly_from_the_whole_split(run_on):
     assert {record.n for record in wider} == {1000}
 
 
+def test_the_protocol_names_the_conditions_that_the_model_runs_under(run_on, monkeypatch):
+    monkeypatch.setattr("lsbench.models.earlier_weights.conditions", lambda model: {"temperature": 30.0})
+    records = run_on(None, limit=1, batch_size=20)[0]
+    assert {record.protocol for record in records} == {"test|res=32|n=20|evenly|temperature=30|v1"}
+
+
 def test_published_weights_see_the_images_that_they_were_made_for(
     tiny, make_graph, data_root, tmp_path, monkeypatch
 ):

@@ -17,7 +17,9 @@ def test_equals_its_definition():
     dynamic = F.silu(cot.norm((patches * weights).sum(3).view(x.shape)))
     attention = cot.share
     pooled = (key + dynamic).mean((2, 3), keepdim=True)
-    logits = attention.fc_select(attention.bn(attention.fc_reduce(pooled)).relu())
+    hidden = attention.bn(attention.fc_reduce(pooled)).relu()
+    assert attention.fc_select.bias.all()
+    logits = F.conv2d(hidden, attention.fc_select.weight) + attention.fc_select.bias[:, None, None]
     share = torch.sigmoid(logits[:, :16] - logits[:, 16:])  # a softmax of two
     torch.testing.assert_close(module(x), x + module.bn(share * key + (1 - share) * dynamic))
 
@@ -38,3 +40,11 @@ def test_it_stays_the_same_when_the_model_around_it_is_fused():
     torch.manual_seed(0)
     module, x = CoT(16).double().eval(), torch.randn(2, 16, 4, 3, dtype=torch.float64)
     torch.testing.assert_close(fuse(module)(x), module(x))
+
+
+def test_weights_from_before_the_fusion_had_a_bias_get_zeros():
+    module = CoT(16)
+    state = module.state_dict()
+    del state["module.share.fc_select.bias"]
+    module.load_state_dict(state)
+    assert not module.module.share.fc_select.bias.any()

@@ -11,9 +11,10 @@ def test_each_image_meets_its_own_mixture_of_kernels(temperature):
     module = DyConv(8, kernel_size=5, num_experts=3, temperature=temperature).double().eval()
     x = torch.randn(2, 8, 5, 4, dtype=torch.float64)
     squeeze, shares = module.module.shares
+    shares.set_epoch(0, 30)
     for image, found in zip(x, module(x), strict=True):
         hidden = (squeeze.fc.weight @ image.mean((1, 2)) + squeeze.fc.bias).relu()
-        logits = (shares.fc.weight @ hidden + shares.fc.bias) / temperature
+        logits = (shares.score.weight @ hidden + shares.score.bias) / temperature
         share = logits.exp() / logits.exp().sum()
         kernel = sum(s * w for s, w in zip(share, module.module.experts.weight, strict=True))
         branch = F.conv2d(image[None], kernel.view(8, 1, 5, 5), padding=2, groups=8)
