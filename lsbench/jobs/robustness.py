@@ -69,7 +69,7 @@ def run(context: JobContext) -> Sequence[Record]:
         update={
             **made.normalisation_facets,
             "checkpoint": checkpoint_facet(model, spec.weights),
-            "more": conditions(model),
+            "more": conditions(model) | spec.mud,
         }
     )
     if opened.missing:

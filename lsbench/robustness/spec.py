@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from lsbench.core.facets import Facets, drawn_by
+from lsbench.core.facets import Facets, Scalar, drawn_by
 from lsbench.core.job import Variant
 from lsbench.corruptions import BENCHMARK, NAMES, SEVERITIES, check_condition, in_order
 from lsbench.engine.evaluation import EvaluationSpec, Preprocess, PreprocessSpec
@@ -19,6 +19,8 @@ from lsbench.robustness.reference import Reference
 
 #: Settings that only apply to live corruption; and those that only apply to files.
 LIVE_ALONE, FILES_ALONE = frozenset({"family", "jpeg_quality"}), frozenset({"files"})
+#: Severities of spatter above this one are mud.
+LAST_WATER = 3
 #: The parts of the preprocessing that corrupted images leave open.
 NORMALISE = ("mean", "std")
 
@@ -90,6 +92,12 @@ class RobustnessSpec(EvaluationSpec, PreprocessSpec):
     def other_data(self) -> tuple[dict[str, Any], ...]:
         """Return the settings of the data set of corrupted files, if files are read."""
         return () if self.protocol == "live" else super().other_data()
+
+    @property
+    def mud(self) -> dict[str, Scalar]:
+        """What values with the mud of the published benchmark name: those of before added it in doubles."""
+        has_mud = "spatter" in self.corruptions and max(self.severities) > LAST_WATER
+        return {"mud": "float32"} if has_mud and self.family == "original" and self.protocol == "live" else {}
 
     @property
     def conditions(self) -> tuple[Condition, ...]:

@@ -88,6 +88,19 @@ def test_only_what_the_protocol_uses_is_part_of_a_jobs_id():
     assert files != identity(protocol="files", files="imagenet_c")
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"corruptions": ("fog", "spatter")}, {"mud": "float32"}),
+        ({"corruptions": ("fog", "spatter"), "severities": (1, 3)}, {}),
+        ({"corruptions": ("spatter",), "family": "imagecorruptions"}, {}),
+        ({}, {}),
+    ],
+)
+def test_mud_as_published_is_named_since_values_of_before_had_another(settings, told):
+    assert RobustnessSpec(**settings).mud == told
+
+
 def test_conditions_are_every_severity_of_every_corruption():
     assert len(RobustnessSpec().conditions) == 75
     found = RobustnessSpec(corruptions=("fog", "snow"), severities=(2, 4)).conditions
