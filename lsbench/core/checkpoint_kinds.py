@@ -82,13 +82,16 @@ def _outline(place: str) -> Any:
     """Return what a file of weights holds, with an inert object for each tensor; nothing if it is damaged."""
     path = local_path(place)
     try:
-        return None if path is None else _read_outline(path, path.stat().st_mtime_ns)
+        if path is None:
+            return None
+        found = path.stat()
+        return _read_outline(path, (found.st_mtime_ns, found.st_size, found.st_ino))
     except Exception:  # noqa: BLE001 - a damaged pickle may raise anything; whoever loads the file says more
         return None
 
 
 @lru_cache(maxsize=16)
-def _read_outline(path: Path, changed: int) -> Any:
+def _read_outline(path: Path, state: tuple[int, int, int]) -> Any:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             name = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
