@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from torch import nn
 
 from lsbench.analyses import Analysis, Findings
 from lsbench.core.errors import StoreError
@@ -94,7 +95,8 @@ def test_a_picture_of_random_weights_says_so(create_context, monkeypatch, weight
     titles = []
     found = Findings({})
     analysis = Analysis(lambda subject: found, lambda arrays, figure, title: titles.append(title), ())
-    monkeypatch.setattr(job_module, "_subject", lambda *_: SimpleNamespace(title="ls", images=[], model=None))
+    subject = SimpleNamespace(title="ls", images=[], model=nn.Identity())
+    monkeypatch.setattr(job_module, "_subject", lambda *_: subject)
     monkeypatch.setattr(job_module, "ANALYSES", SimpleNamespace(load=lambda name: analysis))
     JOB.run(context)
     assert titles == [title]
