@@ -11,6 +11,7 @@ Source:
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, cast
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 
 from lsbench.models.blocks import Attention, Block, BNLinear, ConvNorm, RepVGGDW, Residual
 from lsbench.models.fusion import fuse
+from lsbench.models.packed_conv import pack
 from lsbench.models.token_mixer import create_mixer
 
 STEM_CONVS = {2: 1, 4: 2, 8: 3}
@@ -165,6 +167,14 @@ class LSNet(nn.Module):
     def fuse(self) -> LSNet:
         """Return a copy for evaluation with normalisations and parallel branches folded away."""
         return cast("LSNet", fuse(self))
+
+    def packed(self) -> LSNet:
+        """Return a copy for evaluation on a CPU whose convolutions lay out their weights once.
+
+        The last step, after :meth:`fuse` and after weights are changed, moved or loaded: writing to a weight
+        of a convolution of the copy raises a RuntimeError.
+        """
+        return cast("LSNet", pack(copy.deepcopy(self).eval()))
 
     def get_classifier(self) -> nn.Module | tuple[nn.Module, ...]:
         """Return the head."""

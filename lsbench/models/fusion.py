@@ -15,15 +15,12 @@ import copy
 from timm.utils.model import reparameterize_model
 from torch import nn
 
-from lsbench.models.packed_conv import pack
-
 
 def fuse(model: nn.Module) -> nn.Module:
     """Return a fused copy of `model` in evaluation mode; `model` is not changed.
 
     The result of a module's ``fused()`` replaces the module as it is, without fusing inside it. timm's
-    modules of this kind are fused by timm. Convolutions pack their weights on first use. A fused model is
-    only copied.
+    modules of this kind are fused by timm. A fused model is only copied.
     """
     if getattr(model, "is_fused", False):
         # Some of timm's modules cannot be fused twice.
@@ -34,7 +31,7 @@ def fuse(model: nn.Module) -> nn.Module:
         # Some of timm's modules return float32 from any dtype.
         fused.to(dtype=dtypes.pop())
     fused.is_fused = True  # type: ignore[assignment]
-    return pack(fused)
+    return fused
 
 
 def _replaced(module: nn.Module) -> nn.Module:

@@ -3,88 +3,77 @@
 oneDNN, which computes PyTorch's convolutions on x86 CPUs, needs weights in blocks that depend on convolution,
 image size and machine. PyTorch reorders them on every call, and takes another path for single images.
 torch.compile with freezing orders them once; this module does so without a compiler. The cost is a second
-copy of the weights.
+copy of the weights. As that copy would be stale after a change, packed weights are frozen.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.jit import is_tracing  # type: ignore[attr-defined]
+
+from lsbench.models.frozen_weight import FrozenWeight
 
 #: Number of image sizes for which a module keeps its packed weights.
 KEPT = 4
 
 
 def pack(model: nn.Module) -> nn.Module:
-    """Make every plain convolution of `model` pack its weights on first use, and return the model."""
+    """Freeze the weight of every convolution of `model` that can be packed, and return the model.
+
+    The last step before running it: they are packed on first use, and from now on writing to one of them, and
+    moving the model to another device or dtype, raises a RuntimeError.
+    """
     for module in model.modules():
-        if type(module) is nn.Conv2d and module.padding_mode == "zeros" and module.padding != "same":
+        if (
+            type(module) in (nn.Conv2d, PackedConv2d)
+            and module.padding_mode == "zeros"
+            and module.padding != "same"
+            and module.weight.device.type == "cpu"
+            and _is_supported(module.weight.dtype)
+        ):
             # Same parameters, names and hooks: only `forward` differs.
             module.__class__ = PackedConv2d
+            module.weight = FrozenWeight(module.weight)
     return model
 
 
 class PackedConv2d(nn.Conv2d):
-    """``nn.Conv2d`` that packs its weights where that is faster.
+    """``nn.Conv2d`` that packs its weight where that is faster.
 
-    That is without gradients, on a CPU supported by oneDNN, in float32 or bfloat16, outside autocast.
-    Everywhere else, and for tracers, counters and compilers, it is the plain convolution.
+    That is with a frozen weight, without gradients, on a CPU supported by oneDNN, in float32 or bfloat16,
+    outside autocast. Everywhere else, and for tracers, counters and compilers, it is the plain convolution.
     """
-
-    _source: Tensor | None = None
-    _version = 0
-    _ready: dict[torch.Size, Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the convolution of images (B, C, H, W)."""
-        if torch.compiler.is_compiling() or not self._is_packable(x):
+        weight = self.weight
+        if not isinstance(weight, FrozenWeight):
             return super().forward(x)
+        if torch.compiler.is_compiling() or is_tracing():  # type: ignore[no-untyped-call]
+            # They do not see what happens inside the frozen one.
+            plain: Tensor = self._conv_forward(x, weight.plain, self.bias)
+            return plain
+        if not _is_packable(x, weight):
+            return super().forward(x)
+        packed = weight.packed.get(x.shape)
+        if packed is None:
+            packed = self._pack(weight, x.shape)
         y: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x, self._packed(x), self.bias, *self._sizes(), self.groups, "none", [], ""
+            x, packed, self.bias, *self._sizes(), self.groups, "none", [], ""
         )
         return y
 
-    def _is_packable(self, x: Tensor) -> bool:
-        weight = self.weight
-        return (
-            not torch.is_grad_enabled()
-            and x.device.type == "cpu"
-            and x.dtype == weight.dtype
-            and _is_supported(x.dtype)
-            and x.dim() == 4
-            and x.numel() > 0
-            and not torch.is_autocast_enabled("cpu")
-            and not is_tracing()  # type: ignore[no-untyped-call]
-            and torch._C._len_torch_dispatch_stack() == 0  # no counter or recorder of operators is active
-            and bool(torch.backends.mkldnn.enabled)
-            and not weight.is_inference()
+    def _pack(self, weight: FrozenWeight, shape: torch.Size) -> Tensor:
+        """Return the weight packed for images of `shape`, and keep it."""
+        if len(weight.packed) >= KEPT:
+            weight.packed.pop(next(iter(weight.packed)))
+        packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(
+            weight.plain, *self._sizes(), self.groups, list(shape)
         )
-
-    def _packed(self, x: Tensor) -> Tensor:
-        """Return the weights packed for images like `x`; packs them again if they have changed."""
-        weight = self.weight
-        source, ready = self._source, self._ready
-        # Keeps a reference to the packed weights, so that no other weights can get their address.
-        if (
-            ready is None
-            or source is None
-            or source.data_ptr() != weight.data_ptr()
-            or source.dtype != weight.dtype
-            or self._version != weight._version
-        ):
-            ready = self._ready = {}
-            self._source, self._version = weight.detach(), weight._version
-        packed = ready.get(x.shape)
-        if packed is None:
-            if len(ready) >= KEPT:
-                ready.pop(next(iter(ready)))
-            packed = ready[x.shape] = torch.ops.mkldnn._reorder_convolution_weight(
-                weight.detach(), *self._sizes(), self.groups, list(x.shape)
-            )
+        weight.packed[shape] = packed
         return packed
 
     def _sizes(self) -> tuple[tuple[int, ...], ...]:
@@ -92,9 +81,18 @@ class PackedConv2d(nn.Conv2d):
         padding = (0, 0) if isinstance(self.padding, str) else self.padding
         return padding, self.stride, self.dilation
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Exclude the packed weights from copies and files."""
-        return {key: value for key, value in self.__dict__.items() if key not in ("_source", "_ready")}
+
+def _is_packable(x: Tensor, weight: Tensor) -> bool:
+    return (
+        not torch.is_grad_enabled()
+        and x.device.type == "cpu"
+        and x.dtype == weight.dtype
+        and x.dim() == 4
+        and x.numel() > 0
+        and not torch.is_autocast_enabled("cpu")
+        and torch._C._len_torch_dispatch_stack() == 0  # no counter or recorder of operators is active
+        and bool(torch.backends.mkldnn.enabled)
+    )
 
 
 @cache

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from lsbench.core.errors import ConfigError
 from lsbench.models.factory import create_model
 from lsbench.models.fusion import fuse
+from lsbench.models.packed_conv import pack
 from lsbench.timing.request import Request, Setting, TimedModel
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -32,7 +33,7 @@ def create_subject(subject: TimedModel, request: Request) -> nn.Module:
 
 
 def prepared(model: nn.Module, setting: Setting, device: str) -> nn.Module:
-    """Return a model in the form of `setting`, on `device`; it is compiled on its first run."""
+    """Return a model in the form of `setting`, on `device`; it is compiled on its first run, or packed."""
     made = fuse(model) if setting.fused else model
     made = made.to(device=device, dtype=DTYPES[setting.precision])
     if setting.channels_last:
@@ -40,7 +41,7 @@ def prepared(model: nn.Module, setting: Setting, device: str) -> nn.Module:
     if setting.compiled:
         compiled: Any = torch.compile(made, dynamic=False)
         return compiled  # type: ignore[no-any-return]
-    return made
+    return pack(made) if setting.fused else made
 
 
 def create_images(batch_size: int, img_size: int, setting: Setting, device: str) -> Tensor:

@@ -20,6 +20,22 @@ def with_tame_statistics(model):
     return model.double().eval()
 
 
+@torch.no_grad()
+def test_a_fused_model_follows_its_weights():
+    torch.manual_seed(0)
+    model = with_tame_statistics(create_model("lsnet_nano", num_classes=4, img_size=32)).float()
+    fused, x = model.fuse(), torch.randn(1, 3, 32, 32)
+    packed = fused.packed()
+    before = fused(x)
+    torch.testing.assert_close(packed(x), before, rtol=1e-4, atol=1e-5)
+    for parameter in fused.parameters():
+        if parameter.dim() == 4:
+            parameter.data.mul_(0.5)
+    assert (fused(x) - before).abs().max() > 0.01 * before.abs().max()
+    torch.testing.assert_close(fused.packed()(x), fused(x), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(packed(x), before, rtol=1e-4, atol=1e-5)
+
+
 class Doubled(nn.Module):
     """Offers a fused form, which holds something that offers one too."""
 

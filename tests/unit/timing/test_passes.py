@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from lsbench.core.errors import ConfigError
+from lsbench.models.frozen_weight import FrozenWeight
 from lsbench.timing.passes import create_images, create_pass, create_subject
 from lsbench.timing.request import Setting
 
@@ -27,6 +28,22 @@ def test_weights_follow_from_the_seed_and_every_form_computes_the_same(small_req
     assert torch.allclose(found["plain"], found["fused"], atol=1e-4)
     assert torch.allclose(found["plain"], found["nhwc"], atol=1e-4)
     assert torch.allclose(found["plain"], found["bf16"], atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("setting", "is_packed"),
+    [
+        ({"fused": True}, True),
+        ({"fused": True, "channels_last": True}, True),
+        ({"fused": True, "compiled": True}, False),
+        ({}, False),
+    ],
+    ids=str,
+)
+def test_fused_models_are_timed_with_packed_weights(small_request, setting, is_packed):
+    request = small_request.model_copy(update={"setting": Setting(**setting)})
+    model = create_subject(request.subject, request)
+    assert any(type(weight) is FrozenWeight for weight in model.parameters()) == is_packed
 
 
 def test_images_come_as_the_model_takes_them():
