@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 Tell = Callable[[str], None]
 #: A wait shorter than this is none.
@@ -20,10 +20,15 @@ def announce(what: str) -> None:
         _listeners[-1](what)
 
 
-@contextmanager
-def announced_if_long(what: str) -> Iterator[None]:
+def announced_if_long(what: str) -> AbstractContextManager[None]:
     """Say what the block does, unless it ends at once."""
-    timer = threading.Timer(SOON_S, announce, [what])
+    return if_longer_than(SOON_S, lambda: announce(what))
+
+
+@contextmanager
+def if_longer_than(seconds: float, act: Callable[[], object]) -> Iterator[None]:
+    """Act once, in a thread, if the block takes longer than this."""
+    timer = threading.Timer(seconds, act)
     timer.daemon = True
     timer.start()
     try:

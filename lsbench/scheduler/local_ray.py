@@ -8,13 +8,12 @@ import os
 import secrets
 import shutil
 import socket
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 
 from lsbench.core.errors import ClusterError
+from lsbench.core.waits import if_longer_than
 
 log = logging.getLogger(__name__)
 
@@ -107,14 +106,7 @@ def remove_session_folders() -> None:
         base.rmdir()  # unless another Ray uses it
 
 
-@contextlib.contextmanager
-def start_watchdog() -> Iterator[None]:
+def start_watchdog() -> contextlib.AbstractContextManager[None]:
     """Print a hint if the start of Ray hangs (as it does without a loopback interface)."""
     hint = "Ray has not started after {:.0f} s: check that the loopback interface is up and not firewalled"
-    timer = threading.Timer(START_S, lambda: log.error(hint.format(START_S)))
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+    return if_longer_than(START_S, lambda: log.error(hint.format(START_S)))
