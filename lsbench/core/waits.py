@@ -38,8 +38,8 @@ def if_longer_than(seconds: float, act: Callable[[], object]) -> Iterator[None]:
 
 
 @contextmanager
-def told_to(tell: Tell) -> Iterator[None]:
-    """Pass every wait on to `tell` during the block, each text once.
+def told_to(tell: Tell, *, each_time: bool = False) -> Iterator[None]:
+    """Pass waits on to `tell` during the block: each text once, or each time that it is announced.
 
     >>> with told_to(print):
     ...     announce("starting Ray")
@@ -49,7 +49,7 @@ def told_to(tell: Tell) -> Iterator[None]:
     heard: set[str] = set()
 
     def once(what: str) -> None:
-        if what not in heard:
+        if each_time or what not in heard:
             heard.add(what)
             tell(what)
 

@@ -175,7 +175,7 @@ def run_request(request: dict[str, Any], connection: socket.socket) -> int:
 
     os.environ.update(request.get("env", {}))  # visible GPUs, before any library reads them
     send_line(connection, {"ev": "started", "pid": os.getpid()})
-    with told_to(lambda what: send_line(connection, {"ev": "wait", "what": what})):
+    with told_to(lambda what: send_line(connection, {"ev": "wait", "what": what}), each_time=True):
         return act(request, lambda event: send_line(connection, event))
 
 

@@ -92,10 +92,13 @@ class PlainWatcher:
         if event["ev"] == "warning":
             self.say(f"{job.label}: {event['message']}", "yellow")
             return False
-        if event["ev"] == "wait":
-            self.say(f"{job.label}: {event['what']} ...")
-            return False
         state = self.state.setdefault(str(job.id), {"label": job.label})
+        if event["ev"] == "wait":
+            self.time_left.waits(str(job.id))
+            if event["what"] not in state.setdefault("waits", []):
+                state["waits"].append(event["what"])
+                self.say(f"{job.label}: {event['what']} ...")
+            return False
         state.update(event)
         self.time_left.progressed(str(job.id), state)
         return True

@@ -55,7 +55,7 @@ def run_rank(folder: Path, rank: int, send: Callable[[dict[str, Any]], None]) ->
     """
     emit = send if rank == 0 else lambda event: None
     try:
-        with told_to(lambda what: emit({"ev": "wait", "what": what})):
+        with told_to(lambda what: emit({"ev": "wait", "what": what}), each_time=True):
             execute(folder, emit)
     except KeyboardInterrupt:
         raise

@@ -142,6 +142,11 @@ class TimeLeft:
         if one.begun is None:
             one.begun = now, share
 
+    def waits(self, job_id: str) -> None:
+        """A job does what only the first job of a machine does; its pace counts from its next report."""
+        if job_id in self._running:
+            self._running[job_id].begun = None
+
     def ended(self, job_id: str, state: str) -> None:
         """A job has ended; ``retry`` means that it will start again."""
         one, now = self._running.pop(job_id, None), self._clock()

@@ -12,3 +12,11 @@ def test_a_wait_is_told_once_to_the_innermost_listener_and_to_nobody_without_one
         announce("third")
     announce("after")
     assert (heard, inner) == (["first", "third"], ["second"])
+
+
+def test_a_listener_can_hear_a_wait_each_time():
+    heard = []
+    with told_to(heard.append, each_time=True):
+        announce("compiling loops")
+        announce("compiling loops")
+    assert heard == ["compiling loops", "compiling loops"]

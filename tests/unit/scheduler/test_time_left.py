@@ -212,6 +212,24 @@ def test_a_running_job_tells_before_the_first_has_ended_and_its_start_is_no_part
     assert left.estimate().seconds == pytest.approx(expected - 4)
 
 
+def test_a_wait_between_two_steps_is_no_part_of_the_pace(mixed, make_graph, folder):
+    clock = [0.0]
+    mixed["jobs"] = mixed["jobs"][:1]
+    graph = make_graph(mixed)
+    left = TimeLeft(plan_of(graph), folder, nodes=[Node("a", 1)], clock=lambda: clock[0])
+    first = graph.jobs[0]
+    left.started(first.id)
+    left.progressed(first.id, {"step": 1, "steps": 20})
+    left.waits(first.id)  # the second step compiles loops
+    clock[0] = 60.0
+    left.progressed(first.id, {"step": 2, "steps": 20})
+    assert left.estimate().seconds is None
+    clock[0] = 61.0
+    left.progressed(first.id, {"step": 4, "steps": 20})
+    work = sum(graph.cost[job.label] for job in graph.jobs[1:]) / graph.cost[first.label]
+    assert left.estimate().seconds == pytest.approx(8 + work * 10 + (len(graph.jobs) - 1) * time_left.START_S)
+
+
 def test_a_folder_of_an_earlier_lsbench_tells_by_its_journal(mixed, make_graph, fill_store, records_of):
     graph = make_graph(mixed)
     folder = fill_store(graph, lambda job: records_of(job) if job.label == "ls/train/seed0" else None)
