@@ -17,8 +17,10 @@ from itertools import pairwise
 from typing import Any, cast
 
 import torch
+from timm.layers import select_adaptive_pool2d
 from timm.models import checkpoint_seq
 from timm.models._features import feature_take_indices
+from timm.models._input import update_model_input_size
 from torch import Tensor, nn
 
 from lsbench.models.blocks import Attention, Block, BNLinear, ConvNorm, RepVGGDW, Residual
@@ -28,6 +30,8 @@ from lsbench.models.token_mixer import create_mixer
 
 STEM_CONVS = {2: 1, 4: 2, 8: 3}
 NUM_STAGES = 4
+#: How a map becomes features, under timm's names; the empty one leaves the map as it is.
+POOLINGS = ("", "avg", "max", "avgmax", "catavgmax")
 
 
 class LSNet(nn.Module):
@@ -48,7 +52,9 @@ class LSNet(nn.Module):
         has_extra_dw: Whether blocks of even depth have the extra depth-wise convolution (Table 8).
         has_se: Whether blocks of even depth have squeeze-and-excitation (Table 8).
         drop_rate: Probability of dropping a pooled feature before the classifier in training.
-        global_pool: ``"avg"``, the only pooling.
+        global_pool: ``"avg"``, ``"max"``, their mean ``"avgmax"``, both ``"catavgmax"``, or ``""`` for a map
+            instead of features, which goes without a classifier.
+        output_stride: Downsampling factor of the last map, 8 times `stem_stride`; no other one can be had.
         drop_path_rate: Probability of skipping a residual FFN or attention branch in training, rising
             linearly from 0 in the first block to this value in the last.
 
@@ -59,6 +65,7 @@ class LSNet(nn.Module):
 
     head_names: tuple[str, ...] = ("head",)
     head: nn.Module
+    global_pool: str
 
     def __init__(  # noqa: PLR0913 - timm's names, each its own argument
         self,
@@ -77,20 +84,22 @@ class LSNet(nn.Module):
         has_se: bool = True,
         drop_rate: float = 0.0,
         global_pool: str = "avg",
+        output_stride: int | None = None,
         drop_path_rate: float = 0.0,
     ) -> None:
         super().__init__()
         _check_sizes(stem_stride, embed_dims, depths)
+        check_output_stride(output_stride, stem_stride * 2 ** (NUM_STAGES - 1))
+        self.in_chans = in_chans
         self.drop_rate = drop_rate
-        self.num_classes = num_classes
-        self.num_features = self.head_hidden_size = embed_dims[-1]
+        self.num_features = embed_dims[-1]
         self.grad_checkpointing = False
         self.feature_info = [
             {"num_chs": dim, "reduction": stem_stride * 2**index, "module": f"blocks{index + 1}"}
             for index, dim in enumerate(embed_dims)
         ]
         self.patch_embed = _stem(in_chans, embed_dims[0], STEM_CONVS[stem_stride])
-        resolution = _last_resolution(img_size, STEM_CONVS[stem_stride] + NUM_STAGES - 1)
+        resolution = _last_resolution(img_size, stem_stride * 2 ** (NUM_STAGES - 1))
 
         def pluggable(dim: int, drop_path: float) -> nn.Module:
             return create_mixer(mixer, dim, mixer_args)
@@ -154,14 +163,18 @@ class LSNet(nn.Module):
         return intermediates if intermediates_only else (x, intermediates)
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor | tuple[Tensor, Tensor]:
-        """Return the logits (B, num_classes) of a map, or the pooled features (B, num_features)."""
-        pooled = nn.functional.adaptive_avg_pool2d(x, 1).flatten(1)
+        """Return the logits (B, num_classes) of a map, or the pooled features (B, head_hidden_size)."""
+        if self.global_pool:
+            x = select_adaptive_pool2d(x, self.global_pool).flatten(1)
         if self.drop_rate > 0:
-            pooled = nn.functional.dropout(pooled, self.drop_rate, self.training)
-        return pooled if pre_logits else self._classify(pooled)
+            x = nn.functional.dropout(x, self.drop_rate, self.training)
+        return x if pre_logits else self._classify(x)
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """Return the logits of images (B, in_chans, H, W), shape (B, num_classes)."""
+        """Return the logits of images (B, in_chans, H, W), shape (B, num_classes).
+
+        Without a classifier it is the features (B, head_hidden_size), without pooling the last stage's map.
+        """
         return self.forward_head(self.forward_features(x))
 
     def fuse(self) -> LSNet:
@@ -181,16 +194,46 @@ class LSNet(nn.Module):
         return self.head
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """Replace the head by a new one with `num_classes`; 0 removes it. Only average pooling is supported.
+        """Replace the head by a new one.
+
+        Args:
+            num_classes: Classes; 0 removes the head.
+            global_pool: As of the model; None keeps its pooling.
 
         Raises:
-            ValueError: If another pooling is requested.
+            ValueError: If the classes are negative, the pooling is unknown, or a classifier has none.
         """
-        if global_pool not in (None, "avg"):
-            raise ValueError(f"global_pool must be 'avg', got {global_pool!r}")
-        self.num_classes = num_classes
+        pool = self.global_pool if global_pool is None else global_pool
+        if num_classes < 0:
+            raise ValueError(f"num_classes must be 0 or more, got {num_classes}")
+        if pool not in POOLINGS:
+            raise ValueError(f"global_pool must be one of {', '.join(map(repr, POOLINGS))}, got {pool!r}")
+        if num_classes and not pool:
+            raise ValueError(
+                f"a classifier of {num_classes} classes needs pooled features, and global_pool is ''; "
+                "give global_pool 'avg' too, or num_classes 0"
+            )
+        self.num_classes, self.global_pool = num_classes, pool
+        self.head_hidden_size = self.num_features * (2 if pool == "catavgmax" else 1)
         for name in self.head_names:
             setattr(self, name, self._create_head())
+
+    def set_input_size(self, img_size: int | Sequence[int]) -> None:
+        """Resize the attention biases for images of another size, as loading them into such a model does.
+
+        Images of that size get the same outputs before and after; a training learns the new biases.
+
+        Args:
+            img_size: Height and width in pixels, or (height, width).
+
+        Raises:
+            ValueError: If it is no such size.
+        """
+        resolution = _last_resolution(img_size, self.feature_info[-1]["reduction"])
+        for module in self.modules():
+            if isinstance(module, Attention):
+                module.set_resolution(resolution)
+        update_model_input_size(self, img_size)  # for what timm saves beside weights
 
     def prune_intermediate_layers(
         self, indices: int | list[int] = 1, prune_norm: bool = False, prune_head: bool = True
@@ -200,14 +243,14 @@ class LSNet(nn.Module):
         Args:
             indices: As in :meth:`forward_intermediates`.
             prune_norm: Not used: no normalisation follows the stages.
-            prune_head: Whether to remove the head too; it is always removed with the last stage.
+            prune_head: Whether to remove the head and the pooling too; they always go with the last stage.
         """
         chosen, last = feature_take_indices(NUM_STAGES, indices)
         for index in range(last + 1, NUM_STAGES):
             setattr(self, f"blocks{index + 1}", nn.Sequential())
-        self.num_features = self.head_hidden_size = self.feature_info[last]["num_chs"]
+        self.num_features = self.feature_info[last]["num_chs"]
         if prune_head or last + 1 < NUM_STAGES:
-            self.reset_classifier(0)
+            self.reset_classifier(0, "")
         taken: list[int] = chosen
         return taken
 
@@ -244,7 +287,7 @@ class LSNet(nn.Module):
         if self.num_classes == 0:
             return nn.Identity()
         reference = next(self.parameters())
-        head = BNLinear(self.num_features, self.num_classes).train(self.training)
+        head = BNLinear(self.head_hidden_size, self.num_classes).train(self.training)
         return head.to(device=reference.device, dtype=reference.dtype)
 
 
@@ -316,10 +359,21 @@ def _drop_paths(rate: float, depths: Sequence[int]) -> list[list[float]]:
     ]
 
 
-def _last_resolution(img_size: int | tuple[int, int], halvings: int) -> tuple[int, int]:
-    """Return (H, W) of stage 4: each halving rounds up."""
-    height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
-    return -(-height // 2**halvings), -(-width // 2**halvings)
+def _last_resolution(img_size: int | Sequence[int], reduction: int) -> tuple[int, int]:
+    """Return (H, W) of stage 4, rounded up as each halving does."""
+    sides = (img_size, img_size) if isinstance(img_size, int) else tuple(img_size)
+    if len(sides) != 2 or min(sides) < 1:
+        raise ValueError(f"img_size must be a number of pixels or (height, width), got {img_size}")
+    return -(-sides[0] // reduction), -(-sides[1] // reduction)
+
+
+def check_output_stride(output_stride: int | None, own: int) -> None:
+    """Raise a ValueError if a model is to have another downsampling factor than its own."""
+    if output_stride not in (None, own):
+        raise ValueError(
+            f"output_stride must be {own} or left out, got {output_stride}: token mixers are not dilated; "
+            "finer maps are those of earlier stages (features_only, out_indices)"
+        )
 
 
 def _check_sizes(stem_stride: int, embed_dims: Sequence[int], depths: Sequence[int]) -> None:

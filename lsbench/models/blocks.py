@@ -165,6 +165,15 @@ class Attention(nn.Module):
         self.attention_biases = nn.Parameter(torch.zeros(num_heads, resolution[0] * resolution[1]))
         self.register_buffer("attention_bias_idxs", offset_indices(resolution))
 
+    @torch.no_grad()
+    def set_resolution(self, resolution: tuple[int, int]) -> None:
+        """Resize the biases for maps of another (H, W)."""
+        if resolution != self.resolution:
+            table = resize_biases(self.attention_biases, self.resolution, resolution)
+            self.attention_biases = nn.Parameter(table, requires_grad=self.attention_biases.requires_grad)
+            self.attention_bias_idxs = offset_indices(resolution).to(table.device)
+            self.resolution = resolution
+
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return the attended features, same shape."""
         batch, _, height, width = x_BCHW.shape

@@ -41,12 +41,19 @@ MODELS = (*SIZES, *(f"{name}_distill" for name in PUBLISHED))
 
 
 def _describe(name: str) -> dict[str, Any]:
-    others: dict[str, Any] = {"first_conv": "patch_embed.0.c", "classifier": "head.l"}
+    size = SIZES[name.removesuffix("_distill")]
+    img_size = size.get("img_size", 224)
+    side = -(-img_size // (8 * size.get("stem_stride", 8)))  # of the last map
+    others: dict[str, Any] = {
+        "first_conv": "patch_embed.0.c",
+        "classifier": "head.l",
+        "pool_size": (side, side),
+    }
     if name.endswith("_distill"):
         others["classifier"] = ("head.l", "head_dist.l")
     if name.removesuffix("_distill") in PUBLISHED:
         others |= {"hf_hub_id": f"jameslahm/{name}", "license": "mit", "paper_ids": "arXiv:2503.23135"}
-    return describe_variant(img_size=SIZES.get(name, {}).get("img_size", 224), **others)
+    return describe_variant(img_size=img_size, **others)
 
 
 default_cfgs = generate_default_cfgs({name: _describe(name) for name in MODELS})

@@ -21,6 +21,7 @@ from timm.models import generate_default_cfgs, register_model
 from timm.models.resnet import Bottleneck, ResNet
 from torch import nn
 
+from lsbench.models.backbone import check_output_stride
 from lsbench.models.blocks import ConvNorm
 from lsbench.models.registration import build_variant, describe_variant, inherit_options
 from lsbench.models.token_mixer import create_mixer
@@ -38,15 +39,23 @@ class MixerResNet(ResNet):
     Args:
         mixer: Token mixer, by its name in YAML.
         mixer_args: Options of the mixer.
+        output_stride: Downsampling factor of the last map, 32; no other one can be had.
         resnet_args: Arguments of timm's ResNet.
 
     Raises:
         ConfigError: If the mixer or one of its options is wrong.
+        ValueError: If another `output_stride` is requested.
     """
 
     def __init__(
-        self, *, mixer: str = "ls_conv", mixer_args: Mapping[str, Any] | None = None, **resnet_args: Any
+        self,
+        *,
+        mixer: str = "ls_conv",
+        mixer_args: Mapping[str, Any] | None = None,
+        output_stride: int | None = None,
+        **resnet_args: Any,
     ) -> None:
+        check_output_stride(output_stride, 32)
         super().__init__(cast(Any, Bottleneck), (3, 4, 6, 3), **resnet_args)  # timm's hint names an instance
         for block in self.modules():
             if isinstance(block, Bottleneck):

@@ -29,6 +29,7 @@ def test_any_image_size_can_be_built(img_size):
     height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
     model = LSNet(**{**SMALL, "img_size": img_size}).eval()
     assert model(torch.zeros(2, 3, height, width)).shape == (2, 5)
+    assert LSNet(**SMALL, output_stride=16).feature_info[-1]["reduction"] == 16
 
 
 def test_even_depths_mix_with_the_extra_convolution_and_odd_ones_with_the_mixer():
@@ -65,8 +66,53 @@ def test_classifier_can_be_replaced_or_left_out():
     model.reset_classifier(0)
     assert isinstance(model.get_classifier(), nn.Identity)
     assert model(x).shape == (1, 32)
-    with pytest.raises(ValueError, match="global_pool"):
-        model.reset_classifier(2, "max")
+    with pytest.raises(ValueError, match=r"global_pool must be one of '', 'avg', .*, got 'median'"):
+        model.reset_classifier(2, "median")
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", [LSNet, LSNetDistilled])
+def test_a_map_becomes_features_by_the_pooling_of_choice(kind):
+    model, x = lively(kind), torch.randn(2, 3, 64, 64)
+    y = model.forward_features(x)
+    mean, most = y.mean((2, 3)), y.amax((2, 3))
+    pooled = {"avg": mean, "max": most, "avgmax": (mean + most) / 2, "catavgmax": torch.cat((mean, most), 1)}
+    for name, features in pooled.items():
+        model.reset_classifier(0, name)
+        torch.testing.assert_close(model(x), features)
+        assert model.head_hidden_size == features.shape[1]
+        assert kind(**SMALL, global_pool=name).eval()(x).shape == (2, 5)
+    model.reset_classifier(0, "")
+    assert torch.equal(model(x), y)
+    with pytest.raises(
+        ValueError, match="7 classes needs pooled features, and global_pool is ''; give global_pool"
+    ):
+        model.reset_classifier(7)
+    model.reset_classifier(7, "avg")
+    assert model(x).shape == (2, 7)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", [(64, 64), (33, 100), (16, 16)], ids=str)
+def test_a_model_that_gets_another_size_answers_as_before(size):
+    model, x = lively(), torch.randn(2, 3, *size)
+    before, weights = model(x), model.state_dict()
+    model.set_input_size(size)
+    assert torch.equal(model(x), before)
+    sides = [-(-side // 16) for side in size]
+    assert model.blocks4[3].mixer.m.attention_biases.shape == (4, sides[0] * sides[1])
+    assert weights["blocks4.3.mixer.m.attention_biases"].shape == (4, 4)
+    fused = lively().fuse()
+    fused.set_input_size(size)
+    torch.testing.assert_close(fused(x), before)
+
+
+@pytest.mark.parametrize("size", [0, (32, 0), (3, 32, 32), (32,)], ids=str)
+def test_a_size_that_is_none_is_refused(size):
+    with pytest.raises(ValueError, match="img_size must be a number of pixels or"):
+        LSNet(**{**SMALL, "img_size": size})
+    with pytest.raises(ValueError, match="img_size must be a number of pixels or"):
+        lively().set_input_size(size)
 
 
 def lively(kind=LSNet, **changes):
@@ -219,6 +265,8 @@ def test_whole_graphs_are_compiled_and_exported(is_fused):
         ({"stem_stride": 3}, "stem_stride must be 2, 4 or 8"),
         ({"depths": (1, 1)}, "need 4 numbers each"),
         ({"stem_stride": 8, "embed_dims": (6, 8, 8, 8)}, "multiple of 4"),
+        ({"num_classes": -1}, "num_classes must be 0 or more, got -1"),
+        ({"output_stride": 32}, "output_stride must be 16 or left out, got 32: token mixers are not dilated"),
     ],
 )
 def test_sizes_that_do_not_fit_are_refused(wrong, message):

@@ -89,6 +89,7 @@ def test_timm_makes_a_feature_extractor_of_it():
         ({"mixr": "identity"}, "has no option 'mixr' (did you mean 'mixer'?)"),
         ({"layers": (1, 1, 1, 1)}, "has no option 'layers'"),
         ({"pretrained": True}, "no pretrained weights come with lsbench"),
+        ({"output_stride": 16}, "output_stride must be 32 or left out, got 16: token mixers are not dilated"),
     ],
 )
 def test_wrong_options_are_explained(arguments, line):
