@@ -15,9 +15,11 @@ from lsbench.models.checkpoints import adapt_on_load
 from lsbench.models.option_types import type_problems
 from lsbench.models.token_mixer import option_problems
 
-#: Arguments of timm.create_model that do not go to the model itself.
+#: Arguments of timm.create_model that do not go to the model itself; the last ones are those that timm has
+#: saved beside weights.
 BUILDER_OPTIONS = frozenset(
     {"pretrained_cfg", "pretrained_cfg_overlay", "cache_dir", "features_only", "out_indices", "feature_cls"}
+    | {"feature_cfg", "pretrained_model_args"}
 )
 
 ModelT = TypeVar("ModelT", bound=nn.Module)
@@ -74,17 +76,19 @@ def build_variant(
     if problems:
         raise ConfigError(problems)
     arguments = {**(size or {}), **options}
+    features = {**(feature_cfg or {}), **arguments.pop("feature_cfg", {})}
     try:
         built: ModelT = build_model_with_cfg(
             model,
             name,
             pretrained,
-            feature_cfg=dict(feature_cfg or {}),
+            feature_cfg=features,
             pretrained_filter_fn=filter_fn,
             **arguments,
         )
-    except ValueError as error:
-        raise ConfigError(f"{owner}: {error}") from error
+    except (ValueError, AssertionError, IndexError) as error:  # timm asserts, and takes what is at an index
+        stages = f" (out_indices {options['out_indices']})" if "out_indices" in options else ""
+        raise ConfigError(f"{owner}: {error}{stages}") from error
     return adapt_on_load(built)
 
 
