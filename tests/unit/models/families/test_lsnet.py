@@ -152,6 +152,30 @@ def test_timm_extracts_features_even_from_an_empty_stage(indices):
     ]
 
 
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"feature_cls": "list"},
+        {"feature_cls": "dict"},
+        {"feature_cls": "hook"},
+        {"feature_cfg": {"feature_cls": "list", "out_indices": (0, 2)}},
+    ],
+    ids=str,
+)
+def test_each_of_timms_extractors_finds_the_same_maps(how):
+    x, maps = torch.randn(1, 3, 64, 64), []
+    for chosen in ({}, how):
+        torch.manual_seed(0)
+        arguments = {"out_indices": (0, 2)} if "feature_cfg" not in chosen else {}
+        model = timm.create_model("lsnet_t", features_only=True, **arguments, **chosen).eval()
+        found = model(x)
+        maps.append(list(found.values()) if isinstance(found, dict) else found)
+        assert model.feature_info.channels() == [64, 256]
+    assert len(maps[0]) == len(maps[1]) == 2
+    assert all(map(torch.equal, *maps))
+
+
 def test_timm_loads_published_weights_into_other_channels_and_classes(tmp_path):
     torch.manual_seed(0)
     source = randomised(create_model("lsnet_t", num_classes=1000, img_size=224))
