@@ -1,22 +1,27 @@
-"""Regenerate ``catalog.json``: all model names, and the MACs of our models and of the shipped suites' rows.
+"""Regenerate ``catalog.json``: names, sizes and fusing of all models, MACs of ours and of the suites' rows.
 
 Planning reads it without importing torch. Run ``python -m lsbench.cli.catalog`` after adding a mixer, a
-model or a row of a shipped suite, changing a size, or moving to another version of timm.
+model or a row of a shipped suite, changing a size or how models are fused, or moving to another version of
+timm.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import timm
+import torch
 
 from lsbench.core.catalog import WEIGHTS, macs_key, read_catalog
 from lsbench.core.errors import ConfigError, ExitCode
 from lsbench.core.registry import MIXERS, PACKAGE_ROOT
+from lsbench.models.conv_norm_pairs import is_batch_norm
 from lsbench.models.factory import PLUGGABLE_MODELS, create_model
+from lsbench.models.fusion import fuse, unfused_norms
 from lsbench.models.macs import count_macs
 from lsbench.suite.loader import load_suite, preset_names, shipped_suites
 
@@ -43,8 +48,8 @@ def setting_key(setting: Setting) -> str:
     return macs_key(identity, size, is_pluggable=identity["model"] in PLUGGABLE_MODELS)
 
 
-def measure_macs(setting: Setting) -> int:
-    """Return the MACs of one image with three channels and 1000 classes."""
+def measure_macs(setting: Setting, *, is_fused: bool = False) -> int:
+    """Return the MACs of one image with three channels and 1000 classes, of the model as trained or fused."""
     identity, size = setting
     args = {key: value for key, value in identity.get("model_args", {}).items() if key not in WEIGHTS}
     model = create_model(
@@ -55,7 +60,7 @@ def measure_macs(setting: Setting) -> int:
         img_size=size,
         **args,
     )
-    return count_macs(model, (3, size, size)).total
+    return count_macs(fuse(model) if is_fused else model, (3, size, size)).total
 
 
 def family_settings() -> Iterator[Setting]:
@@ -86,37 +91,77 @@ def weight_tags() -> dict[str, str]:
     return {model: " ".join(sorted(found)) for model, found in sorted(tags.items())}
 
 
-def write_catalog(macs: Mapping[str, int]) -> None:
+def is_folded(name: str, mixer: str | None = None) -> bool:
+    """Return whether fusing a model, built without memory, folds batch normalisations pair by pair."""
+    size = default_img_size(name)
+    with torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about weights that are drawn into no memory
+        model = create_model(name, mixer=mixer, num_classes=NUM_CLASSES, img_size=size)
+        return any(map(is_batch_norm, model.modules())) and unfused_norms(fuse(model)) is not None
+
+
+def folded_models(names: Iterable[str]) -> Iterator[str]:
+    """Yield the names of those models that are folded, of a model with a mixer as ``model/mixer``."""
+    for name in names:
+        if name not in PLUGGABLE_MODELS:
+            yield from [name] if is_folded(name) else []
+        else:
+            yield from (f"{name}/{mixer}" for mixer in MIXERS.own_names() if is_folded(name, mixer))
+
+
+def sizes() -> dict[str, Any]:
+    """Return the models that take images of one size alone, and the least size of those that have one."""
+    cfgs: dict[str, Any] = {name: timm.get_pretrained_cfg(name) for name in timm.list_models()}
+    known = {name: cfg for name, cfg in sorted(cfgs.items()) if cfg is not None}
+    least = {name: cfg.min_input_size for name, cfg in known.items() if cfg.min_input_size}
+    return {
+        "fixed": [name for name, cfg in known.items() if cfg.fixed_input_size],
+        "least": {name: int(size[-1]) for name, size in least.items()},
+    }
+
+
+def write_catalog(macs: Mapping[str, int], macs_paper: Mapping[str, int], folded: Iterable[str]) -> None:
     """Write names and costs to the catalog, and reload it in this process."""
     names = {
         "timm": timm.__version__,
         "pluggable": sorted(PLUGGABLE_MODELS),
         "models": sorted({*PLUGGABLE_MODELS, *timm.list_models()}),
         "tags": weight_tags(),
+        **sizes(),
+        "folded": sorted(folded),
     }
-    CATALOG.write_text(json.dumps({**names, "macs": macs}, indent=1) + "\n", encoding="utf-8")
+    costs = {"macs": macs, "macs_paper": macs_paper}
+    CATALOG.write_text(json.dumps({**names, **costs}, indent=1) + "\n", encoding="utf-8")
     read_catalog.cache_clear()
 
 
 def main() -> int:
-    """Write the catalog, in minutes. Models that cannot be counted go to stderr, and the code is 2."""
-    write_catalog(read_catalog()["macs"])  # a suite can name a new model only when its name is known
-    settings, problems = list(family_settings()), []
+    """Write the catalog, in half an hour. Models that cannot be counted go to stderr, and the code is 2."""
+    known = read_catalog()
+    # A suite can name a new model only when its name is known.
+    write_catalog(known["macs"], known["macs_paper"], known["folded"])
+    families, rows, problems = list(family_settings()), list[Setting](), list[str]()
     for suite in shipped_suites():
         try:
-            settings += suite_settings(suite)
+            rows += suite_settings(suite)
         except ConfigError as error:
             problems += error.problems
-    macs: dict[str, int] = {}
-    for key, setting in sorted({setting_key(setting): setting for setting in settings}.items()):
-        try:
-            macs[key] = measure_macs(setting)
-        except (ConfigError, RuntimeError) as error:
-            problems.append(f"{key}: {error}")
-    write_catalog(macs)
+    macs = _measured([*families, *rows], problems)
+    write_catalog(macs, _measured(rows, problems, is_fused=True), folded_models(read_catalog()["models"]))
     for problem in problems:
         print(problem, file=sys.stderr)
     return ExitCode.USAGE if problems else ExitCode.OK
+
+
+def _measured(settings: Iterable[Setting], problems: list[str], *, is_fused: bool = False) -> dict[str, int]:
+    """Return the MACs of settings by key; what cannot be counted is noted in `problems`."""
+    found: dict[str, int] = {}
+    for key, setting in sorted({setting_key(setting): setting for setting in settings}.items()):
+        try:
+            found[key] = measure_macs(setting, is_fused=is_fused)
+        except (ConfigError, RuntimeError) as error:
+            problems.append(f"{key}: {error}")
+    return found
 
 
 if __name__ == "__main__":

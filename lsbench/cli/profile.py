@@ -6,7 +6,7 @@ import json
 import sys
 import warnings
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from lsbench.core.record import Record
     from lsbench.models.cost_tree import ModuleCost
     from lsbench.models.macs import MacCount
+
+
+class _Fusing(NamedTuple):
+    """Parameters of a model before and after fusing, and the batch normalisations left."""
+
+    params: int
+    params_fused: int
+    left: int | None
 
 
 class By(StrEnum):
@@ -59,9 +67,10 @@ def profile(
     where = check_device(device) if has_latency or has_throughput else "cpu"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # torch warns about its own code
-        plain, paper, tree = _measure(model, mixer, img_size, num_classes, is_fused)
+        plain, paper, tree, fusing = _measure(model, mixer, img_size, num_classes, is_fused)
     found: dict[str, Any] = {
-        "params": tree.params,
+        "params": fusing.params,
+        "params_fused": fusing.params_fused,
         "macs": plain.total,
         "macs_paper": paper.total,
         "uncounted_ops": sum(plain.uncounted.values()),
@@ -78,7 +87,7 @@ def profile(
     operators = (paper if is_fused else plain).by_operator
     if as_json:
         line = {"model": model, "mixer": mixer, "img_size": img_size, "fused": is_fused, **found}
-        line |= {"uncounted": plain.uncounted}
+        line |= {"uncounted": plain.uncounted, "unfused_norms": fusing.left}
         line |= {"by_operator": operators} if by is By.operator else {}
         line |= {"by_module": _nested(tree, depth)} if by is By.module else {}
         line |= {"timings": [record.model_dump(mode="json") for record in timings]} if timings else {}
@@ -89,6 +98,8 @@ def profile(
         typer.echo(f"{shown_as.title}: {value * shown_as.scale:.{shown_as.digits}f}")
     names = ", ".join(f"{name} {calls}x" for name, calls in sorted(plain.uncounted.items()))
     typer.echo(f"  without a formula: {names or 'none'}")
+    if fusing.left:
+        typer.echo(f"  batch normalisations left in the fused model: {fusing.left}")
     if by is By.operator:
         for name, macs in sorted(operators.items(), key=lambda pair: -pair[1]):
             typer.echo(f"  {name:32s} {_cost(macs, tree.macs)}")
@@ -101,17 +112,19 @@ def profile(
 
 def _measure(
     model: str, mixer: str | None, img_size: int, num_classes: int, is_fused: bool
-) -> tuple[MacCount, MacCount, ModuleCost]:
-    """Return the costs of a model, unfused and fused, and the module tree of one of the two."""
+) -> tuple[MacCount, MacCount, ModuleCost, _Fusing]:
+    """Return the costs of a model, unfused and fused, the modules of one of the two, and what fusing did."""
     from lsbench.models.cost_tree import cost_tree
     from lsbench.models.factory import create_model
-    from lsbench.models.fusion import fuse
+    from lsbench.models.fusion import fuse, unfused_norms
     from lsbench.models.macs import count_macs
 
     built = create_model(model, mixer=mixer, num_classes=num_classes, img_size=img_size)
     fused, size = fuse(built), (3, img_size, img_size)
     plain, paper = count_macs(built, size), count_macs(fused, size)
-    return plain, paper, cost_tree(fused, paper) if is_fused else cost_tree(built, plain)
+    trees = cost_tree(built, plain), cost_tree(fused, paper)
+    fusing = _Fusing(trees[0].params, trees[1].params, unfused_norms(fused))
+    return plain, paper, trees[is_fused], fusing
 
 
 def _timed(probe: str, batch: int, max_s: float, fields: dict[str, Any]) -> list[Record]:
@@ -127,7 +140,8 @@ def _timed(probe: str, batch: int, max_s: float, fields: dict[str, Any]) -> list
     budget = {"max_s": max_s, "min_s": min(1.0, max_s)}
     budget["min_samples"] = LATENCY_SAMPLES if is_latency else SAMPLES
     request = Request.model_validate({**fields, "seed": 0, "batch_size": batch, "budget": budget})
-    timed = Timed(request, measure(request), timing_facets(request, batch=batch))
+    reply = measure(request)
+    timed = Timed(request, reply, timing_facets(request, reply, batch=batch))
     return latency_records(timed) if is_latency else throughput_records(timed)
 
 

@@ -22,7 +22,7 @@ from lsbench.core.entry_points import describe_entry, literal_constant, outside_
 from lsbench.core.errors import PluginError
 from lsbench.core.ids import canonical_json
 from lsbench.core.model_sources import FOLDER, HUB, architecture_of, is_sourced, source_problem
-from lsbench.core.registry import FAMILIES, MODELS, PACKAGE_ROOT, suggest
+from lsbench.core.registry import FAMILIES, MIXERS, MODELS, PACKAGE_ROOT, suggest
 
 #: The mixer of a pluggable model when none is named.
 DEFAULT_MIXER = "ls_conv"
@@ -37,7 +37,10 @@ def read_catalog() -> dict[str, Any]:
     Returns:
         ``timm``: the version of timm that the names are from; ``models``: every name, sorted; ``pluggable``:
         the models that take a token mixer; ``tags``: the tags of each model's weights, with blanks between;
-        ``macs``: MACs per image by :func:`macs_key`.
+        ``macs``: MACs per image by :func:`macs_key`, and ``macs_paper`` those of fused rows of the shipped
+        suites; ``folded``: the models of which fusing folds batch
+        normalisations pair by pair, those with a mixer as ``model/mixer``; ``fixed``: the models that only
+        take images of the size that they were built for; ``least``: the least size of those that have one.
     """
     text = (PACKAGE_ROOT / "core" / "catalog.json").read_text(encoding="utf-8")
     content: dict[str, Any] = json.loads(text)
@@ -227,6 +230,45 @@ def known_macs(identity: Mapping[str, Any], img_size: int) -> float | None:
             found = counted_macs(near, size)
             if found is not None:
                 return found * (img_size / size) ** 2
+    return None
+
+
+def may_be_folded(identity: Mapping[str, Any]) -> bool:
+    """Return whether fusing a model folds batch normalisations pair by pair, beyond what its own code fuses.
+
+    True for a model or mixer that the catalog does not know.
+
+    Args:
+        identity: As returned by :meth:`lsbench.core.job.Variant.model_identity`.
+    """
+    model = architecture_of(identity["model"]).partition(".")[0]
+    if model not in read_catalog()["models"]:
+        return True
+    if model not in read_catalog()["pluggable"]:
+        return model in _folded()
+    mixer = identity.get("mixer") or DEFAULT_MIXER
+    return mixer not in MIXERS.own_names() or f"{model}/{mixer}" in _folded()
+
+
+@cache
+def _folded() -> frozenset[str]:
+    return frozenset(read_catalog()["folded"])
+
+
+def size_problem(model: str, *, built_for: int, shown: int) -> str | None:
+    """Return why a model cannot run on images of a size, or None if it can, as far as the catalog knows.
+
+    Args:
+        model: Its name.
+        built_for: Height and width in pixels of the images that it was built for.
+        shown: Height and width of the images in pixels.
+    """
+    name = architecture_of(model).partition(".")[0]
+    least = read_catalog()["least"].get(name, 0)
+    if shown < least:
+        return f"'{model}' takes images of at least {least} px, not {shown} px"
+    if built_for != shown and name in read_catalog()["fixed"]:
+        return f"'{model}' built for {built_for} px takes no images of {shown} px"
     return None
 
 

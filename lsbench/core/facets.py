@@ -15,6 +15,9 @@ OF_A_PART = ("epoch", "corruption", "severity")
 #: Facets that the weights of a model choose.
 OF_WEIGHTS = ("crop_pct", "crop_mode", "interpolation", "normalisation")
 
+#: The size of images where each row of a table has its own.
+OWN: Literal["own"] = "own"
+
 Scalar = str | bool | int | float
 
 
@@ -33,12 +36,15 @@ class Facets(StrictModel):
         precision: Number format, such as ``fp32``.
         channels_last: Whether the model runs in the channels-last memory format.
         fused: Whether the model is fused for evaluation.
+        unfused_norms: Of a fused model, the batch normalisations that could not be folded, or that follow no
+            convolution; None: nothing had to be folded beyond what the model's own code fuses.
         compiled: Whether the model is compiled.
         cuda_graphs: Whether passes are replayed as one CUDA graph.
         corruptions: Number of corruptions if it identifies them, else their names.
         outside_corruptions: Names of the corruptions from other packages.
         severities: Number of severities if it identifies them, else the severities.
-        res: Height and width to which images were resized, in pixels.
+        res: Height and width to which images were resized, in pixels; ``own`` in tables whose rows have each
+            their own.
         crop: Height and width of the crop from the resized images, in pixels.
         preprocess: ``model``: images are made as the weights of each model want them; with the parts that a
             suite sets, ``model+crop_pct=0.95``.
@@ -75,12 +81,13 @@ class Facets(StrictModel):
     precision: str | None = None
     channels_last: bool | None = None
     fused: bool | None = None
+    unfused_norms: int | None = None
     compiled: bool | None = None
     cuda_graphs: bool | None = None
     corruptions: int | tuple[str, ...] | None = None
     outside_corruptions: tuple[str, ...] | None = None
     severities: int | tuple[int, ...] | None = None
-    res: int | None = None
+    res: int | Literal["own"] | None = None
     crop: int | None = None
     preprocess: str | None = None
     crop_pct: float | None = None
@@ -263,6 +270,7 @@ def _form(facets: Facets) -> Iterator[str]:
         yield "nhwc" if facets.channels_last else "nchw"
     if facets.fused is not None:
         yield "fused" if facets.fused else "unfused"
+    yield from _told("unfused_norms={}", facets.unfused_norms)
     if facets.compiled is not None:
         yield ("compiled" if facets.compiled else "eager") + ("+graph" if facets.cuda_graphs else "")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from lsbench.core.checkpoint_kinds import cfg_in
 from lsbench.core.errors import ConfigError
-from lsbench.core.job import JobContext
+from lsbench.core.job import Job, JobContext
 from lsbench.core.model_sources import pinned
 from lsbench.core.weight_sources import CHECKPOINT
 from lsbench.data.dataset import Rgb
@@ -87,16 +87,31 @@ def images_of(context: JobContext, data: OpenData, *, img_size: int | None = Non
     if whose == "dataset":
         return JobImages(own.with_config(_config(given)) if given else None, own)
     given = {**({} if img_size is None else {"input_size": img_size}), **given}
-    name, args = context.job.variant.model, context.job.variant.model_args
-    config = data_config(pinned(name, context.job.contents), cfg_in(str(args.get(CHECKPOINT, ""))))
+    name = context.job.variant.model
     try:
-        chosen = own.with_config({**config, **_config(given)})
+        chosen = own.with_config({**_config_of_weights(context.job), **_config(given)})
     except ValueError as error:
         raise ConfigError(
             f"{context.job.label}: the weights of '{name}' want other images: {error}; "
             "give `preprocess: {input_size: ...}`"
         ) from error
     return JobImages(chosen, own, "+".join(["model", *(_part(*part) for part in sorted(given.items()))]))
+
+
+def size_of_weights(job: Job) -> int | None:
+    """Return the side in pixels of the images that the published weights of a variant are evaluated on.
+
+    None: the variant names no weights with a cfg, so that its images have the size of its data set.
+    """
+    whose, _ = PreprocessSpec(weights="pretrained").preprocessing_of(job.variant)
+    size = _config_of_weights(job).get("input_size") if whose == "model" else None
+    return None if size is None else int(size[-1])
+
+
+def _config_of_weights(job: Job) -> dict[str, Any]:
+    """Return what the weights of a job's variant say of their images, as timm's config has it."""
+    held = cfg_in(str(job.variant.model_args.get(CHECKPOINT, "")))
+    return data_config(pinned(job.variant.model, job.contents), held)
 
 
 def _config(given: Mapping[str, Any]) -> dict[str, Any]:

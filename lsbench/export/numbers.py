@@ -15,7 +15,7 @@ from lsbench.tables.job_changes import KnownJob, known_jobs
 from lsbench.tables.one_job import Number, read_job, to_number
 
 #: Exact costs: their probes look at nothing but the model.
-COSTS = {"params": ("params",), "macs": ("macs", "macs_paper")}
+COSTS = {"params": ("params", "params_fused"), "macs": ("macs", "macs_paper")}
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from lsbench.core.catalog import UNKNOWN_MACS, known_macs, unknown_model
-from lsbench.core.job import JobContext, JobKind, JobSpec, Resources
+from lsbench.core.catalog import UNKNOWN_MACS, known_macs, may_be_folded, unknown_model
+from lsbench.core.job import JobContext, JobKind, JobSpec, Resources, Variant
 from lsbench.core.quantity import quantity
 from lsbench.core.record import Record
 from lsbench.core.registry import MIXERS, PROBES
@@ -108,6 +108,16 @@ class ProfileSpec(JobSpec):
         control = self.control_model()
         return {} if control is None else {"control": control.model_dump()}
 
+    def raised_by(self, variant: Variant) -> int:
+        """Return 1 if batch normalisations are folded pair by pair in a fused model that is counted or timed.
+
+        Version 2 left those that the model's own code does not fuse.
+        """
+        times = self.fused and any(_probe(name).images(self) for name in self.all_probes())
+        models = [variant.model_identity()] if times or "macs" in self.probes else []
+        models += self.other_models().values() if times else []
+        return int(any(map(may_be_folded, models)))
+
     def setting(self) -> Setting:
         """Return the form in which models are timed."""
         return Setting.model_validate(self.model_dump(include=set(Setting.model_fields)))
@@ -142,6 +152,7 @@ def run(context: JobContext) -> Sequence[Record]:
     from lsbench.engine.open_data import open_data
 
     data = open_data(context)
+    warn_of_other_size(context, data.img_size)
     model = create_variant(context, data).eval()
     spec: ProfileSpec = context.spec
     probes = sorted(spec.all_probes(), key=lambda name: _probe(name).images(spec) > 0)
@@ -157,6 +168,19 @@ def run(context: JobContext) -> Sequence[Record]:
         context.keep([record for record in found if _is_exact(record)])
         records += found
     return records
+
+
+def warn_of_other_size(context: JobContext, img_size: int) -> None:
+    """Warn if the published weights of a variant are evaluated on images of another size than its cost."""
+    from lsbench.engine.preprocessing import size_of_weights
+
+    wanted = size_of_weights(context.job)
+    if wanted not in (None, img_size):
+        message = (
+            f"cost is measured on images of {img_size} px, and its published weights are evaluated on "
+            f"{wanted} px; give the row `dataset: {{img_size: {wanted}}}`"
+        )
+        context.emit({"ev": "warning", "message": message})
 
 
 def _numbered(emit: Emit, where: Mapping[str, float], *, probe: str) -> Emit:

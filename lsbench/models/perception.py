@@ -114,4 +114,5 @@ class FusedLargeSmallConv(nn.Module):
 
 def aggregate(x_BCHW: Tensor, weight_BDHW: Tensor, groups: int) -> Tensor:
     """Return SKA of `x_BCHW` with predicted weights whose channels are ``D = groups * K*K``."""
-    return ska(x_BCHW, weight_BDHW.reshape(weight_BDHW.shape[0], groups, -1, *weight_BDHW.shape[2:]))
+    batch, _, height, width = weight_BDHW.shape
+    return ska(x_BCHW, weight_BDHW.reshape(batch, groups, -1, height, width))

@@ -68,7 +68,8 @@ def time_alone(context: JobContext, img_size: int, *, batch: int | Literal["max"
     """
     size, ended_by = choose_batch(context, img_size, batch)
     request = create_request(context, img_size, batch_size=size, min_samples=min_samples)
-    return Timed(request, measure(request), timing_facets(request, batch=batch), ended_by)
+    reply = measure(request)
+    return Timed(request, reply, timing_facets(request, reply, batch=batch), ended_by)
 
 
 def measure(request: Request) -> Reply:
@@ -115,7 +116,8 @@ def ratio_record(
     """
     size, ended_by = choose_batch(context, img_size, batch)
     request = create_request(context, img_size, batch_size=size, min_samples=PAIRS, with_control=True)
-    timed = Timed(request, measure(request), timing_facets(request, batch=batch), ended_by)
+    reply = measure(request)
+    timed = Timed(request, reply, timing_facets(request, reply, batch=batch), ended_by)
     candidate, control = np.array(timed.reply.seconds), np.array(timed.reply.control_seconds)
     is_disturbed = np.array(timed.reply.is_disturbed)
     save_samples(context, metric, {"candidate": candidate, "control": control, "is_disturbed": is_disturbed})

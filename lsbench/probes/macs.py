@@ -22,10 +22,11 @@ def count(model: nn.Module, img_size: int, context: JobContext) -> Sequence[Reco
     ``macs`` is of the model as trained; ``macs_paper`` of the fused one. ``uncounted_ops`` is the number of
     calls of operators without a formula; the setting names them.
     """
-    from lsbench.models.macs import count_macs, count_paper_macs
+    from lsbench.models.fusion import fuse, unfused_norms
+    from lsbench.models.macs import count_macs
 
-    size = (3, img_size, img_size)
-    found, paper = count_macs(model, size), count_paper_macs(model, size)
+    size, fused = (3, img_size, img_size), fuse(model)
+    found, paper = count_macs(model, size), count_macs(fused, size)
     parts = {name: macs for name, macs in found.by_module.items() if name and "." not in name}
     facets = Facets(method="fvcore", fused=False, res=img_size, version="1")
     return [
@@ -33,7 +34,7 @@ def count(model: nn.Module, img_size: int, context: JobContext) -> Sequence[Reco
         measured(
             "macs_paper",
             float(paper.total),
-            facets=facets.model_copy(update={"fused": True}),
+            facets=facets.model_copy(update={"fused": True, "unfused_norms": unfused_norms(fused)}),
             setting=_setting(paper),
         ),
         measured(

@@ -172,7 +172,7 @@ def _job(
         needs=_needs(entry, variant, seed, jobs),
         resources=entry.resources,
         dataset_fingerprint=fingerprint if kind.uses_data else None,
-        protocol_version=kind.version,
+        protocol_version=kind.version + kind.spec.model_validate(settings).raised_by(variant),
         limit=suite.limit,
         data_root=None if datasets.data_root is None else str(datasets.data_root),
     )

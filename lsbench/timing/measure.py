@@ -54,7 +54,7 @@ def _fit(request: Request) -> Reply:
 
 
 def _time(request: Request) -> Reply:
-    from lsbench.timing.passes import create_images, create_pass, create_subject
+    from lsbench.timing.passes import create_images, create_pass, create_subject, norms_left
     from lsbench.timing.session import Session
     from lsbench.timing.watch import Watch
 
@@ -65,9 +65,11 @@ def _time(request: Request) -> Reply:
     passes = [create_pass(model, images, setting) for model in models]
     gpu = _gpu() if request.device == "cuda" else None
     watch = Watch(_host(), gpu, max_other_cpus=_most_other_cpus(request))
+    left = norms_left(models)
     gc.collect()
     gc.disable()
-    return Session(passes, request.budget, watch, time.perf_counter).run()
+    reply = Session(passes, request.budget, watch, time.perf_counter).run()
+    return reply.model_copy(update={"unfused_norms": left})
 
 
 def _host() -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lsbench.core.errors import ConfigError
 from lsbench.models.factory import create_model
-from lsbench.models.fusion import fuse
+from lsbench.models.fusion import fuse, unfused_norms
 from lsbench.models.packed_conv import pack
 from lsbench.timing.request import Request, Setting, TimedModel
 
@@ -42,6 +42,12 @@ def prepared(model: nn.Module, setting: Setting, device: str) -> nn.Module:
         compiled: Any = torch.compile(made, dynamic=False)
         return compiled  # type: ignore[no-any-return]
     return pack(made) if setting.fused else made
+
+
+def norms_left(models: Sequence[nn.Module]) -> int | None:
+    """Return the batch normalisations left in all of the models, or None if none was folded pair by pair."""
+    found = [left for model in models if (left := unfused_norms(model)) is not None]
+    return sum(found) if found else None
 
 
 def create_images(batch_size: int, img_size: int, setting: Setting, device: str) -> Tensor:

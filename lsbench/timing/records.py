@@ -71,14 +71,21 @@ def _limited(budget: Budget, limit: int | None) -> Budget:
     return budget.model_copy(update={**less, "max_s": min(budget.max_s, LIMITED_S)})
 
 
-def timing_facets(request: Request, *, batch: int | Literal["max"]) -> Facets:
-    """Return the facets that comparable values of a request share."""
+def timing_facets(request: Request, reply: Reply, *, batch: int | Literal["max"]) -> Facets:
+    """Return the facets that comparable values of a request share.
+
+    Args:
+        request: The request.
+        reply: Its reply, which knows what fusing left.
+        batch: The batch size as set.
+    """
     form = request.setting.model_dump()
     if request.device == "cuda":
         form["threads"] = None
     return Facets(
         batch_size=batch,
         **form,
+        unfused_norms=reply.unfused_norms,
         res=request.img_size,
         device=request.device,
         control=None if request.control is None else _name_of(request.control),

@@ -127,6 +127,8 @@ class Reply(StrictModel):
         conditions: Observed state of the machine, for display.
         batch_size: The largest batch that fits; only for ``fit``.
         batch_ended_by: Why it is not larger; only for ``fit``.
+        unfused_norms: Batch normalisations left in the fused models, see
+            :func:`lsbench.models.fusion.unfused_norms`; None if none was folded or left pair by pair.
     """
 
     seconds: list[float] = Field(default_factory=list)
@@ -143,6 +145,7 @@ class Reply(StrictModel):
     conditions: dict[str, Any] = Field(default_factory=dict)
     batch_size: int | None = None
     batch_ended_by: BatchEnd | None = None
+    unfused_norms: int | None = None
 
 
 def joined(replies: Sequence[Reply]) -> Reply:
@@ -167,6 +170,7 @@ def joined(replies: Sequence[Reply]) -> Reply:
         peak_device_memory_mib=_most(reply.peak_device_memory_mib for reply in replies),
         energy_j=sum(energies) if len(energies) == len(replies) else None,
         conditions={"processes": [reply.conditions for reply in replies]},
+        unfused_norms=replies[0].unfused_norms,
     )
 
 

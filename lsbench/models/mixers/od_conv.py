@@ -70,7 +70,8 @@ class _AttendedConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         z = self.squeeze(x)
-        mixed_BCT = (self.shares(z) @ self.experts.flatten(1)).view(-1, *self.experts.shape[1:])
+        _, channels, taps = self.experts.shape
+        mixed_BCT = (self.shares(z) @ self.experts.flatten(1)).view(-1, channels, taps)
         attention_BCT = self.channel(z).sigmoid()[:, :, None] * self.tap(z).sigmoid()[:, None, :]
         return convolve_per_image(x, attention_BCT * mixed_BCT)
 

@@ -35,6 +35,7 @@ from lsbench.core.registry import suggest
 from lsbench.models.ops import ska_cpu
 from lsbench.models.ops.inductor import stays_whole
 from lsbench.models.ops.ska_reference import ska_reference
+from lsbench.models.tracing import one_node
 
 BACKENDS = ("reference", "cpu", "triton")
 #: A meta device computes nothing: the operator only returns a shape.
@@ -42,6 +43,7 @@ DEVICE_BACKENDS = {"cpu": "cpu", "cuda": "triton", "meta": "cpu"}
 _named: list[str] = []
 
 
+@one_node
 def ska(x_BCHW: Tensor, weight_BGKHW: Tensor, *, backend: str | None = None) -> Tensor:
     """Return the aggregation of each pixel's neighbourhood with weights of its own.
 

@@ -4,7 +4,16 @@ import sys
 import pytest
 import timm
 
-from lsbench.cli.catalog import family_settings, measure_macs, setting_key, suite_settings, weight_tags
+from lsbench.cli.catalog import (
+    family_settings,
+    folded_models,
+    is_folded,
+    measure_macs,
+    setting_key,
+    sizes,
+    suite_settings,
+    weight_tags,
+)
 from lsbench.core.catalog import read_catalog
 from lsbench.core.registry import MIXERS
 from lsbench.models.factory import PLUGGABLE_MODELS
@@ -36,17 +45,50 @@ def test_it_holds_the_tags_of_all_weights():
 def test_it_holds_every_family_with_every_mixer_and_every_row_of_the_shipped_suites():
     assert len(FAMILIES) == len(PLUGGABLE_MODELS) * len(MIXERS.names())
     assert set(read_catalog()["macs"]) == {*FAMILIES, *ROWS}, REGENERATE
+    assert set(read_catalog()["macs_paper"]) == {*ROWS}, REGENERATE
+
+
+def check_costs(key):
+    setting = {**FAMILIES, **ROWS}[key]
+    assert read_catalog()["macs"][key] == measure_macs(setting), REGENERATE
+    if key in ROWS:
+        assert read_catalog()["macs_paper"][key] == measure_macs(setting, is_fused=True), REGENERATE
 
 
 @pytest.mark.parametrize("key", sorted(set(FAST)))
 def test_costs_are_current(key):
-    assert read_catalog()["macs"][key] == measure_macs({**FAMILIES, **ROWS}[key]), REGENERATE
+    check_costs(key)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("key", SLOW)
 def test_all_other_costs_are_current(key):
-    assert read_catalog()["macs"][key] == measure_macs({**FAMILIES, **ROWS}[key]), REGENERATE
+    check_costs(key)
+
+
+#: Models of each kind: folded pair by pair, fused by their own code, without batch normalisation.
+KINDS = {
+    **dict.fromkeys(["resnet18", "starnet_s1", "fastvit_t8", "mobilenetv3_large_100", "densenet121"], True),
+    **dict.fromkeys(["repvit_m0_9", "mobileone_s0", "convmixer_768_32"], False),
+    **dict.fromkeys(["deit_tiny_patch16_224", "convnext_atto", "pvt_v2_b0"], False),
+}
+
+
+@pytest.mark.parametrize(("name", "expected"), KINDS.items())
+def test_it_knows_the_models_that_are_folded(name, expected):
+    assert is_folded(name) == expected == (name in read_catalog()["folded"]), REGENERATE
+
+
+def test_it_knows_of_every_small_model_with_a_mixer_whether_it_is_folded():
+    names = [name for name in PLUGGABLE_MODELS if name in ("lsnet_nano", "deit_tiny_ls")]
+    known = [key for key in read_catalog()["folded"] if key.startswith(tuple(f"{name}/" for name in names))]
+    assert sorted(folded_models(names)) == known, REGENERATE
+
+
+def test_it_knows_the_models_of_one_size_alone():
+    assert {name: read_catalog()[name] for name in sizes()} == sizes(), REGENERATE
+    assert {"vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"} <= {*sizes()["fixed"]}
+    assert not {"edgenext_small", "fastvit_t8", "resnet18", "lsnet_t"} & {*sizes()["fixed"]}
 
 
 def test_planning_reads_it_without_torch():

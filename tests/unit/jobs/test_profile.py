@@ -1,9 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from lsbench.core.job import JobContext
-from lsbench.jobs.profile import JOB, ProfileSpec
+from lsbench.core.job import JobContext, Variant
+from lsbench.jobs.profile import JOB, ProfileSpec, warn_of_other_size
 from lsbench.probes._expected import PROCESS_S
 from lsbench.timing.request import Reply, Setting
 
@@ -81,7 +83,7 @@ def run(tiny, make_graph, tmp_path):
 
 def test_only_the_probes_asked_for_are_run_in_their_order(run):
     records, events = run(probes=("macs", "params"))
-    assert list(records) == ["macs", "macs_paper", "uncounted_ops", "params"]
+    assert list(records) == ["macs", "macs_paper", "uncounted_ops", "params", "params_fused"]
     assert [event["what"] for event in events] == ["macs", "params"]
 
 
@@ -105,13 +107,16 @@ def test_exact_figures_are_kept_before_anything_is_timed(run, monkeypatch):
     kept = []
 
     def stopped(request):
-        assert [record.metric for record in kept] == ["macs", "macs_paper", "uncounted_ops", "params"]
+        assert [record.metric for record in kept] == [
+            *("macs", "macs_paper", "uncounted_ops"),
+            *("params", "params_fused"),
+        ]
         raise KeyboardInterrupt
 
     monkeypatch.setattr("lsbench.probes._timing.run_apart", stopped)
     with pytest.raises(KeyboardInterrupt):
         run(kept.extend, probes=("latency", "macs", "params"))
-    assert len(kept) == 4
+    assert len(kept) == 5
 
 
 def test_timings_are_not_kept_early_and_watchers_know_the_probe(run, monkeypatch):
@@ -124,7 +129,8 @@ def test_timings_are_not_kept_early_and_watchers_know_the_probe(run, monkeypatch
     kept = []
     records, events = run(kept.extend, batch_size="max")
     assert {"latency_ms", "throughput"} <= records.keys()
-    assert {record.metric for record in kept} == {"params", "macs", "macs_paper", "uncounted_ops"}
+    counted = {"params", "params_fused", "macs", "macs_paper", "uncounted_ops"}
+    assert {record.metric for record in kept} == counted
     assert [(event["step"], event["what"]) for event in events] == [
         (0, "params"),
         (1, "macs"),
@@ -137,6 +143,66 @@ def test_timings_are_not_kept_early_and_watchers_know_the_probe(run, monkeypatch
         pytest.approx(event["share"]) for event in events[1:4]
     ]
     assert events[-1]["share"] + events[-1]["part"] == pytest.approx(1.0)
+
+
+def test_a_size_that_published_weights_are_not_evaluated_at_is_told(tiny, make_graph, tmp_path):
+    tiny["variants"] = [
+        {
+            "name": f"at{size}",
+            "model": "test_efficientnet",
+            "model_args": {"pretrained": True},
+            "dataset": {"img_size": size},
+        }
+        for size in (32, 160)
+    ]
+    tiny.pop("baseline", None)
+    told = {}
+    for job in make_graph({**tiny, "jobs": ["profile"]}).jobs:
+        events = []
+        trained = job.model_copy(update={"variant": job.variant.model_copy(update={"model_args": {}})})
+        context = JobContext(job, ProfileSpec(probes=["params"]), tmp_path, {}, "cpu", events.append)
+        for one in (context, dataclasses.replace(context, job=trained)):
+            warn_of_other_size(one, job.variant.dataset["img_size"])
+        told[job.variant.name] = [event["message"] for event in events]
+    assert told == {
+        "at32": [
+            "cost is measured on images of 32 px, and its published weights are evaluated on 160 px; give "
+            "the row `dataset: {img_size: 160}`"
+        ],
+        "at160": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_folded"),
+    [
+        ({"model": "resnet50"}, True),
+        ({"model": "resnet50.a1_in1k", "probes": ["macs"]}, True),
+        ({"model": "resnet50", "probes": ["params", "latency"]}, False),
+        ({"model": "resnet50", "probes": ["latency"], "fused": True}, True),
+        ({"model": "resnet50", "probes": ["params"], "fused": True}, False),
+        ({"model": "acme_net"}, True),
+        ({"mixer": "acme_mix"}, True),
+        ({}, False),
+        ({"fused": True, "mixer": "large_small_static"}, False),
+        ({"model": "deit_tiny_patch16_224", "fused": True}, False),
+        ({"probes": ["latency_ratio"], "control": "resnet50"}, False),
+        ({"probes": ["latency_ratio"], "control": "resnet50", "fused": True}, True),
+    ],
+)
+def test_the_version_is_higher_where_folding_changes_numbers(settings, is_folded, monkeypatch):
+    settings = dict(settings)
+    monkeypatch.setattr("lsbench.jobs.profile.unknown_model", lambda name: None)
+    model, mixer = settings.pop("model", "lsnet_nano"), settings.pop("mixer", None)
+    variant = Variant(name="row", model=model, mixer=mixer, dataset={"name": "imagenet"})
+    assert ProfileSpec(**settings).raised_by(variant) == is_folded
+
+
+def test_results_of_models_that_are_not_folded_stay_done(tiny, make_graph):
+    tiny["variants"] = [{"name": "own"}, {"name": "folded", "model": "resnet18"}]
+    tiny.pop("baseline", None)
+    versions = {job.label: job.protocol_version for job in make_graph(tiny).jobs if job.kind == "profile"}
+    assert versions == {"own/profile": JOB.version, "folded/profile": JOB.version + 1}
 
 
 def test_the_cost_counts_single_images_and_batches():

@@ -1,11 +1,15 @@
+import copy
+
 import pytest
 import timm
 import torch
 from torch import nn
 
 from lsbench.core.registry import MIXERS
-from lsbench.models.factory import create_model
-from lsbench.models.fusion import fuse
+from lsbench.models.conv_norm_pairs import is_batch_norm
+from lsbench.models.factory import PLUGGABLE_MODELS, create_model
+from lsbench.models.fusion import fuse, unfused_norms
+from lsbench.suite.loader import load_suite, preset_names, shipped_suites
 
 
 def with_tame_statistics(model):
@@ -74,13 +78,87 @@ def test_a_model_with_any_mixer_does_the_same_with_fewer_parameters(mixer):
     torch.testing.assert_close(fuse(fused)(x), fused(x), rtol=0, atol=0)
 
 
+#: timm's models in the shipped suites.
+IN_SUITES = sorted(
+    {
+        variant.model
+        for suite in shipped_suites()
+        for preset in preset_names(suite)
+        for variant in load_suite(suite, preset=preset).variants
+        if variant.model not in PLUGGABLE_MODELS
+    }
+)
+#: Others of timm, one of each way to put convolutions and normalisations together.
+OTHERS = [
+    *("densenet121", "dla34", "dpn48b", "efficientvit_b0", "hgnetv2_b0", "inception_v3", "levit_128s"),
+    *("mixnet_s", "mobilenetv4_conv_small", "mobileone_s0", "regnety_002", "repvgg_a0", "resnest14d"),
+    *("res2net50_14w_8s", "resnetv2_50", "selecsls42", "skresnet18", "tf_efficientnet_b0", "vovnet39a"),
+    *("tiny_vit_5m_224", "xception41", "ghostnet_100", "convnext_atto", "coatnet_pico_rw_224"),
+]
+#: Model -> norms after a convolution whose output others see too, or in code that cannot be read.
+LEFT = {"coatnet_pico_rw_224": 1, "efficientvit_b0": 4, "fastvit_sa12": 1, "fastvit_sa24": 1}
+#: timm fuses modules of these in float32.
+ROUNDED = ("efficientvit_m", "levit", "repvit", "tiny_vit")
+
+
+def norms_in(model):
+    return sum(is_batch_norm(module) for module in model.modules())
+
+
+def norms_after_convolutions(model, x):
+    """The number of normalisations that see the very tensor that a convolution returned, when it runs."""
+    made, seen = [], set()
+    for module in model.modules():
+        if isinstance(module, nn.modules.conv._ConvNd):
+            module.register_forward_hook(lambda module, given, output: made.append(output))
+        if is_batch_norm(module):
+            module.register_forward_pre_hook(
+                lambda module, given: seen.add(module) if any(given[0] is one for one in made) else None
+            )
+    model(x)
+    return len(seen)
+
+
 @torch.no_grad()
-@pytest.mark.parametrize("name", ["mobileone_s0", "repvit_m0_9", "resnet18"])
-def test_timm_fuses_its_own_modules(name):
-    # In float32, in which some of timm's modules always fuse.
-    model = with_tame_statistics(timm.create_model(name, num_classes=4)).float()
-    x = torch.randn(1, 3, 32, 32)
+@pytest.mark.parametrize("name", sorted({*IN_SUITES, *OTHERS}))
+def test_timms_models_do_the_same_without_the_norms_after_their_convolutions(name):
+    cfg = timm.get_pretrained_cfg(name)
+    size = cfg.input_size[-1] if cfg.fixed_input_size else 128 if name == "inception_v3" else 64
+    model = with_tame_statistics(create_model(name, num_classes=4, img_size=size))
+    fused, x = fuse(model), torch.randn(2, 3, size, size, dtype=torch.float64)
+    expected = model(x)
+    rounding = (1e-6 if name.startswith(ROUNDED) else 1e-12) * float(expected.abs().max())
+    torch.testing.assert_close(fused(x), expected, rtol=0, atol=rounding)
+    assert unfused_norms(fused) in (None, norms_in(fused))
+    count, fewer = (sum(p.numel() for p in m.parameters()) for m in (model, fused))
+    assert (fewer < count) == (norms_in(fused) < norms_in(model))
+    assert norms_after_convolutions(copy.deepcopy(fused), x) == LEFT.get(name, 0)
+
+
+def test_a_model_in_training_is_fused_too():
+    model = timm.create_model("efficientvim_m1", num_classes=4)
+    assert norms_in(fuse(model)) < norms_in(model)
+    assert model.training
+
+
+@torch.no_grad()
+def test_activations_behind_a_folded_norm_stay():
+    model = with_tame_statistics(timm.create_model("mobilenetv3_small_100", num_classes=4))
     fused = fuse(model)
-    torch.testing.assert_close(fused(x), model(x), rtol=1e-4, atol=1e-4)
-    count, fewer = (sum(1 for _ in m.parameters()) for m in (model, fused))
-    assert (fewer < count) == (name != "resnet18")
+    assert type(fused.bn1) is type(model.bn1.act) is nn.Hardswish
+    assert fused.conv_stem.bias is not None
+    assert model.conv_stem.bias is None
+
+
+def test_what_is_left_unfused_is_told_where_something_was_folded():
+    plain = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.BatchNorm2d(4))
+    folded = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.BatchNorm2d(4))
+    hidden = nn.Sequential(nn.Conv2d(3, 4, 1), Branching(), nn.BatchNorm2d(4))
+    assert [unfused_norms(fuse(model)) for model in (plain, folded, hidden)] == [None, 1, 1]
+    assert unfused_norms(fuse(fuse(folded))) == 1
+    assert unfused_norms(folded) is None
+
+
+class Branching(nn.Module):
+    def forward(self, x):
+        return x if x.sum() > 0 else -x

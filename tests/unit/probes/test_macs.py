@@ -34,3 +34,10 @@ def test_the_paper_counts_the_fused_model():
     assert record.value == paper.value + 2 * 4 * 8 * 8  # the normalisation, two per element
     assert "fused" in paper.protocol
     assert "unfused" in record.protocol
+
+
+def test_a_norm_that_cannot_be_folded_is_named_in_the_protocol():
+    both = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.BatchNorm2d(4))
+    _, paper, _ = PROBE(both.eval(), 8, None)
+    assert paper.value == 3 * 4 * 9 * 6 * 6 + 2 * 4 * 6 * 6
+    assert paper.protocol == "fvcore|fused|unfused_norms=1|res=8|v1"

@@ -41,7 +41,7 @@ def test_the_suite_of_a_table_has_the_same_rows_and_numbers(number):
 
 def test_numbers_read_off_the_page():
     assert paper_table(1).rows["LSNet-T"] == {
-        "params": 11.4e6,
+        "params_fused": 11.4e6,
         "macs_paper": 0.3e9,
         "throughput": 14708,
         "top1": 0.749,

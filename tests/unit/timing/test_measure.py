@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lsbench.timing.measure import _most_other_cpus, answer, main, measure, peak_memory_mib
-from lsbench.timing.request import Budget, Reply, TimedModel
+from lsbench.timing.request import Budget, Reply, Setting, TimedModel
 
 pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
 
@@ -30,6 +30,25 @@ def test_a_control_takes_turns_with_it(small_request):
     reply = measure(small_request.model_copy(update={"control": control}))
     assert len(reply.seconds) == len(reply.control_seconds) == 6
     assert len(reply.warm_up) == 2
+
+
+@pytest.mark.parametrize(
+    ("subject", "control", "is_fused", "left"),
+    [
+        ({"model": "lsnet_nano"}, None, True, None),
+        ({"model": "test_resnet"}, None, True, 0),
+        ({"model": "lsnet_nano"}, {"model": "test_resnet"}, True, 0),
+        ({"model": "lsnet_nano", "mixer": "cot"}, {"model": "test_resnet"}, True, 6),
+        ({"model": "test_resnet"}, None, False, None),
+    ],
+)
+def test_what_fusing_left_is_told(subject, control, is_fused, left, small_request):
+    made = {
+        "subject": TimedModel(**subject),
+        "control": control and TimedModel(**control),
+        "setting": Setting(fused=is_fused),
+    }
+    assert measure(small_request.model_copy(update=made)).unfused_norms == left
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from torch import nn
 
 from lsbench.core.errors import ConfigError
 from lsbench.models.frozen_weight import FrozenWeight
-from lsbench.timing.passes import create_images, create_pass, create_subject
-from lsbench.timing.request import Setting
+from lsbench.timing.passes import create_images, create_pass, create_subject, norms_left
+from lsbench.timing.request import Setting, TimedModel
 
 
 def test_weights_follow_from_the_seed_and_every_form_computes_the_same(small_request):
@@ -44,6 +44,13 @@ def test_fused_models_are_timed_with_packed_weights(small_request, setting, is_p
     request = small_request.model_copy(update={"setting": Setting(**setting)})
     model = create_subject(request.subject, request)
     assert any(type(weight) is FrozenWeight for weight in model.parameters()) == is_packed
+
+
+@pytest.mark.parametrize("form", [{}, {"compiled": True}])
+def test_the_norms_left_in_all_models_are_counted(form, small_request):
+    request = small_request.model_copy(update={"setting": Setting(fused=True, **form)})
+    own, folded = (create_subject(TimedModel(model=name), request) for name in ("lsnet_nano", "test_resnet"))
+    assert [norms_left(models) for models in ([own], [folded], [own, folded])] == [None, 0, 0]
 
 
 def test_images_come_as_the_model_takes_them():

@@ -39,7 +39,12 @@ def test_a_limit_bounds_the_passes_and_shows_in_the_protocol(limit, least, conte
 
 
 def protocol_of(request, batch):
-    return render_protocol(timing_facets(request, batch=batch))
+    return render_protocol(timing_facets(request, Reply(), batch=batch))
+
+
+def test_what_fusing_left_shows_in_the_protocol(context):
+    facets = timing_facets(create_request(context, 32), Reply(unfused_norms=2), batch=1)
+    assert "|fused|unfused_norms=2|eager|" in render_protocol(facets)
 
 
 def test_every_setting_of_a_timing_shows_in_its_protocol(context):

@@ -1,0 +1,209 @@
+import copy
+
+import pytest
+import torch
+from timm.layers import BatchNormAct2d, Conv2dSame
+from timm.layers.std_conv import ScaledStdConv2d
+from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
+
+from lsbench.models.conv_norm_pairs import ConvNormPairs, find_pairs
+from lsbench.models.tracing import one_node
+
+SAME = {"in_channels": 4, "out_channels": 4, "kernel_size": 1}
+
+
+class Two(nn.Module):
+    """A convolution and a normalisation, used as `use` says."""
+
+    def __init__(self, use, conv=None, bn=None):
+        super().__init__()
+        self.conv, self.bn = conv or nn.Conv2d(4, 4, 1), bn or nn.BatchNorm2d(4)
+        self.use = use
+
+    def forward(self, x):
+        return self.use(self, x)
+
+
+def used(use, **modules):
+    return find_pairs(Two(use, **modules))
+
+
+def one_after_the_other(own, x):
+    return own.bn(own.conv(x))
+
+
+PAIR = ConvNormPairs({"conv": "bn"}, frozenset())
+LEFT = ConvNormPairs({}, frozenset({"bn"}))
+
+
+def through_a_relu(own, x):
+    return own.bn(own.conv(x).relu())
+
+
+def of_two_inputs(own, x):
+    return own.bn(own.conv(x) + x)
+
+
+def in_any_shape(own, x):
+    y = own.conv(x)
+    torch._assert(y.ndim == 4, "images")
+    return own.bn(y).reshape(y.size(0), -1)
+
+
+@pytest.mark.parametrize("use", [one_after_the_other, in_any_shape])
+def test_a_norm_that_alone_sees_a_convolution_is_its_pair(use):
+    assert used(use) == PAIR
+
+
+@pytest.mark.parametrize("use", [through_a_relu, of_two_inputs, lambda own, x: own.bn(x) + own.conv(x)])
+def test_a_norm_after_something_else_is_nothing_to_fold(use):
+    assert used(use) == ConvNormPairs()
+
+
+def also_added(own, x):
+    y = own.conv(x)
+    return own.bn(y) + y
+
+
+def changed_in_place_first(own, x):
+    y = own.conv(x)
+    y.mul_(2)
+    return own.bn(y)
+
+
+def also_returned(own, x):
+    y = own.conv(x)
+    return own.bn(y), y
+
+
+def convolved_twice(own, x):
+    return own.bn(own.conv(own.conv(x)))
+
+
+def normalised_twice(own, x):
+    return own.bn(own.bn(own.conv(x)))
+
+
+def weight_read(own, x):
+    return own.bn(own.conv(x)) * own.conv.weight.mean()
+
+
+def function_read(own, x):
+    return own.bn(nn.functional.conv2d(x, own.conv.weight))
+
+
+@one_node
+def both(x, conv, bn):
+    return bn(conv(x))
+
+
+def passed_on(own, x):
+    return own.bn(own.conv(both(x, own.conv, own.bn)))
+
+
+def branching(own, x):
+    y = own.conv(x)
+    return own.bn(y) if y.mean() > 0 else y
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        also_added,
+        changed_in_place_first,
+        also_returned,
+        convolved_twice,
+        normalised_twice,
+        weight_read,
+        function_read,
+        passed_on,
+        branching,
+    ],
+)
+def test_what_others_see_or_what_cannot_be_read_is_left(use):
+    assert used(use) == LEFT
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        {"conv": ScaledStdConv2d(4, 4, 1)},
+        {"conv": weight_norm(nn.Conv2d(4, 4, 1))},
+        {"conv": nn.ConvTranspose2d(4, 4, 1)},
+        {"bn": nn.BatchNorm2d(4, track_running_stats=False)},
+    ],
+)
+def test_modules_that_compute_something_else_are_left(modules):
+    assert used(one_after_the_other, **modules) == LEFT
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        {"conv": Conv2dSame(4, 4, 3, stride=2)},
+        {"bn": BatchNormAct2d(4)},
+        {"bn": nn.BatchNorm2d(4, affine=False)},
+        {"conv": nn.Conv1d(**SAME), "bn": nn.BatchNorm1d(4)},
+        {"conv": nn.Conv3d(**SAME), "bn": nn.BatchNorm3d(4)},
+    ],
+)
+def test_every_plain_convolution_and_norm_makes_a_pair(modules):
+    assert used(one_after_the_other, **modules) == PAIR
+
+
+def test_hooks_see_what_goes_by():
+    for name in ("conv", "bn"):
+        model = Two(one_after_the_other)
+        model.get_submodule(name).register_forward_hook(lambda *_: None)
+        assert find_pairs(model) == LEFT
+
+
+class Odd(nn.Module):
+    """Code that looks into its input, around code that does not."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = Two(one_after_the_other)
+
+    def forward(self, x):
+        return self.inner(x) if x.sum() > 0 else x
+
+
+def test_what_cannot_be_read_hides_what_is_inside_and_nothing_else():
+    model = nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4), Odd(), nn.BatchNorm2d(4))
+    assert find_pairs(model) == ConvNormPairs({"0": "1"}, frozenset({"2.inner.bn", "3"}))
+    assert find_pairs(Odd()) == ConvNormPairs({}, frozenset({"inner.bn"}))
+
+
+def test_pairs_are_found_across_modules_and_past_identities():
+    model = nn.Sequential(nn.Sequential(nn.Conv2d(4, 4, 1), nn.Identity()), nn.Dropout(), nn.BatchNorm2d(4))
+    assert find_pairs(model) == ConvNormPairs({"0.0": "2"}, frozenset())
+
+
+def test_what_is_closed_is_not_looked_into():
+    model = nn.Sequential(Two(one_after_the_other), nn.BatchNorm2d(4))
+    assert find_pairs(model, ["0"]) == ConvNormPairs()
+
+
+class Keeping(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner, self.kept = Two(one_after_the_other), None
+
+    def forward(self, x):
+        self.kept = self.inner(x)
+        return self.kept
+
+
+def test_nothing_of_it_stays_in_the_model():
+    model = Keeping().train()
+    before = copy.deepcopy(model.state_dict())
+    assert find_pairs(model) == ConvNormPairs({"inner.conv": "inner.bn"}, frozenset())
+    assert model.kept is None
+    assert all(module.training for module in model.modules())
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_a_model_without_norms_is_not_run():
+    assert find_pairs(nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU())) == ConvNormPairs()
