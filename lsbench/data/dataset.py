@@ -117,6 +117,15 @@ class ImageFolders:
         return self.splits[name]
 
 
+def corrupted_size(plugin: DatasetPlugin) -> int | None:
+    """Return the side in pixels of the square that every model sees of corrupted images, whatever its own.
+
+    A data set with a benchmark of corruptions, or of its files, sets ``corrupted_size``; None elsewhere.
+    """
+    size: int | None = getattr(plugin, "corrupted_size", None)
+    return size
+
+
 @runtime_checkable
 class DatasetPlugin(Protocol):
     """The contract of ``DATASET`` in a file of ``lsbench/data/datasets/``."""

@@ -51,7 +51,8 @@ def run(context: JobContext) -> Sequence[Record]:
     for line in opened.missing.values():
         context.emit({"ev": "warning", "message": f"{line}; its error and mCE are left out"})
     images, made = len(opened.images), images_of(context, data)
-    model = create_tested(context, data, spec.weights, same_classes=True)
+    size = spec.size_of(context.job.variant)
+    model = create_tested(context, data, spec.weights, same_classes=True, img_size=size)
     setting: dict[str, Any] = {"weights_sha256": weights_sha256(model.state_dict()), **_versions()}
     setting |= weights_setting(context, model)
     predicted = _predict(context, model.to(context.device), opened, made, setting)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from torchvision.transforms import InterpolationMode
 
@@ -61,7 +60,7 @@ def open_views(context: JobContext, data: OpenData, files: OpenData | None) -> O
     # The published files were resized bilinearly; the clean images beside them are evaluated as in any
     # evaluation.
     interpolation = InterpolationMode.BILINEAR if files is None else InterpolationMode.BICUBIC
-    size = data.img_size
+    size = spec.size_of(context.job.variant)
     crop = create_crop(size, in_memory=data.plugin.in_memory, interpolation=interpolation)
     if files is not None:
         copies, missing = _copies(context, files, folders, images)
@@ -111,7 +110,7 @@ def _copies(
                 copies[condition] = found
     if not copies:
         raise DataError(next(iter(missing.values())))
-    _check_size(context, next(iter(copies.values())))
+    _check_size(context, next(iter(copies.values())), spec.size_of(context.job.variant))
     return copies, missing
 
 
@@ -125,9 +124,8 @@ def _differs(found: ImageList, images: ImageList) -> str | None:
     )
 
 
-def _check_size(context: JobContext, copies: ImageList) -> None:
+def _check_size(context: JobContext, copies: ImageList, size: int) -> None:
     """Raise a ConfigError if files are smaller than the model's input: the crop would add black borders."""
-    size: Any = context.job.variant.dataset["img_size"]
     found = min(copies.decode(0).size)
     if found < size:
         raise ConfigError(

@@ -10,9 +10,12 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from lsbench.core.catalog import size_problem
 from lsbench.core.facets import Facets, Scalar, drawn_by
-from lsbench.core.job import Variant
+from lsbench.core.job import Job, Variant
+from lsbench.core.registry import DATASETS
 from lsbench.corruptions import BENCHMARK, NAMES, SEVERITIES, check_condition, in_order
+from lsbench.data.dataset import corrupted_size
 from lsbench.engine.evaluation import EvaluationSpec, Preprocess, PreprocessSpec
 from lsbench.robustness.errors import Condition
 from lsbench.robustness.reference import Reference
@@ -84,6 +87,30 @@ class RobustnessSpec(EvaluationSpec, PreprocessSpec):
         """Return the settings that can change the result, without those of the other protocol."""
         unused = FILES_ALONE if spec["protocol"] == "live" else LIVE_ALONE
         return {name: value for name, value in super().identity_of(spec).items() if name not in unused}
+
+    @classmethod
+    def identity_beside(cls, job: Job) -> dict[str, Any]:
+        """Return the preprocessing, and the size of the images where it is not the variant's own."""
+        size = cls.model_validate(job.spec).size_of(job.variant)
+        fixed = {} if size == job.variant.dataset["img_size"] else {"size": size}
+        return {**super().identity_beside(job), **fixed}
+
+    def size_of(self, variant: Variant) -> int:
+        """Return the side in pixels of the square that the model of a variant sees.
+
+        That of the benchmark, whatever size the model is for; the variant's own on data without a benchmark.
+        """
+        data = next(iter(self.other_data()), variant.dataset)
+        return corrupted_size(DATASETS.load(data["name"])) or int(variant.dataset["img_size"])
+
+    def check_row(self, variant: Variant) -> None:
+        """Raise a ValueError if the model of a variant cannot run on images of the benchmark's size."""
+        size = self.size_of(variant)
+        is_of_file = self.needs_nothing({"weights": self.weights}, variant.model_args)
+        is_made_for_it = self.weights == "pretrained" or is_of_file
+        built_for = size if is_made_for_it else int(variant.dataset["img_size"])
+        if problem := size_problem(variant.model, built_for=built_for, shown=size):
+            raise ValueError(f"{problem}, which corrupted images have for every row; leave the row out")
 
     def own_splits(self) -> tuple[str, ...]:
         """Return the split of the clean images; conditions of files may be missing."""

@@ -45,6 +45,7 @@ def resolve_suite(
     _check_needs(jobs, data, problems)
     _check_leavings(jobs, variants, problems)
     _check_other_variants(jobs, variants, problems)
+    _check_rows(jobs, variants, problems)
     baseline = _baseline(data, variants, problems)
     search = resolve_search(data, jobs, problems)
     gate = resolve_gate(data, problems)
@@ -382,6 +383,17 @@ def _check_other_variants(jobs: list[JobEntry], variants: list[Variant], problem
             other = JOBS.load(job.kind).spec.model_validate(settings).other_variant()
             if other is not None and other not in names:
                 problems.add(("jobs", index, job.kind), f"no variant '{other}'{suggest(other, names)}")
+
+
+def _check_rows(jobs: list[JobEntry], variants: list[Variant], problems: Problems) -> None:
+    """Note each job that cannot be done on a row."""
+    for index, job in enumerate(jobs):
+        for variant in variants:
+            spec = JOBS.load(job.kind).spec.model_validate(job.spec_of.get(variant.name, job.spec))
+            try:
+                spec.check_row(variant)
+            except ValueError as error:
+                problems.add(("jobs", index, job.kind), f"row '{variant.name}': {error}")
 
 
 def _has_need(job: JobEntry, kind: str, by_name: dict[str, JobEntry]) -> bool:

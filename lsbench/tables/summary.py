@@ -26,6 +26,7 @@ from lsbench.tables.frames.load import table_of
 from lsbench.tables.frames.parts import OpenResults
 from lsbench.tables.measured import Measured
 from lsbench.tables.nights import FILE, NightCurve, night_curves, read_nights
+from lsbench.tables.own_ways import own_way_notes, with_own_ways
 from lsbench.tables.published.columns import add_published, published_notes
 from lsbench.tables.ranking import ranked
 from lsbench.tables.robustness import CorruptionFigure, corruptions_frame, figures_of
@@ -120,7 +121,8 @@ def summarize(folder: ResultsFolder) -> Summary | None:
     declared = [one.quantity for one in declarations().values()]
     noted = {one.name for one in declared if one.note is not None}
     timed = {one.name for one in declared if one.is_headline and one.depends_on_machine}
-    table = table_of(opened, texts_of=noted | timed)
+    as_measured = table_of(opened, texts_of=noted | timed)
+    table = with_own_ways(as_measured)
     columns = create_columns(table, manifest["jobs"])
     measured = Measured(table)
     titles = {entry["variant"]: entry["title"] for entry in reversed(manifest["jobs"])}
@@ -139,7 +141,10 @@ def summarize(folder: ResultsFolder) -> Summary | None:
         own = [column for column in shown if not column.is_published]
         machines = _machines(table[table.metric.isin(timed & {column.quantity.name for column in own})])
         warnings = [*_undeclared(own), *mixtures]
-        notes = [*_notes(manifest, table, own, rows), *warnings, *machines]
+        of_shown = as_measured[as_measured.metric.isin({column.quantity.name for column in own})]
+        merged = of_shown[(of_shown.protocol != table.protocol[of_shown.index]).fillna(False)]
+        ways = own_way_notes(merged, titles)
+        notes = [*_notes(manifest, table, own, rows), *ways, *warnings, *machines]
         return [*notes, *published_notes(ours, shown, manifest)], warnings
 
     notes, warnings = notes_on(columns)

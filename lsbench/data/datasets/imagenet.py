@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from lsbench.data.dataset import DatasetSpec, ImageFolders, ReaderName
+from lsbench.data.imagenet.c_conditions import C_SIZE
 from lsbench.data.imagenet.ilsvrc import find_splits, ilsvrc_titles, ilsvrc_wnids
 from lsbench.data.readers import load_reader
 from lsbench.data.readers._folder_scan import resolve_root
@@ -42,6 +43,7 @@ class ImageNetDataset:
 
     spec = ImageNetSpec
     in_memory = False
+    corrupted_size = C_SIZE
 
     def fingerprint(self, spec: ImageNetSpec, data_root: Path | None) -> str:
         """Return a hash over class, file name and size of all images; fast from the second call on.

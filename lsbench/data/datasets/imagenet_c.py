@@ -15,7 +15,7 @@ from typing import Literal
 from lsbench.core.errors import DataError
 from lsbench.core.ids import content_hash
 from lsbench.data.dataset import ImageFolders
-from lsbench.data.imagenet.c_conditions import Conditions, find_conditions
+from lsbench.data.imagenet.c_conditions import C_SIZE, Conditions, find_conditions
 from lsbench.data.imagenet.ilsvrc import ilsvrc_wnids
 from lsbench.data.imagenet.test_sets import ImageNetTestSetSpec, first_folder
 
@@ -38,6 +38,7 @@ class ImageNetCDataset:
 
     spec = ImageNetCSpec
     in_memory = False
+    corrupted_size = C_SIZE
 
     def fingerprint(self, spec: ImageNetCSpec, data_root: Path | None) -> str:
         """Return a hash over all images of the available conditions; fast from the second call on."""

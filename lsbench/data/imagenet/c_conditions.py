@@ -16,6 +16,8 @@ from lsbench.data.imagenet.ilsvrc import check_classes, ilsvrc_wnids
 from lsbench.data.readers._folder_scan import class_folders, fingerprint_folders
 from lsbench.data.readers._left_out import litter_in
 
+#: Side of the published files, pixels.
+C_SIZE = 224
 SEVERITIES = ("1", "2", "3", "4", "5")
 HOW_TO_GET = (
     "unpack blur.tar, digital.tar, noise.tar and weather.tar (extra.tar: the four for validation) of "

@@ -4,11 +4,17 @@ import pytest
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from lsbench.core.errors import DataError
-from lsbench.data.dataset import IMAGE_EXTENSIONS, ImageFolders
+from lsbench.core.registry import DATASETS
+from lsbench.data.dataset import IMAGE_EXTENSIONS, ImageFolders, corrupted_size
 
 
 def test_the_extensions_are_those_of_torchvision():
     assert set(IMAGE_EXTENSIONS) == set(IMG_EXTENSIONS)
+
+
+def test_a_benchmark_of_corruptions_has_one_size_for_every_model():
+    found = {name: corrupted_size(DATASETS.load(name)) for name in DATASETS.own_names()}
+    assert {name: size for name, size in found.items() if size} == {"imagenet": 224, "imagenet_c": 224}
 
 
 def test_a_missing_split_is_named_with_what_is_there():

@@ -181,6 +181,15 @@ def test_the_cost_is_one_pass_over_all_variants():
     assert JOB.needs == ("train",)
 
 
+def test_a_model_of_another_size_runs_on_the_benchmarks(create_context, monkeypatch):
+    monkeypatch.setattr(RobustnessSpec, "size_of", lambda spec, variant: 40)
+    context = create_context(corruptions=["fog"], severities=[1], subset=10)
+    found = whole(JOB.run(context))
+    assert (
+        found["clean_error"].protocol == "fashion-c-live|c=fog|s=1|res=40|original|jpeg=85|ref=known|n=10|v1"
+    )
+
+
 def test_corrupted_images_keep_their_crop_and_are_normalised_as_the_weights_want(create_context):
     settings = {"corruptions": ["fog"], "severities": [1], "subset": 10}
     plain, other = (

@@ -50,6 +50,15 @@ def test_images_on_disk_are_resized_and_cropped(open_job, copies):
     assert opened.source.views(0).shape == (5, 40, 40, 3)
 
 
+@pytest.mark.parametrize("own", [40, 48])
+def test_a_benchmark_has_one_size_for_every_row(own, open_job, copies, monkeypatch):
+    monkeypatch.setattr(RobustnessSpec, "size_of", lambda spec, variant: 32)
+    root, _ = copies("fog/test", "fog/1", side=48)
+    opened = open_job(dataset={"name": "image_folder", "root": str(root / "fog"), "img_size": own})
+    assert (opened.res, opened.crop) == (36, 32)
+    assert opened.source.views(0).shape == (5, 32, 32, 3)
+
+
 def test_a_subset_keeps_the_share_of_every_class(open_job):
     opened = open_job(subset=10)
     assert sorted(opened.images.targets) == list(range(10))

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 from pydantic import ValidationError
 
@@ -105,6 +107,76 @@ def test_conditions_are_every_severity_of_every_corruption():
     assert len(RobustnessSpec().conditions) == 75
     found = RobustnessSpec(corruptions=("fog", "snow"), severities=(2, 4)).conditions
     assert found == (("fog", 2), ("fog", 4), ("snow", 2), ("snow", 4))
+
+
+def row(dataset="imagenet", size=256, model="edgenext_small", **model_args):
+    return Variant(name="v", model=model, model_args=model_args, dataset={"name": dataset, "img_size": size})
+
+
+@pytest.mark.parametrize(
+    ("settings", "variant", "size"),
+    [
+        ({}, row(size=256), 224),
+        ({}, row(size=64), 224),
+        ({"protocol": "files"}, row(size=256), 224),
+        ({"protocol": "files"}, row("image_folder", 256), 224),
+        ({"protocol": "files", "files": FILES}, row(size=256), 256),
+        ({}, row("image_folder", 256), 256),
+        ({}, row("fashion", 32), 32),
+    ],
+)
+def test_every_row_sees_the_size_of_the_benchmark(settings, variant, size):
+    assert RobustnessSpec(**settings).size_of(variant) == size
+
+
+def test_a_size_that_is_not_the_rows_own_is_part_of_a_jobs_id():
+    def beside(size, **settings):
+        spec = RobustnessSpec(**settings).model_dump(mode="json")
+        return RobustnessSpec.identity_beside(SimpleNamespace(spec=spec, variant=row(size=size)))
+
+    assert beside(224) == beside(224, protocol="files") == {}
+    assert beside(256) == {"size": 224}
+
+
+@pytest.mark.parametrize(
+    ("settings", "variant", "words"),
+    [
+        (
+            {},
+            row(model="vit_tiny_patch16_384", size=384),
+            "'vit_tiny_patch16_384' built for 384 px takes no imag",
+        ),
+        (
+            {"weights": "pretrained"},
+            row(model="halonet50ts"),
+            "at least 256 px, not 224 px, which corrupted im",
+        ),
+        ({}, row(model="vit_tiny_patch16_224", size=224), ""),
+        ({"weights": "pretrained"}, row(model="vit_tiny_patch16_384", size=384, pretrained=True), ""),
+        ({"weights": "ema"}, row(model="vit_tiny_patch16_384", size=384, checkpoint="a.pth"), ""),
+        ({}, row(model="edgenext_small"), ""),
+        ({}, row(model="lsnet_t"), ""),
+        ({}, row("image_folder", 384, "vit_tiny_patch16_384"), ""),
+    ],
+)
+def test_a_model_that_cannot_run_at_that_size_is_told(settings, variant, words):
+    spec = RobustnessSpec(**settings)
+    if not words:
+        spec.check_row(variant)
+        return
+    with pytest.raises(ValueError, match=words):
+        spec.check_row(variant)
+
+
+def test_it_is_refused_with_its_line_before_anything_runs(tiny, make_graph):
+    tiny["defaults"] = {"dataset": {"name": "imagenet", "img_size": 384}}
+    tiny["variants"] = [{"model": "vit_tiny_patch16_384"}, {"model": "resnet18"}]
+    tiny["jobs"] = ["train", "robustness"]
+    tiny.pop("baseline", None)
+    with pytest.raises(ConfigError) as caught:
+        make_graph(tiny)
+    [line] = str(caught.value).splitlines()
+    assert ": jobs[1].robustness: row 'vit_tiny_patch16_384': 'vit_tiny_patch16_384' built for 384 px" in line
 
 
 def test_files_of_no_data_set_are_told_by_their_line(tiny, make_graph):
