@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from lsbench.models.blocks import Attention, Block, BNLinear, ConvNorm, RepVGGDW, Residual
 from lsbench.models.fusion import fuse
+from lsbench.models.open_sizes import check_traced_maps
 from lsbench.models.packed_conv import pack
 from lsbench.models.token_mixer import create_mixer
 
@@ -277,6 +278,7 @@ class LSNet(nn.Module):
             y: Tensor = checkpoint_seq(stage, x, use_reentrant=False)
         else:
             y = stage(x)
+        check_traced_maps(x, y)
         return y
 
     def _classify(self, pooled: Tensor) -> Tensor | tuple[Tensor, Tensor]:

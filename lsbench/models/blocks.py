@@ -22,6 +22,9 @@ from timm.layers.squeeze_excite import SqueezeExcite
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from lsbench.models.open_sizes import is_open, resize_bicubic
+from lsbench.models.tracing import one_node
+
 
 class ConvNorm(nn.Sequential):
     """Convolution without bias (`c`) followed by batch normalisation (`bn`); keeps the size at stride 1."""
@@ -179,31 +182,42 @@ class Attention(nn.Module):
         batch, _, height, width = x_BCHW.shape
         q, k, v = self.qkv(x_BCHW).split(self.widths, dim=1)
         q, k, v = (t.reshape(batch, self.num_heads, -1, height * width) for t in (self.dw(q), k, v))
-        attn = (q.transpose(-2, -1) @ k) * self.scale + self._biases((height, width))
+        biases = biases_of_pairs(x_BCHW, self.attention_biases, self.attention_bias_idxs, self.resolution)
+        attn = (q.transpose(-2, -1) @ k) * self.scale + biases
         y_BHDN = v @ attn.softmax(dim=-1).transpose(-2, -1)
         y: Tensor = self.proj(y_BHDN.reshape(x_BCHW.shape))
         return y
 
-    def _biases(self, resolution: tuple[int, int]) -> Tensor:
-        """Return each head's bias of every pair of pixels, shape (num_heads, N, N)."""
-        # Gathered on each call: a cached copy would be stale after weights are loaded or moved.
-        table: Tensor = self.attention_biases
-        indices = self.attention_bias_idxs
-        # Do not compare a symbolic size: that would bind a program exported for any size to this one.
-        if any(isinstance(side, torch.SymInt) for side in resolution) or resolution != self.resolution:
-            table = resize_biases(table, self.resolution, resolution)
-            indices = offset_indices(resolution, device=table.device)
-        return table.index_select(1, indices.flatten()).view(self.num_heads, *indices.shape)
+
+@one_node
+def biases_of_pairs(x_BCHW: Tensor, table: Tensor, indices: Tensor, resolution: tuple[int, int]) -> Tensor:
+    """Return each head's bias of every pair of pixels of a map, shape (num_heads, N, N).
+
+    Args:
+        x_BCHW: The map.
+        table: Biases of the offsets in a map of `resolution`, shape (num_heads, N').
+        indices: The :func:`offset_indices` of `resolution`.
+        resolution: (H', W') that the biases are learned for.
+    """
+    # Gathered on each call: a cached copy would be stale after weights are loaded or moved.
+    height, width = x_BCHW.shape[2:]
+    # Do not compare an open size: that would bind a program exported for any size to this one.
+    if not is_open(height, width) and (height, width) == resolution:
+        return table.index_select(1, indices.flatten()).view(table.shape[0], *indices.shape)
+    grid = resize_biases(table, resolution, (height, width)).view(-1, height, width)
+    y, x = torch.arange(height, device=table.device), torch.arange(width, device=table.device)
+    rows, columns = (y.view(height, 1, 1, 1) - y[:, None]).abs(), (x.view(width, 1, 1) - x).abs()
+    return grid[:, rows, columns].reshape(-1, height * width, height * width)
 
 
-def offset_indices(resolution: tuple[int, int], device: torch.device | None = None) -> Tensor:
+def offset_indices(resolution: tuple[int, int]) -> Tensor:
     """Return the index of each pair's absolute offset, shape (N, N): ``|dy| * W + |dx|``.
 
     >>> offset_indices((1, 3)).tolist()
     [[0, 1, 2], [1, 0, 1], [2, 1, 0]]
     """
     height, width = resolution
-    pixel = torch.arange(height * width, device=device)
+    pixel = torch.arange(height * width)
     y, x = pixel // width, pixel % width
     return (y[:, None] - y).abs() * width + (x[:, None] - x).abs()
 
@@ -215,6 +229,8 @@ def resize_biases(table: Tensor, old: tuple[int, int], new: tuple[int, int]) -> 
     detection.
     """
     grid = table.view(1, table.shape[0], *old)
+    if is_open(*new):
+        return resize_bicubic(grid, new)[0].flatten(1)
     return nn.functional.interpolate(grid, size=new, mode="bicubic", align_corners=False)[0].flatten(1)
 
 

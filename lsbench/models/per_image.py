@@ -12,9 +12,13 @@ from collections import OrderedDict
 from typing import Any, cast
 
 import torch
+from timm.layers.cond_conv2d import CondConv2d
 from torch import Tensor, nn
 
 from lsbench.models.earlier_weights import UpgradesWeights
+from lsbench.models.open_sizes import is_open
+from lsbench.models.ops.ska_reference import ska_reference
+from lsbench.models.tracing import one_node
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +65,24 @@ class NormalisedSqueeze(UpgradesWeights, nn.Sequential):
 
 def _squeezing(**layers: nn.Module) -> OrderedDict[str, nn.Module]:
     return OrderedDict(pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), **layers, act=nn.ReLU())
+
+
+class MixedConv(CondConv2d):
+    """timm's convolution with a kernel that is mixed per image, depth-wise and of stride 1, without bias.
+
+    Args:
+        dim: Channels C of input and output.
+        kernel: Odd size of the kernels.
+        num_experts: Number of kernels that are mixed.
+    """
+
+    def __init__(self, dim: int, kernel: int, num_experts: int) -> None:
+        super().__init__(dim, dim, kernel, padding=kernel // 2, groups=dim, num_experts=num_experts)
+
+    def forward(self, x_BCHW: Tensor, shares_BE: Tensor) -> Tensor:
+        """Return the convolution of each image with its own mixture of kernels, same shape."""
+        taps = math.prod(self.kernel_size)
+        return convolve_per_image(x_BCHW, (shares_BE @ self.weight).view(-1, self.out_channels, taps))
 
 
 class KernelShares(UpgradesWeights, nn.Module):
@@ -125,6 +147,7 @@ class KernelShares(UpgradesWeights, nn.Module):
             log.warning("weights from before the temperature fell: it stays at %g", self.first_temperature)
 
 
+@one_node
 def convolve_per_image(x_BCHW: Tensor, kernel_BCT: Tensor) -> Tensor:
     """Return the depth-wise convolution of each image with kernels of its own, same shape, zeros outside.
 
@@ -133,6 +156,9 @@ def convolve_per_image(x_BCHW: Tensor, kernel_BCT: Tensor) -> Tensor:
         kernel_BCT: One kernel per image and channel, taps row by row, K odd.
     """
     batch, channels, height, width = x_BCHW.shape
+    if is_open(batch):
+        # The number of a convolution's groups cannot be open.
+        return ska_reference(x_BCHW, kernel_BCT[..., None, None])
     kernel = math.isqrt(kernel_BCT.shape[-1])
     # One convolution whose groups are the channels of all images.
     y = nn.functional.conv2d(

@@ -69,6 +69,11 @@ class MixerVisionTransformer(VisionTransformer):
                 create_mixer(mixer, self.embed_dim, mixer_args), self.patch_embed.grid_size
             )
 
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        """Return the logits of images; timm's arguments about masks are left out, as mixers take none."""
+        logits: Tensor = super().forward(x)
+        return logits
+
     def set_input_size(self, *args: Any, **kwargs: Any) -> None:
         """Change the image or patch size as timm does, and the mixers' grid with it."""
         super().set_input_size(*args, **kwargs)

@@ -15,13 +15,15 @@ Differs from the authors' code:
     block is left to the block's FFN.
 """
 
-# ruff: noqa: N806 - shape suffixes name the axes
+# ruff: noqa: N803 - shape suffixes name the axes
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
 from lsbench.models.checks import check_positive
+from lsbench.models.open_sizes import is_open, transform_back, transform_real
+from lsbench.models.tracing import one_node
 
 
 class AFF(nn.Module):
@@ -46,22 +48,50 @@ class AFF(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return input plus filtered features, same shape."""
-        normed = self.norm(x)
-        # There is no transform in bfloat16, and in float16 only for sizes that are powers of two.
-        with torch.autocast(x.device.type, enabled=False):
-            precise = normed.to(torch.promote_types(normed.dtype, torch.float32))
-            spectrum = torch.fft.rfft2(precise, norm="ortho")
-            filtered = torch.fft.irfft2(self._mask(spectrum) * spectrum, s=x.shape[2:], norm="ortho")
-        y: Tensor = x + filtered.to(x.dtype)
+        y: Tensor = x + filtered(self.norm(x), self.mask, self.num_groups).to(x.dtype)
         return y
 
-    def _mask(self, spectrum: Tensor) -> Tensor:
-        """Return one complex factor per channel and frequency, same shape."""
-        batch, channels, *frequencies = spectrum.shape
-        parts_BGbHW = spectrum.reshape(batch, self.num_groups, channels // self.num_groups, *frequencies)
-        planes = torch.stack([parts_BGbHW.real, parts_BGbHW.imag], dim=2).flatten(1, 3)
-        masked = self.mask(planes).reshape(batch, self.num_groups, 2, -1, *frequencies)
-        return torch.complex(masked[:, :, 0], masked[:, :, 1]).flatten(1, 2)
+
+@one_node
+def filtered(x: Tensor, mask: nn.Module, groups: int) -> Tensor:
+    """Return ``F^-1(mask(F(x)) * F(x))``, same shape, in float32 or float64.
+
+    Args:
+        x: Features, shape (B, C, H, W).
+        mask: Maps the planes (B, 2C, H, W') of a spectrum, ordered by group, then real before imaginary, to
+            the planes of its factors.
+        groups: Groups of the mask.
+    """
+    # There is no transform in bfloat16, and in float16 only for sizes that are powers of two.
+    with torch.autocast(x.device.type, enabled=False):
+        precise = x.to(torch.promote_types(x.dtype, torch.float32))
+        if is_open(*x.shape[2:]):
+            return _filtered_without_complex(precise, mask, groups)
+        spectrum = torch.fft.rfft2(precise, norm="ortho")
+        parts = _by_group(spectrum, groups)
+        factors = torch.complex(*_factors(mask, parts.real, parts.imag)).flatten(1, 2)
+        y: Tensor = torch.fft.irfft2(factors * spectrum, s=x.shape[2:], norm="ortho")
+        return y
+
+
+def _filtered_without_complex(x: Tensor, mask: nn.Module, groups: int) -> Tensor:
+    real, imag = (_by_group(part, groups) for part in transform_real(x))
+    by_real, by_imag = _factors(mask, real, imag)
+    product = by_real * real - by_imag * imag, by_real * imag + by_imag * real
+    return transform_back(*product, size=(x.shape[2], x.shape[3])).flatten(1, 2)
+
+
+def _by_group(spectrum: Tensor, groups: int) -> Tensor:
+    batch, channels, *frequencies = spectrum.shape
+    return spectrum.reshape(batch, groups, channels // groups, *frequencies)
+
+
+def _factors(mask: nn.Module, real_BGbHW: Tensor, imag_BGbHW: Tensor) -> tuple[Tensor, Tensor]:
+    """Return real and imaginary part of one factor per channel and frequency, same shapes."""
+    batch, groups, channels, *frequencies = real_BGbHW.shape
+    planes = torch.stack([real_BGbHW, imag_BGbHW], dim=2).flatten(1, 3)
+    masked = mask(planes).reshape(batch, groups, 2, channels, *frequencies)
+    return masked[:, :, 0], masked[:, :, 1]
 
 
 class _ComplexGroupLinear(nn.Module):

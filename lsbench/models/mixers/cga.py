@@ -27,7 +27,8 @@ from timm.models.efficientvit_msra import CascadedGroupAttention
 from torch import Tensor, nn
 
 from lsbench.models.checks import check_odd_kernel, check_positive
-from lsbench.models.windows import window_grid, window_indices
+from lsbench.models.tracing import one_node
+from lsbench.models.windows import sides, window_grid, window_indices
 
 
 class CGA(nn.Module):
@@ -64,9 +65,15 @@ class CGA(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return input plus attended features, same shape."""
-        grid = window_grid(x_BCHW, self.window_size)
-        y = grid.join(self.attn(grid.cut(grid.pad(x_BCHW))))
-        return x_BCHW + y[:, :, : x_BCHW.shape[2], : x_BCHW.shape[3]]
+        return x_BCHW + attend_in_windows(x_BCHW, self.attn, self.window_size)
+
+
+@one_node
+def attend_in_windows(x_BCHW: Tensor, attn: nn.Module, window_size: int) -> Tensor:
+    """Return the attention in windows of at most `window_size` pixels, same shape."""
+    grid = window_grid(x_BCHW, window_size)
+    y = grid.join(attn(grid.cut(grid.pad(x_BCHW))))
+    return grid.unpad(y, sides(x_BCHW))
 
 
 class _WindowCGA(CascadedGroupAttention):
@@ -75,9 +82,8 @@ class _WindowCGA(CascadedGroupAttention):
     attention_bias_idxs: Tensor
 
     def forward(self, x_NChw: Tensor) -> Tensor:
-        size = (int(x_NChw.shape[2]), int(x_NChw.shape[3]))
         # Looked up on each call: timm's cached copy would be stale after weights are loaded.
-        bias = self.attention_biases[:, window_indices(self.attention_bias_idxs, size)]
+        bias = self.attention_biases[:, window_indices(self.attention_bias_idxs, sides(x_NChw))]
         parts = x_NChw.chunk(self.num_heads, dim=1)
         found = [self._attend(0, parts[0], bias[0])]
         for head in range(1, self.num_heads):

@@ -16,11 +16,11 @@ Differs from the authors' code:
 
 from __future__ import annotations
 
-from timm.layers.cond_conv2d import CondConv2d
 from torch import Tensor, nn
 
 from lsbench.models.blocks import ResidualNorm
 from lsbench.models.checks import check_odd_kernel, check_positive
+from lsbench.models.per_image import MixedConv
 
 
 class CondConv(ResidualNorm):
@@ -44,7 +44,7 @@ class _RoutedConv(nn.Module):
     def __init__(self, dim: int, kernel: int, num_experts: int) -> None:
         super().__init__()
         self.route = nn.Linear(dim, num_experts)
-        self.experts = CondConv2d(dim, dim, kernel, padding=kernel // 2, groups=dim, num_experts=num_experts)
+        self.experts = MixedConv(dim, kernel, num_experts)
 
     def forward(self, x: Tensor) -> Tensor:
         pooled = nn.functional.adaptive_avg_pool2d(x, 1).flatten(1)

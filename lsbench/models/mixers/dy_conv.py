@@ -17,12 +17,11 @@ Differs from the authors' code:
 
 from __future__ import annotations
 
-from timm.layers.cond_conv2d import CondConv2d
 from torch import Tensor, nn
 
 from lsbench.models.blocks import ResidualNorm
 from lsbench.models.checks import check_odd_kernel, check_positive
-from lsbench.models.per_image import KernelShares, Squeeze
+from lsbench.models.per_image import KernelShares, MixedConv, Squeeze
 
 
 class DyConv(ResidualNorm):
@@ -54,14 +53,14 @@ class DyConv(ResidualNorm):
         shares = nn.Sequential(
             Squeeze(dim, hidden), KernelShares(hidden, experts, first_temperature=temperature)
         )
-        super().__init__(dim, _MixedConv(dim, kernel, experts, shares))
+        super().__init__(dim, _AttendedConv(dim, kernel, experts, shares))
 
 
-class _MixedConv(nn.Module):
+class _AttendedConv(nn.Module):
     def __init__(self, dim: int, kernel: int, num_experts: int, shares: nn.Module) -> None:
         super().__init__()
         self.shares = shares
-        self.experts = CondConv2d(dim, dim, kernel, padding=kernel // 2, groups=dim, num_experts=num_experts)
+        self.experts = MixedConv(dim, kernel, num_experts)
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.experts(x, self.shares(x))

@@ -21,6 +21,11 @@ from timm.models.pvt_v2 import Attention
 from torch import Tensor, nn
 
 from lsbench.models.checks import check_positive
+from lsbench.models.open_sizes import average_by_cells, is_open
+from lsbench.models.tracing import one_node
+
+#: Side of the pooled map in timm's attention.
+CELLS = 7
 
 
 class LSRA(nn.Module):
@@ -39,12 +44,29 @@ class LSRA(nn.Module):
         width = gcd(dim, check_positive("head_dim", head_dim))
         self.norm = nn.LayerNorm(dim)
         self.attn = Attention(dim, num_heads=dim // width, linear_attn=True)
+        self.attn.pool = _Pool(CELLS)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return input plus attended features, same shape."""
         tokens = self.norm(x.flatten(2).transpose(1, 2))
         attended: Tensor = self.attn(tokens, x.shape[2:])
         return x + attended.transpose(1, 2).reshape(x.shape)
+
+
+class _Pool(nn.AdaptiveAvgPool2d):
+    """timm's pooling, also of maps whose size is a variable of a program."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return shape (B, C, CELLS, CELLS)."""
+        return pool(x, CELLS)
+
+
+@one_node
+def pool(x: Tensor, side: int) -> Tensor:
+    """Return the means of `side` x `side` cells."""
+    if is_open(*x.shape[2:]):
+        return average_by_cells(x, side)
+    return nn.functional.adaptive_avg_pool2d(x, side)
 
 
 MIXER = LSRA

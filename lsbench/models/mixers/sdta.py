@@ -18,10 +18,13 @@ Differs from the authors' code:
 
 from __future__ import annotations
 
-from timm.models.edgenext import SplitTransposeBlock
-from torch import nn
+from typing import cast
+
+from timm.models.edgenext import PositionalEncodingFourier, SplitTransposeBlock
+from torch import Tensor, nn
 
 from lsbench.models.checks import check_positive
+from lsbench.models.tracing import one_node
 
 
 class SDTA(SplitTransposeBlock):
@@ -46,6 +49,21 @@ class SDTA(SplitTransposeBlock):
             raise ValueError(f"{num_heads} heads do not divide the {dim} channels of a stage")
         super().__init__(dim, num_scales=num_scales, num_heads=num_heads, ls_init_value=ls_init_value)
         self.register_module("mlp", nn.Identity())
+        cast(nn.Module, self.pos_embd).__class__ = _Positions
+
+
+class _Positions(PositionalEncodingFourier):
+    """timm's positions; torch.fx records them as a whole."""
+
+    def forward(self, shape: tuple[int, int, int]) -> Tensor:
+        return encode_positions(*shape, self)
+
+
+@one_node
+def encode_positions(batch: int, height: int, width: int, encoding: PositionalEncodingFourier) -> Tensor:
+    """Return what `encoding` gives for a map, shape (batch, C, height, width)."""
+    encoded: Tensor = PositionalEncodingFourier.forward(encoding, (batch, height, width))
+    return encoded
 
 
 MIXER = SDTA

@@ -20,13 +20,13 @@ from __future__ import annotations
 
 from math import gcd
 
-import torch
 from timm.layers.norm import LayerNorm2d
 from timm.models.swin_transformer import WindowAttention
 from torch import Tensor, nn
 
 from lsbench.models.checks import check_positive
-from lsbench.models.windows import window_grid, window_indices
+from lsbench.models.tracing import one_node
+from lsbench.models.windows import sides, window_grid, window_indices
 
 
 class Swin(nn.Module):
@@ -53,15 +53,7 @@ class Swin(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return input plus attended features, same shape."""
-        grid = window_grid(x_BCHW, self.window_size)
-        normed = grid.pad(self.norm(x_BCHW))
-        y = grid.join(self.plain.attend(grid.cut(normed)))
-        rows, columns = grid.shift
-        rolled = torch.roll(normed, (-rows, -columns), (2, 3))
-        mask = grid.border_mask(normed.device) if rows or columns else None
-        shifted = grid.join(self.shifted.attend(grid.cut(rolled), mask))
-        y = y + torch.roll(shifted, (rows, columns), (2, 3))
-        return x_BCHW + y[:, :, : x_BCHW.shape[2], : x_BCHW.shape[3]]
+        return x_BCHW + attend_in_windows(self.norm(x_BCHW), self.plain, self.shifted, self.window_size)
 
 
 class _Heads(WindowAttention):
@@ -76,7 +68,7 @@ class _Heads(WindowAttention):
             windows_NChw: Windows, image by image.
             mask: Added to the scores of an image's windows, shape (windows, h * w, h * w).
         """
-        height, width = (int(side) for side in windows_NChw.shape[2:])
+        height, width = sides(windows_NChw)
         pixels = height * width
         tokens = windows_NChw.flatten(2).transpose(1, 2)
         qkv = self.qkv(tokens).reshape(tokens.shape[0], pixels, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
@@ -96,6 +88,17 @@ class _Heads(WindowAttention):
         chosen = window_indices(self.relative_position_index, size)
         bias: Tensor = self.relative_position_bias_table[chosen]
         return bias.permute(2, 0, 1)
+
+
+@one_node
+def attend_in_windows(x_BCHW: Tensor, plain: _Heads, shifted: _Heads, window_size: int) -> Tensor:
+    """Return the sum of attention in windows of at most `window_size` pixels and in shifted ones."""
+    grid = window_grid(x_BCHW, window_size)
+    padded = grid.pad(x_BCHW)
+    y = grid.join(plain.attend(grid.cut(padded)))
+    mask = grid.border_mask(padded.device) if grid.is_open or any(grid.shift) else None
+    y = y + grid.roll_on(grid.join(shifted.attend(grid.cut(grid.roll_back(padded)), mask)))
+    return grid.unpad(y, sides(x_BCHW))
 
 
 MIXER = Swin

@@ -5,9 +5,9 @@ own: ``y[b, c, h, w] = sum_k weight[b, c % G, k, h, w] * x[b, c, h + dy(k), w + 
 
 The operator ``lsbench::ska`` is opaque to compilers and exporters, and supported by all of them: it has a
 shape function, gradients of any order, an autocast rule and a FLOP formula, and decomposes into plain
-operators for formats that need it (ONNX). Its implementation is its *backend*: ``cpu`` (numba) for tensors on
-the CPU, ``triton`` for those on a CUDA device, ``reference`` (plain PyTorch) on any other device, and
-everywhere by name.
+operators for formats that need it (ONNX). Transforms of torch.func see plain operators too. Its
+implementation is its *backend*: ``cpu`` (numba) for tensors on the CPU, ``triton`` for those on a CUDA
+device, ``reference`` (plain PyTorch) on any other device, and everywhere by name.
 
 Shapes: B batch, C channels, G weight channels, M = C / G channels that share one weight, K*K taps, H, W
 plane.
@@ -32,6 +32,7 @@ from torch._decomp import register_decomposition
 from torch.utils.flop_counter import register_flop_formula
 
 from lsbench.core.registry import suggest
+from lsbench.models.open_sizes import is_in_traced_onnx_export
 from lsbench.models.ops import ska_cpu
 from lsbench.models.ops.inductor import stays_whole
 from lsbench.models.ops.ska_reference import ska_reference
@@ -65,6 +66,9 @@ def ska(x_BCHW: Tensor, weight_BGKHW: Tensor, *, backend: str | None = None) -> 
     """
     if chosen_backend(backend, x_BCHW.device) == "reference":
         return _reference(*autocast(x_BCHW, weight_BGKHW))
+    if needs_plain_form():
+        checked_kernel(x_BCHW, weight_BGKHW)
+        return ska_reference(*autocast(x_BCHW, weight_BGKHW))
     result: Tensor = _ska(x_BCHW, weight_BGKHW)
     return result
 
@@ -92,6 +96,14 @@ def chosen_backend(backend: str | None, device: torch.device) -> str:
     if name not in ("reference", own):
         raise ValueError(f"ska backend '{name}' cannot run on {device.type}; use '{own}' there")
     return name
+
+
+def needs_plain_form() -> bool:
+    """Return whether who runs the model does not know the operator.
+
+    These are torch.func's transforms and ONNX's exporter without dynamo.
+    """
+    return torch._C._are_functorch_transforms_active() or is_in_traced_onnx_export()
 
 
 def _check_name(name: str) -> None:

@@ -26,9 +26,11 @@ from torch.utils.flop_counter import register_flop_formula
 
 from lsbench.models.ops import ska_cpu
 from lsbench.models.ops.inductor import stays_whole
-from lsbench.models.ops.ska import autocast, checked_kernel, chosen_backend, dense, ska
+from lsbench.models.ops.ska import autocast, checked_kernel, chosen_backend, dense, needs_plain_form, ska
+from lsbench.models.tracing import one_node
 
 
+@one_node
 def ska_tail(
     x_BCHW: Tensor,
     weight_BDHW: Tensor,
@@ -41,7 +43,7 @@ def ska_tail(
     """Return ``batch_norm(ska(x, group_norm(weight))) + x`` in evaluation.
 
     On the CPU it is one operator, ``lsbench::ska_tail``. If gradients are needed, on other devices, with
-    another backend, and for tracers, the four separate operators are called.
+    another backend, for tracers and transforms, the four separate operators are called.
 
     Args:
         x_BCHW: Floating-point features, shape (B, C, H, W).
@@ -61,7 +63,7 @@ def ska_tail(
     tensors = (x_BCHW, weight_BDHW, *affine, *norm)
     wants_grad = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
     is_traced = is_tracing()  # type: ignore[no-untyped-call]
-    if wants_grad or is_traced or chosen_backend(None, x_BCHW.device) != "cpu":
+    if wants_grad or is_traced or needs_plain_form() or chosen_backend(None, x_BCHW.device) != "cpu":
         return _composed(x_BCHW, weight_BDHW, affine, norm, epsilons, groups)
     x_BCHW, weight_BDHW = autocast(x_BCHW, weight_BDHW)
     result: Tensor = _ska_tail(x_BCHW, weight_BDHW, list(affine), list(norm), list(epsilons), groups)

@@ -53,6 +53,20 @@ def test_an_axis_of_one_window_is_not_shifted():
     assert WindowGrid((2, 1), (7, 7)).shift == (3, 0)
 
 
+def test_rolling_on_undoes_rolling_back_and_the_first_pixels_come_last():
+    x = ramp(8, 4)
+    grid = window_grid(x, 4)
+    rolled = grid.roll_back(x)
+    assert rolled[0, 0, 6, 0] == x[0, 0, 0, 0]
+    assert torch.equal(grid.roll_on(rolled), x)
+
+
+def test_what_was_padded_is_cut_off():
+    x = ramp(3, 5)
+    grid = window_grid(x, 4)
+    assert torch.equal(grid.unpad(grid.pad(x), (3, 5)), x)
+
+
 @pytest.mark.parametrize(("size", "window"), [((14, 14), 7), ((8, 12), 4)], ids=str)
 def test_mask_hides_what_timms_hides(size, window):
     block = SwinTransformerBlock(8, size, num_heads=1, window_size=window, shift_size=window // 2)

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from lsbench.core.errors import ConfigError
 from lsbench.models.backbone import LSNet, LSNetDistilled
-from lsbench.models.blocks import Attention, RepVGGDW
+from lsbench.models.blocks import Attention, RepVGGDW, biases_of_pairs
 from lsbench.models.factory import create_model
 from lsbench.models.families.lsnet import MODELS, checkpoint_filter_fn
 from lsbench.models.mixers.ls_conv import LSConv
@@ -250,8 +250,10 @@ def test_biases_are_resized_bicubically_on_the_grid_of_offsets(old, new):
         (rows, cols), (height, width) = before.resolution, after.resolution
         grid = before.attention_biases.detach().view(2, 1, rows, cols)
         expected = F.interpolate(grid, (height, width), mode="bicubic").view(2, height, width)
+        table, indices = after.attention_biases, after.attention_bias_idxs
+        pairs = biases_of_pairs(torch.zeros(1, 1, height, width), table, indices, after.resolution)
         for (y, x), (v, u) in product(product(range(height), range(width)), repeat=2):
-            found = after._biases((height, width))[:, y * width + x, v * width + u]
+            found = pairs[:, y * width + x, v * width + u]
             torch.testing.assert_close(found, expected[:, abs(y - v), abs(x - u)])
 
 
