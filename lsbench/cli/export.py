@@ -60,6 +60,10 @@ def export(
         int | None, typer.Option(min=1, metavar="N", help="Classes; default: 1000, or the training's.")
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Images per pass of a program.")] = 1,
+    any_size: Annotated[
+        bool,
+        typer.Option("--any-size", help="A program for images of any number, height and width."),
+    ] = False,
     is_fused: Annotated[
         bool | None,
         typer.Option("--fused/--plain", help="Fuse the model first. Default: programs yes, weights no."),
@@ -78,11 +82,13 @@ def export(
 ) -> None:
     """Write one model, or a training of a suite, to a file, compare the two, and write FILE.md, a model card.
 
-    Programs (onnx, pt2) take images of one size, and need no lsbench to run.
+    Programs (onnx, pt2) take images of one size, or of --any-size, and need no lsbench to run.
     """
     kind, targets = _format(file, to), _targets(file)
     for target in targets:
         target.check()
+    if any_size and batch_size != 1:
+        raise UsageError("--batch-size: not with --any-size, whose programs take any number of images")
     training = find_training_of(model, results, suite, preset)
     from lsbench.export.card import write_card
     from lsbench.export.formats import export as export_subject
@@ -104,7 +110,9 @@ def export(
         given = {"--checkpoint": checkpoint, "--pretrained": is_pretrained, "--mixer": mixer}
         refuse_options(model, {**given, "--img-size": img_size, "--num-classes": num_classes})
         subject = subject_of_training(training, is_ema=is_ema, data_root=data)
-    exported = export_subject(subject, kind, is_fused=is_fused, batch_size=batch_size, tolerance=tolerance)
+    exported = export_subject(
+        subject, kind, is_fused=is_fused, batch_size=batch_size, any_size=any_size, tolerance=tolerance
+    )
     text = write_card(subject, exported, Path(file).name, known_numbers(subject))
     targets[0].write(exported.content, what=kind)
     for card in targets[1:]:

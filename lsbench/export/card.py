@@ -61,7 +61,10 @@ def _what(subject: ModelToExport, exported: Exported, file: str) -> Iterator[str
     if exported.shape is not None:
         form = "fused for evaluation" if exported.is_fused else "not fused"
         opset = f", ONNX opset {OPSET}, torch's exporter (dynamo)" if exported.kind == "onnx" else ""
-        yield f"- Program: {form}, for images of the fixed shape {_shape(exported.shape)}, float32{opset}"
+        taken = f"the fixed shape {_shape(exported.shape)}"
+        if None in exported.shape:
+            taken = "any number and size"
+        yield f"- Program: {form}, for images of {taken}, float32{opset}"
     side = f"{subject.img_size} x {subject.img_size} pixels"
     yield f"- Images: RGB, {side}, values in [0, 1], {_normalised(subject)}"
 
@@ -73,7 +76,7 @@ def _normalised(subject: ModelToExport) -> str:
     return f"minus the mean ({mean}), divided by the standard deviation ({std})"
 
 
-def _shape(shape: tuple[int, ...]) -> str:
+def _shape(shape: tuple[int | None, ...]) -> str:
     return "x".join(map(str, shape))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -19,12 +19,16 @@ from lsbench.models.fusion import fuse
 
 #: Format -> suffix of its files.
 SUFFIXES = {"onnx": ".onnx", "pt2": ".pt2", "safetensors": ".safetensors"}
-#: Formats that hold a program, of a fixed size, and not the weights alone.
+#: Formats that hold a program, and not the weights alone.
 PROGRAMS = ("onnx", "pt2")
 #: Largest difference of two outputs, as a part of the largest output.
 TOLERANCE = 1e-4
 #: Passes with random images that are compared.
 PASSES = 4
+#: What is added to number, height and width of the images in the passes of a program for any size.
+OTHER_SIZES = ((0, 0, 0), (1, 32, 32), (2, 0, 64), (0, 45, 7), (1, 13, 96))
+
+Shape = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Exported:
         content: The file.
         kind: Its format.
         is_fused: Whether it holds the fused model.
-        shape: Shape of the images that a program takes; None for weights.
+        shape: Shape of the images that a program takes, None where it takes any; None for weights.
         check: None if nothing is installed that could load the file.
         arguments: The arguments of ``timm.create_model`` that load weights.
     """
@@ -67,7 +71,7 @@ class Exported:
     content: bytes
     kind: str
     is_fused: bool
-    shape: tuple[int, ...] | None
+    shape: tuple[int | None, ...] | None
     check: Check | None
     arguments: dict[str, Any]
 
@@ -78,6 +82,7 @@ def export(
     *,
     is_fused: bool | None = None,
     batch_size: int = 1,
+    any_size: bool = False,
     tolerance: float | None = None,
 ) -> Exported:
     """Return a model as a file whose outputs were compared with the model's.
@@ -87,10 +92,11 @@ def export(
         kind: ``onnx``, ``pt2`` or ``safetensors``.
         is_fused: Whether to fuse the model first; None: yes for programs, never for weights.
         batch_size: Images per pass of a program.
+        any_size: Whether a program takes images of any number, height and width.
         tolerance: Largest difference of outputs, as a part of the largest output; None: :data:`TOLERANCE`.
 
     Raises:
-        UsageError: If weights should be fused.
+        UsageError: If weights should be fused, or be of any size.
         ConfigError: If the format cannot hold the model, or the outputs differ.
     """
     tolerance = TOLERANCE if tolerance is None else tolerance
@@ -99,26 +105,35 @@ def export(
             raise UsageError(
                 "--fused: a fused model has other weights than timm's; leave it out, or use --to pt2"
             )
+        if any_size:
+            raise UsageError("--any-size: weights have no size; leave it out, or use --to onnx or pt2")
         return _weights(subject, tolerance)
     if kind == "onnx":
         programs.check_onnx_packages()
     is_fused = is_fused is not False
     model = fuse(subject.model) if is_fused else subject.model
     shape = (batch_size, 3, subject.img_size, subject.img_size)
-    program = programs.trace(model, _images(shape, 0), name=subject.title)
+    program = programs.trace(model, _images(shape, 0), name=subject.title, any_size=any_size)
+    shapes = _other_shapes(shape) if any_size else [shape] * PASSES
     if kind == "pt2":
         content = programs.to_pt2(program)
         check = _compared(
-            subject, lambda images: programs.run_pt2(content, images), shape, "torch", tolerance
+            subject, lambda images: programs.run_pt2(content, images), shapes, "torch", tolerance
         )
     else:
         content = programs.to_onnx(program, name=subject.title)
         check = None
         if find_spec("onnxruntime") is not None:
             check = _compared(
-                subject, lambda images: programs.run_onnx(content, images), shape, "onnxruntime", tolerance
+                subject, lambda images: programs.run_onnx(content, images), shapes, "onnxruntime", tolerance
             )
-    return Exported(content, kind, is_fused, shape, check, {})
+    taken = (None, 3, None, None) if any_size else shape
+    return Exported(content, kind, is_fused, taken, check, {})
+
+
+def _other_shapes(shape: Shape) -> list[Shape]:
+    batch, channels, height, width = shape
+    return [(batch + more, channels, height + taller, width + wider) for more, taller, wider in OTHER_SIZES]
 
 
 def _weights(subject: ModelToExport, tolerance: float) -> Exported:
@@ -128,14 +143,14 @@ def _weights(subject: ModelToExport, tolerance: float) -> Exported:
     except (RuntimeError, TypeError, ValueError) as error:
         raise ConfigError(f"{subject.title}: timm cannot load its weights: {error}") from error
     shape = (1, 3, subject.img_size, subject.img_size)
-    check = _compared(subject, lambda images: _run(model, images), shape, "timm", tolerance)
+    check = _compared(subject, lambda images: _run(model, images), [shape] * PASSES, "timm", tolerance)
     return Exported(content, "safetensors", False, None, check, arguments)
 
 
 def _compared(
     subject: ModelToExport,
     run: Callable[[Tensor], Tensor],
-    shape: tuple[int, ...],
+    shapes: Sequence[Shape],
     reader: str,
     tolerance: float,
 ) -> Check:
@@ -145,7 +160,7 @@ def _compared(
         ConfigError: If outputs differ by more than the tolerance, or are no numbers.
     """
     largest = 0.0
-    for number in range(PASSES):
+    for number, shape in enumerate(shapes):
         images = _images(shape, number)
         expected, found = _run(subject.model, images), run(images)
         if not expected.isfinite().all():
@@ -153,7 +168,9 @@ def _compared(
         scale = float(expected.abs().max()) or 1.0
         difference = float((found - expected).abs().max()) / scale
         largest = max(largest, difference if difference == difference else float("inf"))  # noqa: PLR0124 - NaN
-    check = Check(f"{reader} {package_version(reader)}", largest, tolerance, PASSES * shape[0])
+    check = Check(
+        f"{reader} {package_version(reader)}", largest, tolerance, sum(shape[0] for shape in shapes)
+    )
     if largest > tolerance:
         raise ConfigError(f"{subject.title}: {check}; nothing is written; --tolerance X allows more")
     return check

@@ -1,7 +1,7 @@
 """A model as a program that runs without its code: torch's exported program (pt2) and ONNX.
 
-Both are traced by ``torch.export`` at a fixed size, in evaluation mode. Own operators, such as SKA, are
-replaced by plain ones that compute the same, since a reader without lsbench does not know them.
+Both are traced by ``torch.export`` in evaluation mode, for one size or for any. Own operators, such as SKA,
+are replaced by plain ones that compute the same, since a reader without lsbench does not know them.
 """
 
 from __future__ import annotations
@@ -28,27 +28,40 @@ OPSET = 18
 INPUT, OUTPUT = "images", "logits"
 #: A file of protobuf holds no more.
 MOST_ONNX_BYTES = 2**31 - 2**20
+#: The axes of images that are open in a program for any size.
+OPEN_AXES = (0, 2, 3)
+#: Half of the least side of the images that such a program is traced with: torch.export would take a map of
+#: one pixel inside for a constant.
+LEAST_TRACED = 128
 INSTALL_ONNX = '--to onnx: expected the packages {}, found none; pip install "lsbench[onnx]"'
 
 
-def trace(model: nn.Module, images: Tensor, *, name: str) -> ExportedProgram:
-    """Return the program of a model for images of one size, in operators that every torch knows.
+def trace(model: nn.Module, images: Tensor, *, name: str, any_size: bool = False) -> ExportedProgram:
+    """Return the program of a model, in operators that every torch knows.
 
     Args:
         model: In evaluation mode.
         images: Shape (B, C, H, W).
         name: Its name, for messages.
+        any_size: Whether the program takes images of any number, height and width, not those of `images`
+            alone.
 
     Raises:
         ConfigError: If the model cannot be traced, or has an operator without a plain form.
     """
     model.requires_grad_(False)
+    shapes = None
+    if any_size:
+        images, shapes = _larger(images), (dict.fromkeys(OPEN_AXES, torch.export.Dim.DYNAMIC),)
     try:
         with _quiet(), torch.no_grad():
-            program: ExportedProgram = torch.export.export(model, (images,))
+            program: ExportedProgram = torch.export.export(model, (images,), dynamic_shapes=shapes)
             program = program.run_decompositions(_plain_forms())
     except Exception as error:  # the tracer raises what it likes
-        raise ConfigError(f"{name}: torch.export cannot trace this model: {_first_line(error)}") from error
+        how = " for images of any size" if any_size else ""
+        raise ConfigError(
+            f"{name}: torch.export cannot trace this model{how}: {_first_line(error)}"
+        ) from error
     if foreign := _foreign_operators(program):
         raise ConfigError(
             f"{name}: expected operators of torch, found {', '.join(foreign)}; register their plain form "
@@ -57,6 +70,12 @@ def trace(model: nn.Module, images: Tensor, *, name: str) -> ExportedProgram:
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # it names folders of this machine
     return program
+
+
+def _larger(images: Tensor) -> Tensor:
+    """Return images whose number, height and width are not 1 and differ, so that they are told apart."""
+    height, width = (2 * max(side, LEAST_TRACED) for side in images.shape[2:])
+    return images.new_zeros(2, images.shape[1], height, width + LEAST_TRACED)
 
 
 def _plain_forms() -> dict[Any, Any]:
@@ -122,9 +141,22 @@ def check_onnx_packages() -> None:
 
 
 def run_pt2(content: bytes, images: Tensor) -> Tensor:
-    """Return what a file of :func:`to_pt2` gives for images."""
+    """Return what a file of :func:`to_pt2` gives for images.
+
+    Raises:
+        ConfigError: If it refuses images of their size: one for any size takes none that are so small that a
+            map inside has a side of one pixel.
+    """
     with _quiet(), torch.no_grad():
-        logits: Tensor = torch.export.load(io.BytesIO(content)).module()(images)
+        program = torch.export.load(io.BytesIO(content)).module()
+        try:
+            logits: Tensor = program(images)
+        except AssertionError as error:
+            height, width = images.shape[2:]
+            raise ConfigError(
+                f"the program of torch.export refuses images of {height}x{width} pixels "
+                f"({_first_line(error)}); use --to onnx, or larger images"
+            ) from error
     return logits
 
 

@@ -69,6 +69,8 @@ def test_a_device_gets_the_model_and_no_card(export, tmp_path):
         (["resnet18", "a.pt2", "--ema"], "--ema: resnet18 is a model"),
         (["resnet18", "a.pt2", "--checkpoint", "none.pth"], "checkpoint 'none.pth' does not exist"),
         (["resnet18", "a.safetensors", "--fused"], "--fused: a fused model has other weights"),
+        (["resnet18", "a.safetensors", "--any-size"], "--any-size: weights have no size"),
+        (["resnet18", "a.pt2", "--any-size", "--batch-size", "2"], "--batch-size: not with --any-size"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_no_file(export, trained, words, message, tmp_path):

@@ -34,6 +34,11 @@ def test_a_card_has_every_part_of_a_model(make_subject):
     assert "(Apache-2.0)" in text
 
 
+def test_a_program_for_any_size_says_so(make_subject):
+    text = write_card(make_subject("resnet18"), exported(shape=(None, 3, None, None)), "a.pt2", [])
+    assert "fused for evaluation, for images of any number and size, float32" in text
+
+
 def test_what_is_unknown_is_said(make_subject):
     text = write_card(make_subject("resnet18"), exported("onnx", check=None, is_fused=False), "a.onnx", [])
     assert "None are known." in text

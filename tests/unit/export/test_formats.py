@@ -24,6 +24,30 @@ def test_each_format_is_compared_after_loading(subject, kind):
     assert made.check.images == formats.PASSES * (2 if is_program else 1)
 
 
+@pytest.fixture
+def tiny(make_subject):
+    """Attention on a map that has one pixel at the subject's size of 32 px."""
+    return make_subject(embed_dims=(8,) * 4, depths=(0, 0, 0, 2), num_heads=1, key_dim=4)
+
+
+def test_onnx_for_any_size_is_compared_at_five(tiny):
+    made = formats.export(tiny, "onnx", any_size=True)
+    assert made.check.difference <= formats.TOLERANCE
+    assert made.check.images == 1 + 2 + 3 + 1 + 2
+    assert made.shape == (None, 3, None, None)
+
+
+def test_a_program_that_refuses_the_models_own_size_is_not_written(tiny):
+    message = r"refuses images of 32x32 pixels \(.*>= 33\); use --to onnx, or larger images"
+    with pytest.raises(ConfigError, match=message):
+        formats.export(tiny, "pt2", any_size=True)
+
+
+def test_weights_have_no_size(subject):
+    with pytest.raises(UsageError, match="--any-size: weights have no size"):
+        formats.export(subject, "safetensors", any_size=True)
+
+
 def test_a_file_that_differs_is_refused(subject, monkeypatch):
     monkeypatch.setattr(formats.programs, "run_pt2", lambda content, images: torch.zeros(1, 5))
     with pytest.raises(

@@ -30,6 +30,22 @@ def test_onnx_has_the_stated_opset_and_names(make_subject, images):
     torch.testing.assert_close(programs.run_onnx(content, images), model(images), rtol=1e-4, atol=1e-5)
 
 
+def test_a_program_for_any_size_takes_any(make_subject, images):
+    model = make_subject(mixer="aff", embed_dims=(8,) * 4, depths=(0, 2, 0, 2), num_heads=1).model
+    program = programs.trace(model, images, name="a", any_size=True)
+    content = programs.to_pt2(program)
+    for size in ((1, 3, 64, 80), (3, 3, 50, 99)):
+        x = torch.randn(size, generator=torch.Generator().manual_seed(1))
+        found = programs.run_pt2(content, x)
+        torch.testing.assert_close(found, model(x), rtol=1e-4, atol=1e-5)
+
+
+def test_a_model_of_one_size_is_refused_for_any(make_subject, images):
+    model = make_subject("deit_tiny_ls", mixer="identity").model
+    with pytest.raises(ConfigError, match=r"^a: .* for images of any size: .*Input height [^\n]*$"):
+        programs.trace(model, images, name="a", any_size=True)
+
+
 @torch.library.custom_op("test_programs::twice", mutates_args=())
 def twice(x: torch.Tensor) -> torch.Tensor:
     return 2 * x
