@@ -31,7 +31,7 @@ def test_onnx_has_the_stated_opset_and_names(make_subject, images):
 
 
 def test_a_program_for_any_size_takes_any(make_subject, images):
-    model = make_subject(mixer="aff", embed_dims=(8,) * 4, depths=(0, 2, 0, 2), num_heads=1).model
+    model = make_subject(embed_dims=(8,) * 4, depths=(0, 0, 0, 2), num_heads=1, key_dim=4).model
     program = programs.trace(model, images, name="a", any_size=True)
     content = programs.to_pt2(program)
     for size in ((1, 3, 64, 80), (3, 3, 50, 99)):
