@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import Field
 
 from lsbench.core.errors import DataError
+from lsbench.core.ids import content_hash
 from lsbench.data.dataset import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -58,10 +59,14 @@ class ImageFolderDataset:
     def fingerprint(self, spec: ImageFolderSpec, data_root: Path | None) -> str:
         """Return a hash over class, file name and size of all images; fast from the second call on.
 
-        Shards have the same hash as the same images in class folders; tables have their own.
+        Shards have the same hash as the same images in class folders; tables have their own. A normalisation
+        that is not ImageNet's counts too: images look different with it.
         """
         root = resolve_root(spec.root, data_root, "")
-        return load_reader(spec.reader).fingerprint(_present_splits(spec, root), _numbered(spec, root))
+        found = load_reader(spec.reader).fingerprint(_present_splits(spec, root), _numbered(spec, root))
+        if (spec.mean, spec.std) == (IMAGENET_MEAN, IMAGENET_STD):
+            return found
+        return content_hash([found, spec.mean, spec.std], length=64)
 
     def prepare(self, spec: ImageFolderSpec, data_root: Path | None) -> ImageFolders:
         """Return the folders after checking that every split has only the first split's classes."""

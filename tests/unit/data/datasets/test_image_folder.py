@@ -14,6 +14,15 @@ def test_val_stands_in_for_test(colours):
     assert DATASET.num_images(spec, "train") is None
 
 
+def test_another_normalisation_is_other_data_and_imagenets_is_none(colours):
+    plain = DATASET.fingerprint(ImageFolderSpec(root=colours.root), None)
+    others = [{"mean": (0.5, 0.5, 0.5)}, {"std": (0.5, 0.5, 0.5)}, {"mean": (0.5, 0.5, 0.4)}]
+    found = [DATASET.fingerprint(ImageFolderSpec(root=colours.root, **other), None) for other in others]
+    assert len({plain, *found}) == 4
+    named = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+    assert DATASET.fingerprint(ImageFolderSpec(root=colours.root, **named), None) == plain
+
+
 def test_a_test_folder_is_used_where_there_is_one(colours):
     (colours.root / "test" / "n1").mkdir(parents=True)
     folders = DATASET.prepare(ImageFolderSpec(root="colours"), colours.root.parent)
