@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,8 +15,8 @@ from lsbench.core.errors import ExitCode, UsageError
 from lsbench.core.next_command import next_command
 
 if TYPE_CHECKING:
-    from lsbench.data.dataset import DatasetPlugin, DatasetSpec, ImageFolders
-    from lsbench.data.preflight import Report
+    from lsbench.data.dataset import DatasetPlugin, DatasetSpec
+    from lsbench.data.findings import Report
 
 data_app = typer.Typer(help="Check data sets, or write generated ones.", no_args_is_help=True)
 
@@ -66,9 +65,9 @@ def write(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new or empty folder.")],
     settings: SettingsOpt = None,
 ) -> None:
-    """Write a generated data set as plain class folders, to view or use elsewhere."""
+    """Write a generated data set as plain files, to view or use elsewhere."""
     from lsbench.core.cache_root import cache_root
-    from lsbench.data.loading.image_list import list_images
+    from lsbench.data.preflight import check_prepared
 
     plugin, spec = _load(name, None, settings or [], is_generated=True)
     folders = plugin.prepare(spec, None)
@@ -77,26 +76,28 @@ def write(
             f"{name}: expected a generated data set, found one with files of its own in {folders.root}"
         )
     _copy(folders.root, folder.absolute())
-    counts = [f"{len(list_images(folders, split))} {split}" for split in folders.splits]
+    report = check_prepared(folders, name)
+    report.require()
+    counts = [f"{count} {split}" for split, count in report.images.items()]
     typer.echo(f"{name}: {', '.join(counts)} images in {folder}")
 
 
 def _examine(
     name: str, path: Path | None, data_root: Path | None, settings: list[str], is_complete: bool
 ) -> Report:
-    from lsbench.data.preflight import check_data, check_folders
+    from lsbench.data.preflight import check_data, check_prepared
 
     plugin, spec = _load(name, path, settings)
     if path is None or "root" in plugin.spec.model_fields:
         root = None if data_root is None else data_root.absolute()
         return check_data(plugin, spec, root, is_complete=is_complete)
-    copy = _moved(plugin.prepare(spec, None), path.absolute())
-    if absent := [place for place in copy.splits.values() if not place.is_dir()]:
+    copy = plugin.prepare(spec, None).moved(path.absolute())
+    if absent := [place for place in copy.splits.values() if not place.exists()]:
         raise UsageError(
-            f"expected {name} in {absent[0]}, found no folder; write it with "
+            f"expected {name} in {absent[0]}, found nothing; write it with "
             f"`{next_command('data', 'write', name, str(path))}`, or leave PATH out"
         )
-    return check_folders(copy, name, is_complete=is_complete)
+    return check_prepared(copy, name, is_complete=is_complete)
 
 
 def _load(
@@ -138,12 +139,6 @@ def _load(
         problems.add_validation(error, plugin.spec)
         problems.raise_if_any()
         raise
-
-
-def _moved(folders: ImageFolders, root: Path) -> ImageFolders:
-    """Return the same folders below another root."""
-    splits = {name: root / place.relative_to(folders.root) for name, place in folders.splits.items()}
-    return replace(folders, root=root, splits=splits)
 
 
 def _copy(source: Path, target: Path) -> None:

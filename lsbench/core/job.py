@@ -15,6 +15,7 @@ from lsbench.core.ids import canonical_json, content_hash
 from lsbench.core.plain_text import Label
 from lsbench.core.record import Record
 from lsbench.core.spec import StrictModel
+from lsbench.core.tasks import Task
 
 Exclusive = Literal["no", "device", "node"]
 GPU_FRACTIONS = (0.125, 0.25, 0.5)
@@ -102,6 +103,8 @@ class JobSpec(StrictModel):
             a job's id either, so that those results stay valid.
         data_fields: Settings that each name a data set, as ``dataset`` of a variant does, to read beside or
             instead of the variant's own.
+        reads_instead: Whether the data sets that `data_fields` name are read instead of the variant's own,
+            which may then serve another task.
         short_field: The setting that a plain text stands for, as in ``analyze: erf``; a job without a name is
             named after its value.
     """
@@ -109,6 +112,7 @@ class JobSpec(StrictModel):
     data_fields: ClassVar[tuple[str, ...]] = ()
     runtime_fields: ClassVar[frozenset[str]] = frozenset()
     later_fields: ClassVar[frozenset[str]] = frozenset()
+    reads_instead: ClassVar[bool] = False
     short_field: ClassVar[str | None] = None
 
     threads: int = Field(default=1, ge=1, description="CPU threads of the job; part of its identity")
@@ -158,6 +162,17 @@ class JobSpec(StrictModel):
         """Return the settings of the data sets that `data_fields` name."""
         named = (getattr(self, name) for name in self.data_fields)
         return tuple(data_settings(data) for data in named if data is not None)
+
+    def read_data(self, own: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+        """Return the settings of every data set whose images the job reads.
+
+        Args:
+            own: The settings of the variant's own data set; those that are read beside it have its image size
+                by default.
+        """
+        if self.reads_instead:
+            return self.other_data() or (dict(own),)
+        return (dict(own), *({"img_size": own["img_size"], **data} for data in self.other_data()))
 
     def own_splits(self) -> tuple[str, ...]:
         """Return the splits that a job reads of the variant's own data set; by default none is known."""
@@ -306,6 +321,7 @@ class JobKind:
         run: Does the work and returns the records; imports torch only when called.
         needs: Names of the jobs needed by default, of the same variant and seed.
         per_seed: Whether it runs once per seed rather than once per variant.
+        task: The task of every data set that it reads.
         uses_data: Whether the images themselves, not only their size, change the result.
         version: Raised whenever the same settings would give another number.
         cost: Estimates the work in MACs from (spec, MACs per image, image count of a split by name).
@@ -339,6 +355,7 @@ class JobKind:
     panel: str = ""
     place: int = 60
     is_result: bool = True
+    task: Task = "classification"
 
 
 def job_identity(job: Job, *, dataset: Any, settings: type[JobSpec] = JobSpec) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The contract of a data set: a spec read from YAML, a fingerprint, and image folders on disk.
+"""The contract of a data set: a spec read from YAML, a fingerprint, and files on disk.
 
 A data set is one file in ``lsbench/data/datasets/`` that assigns an object with the methods of
 :class:`DatasetPlugin` to ``DATASET``. The planning half of lsbench imports these files, so neither
@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 from pydantic import Field
 
-from lsbench.core.errors import DataError
+from lsbench.core.errors import ConfigError, DataError
 from lsbench.core.spec import StrictModel
+from lsbench.core.tasks import Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +40,8 @@ class DatasetSpec(StrictModel):
 
     Attributes:
         name: The plug-in's file name.
-        img_size: Side of the square that the model sees, pixels.
+        img_size: Side of the square that the model sees, pixels; of images that keep their proportions, the
+            shorter side.
     """
 
     name: str
@@ -47,18 +49,73 @@ class DatasetSpec(StrictModel):
 
 
 @dataclass(frozen=True)
-class ImageFolders:
+class PreparedData:
+    """A data set on this machine, for any task.
+
+    Attributes:
+        task: The task that it serves.
+        root: The folder that holds it.
+        splits: Split name to its place: a folder or a file, as the task and the storage need it. Several splits
+            may share a place (ImageNet's test is val).
+        limit: Use at most this many images of each split, evenly spaced over the sorted list; ``None`` uses
+            all.
+    """
+
+    task: ClassVar[Task]
+    root: Path
+    splits: Mapping[str, Path]
+    limit: int | None = field(default=None, kw_only=True)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        raise NotImplementedError
+
+    def at_most(self, images: int | None) -> Self:
+        """Return this data with at most this many images of each split, evenly spaced; None: as it is.
+
+        >>> ImageFolders(Path("x"), {}, (), limit=5).at_most(9).limit
+        5
+        """
+        limits = [limit for limit in (self.limit, images) if limit is not None]
+        return replace(self, limit=min(limits, default=None))
+
+    def moved(self, root: Path) -> Self:
+        """Return the same data below another root."""
+        return replace(self, root=root, splits=self._below(root, self.splits))
+
+    def split(self, name: str) -> Path:
+        """Return the place of the split `name`.
+
+        Raises:
+            DataError: If the data set has no such split on this machine.
+        """
+        if name not in self.splits:
+            there = ", ".join(sorted(self.splits)) or "none"
+            raise DataError(
+                f"expected a '{name}' split in {self.root}, found: {there}; add {self._missing(name)}"
+            )
+        return self.splits[name]
+
+    def _missing(self, name: str) -> str:
+        """Return what to add for a split that is missing."""
+        return "that split"
+
+    def _below(self, root: Path, places: Mapping[str, Path]) -> dict[str, Path]:
+        return {name: root / place.relative_to(self.root) for name, place in places.items()}
+
+
+@dataclass(frozen=True)
+class ImageFolders(PreparedData):
     """A data set on this machine: ``<split folder>/<wnid>/<image file>``, or the same in other storage.
 
     Attributes:
         root: The folder that holds the splits.
-        splits: Split name to its place for the reader, which for class folders is the split's folder; several
-            splits may share a place (ImageNet's test is val).
+        splits: Split name to its place for the reader, which for class folders is the split's folder.
         wnids: Class names, sorted; the class index is the position in this tuple.
         mean: Per-channel mean of the training images, RGB, of values in [0, 1].
         std: Per-channel standard deviation, as `mean`.
-        limit: Use at most this many images of each split, evenly spaced over the sorted list, so that every
-            class keeps its share; ``None`` uses all.
+        limit: As for any data; every class keeps its share.
         reader: Storage of the images.
         numbered: Class names by number, for shards, tables or folders that number their classes; ``None`` if
             the storage names its classes.
@@ -74,12 +131,10 @@ class ImageFolders:
         titles: Names of the classes for readers, in the order of `wnids`; ``None`` if those are names.
     """
 
-    root: Path
-    splits: Mapping[str, Path]
+    task = "classification"
     wnids: tuple[str, ...]
     mean: Rgb = IMAGENET_MEAN
     std: Rgb = IMAGENET_STD
-    limit: int | None = None
     reader: ReaderName = "folder"
     numbered: tuple[str, ...] | None = None
     subset: tuple[int, ...] | None = None
@@ -93,28 +148,27 @@ class ImageFolders:
         """Number of classes."""
         return len(self.wnids)
 
-    def at_most(self, images: int | None) -> ImageFolders:
-        """Return these folders with at most this many images of each split, evenly spaced; None: as they are.
+    def _missing(self, name: str) -> str:
+        if self.reader == "folder":
+            return f"the folder {self.root / name}/<class>/<images>"
+        return "that split"
 
-        >>> ImageFolders(Path("x"), {}, (), limit=5).at_most(9).limit
-        5
-        """
-        limits = [limit for limit in (self.limit, images) if limit is not None]
-        return replace(self, limit=min(limits, default=None))
 
-    def split(self, name: str) -> Path:
-        """Return the place of the split `name`; for class folders it is a folder.
+def image_folders(prepared: PreparedData, name: str) -> ImageFolders:
+    """Return prepared data that knows classes of whole images.
 
-        Raises:
-            DataError: If the data set has no such split on this machine.
-        """
-        if name not in self.splits:
-            there = ", ".join(sorted(self.splits)) or "none"
-            missing = (
-                f"the folder {self.root / name}/<class>/<images>" if self.reader == "folder" else "that split"
-            )
-            raise DataError(f"expected a '{name}' split in {self.root}, found: {there}; add {missing}")
-        return self.splits[name]
+    Args:
+        prepared: The data.
+        name: Name of the data set, for the message.
+
+    Raises:
+        ConfigError: If it serves another task.
+    """
+    if isinstance(prepared, ImageFolders):
+        return prepared
+    raise ConfigError(
+        f"expected a data set for classification, found '{name}', which is for {prepared.task}; name another"
+    )
 
 
 def corrupted_size(plugin: DatasetPlugin) -> int | None:
@@ -128,7 +182,11 @@ def corrupted_size(plugin: DatasetPlugin) -> int | None:
 
 @runtime_checkable
 class DatasetPlugin(Protocol):
-    """The contract of ``DATASET`` in a file of ``lsbench/data/datasets/``."""
+    """The contract of ``DATASET`` in a file of ``lsbench/data/datasets/``.
+
+    Two attributes may be left out: ``task`` (the task that it serves; else classification), and
+    ``is_generated`` (True if lsbench makes the images, in its cache).
+    """
 
     @property
     def spec(self) -> type[DatasetSpec]:
@@ -148,8 +206,8 @@ class DatasetPlugin(Protocol):
             DataError: If the data is missing; says what was expected, where, and what to do.
         """
 
-    def prepare(self, spec: Any, data_root: Path | None) -> ImageFolders:
-        """Return the image folders, after writing them to the cache if the data set is generated.
+    def prepare(self, spec: Any, data_root: Path | None) -> PreparedData:
+        """Return the data, after writing it to the cache if the data set is generated.
 
         Raises:
             DataError: If the data is missing or incomplete.

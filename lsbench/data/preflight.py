@@ -6,104 +6,24 @@ change; a data set with a problem is checked again each time.
 
 from __future__ import annotations
 
-import hashlib
-import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
-
-from PIL import ExifTags, Image
-from pydantic import Field
 
 from lsbench.core.errors import DataError
 from lsbench.core.ids import content_hash
 from lsbench.core.plain_text import shown
-from lsbench.core.spec import StrictModel
-from lsbench.data.dataset import IMAGE_EXTENSIONS, DatasetPlugin, ImageFolders
-from lsbench.data.loading.image_list import (
-    UNREADABLE,
-    ImageList,
-    UnreadableImageError,
-    list_images,
-    to_rgb,
-)
+from lsbench.data.dataset import IMAGE_EXTENSIONS, DatasetPlugin, ImageFolders, PreparedData, image_folders
+from lsbench.data.findings import SAMPLED, Report, SeenImages, evenly
+from lsbench.data.loading.image_list import ImageList, list_images
 from lsbench.data.memo import remember
 from lsbench.data.readers import SPLIT_WORDS, ReaderKind, load_reader
 
 PREFLIGHT_VERSION = 2
-SAMPLED = 256
-"""Number of images that are decoded and hashed in a sample, over all splits."""
 SHOWN = 5
 """Kinds of files that a note lists."""
-UPRIGHT = 1
-"""EXIF's orientation of an image that is stored as it is shown."""
-SMALLEST_SIDE = 32
-"""Sides below this are reported, pixels: images must be at least this large to be corrupted."""
-
-#: How images that are not RGB are converted.
-CONVERSIONS = {
-    "1": "are black and white: repeated in three channels",
-    "L": "are grey: repeated in three channels",
-    "LA": "are grey with alpha: repeated in three channels, the alpha is dropped",
-    "P": "have a palette: looked up, transparency is dropped",
-    "RGBA": "have an alpha channel: it is dropped, not composited",
-    "CMYK": "are CMYK: converted to RGB without a colour profile",
-}
-
-
-class Sizes(StrictModel):
-    """Sizes of the checked images as width and height in pixels; the median is per side."""
-
-    smallest: tuple[int, int]
-    median: tuple[int, int]
-    largest: tuple[int, int]
-
-
-class Report(StrictModel):
-    """The findings on a data set.
-
-    Attributes:
-        name: The plug-in's name.
-        root: Folder of the data; None if it was not found.
-        classes: Number of classes that have images.
-        known_classes: Number of classes of models for this data set.
-        images: Split to image count.
-        looked_at: Number of images decoded.
-        sizes: Their sizes.
-        modes: Pillow's mode to the number of decoded images that have it.
-        sha256: Over path and content of the decoded images: equal on two machines with the same images.
-        notes: One line for each fact worth knowing.
-        problems: One line for each problem, with what to do.
-    """
-
-    name: str
-    root: str | None = None
-    classes: int = 0
-    known_classes: int = 0
-    images: dict[str, int] = Field(default_factory=dict)
-    looked_at: int = 0
-    sizes: Sizes | None = None
-    modes: dict[str, int] = Field(default_factory=dict)
-    sha256: str | None = None
-    notes: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
-
-    @property
-    def is_good(self) -> bool:
-        """True if the data set can be used."""
-        return not self.problems
-
-    def require(self) -> None:
-        """Do nothing for a good data set.
-
-        Raises:
-            DataError: With the first problem.
-        """
-        if self.problems:
-            raise DataError(self.problems[0])
 
 
 def check_data(
@@ -125,26 +45,26 @@ def check_data(
     """
     name = str(spec.name)
     try:
-        folders = plugin.prepare(spec, data_root)
+        prepared = plugin.prepare(spec, data_root)
     except DataError as error:
         return Report(name=name, problems=(str(error),))
-    return check_folders(folders, name, splits=splits, is_complete=is_complete)
+    return check_prepared(prepared, name, splits=splits, is_complete=is_complete)
 
 
-def check_folders(
-    folders: ImageFolders, name: str, *, splits: Sequence[str] | None = None, is_complete: bool = False
+def check_prepared(
+    prepared: PreparedData, name: str, *, splits: Sequence[str] | None = None, is_complete: bool = False
 ) -> Report:
-    """Return the findings on folders that a plug-in has prepared; arguments as in :func:`check_data`."""
+    """Return the findings on data that a plug-in has prepared; arguments as in :func:`check_data`."""
     try:
-        places = {split: folders.split(split) for split in splits or _distinct(folders)}
-        return _check(folders, places, name, is_complete)
+        places = {split: prepared.split(split) for split in splits or _distinct(prepared)}
+        return _check(image_folders(prepared, name), places, name, is_complete)
     except DataError as error:
         return Report(name=name, problems=(str(error),))
 
 
-def _distinct(folders: ImageFolders) -> list[str]:
+def _distinct(prepared: PreparedData) -> list[str]:
     """Return the splits, leaving out those that share another's place."""
-    places = list(folders.splits.items())
+    places = list(prepared.splits.items())
     return [name for row, (name, place) in enumerate(places) if place not in dict(places[:row]).values()]
 
 
@@ -171,7 +91,7 @@ def _find(folders: ImageFolders, places: dict[str, Path], name: str, is_complete
     sample = SeenImages()
     for images in lists.values():
         count = len(images) if is_complete else max(1, SAMPLED // len(lists))
-        sample.add(images, _evenly(len(images), count))
+        sample.add(images, evenly(len(images), count))
     classes = {target for images in lists.values() for target in images.targets}
     return Report(
         name=name,
@@ -186,11 +106,6 @@ def _find(folders: ImageFolders, places: dict[str, Path], name: str, is_complete
         notes=(*_class_notes(folders, lists), *sample.notes()),
         problems=(*_strangers(folders, places), *sample.problems()),
     )
-
-
-def _evenly(total: int, count: int) -> list[int]:
-    """Return `count` positions, evenly spaced over `total`, or all."""
-    return [row * total // count for row in range(count)] if count < total else list(range(total))
 
 
 def _class_notes(folders: ImageFolders, lists: dict[str, ImageList]) -> Iterator[str]:
@@ -274,82 +189,3 @@ def _named(names: Sequence[str]) -> str:
     if len(names) == 1:
         return names[0]
     return f"{len(names)} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
-
-
-def _is_turned(image: Image.Image) -> bool:
-    """Return whether EXIF asks to turn or mirror an image before it is shown."""
-    try:
-        return bool(image.getexif().get(ExifTags.Base.Orientation, UPRIGHT) != UPRIGHT)
-    except UNREADABLE:  # damaged EXIF data in an image that can be read
-        return False
-
-
-class SeenImages:
-    """Statistics of the checked images."""
-
-    def __init__(self) -> None:
-        self.looked_at = 0
-        self.modes: Counter[str] = Counter()
-        self.digest = hashlib.sha256()
-        self._sides: list[tuple[int, int]] = []
-        self._first: dict[str, str] = {}
-        self._small: list[str] = []
-        self._turned: list[str] = []
-        self._unreadable: list[str] = []
-
-    def add(self, images: ImageList, rows: Sequence[int]) -> None:
-        """Decode images and add their content to the hash."""
-        for row in rows:
-            self.looked_at += 1
-            try:
-                self._look_at(images, row)
-            except UnreadableImageError as error:
-                self._unreadable.append(str(error))
-
-    def _look_at(self, images: ImageList, row: int) -> None:
-        path = images.paths[row]
-        with images.open(row) as file:
-            content = file.read()
-            self.digest.update(f"{path}\0{len(content)}\0".encode("utf-8", "surrogateescape") + content)
-            with Image.open(io.BytesIO(content)) as image:
-                mode, size = image.mode, image.size
-                if _is_turned(image):
-                    self._turned.append(path)
-                to_rgb(image)
-        self.modes[mode] += 1
-        self._first.setdefault(mode, path)
-        self._sides.append(size)
-        if min(size) < SMALLEST_SIDE:
-            self._small.append(f"{path}, {size[0]}x{size[1]}")
-
-    def sizes(self) -> Sizes | None:
-        """Return the sizes, or None if no image could be read."""
-        if not self._sides:
-            return None
-        by_area = sorted(self._sides, key=lambda size: (size[0] * size[1], size))
-        middle = (int(median(w for w, _ in by_area)), int(median(h for _, h in by_area)))
-        return Sizes(smallest=by_area[0], median=middle, largest=by_area[-1])
-
-    def notes(self) -> Iterator[str]:
-        """Yield a line for each kind of image that is converted when read, and one for small images."""
-        for mode, count in sorted(self.modes.items()):
-            if mode != "RGB":
-                how = CONVERSIONS.get(mode, f"have mode {mode}: converted to RGB")
-                yield f"{count} of {self.looked_at} images {how} (first: {self._first[mode]})"
-        if self._turned:
-            yield (
-                f"{len(self._turned)} of {self.looked_at} images have an EXIF orientation (first: "
-                f"{self._turned[0]}): it is not applied, as in torchvision, so they lie as they are stored"
-            )
-        if self._small:
-            yield (
-                f"{len(self._small)} of {self.looked_at} images are below {SMALLEST_SIDE} px (first: "
-                f"{self._small[0]}): corruptions need {SMALLEST_SIDE} px after resizing"
-            )
-
-    def problems(self) -> Iterator[str]:
-        """Yield one line if images could not be read."""
-        if self._unreadable:
-            others = len(self._unreadable) - 1
-            more = f" (and {others} more of the {self.looked_at} checked)" if others else ""
-            yield f"{self._unreadable[0]}{more}"

@@ -10,8 +10,8 @@ from typing import Any
 from lsbench.core.errors import ConfigError
 from lsbench.core.job import JobContext
 from lsbench.core.registry import DATASETS
-from lsbench.data.dataset import DatasetPlugin, ImageFolders
-from lsbench.data.preflight import check_folders
+from lsbench.data.dataset import DatasetPlugin, ImageFolders, PreparedData, image_folders
+from lsbench.data.preflight import check_prepared
 
 
 class OpenData:
@@ -44,13 +44,23 @@ class OpenData:
         return int(self.spec.img_size)
 
     @cached_property
-    def folders(self) -> ImageFolders:
-        """The image folders on this machine.
+    def prepared(self) -> PreparedData:
+        """The data on this machine, for any task.
 
         Raises:
             DataError: If the data is missing or incomplete.
         """
         return self.plugin.prepare(self.spec, self._root)
+
+    @property
+    def folders(self) -> ImageFolders:
+        """The image folders on this machine.
+
+        Raises:
+            ConfigError: If the data set is for another task than classification.
+            DataError: If the data is missing or incomplete.
+        """
+        return image_folders(self.prepared, self.name)
 
     @property
     def num_classes(self) -> int:
@@ -59,8 +69,8 @@ class OpenData:
         Raises:
             DataError: If the number is only known from the data, and it is missing.
         """
-        is_open = "folders" in self.__dict__
-        return self.folders.num_classes if is_open else int(self.plugin.num_classes(self.spec, self._root))
+        is_open = "prepared" in self.__dict__
+        return self.prepared.num_classes if is_open else int(self.plugin.num_classes(self.spec, self._root))
 
     def require(self, splits: Sequence[str] | None = None) -> None:
         """Check a sample of the images; fast while nothing changes.
@@ -71,7 +81,7 @@ class OpenData:
         Raises:
             DataError: If something is missing or wrong; the message says what to do.
         """
-        check_folders(self.folders, self.name, splits=splits).require()
+        check_prepared(self.prepared, self.name, splits=splits).require()
 
 
 def open_data(context: JobContext, other: Mapping[str, Any] | None = None) -> OpenData:

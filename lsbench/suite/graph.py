@@ -160,8 +160,8 @@ def _job(
     datasets: _Datasets,
 ) -> Job:
     kind: JobKind = JOBS.load(entry.kind)
-    _, spec, fingerprint = datasets.look_up(variant.dataset)
     settings = entry.spec_of.get(variant.name, entry.spec)
+    (_, _, fingerprint), *_ = read = _read_data(kind, settings, variant, datasets)
     draft = Job(
         id=None,
         kind=entry.kind,
@@ -177,17 +177,18 @@ def _job(
         data_root=None if datasets.data_root is None else str(datasets.data_root),
     )
     if kind.uses_data:
-        _check_classes(draft.label, variant.dataset, _other_data(kind, settings, spec, datasets), datasets)
+        _check_classes(draft.label, read, datasets)
     return draft
 
 
 def _with_id(draft: Job, datasets: _Datasets, ids_by_path: Collection[str] | None) -> Job:
     """Return a job with its id, which covers the content of checkpoints unless an earlier one is given."""
     kind: JobKind = JOBS.load(draft.kind)
-    plugin, spec, fingerprint = datasets.look_up(draft.variant.dataset)
     if kind.uses_data:
-        seen = _pixels(spec, fingerprint, _other_data(kind, draft.spec, spec, datasets))
+        (_, spec, fingerprint), *other = _read_data(kind, draft.spec, draft.variant, datasets)
+        seen = _pixels(spec, fingerprint, other)
     else:
+        plugin, spec, _ = datasets.look_up(draft.variant.dataset)
         seen = _shape(plugin, spec, datasets.data_root)
     by_path = job_id(draft, dataset=seen, settings=kind.spec)
     places = named_checkpoints(draft)
@@ -218,29 +219,28 @@ def _checkpoints(value: Any) -> Iterator[str]:
             yield from _checkpoints(inner)
 
 
-def _other_data(kind: JobKind, settings: dict[str, Any], own: Any, datasets: _Datasets) -> list[_Found]:
-    """Return the data sets that a job reads beside or instead of the variant's own.
+def _read_data(
+    kind: JobKind, settings: dict[str, Any], variant: Variant, datasets: _Datasets
+) -> list[_Found]:
+    """Return the data sets that a job reads: the variant's own first, unless others are read instead."""
+    named = kind.spec.model_validate(settings).read_data(variant.dataset)
+    return [datasets.look_up(data) for data in named]
 
-    Their images have the variant's image size unless they set another.
-    """
-    named = kind.spec.model_validate(settings).other_data()
-    return [datasets.look_up({"img_size": own.img_size, **data}) for data in named]
 
-
-def _check_classes(label: str, own: dict[str, Any], other: Sequence[_Found], datasets: _Datasets) -> None:
+def _check_classes(label: str, read: Sequence[_Found], datasets: _Datasets) -> None:
     """Check the number of classes before any training; the job itself compares their names."""
+    (mine, own, _), *other = read
     for plugin, spec, _ in other:
         try:
-            mine, _, _ = datasets.look_up(own)
             counts = [
                 each.num_classes(settings, datasets.data_root)
-                for each, settings in ((mine, mine.spec.model_validate(own)), (plugin, spec))
+                for each, settings in ((mine, own), (plugin, spec))
             ]
         except DataError:
             continue  # the number is known from the data alone, which is missing
         if counts[0] != counts[1]:
             raise ConfigError(
-                f"{label}: expected a data set with the {counts[0]} classes of '{own['name']}', found "
+                f"{label}: expected a data set with the {counts[0]} classes of '{own.name}', found "
                 f"'{spec.name}' with {counts[1]}; test on a data set with the classes that the model knows"
             )
 
@@ -292,9 +292,7 @@ def _need(jobs: dict[str, Job], variant: str, need: str, seed: int | None) -> st
 def _cost(job: Job, datasets: _Datasets) -> float:
     kind: JobKind = JOBS.load(job.kind)
     settings = kind.spec.model_validate(job.spec)
-    plugin, spec, _ = datasets.look_up(job.variant.dataset)
-    for read_instead in _other_data(kind, job.spec, spec, datasets):
-        plugin, spec, _ = read_instead
+    plugin, spec, _ = _read_data(kind, job.spec, job.variant, datasets)[-1]
     macs = _macs(job, datasets)
 
     def images(split: str) -> int:

@@ -20,6 +20,7 @@ from lsbench.suite.problems import Problems, bad_name
 from lsbench.suite.published import check_published, published_rows
 from lsbench.suite.schema import NAME, JobEntry, Suite
 from lsbench.suite.search import resolve_search
+from lsbench.suite.tasks import check_tasks
 
 #: The largest number of jobs of a suite.
 MAX_JOBS = 20_000
@@ -46,6 +47,7 @@ def resolve_suite(
     _check_leavings(jobs, variants, problems)
     _check_other_variants(jobs, variants, problems)
     _check_rows(jobs, variants, problems)
+    check_tasks(jobs, variants, problems)
     baseline = _baseline(data, variants, problems)
     search = resolve_search(data, jobs, problems)
     gate = resolve_gate(data, problems)

@@ -66,9 +66,9 @@ def missing_splits(uses: Iterable[Use], data_root: Path | None) -> list[str]:
 def _reads(use: Use) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
     """Yield the settings of each data set that a job reads, with the splits."""
     spec: JobSpec = JOBS.load(use.kind).spec.model_validate(use.settings)
-    yield dict(use.dataset), spec.own_splits()
-    for other in spec.other_data():
-        yield {"img_size": use.dataset["img_size"], **other}, spec.other_splits()
+    read, others = spec.read_data(use.dataset), len(spec.other_data())
+    for place, settings in enumerate(read, others - len(read)):
+        yield settings, spec.own_splits() if place < 0 else spec.other_splits()
 
 
 def _open(settings: Mapping[str, Any], data_root: Path | None) -> Any:

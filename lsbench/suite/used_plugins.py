@@ -47,7 +47,7 @@ class UsedPlugins:
         variant = job.variant
         yield plugin_name(JOBS.kind, job.kind)
         if kind.uses_data:
-            named = [variant.dataset, *kind.spec.model_validate(job.spec).other_data()]
+            named = kind.spec.model_validate(job.spec).read_data(variant.dataset)
             yield from (plugin_name(DATASETS.kind, str(data["name"])) for data in named)
         yield from self._of_model(variant.model, variant.mixer)
         for word in _words([variant.mixer, variant.mixer_args, variant.model_args, job.spec]):
