@@ -6,7 +6,7 @@ the same with any number of workers and ranks, and workers may live on from epoc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -96,7 +96,7 @@ class DiskTrainLoader:
         self._loader = DataLoader(
             TrainSamples(images, transform, order.seed, max_unreadable),
             batch_sampler=self._sampler,
-            **_process_settings(num_workers),
+            **process_settings(num_workers, _collate),
         )
 
     @property
@@ -124,7 +124,7 @@ class DiskEvalLoader:
         self._loader = DataLoader(
             EvalSamples(images, transform),
             batch_sampler=[list(batch) for batch in batches],
-            **_process_settings(num_workers),
+            **process_settings(num_workers, _collate),
         )
         self.paths = images.paths
 
@@ -154,8 +154,8 @@ def _readable(batches: DataLoader[Any], budget: UnreadableBudget) -> Iterator[Ba
         yield images, targets
 
 
-def _process_settings(num_workers: int) -> dict[str, Any]:
-    """Return the DataLoader arguments that change speed but never a batch.
+def process_settings(num_workers: int, collate: Callable[[list[Any]], Any]) -> dict[str, Any]:
+    """Return the DataLoader arguments for a number of worker processes: they change speed but never a batch.
 
     The generator keeps DataLoader from drawing its workers' seeds from the global one, which would change the
     next draws of a resumed run.
@@ -165,5 +165,5 @@ def _process_settings(num_workers: int) -> dict[str, Any]:
         "persistent_workers": num_workers > 0,
         "pin_memory": torch.cuda.is_available(),
         "generator": torch.Generator(),
-        "collate_fn": _collate,
+        "collate_fn": collate,
     }
