@@ -1,29 +1,42 @@
-"""Detection and segmentation: the quantities of published results."""
+"""Detection and segmentation: the quantities of results, measured and published."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from lsbench.core.quantity import Quantity, percentage
+from lsbench.metrics.detection.coco import NUMBERS, Region
+
+#: Name of a detector in quantities -> its title.
+_TITLES = {"retinanet": "RetinaNet", "maskrcnn": "Mask R-CNN"}
 
 
-def _average_precision(name: str, detector: str, what: str, **more: Any) -> Quantity:
-    """Return the quantity of a detector's average precision under its published name."""
-    return percentage(name, f"{detector} {what}", short_title=f"{what} (%)", **more)
+def metric_name(detector: str, number: str, region: Region | None = None) -> str:
+    """Return the name of one of COCO's numbers of a detector; detectors with masks name the region.
+
+    >>> metric_name("retinanet", "ap50"), metric_name("maskrcnn", "ap", "mask")
+    ('retinanet_ap50', 'maskrcnn_ap_mask')
+    """
+    return "_".join(filter(None, (detector, number, region)))
+
+
+def _numbers(detector: str, regions: Sequence[Region | None]) -> Iterator[Quantity]:
+    """Yield the quantities of a detector; the average precision of its first region is a headline."""
+    for region in regions:
+        for number in NUMBERS:
+            what = f"{region or ''} {number[:2].upper()}{number[2:].replace('_', ' ')}".strip()
+            yield percentage(
+                metric_name(detector, number, region),
+                f"{_TITLES[detector]} {what}",
+                short_title=f"{what} (%)",
+                is_headline=number == "ap" and region == regions[0],
+            )
 
 
 QUANTITIES = (
-    _average_precision("retinanet_ap", "RetinaNet", "AP", is_headline=True),
-    _average_precision("retinanet_ap50", "RetinaNet", "AP50"),
-    _average_precision("retinanet_ap75", "RetinaNet", "AP75"),
-    _average_precision("retinanet_ap_small", "RetinaNet", "AP small"),
-    _average_precision("retinanet_ap_medium", "RetinaNet", "AP medium"),
-    _average_precision("retinanet_ap_large", "RetinaNet", "AP large"),
-    _average_precision("maskrcnn_ap_box", "Mask R-CNN", "box AP", is_headline=True),
-    _average_precision("maskrcnn_ap50_box", "Mask R-CNN", "box AP50"),
-    _average_precision("maskrcnn_ap75_box", "Mask R-CNN", "box AP75"),
-    _average_precision("maskrcnn_ap_mask", "Mask R-CNN", "mask AP"),
-    _average_precision("maskrcnn_ap50_mask", "Mask R-CNN", "mask AP50"),
-    _average_precision("maskrcnn_ap75_mask", "Mask R-CNN", "mask AP75"),
+    *_numbers("retinanet", (None,)),
+    *_numbers("maskrcnn", ("box", "mask")),
     percentage("miou", "mIoU", is_headline=True),
+    percentage("pixel_accuracy", "pixel accuracy"),
+    percentage("mean_accuracy", "mean accuracy of classes"),
 )

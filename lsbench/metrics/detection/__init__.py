@@ -1,0 +1,1 @@
+"""Average precision and recall over a data set, as COCO defines them."""

@@ -1,0 +1,1 @@
+"""Intersection over union and accuracies over a data set's confusion matrix."""
