@@ -168,7 +168,7 @@ def over_seeds(values: Sequence[float]) -> Difference:
     found, count = mean_over_seeds(values), len(values)
     spread = float(np.std(values, ddof=1)) if count > 1 else 0.0
     if spread > 0:
-        return _student(found.value, spread / np.sqrt(count), count - 1, count, 0)
+        return student(found.value, spread / np.sqrt(count), count - 1, count, 0)
     if count > 1 and found.value == 0:
         return Difference(0.0, 0.0, 0.0, 1.0, 0.0, count - 1, count, 0)
     return Difference(found.value, None, None, None, None, count - 1, count, 0)
@@ -199,9 +199,9 @@ def over_seeds_and_images(per_image: PerImage) -> Difference:
     if seeds > 2:
         variance = of_seeds + added
         freedom = (seeds - 1) * variance / of_seeds if of_seeds > 0 else np.inf
-        return _student(value, np.sqrt(variance / count), freedom, seeds, images)
-    apart = _student(value, np.sqrt(of_seeds / count), seeds - 1, seeds, images)
-    alike = _student(value, np.sqrt(of_images / count), np.inf, seeds, images)
+        return student(value, np.sqrt(variance / count), freedom, seeds, images)
+    apart = student(value, np.sqrt(of_seeds / count), seeds - 1, seeds, images)
+    alike = student(value, np.sqrt(of_images / count), np.inf, seeds, images)
     return max(apart, alike, key=lambda one: (one.high or 0) - (one.low or 0))
 
 
@@ -219,7 +219,16 @@ def mean_squares(per_image: PerImage) -> tuple[float, float, float]:
     return of_seeds, of_images, max(left, 0.0) / ((seeds - 1) * (images - 1))
 
 
-def _student(value: float, error: float, freedom: float, seeds: int, images: int) -> Difference:
+def student(value: float, error: float, freedom: float, seeds: int, images: int) -> Difference:
+    """Return a difference with its Student t interval and p value.
+
+    Args:
+        value: The difference.
+        error: Its standard error, above 0.
+        freedom: Degrees of freedom of `error`; may be infinite.
+        seeds: Number of shared seeds.
+        images: Number of shared images.
+    """
     half = float(special.stdtrit(freedom, 1 - TAIL)) * float(error)
     p_value = 2 * float(special.stdtr(freedom, -abs(value) / error))
     return Difference(value, value - half, value + half, p_value, float(error), float(freedom), seeds, images)
