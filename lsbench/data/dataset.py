@@ -55,8 +55,8 @@ class PreparedData:
     Attributes:
         task: The task that it serves.
         root: The folder that holds it.
-        splits: Split name to its place: a folder or a file, as the task and the storage need it. Several splits
-            may share a place (ImageNet's test is val).
+        splits: Split name to its place: a folder or a file, as the task and the storage need it. Several
+            splits may share a place (ImageNet's test is val).
         limit: Use at most this many images of each split, evenly spaced over the sorted list; ``None`` uses
             all.
     """

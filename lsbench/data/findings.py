@@ -1,4 +1,4 @@
-"""The findings of a check of a data set, whatever its task, and what its images show when they are decoded."""
+"""The findings of a check of a data set, whatever its task, and what its images show once decoded."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,14 @@ from lsbench.core.errors import DataError
 from lsbench.core.ids import content_hash
 from lsbench.core.plain_text import shown
 from lsbench.data.dataset import IMAGE_EXTENSIONS, DatasetPlugin, ImageFolders, PreparedData, image_folders
+from lsbench.data.detection.checks import check_detection
+from lsbench.data.detection.files import DetectionFiles, fingerprint_files
 from lsbench.data.findings import SAMPLED, Report, SeenImages, evenly
 from lsbench.data.loading.image_list import ImageList, list_images
 from lsbench.data.memo import remember
 from lsbench.data.readers import SPLIT_WORDS, ReaderKind, load_reader
+from lsbench.data.segmentation.checks import check_segmentation
+from lsbench.data.segmentation.folders import LabelMapFolders, fingerprint_pairs
 
 PREFLIGHT_VERSION = 2
 SHOWN = 5
@@ -57,7 +61,7 @@ def check_prepared(
     """Return the findings on data that a plug-in has prepared; arguments as in :func:`check_data`."""
     try:
         places = {split: prepared.split(split) for split in splits or _distinct(prepared)}
-        return _check(image_folders(prepared, name), places, name, is_complete)
+        return _check(prepared, places, name, is_complete)
     except DataError as error:
         return Report(name=name, problems=(str(error),))
 
@@ -68,20 +72,44 @@ def _distinct(prepared: PreparedData) -> list[str]:
     return [name for row, (name, place) in enumerate(places) if place not in dict(places[:row]).values()]
 
 
-def _check(folders: ImageFolders, places: dict[str, Path], name: str, is_complete: bool) -> Report:
-    reader = load_reader(folders.reader)
-    fingerprint = reader.fingerprint(places, folders.numbered)
-    where = content_hash(
-        [name, {split: str(place.resolve()) for split, place in places.items()}, is_complete]
-    )
+def _check(prepared: PreparedData, places: dict[str, Path], name: str, is_complete: bool) -> Report:
+    key = [name, is_complete, prepared.limit]
+    if isinstance(prepared, DetectionFiles):
+        fingerprint = fingerprint_files(places, {split: prepared.images[split] for split in places})
+        return _remembered(
+            places, key, fingerprint, lambda: check_detection(prepared, places, name, is_complete)
+        )
+    if isinstance(prepared, LabelMapFolders):
+        fingerprint = fingerprint_pairs(places, {split: prepared.label_maps[split] for split in places})
+        return _remembered(
+            places, key, fingerprint, lambda: check_segmentation(prepared, places, name, is_complete)
+        )
+    return _check_folders(image_folders(prepared, name), places, name, is_complete)
+
+
+def _remembered(
+    places: Mapping[str, Path], key: Sequence[Any], fingerprint: str, find: Callable[[], Report]
+) -> Report:
+    """Return the findings on data of a fingerprint, from the cache if they are known and good."""
+    where = content_hash([*key, {split: str(place.resolve()) for split, place in places.items()}])
     answer = remember(
         f"preflight/{where}",
         [PREFLIGHT_VERSION, SAMPLED, fingerprint],
         0,
-        lambda: _find(folders, places, name, is_complete).model_dump(mode="json"),
+        lambda: find().model_dump(mode="json"),
         is_final=lambda found: not found["problems"],
     )
-    report = Report.model_validate(answer)
+    return Report.model_validate(answer)
+
+
+def _check_folders(folders: ImageFolders, places: dict[str, Path], name: str, is_complete: bool) -> Report:
+    reader = load_reader(folders.reader)
+    report = _remembered(
+        places,
+        [name, is_complete],
+        reader.fingerprint(places, folders.numbered),
+        lambda: _find(folders, places, name, is_complete),
+    )
     beside = (*_other_places(folders, reader), *_left_out_notes(reader, places))
     return report.model_copy(update={"notes": (*report.notes, *beside)})
 
