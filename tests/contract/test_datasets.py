@@ -4,16 +4,20 @@ A new data set is covered at once if it needs nothing but its defaults. One that
 is listed in `ON_DISK` with what writes a tiny copy of it, and is run with every reader that it can be in.
 """
 
+import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from lsbench.core.errors import DataError
 from lsbench.core.registry import DATASETS
+from lsbench.data.detection.coco import COCO_IDS, COCO_LAYOUT, COCO_NAMES
+from lsbench.data.detection.files import Layout
 from lsbench.data.imagenet.ilsvrc import class_list, ilsvrc_wnids
 from lsbench.testing.test_dataset import *  # noqa: F403 - every promise is tested here
 
@@ -46,7 +50,37 @@ def write_conditions(root: Path) -> None:
         write_classes(root / "fog" / str(severity), ilsvrc_wnids(), severity, "0.JPEG")
 
 
+def write_boxes(root: Path, layout: Layout, categories: Mapping[int, str]) -> None:
+    """Write an image with one object and an empty one for each split, with colours of their own."""
+    for number, split in enumerate(("train", "val")):
+        file, folder = layout.places(root, split)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True)
+        for key in (4, 9):
+            Image.new("RGB", (40, 48), (key, number, 0)).save(folder / f"{key}.png")
+        box = {"id": 1, "image_id": 9, "category_id": max(categories), "bbox": [2, 3, 20, 30]}
+        content = {
+            "images": [{"id": key, "file_name": f"{key}.png", "height": 48, "width": 40} for key in (4, 9)],
+            "annotations": [box],
+            "categories": [{"id": key, "name": name} for key, name in categories.items()],
+        }
+        file.write_text(json.dumps(content))
+
+
+def write_label_maps(root: Path, words: tuple[str, str]) -> None:
+    for number, word in enumerate(words):
+        for kind in ("images", "annotations"):
+            (root / kind / word).mkdir(parents=True)
+        Image.new("RGB", (40, 48), (0, number, 9)).save(root / "images" / word / "a.jpg")
+        Image.fromarray(np.ones((48, 40), np.uint8)).save(root / "annotations" / word / "a.png")
+
+
 ON_DISK: dict[str, Callable[[Path], None]] = {
+    "ade20k": lambda root: write_label_maps(root, ("training", "validation")),
+    "coco": lambda root: write_boxes(root, COCO_LAYOUT, dict(zip(COCO_IDS, COCO_NAMES, strict=True))),
+    "coco_json": lambda root: write_boxes(
+        root, Layout("annotations/<split>.json", "<split>"), {7: "cat", 9: "dog"}
+    ),
     "image_folder": write_own,
     "imagenet": write_imagenet,
     "imagenet_a": lambda root: write_classes(root, class_list("imagenet_a_synsets.txt"), 1, "0.jpg"),
@@ -55,7 +89,10 @@ ON_DISK: dict[str, Callable[[Path], None]] = {
     "imagenet_real": write_validation,
     "imagenet_sketch": lambda root: write_classes(root, ilsvrc_wnids(), 1, "0.JPEG"),
     "imagenet_v2": lambda root: write_classes(root, map(str, range(1000)), 1, "0.jpeg"),
+    "semantic_png": lambda root: write_label_maps(root, ("train", "val")),
 }
+#: Settings that a data set cannot do without.
+REQUIRED = {"semantic_png": {"classes": ("sky", "ground")}}
 READERS = ("folder", "wds", "hfds")
 
 
@@ -89,6 +126,7 @@ def case(request, tmp_path, sources, store_images):
     name, reader = request.param
     plugin = DATASETS.load(name)
     options = {field: n for field, n in SMALL.items() if field in plugin.spec.model_fields}
+    options |= REQUIRED.get(name, {})
     if name in ON_DISK:
         options["root"] = sources[name]
     if reader is not None:
@@ -100,7 +138,8 @@ def case(request, tmp_path, sources, store_images):
 @pytest.mark.parametrize(("name", "reader"), [(name, r) for name in ON_DISK for r in readers_of(name)])
 def test_missing_data_is_one_clear_line(name, reader, tmp_path):
     plugin = DATASETS.load(name)
-    spec = plugin.spec(root=tmp_path / "nowhere", **({} if reader is None else {"reader": reader}))
+    options = REQUIRED.get(name, {}) | ({} if reader is None else {"reader": reader})
+    spec = plugin.spec(root=tmp_path / "nowhere", **options)
     for call in (plugin.fingerprint, plugin.prepare):
         with pytest.raises(DataError) as caught:
             call(spec, None)

@@ -59,6 +59,45 @@ def test_all_splits_of_a_data_set_are_written(call, tmp_path):
     assert call("check", "image_folder", tmp_path / "fashion")[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("fashion_coco", "annotations/instances_val2017.json"),
+        ("fashion_ade", "annotations/validation/ADE_val_00000001.png"),
+    ],
+)
+def test_scenes_with_boxes_or_label_maps_are_written_in_the_published_layout(call, tmp_path, name, place):
+    settings = ("--set", "train_images=3", "--set", "test_images=2")
+    code, out, _ = call("write", name, tmp_path / "scenes", *settings)
+    assert (code, out) == (0, f"{name}: 3 train, 2 val images in {tmp_path / 'scenes'}\n")
+    assert (tmp_path / "scenes" / place).is_file()
+    _, here, _ = call("check", name, *settings, "--json")
+    code, there, _ = call("check", name, tmp_path / "scenes", *settings, "--json")
+    assert code == 0
+    assert json.loads(here)["sha256"] == json.loads(there)["sha256"]
+    code, out, _ = call("check", name, tmp_path / "nowhere", *settings)
+    assert code == 2
+    (tmp_path / "scenes" / place).unlink()
+    assert call("check", name, tmp_path / "scenes", *settings)[0] == 2
+
+
+def test_ones_own_boxes_are_checked(call, tmp_path):
+    assert (
+        call("write", "fashion_coco", tmp_path / "own", "--set", "train_images=3", "--set", "test_images=2")[
+            0
+        ]
+        == 0
+    )
+    places = ("--set", "annotations=annotations/instances_<split>2017.json", "--set", "images=<split>2017")
+    code, out, _ = call("check", "coco_json", tmp_path / "own", *places)
+    assert code == 0
+    assert "ok   coco_json: 5 classes in" in out or "(models know 5)" in out
+    assert "objects in 3 images, 0 of them crowds" in out
+    code, out, _ = call("check", "semantic_png", tmp_path / "own", "--set", "classes=[a, b]")
+    assert code == 2
+    assert "BAD  expected images in" in out
+
+
 def test_a_folder_that_holds_something_is_left_alone(call, tmp_path):
     (tmp_path / "mine.txt").write_text("dear")
     code, _, err = call("write", "fashion_hard", tmp_path, "--set", "images_per_class=1")
