@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from lsbench.core.errors import DataError
+from lsbench.core.errors import DataError, MissingDataError
 from lsbench.core.ids import content_hash
 from lsbench.data.dataset import IMAGE_EXTENSIONS, IMAGENET_MEAN, IMAGENET_STD, SPLITS, PreparedData, Rgb
 from lsbench.data.memo import remember
@@ -96,7 +96,7 @@ class Layout:
             files[name], folders[name] = file, folder
         if not files:
             expected = root / self.annotations.replace(SPLIT, f"<{'|'.join(names)}>")
-            raise DataError(f"expected annotations in {expected}, found none; {self._advice()}")
+            raise MissingDataError(f"expected annotations in {expected}, found none; {self._advice()}")
         return files, folders
 
     def _advice(self) -> str:

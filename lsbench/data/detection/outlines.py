@@ -7,6 +7,7 @@ Shapes: N objects, H rows, W columns.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 
 from lsbench.core.errors import DataError
 from lsbench.data.detection.run_lengths import Rle, compressed, count_pixels, decode
+
+_NO_NUMBERS = "expected polygons of finite numbers, found others; correct it"
 
 
 @dataclass(frozen=True)
@@ -54,27 +57,27 @@ class Outlines:
         has_one = [bool(entry.get("segmentation")) for entry in stored]
         if not any(has_one):
             return None
-        points: list[float] = []
-        polygon_ends: list[int] = []
-        object_ends: list[int] = []
+        points, polygon_ends, object_ends = array("d"), array("q"), array("q")
         runs: dict[int, Rle] = {}
         for row, entry in enumerate(stored):
             outline, size = entry.get("segmentation"), (int(sizes[row, 0]), int(sizes[row, 1]))
-            if problem := _problem(outline, size):
+            if problem := _problem(outline, size) or _add(outline, points, polygon_ends):
                 raise DataError(f"{file}: annotations[{numbers[row]}] (id {entry['id']}): {problem}")
             if isinstance(outline, dict):
                 runs[row] = compressed(outline)
-            else:
-                for polygon in outline:
-                    points.extend(polygon)
-                    polygon_ends.append(len(points))
             object_ends.append(len(polygon_ends))
-        return cls(
-            np.array(points, dtype=np.float64),
-            np.array(polygon_ends, dtype=np.int64),
-            np.array(object_ends, dtype=np.int64),
-            runs,
-        )
+        found = cls(np.array(points), np.array(polygon_ends), np.array(object_ends), runs)
+        if (bad := found.first_infinite()) is not None:
+            raise DataError(f"{file}: annotations[{numbers[bad]}] (id {stored[bad]['id']}): {_NO_NUMBERS}")
+        return found
+
+    def first_infinite(self) -> int | None:
+        """Return the first object with a corner that is no finite number, or None."""
+        places = np.flatnonzero(~np.isfinite(self.points))
+        if not len(places):
+            return None
+        polygon = np.searchsorted(self.polygon_ends, places[0], side="right")
+        return int(np.searchsorted(self.object_ends, polygon, side="right"))
 
     def rle(self, row: int, height: int, width: int) -> Rle:
         """Return the compressed run lengths of the mask of an object.
@@ -110,8 +113,17 @@ def _problem(outline: Any, size: tuple[int, int]) -> str | None:
     for polygon in outline:
         if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
             return f"expected polygons of at least three corners x, y, found {polygon!r:.60}; correct it"
-        if not all(isinstance(value, int | float) for value in polygon) or not np.isfinite(polygon).all():
-            return "expected polygons of finite numbers, found others; correct it"
+    return None
+
+
+def _add(outline: Any, points: array[float], polygon_ends: array[int]) -> str | None:
+    """Append the polygons of an outline, and return the problem of a corner that is no number, or None."""
+    try:
+        for polygon in outline if isinstance(outline, list) else ():
+            points.extend(polygon)
+            polygon_ends.append(len(points))
+    except TypeError:
+        return _NO_NUMBERS
     return None
 
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torchvision import tv_tensors
 
 from lsbench.core.errors import DataError
@@ -50,7 +52,7 @@ class DetectionSplit:
         height, width = self.annotations.sizes[self.rows[index]].tolist()
         return height, width
 
-    def is_wide(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    def is_wide(self) -> NDArray[np.bool_]:
         """Return whether each image in use is wider than high."""
         sizes = self.annotations.sizes[list(self.rows)]
         return np.asarray(sizes[:, 1] > sizes[:, 0])
@@ -69,7 +71,7 @@ class DetectionSplit:
         height, width = image.shape[-2:]
         found = self.annotations
         objects = found.objects(row)
-        kept = np.flatnonzero(self._is_trained_on(objects)) + objects.start
+        kept = np.flatnonzero(self._is_trained_on[objects]) + objects.start
         corners = found.boxes_xywh[kept].copy()
         corners[:, 2:] += corners[:, :2]
         target: dict[str, Any] = {
@@ -97,16 +99,9 @@ class DetectionSplit:
             raise DataError(other_size(path, found, self.size(index), self.annotations.file))
         return to_image(pixels)
 
-    def _is_trained_on(self, objects: slice) -> Any:
-        return self._used[objects]
-
-    @property
-    def _used(self) -> Any:
-        found = self.__dict__.get("_used_objects")
-        if found is None:
-            found = self.annotations.is_trained_on()
-            object.__setattr__(self, "_used_objects", found)
-        return found
+    @cached_property
+    def _is_trained_on(self) -> NDArray[np.bool_]:
+        return self.annotations.is_trained_on()
 
 
 def open_split(data: DetectionFiles, split: str, *, with_masks: bool, for_training: bool) -> DetectionSplit:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from lsbench.core.errors import DataError
+from lsbench.core.errors import DataError, MissingDataError
 from lsbench.core.ids import content_hash
 from lsbench.data.dataset import IMAGE_EXTENSIONS, IMAGENET_MEAN, IMAGENET_STD, SPLITS, PreparedData, Rgb
 from lsbench.data.memo import remember
@@ -111,7 +111,7 @@ class PairLayout:
             images[split], label_maps[split] = pictures, maps
         if not images:
             expected = root / self.images.replace(SPLIT, f"<{'|'.join(self.words.values())}>")
-            raise DataError(f"expected images in {expected}, found none; {advice}")
+            raise MissingDataError(f"expected images in {expected}, found none; {advice}")
         return images, label_maps
 
 

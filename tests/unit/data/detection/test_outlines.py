@@ -54,6 +54,7 @@ def test_run_lengths_and_polygons_may_be_mixed(tmp_path):
         ({"counts": "3"}, "expected run lengths as 'size' and 'counts'"),
         ([[1, 2, 3, 4]], "expected polygons of at least three corners"),
         ([[1, 2, 3, 4, 5, float("inf")]], "expected polygons of finite numbers"),
+        ([[1, 2, 3, 4, 5, "6"]], "expected polygons of finite numbers"),
         ([], "expected an outline like the other objects have, found none"),
     ],
 )

@@ -1,3 +1,5 @@
+import cv2
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
@@ -71,3 +73,17 @@ def test_pixels_become_an_image():
     found = to_image(torch.arange(12, dtype=torch.uint8).reshape(2, 2, 3).numpy())
     assert isinstance(found, tv_tensors.Image)
     assert found[:, 0, 1].tolist() == [3, 4, 5]
+
+
+def test_images_and_masks_are_resized_as_opencv_does():
+    generator = torch.Generator().manual_seed(1)
+    image = torch.randint(0, 256, (3, 48, 64), generator=generator).to(torch.uint8)
+    mask = (torch.rand((1, 48, 64), generator=generator) < 0.5).to(torch.uint8)
+    for img_size in (30, 80):
+        scaling = Scaling(img_size, 1000, COCO.mean, COCO.std)
+        height, width = scaling.size((48, 64))
+        found, found_mask = KeepRatioResize(scaling)(tv_tensors.Image(image), tv_tensors.Mask(mask))
+        expected = cv2.resize(image.permute(1, 2, 0).numpy(), (width, height), interpolation=cv2.INTER_LINEAR)
+        assert np.abs(found.permute(1, 2, 0).numpy().astype(int) - expected).max() <= 1
+        nearest = cv2.resize(mask[0].numpy(), (width, height), interpolation=cv2.INTER_NEAREST)
+        assert np.array_equal(found_mask[0], nearest)
