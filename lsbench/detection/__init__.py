@@ -38,5 +38,5 @@ QUANTITIES = (
     *_numbers("maskrcnn", ("box", "mask")),
     percentage("miou", "mIoU", is_headline=True),
     percentage("pixel_accuracy", "pixel accuracy"),
-    percentage("mean_accuracy", "mean accuracy of classes"),
+    percentage("mean_accuracy", "mean accuracy of classes", short_title="mean accuracy (%)"),
 )

@@ -10,6 +10,7 @@ Source:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,8 @@ from lsbench.core.errors import DataError
 
 IGNORED = 255
 _BYTE = 256
+#: The counts of `ClassPixels`.
+_COUNTS = ("right", "true", "predicted")
 
 #: Names of the numbers, all fractions.
 NUMBERS = ("miou", "pixel_accuracy", "mean_accuracy")
@@ -80,6 +83,12 @@ class ClassPixels:
             np.diagonal(confusions, axis1=1, axis2=2).copy(), confusions.sum(axis=2), confusions.sum(axis=1)
         )
 
+    @classmethod
+    def join(cls, parts: Iterable[ClassPixels]) -> ClassPixels:
+        """Return the counts of the images of several parts, one after the other."""
+        every = list(parts)
+        return cls(*(np.concatenate([getattr(one, name) for one in every]) for name in _COUNTS))
+
     @property
     def num_images(self) -> int:
         """Number of images."""
@@ -128,12 +137,12 @@ class ClassPixels:
         """Return plain arrays for a file of numpy, in 32 bits where they fit."""
         most = max((int(one.max(initial=0)) for one in (self.true, self.predicted)), default=0)
         kind = np.uint32 if most < 2**32 else np.int64
-        return {name: getattr(self, name).astype(kind) for name in ("right", "true", "predicted")}
+        return {name: getattr(self, name).astype(kind) for name in _COUNTS}
 
     @classmethod
     def from_arrays(cls, arrays: Any) -> ClassPixels:
         """Return the counts that :meth:`to_arrays` made plain."""
-        return cls(*(arrays[name].astype(np.int64) for name in ("right", "true", "predicted")))
+        return cls(*(arrays[name].astype(np.int64) for name in _COUNTS))
 
 
 def _mean(values: NDArray[np.float64]) -> float | None:

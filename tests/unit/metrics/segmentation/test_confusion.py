@@ -77,6 +77,12 @@ def test_without_a_counted_pixel_nothing_is_known():
     assert found.numbers() == {"miou": None, "pixel_accuracy": None, "mean_accuracy": None}
 
 
+def test_images_that_are_counted_one_by_one_are_joined(random_maps):
+    apart = ClassPixels.join(counted([pair], 12) for pair in random_maps)
+    assert apart.num_images == 200
+    assert apart.numbers() == counted(random_maps, 12).numbers()
+
+
 def test_counts_survive_a_file(tmp_path):
     found = counted([(T1, P1), (T2, P2)], 4)
     np.savez(tmp_path / "a.npz", **found.to_arrays())
