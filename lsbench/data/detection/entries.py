@@ -6,7 +6,7 @@ Shapes: I images, N objects.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -101,20 +101,15 @@ def read_objects(
         try:
             key, box = entry["id"], entry["bbox"]
             x, y, width, height = box
-            area = entry.get("area", width * height)
-            row = (
-                place[entry["image_id"]],
-                key,
-                label[entry["category_id"]],
-                bool(entry.get("iscrowd", 0)),
-                area,
-            )
-            is_good = type(key) is int and key not in seen and math.isfinite(x + y + width + height + area)
+            area, crowd = entry.get("area", width * height), entry.get("iscrowd", 0)
+            row = (place[entry["image_id"]], key, label[entry["category_id"]], crowd == 1, area)
+            is_good = type(key) is int and key not in seen and crowd in (0, 1)
+            is_good = is_good and math.isfinite(x + y + width + height + area)
         except (KeyError, TypeError, ValueError, AttributeError):
             is_good = False
         if not is_good or width < 0 or height < 0:
             raise DataError(
-                f"{file}: annotations[{number}]{_id_of(entry)}: {_fault(entry, place, label, seen)}"
+                f"{file}: annotations[{number}]{_id_of(entry)}: {next(_faults(entry, place, label, seen))}"
             )
         seen.add(key)
         rows.append(row)
@@ -134,24 +129,27 @@ def _id_of(entry: Any) -> str:
     return f" (id {entry['id']!r:.20})" if isinstance(entry, dict) and "id" in entry else ""
 
 
-def _fault(entry: Any, images: dict[int, int], labels: dict[int, int], seen: set[int]) -> str:
-    """Return what is wrong with an entry of ``annotations``, and what to do."""
+def _faults(entry: Any, images: dict[int, int], labels: dict[int, int], seen: set[int]) -> Iterator[str]:
+    """Yield what is wrong with an entry of ``annotations``, and what to do; the first line counts."""
     if not isinstance(entry, dict):
-        return f"expected a mapping, found {entry!r:.40}"
-    for key in ("id", "image_id", "category_id", "bbox"):
-        if key not in entry:
-            return f"expected '{key}', found none; add it"
+        yield f"expected a mapping, found {entry!r:.40}"
+        return
+    missing = [key for key in ("id", "image_id", "category_id", "bbox") if key not in entry]
+    if missing:
+        yield f"expected '{missing[0]}', found none; add it"
+        return
     for key, known in (("image_id", images), ("category_id", labels)):
         if type(entry[key]) is not int or entry[key] not in known:
             there = "images" if key == "image_id" else "categories"
-            return (
-                f"expected the id of one of the {there}, found {key} {entry[key]!r:.40}; correct or remove it"
-            )
+            found = f"{key} {entry[key]!r:.40}"
+            yield f"expected the id of one of the {there}, found {found}; correct or remove it"
+    if entry.get("iscrowd", 0) not in (0, 1):
+        yield f"expected 'iscrowd' as 0 or 1, found {entry['iscrowd']!r:.20}; correct it"
     if type(entry["id"]) is not int:
-        return "expected a whole number as id"
-    if entry["id"] in seen:
-        return "expected ids that differ, found this one again; number the annotations anew"
-    return (
+        yield "expected a whole number as id"
+    elif entry["id"] in seen:
+        yield "expected ids that differ, found this one again; number the annotations anew"
+    yield (
         "expected 'bbox' as four finite numbers x, y, width and height, and a number 'area', found "
         f"{entry['bbox']!r:.60} and {entry.get('area')!r:.20}; correct or remove it"
     )

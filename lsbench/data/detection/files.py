@@ -113,9 +113,9 @@ def fingerprint_files(files: Mapping[str, Path], folders: Mapping[str, Path]) ->
         folders: Split name to its folder of images.
     """
     stats = {split: path.stat() for split, path in files.items()}
-    times = {split: path.stat().st_mtime_ns for split, path in folders.items()}
+    times = {split: _change_times(path) for split, path in folders.items()}
     state = [{split: [stat.st_size, stat.st_mtime_ns] for split, stat in stats.items()}, times]
-    newest = max([*(stat.st_mtime_ns for stat in stats.values()), *times.values()])
+    newest = max([*(stat.st_mtime_ns for stat in stats.values()), *(max(one) for one in times.values())])
     places = [{split: str(path.resolve()) for split, path in one.items()} for one in (files, folders)]
 
     def find() -> str:
@@ -127,6 +127,11 @@ def fingerprint_files(files: Mapping[str, Path], folders: Mapping[str, Path]) ->
         return digest.hexdigest()
 
     return str(remember(f"fingerprints/{content_hash(places)}", state, newest, find, wait=WAIT))
+
+
+def _change_times(folder: Path) -> list[int]:
+    """Return when a folder, and each one below it in the order of their paths, last changed, nanoseconds."""
+    return [os.stat(place).st_mtime_ns for place in sorted(place for place, _, _ in os.walk(folder))]
 
 
 def _sha256(path: Path) -> bytes:

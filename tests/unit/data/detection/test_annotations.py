@@ -67,6 +67,7 @@ def test_other_categories_are_told(coco):
     ("text", "message"),
     [
         ("{", "expected a JSON file, found: Expecting property name"),
+        ("[" * 100_000, "expected a JSON file, found"),
         ("[]", "expected COCO's format, found no list 'images'"),
         ('{"images": [], "annotations": {}}', "found no list 'annotations'"),
     ],

@@ -44,6 +44,7 @@ def read(coco, tmp_path):
         (change(A, 1, bbox=[1, 2, -3, 4]), r"found \[1, 2, -3, 4\]"),
         (change(A, 1, bbox=[1, 2, float("nan"), 4]), r"expected 'bbox' as four finite numbers"),
         (change(A, 1, area="big"), r"a number 'area', found .* and 'big'"),
+        (change(A, 1, iscrowd="0"), r"expected 'iscrowd' as 0 or 1, found '0'"),
         (change(A, 1, id=3), r"annotations\[1\] \(id 3\): expected ids that differ"),
         (change(M, 1, width=KeyError), r"images\[1\]: .* found \{'id': 12"),
         (change(M, 1, height=0), r"images\[1\]: expected"),

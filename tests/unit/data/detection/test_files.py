@@ -46,6 +46,11 @@ def test_the_fingerprint_follows_annotations_and_images(root):
     assert fingerprint() == first
     (root / "val" / "notes.txt").write_text("no image")
     assert fingerprint() == first
+    (root / "val" / "deep").mkdir()
+    (root / "val" / "deep" / "0.png").write_bytes(b"1")
+    deep = fingerprint()
+    (root / "val" / "deep" / "1.png").write_bytes(b"1")
+    assert len({first, deep, fingerprint()}) == 3, "folders in the folder count, too"
     (root / "val" / "1.png").write_bytes(b"12")
     second = fingerprint()
     assert second != first
