@@ -174,6 +174,10 @@ class JobSpec(StrictModel):
             return self.other_data() or (dict(own),)
         return (dict(own), *({"img_size": own["img_size"], **data} for data in self.other_data()))
 
+    def data_task(self, usual: Task) -> Task:
+        """Return the task of the data sets that the job reads; by default `usual`, that of its kind."""
+        return usual
+
     def own_splits(self) -> tuple[str, ...]:
         """Return the splits that a job reads of the variant's own data set; by default none is known."""
         return ()
@@ -321,7 +325,7 @@ class JobKind:
         run: Does the work and returns the records; imports torch only when called.
         needs: Names of the jobs needed by default, of the same variant and seed.
         per_seed: Whether it runs once per seed rather than once per variant.
-        task: The task of every data set that it reads.
+        task: The task of every data set that it reads, unless its settings say otherwise.
         uses_data: Whether the images themselves, not only their size, change the result.
         version: Raised whenever the same settings would give another number.
         cost: Estimates the work in MACs from (spec, MACs per image, image count of a split by name).

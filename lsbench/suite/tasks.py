@@ -17,13 +17,14 @@ def check_tasks(jobs: Sequence[JobEntry], variants: Sequence[Variant], problems:
         kind: JobKind = JOBS.load(job.kind)
         for variant in variants if kind.uses_data else ():
             spec = kind.spec.model_validate(job.spec_of.get(variant.name, job.spec))
+            expected = spec.data_task(kind.task)
             for data in spec.read_data(variant.dataset):
                 found = task_of(DATASETS.load(data["name"]))
-                if found != kind.task:
+                if found != expected:
                     problems.add(
                         ("jobs", index, job.kind),
-                        f"expected a data set for {kind.task}, found '{data['name']}', which is for {found}; "
-                        f"name one of: {', '.join(_names_for(kind.task))}",
+                        f"expected a data set for {expected}, found '{data['name']}', which is for {found}; "
+                        f"name one of: {', '.join(_names_for(expected))}",
                     )
 
 

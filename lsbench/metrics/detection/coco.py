@@ -80,7 +80,8 @@ def evaluate_detections(
         threads: CPU threads for the overlaps of masks.
 
     Raises:
-        DataError: If the numbers of images differ, masks are needed and not there, or a class is beyond K.
+        DataError: If the numbers of images differ, masks are needed and not there, a class is beyond K, or a
+            score is no finite number.
     """
     _check(truth, found, num_classes, region)
     from faster_coco_eval.core.coco import COCO
@@ -139,6 +140,8 @@ def _check(
                 f"expected classes from 0 to {num_classes - 1} in image {image}, found "
                 f"{one.labels.min()} to {one.labels.max()}"
             )
+        if isinstance(one, Detections) and not np.isfinite(one.scores).all():
+            raise DataError(f"expected finite scores in image {image}, found others; the model has diverged")
         if region == "mask" and one.masks is None and len(one.labels):
             raise DataError(f"expected objects with masks in image {image}, found boxes alone")
 

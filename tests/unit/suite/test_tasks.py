@@ -26,6 +26,10 @@ class Find(JobSpec):
     data_fields: ClassVar = ("dataset",)
     reads_instead: ClassVar = True
     dataset: str | None = None
+    by_class: bool = False
+
+    def data_task(self, usual):
+        return "classification" if self.by_class else usual
 
 JOB = JobKind(Find, run=lambda context: [], version=1, cost=lambda spec, macs, images: macs * images("train"),
               task="detection")
@@ -64,6 +68,13 @@ def test_a_detection_job_refuses_classes_of_images(tiny, write_suite):
     line = problem(tiny, write_suite)
     assert "jobs[0].find: expected a data set for detection, found 'fashion'" in line
     assert "name one of: cartoons, " in line
+
+
+def test_settings_may_change_the_task_of_a_job(tiny, write_suite):
+    tiny["jobs"] = [{"find": {"by_class": True}}]
+    assert load_suite(write_suite(tiny)).jobs[0].kind == "find"
+    tiny["jobs"] = [{"find": {"by_class": True, "dataset": "cartoons"}}]
+    assert "expected a data set for classification, found 'cartoons'" in problem(tiny, write_suite)
 
 
 def test_a_job_of_another_task_names_its_data_beside_that_of_its_training(tiny, make_graph):

@@ -119,5 +119,7 @@ def test_what_does_not_fit_is_one_line(true, found):
         evaluate_detections([true(B)], [found(), found()], 1)
     with pytest.raises(DataError, match="expected classes from 0 to 0 in image 0, found 3 to 3"):
         evaluate_detections([true(B)], [found(B, scores=[0.5], labels=[3])], 1)
+    with pytest.raises(DataError, match="expected finite scores in image 0"):
+        evaluate_detections([true(B)], [found(B, scores=[np.nan])], 1)
     with pytest.raises(DataError, match="expected objects with masks in image 0"):
         evaluate_detections([true(B)], [found()], 1, region="mask")
