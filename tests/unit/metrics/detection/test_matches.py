@@ -5,6 +5,8 @@ import pytest
 
 from lsbench.metrics.detection.coco import evaluate_detections
 from lsbench.metrics.detection.matches import Matches
+from lsbench.metrics.detection.objects import Detections
+from lsbench.stats.resampled import difference_of_evaluations, draw_images
 
 
 @pytest.fixture(scope="module", params=["box", "mask"])
@@ -67,6 +69,22 @@ def test_images_that_do_not_count_leave_classes_without_objects(true, found):
         0.0,
     ]
     assert matches.num_images == 2
+
+
+def test_two_detectors_are_compared_on_the_same_resampled_images(random_data):
+    truths, founds, classes = random_data
+    rng = np.random.default_rng(1)
+    worse = [
+        Detections(one.boxes + rng.normal(0, 3, one.boxes.shape), one.scores, one.labels) for one in founds
+    ]
+    good, bad = (evaluate_detections(truths, one, classes) for one in (founds, worse))
+    pair = (good.matches.mean_average_precision, bad.matches.mean_average_precision)
+    found = difference_of_evaluations([pair], len(truths), resamples=200)
+    assert found.value == pytest.approx(good.numbers["ap"] - bad.numbers["ap"], abs=1e-12)
+    assert 0 < found.low < found.value < found.high
+    assert found.p_value < 0.02
+    alone = [np.std([one(w) for w in draw_images(len(truths), 200)]) for one in pair]
+    assert found.error < np.hypot(*alone), "images that are hard for one are hard for the other"
 
 
 def test_matches_survive_a_file(scores, tmp_path):
