@@ -14,7 +14,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from timm.layers import select_adaptive_pool2d
@@ -58,6 +58,8 @@ class LSNet(nn.Module):
         output_stride: Downsampling factor of the last map, 8 times `stem_stride`; no other one can be had.
         drop_path_rate: Probability of skipping a residual FFN or attention branch in training, rising
             linearly from 0 in the first block to this value in the last.
+        bias_resize: What is resized of the attention biases for images of another size: ``"table"``, those of
+            offsets, or ``"matrix"``, those of all pairs of pixels, as the authors' detectors do.
 
     Raises:
         ValueError: If the sizes do not fit together.
@@ -87,6 +89,7 @@ class LSNet(nn.Module):
         global_pool: str = "avg",
         output_stride: int | None = None,
         drop_path_rate: float = 0.0,
+        bias_resize: Literal["table", "matrix"] = "table",
     ) -> None:
         super().__init__()
         _check_sizes(stem_stride, embed_dims, depths)
@@ -106,7 +109,9 @@ class LSNet(nn.Module):
             return create_mixer(mixer, dim, mixer_args)
 
         def attention(dim: int, drop_path: float) -> nn.Module:
-            module = Attention(dim, key_dim=key_dim, num_heads=num_heads, resolution=resolution)
+            module = Attention(
+                dim, key_dim=key_dim, num_heads=num_heads, resolution=resolution, bias_resize=bias_resize
+            )
             return Residual(module, drop_path)
 
         drops = _drop_paths(drop_path_rate, depths)

@@ -25,6 +25,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from lsbench.models.open_sizes import is_open, resize_bicubic
 from lsbench.models.tracing import one_node
 
+#: What an attention resizes for maps of another size.
+BIAS_RESIZES = ("table", "matrix")
+
 
 class ConvNorm(nn.Sequential):
     """Convolution without bias (`c`) followed by batch normalisation (`bn`); keeps the size at stride 1."""
@@ -147,17 +150,30 @@ class Attention(nn.Module):
         key_dim: Width of one head's queries and keys.
         num_heads: Heads.
         resolution: (H, W) of the map that the biases are learned for.
+        bias_resize: What is resized: ``"table"``, the biases of offsets, or ``"matrix"``, those of all pairs
+            of pixels, as the authors' detectors do.
 
     Raises:
-        ValueError: If the heads do not divide the channels.
+        ValueError: If the heads do not divide the channels, or `bias_resize` is another word.
     """
 
     attention_bias_idxs: Tensor
 
-    def __init__(self, dim: int, *, key_dim: int, num_heads: int, resolution: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        dim: int,
+        *,
+        key_dim: int,
+        num_heads: int,
+        resolution: tuple[int, int],
+        bias_resize: str = "table",
+    ) -> None:
         super().__init__()
         if dim % num_heads:
             raise ValueError(f"{num_heads} heads do not divide the {dim} channels of the last stage")
+        if bias_resize not in BIAS_RESIZES:
+            raise ValueError(f"bias_resize must be one of {', '.join(BIAS_RESIZES)}, got {bias_resize!r}")
+        self.bias_resize = bias_resize
         self.num_heads = num_heads
         self.resolution = resolution
         self.scale = key_dim**-0.5
@@ -182,7 +198,8 @@ class Attention(nn.Module):
         batch, _, height, width = x_BCHW.shape
         q, k, v = self.qkv(x_BCHW).split(self.widths, dim=1)
         q, k, v = (t.reshape(batch, self.num_heads, -1, height * width) for t in (self.dw(q), k, v))
-        biases = biases_of_pairs(x_BCHW, self.attention_biases, self.attention_bias_idxs, self.resolution)
+        where = self.attention_bias_idxs, self.resolution, self.bias_resize
+        biases = biases_of_pairs(x_BCHW, self.attention_biases, *where)
         attn = (q.transpose(-2, -1) @ k) * self.scale + biases
         y_BHDN = v @ attn.softmax(dim=-1).transpose(-2, -1)
         y: Tensor = self.proj(y_BHDN.reshape(x_BCHW.shape))
@@ -190,7 +207,9 @@ class Attention(nn.Module):
 
 
 @one_node
-def biases_of_pairs(x_BCHW: Tensor, table: Tensor, indices: Tensor, resolution: tuple[int, int]) -> Tensor:
+def biases_of_pairs(
+    x_BCHW: Tensor, table: Tensor, indices: Tensor, resolution: tuple[int, int], bias_resize: str = "table"
+) -> Tensor:
     """Return each head's bias of every pair of pixels of a map, shape (num_heads, N, N).
 
     Args:
@@ -198,9 +217,13 @@ def biases_of_pairs(x_BCHW: Tensor, table: Tensor, indices: Tensor, resolution: 
         table: Biases of the offsets in a map of `resolution`, shape (num_heads, N').
         indices: The :func:`offset_indices` of `resolution`.
         resolution: (H', W') that the biases are learned for.
+        bias_resize: What is resized for a map of another size: ``"table"`` or ``"matrix"``.
     """
     # Gathered on each call: a cached copy would be stale after weights are loaded or moved.
     height, width = x_BCHW.shape[2:]
+    if bias_resize == "matrix":
+        matrix = table.index_select(1, indices.flatten()).view(table.shape[0], *indices.shape)
+        return resize_bias_matrix(matrix, height * width)
     # Do not compare an open size: that would bind a program exported for any size to this one.
     if not is_open(height, width) and (height, width) == resolution:
         return table.index_select(1, indices.flatten()).view(table.shape[0], *indices.shape)
@@ -232,6 +255,18 @@ def resize_biases(table: Tensor, old: tuple[int, int], new: tuple[int, int]) -> 
     if is_open(*new):
         return resize_bicubic(grid, new)[0].flatten(1)
     return nn.functional.interpolate(grid, size=new, mode="bicubic", align_corners=False)[0].flatten(1)
+
+
+def resize_bias_matrix(matrix: Tensor, pixels: int) -> Tensor:
+    """Return the biases (num_heads, N, N) of all pairs of pixels for another number of them.
+
+    Rows and columns are numbers of pixels, whatever the map's shape: the same number changes nothing. The
+    authors' detectors and segmenters are trained in this way.
+    """
+    new = pixels, pixels
+    if is_open(*new):
+        return resize_bicubic(matrix[None], new)[0]
+    return nn.functional.interpolate(matrix[None], size=new, mode="bicubic", align_corners=False)[0]
 
 
 class Block(nn.Module):

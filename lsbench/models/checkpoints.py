@@ -50,8 +50,7 @@ def load_checkpoint(
     Raises:
         ConfigError: If the file is missing, cannot be read safely, or does not fit the model.
     """
-    path = _download(path_or_url) if "://" in str(path_or_url) else Path(path_or_url).expanduser()
-    checkpoint = read_checkpoint(path)
+    checkpoint = read_checkpoint(local_file(path_or_url))
     try:
         state, taken = fitted(checkpoint, model, same_classes=same_classes, kind=kind)
     except ConfigError as error:
@@ -218,6 +217,15 @@ def other_classes(state: Mapping[str, Tensor], own: Mapping[str, Tensor], layers
         for layer, key in named
         if key in state and key in own and len(state[key]) != len(own[key])
     ]
+
+
+def local_file(path_or_url: str | Path) -> Path:
+    """Return a file of weights on this machine; that of an address is fetched, and cached by torch.
+
+    Raises:
+        ConfigError: If it cannot be fetched.
+    """
+    return _download(path_or_url) if "://" in str(path_or_url) else Path(path_or_url).expanduser()
 
 
 def _download(url: str | Path) -> Path:

@@ -13,6 +13,7 @@ from lsbench.models.blocks import (
     Residual,
     ResidualNorm,
     offset_indices,
+    resize_bias_matrix,
     resize_biases,
 )
 
@@ -164,3 +165,25 @@ def test_the_fused_form_does_the_same(module, shape, kind):
     torch.testing.assert_close(exact.fused()(x), exact(x), rtol=0, atol=1e-12)
     torch.testing.assert_close(single(x.float()), exact(x).float(), rtol=0, atol=1e-5)
     assert all(torch.equal(before[key], value.to(before[key])) for key, value in exact.state_dict().items())
+
+
+def test_the_matrix_of_all_pairs_is_resized_where_that_is_asked_for():
+    torch.manual_seed(0)
+    module = Attention(8, key_dim=3, num_heads=2, resolution=(2, 3), bias_resize="matrix")
+    nn.init.normal_(module.attention_biases)
+    matrix = module.attention_biases[:, offset_indices((2, 3))]
+    expected = F.interpolate(matrix[None], (20, 20), mode="bicubic", align_corners=False)[0]
+    assert torch.equal(module._biases((4, 5)), expected)
+    # The matrix knows the number of pixels alone, not rows and columns.
+    for same in ((2, 3), (3, 2), (1, 6)):
+        assert torch.equal(module._biases(same), matrix)
+    module._biases((3, 3)).sum().backward()
+    assert module.attention_biases.grad.any()
+    with pytest.raises(ValueError, match="bias_resize must be one of table, matrix, got 'grid'"):
+        Attention(8, key_dim=3, num_heads=2, resolution=(2, 3), bias_resize="grid")
+
+
+def test_a_matrix_of_as_many_pairs_stays_as_it_is():
+    matrix = torch.randn(2, 9, 9)
+    assert torch.equal(resize_bias_matrix(matrix, 9), matrix)
+    assert resize_bias_matrix(matrix, 5).shape == (2, 5, 5)

@@ -1,0 +1,70 @@
+import math
+
+import pytest
+import torch
+
+from lsbench.models.downstream.semantic_fpn import SemanticHead, segmentation_loss
+
+TASK = "semantic_fpn"
+
+
+@torch.no_grad()
+def test_every_stage_is_that_of_the_authors(authors_model, authors_case, check_features):
+    model = authors_model(TASK)
+    golden, (images, *_) = authors_case(TASK)
+    (logits,) = model.decode_head(check_features(model, images, golden))
+    expected = golden["logits_stride8_classes_0_12_75_149"]
+    torch.testing.assert_close(logits[[0, 12, 75, 149]], expected, rtol=0, atol=1e-4)
+    torch.testing.assert_close(logits.mean((1, 2)), golden["logits_mean_150"], rtol=0, atol=1e-4)
+
+
+def test_labels_are_those_of_the_authors(authors_model, authors_case):
+    golden, given = authors_case(TASK)
+    (found,) = authors_model(TASK).predict(*given)
+    assert found["label_map"].shape == given[2][0]
+    assert int((found["label_map"] != golden["labels_at_ori"]).sum()) <= 2
+
+
+def test_an_image_beside_another_one_is_found_as_alone(authors_model, authors_case):
+    _, (images, sizes, originals) = authors_case(TASK)
+    model = authors_model(TASK)
+    (alone,) = model.predict(images, sizes, originals)
+    pair = torch.cat([images.flip(3), images])
+    second, first = model.predict(pair, torch.tensor([(160, 224), *sizes]), [(50, 60), *originals])
+    assert int((first["label_map"] != alone["label_map"]).sum()) <= 2
+    assert second["label_map"].shape == (50, 60)
+
+
+def test_zero_logits_and_half_of_the_pixels_ignored_give_half_of_the_uniform_loss():
+    labels = torch.randint(0, 150, (2, 8, 8))
+    labels[:, ::2] = 255
+    loss = segmentation_loss(torch.zeros(2, 150, 4, 4), labels)
+    assert loss.item() == pytest.approx(0.5 * math.log(150), abs=1e-4)
+    assert loss.item() == pytest.approx(2.5053, abs=1e-4)
+
+
+@pytest.mark.parametrize("stem_stride", [4, 8])
+def test_losses_train_every_weight(small_model, scene, stem_stride):
+    model = small_model(TASK, stem_stride=stem_stride).train()
+    losses = model(*scene)
+    assert set(losses) == {"loss_ce"}
+    losses["loss_ce"].backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None] == []
+
+
+def test_the_head_brings_each_map_to_the_finest_ones_size():
+    head = SemanticHead(4, 8, (8, 16, 32, 64), 5, 0.1)
+    kinds = [[type(layer).__name__ for layer in one] for one in head.scale_heads]
+    assert [names.count("Sequential") for names in kinds] == [1, 1, 2, 3]
+    assert [names.count("Upsample") for names in kinds] == [0, 1, 2, 3]
+    # Sizes that are no multiples of 64 do not meet by doubling alone.
+    maps = [torch.randn(1, 4, *size) for size in ((19, 27), (10, 14), (5, 7), (3, 4))]
+    assert head(maps).shape == (1, 5, 19, 27)
+
+
+def test_the_heads_normalisations_learn_while_the_backbones_do_not(small_model, scene):
+    model = small_model(TASK).train()
+    model(*scene)
+    moved = {name: int(t) for name, t in model.named_buffers() if name.endswith("num_batches_tracked")}
+    assert {name.split(".")[0] for name, count in moved.items() if count} == {"decode_head"}
+    assert {name.split(".")[0] for name, count in moved.items() if not count} == {"backbone"}
