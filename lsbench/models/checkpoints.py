@@ -159,16 +159,28 @@ def _with_own_channels(
 
 
 def _with_heads(
-    state: Mapping[str, Tensor], own: Mapping[str, Tensor], missing: Collection[str], layers: Iterable[str]
+    state: Mapping[str, Tensor], own: Mapping[str, Tensor], missing: Collection[str], layers: Collection[str]
 ) -> dict[str, Tensor]:
     """Return weights with the model's own heads instead of `missing` ones, and without those it lacks."""
-    there = {key.split(".")[0] for key in own}
-    lacking = {layer.split(".")[0] for layer in layers} - there
-    kept = {key: tensor for key, tensor in state.items() if key.split(".")[0] not in lacking}
+    gone = tuple(part for layer in layers for part in _missing_part(layer, own))
+    kept = {key: tensor for key, tensor in state.items() if not key.startswith(gone)}
     for head in missing:
         log.warning("checkpoint without a classifier: '%s' starts from scratch", head)
         kept |= {key: tensor for key, tensor in own.items() if key.startswith(f"{head}.")}
     return kept
+
+
+def _missing_part(layer: str, own: Collection[str]) -> list[str]:
+    """Return the start of the names of the largest part around a layer that a model has nothing of, if any.
+
+    >>> _missing_part("head.fc", ["stem.weight", "head.norm.weight"])
+    ['head.fc.']
+    >>> _missing_part("head.fc", ["stem.weight"])
+    ['head.']
+    """
+    words = layer.split(".")
+    parts = (".".join([*words[:count], ""]) for count in range(1, len(words) + 1))
+    return [part for part in parts if not any(name.startswith(part) for name in own)][:1]
 
 
 def _missing_heads(

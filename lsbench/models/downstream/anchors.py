@@ -26,7 +26,9 @@ class ExactAnchors(AnchorGenerator):  # type: ignore[misc] # torchvision has no 
         ratios: Heights of anchors, in widths.
     """
 
-    def __init__(self, strides: Sequence[int], scales: Sequence[float], ratios: Sequence[float] = RATIOS) -> None:
+    def __init__(
+        self, strides: Sequence[int], scales: Sequence[float], ratios: Sequence[float] = RATIOS
+    ) -> None:
         self.strides = tuple(strides)
         self.scales = tuple(scales)
         # The parent calls `generate_anchors` with each map's sizes.

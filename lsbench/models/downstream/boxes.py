@@ -26,11 +26,16 @@ class ClippedBoxCoder(BoxCoder):  # type: ignore[misc] # torchvision has no type
 
     def decode_single(self, rel_codes: Tensor, boxes: Tensor) -> Tensor:
         """Return the boxes (N, 4 K) that deltas (N, 4 K) make of boxes (N, 4)."""
-        codes = rel_codes.unflatten(-1, (-1, 4))
+        codes = by_class(rel_codes)
         least = codes.new_tensor([-self.bbox_xform_clip * weight for weight in self.weights[2:]])
         codes = torch.cat([codes[..., :2], codes[..., 2:].maximum(least)], dim=-1)
         decoded: Tensor = super().decode_single(codes.flatten(-2), boxes)
         return decoded
+
+
+def by_class(deltas: Tensor) -> Tensor:
+    """Return deltas or boxes (N, 4 K) as (N, K, 4)."""
+    return deltas.reshape(len(deltas), deltas.shape[1] // 4, 4)
 
 
 def suppress(boxes: Tensor, scores: Tensor, groups: Tensor, iou_threshold: float) -> Tensor:
@@ -50,14 +55,16 @@ def suppress(boxes: Tensor, scores: Tensor, groups: Tensor, iou_threshold: float
         kept: Tensor = nms(apart, scores, iou_threshold)
         return kept
     parts = []
-    for group in groups.unique():
+    for group in torch.unique(groups):
         members = torch.where(groups == group)[0]
         parts.append(members[nms(apart[members], scores[members], iou_threshold)])
     kept = torch.cat(parts).sort().values
     return kept[scores[kept].sort(descending=True).indices]
 
 
-def pool_regions(maps: Sequence[Tensor], strides: Sequence[int], boxes: Sequence[Tensor], side: int) -> Tensor:
+def pool_regions(
+    maps: Sequence[Tensor], strides: Sequence[int], boxes: Sequence[Tensor], side: int
+) -> Tensor:
     """Return the features of regions, shape (N, C, side, side): each from the map that fits its size.
 
     Points are averaged where they lie, half a pixel before torchvision's default, and as densely as the map.
@@ -84,8 +91,9 @@ def pool_regions(maps: Sequence[Tensor], strides: Sequence[int], boxes: Sequence
 def region_levels(boxes: Tensor, levels: int) -> Tensor:
     """Return the number of the map, from 0, that each box (N, 4) is taken from.
 
-    >>> region_levels(torch.tensor([[0.0, 0, 10, 10], [0, 0, 111, 111], [0, 0, 112, 112], [0, 0, 900, 900]]), 4)
-    tensor([0, 0, 1, 3])
+    >>> sides = (10, 111, 112, 900)
+    >>> region_levels(torch.tensor([[0, 0, side, side] for side in sides]), 4).tolist()
+    [0, 0, 1, 3]
     """
     sides = ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).sqrt()
     return (sides / FINEST_SIDE + 1e-6).log2().floor().clamp(0, levels - 1).long()
@@ -93,7 +101,7 @@ def region_levels(boxes: Tensor, levels: int) -> Tensor:
 
 def split_like(values: Tensor, parts: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """Return `values` in pieces as long as the parts."""
-    return values.split([len(part) for part in parts])
+    return torch.split(values, [len(part) for part in parts])
 
 
 def precise(x: Tensor) -> Tensor:

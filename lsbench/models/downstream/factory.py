@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import timm
 
@@ -12,12 +12,12 @@ from lsbench.core.errors import ConfigError
 from lsbench.core.model_sources import is_sourced
 from lsbench.core.registry import suggest
 from lsbench.detection.settings import SETTINGS, DownstreamSettings, Task
+from lsbench.models.downstream.extractor import create_extractor
 from lsbench.models.downstream.mask_rcnn import MaskRCNN
 from lsbench.models.downstream.model import DownstreamModel
 from lsbench.models.downstream.retinanet import RetinaNet
 from lsbench.models.downstream.semantic_fpn import SemanticFPN
 from lsbench.models.downstream.weights import load_downstream
-from lsbench.models.factory import create_model
 from lsbench.models.families.lsnet import PUBLISHED
 from lsbench.models.model_sources import read_cfg
 
@@ -30,7 +30,7 @@ MODELS: dict[Task, type[DownstreamModel]] = {
 _AUTHORS: dict[str, Any] = {"img_size": 896, "bias_resize": "matrix"}
 
 
-def create_downstream(  # noqa: PLR0913 - all by name
+def create_downstream(
     task: str,
     backbone: str,
     *,
@@ -61,20 +61,19 @@ def create_downstream(  # noqa: PLR0913 - all by name
             biases are learned for; ``pretrained: true`` loads its published weights.
 
     Raises:
-        ConfigError: If a name, an option or a value is wrong, the backbone has no such maps, or weights cannot
-            be loaded or do not fit; one line per problem.
+        ConfigError: If a name, an option or a value is wrong, the backbone has no such maps, or weights
+            cannot be loaded or do not fit; one line per problem.
     """
     kind = _check_task(task, settings)
     if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
         raise ConfigError(f"num_classes must be a positive whole number, got {num_classes!r}")
     architecture = read_cfg(backbone)[0] if is_sourced(backbone) else backbone
-    extractor = create_model(
+    extractor = create_extractor(
         backbone,
         mixer=mixer,
         mixer_args=mixer_args,
-        num_classes=0,
         checkpoint=backbone_checkpoint,
-        **{**_usual_arguments(architecture), "features_only": True, **model_args},
+        **{**_usual_arguments(architecture), **model_args},
     )
     try:
         model = MODELS[kind](extractor, settings or SETTINGS[kind](), num_classes)
@@ -90,10 +89,9 @@ def _check_task(task: str, settings: DownstreamSettings | None) -> Task:
         raise ConfigError(
             f"unknown task '{task}'; expected one of {', '.join(SETTINGS)}{suggest(task, SETTINGS)}"
         )
-    kind = cast("Task", task)
-    if settings is not None and not isinstance(settings, SETTINGS[kind]):
-        raise ConfigError(f"{task} needs {SETTINGS[kind].__name__}, got {type(settings).__name__}")
-    return kind
+    if settings is not None and not isinstance(settings, SETTINGS[task]):
+        raise ConfigError(f"{task} needs {SETTINGS[task].__name__}, got {type(settings).__name__}")
+    return task
 
 
 def _usual_arguments(architecture: str) -> dict[str, Any]:

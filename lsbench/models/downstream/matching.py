@@ -34,7 +34,9 @@ class BestBoxMatcher(Matcher):  # type: ignore[misc] # torchvision has no types
         super().__init__(high, low, allow_low_quality_matches=True)
         self.least = least
 
-    def set_low_quality_matches_(self, matches: Tensor, all_matches: Tensor, match_quality_matrix: Tensor) -> None:
+    def set_low_quality_matches_(
+        self, matches: Tensor, all_matches: Tensor, match_quality_matrix: Tensor
+    ) -> None:
         """Give each object its best boxes; `matches` (N,) changes in place."""
         best = match_quality_matrix.max(dim=1, keepdim=True).values
         objects, boxes = torch.where((match_quality_matrix == best) & (best >= self.least))
@@ -54,7 +56,10 @@ class BestBoxMatcher(Matcher):  # type: ignore[misc] # torchvision has no types
 
 
 def match_anchors(
-    matcher: BestBoxMatcher, anchors: Tensor, usable: Sequence[Tensor], targets: Sequence[Mapping[str, Tensor]]
+    matcher: BestBoxMatcher,
+    anchors: Tensor,
+    usable: Sequence[Tensor],
+    targets: Sequence[Mapping[str, Tensor]],
 ) -> list[Tensor]:
     """Return the match of every anchor of each image, shape (N,); unusable ones match :data:`NEITHER`.
 

@@ -75,7 +75,9 @@ class FeaturePyramid(nn.Module):
         laterals = [conv(x) for conv, x in zip(self.lateral_convs, maps[self.plan.first :], strict=True)]
         for index in range(len(laterals) - 1, 0, -1):
             finer = laterals[index - 1]
-            laterals[index - 1] = finer + F.interpolate(laterals[index], size=finer.shape[-2:], mode="nearest")
+            laterals[index - 1] = finer + F.interpolate(
+                laterals[index], size=finer.shape[-2:], mode="nearest"
+            )
         pyramid = [conv(x) for conv, x in zip(self.fpn_convs, laterals, strict=False)]
         if self.plan.upsampled:
             pyramid.insert(0, self.extra_fpn_convs[0](self.extra_trans_convs[0](laterals[0])))

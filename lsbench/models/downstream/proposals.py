@@ -65,7 +65,9 @@ class ProposalNetwork(nn.Module):
             return proposals, {}
         usable = [self.anchors.of_image(maps, size) for size in image_sizes]
         matches = match_anchors(self.matcher, torch.cat(anchors), usable, targets)
-        losses = self._losses(torch.cat(scores, 1), torch.cat(deltas, 1), torch.cat(anchors), matches, targets)
+        losses = self._losses(
+            torch.cat(scores, 1), torch.cat(deltas, 1), torch.cat(anchors), matches, targets
+        )
         return proposals, losses
 
     def predict_levels(self, maps: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
@@ -98,7 +100,9 @@ class ProposalNetwork(nn.Module):
         found = clip_boxes_to_image(found, image_size)
         solid = (found[:, 2:] > found[:, :2]).all(dim=1)
         found, score, group = found[solid], score[solid], group[solid]
-        return found[suppress(found, score, group, IOU_THRESHOLD)[:kept]]
+        chosen = suppress(found, score, group, IOU_THRESHOLD)[:kept]
+        proposals: Tensor = found[chosen]
+        return proposals
 
     def _losses(
         self,

@@ -20,7 +20,14 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from torchvision.ops import clip_boxes_to_image
 
 from lsbench.detection.settings import MaskRCNNSettings
-from lsbench.models.downstream.boxes import ClippedBoxCoder, pool_regions, precise, split_like, suppress
+from lsbench.models.downstream.boxes import (
+    ClippedBoxCoder,
+    by_class,
+    pool_regions,
+    precise,
+    split_like,
+    suppress,
+)
 from lsbench.models.downstream.masks import mask_targets, paste_masks
 from lsbench.models.downstream.matching import BestBoxMatcher
 from lsbench.models.downstream.neck import zero_bias
@@ -142,20 +149,16 @@ class RegionHeads(nn.Module):
             original_sizes: Height and width of each image in its file.
         """
         logits, deltas = self.predict_boxes(maps, proposals)
+        parts = zip(proposals, split_like(logits, proposals), split_like(deltas, proposals), strict=True)
         found = [
-            self._best(*parts, size, scale)
-            for *parts, size, scale in zip(
-                proposals,
-                split_like(logits, proposals),
-                split_like(deltas, proposals),
-                image_sizes,
-                scales,
-                strict=True,
-            )
+            self._best(boxes, logit, delta, size, scale)
+            for (boxes, logit, delta), size, scale in zip(parts, image_sizes, scales, strict=True)
         ]
         regions = [one["boxes"] * scale for one, scale in zip(found, scales, strict=True)]
         masks = split_like(self.predict_masks(maps, regions), regions)
-        for one, region, logit, scale, size in zip(found, regions, masks, scales, original_sizes, strict=True):
+        for one, region, logit, scale, size in zip(
+            found, regions, masks, scales, original_sizes, strict=True
+        ):
             of_class = logit[torch.arange(len(region), device=region.device), one["labels"]]
             one["masks"] = paste_masks(of_class.sigmoid(), region / scale, size)
         return found
@@ -164,7 +167,7 @@ class RegionHeads(nn.Module):
         self, proposals: Tensor, logits: Tensor, deltas: Tensor, image_size: tuple[int, int], scale: Tensor
     ) -> dict[str, Tensor]:
         """Return boxes, scores and labels of one image."""
-        all_boxes = self.box_coder.decode_single(deltas, proposals).unflatten(-1, (-1, 4))
+        all_boxes = by_class(self.box_coder.decode_single(deltas, proposals))
         all_boxes = clip_boxes_to_image(all_boxes, image_size) / scale
         all_scores = logits.softmax(-1)[:, : self.num_classes]
         regions, labels = torch.where(all_scores > self.settings.score_threshold)
@@ -202,7 +205,7 @@ class RegionHeads(nn.Module):
             for sample, target in zip(samples, targets, strict=True)
         ]
         wanted = self.box_coder.encode_single(torch.cat(objects), boxes)
-        own = deltas.unflatten(-1, (-1, 4))[positive, labels[positive]]
+        own = by_class(deltas)[positive, labels[positive]]
         return {
             "loss_cls": F.cross_entropy(logits, labels, reduction="sum") / total,
             "loss_bbox": (own - wanted).abs().sum() / total,

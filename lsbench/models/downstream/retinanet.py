@@ -47,7 +47,7 @@ class RetinaNet(DownstreamModel):
         self.anchors = ExactAnchors(self.strides, sides)
         self.head = RetinaNetHead(settings.channels, self.anchors.per_cell, num_classes)
         for part in (self.head.classification_head, self.head.regression_head):
-            part.conv = _resized(part.conv, settings.convs)
+            part.conv = _resized(part.conv, settings.convs, settings.channels)
         self.box_coder = ClippedBoxCoder((1.0, 1.0, 1.0, 1.0))
         self.matcher = BestBoxMatcher(0.5, 0.4, least=0.0)
 
@@ -83,7 +83,10 @@ class RetinaNet(DownstreamModel):
             boxes = target["boxes"].to(anchors)[match[positive]]
             encoded = self.box_coder.encode_single(boxes, anchors[positive])
             errors.append((delta[positive] - encoded).abs().sum())
-        return {"loss_cls": torch.stack(classes).sum() / total, "loss_bbox": torch.stack(errors).sum() / total}
+        return {
+            "loss_cls": torch.stack(classes).sum() / total,
+            "loss_bbox": torch.stack(errors).sum() / total,
+        }
 
     def predict_anchors(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Return logits (B, N, K) and deltas (B, N, 4) of the anchors of all maps."""
@@ -129,10 +132,9 @@ class RetinaNet(DownstreamModel):
         return {"boxes": box[kept], "scores": score[kept], "labels": label[kept]}
 
 
-def _resized(convs: nn.Sequential, count: int) -> nn.Sequential:
+def _resized(convs: nn.Sequential, count: int, width: int) -> nn.Sequential:
     """Return a tower of `count` convolutions of the kind and width of torchvision's four, freshly drawn."""
     if count <= len(convs):
         return convs[:count]
-    width = convs[0][0].out_channels
     more = RetinaNetHead(width, 1, 1).regression_head.conv
-    return nn.Sequential(*convs, *_resized(more, count - len(convs)))
+    return nn.Sequential(*convs, *_resized(more, count - len(convs), width))

@@ -98,8 +98,8 @@ class SemanticFPN(DownstreamModel):
         self, images: Tensor, image_sizes: list[Size], original_sizes: list[Size]
     ) -> list[dict[str, Tensor]]:
         logits = precise(self.decode_head(self.pyramid(images)))
-        # In two steps: to the input's size, and then to the file's. The authors stretch images to multiples of
-        # 32 pixels instead of padding them, so that the whole input is the image.
+        # In two steps: to the input's size, and then to the file's. The authors stretch images to multiples
+        # of 32 pixels instead of padding them, so that the whole input is the image.
         return [
             {"label_map": _resize(_resize(one[None], images.shape[-2:]), size)[0].argmax(0)}
             for one, size in zip(logits, original_sizes, strict=True)

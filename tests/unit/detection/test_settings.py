@@ -26,13 +26,17 @@ def test_published_sizes_are_the_defaults():
     assert list(SETTINGS) == ["retinanet", "maskrcnn", "semantic_fpn"]
 
 
-@pytest.mark.parametrize(("name", "value"), [("channels", 0), ("convs", -1), ("score_threshold", 1.5), ("width", 1)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("channels", 0), ("convs", -1), ("score_threshold", 1.5), ("width", 1)]
+)
 def test_impossible_sizes_are_refused(name, value):
     with pytest.raises(ValidationError, match=name):
         RetinaNetSettings(**{name: value})
 
 
 def test_settings_are_read_without_torch():
-    code = "import sys, lsbench.detection.settings; print({'torch', 'timm', 'torchvision'} & set(sys.modules))"
+    code = (
+        "import sys, lsbench.detection.settings; print({'torch', 'timm', 'torchvision'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from lsbench.core.errors import ConfigError
-from lsbench.models.checkpoints import keep_own_classifier, load_checkpoint
+from lsbench.models.checkpoints import fitted, keep_own_classifier, load_checkpoint
 from lsbench.models.factory import create_model
 
 
@@ -281,3 +281,13 @@ def test_only_the_number_of_classes_may_differ_in_a_classifier():
     assert keep_own_classifier(state, own, ["head"]) == own
     narrow = {**own, "head.weight": torch.zeros(3, 2)}
     assert keep_own_classifier(state, narrow, ["head"]) == state
+
+
+@pytest.mark.parametrize("name", ["caformer_s18", "convnext_atto", "resnet18"])
+def test_a_classifier_of_any_form_is_taken_where_the_model_has_it_and_left_where_not(name):
+    """MetaFormer's has several layers; that of ConvNeXt stands beside a normalisation that stays."""
+    with torch.device("meta"):
+        model, bare = (create_model(name, num_classes=classes, img_size=64) for classes in (3, 0))
+    state = model.state_dict()
+    assert fitted(state, model)[0].keys() == state.keys()
+    assert fitted(state, bare)[0].keys() == bare.state_dict().keys()

@@ -23,7 +23,9 @@ AUTHORS = json.loads((DATA / "authors.json").read_text())
 #: Sizes for a small model on small images.
 SMALL = {
     "retinanet": RetinaNetSettings(channels=16, convs=1, extra_levels=0, anchor_scale=3, norm_eval=False),
-    "maskrcnn": MaskRCNNSettings(channels=16, box_channels=32, mask_convs=1, sampled_proposals=16, proposals=50),
+    "maskrcnn": MaskRCNNSettings(
+        channels=16, box_channels=32, mask_convs=1, sampled_proposals=16, proposals=50
+    ),
     "semantic_fpn": SemanticFPNSettings(channels=16, head_channels=16),
 }
 NANO = {"stem_stride": 8, "img_size": 64, "embed_dims": (8, 8, 8, 8), "depths": (1, 1, 1, 2), "num_heads": 2}
@@ -99,7 +101,11 @@ def authors_case():
 
     def case(task):
         start = f"{AUTHORS['tasks'][task]['golden']}/"
-        own = {name.removeprefix(start): torch.from_numpy(a) for name, a in goldens().items() if name.startswith(start)}
+        own = {
+            name.removeprefix(start): torch.from_numpy(a)
+            for name, a in goldens().items()
+            if name.startswith(start)
+        }
         return own, given
 
     return case

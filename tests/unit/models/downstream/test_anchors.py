@@ -15,7 +15,7 @@ def test_sides_are_not_rounded():
 
 
 def test_strides_are_exact_where_a_map_is_cut_off():
-    """An image of 800 x 1067 pixels, padded to 800 x 1088: torchvision takes 61 and 114 instead of 64 and 128."""
+    """An image of 800 x 1067 pixels, padded to 800 x 1088: torchvision would take 61 and 114."""
     anchors = ExactAnchors((64, 128), (8,))
     maps = [torch.zeros(1, 1, 13, 17), torch.zeros(1, 1, 7, 9)]
     for stride, one, found in zip((64, 128), maps, anchors.per_level(maps), strict=True):

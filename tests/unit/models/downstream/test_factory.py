@@ -6,10 +6,18 @@ from lsbench.detection.settings import RetinaNetSettings
 from lsbench.models import create_downstream, create_model
 from lsbench.models.blocks import Attention
 from lsbench.models.downstream.factory import MODELS
+
 from .conftest import NANO, SMALL
 
 #: Backbones of the paper's Tables 2 and 3 whose maps begin at stride 4.
-OTHERS = ("mobilenetv2_100", "mobilenetv3_large_100", "resnet18", "starnet_s1", "poolformer_s12", "fastvit_sa12")
+OTHERS = (
+    "mobilenetv2_100",
+    "mobilenetv3_large_100",
+    "resnet18",
+    "starnet_s1",
+    "poolformer_s12",
+    "fastvit_sa12",
+)
 
 
 def attentions(model):
@@ -54,10 +62,17 @@ def test_a_classifiers_weights_become_the_backbones(tmp_path):
     path = tmp_path / "classifier.pth"
     torch.save({"model": classifier.state_dict()}, path)
     model = create_downstream(
-        "semantic_fpn", "lsnet_nano", num_classes=2, backbone_checkpoint=str(path), settings=SMALL["semantic_fpn"], **NANO
+        "semantic_fpn",
+        "lsnet_nano",
+        num_classes=2,
+        backbone_checkpoint=str(path),
+        settings=SMALL["semantic_fpn"],
+        **NANO,
     )
     own = classifier.state_dict()
-    found = {key.removeprefix("backbone.model."): t for key, t in model.state_dict().items() if "backbone" in key}
+    found = {
+        key.removeprefix("backbone.model."): t for key, t in model.state_dict().items() if "backbone" in key
+    }
     assert found
     assert all(torch.equal(own[key], tensor) for key, tensor in found.items())
 
@@ -112,5 +127,3 @@ def test_settings_are_those_of_the_task():
 def test_options_of_the_backbone_are_checked():
     with pytest.raises(ConfigError, match="expected one of table, matrix as 'bias_resize'"):
         create_downstream("retinanet", "lsnet_nano", num_classes=2, bias_resize="grid")
-
-

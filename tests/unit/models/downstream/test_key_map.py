@@ -3,6 +3,7 @@ import torch
 
 from lsbench.models import create_downstream
 from lsbench.models.downstream.key_map import authors_classifier, authors_names, from_authors, to_authors
+
 from .conftest import AUTHORS
 
 #: Parameters and keys of the authors' models of 80 and 150 classes.
@@ -44,5 +45,7 @@ def test_every_key_of_the_authors_has_its_place_and_shape_both_ways(task):
 
 def test_weights_that_nobody_knows_keep_their_names():
     model = published("retinanet", "lsnet_t")
-    found = from_authors("retinanet", model, {"bbox_head.retina_reg.bias": torch.zeros(1), "x": torch.ones(1)})
+    found = from_authors(
+        "retinanet", model, {"bbox_head.retina_reg.bias": torch.zeros(1), "x": torch.ones(1)}
+    )
     assert list(found) == ["head.regression_head.bbox_reg.bias", "x"]

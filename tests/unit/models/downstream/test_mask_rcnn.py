@@ -30,9 +30,7 @@ def test_regions_have_the_features_boxes_and_masks_of_the_authors(authors_model,
     maps, heads = model.pyramid(images), model.roi_heads
     assert torch.equal(region_levels(authors_rois, 4), golden["roi/levels"].long())
     pooled = pool_regions(maps[:4], heads.strides, [authors_rois], 7)
-    torch.testing.assert_close(
-        pooled[:, [0, 128]], golden["roi/pooled7_channels_0_128"], rtol=0, atol=1e-4
-    )
+    torch.testing.assert_close(pooled[:, [0, 128]], golden["roi/pooled7_channels_0_128"], rtol=0, atol=1e-4)
     logits, deltas = heads.predict_boxes(maps, [authors_rois])
     torch.testing.assert_close(logits, golden["roi/cls_logits"], rtol=0, atol=1e-4)
     torch.testing.assert_close(deltas, golden["roi/box_deltas"].flatten(1), rtol=0, atol=1e-4)

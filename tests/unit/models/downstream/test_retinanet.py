@@ -15,7 +15,9 @@ def test_every_stage_is_that_of_the_authors(authors_model, authors_case, check_f
     maps = check_features(model, images, golden)
     logits, deltas = model.predict_anchors(maps)
     lengths = [9 * one.shape[2] * one.shape[3] for one in maps]
-    for index, (logit, delta) in enumerate(zip(logits[0].split(lengths), deltas[0].split(lengths), strict=True)):
+    for index, (logit, delta) in enumerate(
+        zip(logits[0].split(lengths), deltas[0].split(lengths), strict=True)
+    ):
         height, width = maps[index].shape[2:]
         of_cells = logit.view(height, width, 9, 80).permute(2, 3, 0, 1)
         expected = golden[f"level{index}/cls_classes_0_17_79"]
