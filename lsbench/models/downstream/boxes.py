@@ -84,7 +84,7 @@ def pool_regions(
         chosen = torch.where(levels == level)[0]
         if len(chosen):
             found = roi_align(features.to(regions), regions[chosen], side, 1 / stride, 0, aligned=True)
-            pooled = pooled.index_put((chosen,), found.to(pooled))
+            pooled[chosen] = found.to(pooled)
     return pooled
 
 

@@ -12,10 +12,11 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from lsbench.detection.settings import MaskRCNNSettings
-from lsbench.models.downstream.model import DownstreamModel, Size, Target, image_size_of, scale_of
+from lsbench.models.downstream.model import DownstreamModel, scale_of
 from lsbench.models.downstream.neck import PyramidPlan
 from lsbench.models.downstream.proposals import ProposalNetwork
 from lsbench.models.downstream.regions import RegionHeads
+from lsbench.models.downstream.targets import Size, Target, check_objects, image_size_of
 
 
 class MaskRCNN(DownstreamModel):
@@ -44,7 +45,11 @@ class MaskRCNN(DownstreamModel):
 
         Returns:
             ``loss_rpn_cls``, ``loss_rpn_bbox``, ``loss_cls``, ``loss_bbox`` and ``loss_mask``.
+
+        Raises:
+            DataError: If a box has no area, a label is no class, or shapes do not fit.
         """
+        check_objects(targets, self.num_classes, with_masks=True)
         maps = self.pyramid(images)
         sizes = [image_size_of(target, images) for target in targets]
         proposals, losses = self.rpn(maps, sizes, targets)

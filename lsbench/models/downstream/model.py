@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, TypeAlias, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from timm.models._features import FeatureGetterNet
@@ -17,9 +17,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from lsbench.core.errors import ConfigError
 from lsbench.detection.settings import PyramidSettings
 from lsbench.models.downstream.neck import FeaturePyramid, PyramidPlan
+from lsbench.models.downstream.targets import Size, Target
 
-Size: TypeAlias = tuple[int, int]
-Target: TypeAlias = Mapping[str, Any]
 MAPS = 4
 FIRST_STRIDES = (4, 8)
 
@@ -103,12 +102,6 @@ class DownstreamModel(nn.Module, ABC):
     def _predict(
         self, images: Tensor, image_sizes: list[Size], original_sizes: list[Size]
     ) -> list[dict[str, Tensor]]: ...
-
-
-def image_size_of(target: Target, images: Tensor) -> Size:
-    """Return the height and width of a target's image before padding: its ``image_size``, or the batch's."""
-    height, width = target.get("image_size", images.shape[-2:])
-    return int(height), int(width)
 
 
 def scale_of(image_size: Size, original_size: Size, like: Tensor) -> Tensor:

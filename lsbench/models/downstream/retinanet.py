@@ -21,8 +21,9 @@ from lsbench.detection.settings import RetinaNetSettings
 from lsbench.models.downstream.anchors import ExactAnchors
 from lsbench.models.downstream.boxes import ClippedBoxCoder, precise, suppress
 from lsbench.models.downstream.matching import BACKGROUND, BestBoxMatcher, match_anchors
-from lsbench.models.downstream.model import DownstreamModel, Size, Target, image_size_of, scale_of
+from lsbench.models.downstream.model import DownstreamModel, scale_of
 from lsbench.models.downstream.neck import PyramidPlan
+from lsbench.models.downstream.targets import Size, Target, check_objects, image_size_of
 
 IOU_THRESHOLD = 0.5
 SCALES_PER_OCTAVE = 3
@@ -66,7 +67,11 @@ class RetinaNet(DownstreamModel):
 
         Returns:
             ``loss_cls`` and ``loss_bbox``.
+
+        Raises:
+            DataError: If a box has no area, a label is no class, or shapes do not fit.
         """
+        check_objects(targets, self.num_classes)
         maps = self.pyramid(images)
         logits, deltas = self.predict_anchors(maps)
         anchors = torch.cat(self.anchors.per_level(maps))

@@ -20,8 +20,9 @@ from torch.nn import functional as F
 
 from lsbench.detection.settings import SemanticFPNSettings
 from lsbench.models.downstream.boxes import precise
-from lsbench.models.downstream.model import DownstreamModel, Size, Target
+from lsbench.models.downstream.model import DownstreamModel
 from lsbench.models.downstream.neck import PyramidPlan, zero_bias
+from lsbench.models.downstream.targets import Size, Target
 
 #: The label of pixels that do not count.
 IGNORED = 255

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from lsbench.core.errors import ConfigError
-from lsbench.models.downstream.model import four_maps, has_inner_model, image_size_of, scale_of
+from lsbench.models.downstream.model import four_maps, has_inner_model, scale_of
 
 
 class Maps(nn.Module):
@@ -69,12 +69,6 @@ def test_predicting_leaves_mode_and_statistics_as_they_were(small_model, was_tra
     assert not found["scores"].requires_grad
     assert model.training is was_training
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
-
-
-def test_an_image_without_a_size_of_its_own_fills_the_batch():
-    images = torch.zeros(1, 3, 64, 96)
-    assert image_size_of({}, images) == (64, 96)
-    assert image_size_of({"image_size": torch.tensor([50, 60])}, images) == (50, 60)
 
 
 def test_both_sides_have_their_own_scale():
