@@ -94,6 +94,12 @@ class SemanticFPNSettings(PyramidSettings):
 
 
 DownstreamSettings: TypeAlias = RetinaNetSettings | MaskRCNNSettings | SemanticFPNSettings
+#: Task -> height and width of the padded images of COCO and ADE20K that costs are counted and timed on.
+PADDED_SIZES: dict[Task, tuple[int, int]] = {
+    "retinanet": (800, 1344),
+    "maskrcnn": (800, 1344),
+    "semantic_fpn": (512, 2048),
+}
 #: Task -> its settings, which all have defaults.
 SETTINGS: dict[Task, type[DownstreamSettings]] = {
     "retinanet": RetinaNetSettings,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from lsbench.detection.settings import MaskRCNNSettings
@@ -35,7 +36,7 @@ class MaskRCNN(DownstreamModel):
         self.rpn = ProposalNetwork(settings, self.strides)
         self.roi_heads = RegionHeads(settings, self.strides, num_classes)
 
-    def forward(self, images: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """Return the losses of normalised, padded images (B, 3, H, W).
 
         Args:
@@ -56,6 +57,20 @@ class MaskRCNN(DownstreamModel):
         height, width = images.shape[-2:]
         return {**losses, **self.roi_heads(maps, proposals, (height, width), targets)}
 
+    def outputs(self, images: Tensor) -> list[Tensor]:
+        """Return what the heads give for images (B, 3, H, W) with as many regions as the settings allow.
+
+        Returns:
+            Logits and deltas of anchors and of proposals, and logits of masks of detections.
+        """
+        maps = self.pyramid(images)
+        scores, deltas = self.rpn.predict_levels(maps)
+        settings = self.rpn.settings
+        proposals = [_spread(settings.proposals, images) for _ in images]
+        boxes = self.roi_heads.predict_boxes(maps, proposals)
+        masks = self.roi_heads.predict_masks(maps, [_spread(settings.detections, images) for _ in images])
+        return [*scores, *deltas, *boxes, masks]
+
     def _predict(
         self, images: Tensor, image_sizes: list[Size], original_sizes: list[Size]
     ) -> list[dict[str, Tensor]]:
@@ -66,3 +81,11 @@ class MaskRCNN(DownstreamModel):
             for image, original, proposal in zip(image_sizes, original_sizes, proposals, strict=True)
         ]
         return self.roi_heads.detect(maps, proposals, image_sizes, scales, original_sizes)
+
+
+def _spread(count: int, images: Tensor) -> Tensor:
+    """Return boxes (count, 4) around the middle of images, from a 32nd of their sides to the whole."""
+    height, width = images.shape[-2:]
+    sides = torch.logspace(-5, 0, count, base=2, device=images.device)[:, None]
+    whole = torch.tensor([width, height], dtype=torch.float32, device=images.device)
+    return torch.cat([whole * (1 - sides) / 2, whole * (1 + sides) / 2], dim=1)

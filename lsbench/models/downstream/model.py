@@ -26,7 +26,8 @@ FIRST_STRIDES = (4, 8)
 class DownstreamModel(nn.Module, ABC):
     """A detector or segmenter on a backbone.
 
-    Calling it on images and targets gives its losses, each a scalar, whose sum is trained.
+    Calling it on images and targets gives its losses, each a scalar, whose sum is trained. On images alone it
+    gives what its layers compute for any image: costs are counted and timed on that.
 
     Args:
         backbone: timm's feature extractor around a model.
@@ -71,9 +72,19 @@ class DownstreamModel(nn.Module, ABC):
         ordered = [maps[index].permute(0, 3, 1, 2) if is_last else maps[index] for index in self.chosen]
         return cast("list[Tensor]", self.neck(ordered))
 
+    def forward(
+        self, images: Tensor, targets: Sequence[Target] | None = None
+    ) -> dict[str, Tensor] | list[Tensor]:
+        """Return :meth:`losses`, or :meth:`outputs` if there are no targets."""
+        return self.outputs(images) if targets is None else self.losses(images, targets)
+
     @abstractmethod
-    def forward(self, images: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
-        """Return the losses of normalised, padded images (B, 3, H, W)."""
+    def losses(self, images: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+        """Return the losses of normalised, padded images (B, 3, H, W), by name."""
+
+    @abstractmethod
+    def outputs(self, images: Tensor) -> list[Tensor]:
+        """Return what all layers give for images (B, 3, H, W), whatever is found: costs are counted on it."""
 
     def predict(
         self, images: Tensor, image_sizes: Sequence[Size], original_sizes: Sequence[Size]

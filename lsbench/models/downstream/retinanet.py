@@ -57,7 +57,7 @@ class RetinaNet(DownstreamModel):
         plan = self.plans[stride]
         return plan if settings.extra_levels is None else PyramidPlan(plan.first, extra=settings.extra_levels)
 
-    def forward(self, images: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """Return the losses of normalised, padded images (B, 3, H, W).
 
         Args:
@@ -92,6 +92,10 @@ class RetinaNet(DownstreamModel):
             "loss_cls": torch.stack(classes).sum() / total,
             "loss_bbox": torch.stack(errors).sum() / total,
         }
+
+    def outputs(self, images: Tensor) -> list[Tensor]:
+        """Return logits (B, N, K) and deltas (B, N, 4) of all anchors for images (B, 3, H, W)."""
+        return list(self.predict_anchors(self.pyramid(images)))
 
     def predict_anchors(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Return logits (B, N, K) and deltas (B, N, 4) of the anchors of all maps."""

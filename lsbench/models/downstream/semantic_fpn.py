@@ -82,7 +82,7 @@ class SemanticFPN(DownstreamModel):
             settings.channels, settings.head_channels, self.strides, num_classes, settings.dropout
         )
 
-    def forward(self, images: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """Return the loss of normalised images (B, 3, H, W).
 
         Args:
@@ -94,6 +94,10 @@ class SemanticFPN(DownstreamModel):
         """
         labels = torch.stack([target["label_map"] for target in targets]).long()
         return {"loss_ce": segmentation_loss(self.decode_head(self.pyramid(images)), labels)}
+
+    def outputs(self, images: Tensor) -> list[Tensor]:
+        """Return the logits (B, K, H, W) of images (B, 3, H, W), at their size."""
+        return [_resize(self.decode_head(self.pyramid(images)), images.shape[-2:])]
 
     def _predict(
         self, images: Tensor, image_sizes: list[Size], original_sizes: list[Size]

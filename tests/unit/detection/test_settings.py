@@ -4,7 +4,13 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from lsbench.detection.settings import SETTINGS, MaskRCNNSettings, RetinaNetSettings, SemanticFPNSettings
+from lsbench.detection.settings import (
+    PADDED_SIZES,
+    SETTINGS,
+    MaskRCNNSettings,
+    RetinaNetSettings,
+    SemanticFPNSettings,
+)
 
 
 def test_published_sizes_are_the_defaults():
@@ -23,7 +29,7 @@ def test_published_sizes_are_the_defaults():
     assert (published.proposals, published.proposals_in_training) == (1000, 1000)
     assert (published.sampled_anchors, published.sampled_proposals) == (256, 512)
     assert SemanticFPNSettings().dropout == 0.1
-    assert list(SETTINGS) == ["retinanet", "maskrcnn", "semantic_fpn"]
+    assert list(SETTINGS) == list(PADDED_SIZES) == ["retinanet", "maskrcnn", "semantic_fpn"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,9 @@ import pytest
 import torch
 
 from lsbench.models.downstream.boxes import pool_regions, region_levels
+from lsbench.models.macs import count_macs, count_paper_macs
+
+from .conftest import SMALL
 
 TASK = "maskrcnn"
 
@@ -94,3 +97,22 @@ def test_nothing_found_has_the_usual_shapes(small_model):
     assert found["boxes"].shape == (0, 4)
     assert found["masks"].shape == (0, 32, 25)
     assert found["scores"].shape == found["labels"].shape == (0,)
+
+
+def test_costs_are_those_of_as_many_regions_as_there_may_be(small_model):
+    """The MACs of the heads, by hand; the pooling of regions has no formula, and is told."""
+    model = small_model(TASK, settings=SMALL[TASK].model_copy(update={"detections": 7}))
+    count = count_macs(model, (3, 64, 96))
+    assert count.by_module["roi_heads.box_head"] == 50 * (16 * 49 * 32 + 32 * 32)
+    assert count.by_module["roi_heads.box_predictor"] == 50 * 32 * (4 + 12)
+    assert count.by_module["roi_heads.mask_head"] == 7 * 14 * 14 * 9 * 16 * 16
+    cells = sum((64 // stride) * (96 // stride) for stride in (4, 8, 16, 32)) + 1 * 2
+    assert count.by_module["rpn.head"] == cells * (9 * 16 * 16 + 16 * 15)
+    assert "torchvision::roi_align" in count.uncounted
+    assert count.total > count_paper_macs(model, (3, 64, 96)).total
+
+
+def test_outputs_are_those_of_every_image_of_a_batch(small_model):
+    outputs = small_model(TASK).eval()(torch.zeros(2, 3, 64, 64))
+    logits, deltas, masks = outputs[-3:]
+    assert (logits.shape, deltas.shape, masks.shape) == ((100, 4), (100, 12), (200, 3, 28, 28))

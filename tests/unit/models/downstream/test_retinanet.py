@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from lsbench.detection.settings import RetinaNetSettings
+from lsbench.models.macs import count_macs
 
 TASK = "retinanet"
 
@@ -108,3 +109,12 @@ def test_towers_have_as_many_convolutions_as_asked_for(small_model, convs):
         for block in part.conv:
             assert block[0].weight.std().item() == pytest.approx(0.01, rel=0.3)
     assert model.predict(torch.zeros(1, 3, 64, 64), [(64, 64)], [(64, 64)])[0]["boxes"].shape == (0, 4)
+
+
+def test_costs_are_those_of_all_anchors(small_model):
+    model = small_model(TASK)
+    count = count_macs(model, (3, 64, 96))
+    cells = sum((64 // stride) * (96 // stride) for stride in (8, 16, 32)) + 1 * 2
+    assert count.by_module["head"] == cells * 9 * 16 * (2 * 16 + 9 * 3 + 9 * 4)
+    logits, deltas = model(torch.zeros(2, 3, 64, 96))
+    assert (logits.shape, deltas.shape) == ((2, 9 * cells, 3), (2, 9 * cells, 4))

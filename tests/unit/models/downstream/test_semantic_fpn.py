@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from lsbench.models.downstream.semantic_fpn import SemanticHead, segmentation_loss
+from lsbench.models.macs import count_macs
 
 TASK = "semantic_fpn"
 
@@ -68,3 +69,17 @@ def test_the_heads_normalisations_learn_while_the_backbones_do_not(small_model, 
     moved = {name: int(t) for name, t in model.named_buffers() if name.endswith("num_batches_tracked")}
     assert {name.split(".")[0] for name, count in moved.items() if count} == {"decode_head"}
     assert {name.split(".")[0] for name, count in moved.items() if not count} == {"backbone"}
+
+
+def test_costs_are_those_of_the_head_and_the_resizing(small_model):
+    model = small_model(TASK)
+    count = count_macs(model, (3, 64, 96))
+    pixels = [(64 // stride) * (96 // stride) for stride in (8, 16, 32)] + [2]
+    convs = pixels[0] + pixels[1] + (pixels[2] + 4 * pixels[2]) + (pixels[3] + 4 * pixels[3] + 16 * pixels[3])
+    assert count.by_module["decode_head.scale_heads.0.0.conv"] == pixels[0] * 9 * 16 * 16
+    assert count.by_module["decode_head.conv_seg"] == pixels[0] * 16 * 3
+    found = sum(
+        macs for name, macs in count.by_module.items() if "scale_heads" in name and name.endswith(".conv")
+    )
+    assert found == convs * 9 * 16 * 16
+    assert model(torch.zeros(1, 3, 64, 96))[0].shape == (1, 3, 64, 96)
