@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from lsbench.core.errors import ConfigError
 from lsbench.detection.settings import PyramidSettings
 from lsbench.models.downstream.neck import FeaturePyramid, PyramidPlan
-from lsbench.models.downstream.targets import Size, Target
+from lsbench.models.downstream.targets import Size
 
 MAPS = 4
 FIRST_STRIDES = (4, 8)
@@ -72,14 +72,12 @@ class DownstreamModel(nn.Module, ABC):
         ordered = [maps[index].permute(0, 3, 1, 2) if is_last else maps[index] for index in self.chosen]
         return cast("list[Tensor]", self.neck(ordered))
 
-    def forward(
-        self, images: Tensor, targets: Sequence[Target] | None = None
-    ) -> dict[str, Tensor] | list[Tensor]:
+    def forward(self, images: Tensor, targets: Any = None) -> dict[str, Tensor] | list[Tensor]:
         """Return :meth:`losses`, or :meth:`outputs` if there are no targets."""
         return self.outputs(images) if targets is None else self.losses(images, targets)
 
     @abstractmethod
-    def losses(self, images: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, targets: Any) -> dict[str, Tensor]:
         """Return the losses of normalised, padded images (B, 3, H, W), by name."""
 
     @abstractmethod

@@ -14,7 +14,6 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -22,7 +21,7 @@ from lsbench.detection.settings import SemanticFPNSettings
 from lsbench.models.downstream.boxes import precise
 from lsbench.models.downstream.model import DownstreamModel
 from lsbench.models.downstream.neck import PyramidPlan, zero_bias
-from lsbench.models.downstream.targets import Size, Target
+from lsbench.models.downstream.targets import Size
 
 #: The label of pixels that do not count.
 IGNORED = 255
@@ -82,18 +81,17 @@ class SemanticFPN(DownstreamModel):
             settings.channels, settings.head_channels, self.strides, num_classes, settings.dropout
         )
 
-    def losses(self, images: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """Return the loss of normalised images (B, 3, H, W).
 
         Args:
             images: The images.
-            targets: For each, ``label_map`` (H, W) from 0, with 255 where a pixel does not count.
+            targets: The class of each pixel from 0, or 255 where it does not count, shape (B, H, W).
 
         Returns:
             ``loss_ce``, the cross entropy.
         """
-        labels = torch.stack([target["label_map"] for target in targets]).long()
-        return {"loss_ce": segmentation_loss(self.decode_head(self.pyramid(images)), labels)}
+        return {"loss_ce": segmentation_loss(self.decode_head(self.pyramid(images)), targets.long())}
 
     def outputs(self, images: Tensor) -> list[Tensor]:
         """Return the logits (B, K, H, W) of images (B, 3, H, W), at their size."""
