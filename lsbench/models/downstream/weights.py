@@ -16,6 +16,9 @@ from lsbench.models.checkpoints import local_file, misfits
 from lsbench.models.downstream.key_map import CLASSIFIERS, authors_classifier, from_authors, to_authors
 from lsbench.models.downstream.model import DownstreamModel
 
+#: End of the name of an attention's indices of offsets.
+INDICES = ".attention_bias_idxs"
+
 
 def load_downstream(task: Task, model: DownstreamModel, path_or_url: str | Path) -> None:
     """Load all weights of a model from a file, which names them as the authors do or as we do.
@@ -32,7 +35,7 @@ def load_downstream(task: Task, model: DownstreamModel, path_or_url: str | Path)
     """
     checkpoint = read_checkpoint(local_file(path_or_url))
     try:
-        state = _state_of(checkpoint, task, model)
+        state = {**_numbering(model), **_state_of(checkpoint, task, model)}
         problems = _problems(state, task, model)
     except ValueError as error:
         problems = [str(error)]
@@ -40,6 +43,11 @@ def load_downstream(task: Task, model: DownstreamModel, path_or_url: str | Path)
         reasons = "; ".join(problems)
         raise ConfigError(f"checkpoint '{path_or_url}' does not fit {task} of these sizes: {reasons}")
     model.load_state_dict(state)
+
+
+def _numbering(model: DownstreamModel) -> dict[str, Tensor]:
+    """Return the indices of offsets, which follow from a map's size: a file may leave them out."""
+    return {name: tensor for name, tensor in model.state_dict().items() if name.endswith(INDICES)}
 
 
 def _state_of(checkpoint: Any, task: Task, model: DownstreamModel) -> dict[str, Tensor]:

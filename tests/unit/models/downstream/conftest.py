@@ -54,11 +54,11 @@ def goldens():
         return {name: arrays[name] for name in arrays.files}
 
 
-def authors_state(task):
-    """Return the weights of a task under the authors' names, those of a trained model aside."""
+def authors_state(task, shapes=None):
+    """Return weights for a task under the authors' names, those of LSNet-T or of other shapes."""
     facts, arrays = AUTHORS["tasks"][task], goldens()
     state = {}
-    for key, shape in {**AUTHORS["backbone"], **facts["state_dict"]}.items():
+    for key, shape in (shapes or {**AUTHORS["backbone"], **facts["state_dict"]}).items():
         if key.endswith("num_batches_tracked"):
             state[key] = torch.tensor(0)
         elif key.endswith("attention_bias_idxs"):

@@ -87,6 +87,18 @@ def test_no_weight_is_missing_or_left_over(small_model, save):
         load_downstream(task, model, save(wide))
 
 
+def test_what_follows_from_a_models_size_may_be_left_out(small_model, save):
+    task = "semantic_fpn"
+    model, other = small_model(task), small_model(task)
+    torch.nn.init.ones_(other.decode_head.conv_seg.bias)
+    implied = ("num_batches_tracked", "attention_bias_idxs")
+    state = {key: tensor for key, tensor in to_authors(task, model).items() if not key.endswith(implied)}
+    assert len(model.state_dict()) - len(state) > 10
+    load_downstream(task, other, save(state))
+    pairs = zip(model.state_dict().values(), other.state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
 def test_a_backbone_alone_is_no_detector(small_model, save):
     model = small_model("retinanet")
     state = {key: tensor for key, tensor in model.state_dict().items() if key.startswith("backbone.")}
