@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import timm
-
 from lsbench.core.errors import ConfigError
 from lsbench.core.model_sources import is_sourced
 from lsbench.core.registry import suggest
@@ -20,6 +18,7 @@ from lsbench.models.downstream.semantic_fpn import SemanticFPN
 from lsbench.models.downstream.weights import load_downstream
 from lsbench.models.families.lsnet import PUBLISHED
 from lsbench.models.model_sources import read_cfg
+from lsbench.models.weights_cfg import data_config
 
 MODELS: dict[Task, type[DownstreamModel]] = {
     "retinanet": RetinaNet,
@@ -67,13 +66,12 @@ def create_downstream(
     kind = _check_task(task, settings)
     if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
         raise ConfigError(f"num_classes must be a positive whole number, got {num_classes!r}")
-    architecture = read_cfg(backbone)[0] if is_sourced(backbone) else backbone
     extractor = create_extractor(
         backbone,
         mixer=mixer,
         mixer_args=mixer_args,
         checkpoint=backbone_checkpoint,
-        **{**_usual_arguments(architecture), **model_args},
+        **{**_usual_arguments(backbone), **model_args},
     )
     try:
         model = MODELS[kind](extractor, settings or SETTINGS[kind](), num_classes)
@@ -94,9 +92,9 @@ def _check_task(task: str, settings: DownstreamSettings | None) -> Task:
     return task
 
 
-def _usual_arguments(architecture: str) -> dict[str, Any]:
-    """Return the arguments of a backbone that are not the user's."""
+def _usual_arguments(backbone: str) -> dict[str, Any]:
+    """Return the arguments of a backbone where the user gives none."""
+    architecture = read_cfg(backbone)[0] if is_sourced(backbone) else backbone
     if architecture.removesuffix("_distill") in PUBLISHED:
         return _AUTHORS
-    cfg = timm.get_pretrained_cfg(architecture)
-    return {"img_size": 224 if cfg is None else cfg.input_size[-1]}
+    return {"img_size": data_config(backbone).get("input_size", (3, 224, 224))[-1]}

@@ -6,7 +6,9 @@ Each weight of ours is one of theirs under another name, so that the map works b
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -61,6 +63,18 @@ def to_authors(task: Task, model: nn.Module) -> dict[str, Tensor]:
     """Return a model's weights under the authors' names, as their programs load them."""
     state = model.state_dict()
     return {theirs: state[ours] for ours, theirs in authors_names(task, model).items()}
+
+
+def authors_checkpoint(task: Task, model: nn.Module, classes: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what ``torch.save`` writes for the authors' programs: all weights, and the names of classes.
+
+    Args:
+        task: The model's task.
+        model: The model.
+        classes: Names of the classes, in the order of labels.
+    """
+    meta = {"CLASSES": tuple(classes)} if classes else {}
+    return {"meta": meta, "state_dict": OrderedDict(to_authors(task, model))}
 
 
 def from_authors(task: Task, model: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

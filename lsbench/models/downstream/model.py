@@ -65,6 +65,14 @@ class DownstreamModel(nn.Module, ABC):
                     module.eval()
         return self
 
+    def no_weight_decay(self) -> set[str]:
+        """Return the names of parameters that the backbone wants without weight decay."""
+        found = set()
+        for prefix, module in self.backbone.named_modules(prefix="backbone"):
+            names = getattr(module, "no_weight_decay", None)
+            found |= {f"{prefix}.{name}" for name in names()} if callable(names) else set()
+        return found
+
     def pyramid(self, images: Tensor) -> list[Tensor]:
         """Return the pyramid's maps of images (B, 3, H, W), the finest first."""
         maps = self.backbone(images)

@@ -114,6 +114,7 @@ def segmentation_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
     Ignored pixels add nothing to the sum, but count in the number it is divided by.
 
+    >>> import torch
     >>> labels = torch.tensor([[[0, 255]]])
     >>> round(float(segmentation_loss(torch.zeros(1, 150, 1, 2), labels)), 4)  # half of ln 150
     2.5053

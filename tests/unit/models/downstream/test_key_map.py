@@ -2,7 +2,14 @@ import pytest
 import torch
 
 from lsbench.models import create_downstream
-from lsbench.models.downstream.key_map import authors_classifier, authors_names, from_authors, to_authors
+from lsbench.models.downstream.key_map import (
+    authors_checkpoint,
+    authors_classifier,
+    authors_names,
+    from_authors,
+    to_authors,
+)
+from lsbench.models.downstream.weights import load_downstream
 
 from .conftest import AUTHORS
 
@@ -41,6 +48,19 @@ def test_every_key_of_the_authors_has_its_place_and_shape_both_ways(task):
     assert from_authors(task, model, written).keys() == model.state_dict().keys()
     assert len(set(authors_names(task, model).values())) == len(theirs)
     assert authors_classifier(task) in theirs
+
+
+def test_a_file_for_the_authors_programs_has_the_names_of_classes(small_model, tmp_path):
+    model, path = small_model("maskrcnn"), tmp_path / "authors.pth"
+    torch.save(authors_checkpoint("maskrcnn", model, ("a", "b", "c")), path)
+    content = torch.load(path, weights_only=True)
+    assert content["meta"] == {"CLASSES": ("a", "b", "c")}
+    assert list(content["state_dict"]) == list(to_authors("maskrcnn", model))
+    other = small_model("maskrcnn")
+    torch.nn.init.ones_(other.rpn.head.cls_logits.bias)
+    load_downstream("maskrcnn", other, path)
+    assert torch.equal(other.rpn.head.cls_logits.bias, model.rpn.head.cls_logits.bias)
+    assert authors_checkpoint("maskrcnn", model)["meta"] == {}
 
 
 def test_weights_that_nobody_knows_keep_their_names():

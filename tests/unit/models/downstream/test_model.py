@@ -61,6 +61,13 @@ def test_normalisations_of_a_backbone_with_weights_keep_their_statistics(small_m
     assert not any(m.training for m in model.eval().modules())
 
 
+def test_the_attention_biases_alone_are_not_decayed(small_model):
+    model = small_model("retinanet")
+    names = {name for name, _ in model.named_parameters() if name.endswith("attention_biases")}
+    assert len(names) == 1
+    assert model.no_weight_decay() == names
+
+
 @pytest.mark.parametrize("was_training", [True, False])
 def test_predicting_leaves_mode_and_statistics_as_they_were(small_model, was_training):
     model = small_model("retinanet").train(was_training)

@@ -99,3 +99,10 @@ def test_the_padding_of_a_larger_image_beside_it_is_not_sampled(monkeypatch):
     rpn(maps(2), [(64, 96), (128, 96)], [EMPTY, EMPTY])
     assert (seen[0] >= 0).sum() == 3 * (8 * 12 + 4 * 6)
     assert (seen[1] >= 0).all()
+
+
+def test_weights_begin_as_the_authors_do():
+    head = ProposalNetwork(MaskRCNNSettings(channels=64), STRIDES).head
+    for layer in (head.conv[0][0], head.cls_logits, head.bbox_pred):
+        assert layer.weight.std().item() == pytest.approx(0.01, rel=0.2)
+        assert not layer.bias.any()

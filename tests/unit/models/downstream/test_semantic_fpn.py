@@ -87,3 +87,13 @@ def test_costs_are_those_of_the_head_and_the_resizing(small_model):
     )
     assert found == convs * 9 * 16 * 16
     assert model(torch.zeros(1, 3, 64, 96))[0].shape == (1, 3, 64, 96)
+
+
+def test_weights_begin_as_the_authors_do():
+    head = SemanticHead(64, 64, (8, 16), 150, 0.1)
+    assert head.conv_seg.weight.std().item() == pytest.approx(0.01, rel=0.1)
+    assert not head.conv_seg.bias.any()
+    conv = head.scale_heads[1][0].conv
+    assert conv.bias is None
+    assert conv.weight.std().item() == pytest.approx((2 / (9 * 64)) ** 0.5, rel=0.1)
+    assert head.dropout.p == 0.1
