@@ -6,6 +6,8 @@ from torch import nn
 from lsbench.core.errors import ConfigError
 from lsbench.models.downstream.model import four_maps, has_inner_model, scale_of
 
+from .conftest import SMALL
+
 
 class Maps(nn.Module):
     """A feature extractor of another package, which knows its maps as timm's do."""
@@ -87,3 +89,27 @@ def test_both_sides_have_their_own_scale():
 def test_a_model_may_be_inside_its_extractor():
     assert has_inner_model(timm.create_model("lsnet_nano", features_only=True))
     assert not has_inner_model(Maps([4]))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("task", SMALL)
+def test_a_gpu_finds_and_trains_what_a_cpu_does(small_model, scene, task):
+    images, targets = scene
+    model, sizes = small_model(task).eval(), ([(60, 80), (64, 96)], [(30, 40), (64, 96)])
+    on_cpu = model.predict(images, *sizes)
+    on_gpu = model.cuda().predict(images.cuda(), *sizes)
+    for one, other in zip(on_cpu, on_gpu, strict=True):
+        assert {name: tensor.shape for name, tensor in one.items()} == {
+            name: tensor.shape for name, tensor in other.items()
+        }
+        if "scores" in one:
+            torch.testing.assert_close(other["scores"].cpu(), one["scores"], rtol=0, atol=1e-3)
+    moved = [
+        {name: value.cuda() if isinstance(value, torch.Tensor) else value for name, value in target.items()}
+        for target in targets
+    ]
+    if task == "semantic_fpn":
+        moved = torch.stack([target["label_map"] for target in moved])
+    losses = model.train()(images.cuda(), moved)
+    sum(losses.values()).backward()
+    assert all(loss.is_cuda and loss.isfinite() for loss in losses.values())
