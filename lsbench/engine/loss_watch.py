@@ -19,17 +19,20 @@ class LossWatch:
 
     Attributes:
         total: Sum of the losses read in this epoch.
-        first: The training's very first loss; None before it.
+        first: The loss that later ones are measured against: the training's first, or the largest of those in
+            which it settles; None before it.
         last: The last loss read.
     """
 
-    def __init__(self, max_loss: float | None) -> None:
+    def __init__(self, max_loss: float | None, *, settling: int = 1) -> None:
         """Start watching.
 
         Args:
             max_loss: Losses above it count as diverged; None: ten times the first one.
+            settling: Updates at the start of the training that may have any finite loss; the largest stands
+                for the first one. Detectors may begin at thousands, and soon train well.
         """
-        self._max_loss = max_loss
+        self._max_loss, self._settling = max_loss, settling
         self._waiting: list[tuple[int, float, Tensor]] = []
         self.total = 0.0
         self.first: float | None = None
@@ -62,8 +65,8 @@ class LossWatch:
         values = torch.stack([loss for _, _, loss in self._waiting]).tolist()
         noted, self._waiting = self._waiting, []
         for (update, lr, _), value in zip(noted, values, strict=True):
-            if self.first is None and math.isfinite(value):
-                self.first = value
+            if math.isfinite(value) and (self.first is None or update < self._settling):
+                self.first = value if self.first is None else max(value, self.first)
             if not math.isfinite(value) or value > self._bound():
                 raise self._diverged(update, lr, value)
             self.total += value

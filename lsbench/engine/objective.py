@@ -1,4 +1,4 @@
-"""The training objective: mixed images, soft targets, and a teacher's predictions.
+"""The training objective of classification: mixed images, soft targets, and a teacher's predictions.
 
 Shapes: B images of a batch, K classes.
 """
@@ -41,6 +41,24 @@ class Objective(nn.Module):
             self._base = SoftTargetCrossEntropy()  # type: ignore[no-untyped-call]
         self._distill = recipe.distill
         self._teacher = teacher
+
+    def count(self, batch: tuple[Tensor, Tensor]) -> int:
+        """Return the number of images of a batch: pairs of images and classes."""
+        return len(batch[1])
+
+    def prepare(
+        self, batch: tuple[Tensor, Tensor], *, device: str, memory_format: torch.memory_format, seed: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return a batch on the device, mixed; see :class:`lsbench.engine.training_task.TrainingTask`."""
+        images = batch[0].to(device, memory_format=memory_format, non_blocking=True)
+        targets = batch[1].to(device, non_blocking=True)
+        return self.mix(images, targets, seed=seed)
+
+    def loss(self, forward: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+        """Return the mean loss of the model over a batch from :meth:`prepare`."""
+        images, targets = batch
+        loss: Tensor = self(images, forward(images), targets)
+        return loss
 
     def mix(self, images: Tensor, targets: Tensor, *, seed: int) -> tuple[Tensor, Tensor]:
         """Return mixed images and soft targets ``(B, K)``; unchanged if the recipe does not mix.

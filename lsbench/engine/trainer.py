@@ -1,4 +1,4 @@
-"""Train a classifier by a recipe, from scratch or from its newest checkpoint.
+"""Train a model by a recipe, from scratch or from its newest checkpoint.
 
 All randomness of an epoch depends on (seed, epoch, rank), that of a batch on (seed, update, chunk), and a
 checkpoint within an epoch holds the state of every random stream. So a training that is stopped anywhere and
@@ -32,11 +32,11 @@ from lsbench.engine.distributed import (
     wrap,
 )
 from lsbench.engine.loss_watch import LOOK_EVERY, LossWatch
-from lsbench.engine.objective import Objective
 from lsbench.engine.process import seed_everything
-from lsbench.engine.recipe import Recipe
 from lsbench.engine.schedule import Schedule
+from lsbench.engine.training_spec import TrainingSpec
 from lsbench.engine.training_state import Progress, TrainingState
+from lsbench.engine.training_task import TrainingTask
 
 EMIT_EVERY_S = 0.5
 MAX_BACK_OFFS = 3
@@ -56,8 +56,8 @@ class EpochLoader(Protocol):
     def __len__(self) -> int:
         """Return the number of updates per epoch."""
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Iterate over (images, targets)."""
+    def __iter__(self) -> Iterator[Any]:
+        """Iterate over chunks, as the training's task takes them."""
 
 
 class Trainer:
@@ -71,10 +71,10 @@ class Trainer:
     def __init__(
         self,
         model: nn.Module,
-        recipe: Recipe,
+        recipe: TrainingSpec,
         loader: EpochLoader,
         checkpoints: Checkpoints,
-        objective: Objective,
+        task: TrainingTask,
         *,
         seed: int,
         device: str = "cpu",
@@ -85,11 +85,11 @@ class Trainer:
         If this process has joined a world, all its ranks do the same with the same arguments.
 
         Args:
-            model: Maps images to logits; moved to `device`. With a teacher, it returns logits of two heads.
+            model: The model that the task calls; moved to `device`.
             recipe: The settings.
             loader: The training split.
             checkpoints: Where the training keeps its state.
-            objective: The loss to minimise.
+            task: Makes the loss to minimise of a batch.
             seed: Seed of everything random.
             device: ``"cpu"`` or ``"cuda"``.
             limit: Stop after this many updates in all, or None.
@@ -106,20 +106,20 @@ class Trainer:
         self.memory_format = torch.channels_last if recipe.channels_last else torch.contiguous_format
         self.chunks = _chunks(recipe, self.world) // self.world.size
         self.steps = len(loader)
-        whole = recipe.epochs * self.steps
+        whole = recipe.updates(self.steps)
         self.total = whole if limit is None else min(limit, whole)
         model = model.to(device).to(memory_format=self.memory_format)
         self.model = synchronised_batch_norm(model) if recipe.sync_batch_norm else model
         self.state = TrainingState.create(self.model, recipe, device=device)
         self.schedule = Schedule(self.state.optimizer, recipe, steps=self.steps, total=self.total)
-        self.objective = objective.to(device)
-        self.watch = LossWatch(recipe.max_loss)
+        self.task = task.to(device)
+        self.watch = LossWatch(recipe.max_loss, settling=recipe.settling)
         if self.world.is_first:
             self.checkpoints.prepare()
         self._resume()
-        if recipe.compile:
+        if recipe.is_compiled:
             announce("compiling the model")
-        compiled = torch.compile(self.model) if recipe.compile else self.model
+        compiled = torch.compile(self.model) if recipe.is_compiled else self.model
         self.forward: nn.Module = wrap(compiled, self.world)  # type: ignore[arg-type]  # what compile returns
 
     @property
@@ -131,6 +131,11 @@ class Trainer:
     def epochs(self) -> int:
         """Epochs of the training; a limit may cut the last one short."""
         return -(-self.total // self.steps)
+
+    @property
+    def planned_epochs(self) -> int:
+        """Epochs that the recipe asks for, whatever the limit."""
+        return self.recipe.epochs_of(self.steps)
 
     def _resume(self) -> None:
         """Resume from the newest checkpoint, as chosen by the first rank."""
@@ -219,19 +224,19 @@ class Trainer:
             return clock.is_save_time()
         return self.progress.update % LOOK_EVERY == 0 and from_first_rank(clock.is_save_time())
 
-    def _update(self, batches: Iterator[tuple[Tensor, Tensor]], clock: _Clock) -> tuple[Tensor, int]:
+    def _update(self, batches: Iterator[Any], clock: _Clock) -> tuple[Tensor, int]:
         """Train on one batch, chunk by chunk; return its mean loss over all ranks and this rank's images."""
         state = self.state
         total = torch.zeros((), device=self.device)
         images_seen = 0
         state.optimizer.zero_grad(set_to_none=True)
         for chunk in range(self.chunks):
-            images_cpu, targets_cpu = clock.wait_for(batches)
+            batch = clock.wait_for(batches)
             with accumulating(self.forward, is_last=chunk + 1 == self.chunks):
-                loss = self._loss(images_cpu, targets_cpu, chunk) / self.chunks
+                loss = self._loss(batch, chunk) / self.chunks
                 state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
-            images_seen += len(targets_cpu)
+            images_seen += self.task.count(batch)
         if self.recipe.clip is not None:
             state.scaler.unscale_(state.optimizer)
             dispatch_clip_grad(self.model.parameters(), self.recipe.clip.value, mode=self.recipe.clip.mode)
@@ -241,17 +246,13 @@ class Trainer:
             state.ema.update(self.model)
         return sum_over_ranks(total) / self.world.size, images_seen
 
-    def _loss(self, images_cpu: Tensor, targets_cpu: Tensor, chunk: int) -> Tensor:
-        images = images_cpu.to(self.device, memory_format=self.memory_format, non_blocking=True)
-        targets = targets_cpu.to(self.device, non_blocking=True)
+    def _loss(self, batch: Any, chunk: int) -> Tensor:
         number = chunk * self.world.size + self.world.rank  # of the chunk in the whole batch
         seed = derive_seed(self.seed, self.progress.update, number)
-        images, targets = self.objective.mix(images, targets, seed=seed)
+        prepared = self.task.prepare(batch, device=self.device, memory_format=self.memory_format, seed=seed)
         dtype = AMP_DTYPES.get(self.recipe.precision)
         with torch.autocast(self.device, dtype=dtype, enabled=dtype is not None):
-            outputs = self.forward(images)
-            loss: Tensor = self.objective(images, outputs, targets)
-        return loss
+            return self.task.loss(self.forward, prepared)
 
     def _emit_step(self, emit: Emit, epoch: int, step: int, steps: int, images_per_s: float) -> None:
         if not self.world.is_shared:
@@ -270,7 +271,7 @@ class Trainer:
         entry |= progress.take_times()
         if progress.lr_scale != 1.0:
             entry["lr_scale"] = progress.lr_scale
-        if self.recipe.validates_after(epoch) or epoch + 1 == self.epochs:
+        if self.recipe.validates_after(epoch, epochs=self.epochs):
             entry |= validate(self.model)
             if self.state.ema is not None:
                 entry |= {f"ema_{name}": value for name, value in validate(self.state.ema.module).items()}
@@ -312,7 +313,7 @@ class _Clock:
         self._save_every_s = save_every_s
         self.waited_s = 0.0
 
-    def wait_for(self, batches: Iterator[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    def wait_for(self, batches: Iterator[Any]) -> Any:
         started = time.monotonic()
         batch = next(batches)
         self.waited_s += time.monotonic() - started
@@ -336,7 +337,7 @@ class _Clock:
         return True
 
 
-def _chunks(recipe: Recipe, world: World) -> int:
+def _chunks(recipe: TrainingSpec, world: World) -> int:
     try:
         return recipe.chunks(world.size)
     except ValueError as error:

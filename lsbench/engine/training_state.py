@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
 import torch
-from timm.optim import create_optimizer_v2
+from timm.optim import create_optimizer_v2, param_groups_weight_decay
 from timm.utils import ModelEmaV3
 from torch import nn
 
-from lsbench.engine.recipe import Recipe
+from lsbench.engine.training_spec import TrainingSpec
 from lsbench.engine.weights import load_weights
 
 
@@ -23,11 +23,11 @@ class Progress:
     Attributes:
         epoch: Epochs finished.
         update: Updates made in total; the position in the order of the samples follows from it.
-        history: One entry per finished epoch: mean training loss, learning rate, validation top-1.
+        history: One entry per finished epoch: mean training loss, learning rate, values of the validation.
         epoch_loss: Sum of the losses of the unfinished epoch.
         epoch_s: Seconds of the unfinished epoch before this process.
         epoch_waited_s: Seconds of `epoch_s` spent waiting for batches.
-        first_loss: The very first loss.
+        first_loss: The loss that later ones are measured against: the first, or the largest of the first.
         last_loss: The last one.
         lr_scale: Factor on the scheduled learning rate, lowered after a divergence.
         back_offs: Number of times that it was lowered.
@@ -67,7 +67,7 @@ class TrainingState:
 
     Attributes:
         model: The model.
-        optimizer: timm's AdamW; 1-D parameters, biases and parameters named by the model do not decay.
+        optimizer: timm's AdamW; see :func:`decay_groups` for the parameters that decay.
         scaler: Loss scaling for fp16; does nothing in other precisions.
         ema: Moving average of the weights, if the recipe keeps one.
         progress: Progress of the training.
@@ -80,7 +80,7 @@ class TrainingState:
     progress: Progress = field(default_factory=Progress)
 
     @classmethod
-    def create(cls, model: nn.Module, recipe: Recipe, *, device: str) -> TrainingState:
+    def create(cls, model: nn.Module, recipe: TrainingSpec, *, device: str) -> TrainingState:
         """Return the state before the first update.
 
         Args:
@@ -90,9 +90,9 @@ class TrainingState:
         """
         return cls(
             model,
-            create_optimizer_v2(model, opt="adamw", lr=recipe.peak_lr, weight_decay=recipe.weight_decay),
+            create_optimizer_v2(decay_groups(model, recipe), opt="adamw", lr=recipe.peak_lr),
             torch.amp.GradScaler(device, enabled=recipe.precision == "fp16"),
-            None if recipe.ema_decay is None else ModelEmaV3(model, decay=recipe.ema_decay),
+            None if recipe.averaging is None else ModelEmaV3(model, decay=recipe.averaging),
         )
 
     @cached_property
@@ -145,3 +145,24 @@ class TrainingState:
             "history": state["history"],
         }
         self.progress = Progress(**known)
+
+
+def decay_groups(model: nn.Module, recipe: TrainingSpec) -> list[dict[str, Any]]:
+    """Return the trained parameters in groups, each with its weight decay.
+
+    Parameters that the model or the recipe names do not decay; 1-D parameters and biases only if the recipe
+    says so.
+
+    Args:
+        model: Names parameters by ``no_weight_decay()``, if it has that.
+        recipe: The settings.
+    """
+    named = {name for name, _ in model.named_parameters() if any(part in name for part in recipe.no_decay)}
+    own: Iterable[str] = getattr(model, "no_weight_decay", set)()
+    groups: list[dict[str, Any]] = param_groups_weight_decay(
+        model,
+        recipe.weight_decay,
+        weight_decay_exclude_1d=not recipe.decay_norms_and_biases,
+        no_weight_decay_list={*own, *named},
+    )
+    return groups

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lsbench.core.facets import Facets, drawn_by
@@ -11,22 +10,14 @@ from lsbench.core.job import JobContext, JobKind, Resources
 from lsbench.core.quantity import Quantity, percentage
 from lsbench.core.record import Record, measured
 from lsbench.engine.recipe import Recipe
-from lsbench.store.job_files import HISTORY
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from lsbench.engine.log_delivery import MultiLogger
-    from lsbench.engine.trainer import Trainer
+    from lsbench.engine.curves import Curves
 
-#: Metric of the records of each epoch -> its key in the history.
-CURVES = {
-    "train_loss": "loss",
-    "val_top1": "val_top1",
-    "ema_val_top1": "ema_val_top1",
-    "lr": "lr",
-    "data_wait_frac": "data_wait_frac",
-}
+#: Metric of the records of each validated epoch -> its key in the history.
+VALIDATED = {"val_top1": "val_top1", "ema_val_top1": "ema_val_top1"}
 BACKWARD_FACTOR = 3.0  # a training step costs about three forward passes
 
 
@@ -39,8 +30,8 @@ def run(context: JobContext) -> Sequence[Record]:
         create_train_batches,
         create_variant,
     )
+    from lsbench.engine.curves import Curves
     from lsbench.engine.evaluator import evaluate
-    from lsbench.engine.log_delivery import open_loggers, run_info
     from lsbench.engine.open_data import open_data
     from lsbench.engine.trainer import Trainer
     from lsbench.engine.weights import weights_sha256
@@ -77,37 +68,17 @@ def run(context: JobContext) -> Sequence[Record]:
         )
         return {"val_top1": found.mean("top1"), "val_images": found.num_images}
 
-    choices = recipe.loggers if trainer.world.is_first else ()
-    info = run_info(context, start_epoch=trainer.progress.epoch)
-    with open_loggers(choices, info) as loggers:
-        progress = trainer.run(partial(_emit_and_keep, context, trainer, loggers), validate)
+    curves = Curves(context, VALIDATED)
+    history = curves.follow(trainer, validate)
     trainer.save_weights(context.folder)
     sha256 = weights_sha256(trainer.model.state_dict())
-    _write_history(context, progress.history, weights_sha256=sha256)
-    return _records(context, progress.history, sha256)
+    curves.write(trainer, weights_sha256=sha256)
+    return _records(context, curves, history, sha256)
 
 
-def _emit_and_keep(
-    context: JobContext, trainer: Trainer, loggers: MultiLogger, event: dict[str, Any]
-) -> None:
-    """Pass an event on; after an epoch, write the progress for readers outside the job."""
-    if event["ev"] == "epoch":
-        _write_history(context, trainer.progress.history)
-        loggers.log(event["epoch"], {metric: event.get(key) for metric, key in CURVES.items()})
-    context.emit(event)
-
-
-def _write_history(context: JobContext, history: list[dict[str, float]], **more: str) -> None:
-    from lsbench.core.atomic import write_json
-    from lsbench.engine.distributed import current_world
-
-    if not current_world().is_first:
-        return
-    recipe: Recipe = context.spec
-    write_json(context.folder / HISTORY, {"epochs": history, "of_epochs": recipe.epochs, **more})
-
-
-def _records(context: JobContext, history: list[dict[str, float]], sha256: str) -> list[Record]:
+def _records(
+    context: JobContext, curves: Curves, history: list[dict[str, float]], sha256: str
+) -> list[Record]:
     """Return the training's records: of the last and the best epoch, then of each epoch."""
     recipe: Recipe = context.spec
     facets = Facets(
@@ -134,11 +105,7 @@ def _records(context: JobContext, history: list[dict[str, float]], sha256: str) 
     found.append(measured("best_val_top1", best["val_top1"], n=n, setting=where, **shared))
     if "ema_val_top1" in last:
         found.append(measured("ema_val_top1", last["ema_val_top1"], n=n, **shared))
-    for number, entry in enumerate(history, 1):
-        for metric, key in CURVES.items():
-            if key in entry:
-                shared = {"dataset": dataset, "facets": facets.of_epoch(number)}
-                found.append(measured(metric, entry[key], setting={"epoch": number}, **shared))
+    found += curves.records(history, dataset=dataset, facets=facets)
     return found
 
 

@@ -2,16 +2,8 @@ import pytest
 from pydantic import ValidationError
 
 from lsbench.engine.named_recipes import NAMED_RECIPES
+from lsbench.engine.rates import Cosine
 from lsbench.engine.recipe import Recipe
-
-
-@pytest.mark.parametrize(
-    ("epochs", "every", "expected"),
-    [(5, 1, [0, 1, 2, 3, 4]), (5, 2, [1, 3, 4]), (5, 0, [4]), (1, 10, [0]), (6, 3, [2, 5])],
-)
-def test_the_last_epoch_is_always_validated(epochs, every, expected):
-    recipe = Recipe(epochs=epochs, validate_every=every)
-    assert [epoch for epoch in range(epochs) if recipe.validates_after(epoch)] == expected
 
 
 @pytest.mark.parametrize(
@@ -30,28 +22,6 @@ def test_settings_that_cannot_work_are_refused(wrong):
         Recipe(**wrong)
 
 
-@pytest.mark.parametrize(
-    ("batch", "most", "ranks", "expected"),
-    [
-        (64, None, 1, 1),
-        (64, None, 2, 2),
-        (2048, 256, 1, 8),
-        (2048, 256, 8, 8),
-        (2048, 256, 16, 16),
-        (64, 512, 2, 2),
-    ],
-)
-def test_a_batch_is_cut_into_chunks_that_every_rank_shares(batch, most, ranks, expected):
-    assert Recipe(batch_size=batch, device_batch_size=most).chunks(ranks) == expected
-
-
-def test_a_batch_that_ranks_cannot_share_is_refused():
-    with pytest.raises(ValueError, match=r"64 cannot be shared by 3 devices; .* multiple of 3"):
-        Recipe(batch_size=64).chunks(3)
-    with pytest.raises(ValueError, match=r"cannot be shared by 2 devices in chunks of 32 .* multiple of 64"):
-        Recipe(batch_size=96, device_batch_size=32).chunks(2)
-
-
 def test_mixing_needs_pairs_on_every_device():
     with pytest.raises(ValueError, match=r"on 2 device\(s\) gives chunks of 15; change batch_size"):
         Recipe(batch_size=30, mixup=0.8).check_ranks(2)
@@ -59,10 +29,16 @@ def test_mixing_needs_pairs_on_every_device():
     Recipe(batch_size=30).check_ranks(2)
 
 
-def test_a_protocol_that_no_file_system_has_is_refused_with_the_nearest():
-    with pytest.raises(ValidationError, match=r"no protocol 's33' \(did you mean 's3'\?\); give e.g. s3://"):
-        Recipe(checkpoint_url="s33://bucket/runs")
-    assert Recipe(checkpoint_url="s3://bucket/runs").checkpoint_url == "s3://bucket/runs"
+def test_its_schedule_is_the_cosine_of_its_settings():
+    found = Recipe(min_lr=1e-6, warmup_epochs=3, warmup_lr=1e-7, lr_step="epoch_late").rate_schedule
+    assert found == Cosine(min_lr=1e-6, warmup_epochs=3, warmup_lr=1e-7, lr_step="epoch_late")
+    assert Recipe().warm_up is None
+    assert Recipe().settling == 1
+
+
+def test_what_a_task_may_have_is_named_by_its_settings():
+    assert (Recipe().averaging, Recipe(ema_decay=0.9).averaging) == (None, 0.9)
+    assert (Recipe().is_compiled, Recipe(compile=True).is_compiled) == (False, True)
 
 
 def test_an_unknown_recipe_names_those_there_are():

@@ -6,15 +6,35 @@ import torch
 from torch import nn
 
 from lsbench.engine.named_recipes import NAMED_RECIPES
+from lsbench.engine.rates import LinearRise, Poly, Steps
 from lsbench.engine.recipe import Recipe
 from lsbench.engine.schedule import Schedule
+from lsbench.engine.training_spec import TrainingSpec
 
 #: Epoch (from 1) -> learning rate in the authors' training logs of LSNet-T on ImageNet-1K.
 LOGGED = json.loads((Path(__file__).parent / "data" / "logged_lr.json").read_text())
 
 
+class Own(TrainingSpec):
+    """Settings of a task with another schedule."""
+
+    lr_falls: Steps | Poly
+    rises: LinearRise | None = None
+
+    @property
+    def rate_schedule(self):
+        return self.lr_falls
+
+    @property
+    def warm_up(self):
+        return self.rises
+
+
 def schedule(steps=3, total=None, **settings):
-    recipe = Recipe(**settings)
+    return schedule_of(Recipe(**settings), steps, total)
+
+
+def schedule_of(recipe, steps, total=None):
     optimizer = torch.optim.AdamW(nn.Linear(1, 1).parameters(), lr=recipe.peak_lr)
     return Schedule(optimizer, recipe, steps=steps, total=total or recipe.epochs * steps)
 
@@ -50,3 +70,22 @@ def test_a_scale_lowers_the_rate_and_is_not_remembered():
     found = schedule(epochs=4, warmup_epochs=0, lr=0.1)
     assert found.set_rate(0, scale=0.5) == pytest.approx(0.05)
     assert found.set_rate(0) == pytest.approx(0.1)
+
+
+def test_detections_rate_of_every_update_is_that_of_mmdetection():
+    steps = 7329  # updates per epoch of COCO with batches of 16
+    recipe = Own(lr=1e-4, epochs=12, lr_falls=Steps(epochs=(8, 11)), rises=LinearRise(updates=500))
+    found = schedule_of(recipe, steps)
+    for update in (0, 1, 250, 499, 500, steps, 8 * steps - 1, 8 * steps, 11 * steps - 1, 11 * steps):
+        plain = 1e-4 * 0.1 ** sum(update // steps >= epoch for epoch in (8, 11))
+        risen = 1 - (1 - update / 500) * (1 - 0.001) if update < 500 else 1
+        assert found.set_rate(update) == pytest.approx(plain * risen, rel=1e-12)
+
+
+def test_segmentations_rate_falls_by_poly_over_the_whole_training():
+    recipe = Own(lr=2e-4, lr_falls=Poly(power=0.9, min_lr=1e-6))
+    found = schedule_of(recipe, 631, total=40_000)
+    for update in (0, 1, 20_000, 39_999):
+        expected = (2e-4 - 1e-6) * (1 - update / 40_000) ** 0.9 + 1e-6
+        assert found.set_rate(update) == pytest.approx(expected, rel=1e-12)
+        assert found.set_rate(update, scale=0.5) == pytest.approx(expected / 2, rel=1e-12)

@@ -12,8 +12,10 @@ from lsbench.core.errors import DataError, DivergedError
 from lsbench.engine import weights
 from lsbench.engine.checkpoints import Checkpoints, checkpoints_of
 from lsbench.engine.objective import Objective
+from lsbench.engine.rates import Poly
 from lsbench.engine.recipe import Recipe
 from lsbench.engine.trainer import Trainer
+from lsbench.engine.training_spec import TrainingSpec
 
 
 class Batches:
@@ -366,3 +368,86 @@ def test_a_schedule_goes_on_where_a_training_stopped(stop_at, tmp_path):
     train(again := create(tmp_path / "b", checkpoint_minutes=0, model=nets[2]))
     assert nets[2][1].told[0] == (stop_at / 4, 3)
     assert same(first.model.state_dict(), again.model.state_dict())
+
+
+class BoxBatches(Batches):
+    """Batches of images of different sizes and a list of boxes for each."""
+
+    def __iter__(self):
+        for images, targets in super().__iter__():
+            yield {"images": list(images), "boxes": [target.repeat(target + 1).float() for target in targets]}
+
+
+class BoxTask:
+    """Learns from a batch of that kind; the trainer knows nothing of it."""
+
+    def __init__(self):
+        self.seeds = []
+
+    def to(self, device):
+        return self
+
+    def count(self, batch):
+        return len(batch["images"])
+
+    def prepare(self, batch, *, device, memory_format, seed):
+        self.seeds.append(seed)
+        return torch.stack(batch["images"]).to(device), [boxes.to(device) for boxes in batch["boxes"]]
+
+    def loss(self, forward, batch):
+        images, boxes = batch
+        found = forward(images)
+        losses = [(one[0] - own.sum()).abs() + one[1] ** 2 for one, own in zip(found, boxes, strict=True)]
+        return torch.stack(losses).mean()
+
+
+class ByUpdates(TrainingSpec):
+    """Settings counted in updates, not epochs."""
+
+    iterations: int = 10
+
+    @property
+    def rate_schedule(self):
+        return Poly(power=1.0)
+
+    def updates(self, steps):
+        return self.iterations
+
+
+def train_boxes(folder, *, stop_at=None):
+    trainer = Trainer(
+        create_net(),
+        ByUpdates(batch_size=8, lr=0.01, checkpoint_minutes=0),
+        BoxBatches(steps=4),
+        checkpoints_of(folder),
+        task := BoxTask(),
+        seed=7,
+    )
+    trainer.state.optimizer.register_step_pre_hook(lambda *_: stop_if(trainer.progress.update == stop_at))
+    return trainer, task
+
+
+@pytest.mark.parametrize("stop_at", [3, 4, 9])
+def test_any_structure_of_batches_is_trained_for_a_number_of_updates_and_resumed(stop_at, tmp_path):
+    first, task = train_boxes(tmp_path / "a")
+    progress, rates = train(first)
+    assert rates == pytest.approx([0.01 * (1 - update / 10) for update in range(10)])
+    assert (first.epochs, progress.epoch, progress.update) == (3, 3, 10)
+    assert len(set(task.seeds)) == len(task.seeds) == 10
+    assert progress.history[-1]["loss"] < progress.history[0]["loss"]
+    broken, _ = train_boxes(tmp_path / "b", stop_at=stop_at)
+    with pytest.raises(StopError):
+        train(broken)
+    again, _ = train_boxes(tmp_path / "b")
+    assert again.progress.update == stop_at
+    train(again)
+    assert same(first.model.state_dict(), again.model.state_dict())
+
+
+def test_the_images_of_a_batch_are_counted_by_its_task(tmp_path, monkeypatch):
+    monkeypatch.setattr("lsbench.engine.trainer.EMIT_EVERY_S", -1)
+    trainer, task = train_boxes(tmp_path)
+    counted = []
+    monkeypatch.setattr(task, "count", lambda batch: counted.append(len(batch["images"])) or 8)
+    train(trainer)
+    assert counted == [8] * 10

@@ -4,7 +4,7 @@ from torch import nn
 
 from lsbench.core.errors import StoreError
 from lsbench.engine.recipe import Recipe
-from lsbench.engine.training_state import Progress, TrainingState
+from lsbench.engine.training_state import Progress, TrainingState, decay_groups
 from lsbench.models.factory import create_model
 
 
@@ -31,6 +31,34 @@ def test_what_decays_is_told_by_name():
     assert spared == expected
     assert {decay for decay in names.values() if decay} == {0.025}
     assert any(name.endswith("attention_biases") and model.get_parameter(name).ndim == 2 for name in spared)
+
+
+def decay_by_name(model, recipe):
+    decays = {id(p): group["weight_decay"] for group in decay_groups(model, recipe) for p in group["params"]}
+    return {name: decays[id(parameter)] for name, parameter in model.named_parameters()}
+
+
+def test_a_recipe_says_what_decays():
+    """As in the authors' detectors: all but attention biases, of a model that itself names nothing."""
+    model = nn.Module()
+    model.backbone = create_model("lsnet_t", num_classes=4, img_size=64)
+    found = decay_by_name(
+        model, Recipe(weight_decay=0.05, decay_norms_and_biases=True, no_decay=["attention_biases"])
+    )
+    spared = {name for name, decay in found.items() if decay == 0}
+    assert spared == {name for name in found if name.endswith("attention_biases")} != set()
+    assert {decay for name, decay in found.items() if name not in spared} == {0.05}
+    assert {name.rpartition(".")[2] for name in found if name not in spared} >= {"weight", "bias"}
+
+
+def test_a_part_of_a_name_spares_parameters_from_decay():
+    model = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
+    assert decay_by_name(model, Recipe(weight_decay=0.1, no_decay=["1.w"])) == {
+        "0.weight": 0.1,
+        "0.bias": 0.0,
+        "1.weight": 0.0,
+        "1.bias": 0.0,
+    }
 
 
 def test_what_is_read_can_be_restored():
