@@ -9,8 +9,8 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from lsbench.core.spec import StrictModel
 
-#: Facets of a record about a part of its job: one epoch or one corruption.
-OF_A_PART = ("epoch", "corruption", "severity")
+#: Facets of a record about a part of its job: one epoch, corruption or class.
+OF_A_PART = ("epoch", "corruption", "severity", "category")
 
 #: Facets that the weights of a model choose.
 OF_WEIGHTS = ("crop_pct", "crop_mode", "interpolation", "normalisation")
@@ -68,6 +68,7 @@ class Facets(StrictModel):
         epoch: The epoch of the number, counted from 1.
         corruption: The corruption of the number.
         severity: The severity of the number; None with a corruption: all severities.
+        category: The class of the number, of a mean over classes.
     """
 
     method: str | None = None
@@ -109,6 +110,7 @@ class Facets(StrictModel):
     epoch: int | None = None
     corruption: str | None = None
     severity: int | None = None
+    category: str | None = None
 
     @model_validator(mode="after")
     def _has_a_corruption(self) -> Self:
@@ -127,16 +129,16 @@ class Facets(StrictModel):
 
     @property
     def is_of_a_part(self) -> bool:
-        """True if the number belongs to a part of its job: an epoch or a corruption.
+        """True if the number belongs to a part of its job: an epoch, a corruption or a class.
 
         >>> Facets(method="train").is_of_a_part, Facets(method="train").of_epoch(3).is_of_a_part
         (False, True)
         """
-        return self.epoch is not None or self.corruption is not None
+        return any(getattr(self, name) is not None for name in OF_A_PART)
 
     @property
     def whole(self) -> Facets:
-        """The facets of the whole job: these without epoch, corruption and severity."""
+        """The facets of the whole job: these without those of a part."""
         return self.without(*OF_A_PART) if self.is_of_a_part else self
 
     @property
@@ -161,6 +163,10 @@ class Facets(StrictModel):
     def of_corruption(self, corruption: str, severity: int | None = None) -> Facets:
         """Return these facets for one corruption, at one severity or over all."""
         return self.model_copy(update={"corruption": corruption, "severity": severity})
+
+    def of_category(self, category: str) -> Facets:
+        """Return these facets for one class."""
+        return self.model_copy(update={"category": category})
 
     def without(self, *names: str) -> Facets:
         """Return these facets without some of them.
@@ -192,16 +198,18 @@ def render_protocol(facets: Facets) -> str:
 
 
 def render_part(facets: Facets) -> str:
-    """Return the end of the protocol that names the epoch or corruption, or an empty string.
+    """Return the end of the protocol that names the epoch, corruption or class, or an empty string.
 
     >>> [render_part(facets) for facets in (Facets(epoch=12), Facets().of_corruption("fog", 3), Facets())]
     ['|epoch=12', '|corruption=fog/3', '']
+    >>> render_part(Facets().of_category("traffic light"))
+    '|category=traffic light'
     """
     epoch = "" if facets.epoch is None else f"|epoch={facets.epoch}"
-    if facets.corruption is None:
-        return epoch
     severity = "" if facets.severity is None else f"/{facets.severity}"
-    return f"{epoch}|corruption={facets.corruption}{severity}"
+    corruption = "" if facets.corruption is None else f"|corruption={facets.corruption}{severity}"
+    category = "" if facets.category is None else f"|category={facets.category}"
+    return f"{epoch}{corruption}{category}"
 
 
 def _parts(facets: Facets) -> Iterator[str]:

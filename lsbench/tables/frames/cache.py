@@ -30,7 +30,7 @@ from lsbench.tables.frames.grouping import group_numbers
 from lsbench.tables.frames.ways import Part, Way, zip_ways
 
 CACHE = "cache.parquet"
-VERSION = 2
+VERSION = 3
 #: The file is rewritten only if at least one byte in this many is new.
 WORTH_KEEPING = 100
 
@@ -53,11 +53,12 @@ SCHEMA = pa.schema(
         "epoch": pa.int64(),
         "corruption": _TEXT,
         "severity": pa.int64(),
+        "category": _TEXT,
         "method": _TEXT,
         "facets": _TEXT,  # JSON; of the whole job
     }
 )
-_KEY = ["job_id", "metric", "dataset", "protocol", "epoch", "corruption", "severity"]
+_KEY = ["job_id", "metric", "dataset", "protocol", "epoch", "corruption", "severity", "category"]
 _INFINITE = frozenset((math.inf, -math.inf))
 _PLAIN = ("job_id", "metric", "value", "unit", "n", "ci_low", "ci_high", "ci_method", "dataset")
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, pa.ArrowException)

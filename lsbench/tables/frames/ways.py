@@ -7,18 +7,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-from lsbench.core.facets import Facets, render_part, render_protocol
+from lsbench.core.facets import OF_A_PART, Facets, render_part, render_protocol
 from lsbench.store.results import facets_of
 
 Line = dict[str, Any]
 
 
 class Part(IntEnum):
-    """The part that a record covers: the whole job, one epoch, or one corruption."""
+    """The part that a record covers: the whole job, one epoch, one corruption, or one class."""
 
     WHOLE = 0
     EPOCH = 1
     CORRUPTION = 2
+    CATEGORY = 3
+
+
+#: Parts with the facet that names each; a record of several is of the first.
+_NAMED = ((Part.EPOCH, "epoch"), (Part.CORRUPTION, "corruption"), (Part.CATEGORY, "category"))
 
 
 class Way(NamedTuple):
@@ -30,6 +35,7 @@ class Way(NamedTuple):
         epoch: The epoch; None for other parts.
         corruption: The corruption; None for other parts.
         severity: Severity of the corruption; None for other parts, or for all severities.
+        category: The class; None for other parts.
         method: The method among the facets.
         facets: Facets of the whole job as JSON.
     """
@@ -39,6 +45,7 @@ class Way(NamedTuple):
     epoch: int | None
     corruption: str | None
     severity: int | None
+    category: str | None
     method: str | None
     facets: str
 
@@ -73,12 +80,11 @@ def _key_of(record: Mapping[str, Any]) -> Any:
 
 
 def _way(protocol: str, facets: Facets) -> Way:
-    part = Part.WHOLE
-    if facets.is_of_a_part:
-        part = Part.CORRUPTION if facets.epoch is None else Part.EPOCH
+    part = next((part for part, name in _NAMED if getattr(facets, name) is not None), Part.WHOLE)
     of_whole = facets.whole
     compared = of_whole.comparable
     is_text_kept = compared is of_whole
     whole = protocol.removesuffix(render_part(facets)) if is_text_kept else render_protocol(compared)
     told = compared.model_dump_json()
-    return Way(part, whole, facets.epoch, facets.corruption, facets.severity, facets.method, told)
+    own = {name: getattr(facets, name) for name in OF_A_PART}
+    return Way(part=part, protocol=whole, method=facets.method, facets=told, **own)

@@ -26,6 +26,7 @@ ALL = [
     line(protocol="p|v1|epoch=2", metric="train_loss", setting={"epoch": 2, "lr_scale": 0.5}),
     line(protocol="p|v1|corruption=fog/3", value=0.25),
     line("train-b", setting={"b": 1, "a": 2}),
+    line(protocol="p|v1|category=bag", value=0.125, facets={"category": "bag"}),
 ]
 
 
@@ -65,8 +66,8 @@ def journal_is_read(monkeypatch):
 
 def test_records_come_by_what_they_are_of(folder):
     found = frames(folder)
-    assert [len(found[part]) for part in Part] == [2, 1, 1]
-    whole, epoch, corruption = (found[part] for part in Part)
+    assert [len(found[part]) for part in Part] == [2, 1, 1, 1]
+    whole, epoch, corruption, category = (found[part] for part in Part)
     assert whole.setting.tolist() == ["{}", '{"b": 1, "a": 2}']
     assert whole.value.isna().tolist() == [True, False]
     assert (epoch.protocol[0], epoch.epoch[0], epoch.lr_scale[0]) == ("p|v1", 2, 0.5)
@@ -76,6 +77,7 @@ def test_records_come_by_what_they_are_of(folder):
         3,
         0.25,
     ]
+    assert category.loc[0, ["protocol", "category", "value"]].tolist() == ["p|v1", "bag", 0.125]
 
 
 def test_the_journal_is_read_once_and_then_only_what_is_new(folder, journal_is_read, tmp_path_factory):
@@ -86,7 +88,7 @@ def test_the_journal_is_read_once_and_then_only_what_is_new(folder, journal_is_r
     append_line(folder.root / RECORDS, [line("train-c"), line("train-c", protocol="p|v1|epoch=1")])
     found = frames(folder)
     assert journal_is_read == [0, size]
-    assert [len(found[part]) for part in Part] == [3, 2, 1]
+    assert [len(found[part]) for part in Part] == [3, 2, 1, 1]
     same(found, fresh(folder, tmp_path_factory))
     journal_is_read.clear()
     same(frames(folder), found)
@@ -191,7 +193,7 @@ def test_a_cache_that_cannot_be_written_is_done_without_and_leaves_nothing(folde
 )
 def test_a_line_that_is_no_record_is_named(bad, reason, folder):
     append_line(folder.root / RECORDS, [bad, line("train-d")])
-    with pytest.raises(StoreError, match=rf"records\.jsonl:5: no record \(.*{reason}.*restore the file"):
+    with pytest.raises(StoreError, match=rf"records\.jsonl:6: no record \(.*{reason}.*restore the file"):
         Records(folder)
     assert not (folder.root / CACHE).exists()
 
@@ -199,7 +201,7 @@ def test_a_line_that_is_no_record_is_named(bad, reason, folder):
 def test_an_infinite_number_is_no_record(folder):
     with (folder.root / RECORDS).open("a") as file:
         file.write(json.dumps(line(value=0.125)).replace("0.125", "1e999") + "\n")
-    with pytest.raises(StoreError, match=r"records\.jsonl:5: no record \(a number is infinite\)"):
+    with pytest.raises(StoreError, match=r"records\.jsonl:6: no record \(a number is infinite\)"):
         Records(folder)
 
 
@@ -213,11 +215,11 @@ def test_a_flipped_bit_is_told_at_every_reading_and_its_line_left_out(folder):
             LsbenchWarning, match=r"records\.jsonl:2: damaged line not used \(wrong checksum\)"
         ):
             found = frames(folder)
-        assert [len(found[part]) for part in Part] == [2, 0, 1]
+        assert [len(found[part]) for part in Part] == [2, 0, 1, 1]
     append_line(path, [{"job_id": "x"}])
     with (
         pytest.warns(LsbenchWarning, match="wrong checksum"),
-        pytest.raises(StoreError, match=r"records\.jsonl:5: no record"),
+        pytest.raises(StoreError, match=r"records\.jsonl:6: no record"),
     ):
         Records(folder)
 
@@ -227,7 +229,7 @@ def test_a_torn_last_line_is_warned_of_until_it_is_whole(folder):
     with (folder.root / RECORDS).open("a") as file:
         file.write('{"job_id": "train-x", ')
     for _ in range(2):
-        with pytest.warns(UserWarning, match=r"records\.jsonl:5: torn last line dropped"):
+        with pytest.warns(UserWarning, match=r"records\.jsonl:6: torn last line dropped"):
             assert len(frames(folder)[Part.WHOLE]) == 2
     append_line(folder.root / RECORDS, [line("train-c")])
     assert len(frames(folder)[Part.WHOLE]) == 3

@@ -35,6 +35,15 @@ def test_a_record_of_either_version_tells_its_part_and_the_protocol_of_the_whole
     assert {Facets.model_validate_json(way.facets) for way in ways} == {whole}
 
 
+def test_a_record_of_one_class_is_a_part_of_its_own():
+    whole = Facets(method="retinanet", n=5, version="1")
+    of_class = whole.of_category("traffic light")
+    (way,) = (way for _, way in zip_ways([stored(of_class)]))
+    assert (way.part, way.protocol, way.category) == (Part.CATEGORY, "retinanet|n=5|v1", "traffic light")
+    assert Facets.model_validate_json(way.facets) == whole
+    assert of_class.is_of_a_part
+
+
 def test_a_text_of_ones_own_is_kept_and_facets_beside_it_count():
     few, many = (stored(Facets(classes=n).of_epoch(1), protocol="acme|v1") for n in (10, 1000))
     ways = [way for _, way in zip_ways([few, many])]
