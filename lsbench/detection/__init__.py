@@ -30,13 +30,14 @@ def _numbers(detector: str, regions: Sequence[Region | None]) -> Iterator[Quanti
                 f"{_TITLES[detector]} {what}",
                 short_title=f"{what} (%)",
                 is_headline=number == "ap" and region == regions[0],
+                is_compared=number == "ap" and region == regions[0],
             )
 
 
 QUANTITIES = (
     *_numbers("retinanet", (None,)),
     *_numbers("maskrcnn", ("box", "mask")),
-    percentage("miou", "mIoU", is_headline=True),
+    percentage("miou", "mIoU", is_headline=True, is_compared=True),
     percentage("pixel_accuracy", "pixel accuracy"),
     percentage("mean_accuracy", "mean accuracy of classes", short_title="mean accuracy (%)"),
 )

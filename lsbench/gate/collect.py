@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 
 from lsbench.core.env import code_label
-from lsbench.gate.measurement import UNMEASURED, GateRow, Images, Measurement, Pairs, RowKey
+from lsbench.gate.measurement import UNMEASURED, GateRow, Images, Measurement, Pairs, Resamples, RowKey
 from lsbench.store.job_files import read_arrays
+from lsbench.store.resampled_numbers import read_resampled
 from lsbench.store.results import ResultsFolder
 from lsbench.store.right_images import read_right
 from lsbench.store.standing import standing_now
@@ -73,6 +74,7 @@ def _measured(folder: ResultsFolder, records: Iterable[Any], rule: GateRule) -> 
             commit=_commit(where),
             weights=setting.get("weights_sha256"),
             images=None if rule.is_timing else _images(job_folder, rule.metric, value),
+            resamples=None if rule.is_timing else _resamples(job_folder, rule.metric, value),
             pairs=_pairs(job_folder / f"samples_{rule.metric}.npz") if rule.is_timing else None,
         )
 
@@ -86,6 +88,12 @@ def _images(job_folder: Path, metric: str, value: float | None) -> Images | None
     """Return the per-image correctness behind a value, or None if none is stored."""
     found = read_right(job_folder, metric, value)
     return None if found is None else Images.pack(found)
+
+
+def _resamples(job_folder: Path, metric: str, value: float | None) -> Resamples | None:
+    """Return the numbers over resampled images beside a value, or None if none are stored."""
+    found = read_resampled(job_folder, metric, value)
+    return None if found is None else Resamples.pack(found)
 
 
 def _pairs(path: Path) -> Pairs | None:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lsbench.core.quantity import quantity
-from lsbench.gate.measurement import GateRow, Images, Measurement, Pairs, RowKey
+from lsbench.gate.measurement import GateRow, Images, Measurement, Pairs, Resamples, RowKey
 from lsbench.stats.paired import count_discordant
 from lsbench.stats.shifts import (
     Evidence,
     compare_images,
+    compare_resamples,
     compare_seeds,
     compare_timings,
     pool_spread,
@@ -153,7 +154,9 @@ def _listed(names: set[str]) -> str:
 
 
 def _by_images(empty: RowChange, before: GateRow, after: GateRow) -> RowChange:
-    """Compare the same models on the same images, image by image."""
+    """Compare the same models on the same images, image by image, or resample by resample."""
+    if any(one.resamples is not None for row in (before, after) for one in row.measurements):
+        return _by_resamples(empty, before, after)
     lost = gained = images = 0
     for old, new in _sides(before, after):
         if old.images is None or new.images is None:
@@ -175,7 +178,27 @@ def _by_images(empty: RowChange, before: GateRow, after: GateRow) -> RowChange:
     return replace(empty, evidence=evidence, test="exact McNemar", detail=detail)
 
 
-def _other_images(old: Images, new: Images) -> str:
+def _by_resamples(empty: RowChange, before: GateRow, after: GateRow) -> RowChange:
+    """Compare numbers that are no means over images on the same resampled images."""
+    resampled, images = [], 0
+    for old, new in _sides(before, after):
+        if old.resamples is None or new.resamples is None:
+            return _by_value(empty, before, after, "value")
+        was, is_now = old.resamples.unpack(), new.resamples.unpack()
+        same = (old.resamples.sha256, len(was)) == (new.resamples.sha256, len(is_now))
+        if not same or old.resamples.count != new.resamples.count:
+            return replace(empty, barrier=_other_images(old.resamples, new.resamples))
+        resampled.append(is_now - was)
+        images = new.resamples.count
+    sign = 1 if empty.rule.direction == "lower" else -1
+    pairs = zip(before.values(), after.values(), strict=True)
+    worsening = float(np.mean([empty.rule.worsening(old, new) for old, new in pairs]))
+    evidence = compare_resamples(worsening, sign * np.mean(resampled, axis=0), alpha=empty.rule.alpha)
+    detail = f"over {len(resampled[0])} choices of {images} images"
+    return replace(empty, evidence=evidence, test="paired bootstrap", detail=detail)
+
+
+def _other_images(old: Images | Resamples, new: Images | Resamples) -> str:
     if old.count != new.count:
         return f"{old.count} images in the baseline, {new.count} now"
     return f"not the same images as in the baseline ({new.count} on both sides)"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lsbench.core.spec import StrictModel
+from lsbench.store.resampled_numbers import Resampled
 from lsbench.store.right_images import RightImages
 
 #: The reason if a job had nothing to measure; a timing that was too disturbed has another one.
@@ -61,6 +62,38 @@ class Images(StrictModel):
         if len(packed) != -(-self.count // 8):
             raise ValueError(f"expected the bits of {self.count} images, found {8 * len(packed)}")
         return RightImages(packed, self.count, self.sha256).right()
+
+
+class Resamples(StrictModel):
+    """A number over resampled images, which all jobs on these images share.
+
+    Attributes:
+        count: Number of images.
+        sha256: Hash of the ordered list of image files.
+        values: The number over each resample, NaN where it has none, little-endian float64, as base64.
+    """
+
+    count: int
+    sha256: str
+    values: str
+
+    @classmethod
+    def pack(cls, found: Resampled) -> Resamples:
+        """Return the numbers in a form that JSON can store.
+
+        >>> Resamples.pack(Resampled(0.5, np.array([0.25, 0.5]), 7, "0")).unpack()
+        array([0.25, 0.5 ])
+        """
+        packed = base64.b64encode(found.values.astype("<f8").tobytes()).decode()
+        return cls(count=found.count, sha256=found.sha256, values=packed)
+
+    def unpack(self) -> NDArray[np.float64]:
+        """Return the number over each resample.
+
+        Raises:
+            ValueError: If these are no whole numbers of eight bytes.
+        """
+        return np.frombuffer(base64.b64decode(self.values, validate=True), dtype="<f8").astype(np.float64)
 
 
 class Pairs(StrictModel):
@@ -128,12 +161,15 @@ class Measurement(StrictModel):
     commit: str | None
     weights: str | None = None
     images: Images | None = None
+    resamples: Resamples | None = None
     pairs: Pairs | None = None
 
     def check(self) -> None:
-        """Raise a ValueError if packed images or samples cannot be used."""
+        """Raise a ValueError if packed images, resamples or samples cannot be used."""
         if self.images is not None:
             self.images.right()
+        if self.resamples is not None:
+            self.resamples.unpack()
         if self.pairs is not None and not all((part > 0).all() for part in self.pairs.unpack()):
             raise ValueError("expected times above 0 s in its samples")
 

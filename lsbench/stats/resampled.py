@@ -54,12 +54,28 @@ def difference_of_evaluations(
     """
     every = np.ones(images, dtype=np.int64)
     apart = np.array([first(every) - second(every) for first, second in pairs])
+    drawn = [[first(w) - second(w) for w in draw_images(images, resamples)] for first, second in pairs]
+    return difference_of_resamples(apart, np.array(drawn).reshape(len(pairs), resamples), images)
+
+
+def difference_of_resamples(
+    apart: NDArray[np.float64], resampled: NDArray[np.float64], images: int
+) -> Difference:
+    """Return the difference of a number between two methods from its differences over resampled images.
+
+    The uncertainty is that of :func:`difference_of_evaluations`.
+
+    Args:
+        apart: For each shared seed, first minus second over all images, shape ``(S,)``.
+        resampled: The same over each resample, NaN where one has no number, shape ``(S, R)``.
+        images: Number of images.
+
+    Raises:
+        ValueError: If there is no seed, or a number is unknown over all images.
+    """
     if not apart.size or not np.isfinite(apart).all():
         raise ValueError("expected numbers over all images, found none")
-    drawn = np.array(
-        [[first(w) - second(w) for first, second in pairs] for w in draw_images(images, resamples)]
-    )
-    drawn = drawn[np.isfinite(drawn).all(axis=1)]
+    drawn = resampled.T[np.isfinite(resampled).all(axis=0)]
     if len(apart) > 1:
         return _over_seeds_too(apart, drawn, images)
     low, high = np.quantile(drawn, [TAIL, 1 - TAIL])

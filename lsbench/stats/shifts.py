@@ -76,6 +76,30 @@ def compare_images(lost: int, gained: int, images: int, *, alpha: float) -> Evid
     return Evidence((lost - gained) / images, low, high, *mcnemar_one_sided(gained, lost))
 
 
+def compare_resamples(worsening: float, resampled: Floats, *, alpha: float) -> Evidence:
+    """Return the evidence of a paired bootstrap of two models on the same resampled images.
+
+    Args:
+        worsening: The loss over all images.
+        resampled: The loss over each resample, NaN where it has none, shape ``(R,)``.
+        alpha: Tail probability of the interval on each side.
+
+    Raises:
+        ValueError: If no resample has a number.
+
+    Source:
+        Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentile interval), and
+        Davison & Hinkley, Bootstrap Methods and their Application, 1997, section 4.2 (p values).
+    """
+    known = resampled[np.isfinite(resampled)]
+    if not known.size:
+        raise ValueError("expected numbers over resampled images, found none")
+    low, high = (float(end) for end in np.quantile(known, [alpha, 1 - alpha]))
+    below, above = int((known <= 0).sum()), int((known >= 0).sum())
+    p_worse, p_better = ((1 + count) / (1 + known.size) for count in (below, above))
+    return Evidence(worsening, low, high, p_worse, p_better)
+
+
 def stretch_medians(values: Floats, most: int = STRETCHES) -> Floats:
     """Return the medians of consecutive stretches of samples, of nearly equal length.
 

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 #: The answers to each image, and whether they were correct.
 PREDICTIONS = "predictions.npz"
+#: The objects that a detector found in each image, and their matches.
+DETECTIONS = "detections.npz"
+#: The pixels of each class in each image, true, predicted and right, and the confusion over all images.
+CONFUSION = "confusion.npz"
+#: Numbers of a test over resampled images.
+RESAMPLED = "resampled.npz"
 #: The curves of a training, written after every epoch.
 HISTORY = "history.json"
 #: The folder of a training's checkpoints; by default it holds its steps, too.

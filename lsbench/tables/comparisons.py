@@ -5,20 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
 from lsbench.core.quantity import Quantity, quantity
 from lsbench.stats.paired import Difference, holm, over_images, over_seeds, over_seeds_and_images
 from lsbench.stats.power import seeds_to_detect
+from lsbench.stats.resampled import difference_of_resamples
 from lsbench.stats.seeds import LEVEL, Estimate, detectable_effect
+from lsbench.store.resampled_numbers import Resampled, read_resampled, resampled_differences
 from lsbench.store.results import ResultsFolder
 from lsbench.store.right_images import RightImages, differences, read_right
 from lsbench.store.standing import DUE
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.columns import job_kind
 from lsbench.tables.frames.cached_frame import cached_frame
+
+KeptT = TypeVar("KeptT")
 
 LEVEL_OF_TEST = 1 - LEVEL
 #: Its version is raised whenever the same results would give other numbers, so that old files expire.
@@ -37,10 +41,13 @@ class Side:
     Attributes:
         values: Seed -> value.
         images: Seed -> per-image correctness; None if it was not kept.
+        resampled: Seed -> the value over resampled images, of a number that is no mean over images; None if
+            it was not kept.
     """
 
     values: dict[int, float] = field(default_factory=dict)
     images: dict[int, RightImages | None] = field(default_factory=dict)
+    resampled: dict[int, Resampled | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -105,14 +112,23 @@ def measure(one: Side, other: Side) -> tuple[Difference | None, str]:
     shared = sorted(one.values.keys() & other.values.keys())
     if not shared:
         return None, "no seed was run on both sides"
-    per_image, reason = differences(
-        {seed: one.images.get(seed) for seed in shared}, {seed: other.images.get(seed) for seed in shared}
-    )
+    if one.resampled or other.resampled:
+        found, reason = resampled_differences(*_of_seeds(shared, one.resampled, other.resampled))
+        if found is not None:
+            return difference_of_resamples(*found), ""
+        per_image = None
+    else:
+        per_image, reason = differences(*_of_seeds(shared, one.images, other.images))
     if per_image is None:
         return over_seeds([one.values[seed] - other.values[seed] for seed in shared]), reason
     if len(shared) == 1:
         return over_images(per_image[0]), ""
     return over_seeds_and_images(per_image), ""
+
+
+def _of_seeds(seeds: Sequence[int], *sides: Mapping[int, KeptT | None]) -> list[dict[int, KeptT | None]]:
+    """Return what each side keeps of some seeds, None where it keeps nothing."""
+    return [{seed: side.get(seed) for seed in seeds} for side in sides]
 
 
 def judged(compared: Sequence[Comparison]) -> list[Comparison]:
@@ -165,9 +181,11 @@ def read_sides(
         side = found.setdefault(key, {}).setdefault(str(row.variant), Side())
         seed = NO_SEED if pd.isna(row.seed) else int(row.seed)
         side.values[seed] = float(row.value)
+        job_folder = folders[str(row.suite), str(row.preset)].job_folder(str(row.job_id))
         if quantity(key[0]).is_per_image:
-            folder = folders[str(row.suite), str(row.preset)]
-            side.images[seed] = read_right(folder.job_folder(str(row.job_id)), key[0], float(row.value))
+            side.images[seed] = read_right(job_folder, key[0], float(row.value))
+        elif quantity(key[0]).is_share:
+            side.resampled[seed] = read_resampled(job_folder, key[0], float(row.value))
     return found
 
 

@@ -4,6 +4,8 @@ import pytest
 from lsbench.core.errors import StoreError
 from lsbench.gate.baseline import create_baseline, read_baseline, write_baseline
 from lsbench.gate.collect import collect_rows, jobs_not_done
+from lsbench.store.resampled_numbers import write_resampled
+from lsbench.suite.gate import GateRule
 
 
 def save(folder, job, name, **arrays):
@@ -83,3 +85,26 @@ def test_what_was_not_measured_says_why(tiny, make_graph, fill_store, night_reco
     records = night_records(graph, ratio=None)
     [row, _] = collect_rows(fill_store(graph, records), [rules["latency_ratio"]])
     assert (row.mean, row.measurements[0].reason) == (None, "all disturbed")
+
+
+def test_rows_carry_numbers_over_resampled_images(tiny, make_graph, fill_store, night_records):
+    graph = make_graph(tiny)
+    records = night_records(graph)
+
+    def with_miou(job):
+        return [{**r, "metric": "miou"} if r["metric"] == "top1" else r for r in records(job)]
+
+    folder = fill_store(graph, with_miou)
+    for record in folder.records():
+        if record["metric"] == "miou":
+            write_resampled(
+                folder.job_folder(record["job_id"]),
+                "abc",
+                20,
+                {"miou": record["value"]},
+                {"miou": np.array([0.25, 0.5])},
+            )
+    rule = GateRule(metric="miou", direction="higher", min_effect=0, alpha=0.01)
+    found = [one.resamples for row in collect_rows(folder, [rule]) for one in row.measurements]
+    assert found
+    assert all((one.count, one.unpack().tolist()) == (20, [0.25, 0.5]) for one in found)

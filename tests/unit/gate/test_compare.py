@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from lsbench.gate.compare import compare_rows
-from lsbench.gate.measurement import Images
+from lsbench.gate.measurement import Images, Resamples
+from lsbench.store.resampled_numbers import Resampled
 from lsbench.store.right_images import RightImages
+from lsbench.suite.gate import GateRule
 
 
 @pytest.fixture
@@ -127,3 +129,38 @@ def test_what_could_not_be_measured_or_has_other_seeds_is_a_barrier(compare, mak
     assert compare(bare, make_pairs()).barrier == "the baseline has no paired samples"
     found = compare(make_row("top1", [0.1, 0.2]), make_row("top1", [0.1, 0.2], seeds=[0, 5]))
     assert found.barrier == "seeds [0, 1] in the baseline, [0, 5] now"
+
+
+@pytest.fixture
+def make_resampled(make_row):
+    """Return a row of one model whose average precision scatters over resamples as all models' does."""
+
+    def make(value=0.4, *, noise=0.0, count=150, sha256="images", **more):
+        shared, own = (np.random.default_rng(seed).normal(0, 1, 1000) for seed in (0, 1))
+        values = value + 0.02 * shared + noise * own
+        resamples = Resamples.pack(Resampled(value, values, count, sha256))
+        return make_row("miou", [value], resamples=resamples, weights="w", **more)
+
+    return make
+
+
+MIOU = GateRule(metric="miou", direction="higher", min_effect=0, alpha=0.01)
+
+
+def test_numbers_that_are_no_means_are_compared_on_the_same_resampled_images(make_resampled):
+    [found] = compare_rows(MIOU, [(make_resampled(), make_resampled(0.39, noise=0.002))])
+    assert (found.test, found.detail) == ("paired bootstrap", "over 1000 choices of 150 images")
+    assert found.evidence.worsening == pytest.approx(0.01)
+    assert 0.004 < found.evidence.low < 0.01 < found.evidence.high < 0.016, "far less than each scatters"
+    assert found.evidence.p_worse < 0.005 < found.evidence.p_better
+    [alike] = compare_rows(MIOU, [(make_resampled(), make_resampled())])
+    assert (alike.evidence.worsening, alike.evidence.p_worse, alike.evidence.p_better) == (0, 1, 1)
+
+
+def test_resamples_of_other_images_are_no_comparison(make_resampled, make_row):
+    [found] = compare_rows(MIOU, [(make_resampled(), make_resampled(sha256="others"))])
+    assert "not the same images" in found.barrier
+    [found] = compare_rows(MIOU, [(make_resampled(), make_resampled(count=100))])
+    assert found.barrier == "150 images in the baseline, 100 now"
+    [found] = compare_rows(MIOU, [(make_row("miou", [0.5], weights="w"), make_resampled())])
+    assert found.test == "value", "a baseline without resamples"

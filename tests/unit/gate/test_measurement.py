@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from lsbench.gate.measurement import GateRow, Images, Pairs, RowKey
+from lsbench.gate.measurement import GateRow, Images, Pairs, Resamples, RowKey
+from lsbench.store.resampled_numbers import Resampled
 from lsbench.store.right_images import RightImages
 
 
@@ -38,3 +39,11 @@ def test_a_row_has_a_mean_only_if_all_its_seeds_have_a_value(make_row):
     assert row.machines == {"a cpu"}
     assert GateRow.model_validate_json(row.model_dump_json()) == row
     assert str(RowKey("ls", "top1", "p", None)) == "ls top1"
+
+
+def test_resamples_come_back_as_they_were_and_damaged_ones_are_refused():
+    values = np.array([0.1, np.nan, 0.3])
+    packed = Resamples.pack(Resampled(0.2, values, 7, "sha"))
+    assert packed.unpack() == pytest.approx(values, nan_ok=True)
+    with pytest.raises(ValueError, match="buffer size"):
+        packed.model_copy(update={"values": packed.values[:12]}).unpack()

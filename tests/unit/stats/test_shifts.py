@@ -13,6 +13,7 @@ from lsbench.stats.shifts import (
     Evidence,
     Spread,
     compare_images,
+    compare_resamples,
     compare_seeds,
     compare_timings,
     hodges_lehmann,
@@ -168,3 +169,13 @@ def test_the_power_of_seeds_is_how_often_a_loss_is_found():
     assert spread.power(0.03, 3, 3, alpha=0.05, min_effect=0.005) == pytest.approx(found / 4000, abs=0.03)
     smallest = spread.detectable(3, alpha=0.05, min_effect=0.005, power=0.8)
     assert spread.power(smallest, 3, 3, alpha=0.05, min_effect=0.005) == pytest.approx(0.8, abs=1e-6)
+
+
+def test_a_loss_over_resamples_has_their_quantiles_and_shares():
+    resampled = np.append(np.linspace(-0.1, 0.9, 999), np.nan)
+    found = compare_resamples(0.4, resampled, alpha=0.05)
+    assert (found.worsening, found.low, found.high) == pytest.approx((0.4, -0.05, 0.85), abs=1e-9)
+    assert found.p_worse == pytest.approx((1 + np.sum(resampled <= 0)) / 1000)
+    assert found.p_better == pytest.approx((1 + np.sum(resampled >= 0)) / 1000)
+    with pytest.raises(ValueError, match="found none"):
+        compare_resamples(0.4, np.full(3, np.nan), alpha=0.05)

@@ -4,6 +4,7 @@ import pytest
 from lsbench.rendering.sentences import sentence
 from lsbench.stats.seeds import detectable_effect
 from lsbench.store.job_files import PREDICTIONS
+from lsbench.store.resampled_numbers import Resampled, write_resampled
 from lsbench.tables.comparisons import CACHE, Side, from_row, judged, measure, to_row
 from lsbench.tables.summary import summarize
 
@@ -114,3 +115,46 @@ def test_sides_without_a_common_seed_are_no_comparison():
 def test_a_row_gives_back_its_comparison(fill):
     for one in summarize(fill()).comparisons:
         assert from_row(to_row(one)) == one
+
+
+def resampled(value, offset=0.0, sha256="ab"):
+    spread = np.random.default_rng(1).normal(0, 0.01, 1000)
+    return Resampled(value, value + spread + offset, 50, sha256)
+
+
+def test_a_number_that_is_no_mean_over_images_is_compared_on_the_same_resampled_images():
+    one, other = ({0: value} for value in (0.5, 0.4))
+    found, reason = measure(
+        Side(one, resampled={0: resampled(0.5)}), Side(other, resampled={0: resampled(0.4)})
+    )
+    assert (found.value, found.seeds, found.images, reason) == (pytest.approx(0.1), 1, 50, "")
+    assert found.high - found.low < 1e-6, "what both share is no uncertainty of their difference"
+    assert found.p_value < 0.01
+    other_images = Side(other, resampled={0: resampled(0.4, sha256="cd")})
+    found, reason = measure(Side(one, resampled={0: resampled(0.5)}), other_images)
+    assert (found.p_value, found.images, reason) == (None, 0, "the two were tested on different images")
+
+
+def test_average_precision_and_miou_are_paired_in_the_table(graph, fill_store, records_of):
+    values = {"ls": 0.5, "id": 0.4, "close": 0.5}
+
+    def records(job):
+        found = records_of(job)
+        if job.kind != "evaluate":
+            return found
+        value = values[job.variant.name] + job.seed / 1000
+        return [{**r, "metric": "miou", "value": value} for r in found if r["metric"] == "top1"]
+
+    folder = fill_store(graph, records)
+    for job in graph.jobs:
+        if job.kind == "evaluate":
+            value = values[job.variant.name] + job.seed / 1000
+            write_resampled(
+                folder.job_folder(job.id), "ab", 50, {"miou": value}, {"miou": resampled(value).values}
+            )
+    worse, close = summarize(folder).comparisons
+    assert (worse.variant, worse.metric, worse.reason) == ("id", "miou", "")
+    assert worse.difference.value == pytest.approx(-0.1)
+    assert (worse.difference.seeds, worse.difference.images) == (3, 50)
+    assert worse.is_told_apart
+    assert not close.is_told_apart
