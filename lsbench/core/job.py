@@ -137,6 +137,15 @@ class JobSpec(StrictModel):
         """
         return False
 
+    @classmethod
+    def weights_files(cls, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the files and addresses of weights that settings name other than as ``checkpoint``.
+
+        Args:
+            settings: All settings, as JSON values.
+        """
+        return ()
+
     def check_need(self, need: JobSpec) -> None:
         """Raise a ValueError if a job with the settings `need` does not produce what this job needs."""
 
@@ -157,6 +166,10 @@ class JobSpec(StrictModel):
     def other_models(self) -> dict[str, dict[str, Any]]:
         """Return the models that a job builds beside the variant's: role -> model, mixer, their arguments."""
         return {}
+
+    def built_on(self, variant: Variant) -> BuiltOn | None:
+        """Return the model that a job builds on a variant's, if it does; by default it does not."""
+        return None
 
     def other_data(self) -> tuple[dict[str, Any], ...]:
         """Return the settings of the data sets that `data_fields` name."""
@@ -254,6 +267,18 @@ class Variant(StrictModel):
     def model_identity(self) -> dict[str, Any]:
         """Return the fields that define the model: all but names, data and published numbers."""
         return self.model_dump(include={"model", "mixer", "mixer_args", "model_args"})
+
+
+class BuiltOn(Variant):
+    """A model that a job builds on a variant's, such as a detector on a backbone.
+
+    Attributes:
+        built_as: The kind of model, a key of :data:`lsbench.detection.settings.SETTINGS`.
+        sizes: Its sizes that differ from the published ones.
+    """
+
+    built_as: str
+    sizes: dict[str, Any] = Field(default_factory=dict)
 
 
 class Job(StrictModel):

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lsbench.core.atomic import write_json
 from lsbench.core.env import provenance
 from lsbench.core.errors import ConfigError, LsbenchError
 from lsbench.core.ids import canonical_json
-from lsbench.core.job import Job, JobContext, JobKind, Variant
+from lsbench.core.job import BuiltOn, Job, JobContext, JobKind, Variant
 from lsbench.core.lock import locked
 from lsbench.core.model_sources import weights_content
 from lsbench.core.plain_warnings import shown_plainly
@@ -25,6 +25,7 @@ from lsbench.core.plugin_code import CodeReader, files_hash
 from lsbench.core.promises import describe as describe_object
 from lsbench.core.record import SCHEMA_VERSION, Record
 from lsbench.core.registry import DATASETS, JOBS
+from lsbench.detection.settings import SETTINGS, Task
 from lsbench.scheduler.torchrun import run_ranks
 from lsbench.store.early import keeping
 from lsbench.store.results import LOCK, RESULT, SPEC
@@ -34,6 +35,8 @@ Emit = Callable[[dict[str, Any]], None]
 LOCK_WAIT_S = 30.0
 #: Classes of the models that are built before the first job.
 NUM_CLASSES = 10
+#: Side of the image that detectors and segmenters are tried with: 32 times the fewest pixels of a map.
+SIDE = 128
 
 
 def act(request: Mapping[str, Any], emit: Emit) -> int:
@@ -58,7 +61,9 @@ def act(request: Mapping[str, Any], emit: Emit) -> int:
 
 def _act(request: Mapping[str, Any], emit: Emit) -> int:
     if request["action"] == "preflight":
-        problems = check_models([Variant.model_validate(v) for v in request["variants"]])
+        kinds = [BuiltOn if "built_as" in one else Variant for one in request["variants"]]
+        variants = [kind.model_validate(one) for kind, one in zip(kinds, request["variants"], strict=True)]
+        problems = check_models(variants)
         emit({"ev": "preflight", "problems": problems})
     elif request["action"] == "ranks":
         return run_ranks(request, emit)
@@ -199,26 +204,15 @@ def _job_line(job: Job, context: JobContext, started: datetime, wall_s: float) -
 
 def check_models(variants: Sequence[Variant]) -> list[str]:
     """Build every distinct model once and run one image through it; return one line per problem."""
-    from lsbench.models.factory import create_model
-
     problems: dict[str, None] = {}
     seen: set[str] = set()
     for variant in variants:
-        key = canonical_json([variant.model_identity(), variant.dataset])
+        key = canonical_json(variant.model_dump(exclude={"name", "label", "published"}))
         if key in seen:
             continue
         seen.add(key)
-        spec = DATASETS.load(variant.dataset["name"]).spec.model_validate(variant.dataset)
         try:
-            model = create_model(
-                variant.model,
-                mixer=variant.mixer,
-                mixer_args=variant.mixer_args,
-                num_classes=NUM_CLASSES,
-                img_size=spec.img_size,
-                **variant.model_args,
-            )
-            _try_one_image(model, spec.img_size)
+            _build(variant)
         except ConfigError as error:
             problems.update(dict.fromkeys(f"variant '{variant.name}': {line}" for line in error.problems))
         except KeyboardInterrupt:
@@ -230,12 +224,42 @@ def check_models(variants: Sequence[Variant]) -> list[str]:
     return list(problems)
 
 
+def _build(variant: Variant) -> None:
+    """Build a model and run one image through it."""
+    from lsbench.models.downstream.factory import create_downstream
+    from lsbench.models.factory import create_model
+
+    shared: dict[str, Any] = {
+        "mixer": variant.mixer,
+        "mixer_args": variant.mixer_args,
+        "num_classes": NUM_CLASSES,
+    }
+    if isinstance(variant, BuiltOn):
+        sizes = SETTINGS[cast("Task", variant.built_as)].model_validate(variant.sizes)
+        whole = create_downstream(
+            variant.built_as, variant.model, settings=sizes, **shared, **variant.model_args
+        )
+        _try_outputs(whole)
+        return
+    spec = DATASETS.load(variant.dataset["name"]).spec.model_validate(variant.dataset)
+    model = create_model(variant.model, img_size=spec.img_size, **shared)
+    _try_one_image(model, spec.img_size)
+
+
 def _arguments(variant: Variant) -> str:
     """Return the arguments of a model as part of a message."""
     from lsbench.models.option_types import shown
 
     given = {name: getattr(variant, name) for name in ("model_args", "mixer_args") if getattr(variant, name)}
     return "".join(f" with {name} {shown(value)}" for name, value in given.items())
+
+
+def _try_outputs(model: Any) -> None:
+    """Run one black image through a detector or segmenter."""
+    import torch
+
+    with torch.no_grad():
+        model.eval().outputs(torch.zeros(1, 3, SIDE, SIDE))
 
 
 def _try_one_image(model: Any, img_size: int) -> None:

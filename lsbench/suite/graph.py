@@ -203,8 +203,8 @@ def _with_id(draft: Job, datasets: _Datasets, ids_by_path: Collection[str] | Non
 
 def named_checkpoints(job: Job) -> list[str]:
     """Return the files, addresses, folders and hubs of weights that the settings of a job name, sorted."""
-    variant = job.variant
-    return sorted(set(_checkpoints([{MODEL: variant.model}, variant.model_args, job.spec])))
+    variant, own = job.variant, JOBS.load(job.kind).spec.weights_files(job.spec)
+    return sorted({*_checkpoints([{MODEL: variant.model}, variant.model_args, job.spec]), *own})
 
 
 def _checkpoints(value: Any) -> Iterator[str]:

@@ -11,8 +11,19 @@ def name(request):
     return request.param
 
 
+SCENES = {"img_size": 64, "train_images": 8, "test_images": 4}
 #: What makes a job quick.
 QUICK = {
+    "detect": {
+        "dataset": {"name": "fashion_coco", **SCENES},
+        "batch_size": 4,
+        "head": {"channels": 16, "convs": 1},
+    },
+    "segment": {
+        "dataset": {"name": "fashion_ade", **SCENES},
+        "batch_size": 4,
+        "head": {"channels": 16, "head_channels": 16},
+    },
     "train": {"epochs": 1, "batch_size": 20},
     "robustness": {"corruptions": ["fog"], "severities": [1]},
     "profile": {"probes": ["params"]},

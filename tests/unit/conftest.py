@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ import pytest
 from PIL import Image
 
 from lsbench.core import registry
+from lsbench.core.atomic import write_text
 from lsbench.core.entry_points import outside_plugins
 from lsbench.core.facets import Facets
 from lsbench.core.ids import content_hash
@@ -248,3 +250,51 @@ def make_fields(
         return folder
 
     return make
+
+
+SMALL_HEADS: dict[str, dict[str, Any]] = {
+    "retinanet": {"channels": 16, "convs": 1, "extra_levels": 0, "anchor_scale": 3.0},
+    "maskrcnn": {
+        "channels": 16,
+        "box_channels": 32,
+        "mask_convs": 1,
+        "proposals": 20,
+        "proposals_in_training": 20,
+        "sampled_proposals": 16,
+        "sampled_anchors": 32,
+    },
+    "semantic_fpn": {"channels": 16, "head_channels": 16},
+}
+SCENES = {"img_size": 64, "train_images": 12, "test_images": 6}
+
+
+@pytest.fixture
+def prepare_scenes(
+    tiny: dict[str, Any], make_graph: Callable[..., Any], tmp_path: Path, same_torch_afterwards: None
+) -> Callable[..., Path]:
+    """Write a job on scenes into a folder of its own; its backbone has random weights."""
+
+    def write(name: str, kind: str, *, limit: int | None = None, **settings: Any) -> Path:
+        data = {"name": "fashion_ade" if kind == "segment" else "fashion_coco", **SCENES}
+        model = settings.get("detector", "semantic_fpn" if kind == "segment" else "retinanet")
+        usual = {"backbone_weights": "none", "batch_size": 4, "epochs": 2, "checkpoint_minutes": 0}
+        tiny["defaults"]["model_args"] = {"stem_stride": 8}
+        tiny["variants"] = [{"name": "id", "mixer": "identity"}]
+        tiny["jobs"] = [{kind: {"dataset": data, "head": SMALL_HEADS[model], **usual, **settings}}]
+        job = make_graph({**tiny, "seeds": [3]}, limit=limit).jobs[0]
+        folder = tmp_path / name / "tiny" / "default" / "jobs" / str(job.id)
+        write_text(folder / SPEC, job.model_dump_json())
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def stored_records() -> Callable[[Path], list[dict[str, Any]]]:
+    """Return the records of a finished job, but for timings."""
+
+    def read(folder: Path) -> list[dict[str, Any]]:
+        found = json.loads((folder / RESULT).read_text())["records"]
+        return [record for record in found if record["metric"] != "data_wait_frac"]
+
+    return read

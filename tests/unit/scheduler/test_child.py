@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lsbench.core.errors import ConfigError, DiskFullError, StoreError
-from lsbench.core.job import Job, Variant
+from lsbench.core.job import BuiltOn, Job, Variant
 from lsbench.core.lock import locked
 from lsbench.core.plugin_code import files_hash
 from lsbench.core.registry import PROBES
@@ -344,3 +344,15 @@ def test_a_model_that_gives_anything_but_logits_is_found_first(monkeypatch):
     monkeypatch.setattr("lsbench.models.factory.create_model", lambda *_, **__: torch.nn.Flatten())
     [problem] = check_models([variant.model_copy(update={"model_args": {"a": 1}})])
     assert problem.endswith("found shape (1, 3072)")
+
+
+def test_detectors_on_backbones_are_checked_with_the_models():
+    data = {"name": "fashion", "img_size": 32}
+    usual = {"dataset": data, "built_as": "retinanet", "sizes": {"channels": 16, "convs": 1}}
+    good = BuiltOn(name="good", model="lsnet_nano", model_args={"stem_stride": 8}, **usual)
+    few = BuiltOn(name="few", model="lsnet_nano", model_args={"stem_stride": 2}, **usual)
+    events = []
+    act({"action": "preflight", "variants": [v.model_dump(mode="json") for v in (good, few)]}, events.append)
+    [found] = events
+    [problem] = found["problems"]
+    assert problem.startswith("variant 'few': model 'lsnet_nano': detectors and segmenters need four maps")

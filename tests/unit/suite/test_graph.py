@@ -231,3 +231,20 @@ def test_the_content_of_a_folder_that_is_a_model_is_part_of_the_id(tiny, make_gr
         for name in ("resnet18.a1_in1k", "resnet18")
     )
     assert tagged.id != plain.id
+
+
+def test_a_file_of_a_detectors_backbone_is_part_of_its_id(tiny, make_graph, tmp_path):
+    weights = tmp_path / "backbone.pth"
+    data = {"name": "fashion_coco", "train_images": 4, "test_images": 2}
+    tiny["jobs"] = [{"detect": {"dataset": data, "backbone_weights": str(weights)}}]
+    found = []
+    for content in (b"one", b"one", b"other"):
+        weights.write_bytes(content)
+        [job] = make_graph({**tiny, "variants": tiny["variants"][:1], "seeds": [0]}).jobs
+        assert list(job.contents) == [str(weights)]
+        assert job.needs == {}
+        found.append(job.id)
+    assert found[0] == found[1] != found[2]
+    weights.unlink()
+    [job] = make_graph({**tiny, "variants": tiny["variants"][:1], "seeds": [0]}).jobs
+    assert job.id is None

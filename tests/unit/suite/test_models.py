@@ -1,3 +1,4 @@
+from lsbench.core.job import BuiltOn
 from lsbench.suite.models import models_of
 
 
@@ -12,3 +13,24 @@ def test_each_variant_and_each_further_model_of_its_jobs_is_there_once(tiny, mak
     assert found["ls.profile.control"].mixer is None
     assert found["id.train.teacher"].model == "resnet18.a1_in1k"
     assert found["id.train.teacher"].dataset == found["id"].dataset
+
+
+def test_a_detector_on_a_variants_backbone_is_a_model_of_its_own(tiny, make_graph):
+    data = {"name": "fashion_coco", "train_images": 4, "test_images": 2}
+    tiny["defaults"]["model_args"] = {"stem_stride": 8}
+    tiny["jobs"] = ["train", {"detect": {"dataset": data, "head": {"channels": 16}}}]
+    found = models_of(make_graph({**tiny, "seeds": [0]}).jobs)
+    built = [model for model in found if isinstance(model, BuiltOn)]
+    assert [model.name for model in found if model not in built] == ["ls", "id"]
+    assert [(one.name, one.built_as, one.sizes) for one in built] == [
+        ("ls", "retinanet", {"channels": 16}),
+        ("id", "retinanet", {"channels": 16}),
+    ]
+
+
+def test_weights_of_a_backbone_are_no_part_of_the_model_that_is_tried(tiny, make_graph):
+    tiny["variants"] = [{"name": "r", "model": "resnet18", "model_args": {"pretrained": True}}]
+    tiny["defaults"] = {"dataset": {"name": "fashion_coco", "train_images": 4, "test_images": 2}}
+    tiny["jobs"] = [{"detect": {"backbone_weights": "pretrained"}}]
+    (_, built) = models_of(make_graph({**tiny, "baseline": None, "seeds": [0]}).jobs)
+    assert built.model_args == {}

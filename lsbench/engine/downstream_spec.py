@@ -1,0 +1,152 @@
+"""Settings shared by the jobs that train detectors and segmenters and test them. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from lsbench.core.job import BuiltOn, Variant
+from lsbench.core.weight_sources import CHECKPOINT, CHECKPOINT_WEIGHTS
+from lsbench.detection.settings import SETTINGS, DownstreamSettings, Task
+from lsbench.engine.rates import Cosine, LinearRise, RateSchedule
+from lsbench.engine.training_spec import TrainingSpec
+
+BACKBONE_WEIGHTS = "backbone_weights"
+#: Of which training a job takes its backbone, if not of a file.
+FROM_TRAINING, PUBLISHED, NONE = "train", "pretrained", "none"
+#: Arguments of a model that choose weights.
+WEIGHTS_ARGUMENTS = ("pretrained", CHECKPOINT, CHECKPOINT_WEIGHTS)
+#: Losses of detectors may begin at thousands, and soon fall.
+SETTLING = 50
+
+
+class DownstreamSpec(TrainingSpec):
+    """Settings of a detector or segmenter: its data, its backbone's weights, its size and its training."""
+
+    data_fields: ClassVar[tuple[str, ...]] = ("dataset",)
+    reads_instead: ClassVar[bool] = True
+    runtime_fields: ClassVar[frozenset[str]] = TrainingSpec.runtime_fields | {"test_batch_size"}
+    later_fields: ClassVar[frozenset[str]] = frozenset()
+
+    dataset: str | dict[str, Any] | None = Field(
+        default=None,
+        description="the data set to train and test on: its name, or a mapping with `name` and its options; "
+        "default: the variant's",
+    )
+    split: Literal["val", "test"] = Field(default="test", description="split of the data set that is tested")
+    backbone_weights: str = Field(
+        default=FROM_TRAINING,
+        min_length=1,
+        description="train: of the train job of the same variant and seed; pretrained: the published ones; "
+        "none: random ones of the seed; or a file or address",
+    )
+    checkpoint: str | None = Field(
+        default=None,
+        description="file or address of all weights, in the authors' layout or ours: they are tested as they "
+        "are, and nothing is trained",
+    )
+    head: dict[str, Any] = Field(
+        default_factory=dict,
+        description="sizes of neck and head that differ from the published ones, e.g. channels: 64",
+    )
+    batch_size: int = Field(default=16, ge=1, description="images per update, on all devices together")
+    epochs: int = Field(default=12, ge=1, description="passes over the training images")
+    iterations: int | None = Field(
+        default=None, ge=1, description="updates of the whole training, instead of epochs"
+    )
+    lr: float = Field(default=1e-4, gt=0, description="peak learning rate of AdamW")
+    schedule: RateSchedule = Field(
+        default=Cosine(min_lr=0.0),
+        description="how the rate falls: kind cosine, steps or poly, and its settings",
+    )
+    warmup: LinearRise | None = Field(
+        default=None, description="a linear rise of the rate over the first updates; default: none"
+    )
+    flip: float = Field(default=0.5, ge=0, le=1, description="probability of a horizontal flip")
+    test_batch_size: int = Field(
+        default=1, ge=1, description="images per batch of a test, of one size; changes no result"
+    )
+
+    @model_validator(mode="after")
+    def _fits_the_head(self) -> DownstreamSpec:
+        try:
+            _ = self.sizes
+        except ValidationError as error:
+            lines = [f"head: {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+            known = ", ".join(SETTINGS[self.model_kind].model_fields)
+            raise ValueError(f"{'; '.join(lines)} ({self.model_kind} has {known})") from error
+        return self
+
+    @classmethod
+    def named_settings(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the settings of the named recipe; of its schedule none if `settings` choose another kind."""
+        named = super().named_settings(settings)
+        own, usual = settings.get("schedule"), named.get("schedule", {})
+        if isinstance(own, Mapping) and own.get("kind", usual.get("kind")) != usual.get("kind"):
+            return {key: value for key, value in named.items() if key != "schedule"}
+        return named
+
+    @classmethod
+    def needed_kinds(cls, settings: Mapping[str, Any], usual: tuple[str, ...]) -> tuple[str, ...]:
+        """Return no kind if the backbone's weights are not those of a training."""
+        trained = settings.get(BACKBONE_WEIGHTS, FROM_TRAINING) == FROM_TRAINING
+        return usual if trained and settings.get(CHECKPOINT) is None else ()
+
+    def built_on(self, variant: Variant) -> BuiltOn:
+        """Return the detector or segmenter on a variant's backbone, with random weights."""
+        own = {name: value for name, value in variant.model_args.items() if name not in WEIGHTS_ARGUMENTS}
+        known = variant.model_dump() | {"model_args": own}
+        return BuiltOn(**known, built_as=self.model_kind, sizes=self.head)
+
+    @classmethod
+    def weights_files(cls, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the file or address that gives the backbone's weights, if one does."""
+        place = settings.get(BACKBONE_WEIGHTS, FROM_TRAINING)
+        return () if place in (FROM_TRAINING, PUBLISHED, NONE) else (str(place),)
+
+    @property
+    def model_kind(self) -> Task:
+        """The kind of model."""
+        raise NotImplementedError
+
+    @property
+    def sizes(self) -> DownstreamSettings:
+        """The sizes of the model."""
+        return SETTINGS[self.model_kind].model_validate(self.head)
+
+    @property
+    def rate_schedule(self) -> RateSchedule:
+        """The schedule of the learning rate."""
+        return self.schedule
+
+    @property
+    def warm_up(self) -> LinearRise | None:
+        """The rise of the rate over the first updates."""
+        return self.warmup
+
+    @property
+    def settling(self) -> int:
+        """Updates at the start whose largest loss is what later losses are measured against."""
+        return max(SETTLING, 0 if self.warmup is None else self.warmup.updates)
+
+    def updates(self, steps: int) -> int:
+        """Return the updates of the whole training, with `steps` of them in an epoch."""
+        return super().updates(steps) if self.iterations is None else self.iterations
+
+    def trained_images(self, images: int) -> int:
+        """Return the number of images of the whole training, of a split of `images`; 0 of a checkpoint."""
+        if self.checkpoint is not None:
+            return 0
+        return self.epochs * images if self.iterations is None else self.iterations * self.batch_size
+
+    def own_splits(self) -> tuple[str, ...]:
+        """Return the splits that are read of the variant's own data set."""
+        return self.other_splits()
+
+    def other_splits(self) -> tuple[str, ...]:
+        """Return the splits that are read: those of training and validation, and the tested one."""
+        if self.checkpoint is not None:
+            return (self.split,)
+        return tuple(dict.fromkeys(("train", "val", self.split)))

@@ -1,0 +1,71 @@
+"""Train a detector on a variant's backbone, and test it: boxes of RetinaNet, boxes and masks of Mask R-CNN.
+
+One kind of job does both, unlike classification with its two: a detector is trained to be tested, on one data
+set and in one way, and its weights stay in the job's folder for whatever else wants them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from lsbench.core.job import JobContext, JobKind, Resources
+from lsbench.core.quantity import percentage
+from lsbench.core.record import Record
+from lsbench.detection.settings import Task
+from lsbench.engine.downstream_recipes import DETECTION_RECIPES
+from lsbench.engine.downstream_spec import DownstreamSpec
+
+BACKWARD_FACTOR = 3.0  # a training step costs about three forward passes
+#: Work on an image in that of a classifier: 800 x 1344 pixels beside 224 x 224, and neck and heads as much.
+WORK = 43.0
+
+
+class DetectSpec(DownstreamSpec):
+    """Settings of a detector."""
+
+    named: ClassVar[Mapping[str, Mapping[str, Any]]] = DETECTION_RECIPES
+    short_field: ClassVar[str | None] = "detector"
+
+    detector: Literal["retinanet", "maskrcnn"] = Field(
+        default="retinanet", description="retinanet: boxes; maskrcnn: boxes and masks"
+    )
+
+    @property
+    def model_kind(self) -> Task:
+        """The kind of model."""
+        return self.detector
+
+
+def run(context: JobContext) -> Sequence[Record]:
+    """Train the detector, test it, and return COCO's numbers and the values of every epoch."""
+    from lsbench.engine.detection import DetectionBench
+    from lsbench.engine.downstream_run import train_and_test
+
+    return train_and_test(context, DetectionBench, version=JOB.version)
+
+
+def cost(spec: DetectSpec, macs: float, images: Callable[[str], int]) -> float:
+    """Return the estimated MACs of training and test."""
+    return WORK * macs * (BACKWARD_FACTOR * spec.trained_images(images("train")) + images(spec.split))
+
+
+QUANTITIES = (
+    percentage("val_ap", "val box AP"),
+    percentage("val_ap50", "val box AP50"),
+    percentage("val_mask_ap", "val mask AP"),
+)
+
+JOB = JobKind(
+    spec=DetectSpec,
+    run=run,
+    version=1,
+    cost=cost,
+    needs=("train",),
+    resources=Resources(num_gpus="auto", timeout_min=7 * 24 * 60),
+    can_be_distributed=True,
+    place=25,
+    task="detection",
+)
