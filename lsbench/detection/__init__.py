@@ -31,13 +31,16 @@ def _numbers(detector: str, regions: Sequence[Region | None]) -> Iterator[Quanti
                 short_title=f"{what} (%)",
                 is_headline=number == "ap" and region == regions[0],
                 is_compared=number == "ap" and region == regions[0],
+                is_resampled=number.startswith("ap"),
             )
 
 
 QUANTITIES = (
     *_numbers("retinanet", (None,)),
     *_numbers("maskrcnn", ("box", "mask")),
-    percentage("miou", "mIoU", is_headline=True, is_compared=True),
-    percentage("pixel_accuracy", "pixel accuracy"),
-    percentage("mean_accuracy", "mean accuracy of classes", short_title="mean accuracy (%)"),
+    percentage("miou", "mIoU", is_headline=True, is_compared=True, is_resampled=True),
+    percentage("pixel_accuracy", "pixel accuracy", is_resampled=True),
+    percentage(
+        "mean_accuracy", "mean accuracy of classes", short_title="mean accuracy (%)", is_resampled=True
+    ),
 )

@@ -235,10 +235,11 @@ def _told_apart(plain: Column, rows: pd.DataFrame) -> list[Column]:
 def _with_delta(column: Column, has_seeds: bool) -> list[Column]:
     """Return the column, followed by its differences to the baseline where they are shown.
 
-    On other data, and without per-image results, a difference needs several seeds.
+    On other data than the variants', and of numbers that are not kept by image, a difference needs several
+    seeds.
     """
     shown = column.quantity
-    is_plain = shown.is_per_image and not column.is_on_other_data
+    is_plain = shown.is_resampled or (shown.is_per_image and not column.is_on_other_data)
     is_wanted = shown.is_compared and column.remark != ALL_CLASSES
     if not is_wanted or not (is_plain or (has_seeds and column.protocol)):
         return [column]

@@ -184,7 +184,7 @@ def read_sides(
         job_folder = folders[str(row.suite), str(row.preset)].job_folder(str(row.job_id))
         if quantity(key[0]).is_per_image:
             side.images[seed] = read_right(job_folder, key[0], float(row.value))
-        elif quantity(key[0]).is_share:
+        elif quantity(key[0]).is_resampled:
             side.resampled[seed] = read_resampled(job_folder, key[0], float(row.value))
     return found
 
