@@ -40,8 +40,8 @@ class Quantity:
         is_compared: Whether it has a column of differences to the baseline beside it.
         is_per_image: Whether it is the share of correctly classified images, so that two models are compared
             image by image.
-        is_resampled: Whether its jobs keep it over resampled images, as it is no mean over images, so that two
-            models are compared on the same ones.
+        is_resampled: Whether its jobs keep it over resampled images, as it is no mean over images, so that
+            two models are compared on the same ones.
         is_relative_timing: Whether it is a ratio to a control that was timed in turns, so that two nights or
             machines can be compared.
         hole: The word in a table for a job that ended without a value; empty: the word for a job not run.
