@@ -146,6 +146,10 @@ class JobSpec(StrictModel):
         """
         return ()
 
+    def with_needs(self, needs: Mapping[str, JobSpec]) -> JobSpec:
+        """Return these settings with those that follow from the needed jobs, by name; by default none do."""
+        return self
+
     def check_need(self, need: JobSpec) -> None:
         """Raise a ValueError if a job with the settings `need` does not produce what this job needs."""
 

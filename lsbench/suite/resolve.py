@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import graphlib
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from lsbench.core.registry import DATASETS, JOBS, MIXERS, suggest
 from lsbench.suite.entries import job_name, kind_and_settings, name_of
 from lsbench.suite.gate import resolve_gate
 from lsbench.suite.marked_yaml import merge
+from lsbench.suite.needs import names_by_kind, usual_need, with_settings_of_needs
 from lsbench.suite.problems import Problems, bad_name
 from lsbench.suite.published import check_published, published_rows
 from lsbench.suite.schema import NAME, JobEntry, Suite
@@ -44,6 +46,7 @@ def resolve_suite(
     published_only = published_rows(data, problems)
     jobs = [_without_training(job, data, variants) for job in jobs]
     _check_needs(jobs, data, problems)
+    jobs = with_settings_of_needs(jobs)
     _check_leavings(jobs, variants, problems)
     _check_other_variants(jobs, variants, problems)
     _check_rows(jobs, variants, problems)
@@ -187,7 +190,7 @@ def _dataset(value: Any, where: tuple[str | int, ...], problems: Problems) -> di
 
 def _jobs(data: dict[str, Any], problems: Problems) -> list[JobEntry]:
     found: list[JobEntry] = []
-    suite_resources = data.get("resources")
+    suite_resources, names = data.get("resources"), names_by_kind(data)
     for index, entry in enumerate(data.get("jobs") or []):
         where: tuple[str | int, ...] = ("jobs", index)
         kind_name, settings = kind_and_settings(entry)
@@ -198,7 +201,7 @@ def _jobs(data: dict[str, Any], problems: Problems) -> list[JobEntry]:
             problems.add((*where, kind_name) if isinstance(entry, dict) else where, message)
             continue
         place = (*where, kind_name) if isinstance(entry, dict) else where
-        job = _job(kind_name, settings, suite_resources, place, problems)
+        job = _job(kind_name, settings, names, suite_resources, place, problems)
         if job is None:
             continue
         if job.name in {other.name for other in found}:
@@ -210,13 +213,15 @@ def _jobs(data: dict[str, Any], problems: Problems) -> list[JobEntry]:
 def _job(
     kind_name: str,
     settings: dict[str, Any],
+    names: Mapping[str, Sequence[str]],
     suite_resources: Any,
     where: tuple[str | int, ...],
     problems: Problems,
 ) -> JobEntry | None:
     kind: JobKind = JOBS.load(kind_name)
     own = {key: value for key, value in settings.items() if key not in RESERVED}
-    needs = settings.get("needs", kind.spec.needed_kinds(own, kind.needs))
+    usual = [usual_need(needed, names) for needed in kind.spec.needed_kinds(own, kind.needs)]
+    needs = settings.get("needs", usual)
     name = name_of(kind_name, settings)
     if not isinstance(name, str) or not re.fullmatch(NAME, name):
         problems.add((*where, "name"), bad_name(str(name)))
@@ -327,7 +332,8 @@ def _check_needs(jobs: list[JobEntry], data: dict[str, Any], problems: Problems)
             if need not in by_name:
                 if need in written:
                     continue  # it exists, and its problems have been noted
-                hint = suggest(need, by_name)
+                same = [one.name for one in jobs if one.kind == need]
+                hint = f"; name one of: {', '.join(same)}" if same else suggest(need, by_name)
                 problems.add(
                     where,
                     f"job '{job.name if job else ''}' needs '{need}', which the suite does not have{hint}",
