@@ -3,7 +3,7 @@
 A file assigns to ``ANALYSIS`` an :class:`Analysis`. Planning and reports import it for its declarations, so
 it imports torch only inside functions.
 
-Shapes: N images, H, W plane.
+Shapes: N images, H, W plane; M masks.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from lsbench.core.errors import ConfigError
 from lsbench.core.panel import ModelPanel
 from lsbench.core.quantity import Quantity
+from lsbench.core.tasks import Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,11 +23,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from lsbench.data.drawn_images import DrawnImage
+    from lsbench.models.downstream.model import DownstreamModel
+
     Arrays = Mapping[str, NDArray[Any]]
     Draw = Callable[[Arrays, Figure, str], None]
     Compose = Callable[[Sequence[ModelPanel], Figure], None]
 
-__all__ = ["Analysis", "Findings", "ModelPanel", "NotApplicableError", "Subject", "draws_one", "finding"]
+__all__ = [
+    "Analysis",
+    "DownstreamSubject",
+    "Findings",
+    "ModelPanel",
+    "NotApplicableError",
+    "Subject",
+    "draws_one",
+    "finding",
+]
 
 
 def finding(name: str, unit: str, title: str, **more: Any) -> Quantity:
@@ -94,6 +107,42 @@ class Subject:
 
 
 @dataclass(frozen=True)
+class DownstreamSubject:
+    """The input of an analysis of a detector or segmenter.
+
+    Attributes:
+        model: The detector or segmenter, in evaluation mode.
+        images: The images; each is read when it is asked for.
+        classes: Names of the classes.
+        device: The model's device.
+        shown: Places of the images that are drawn.
+        on_step: Receives the number of images done and the total.
+    """
+
+    model: DownstreamModel
+    images: Sequence[DrawnImage]
+    classes: tuple[str, ...]
+    device: str = "cpu"
+    shown: Sequence[int] = ()
+    on_step: Callable[[int, int], None] = _ignore
+
+    def predictions(self) -> Iterator[tuple[DrawnImage, dict[str, NDArray[Any]]]]:
+        """Yield each image with what the model finds in it, in pixels of its picture.
+
+        That is ``boxes`` (M, 4) as x1 y1 x2 y2, ``scores``, ``labels`` from 0 and perhaps ``masks`` (M, H, W)
+        of a detector, and ``label_map`` (H, W) of a segmenter.
+        """
+        from lsbench.data.loading.keep_ratio import pad_and_stack
+
+        for done, one in enumerate(self.images, 1):
+            batch = pad_and_stack([one.image]).to(self.device)
+            height, width = one.image.shape[-2:]
+            (found,) = self.model.predict(batch, [(height, width)], [one.picture.shape[:2]])
+            yield one, {name: value.cpu().numpy() for name, value in found.items()}
+            self.on_step(done, len(self.images))
+
+
+@dataclass(frozen=True)
 class Findings:
     """The results of an analysis.
 
@@ -122,9 +171,11 @@ class Analysis:
         compose: Draws several models side by side into an empty figure, with one scale for all panels, and
             sets the figure's size; None if it cannot.
         figure: The number of the paper's figure that `compose` draws.
+        task: The task of the models: of classifiers it gets a :class:`Subject`, of detectors or segmenters a
+            :class:`DownstreamSubject`.
     """
 
-    analyse: Callable[[Subject], Findings]
+    analyse: Callable[[Any], Findings]
     draw: Draw
     quantities: tuple[Quantity, ...]
     version: int = 1
@@ -132,3 +183,4 @@ class Analysis:
     is_of_batches: bool = False
     compose: Compose | None = None
     figure: int | None = None
+    task: Task = "classification"

@@ -142,13 +142,13 @@ def relative(maps: NDArray[Any]) -> NDArray[np.float64]:
     return found
 
 
-def choose_shown(count: int) -> NDArray[np.int64]:
+def choose_shown(count: int, most: int = SHOWN) -> NDArray[np.int64]:
     """Return the positions of the images that are drawn: some, evenly spaced, as images are sorted by class.
 
     >>> choose_shown(50).tolist(), choose_shown(3).tolist()
     ([0, 16, 33, 49], [0, 1, 2])
     """
-    return np.linspace(0, count - 1, min(count, SHOWN)).round().astype(np.int64)
+    return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
 
 
 def shown_of(arrays: Arrays, name: str) -> NDArray[Any]:

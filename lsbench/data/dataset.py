@@ -184,8 +184,9 @@ def corrupted_size(plugin: DatasetPlugin) -> int | None:
 class DatasetPlugin(Protocol):
     """The contract of ``DATASET`` in a file of ``lsbench/data/datasets/``.
 
-    Two attributes may be left out: ``task`` (the task that it serves; else classification), and
-    ``is_generated`` (True if lsbench makes the images, in its cache).
+    Three attributes may be left out: ``task`` (the task that it serves; else classification),
+    ``is_generated`` (True if lsbench makes the images, in its cache), and ``class_names`` (the names of the
+    classes, if they are known without the data).
     """
 
     @property

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +12,12 @@ import torch
 from matplotlib.text import Text
 from PIL import Image
 
-from lsbench.analyses import Analysis, ModelPanel, Subject
+from lsbench.analyses import Analysis, DownstreamSubject, ModelPanel, Subject
 from lsbench.core.registry import ANALYSES
+from lsbench.data.drawn_images import DrawnImage
+from lsbench.detection.settings import MaskRCNNSettings, SemanticFPNSettings
 from lsbench.jobs.analyze import write_findings
+from lsbench.models.downstream.factory import create_downstream
 from lsbench.models.factory import create_model
 
 
@@ -23,18 +28,43 @@ def analysis(name: str) -> Analysis:
 
 
 @pytest.fixture(scope="module")
-def subject() -> Subject:
-    """A model with random weights and six random images."""
+def subjects() -> dict[str, Subject | DownstreamSubject]:
+    """A model of each task with random weights and six random images."""
     torch.manual_seed(0)
     model = create_model("lsnet_nano", num_classes=3, img_size=48).eval()
     rng = np.random.default_rng(0)
     pictures = rng.random((6, 48, 48, 3)).astype(np.float32)
     images = torch.from_numpy(pictures).permute(0, 3, 1, 2) - 0.5
-    return Subject(model, images, pictures, rng.random((6, 48, 48)) > 0.5, batch_size=4)
+    whole = Subject(model, images, pictures, rng.random((6, 48, 48)) > 0.5, batch_size=4)
+    return {
+        "classification": whole,
+        "detection": _on_images("maskrcnn", MaskRCNNSettings(channels=16, box_channels=16, proposals=20)),
+        "segmentation": _on_images("semantic_fpn", SemanticFPNSettings(channels=16, head_channels=16)),
+    }
+
+
+def _on_images(task: str, settings: Any) -> DownstreamSubject:
+    """Return a detector or segmenter with images of two shapes, whose label maps have ignored pixels."""
+    rng = np.random.default_rng(1)
+    model = create_downstream(task, "lsnet_nano", num_classes=3, settings=settings, stem_stride=8).eval()
+    images = []
+    for number, (height, width) in enumerate([(64, 96), (96, 64)] * 3):
+        picture = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        image = torch.from_numpy(picture).permute(2, 0, 1) / 255.0 - 0.5
+        truth = rng.choice(np.array([0, 1, 2, 255], dtype=np.uint8), (height, width))
+        images.append(DrawnImage(f"{number}.png", picture, image, truth))
+    return DownstreamSubject(model, images, ("person", "<b> dog", "cat"), shown=(0, 3, 5))
+
+
+@pytest.fixture
+def subject(
+    analysis: Analysis, subjects: dict[str, Subject | DownstreamSubject]
+) -> Subject | DownstreamSubject:
+    return subjects[analysis.task]
 
 
 def test_it_gives_finite_numbers_that_it_declares_and_the_same_ones_again(
-    name: str, analysis: Analysis, subject: Subject
+    name: str, analysis: Analysis, subject: Subject | DownstreamSubject
 ) -> None:
     before = {key: value.clone() for key, value in subject.model.state_dict().items()}
     one, two = analysis.analyse(subject), analysis.analyse(subject)
@@ -51,22 +81,18 @@ def test_it_gives_finite_numbers_that_it_declares_and_the_same_ones_again(
     assert all(parameter.grad is None for parameter in subject.model.parameters())
 
 
-def test_it_reports_its_progress_to_the_last_image(analysis: Analysis, subject: Subject) -> None:
+def test_it_reports_its_progress_to_the_last_image(
+    analysis: Analysis, subject: Subject | DownstreamSubject
+) -> None:
     steps: list[tuple[int, int]] = []
-    heard = Subject(
-        subject.model,
-        subject.images,
-        subject.pictures,
-        subject.masks,
-        batch_size=6,
-        on_step=lambda *step: steps.append(step),
-    )
-    analysis.analyse(heard)
-    assert steps == [(6, 6)], "go through the images with subject.batches(), which reports each batch"
+    whole: dict[str, Any] = {"batch_size": 6} if isinstance(subject, Subject) else {}
+    analysis.analyse(replace(subject, on_step=lambda *step: steps.append(step), **whole))
+    assert steps[-1] == (6, 6), "go through the images with batches() or predictions(), which report each"
+    assert steps == sorted(steps)
 
 
 def test_its_files_are_an_array_and_two_pictures_that_say_what_they_show(
-    name: str, analysis: Analysis, subject: Subject, tmp_path: Path
+    name: str, analysis: Analysis, subject: Subject | DownstreamSubject, tmp_path: Path
 ) -> None:
     found = analysis.analyse(subject)
     write_findings(tmp_path, name, "<b> & model", analysis, found)
@@ -80,7 +106,9 @@ def test_its_files_are_an_array_and_two_pictures_that_say_what_they_show(
     assert b"<b> &" not in (tmp_path / f"{name}.svg").read_bytes()
 
 
-def test_a_composed_figure_names_every_model_and_has_one_scale(analysis: Analysis, subject: Subject) -> None:
+def test_a_composed_figure_names_every_model_and_has_one_scale(
+    analysis: Analysis, subject: Subject | DownstreamSubject
+) -> None:
     if analysis.compose is None:  # composing is no duty
         return
     from matplotlib.figure import Figure

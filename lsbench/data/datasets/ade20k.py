@@ -47,6 +47,7 @@ class Ade20kDataset:
     spec = Ade20kSpec
     task: Task = "segmentation"
     in_memory = False
+    class_names = ADE_CLASSES
 
     def fingerprint(self, spec: Ade20kSpec, data_root: Path | None) -> str:
         """Return a hash over name and size of all images and label maps; fast from the second call on."""

@@ -47,6 +47,7 @@ class CocoDataset:
     spec = CocoSpec
     task: Task = "detection"
     in_memory = False
+    class_names = COCO_NAMES
 
     def fingerprint(self, spec: CocoSpec, data_root: Path | None) -> str:
         """Return a hash over the JSON files and name and size of all images; fast from the second call on."""
