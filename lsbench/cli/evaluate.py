@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -21,6 +21,7 @@ from lsbench.cli.one_model import (
     ThreadsOpt,
     check_model,
     chosen_weights,
+    data_root_of,
     find_training_of,
     progress_bar,
     read_dataset,
@@ -32,9 +33,6 @@ from lsbench.cli.one_model import (
 from lsbench.cli.options import RESULTS, DataOpt, JsonOpt, PresetOfJobOpt, ResultsOpt, SuiteOfJobOpt
 from lsbench.core.errors import UsageError
 from lsbench.core.model_sources import row_name
-
-if TYPE_CHECKING:
-    from lsbench.tables.one_job import OneJob
 
 DEFAULT_DATA = "imagenet"
 
@@ -119,7 +117,7 @@ def evaluate(
         refuse_options(model, {**given, "--img-size": img_size})
         variant, needs = {"name": training.variant, **training.model}, {"train": training.path}
         settings |= {"weights": "ema" if is_ema else "last"} | ({"on": _dataset(on)} if on else {})
-        data = data or _data_root(training)
+        data = data or data_root_of(training)
     chosen = settle_process(device, threads)
     with warnings.catch_warnings(), progress_bar() as emit, tempfile.TemporaryDirectory() as folder:
         warnings.simplefilter("ignore", FutureWarning)  # torch warns about its own code
@@ -149,8 +147,3 @@ def _dataset(text: str) -> str | dict[str, Any]:
     if not isinstance(value, dict) or "name" not in value:
         raise UsageError(f"--on {text}: expected {{name: ..., and options}}")
     return dict(value)
-
-
-def _data_root(training: OneJob) -> Path | None:
-    job = training.known.job
-    return None if job is None or job.data_root is None else Path(job.data_root)

@@ -117,7 +117,8 @@ def find_figure(
         raise UsageError(f"--figure {asked}: of one suite and preset; name one of: {places}")
     if not there:
         reasons = [line for _, panels in found for line in panels.left_out]
-        cure = f"no variant has an analysis `{name}`; the suite analyses has it, or add `analyze: {name}`"
+        has = "the suite analyses has it, or " if composable()[name].task == "classification" else ""
+        cure = f"no variant has an analysis `{name}`; {has}add `analyze: {name}`"
         raise NothingMeasuredError(f"--figure {asked}: nothing to draw: {'; '.join(reasons) or cure}")
     return there[0][0], name, there[0][1]
 

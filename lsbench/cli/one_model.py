@@ -102,6 +102,12 @@ def find_training_of(asked: str, results: Path, suite: str | None, preset: str |
     return read_job(only_training(asked, found))
 
 
+def data_root_of(training: OneJob) -> Path | None:
+    """Return the folder of large data sets that a training was given."""
+    job = training.known.job
+    return None if job is None or job.data_root is None else Path(job.data_root)
+
+
 def chosen_weights(checkpoint: Path | None, *, is_pretrained: bool) -> tuple[str, dict[str, Any]]:
     """Return the word for the weights of a model, and the arguments of the model that name them.
 

@@ -1,10 +1,14 @@
-"""Analyse a model: receptive field, aggregation weights, feature maps, Fourier spectrum, alignment."""
+"""Analyse a model: receptive field, aggregation weights, feature maps, Fourier spectrum, alignment.
+
+Of a detector or segmenter: pictures of what it finds.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -13,7 +17,9 @@ from lsbench.core.job import Job, JobContext, JobKind, Resources
 from lsbench.core.panel import ModelPanel, has_random_weights
 from lsbench.core.record import Record, measured
 from lsbench.core.registry import ANALYSES
-from lsbench.engine.evaluation import PreprocessSpec
+from lsbench.core.tasks import Task
+from lsbench.engine.analysis_spec import TRAINED_BY, AnalysisSpec
+from lsbench.engine.evaluation import Weights
 from lsbench.rendering.pictures import FORMATS, create_pictures
 
 if TYPE_CHECKING:
@@ -26,21 +32,20 @@ if TYPE_CHECKING:
 UNTRAINED = "has random weights: picture and numbers are of an untrained model"
 #: What a suite's job draws; a model alone is drawn in every format.
 PICTURES = ("png", "svg")
+#: Images of a data set, and of a folder, that are drawn at most.
+SHOWN, MOST_OF_FOLDER = 4, 12
 #: Costly analyses run the model forward and backward.
 USUAL_PASSES = 3
 
 
-class AnalyzeSpec(PreprocessSpec):
+class AnalyzeSpec(AnalysisSpec):
     """Settings of an analysis."""
 
-    runtime_fields: ClassVar[frozenset[str]] = frozenset({"other"})  # the id covers what is used of it
+    # The id covers what is used of the other variant.
+    runtime_fields: ClassVar[frozenset[str]] = AnalysisSpec.runtime_fields | {"other"}
     short_field: ClassVar[str | None] = "kind"
 
     kind: str = Field(default="erf", description="see `lsbench list analyses`")
-    num_images: int = Field(default=50, ge=1, description="evenly spaced over the split")
-    split: Literal["train", "val", "test"] = Field(
-        default="test", description="split of the data set that is used"
-    )
     batch_size: int = Field(default=10, ge=1, description="images per batch")
     other: str | None = Field(
         default=None, description="second variant of the suite to compare with; for cka"
@@ -62,9 +67,19 @@ class AnalyzeSpec(PreprocessSpec):
             )
         return self
 
-    def own_splits(self) -> tuple[str, ...]:
-        """Return the split of the images."""
-        return (self.split,)
+    @property
+    def task(self) -> Task:
+        """The task of the models that are analyzed."""
+        analysis: Analysis = ANALYSES.load(self.kind)
+        return analysis.task
+
+    @classmethod
+    def needed_kinds(cls, settings: Mapping[str, Any], usual: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the kind of job that trains the analyzed models, if one does."""
+        name = settings.get("kind", cls.model_fields["kind"].default)
+        is_known = isinstance(name, str) and not ANALYSES.problem(name)
+        trained_by = (TRAINED_BY[ANALYSES.load(name).task],) if is_known else usual
+        return super().needed_kinds(settings, trained_by)
 
     def other_variant(self) -> str | None:
         """Return the second variant."""
@@ -78,36 +93,96 @@ def run(context: JobContext) -> Sequence[Record]:
     reason instead of a value.
     """
     from lsbench.analyses import NotApplicableError
-    from lsbench.engine.open_data import open_data
-    from lsbench.engine.preprocessing import images_of
 
     analysis: Analysis = ANALYSES.load(context.spec.kind)
-    data = open_data(context)
-    images = images_of(context, data)
-    subject = _subject(context, data, images)
+    looked_at = _of_classifier(context) if analysis.task == "classification" else _of_downstream(context)
+    facets = _facets(context, analysis, looked_at)
     try:
-        found = analysis.analyse(subject)
+        found = analysis.analyse(looked_at.subject)
     except NotApplicableError as error:
         if context.job.id is None:
             raise
         context.emit({"ev": "warning", "message": str(error)})
-        where = {
-            **_where(context, data, images, analysis, subject.model, 0),
-            "setting": {"missing": str(error)},
-        }
-        return [measured(one.name, None, n=0, **where) for one in analysis.quantities]
+        setting = {"missing": str(error)}
+        facets = facets.model_copy(update={"n": context.spec.num_images})
+        return [
+            measured(one.name, None, n=0, dataset=looked_at.dataset, facets=facets, setting=setting)
+            for one in analysis.quantities
+        ]
     formats = FORMATS if context.job.id is None else PICTURES
-    label = _label(context, subject.title)
+    label = _label(context, analysis)
     write_findings(context.folder, context.spec.kind, label, analysis, found, formats)
-    return _records(found, _where(context, data, images, analysis, subject.model, len(subject.images)))
+    return _records(found, {"facets": facets, "dataset": looked_at.dataset})
 
 
-def _label(context: JobContext, title: str) -> str:
+def _label(context: JobContext, analysis: Analysis) -> str:
     """Return the title of the picture, and say so if it is one of random weights."""
-    is_random = has_random_weights(context.spec.weights, context.job.variant.model_args)
+    title, arguments = context.job.variant.title, context.job.variant.model_args
+    # The weights of a backbone alone make no detector.
+    named = arguments if analysis.task == "classification" else {}
+    is_random = has_random_weights(weights_of(context.spec), named)
     if is_random:
         context.emit({"ev": "warning", "message": f"{context.spec.kind}: {title} {UNTRAINED}"})
     return ModelPanel(title, {}, is_random).label
+
+
+def weights_of(spec: AnalyzeSpec) -> Weights:
+    """Return the word for the weights that are analyzed."""
+    return spec.weights if spec.checkpoint is None else "pretrained"
+
+
+@dataclass(frozen=True)
+class _LookedAt:
+    """What an analysis looks at.
+
+    Attributes:
+        subject: As the analysis takes it.
+        model: The model.
+        count: Image count.
+        dataset: Name of the data set; None of a folder's images.
+        facets: Facets of the images.
+    """
+
+    subject: Any
+    model: nn.Module
+    count: int
+    dataset: str | None
+    facets: Mapping[str, Any]
+
+
+def _of_downstream(context: JobContext) -> _LookedAt:
+    """Return a detector or segmenter with its images."""
+    from lsbench.analyses import DownstreamSubject
+    from lsbench.analyses._panels import choose_shown
+    from lsbench.engine.drawn_images import create_seen, open_images
+
+    spec: AnalyzeSpec = context.spec
+    images = open_images(context)
+    model = create_seen(context, len(images.classes))
+    count = len(images.drawn)
+    most = count if spec.images else MOST_OF_FOLDER if spec.folder is not None else SHOWN
+    subject = DownstreamSubject(
+        model=model,
+        images=images.drawn,
+        classes=images.classes,
+        device=context.device,
+        shown=choose_shown(count, most).tolist(),
+        on_step=_progress(context),
+    )
+    facets = {"res": images.data.img_size, "split": None if spec.folder is not None else spec.split}
+    return _LookedAt(subject, model, count, None if spec.folder else images.data.name, facets)
+
+
+def _of_classifier(context: JobContext) -> _LookedAt:
+    """Return a classifier with its images."""
+    from lsbench.engine.open_data import open_data
+    from lsbench.engine.preprocessing import images_of
+
+    data = open_data(context)
+    images = images_of(context, data)
+    subject = _subject(context, data, images)
+    facets = {"split": context.spec.split, **images.facets}
+    return _LookedAt(subject, subject.model, len(subject.images), data.name, facets)
 
 
 def _subject(context: JobContext, data: OpenData, images: JobImages) -> Subject:
@@ -186,26 +261,23 @@ def write_findings(
             file.write(content)
 
 
-def _where(
-    context: JobContext, data: OpenData, images: JobImages, analysis: Analysis, model: nn.Module, count: int
-) -> dict[str, Any]:
+def _facets(context: JobContext, analysis: Analysis, looked_at: _LookedAt) -> Facets:
     from lsbench.engine.classify import checkpoint_facet
     from lsbench.models.earlier_weights import conditions
 
     spec: AnalyzeSpec = context.spec
-    facets = Facets(
+    weights = weights_of(spec)
+    return Facets(
         method=spec.kind,
-        split=spec.split,
-        weights=spec.weights,
-        checkpoint=checkpoint_facet(model, spec.weights),
+        weights=weights,
+        checkpoint=checkpoint_facet(looked_at.model, weights),
         other=spec.other,
         batch_size=spec.batch_size if analysis.is_of_batches else None,
-        **images.facets,
-        n=count or spec.num_images,
-        more=conditions(model),
+        n=looked_at.count,
+        more=conditions(looked_at.model),
         version=f"{JOB.version}.{analysis.version}",
+        **looked_at.facets,
     )
-    return {"facets": facets, "dataset": data.name}
 
 
 def _records(found: Findings, where: Mapping[str, Any]) -> list[Record]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from lsbench.core.globs import matches
 from lsbench.core.panel import RANDOM, ModelPanel, has_random_weights
+from lsbench.core.registry import ANALYSES
 from lsbench.store.job_files import read_arrays
 from lsbench.store.results import ResultsFolder
 from lsbench.store.thumbnails import read_spec
@@ -70,7 +71,7 @@ def find_panels(folder: ResultsFolder, analysis: str, variants: Sequence[str] = 
         usable = [job for job in jobs if job["job_id"] in ready and (job["seed"] in common or not common)]
         if usable:
             chosen.append(first := min(usable, key=lambda job: job["seed"]))
-            found.shown.append(_panel(folder, title, first, files[first["job_id"]]))
+            found.shown.append(_panel(folder, analysis, title, first, files[first["job_id"]]))
         else:
             left_out.setdefault(_reason(jobs), []).append(title)
     found.left_out.extend(f"{', '.join(titles)}: {reason}" for reason, titles in left_out.items())
@@ -130,9 +131,11 @@ def _reason(jobs: list[dict[str, Any]]) -> str:
     return _missing(first) or NO_ARRAYS
 
 
-def _panel(folder: ResultsFolder, title: str, job: dict[str, Any], path: Path) -> ModelPanel:
+def _panel(folder: ResultsFolder, analysis: str, title: str, job: dict[str, Any], path: Path) -> ModelPanel:
     variant = (read_spec(folder, job["job_id"]) or {}).get("variant", {})
-    is_random = has_random_weights(job["weights"], variant.get("model_args") or {})
+    # The weights of a backbone alone make no detector or segmenter.
+    named = variant.get("model_args") if ANALYSES.load(analysis).task == "classification" else None
+    is_random = has_random_weights(job["weights"], named or {})
     return ModelPanel(title, read_arrays(path) or {}, is_random)
 
 

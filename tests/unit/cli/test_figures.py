@@ -23,8 +23,9 @@ def call(capsysbinary):
 
 
 def test_each_figure_of_the_paper_has_an_analysis():
-    assert [find_analysis(number) for number in "123"] == ["erf", "aggregation", "feature_maps"]
-    assert list(composable())[:3] == ["erf", "aggregation", "feature_maps"]
+    names = ["erf", "aggregation", "feature_maps", "detections", "segmentation"]
+    assert [find_analysis(number) for number in "12345"] == names
+    assert list(composable())[:5] == names
     assert find_analysis("cka") == "cka"
     with pytest.raises(UsageError, match=r"--figure 9: no analysis draws it; there are: 1 \(erf\), 2 "):
         find_analysis("9")
@@ -65,12 +66,13 @@ def test_a_pipe_gets_the_picture_and_a_terminal_does_not(call, make_fields, monk
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("--figure", "4"), 2, "--figure 4: no analysis draws it; there are: 1 (erf), 2 (aggregation)"),
+        (("--figure", "6"), 2, "--figure 6: no analysis draws it; there are: 1 (erf), 2 (aggregation)"),
         (("--figure", "1", "-o", "a.docx"), 2, "no format has the suffix .docx; use one of .pdf, .svg, .png"),
         (("--figure", "1", "-o", "figure"), 2, "a picture is one of .pdf, .svg, .png; name such a file"),
         (("--figure", "1", "--format", "html"), 2, "a picture is one of .pdf, .svg, .png"),
         (("--figure", "1", "--pivot", "--paper", "7"), 2, "--paper, --pivot: not with --figure"),
         (("--figure", "2"), 5, "nothing to draw: no variant has an analysis `aggregation`"),
+        (("--figure", "5"), 5, "no variant has an analysis `segmentation`; add `analyze: segmentation`"),
         (("--figure", "1", "--rows", "x"), 2, "--rows x: no match; known: rep_mixer, ls_conv, identity"),
         (
             ("--figure", "1", "--rows", "identity"),

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from pydantic import ValidationError
 from torch import nn
 
@@ -171,3 +172,90 @@ def test_needs_and_cost():
 
     with pytest.raises(ValueError, match="ema_decay"):
         AnalyzeSpec(weights="ema").check_need(Training())
+
+
+SCENES = {"img_size": 64, "train_images": 1, "test_images": 6}
+HEADS = {
+    "detections": {"channels": 16, "box_channels": 16, "proposals": 20},
+    "segmentation": {"channels": 16, "head_channels": 16},
+}
+
+
+@pytest.fixture
+def create_downstream_context(tiny, make_graph, tmp_path, same_torch_afterwards):
+    """Create the context of an analysis of a detector or segmenter with random weights."""
+
+    def create(kind, **settings):
+        tiny["defaults"]["model_args"] = {"stem_stride": 8, "pretrained": False}
+        tiny["variants"] = [{"name": "id", "mixer": "identity"}]
+        data = {"name": "fashion_ade" if kind == "segmentation" else "fashion_coco", **SCENES}
+        usual = {"dataset": data, "num_images": 5, "weights": "fresh", "head": HEADS[kind]}
+        tiny["jobs"] = ["train", {"analyze": {"kind": kind, **usual, **settings}}]
+        job = next(job for job in make_graph(tiny).jobs if job.kind == "analyze")
+        torch.manual_seed(0)
+        return JobContext(job, AnalyzeSpec(**job.spec), tmp_path / "out", {}, "cpu", events.append)
+
+    events = []
+    create.events = events
+    return create
+
+
+@pytest.mark.parametrize(
+    ("kind", "metrics"),
+    [
+        ("detections", ["detections_drawn"]),
+        ("segmentation", ["analysed_pixel_accuracy", "classes_found"]),
+    ],
+)
+def test_pictures_of_a_detector_or_segmenter_are_written(create_downstream_context, kind, metrics):
+    context = create_downstream_context(kind)
+    records = JOB.run(context)
+    assert [record.metric for record in records] == metrics
+    assert {record.protocol for record in records} == {f"{kind}|test|fresh|res=64|n=5|v1.1"}
+    assert {record.dataset for record in records} == {context.job.spec["dataset"]["name"]}
+    assert sorted(path.name for path in context.folder.iterdir()) == [
+        f"{kind}.{end}" for end in ("npz", "png", "svg")
+    ]
+    with np.load(context.folder / f"{kind}.npz") as file:
+        assert len(file["names"]) == 4, "of the five images, those that fit in a row"
+    steps = [event["step"] for event in create_downstream_context.events if event["ev"] == "step"]
+    assert steps == [1, 2, 3, 4, 5]
+    [told] = [event["message"] for event in create_downstream_context.events if event["ev"] == "warning"]
+    assert told.startswith(f"{kind}: id has random weights")
+    assert "(random weights)" in (context.folder / f"{kind}.svg").read_text()
+
+
+def test_named_images_are_all_drawn_and_those_of_a_folder_are_of_no_data_set(
+    create_downstream_context, tmp_path
+):
+    names = [f"ADE_val_0000000{number}" for number in (6, 1, 2, 3, 4)]
+    context = create_downstream_context("segmentation", images=names)
+    JOB.run(context)
+    with np.load(context.folder / "segmentation.npz") as file:
+        assert [name.removesuffix(".jpg").removesuffix(".png") for name in file["names"].tolist()] == names
+    (tmp_path / "own").mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(14):
+        Image.fromarray(rng.integers(0, 255, (40, 60, 3), np.uint8)).save(tmp_path / f"own/{number}.png")
+    context = create_downstream_context("detections", folder=str(tmp_path / "own"), num_images=50)
+    [record] = JOB.run(context)
+    assert (record.dataset, record.protocol) == (None, "detections|fresh|res=64|n=14|v1.1")
+    with np.load(context.folder / "detections.npz") as file:
+        assert len(file["names"]) == 12
+
+
+def test_weights_of_a_backbone_alone_make_no_detector(create_downstream_context, tmp_path):
+    context = create_downstream_context("detections", num_images=1)
+    context.job.variant.model_args.update(pretrained=True)
+    JOB.run(context)
+    assert "(random weights)" in (context.folder / "detections.svg").read_text()
+
+
+def test_an_analysis_follows_the_only_job_that_trains_its_models(tiny, make_graph):
+    data = {"name": "fashion_coco", **SCENES}
+    tiny["jobs"] = ["train", {"detect": {"detector": "maskrcnn", "dataset": data}}, {"analyze": "detections"}]
+    jobs = {job.label: job for job in make_graph(tiny).jobs}
+    found, trained = jobs["ls/detections/seed0"], jobs["ls/maskrcnn/seed0"]
+    assert found.needs == {"maskrcnn": trained.id}
+    assert found.spec["dataset"] == data
+    assert found.dataset_fingerprint == trained.dataset_fingerprint

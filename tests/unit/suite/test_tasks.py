@@ -106,3 +106,10 @@ def test_the_sets_that_ship_are_refused_by_classification(data, task, tiny, writ
     tiny["defaults"]["dataset"] = data
     tiny["jobs"] = ["train"]
     assert f"found '{data}', which is for {task}" in problem(tiny, write_suite)
+
+
+def test_the_task_of_an_analysis_is_that_of_the_models_it_looks_at(tiny, write_suite):
+    tiny["jobs"] = ["train", {"analyze": {"kind": "detections", "weights": "fresh"}}]
+    line = problem(tiny, write_suite)
+    assert "jobs[1].analyze: expected a data set for detection, found 'fashion', which is for" in line
+    assert "fashion_coco" in line

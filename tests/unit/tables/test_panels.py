@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from lsbench.core.errors import StoreError, UsageError
+from lsbench.core.facets import Facets
 from lsbench.core.panel import ModelPanel
+from lsbench.core.record import measured
 from lsbench.tables.panels import NO_ARRAYS, find_panels
 
 FOUR = ("without_lkp", "ls_conv", "identity", "cga", "rep_mixer")
@@ -94,3 +96,23 @@ def test_damaged_arrays_are_told(make_fields):
     with pytest.raises(StoreError, match=r"erf\.npz: damaged"):
         [find_panels(folder, "erf", [name]) for name in ("ls_conv", "identity", "rep_mixer")]
     np.savez(path, field=np.eye(2))
+
+
+def test_weights_of_a_backbone_alone_make_no_detector(tiny, make_graph, fill_store):
+    tiny["defaults"]["model_args"] = {"pretrained": True}
+    tiny["jobs"] = [{"analyze": {"kind": "detections", "weights": "fresh", "dataset": "fashion_coco"}}]
+    graph = make_graph(tiny)
+
+    def records(job):
+        facets = Facets(method="detections", weights="fresh", n=1, version="1.1")
+        one = measured("detections_drawn", 0.0, facets=facets)
+        return [{"job_id": job.id, **one.model_dump(mode="json")}]
+
+    folder = fill_store(graph, records)
+    for job in graph.by_id().values():
+        place = folder.job_folder(str(job.id))
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "spec.json").write_text(job.model_dump_json())
+        np.savez(place / "detections.npz", names=np.array([]))
+    panels = find_panels(folder, "detections")
+    assert [panel.is_random for panel in panels.shown] == [True, True]
