@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageOps
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
@@ -23,6 +24,7 @@ from lsbench.data.detection import samples as detection_samples
 from lsbench.data.detection import transforms as detection_transforms
 from lsbench.data.detection.files import DetectionFiles
 from lsbench.data.loading.image_files import ImageFiles, spread
+from lsbench.data.loading.image_list import to_rgb
 from lsbench.data.loading.keep_ratio import Scaling, to_image
 from lsbench.data.picture_folder import list_pictures
 from lsbench.data.segmentation import samples as segmentation_samples
@@ -150,7 +152,7 @@ def images_of_split(
 def images_of_folder(
     folder: Path, task: str, scaling: Scaling, *, names: Sequence[str] = (), num_images: int
 ) -> DrawnImages:
-    """Return images of a folder of one's own, sorted by name.
+    """Return images of a folder of one's own, sorted by name, and turned as their cameras say.
 
     Args:
         folder: The folder; those below it are not looked into.
@@ -168,10 +170,16 @@ def images_of_folder(
     chosen = _chosen(every, names, str(folder))
     images = ImageFiles(folder, tuple(every[place] for place in chosen))
     return DrawnImages(
-        images.paths,
-        lambda index: (to_image(np.array(images.decode(index))).as_subclass(Tensor), None),
-        _of_image(TRANSFORMS[task](scaling)),
+        images.paths, lambda index: (_upright(images, index), None), _of_image(TRANSFORMS[task](scaling))
     )
+
+
+def _upright(images: ImageFiles, index: int) -> Tensor:
+    """Return the bytes of an image, shape (3, height, width), turned as its camera says."""
+    with images.open(index) as file, Image.open(file) as image:
+        pixels = np.array(to_rgb(ImageOps.exif_transpose(image)))
+    found: Tensor = to_image(pixels).as_subclass(Tensor)
+    return found
 
 
 def _of_image(transform: v2.Compose) -> Callable[[Tensor], Tensor]:

@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lsbench.core.errors import ConfigError
+from lsbench.core.errors import ConfigError, DataError
 from lsbench.core.registry import DATASETS
 from lsbench.data.drawn_images import (
     LARGEST,
@@ -75,6 +75,23 @@ def test_pictures_of_ones_own_keep_their_proportions(task, size, tmp_path):
     assert one.picture.shape == (100, 200, 3)
     assert one.image.shape == (3, *size)
     assert one.truth is None
+
+
+def test_photos_stand_as_their_camera_was_held(tmp_path):
+    image, exif = Image.new("RGB", (60, 40)), Image.Exif()
+    image.paste((255, 0, 0), (0, 0, 60, 10))  # at the top, which is the right side of the upright photo
+    exif[0x0112] = 6
+    image.save(tmp_path / "photo.png", exif=exif)
+    (one,) = images_of_folder(tmp_path, "detection", SCALING, num_images=1)
+    assert one.picture.shape == (60, 40, 3)
+    assert (one.picture[:, 30:] == (255, 0, 0)).all()
+    assert not one.picture[:, :30].any()
+
+
+def test_an_unreadable_picture_is_named(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"expected a readable image at .*a\.png"):
+        images_of_folder(tmp_path, "detection", SCALING, num_images=1)[0]
 
 
 def test_a_very_large_picture_is_drawn_smaller_but_seen_whole():
