@@ -21,6 +21,9 @@ from lsbench.cli.one_model import (
 )
 from lsbench.cli.options import JsonOpt
 from lsbench.core.quantity import quantity
+from lsbench.detection.costs import DATA, Whole, cost_name, padded_size
+from lsbench.detection.settings import PADDED_SIZES, TITLES, Task
+from lsbench.timing.image_size import ImageSize, height_and_width, size_text
 
 if TYPE_CHECKING:
     from lsbench.core.record import Record
@@ -36,6 +39,14 @@ class _Fusing(NamedTuple):
     left: int | None
 
 
+class WholeTask(StrEnum):
+    """The detectors and segmenters that a model can be the backbone of."""
+
+    retinanet = "retinanet"
+    maskrcnn = "maskrcnn"
+    semantic_fpn = "semantic_fpn"
+
+
 class By(StrEnum):
     """The ways to break a cost down."""
 
@@ -48,12 +59,25 @@ def profile(
     by: Annotated[By | None, typer.Option(help="Break the FLOPs down.")] = None,
     depth: Annotated[int, typer.Option(min=1, metavar="N", help="Levels of modules to show.")] = 2,
     mixer: MixerOpt = None,
-    img_size: Annotated[int, typer.Option(min=8, metavar="PX", help="Image size in pixels.")] = 224,
-    num_classes: Annotated[int, typer.Option(min=1, metavar="N", help="Classes.")] = 1000,
+    task: Annotated[
+        WholeTask | None, typer.Option(help="Measure the whole detector or segmenter on the model.")
+    ] = None,
+    img_size: Annotated[
+        int | None,
+        typer.Option(
+            min=8, metavar="PX", help="Image size in pixels; default: 224, or the padded size of the task."
+        ),
+    ] = None,
+    num_classes: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Classes; default: 1000, or 80 or 150 of the task.")
+    ] = None,
     is_fused: Annotated[bool, typer.Option("--fused", help="Break down and time the fused model.")] = False,
     has_latency: Annotated[bool, typer.Option("--latency", help="Time single images.")] = False,
     has_throughput: Annotated[bool, typer.Option("--throughput", help="Time batches.")] = False,
-    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Batch of --throughput.")] = 64,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Batch of --throughput; default: 64, or 1 with --task."),
+    ] = None,
     max_s: Annotated[float, typer.Option(min=0.1, metavar="S", help="Seconds timed at most, each.")] = 20.0,
     device: DeviceOpt = Device.auto,
     threads: Annotated[int, typer.Option(min=1, metavar="N", help="CPU threads of timings.")] = 1,
@@ -65,9 +89,12 @@ def profile(
     """
     check_model(model, mixer)
     where = check_device(device) if has_latency or has_throughput else "cpu"
+    whole = None if task is None else _whole(task.value, img_size, num_classes)
+    size = (img_size or 224) if whole is None else whole.size
+    classes = (num_classes or 1000) if whole is None else whole.num_classes
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # torch warns about its own code
-        plain, paper, tree, fusing = _measure(model, mixer, img_size, num_classes, is_fused)
+        plain, paper, tree, fusing = _measure(model, mixer, size, classes, whole, is_fused)
     found: dict[str, Any] = {
         "params": fusing.params,
         "params_fused": fusing.params_fused,
@@ -76,25 +103,29 @@ def profile(
         "uncounted_ops": sum(plain.uncounted.values()),
     }
     wanted = {"latency": 1} if has_latency else {}
-    wanted |= {"throughput": batch_size} if has_throughput else {}
+    wanted |= {"throughput": batch_size or (64 if whole is None else 1)} if has_throughput else {}
     setting = {"fused": is_fused, "threads": threads}
-    timed = {"subject": {"model": model, "mixer": mixer}, "num_classes": num_classes, "img_size": img_size}
+    timed = {"subject": {"model": model, "mixer": mixer}, "num_classes": classes, "img_size": size}
+    timed |= {} if whole is None else {"whole": whole.task}
     timings = [
-        record
+        record if whole is None else whole.record(record)
         for probe, batch in wanted.items()
         for record in _timed(probe, batch, max_s, {**timed, "device": where, "setting": setting})
     ]
     operators = (paper if is_fused else plain).by_operator
     if as_json:
-        line = {"model": model, "mixer": mixer, "img_size": img_size, "fused": is_fused, **found}
+        line = {"model": model, "mixer": mixer, "img_size": size, "fused": is_fused, **found}
+        line |= {} if whole is None else {"task": whole.task, "num_classes": classes}
         line |= {"uncounted": plain.uncounted, "unfused_norms": fusing.left}
         line |= {"by_operator": operators} if by is By.operator else {}
         line |= {"by_module": _nested(tree, depth)} if by is By.module else {}
         line |= {"timings": [record.model_dump(mode="json") for record in timings]} if timings else {}
         typer.echo(json.dumps(line))
         return
+    if whole is not None:
+        typer.echo(f"{TITLES[whole.task]} on {model}: {size_text(size)} pixels, {classes} classes")
     for name, value in found.items():
-        shown_as = quantity(name)
+        shown_as = quantity(name if whole is None else cost_name(whole.task, name))
         typer.echo(f"{shown_as.title}: {value * shown_as.scale:.{shown_as.digits}f}")
     names = ", ".join(f"{name} {calls}x" for name, calls in sorted(plain.uncounted.items()))
     typer.echo(f"  without a formula: {names or 'none'}")
@@ -110,18 +141,27 @@ def profile(
         typer.echo(text)
 
 
+def _whole(task: Task, img_size: int | None, num_classes: int | None) -> Whole:
+    """Return a detector or segmenter of the published size, or as given."""
+    size = PADDED_SIZES[task] if img_size is None else padded_size(img_size, img_size)
+    return Whole(task, num_classes or DATA[task][1], size)
+
+
 def _measure(
-    model: str, mixer: str | None, img_size: int, num_classes: int, is_fused: bool
+    model: str, mixer: str | None, size: ImageSize, classes: int, whole: Whole | None, is_fused: bool
 ) -> tuple[MacCount, MacCount, ModuleCost, _Fusing]:
     """Return the costs of a model, unfused and fused, the modules of one of the two, and what fusing did."""
     from lsbench.models.cost_tree import cost_tree
-    from lsbench.models.factory import create_model
     from lsbench.models.fusion import fuse, unfused_norms
     from lsbench.models.macs import count_macs
+    from lsbench.timing.passes import create_timed
+    from lsbench.timing.request import TimedModel
 
-    built = create_model(model, mixer=mixer, num_classes=num_classes, img_size=img_size)
-    fused, size = fuse(built), (3, img_size, img_size)
-    plain, paper = count_macs(built, size), count_macs(fused, size)
+    task = None if whole is None else whole.task
+    subject = TimedModel(model=model, mixer=mixer)
+    built = create_timed(subject, task, num_classes=classes, img_size=size)
+    fused, shape = fuse(built), (3, *height_and_width(size))
+    plain, paper = count_macs(built, shape), count_macs(fused, shape)
     trees = cost_tree(built, plain), cost_tree(fused, paper)
     fusing = _Fusing(trees[0].params, trees[1].params, unfused_norms(fused))
     return plain, paper, trees[is_fused], fusing

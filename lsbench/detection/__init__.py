@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from lsbench.core.quantity import Quantity, percentage
+from lsbench.detection.settings import TITLES, Task
 from lsbench.metrics.detection.coco import NUMBERS, Region
-
-#: Name of a detector in quantities -> its title.
-_TITLES = {"retinanet": "RetinaNet", "maskrcnn": "Mask R-CNN"}
 
 
 def metric_name(detector: str, number: str, region: Region | None = None) -> str:
@@ -20,14 +18,14 @@ def metric_name(detector: str, number: str, region: Region | None = None) -> str
     return "_".join(filter(None, (detector, number, region)))
 
 
-def _numbers(detector: str, regions: Sequence[Region | None]) -> Iterator[Quantity]:
+def _numbers(detector: Task, regions: Sequence[Region | None]) -> Iterator[Quantity]:
     """Yield the quantities of a detector; the average precision of its first region is a headline."""
     for region in regions:
         for number in NUMBERS:
             what = f"{region or ''} {number[:2].upper()}{number[2:].replace('_', ' ')}".strip()
             yield percentage(
                 metric_name(detector, number, region),
-                f"{_TITLES[detector]} {what}",
+                f"{TITLES[detector]} {what}",
                 short_title=f"{what} (%)",
                 is_headline=number == "ap" and region == regions[0],
                 is_compared=number == "ap" and region == regions[0],

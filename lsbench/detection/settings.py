@@ -9,9 +9,18 @@ Source:
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
 
 Task = Literal["retinanet", "maskrcnn", "semantic_fpn"]
 
@@ -100,9 +109,29 @@ PADDED_SIZES: dict[Task, tuple[int, int]] = {
     "maskrcnn": (800, 1344),
     "semantic_fpn": (512, 2048),
 }
+#: Task -> name in titles.
+TITLES: dict[Task, str] = {
+    "retinanet": "RetinaNet",
+    "maskrcnn": "Mask R-CNN",
+    "semantic_fpn": "Semantic FPN",
+}
 #: Task -> its settings, which all have defaults.
 SETTINGS: dict[Task, type[DownstreamSettings]] = {
     "retinanet": RetinaNetSettings,
     "maskrcnn": MaskRCNNSettings,
     "semantic_fpn": SemanticFPNSettings,
 }
+
+
+def parse_sizes(task: Task, head: Mapping[str, Any]) -> DownstreamSettings:
+    """Return the sizes of a model of which some are given.
+
+    Raises:
+        ValueError: If there is no such size, or a value is wrong; one line with all sizes that there are.
+    """
+    try:
+        return SETTINGS[task].model_validate(dict(head))
+    except ValidationError as error:
+        lines = [f"head: {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+        known = ", ".join(SETTINGS[task].model_fields)
+        raise ValueError(f"{'; '.join(lines)} ({task} has {known})") from error

@@ -1,20 +1,31 @@
-"""Measure the cost of a variant: parameters, MACs, latency and throughput, memory and energy."""
+"""Measure the cost of a variant: parameters, MACs, latency and throughput, memory and energy.
+
+It is the cost of the variant's model, or of a whole detector or segmenter on it, at its padded images' size.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from lsbench.core.catalog import UNKNOWN_MACS, known_macs, may_be_folded, unknown_model
-from lsbench.core.job import JobContext, JobKind, JobSpec, Resources, Variant
-from lsbench.core.quantity import quantity
+from lsbench.core.catalog import UNKNOWN_MACS, WEIGHTS, known_macs, may_be_folded, unknown_model
+from lsbench.core.job import BuiltOn, JobContext, JobKind, JobSpec, Resources, Variant
+from lsbench.core.quantity import Quantity, quantity
 from lsbench.core.record import Record
-from lsbench.core.registry import MIXERS, PROBES
+from lsbench.core.registry import DATASETS, MIXERS, PROBES
+from lsbench.core.tasks import task_of
+from lsbench.detection.costs import DATA, cost_quantity, estimated_macs, size_for
+from lsbench.detection.settings import SETTINGS, Task, parse_sizes
 from lsbench.probes import Probe, as_probe
 from lsbench.timing.request import Budget, Precision, Setting, TimedModel
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from lsbench.timing.image_size import ImageSize
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -37,8 +48,24 @@ class ProfileSpec(JobSpec):
     All other settings are about timings: the form in which the model runs, and the precision of the timing.
     """
 
-    later_fields: ClassVar[frozenset[str]] = JobSpec.later_fields | {"processes"}
+    later_fields: ClassVar[frozenset[str]] = JobSpec.later_fields | {"processes", "of", "head", "dataset"}
+    data_fields: ClassVar[tuple[str, ...]] = ("dataset",)
+    reads_instead: ClassVar[bool] = True
 
+    of: Literal["backbone", "retinanet", "maskrcnn", "semantic_fpn"] = Field(
+        default="backbone",
+        description="the variant's model, or a whole detector or segmenter on it, at its padded images' size",
+    )
+    head: dict[str, Any] = Field(
+        default_factory=dict,
+        description="of a detector or segmenter: sizes of neck and head that differ from the published ones",
+    )
+    dataset: str | dict[str, Any] | None = Field(
+        default=None,
+        description="of a detector or segmenter: the data set whose classes and image sizes it has; default: "
+        "the variant's if it is for that task, else as of COCO (80 classes, 800x1344 pixels) or ADE20K "
+        "(150, 512x2048); no image is read",
+    )
     probes: tuple[str, ...] = Field(
         default=("params", "macs", "latency", "throughput"),
         min_length=1,
@@ -46,7 +73,8 @@ class ProfileSpec(JobSpec):
     )
     batch_size: Annotated[int, Field(ge=1)] | Literal["max"] = Field(
         default=64,
-        description="images per batch of throughput; max: the power of two up to which it fits and is faster",
+        description="images per batch of throughput; max: the power of two up to which it fits and is "
+        "faster; default of a detector or segmenter: 1",
     )
     precision: Precision = Field(default="fp32", description="of weights and activations while timed")
     fused: bool = Field(default=False, description="time the model fused for evaluation")
@@ -89,6 +117,17 @@ class ProfileSpec(JobSpec):
         return value
 
     @model_validator(mode="after")
+    def _fits_what_it_is_of(self) -> Self:
+        if self.of != "backbone":
+            parse_sizes(self.of, self.head)
+            for data in self.other_data():
+                _check_task(self.of, data)
+        elif self.head or self.dataset is not None:
+            key = "head" if self.head else "dataset"
+            raise ValueError(f"{key}: is of a detector or segmenter; give `of`, or leave it out")
+        return self
+
+    @model_validator(mode="after")
     def _fit_together(self) -> Self:
         ratios = [name for name in self.probes if _probe(name).has_control]
         if ratios and self.control is None:
@@ -96,6 +135,26 @@ class ProfileSpec(JobSpec):
         if self.min_s > self.max_s:
             raise ValueError(f"min_s: expected at most max_s ({self.max_s:g}), found {self.min_s:g}")
         return self
+
+    @classmethod
+    def named_settings(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return batches of one for detectors and segmenters, whose images are large."""
+        return {"batch_size": 1} if settings.get("of", "backbone") != "backbone" else {}
+
+    def built_on(self, variant: Variant) -> BuiltOn | None:
+        """Return the detector or segmenter on a variant's model, if the profile is of one."""
+        if self.of == "backbone":
+            return None
+        own = {name: value for name, value in variant.model_args.items() if name not in WEIGHTS}
+        return BuiltOn(**variant.model_dump() | {"model_args": own}, built_as=self.of, sizes=self.head)
+
+    def macs(self, backbone: float) -> float:
+        """Return the approximate MACs of one image, from those of the variant's model on 224 x 224 pixels."""
+        if self.of == "backbone":
+            return backbone
+        specs = [DATASETS.load(data["name"]).spec.model_validate(data) for data in self.other_data()]
+        sizes = [size_for(spec) for spec in specs]
+        return estimated_macs(self.of, backbone, size=next(iter(sizes), None), head=self.head)
 
     def control_model(self) -> TimedModel | None:
         """Return the control as a model, whichever way it was written."""
@@ -142,21 +201,28 @@ def _probe(name: str) -> Probe:
     return as_probe(PROBES.load(name))
 
 
+def _check_task(of: Task, data: Mapping[str, Any]) -> None:
+    """Raise a ValueError if a data set is for another task; one that nobody knows is noted elsewhere."""
+    if DATASETS.problem(data["name"]):
+        return
+    wanted, found = DATA[of][0], task_of(DATASETS.load(data["name"]))
+    if found != wanted:
+        raise ValueError(
+            f"dataset: expected one for {wanted}, found '{data['name']}', which is for {found}; name another"
+        )
+
+
 def run(context: JobContext) -> Sequence[Record]:
     """Run the probes one after another, those that time nothing first; exact figures are kept at once.
 
     Each timing builds its model in a fresh process. This process does not touch the GPU: it would hold memory
     that a timing may need.
     """
-    from lsbench.engine.classify import create_variant
-    from lsbench.engine.open_data import open_data
-
-    data = open_data(context)
-    warn_of_other_size(context, data.img_size)
-    model = create_variant(context, data).eval()
     spec: ProfileSpec = context.spec
+    model, size, to_record = _subject(context)
     probes = sorted(spec.all_probes(), key=lambda name: _probe(name).images(spec) > 0)
-    macs = known_macs(context.job.variant.model_identity(), data.img_size) or UNKNOWN_MACS
+    side = context.job.variant.dataset["img_size"]
+    macs = spec.macs(known_macs(context.job.variant.model_identity(), side) or UNKNOWN_MACS)
     lengths = [_probe(name).seconds(spec, macs, context.job.limit) for name in probes]
     records: list[Record] = []
     for number, name in enumerate(probes):
@@ -164,7 +230,7 @@ def run(context: JobContext) -> Sequence[Record]:
         where = {"step": number, "steps": len(probes), "share": share, "part": part}
         emit = _numbered(context.emit, where, probe=name)
         emit({"ev": "step"})
-        found = _probe(name)(model, data.img_size, replace(context, emit=emit))
+        found = [to_record(one) for one in _probe(name)(model, size, replace(context, emit=emit))]
         context.keep([record for record in found if _is_exact(record)])
         records += found
     return records
@@ -181,6 +247,24 @@ def warn_of_other_size(context: JobContext, img_size: int) -> None:
             f"{wanted} px; give the row `dataset: {{img_size: {wanted}}}`"
         )
         context.emit({"ev": "warning", "message": message})
+
+
+def _subject(context: JobContext) -> tuple[nn.Module, ImageSize, Callable[[Record], Record]]:
+    """Return the measured model, the size of its images, and the function that names it in a record."""
+    from lsbench.engine.classify import create_variant
+    from lsbench.engine.open_data import open_data
+    from lsbench.timing.passes import create_timed
+    from lsbench.timing.records import whole_of
+
+    whole = whole_of(context)
+    if whole is None:
+        data = open_data(context)
+        warn_of_other_size(context, data.img_size)
+        return create_variant(context, data).eval(), data.img_size, lambda record: record
+    backbone = TimedModel(**context.job.variant.model_identity())
+    shape: dict[str, Any] = {"num_classes": whole.num_classes, "img_size": whole.size, "head": whole.head}
+    model = create_timed(backbone, whole.task, **shape)
+    return model.eval(), whole.size, whole.record
 
 
 def _numbered(emit: Emit, where: Mapping[str, float], *, probe: str) -> Emit:
@@ -200,13 +284,22 @@ def _is_exact(record: Record) -> bool:
 
 def cost(spec: ProfileSpec, macs: float, images: Callable[[str], int]) -> float:
     """Return the approximate MACs of a profile; the length of a timing depends on the machine's noise."""
-    return macs * (1 + sum(_probe(name).images(spec) for name in spec.all_probes()))
+    return spec.macs(macs) * (1 + sum(_probe(name).images(spec) for name in spec.all_probes()))
 
 
 def seconds(spec: ProfileSpec, macs: float, limit: int | None) -> float:
     """Return the most seconds that the probes take one after another."""
-    return sum(_probe(name).seconds(spec, macs, limit) for name in spec.all_probes())
+    return sum(_probe(name).seconds(spec, spec.macs(macs), limit) for name in spec.all_probes())
 
+
+def _of_wholes() -> Iterator[Quantity]:
+    """Yield each quantity of lsbench's own probes as one of each detector and segmenter."""
+    named = {one.name: one for name in PROBES.own_names() for one in PROBES.module(name).QUANTITIES}
+    for task in SETTINGS:
+        yield from (cost_quantity(task, one) for one in named.values())
+
+
+QUANTITIES = tuple(_of_wholes())
 
 JOB = JobKind(
     spec=ProfileSpec,

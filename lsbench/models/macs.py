@@ -4,9 +4,9 @@ One MAC is one FLOP here, as in the paper's tables. The convention is fvcore's: 
 and matrix products by their products; batch normalisation in evaluation 2 per element, group normalisation 5,
 pooling 1 per input element; SKA K*K per output element; a Fourier transform of N real numbers 5/4 N log2 N,
 half the additions and multiplications of the usual count 5/2 N log2 N. Element-wise operators are not counted
-but listed. Convolutions and batch normalisations are counted separately: fuse the model to count as the paper
-does. fvcore ignores operators that it considers free, without listing them: ReLU, reshaping, indexing,
-dropout.
+but listed, and so is RoIAlign: the number of points that it samples depends on the regions. Convolutions and
+batch normalisations are counted separately: fuse the model to count as the paper does. fvcore ignores
+operators that it considers free, without listing them: ReLU, reshaping, indexing, dropout.
 
 Importing this module registers SKA with fvcore, so that its own ``FlopCountAnalysis`` counts it too.
 """
@@ -62,7 +62,10 @@ def count_macs(model: nn.Module, input_size: tuple[int, int, int]) -> MacCount:
         analysis = FlopCountAnalysis(model, image).set_op_handle(**_HANDLES)
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
         counted = {name: int(count) for name, count in analysis.by_operator().items()}
-        uncounted = {name.removeprefix("aten::"): int(n) for name, n in analysis.unsupported_ops().items()}
+        uncounted = {
+            name.removeprefix("aten::").removeprefix("torchvision::"): int(calls)
+            for name, calls in analysis.unsupported_ops().items()
+        }
         by_module = {name: int(count) for name, count in analysis.by_module().items()}
     return MacCount(sum(counted.values()), counted, uncounted, by_module)
 

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from lsbench.core.job import JobContext
     from lsbench.core.record import Record
+    from lsbench.timing.image_size import ImageSize
 
-    Measure = Callable[[nn.Module, int, JobContext], Sequence[Record]]
+    Measure = Callable[[nn.Module, ImageSize, JobContext], Sequence[Record]]
 
 __all__ = ["Probe", "as_probe"]
 
@@ -36,7 +37,8 @@ class Probe:
     """One measurement of a model's cost.
 
     Attributes:
-        measure: Measures a model: a function of the model, the height and width of its images, and the job.
+        measure: Measures a model: a function of the model, the size of its images (the side of square
+            ones, or height and width), and the job.
         images: Approximate number of images that go through the model, given the job's settings; for
             planning.
         seconds: Most seconds that it takes, given the job's settings, MACs per image, and the run's limit.
@@ -50,7 +52,7 @@ class Probe:
     has_control: bool = False
     companion: str | None = None
 
-    def __call__(self, model: nn.Module, img_size: int, context: JobContext) -> Sequence[Record]:
+    def __call__(self, model: nn.Module, img_size: ImageSize, context: JobContext) -> Sequence[Record]:
         """Measure a model, so that a probe can be called like a function."""
         return self.measure(model, img_size, context)
 

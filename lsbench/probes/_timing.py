@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lsbench.core.job import JobContext
 from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
+from lsbench.timing.image_size import ImageSize
 from lsbench.timing.launch import run_apart
 from lsbench.timing.records import Timed, create_request, save_samples, timing_facets
 from lsbench.timing.request import BatchEnd, Reply, Request, joined
@@ -57,12 +58,14 @@ RESOURCES = (
 )
 
 
-def time_alone(context: JobContext, img_size: int, *, batch: int | Literal["max"], min_samples: int) -> Timed:
+def time_alone(
+    context: JobContext, img_size: ImageSize, *, batch: int | Literal["max"], min_samples: int
+) -> Timed:
     """Return the timing of the job's model alone in a fresh process.
 
     Args:
         context: The job.
-        img_size: Height and width of the images in pixels.
+        img_size: Side of square images, or height and width, pixels.
         batch: Images of one pass, or ``"max"`` for the largest power of two that fits.
         min_samples: Number of samples that is worth some extra seconds.
     """
@@ -79,7 +82,7 @@ def measure(request: Request) -> Reply:
 
 
 def choose_batch(
-    context: JobContext, img_size: int, batch: int | Literal["max"]
+    context: JobContext, img_size: ImageSize, batch: int | Literal["max"]
 ) -> tuple[int, BatchEnd | None]:
     """Return the batch size, and why it is not larger; ``"max"`` is determined in a process of its own.
 
@@ -100,7 +103,7 @@ def save_values(context: JobContext, metric: str, values: NDArray[np.float64], t
 
 
 def ratio_record(
-    context: JobContext, img_size: int, metric: str, *, batch: int | Literal["max"], is_rate: bool
+    context: JobContext, img_size: ImageSize, metric: str, *, batch: int | Literal["max"], is_rate: bool
 ) -> Record:
     """Return the median ratio of the model to the control over pairs that were timed in turns.
 
@@ -108,7 +111,7 @@ def ratio_record(
 
     Args:
         context: A job whose spec has a control.
-        img_size: Height and width of the images in pixels.
+        img_size: Side of square images, or height and width, pixels.
         metric: Name of the metric.
         batch: As in :func:`time_alone`; the largest that fits is determined for the model without the
             control.

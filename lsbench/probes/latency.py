@@ -15,6 +15,7 @@ from lsbench.probes._timing import RESOURCES
 if TYPE_CHECKING:
     from torch import nn
 
+    from lsbench.timing.image_size import ImageSize
     from lsbench.timing.records import Timed, Values
 
 SAMPLES = 400
@@ -22,7 +23,7 @@ SAMPLES = 400
 SHARES = {"latency_ms": 0.5, "latency_p90_ms": 0.9, "latency_p99_ms": 0.99}
 
 
-def latency(model: nn.Module, img_size: int, context: JobContext) -> Sequence[Record]:
+def latency(model: nn.Module, img_size: ImageSize, context: JobContext) -> Sequence[Record]:
     """Return percentiles of the time of a batch of one in milliseconds, and its memory and energy."""
     from lsbench.probes._timing import save_values, time_alone
 

@@ -14,8 +14,10 @@ from lsbench.probes._expected import latency_images, latency_seconds, with_contr
 if TYPE_CHECKING:
     from torch import nn
 
+    from lsbench.timing.image_size import ImageSize
 
-def latency_ratio(model: nn.Module, img_size: int, context: JobContext) -> Sequence[Record]:
+
+def latency_ratio(model: nn.Module, img_size: ImageSize, context: JobContext) -> Sequence[Record]:
     """Return the median ratio; under 1 the model is faster than the control."""
     from lsbench.probes._timing import ratio_record
 

@@ -9,6 +9,7 @@ from lsbench.core.facets import Facets
 from lsbench.core.job import JobContext
 from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record, measured
+from lsbench.timing.image_size import ImageSize, height_and_width, size_facets
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from lsbench.models.macs import MacCount
 
 
-def count(model: nn.Module, img_size: int, context: JobContext) -> Sequence[Record]:
+def count(model: nn.Module, img_size: ImageSize, context: JobContext) -> Sequence[Record]:
     """Return the MACs of one image, unfused and as the paper counts them, and the uncounted operators.
 
     ``macs`` is of the model as trained; ``macs_paper`` of the fused one. ``uncounted_ops`` is the number of
@@ -25,10 +26,10 @@ def count(model: nn.Module, img_size: int, context: JobContext) -> Sequence[Reco
     from lsbench.models.fusion import fuse, unfused_norms
     from lsbench.models.macs import count_macs
 
-    size, fused = (3, img_size, img_size), fuse(model)
+    size, fused = (3, *height_and_width(img_size)), fuse(model)
     found, paper = count_macs(model, size), count_macs(fused, size)
     parts = {name: macs for name, macs in found.by_module.items() if name and "." not in name}
-    facets = Facets(method="fvcore", fused=False, res=img_size, version="1")
+    facets = Facets(method="fvcore", fused=False, version="1", **size_facets(img_size))
     return [
         measured("macs", float(found.total), facets=facets, setting={**_setting(found), "by_module": parts}),
         measured(

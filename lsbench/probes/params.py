@@ -13,8 +13,10 @@ from lsbench.core.record import Record, measured
 if TYPE_CHECKING:
     from torch import nn
 
+    from lsbench.timing.image_size import ImageSize
 
-def count_params(model: nn.Module, img_size: int, context: JobContext) -> Sequence[Record]:
+
+def count_params(model: nn.Module, img_size: ImageSize, context: JobContext) -> Sequence[Record]:
     """Return the number of parameters, as trained and fused; buffers such as statistics do not count."""
     from lsbench.models.fusion import fuse, unfused_norms
 

@@ -15,12 +15,13 @@ from lsbench.probes._timing import RESOURCES
 if TYPE_CHECKING:
     from torch import nn
 
+    from lsbench.timing.image_size import ImageSize
     from lsbench.timing.records import Timed, Values
 
 SAMPLES = 20
 
 
-def throughput(model: nn.Module, img_size: int, context: JobContext) -> Sequence[Record]:
+def throughput(model: nn.Module, img_size: ImageSize, context: JobContext) -> Sequence[Record]:
     """Return the median rate in images per second, and its memory and energy."""
     from lsbench.probes._timing import save_values, time_alone
 

@@ -14,8 +14,10 @@ from lsbench.probes._expected import throughput_images, throughput_seconds, with
 if TYPE_CHECKING:
     from torch import nn
 
+    from lsbench.timing.image_size import ImageSize
 
-def throughput_ratio(model: nn.Module, img_size: int, context: JobContext) -> Sequence[Record]:
+
+def throughput_ratio(model: nn.Module, img_size: ImageSize, context: JobContext) -> Sequence[Record]:
     """Return the median ratio; over 1 the model is faster than the control."""
     from lsbench.probes._timing import ratio_record
 

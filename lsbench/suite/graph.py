@@ -188,7 +188,7 @@ def _with_id(draft: Job, datasets: _Datasets, ids_by_path: Collection[str] | Non
         (_, spec, fingerprint), *other = _read_data(kind, draft.spec, draft.variant, datasets)
         seen = _pixels(spec, fingerprint, other)
     else:
-        plugin, spec, _ = datasets.look_up(draft.variant.dataset)
+        plugin, spec, _ = _read_data(kind, draft.spec, draft.variant, datasets)[-1]
         seen = _shape(plugin, spec, datasets.data_root)
     by_path = job_id(draft, dataset=seen, settings=kind.spec)
     places = named_checkpoints(draft)

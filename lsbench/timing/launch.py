@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lsbench.core.errors import MeasurementError
 from lsbench.core.lifeline import child_environment
+from lsbench.timing.image_size import size_text
 from lsbench.timing.request import Reply, Request
 
 COMMAND = (sys.executable, "-P", "-m", "lsbench.timing.measure")
@@ -55,7 +56,7 @@ def run_apart(request: Request, *, command: Sequence[str] = COMMAND) -> Reply:
 
 def _death(status: int, request: Request) -> str:
     how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
-    batch = f"{request.batch_size} images of {request.img_size} px"
+    batch = f"{request.batch_size} images of {size_text(request.img_size)} px"
     return (
         f"{request.subject.model}: the process that timed it {how} without a reply, at {batch}; "
         "see the job's log, and lower `batch_size` if memory ran out"

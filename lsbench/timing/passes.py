@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from lsbench.core.catalog import WEIGHTS
 from lsbench.core.errors import ConfigError
+from lsbench.detection.settings import Task, parse_sizes
+from lsbench.models.downstream.factory import create_downstream
 from lsbench.models.factory import create_model
 from lsbench.models.fusion import fuse, unfused_norms
 from lsbench.models.packed_conv import pack
+from lsbench.timing.image_size import ImageSize, height_and_width
 from lsbench.timing.request import Request, Setting, TimedModel
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -21,15 +26,40 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 def create_subject(subject: TimedModel, request: Request) -> nn.Module:
     """Return the model in the requested form, with weights drawn from the seed."""
     torch.manual_seed(request.seed)
-    model = create_model(
-        subject.model,
-        mixer=subject.mixer,
-        mixer_args=subject.mixer_args,
+    model = create_timed(
+        subject,
+        request.whole,
         num_classes=request.num_classes,
         img_size=request.img_size,
-        **subject.model_args,
-    ).eval()
-    return prepared(model, request.setting, request.device)
+        head=request.head,
+    )
+    return prepared(model.eval(), request.setting, request.device)
+
+
+def create_timed(
+    subject: TimedModel,
+    whole: Task | None,
+    *,
+    num_classes: int,
+    img_size: ImageSize,
+    head: Mapping[str, Any] = MappingProxyType({}),
+) -> nn.Module:
+    """Return a model, or the detector or segmenter on it; a pass of that runs all its layers.
+
+    Args:
+        subject: The model.
+        whole: Kind of the detector or segmenter; None: the model itself.
+        num_classes: Classes.
+        img_size: Side of square images, or height and width, pixels.
+        head: Sizes of neck and head that differ from the published ones.
+    """
+    named: dict[str, Any] = {"mixer": subject.mixer, "mixer_args": subject.mixer_args}
+    named["num_classes"] = num_classes
+    if whole is None:
+        side, _ = height_and_width(img_size)
+        return create_model(subject.model, img_size=side, **named, **subject.model_args)
+    args = {name: value for name, value in subject.model_args.items() if name not in WEIGHTS}
+    return create_downstream(whole, subject.model, settings=parse_sizes(whole, head), **named, **args)
 
 
 def prepared(model: nn.Module, setting: Setting, device: str) -> nn.Module:
@@ -50,10 +80,10 @@ def norms_left(models: Sequence[nn.Module]) -> int | None:
     return sum(found) if found else None
 
 
-def create_images(batch_size: int, img_size: int, setting: Setting, device: str) -> Tensor:
+def create_images(batch_size: int, img_size: ImageSize, setting: Setting, device: str) -> Tensor:
     """Return a batch of noise on the device, in the form that the model takes, shape ``(B, 3, H, W)``."""
     memory_format = torch.channels_last if setting.channels_last else torch.contiguous_format
-    images = torch.randn(batch_size, 3, img_size, img_size)
+    images = torch.randn(batch_size, 3, *height_and_width(img_size))
     return images.to(device=device, dtype=DTYPES[setting.precision]).contiguous(memory_format=memory_format)
 
 

@@ -16,6 +16,8 @@ from lsbench.core.ids import content_hash
 from lsbench.core.job import JobContext
 from lsbench.core.record import Record, measured
 from lsbench.core.registry import DATASETS
+from lsbench.detection.costs import Whole, whole_on
+from lsbench.timing.image_size import ImageSize, size_facets
 from lsbench.timing.quantiles import quantile_intervals, samples_needed
 from lsbench.timing.request import BatchEnd, Budget, Reply, Request, TimedModel
 from lsbench.timing.stopping import FEWEST
@@ -28,7 +30,7 @@ Values = NDArray[np.float64]
 
 def create_request(
     context: JobContext,
-    img_size: int,
+    img_size: ImageSize,
     *,
     batch_size: int = 1,
     min_samples: int = 20,
@@ -39,28 +41,51 @@ def create_request(
 
     Args:
         context: A job whose spec is a profile's.
-        img_size: Height and width of the images in pixels.
+        img_size: Side of square images, or height and width, pixels.
         batch_size: Images of one pass.
         min_samples: Number of samples that is worth some extra seconds.
         with_control: Whether the spec's control takes turns with the model.
         action: As in :class:`Request`.
     """
     job, spec = context.job, context.spec
-    plugin = DATASETS.load(job.variant.dataset["name"])
-    root = None if job.data_root is None else Path(job.data_root)
-    num_classes = plugin.num_classes(plugin.spec.model_validate(job.variant.dataset), root)
+    whole = whole_of(context)
     return Request(
         action=action,
         subject=TimedModel(**job.variant.model_identity()),
         control=spec.control_model() if with_control else None,
+        whole=None if whole is None else whole.task,
+        head={} if whole is None else dict(whole.head),
         seed=job.seed or 0,
-        num_classes=num_classes,
+        num_classes=_num_classes(context) if whole is None else whole.num_classes,
         img_size=img_size,
         batch_size=batch_size,
         device=context.device,
         setting=spec.setting(),
         budget=_limited(spec.budget(min_samples), job.limit),
     )
+
+
+def whole_of(context: JobContext) -> Whole | None:
+    """Return the detector or segmenter that a profile is of; None: it is of the variant's model itself."""
+    spec = context.spec
+    if spec.of == "backbone":
+        return None
+    plugin, settings = _data_of(context)
+    return whole_on(spec.of, plugin, settings, count=lambda: _num_classes(context), head=spec.head)
+
+
+def _num_classes(context: JobContext) -> int:
+    """Return the number of classes of the data set that a profile is for."""
+    plugin, settings = _data_of(context)
+    root = context.job.data_root
+    return int(plugin.num_classes(settings, None if root is None else Path(root)))
+
+
+def _data_of(context: JobContext) -> tuple[Any, Any]:
+    """Return plug-in and settings of the data set that a profile is for."""
+    named = context.spec.read_data(context.job.variant.dataset)[-1]
+    plugin = DATASETS.load(named["name"])
+    return plugin, plugin.spec.model_validate(named)
 
 
 def _limited(budget: Budget, limit: int | None) -> Budget:
@@ -86,7 +111,7 @@ def timing_facets(request: Request, reply: Reply, *, batch: int | Literal["max"]
         batch_size=batch,
         **form,
         unfused_norms=reply.unfused_norms,
-        res=request.img_size,
+        **size_facets(request.img_size),
         device=request.device,
         control=None if request.control is None else _name_of(request.control),
         passes=request.budget.max_samples,

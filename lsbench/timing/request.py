@@ -10,6 +10,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from lsbench.core.spec import StrictModel
+from lsbench.detection.settings import Task
+from lsbench.timing.image_size import ImageSize
 
 Precision = Literal["fp32", "bf16", "fp16"]
 BatchEnd = Literal["throughput", "time", "memory", "most"]
@@ -84,7 +86,10 @@ class Request(StrictModel):
         action: ``time`` a model, or find the largest batch (``fit``).
         subject: The model.
         control: A second model whose passes take turns with the first one's.
+        whole: The kind of detector or segmenter that is built on both; None: they are timed as they are.
+        head: Sizes of its neck and head that differ from the published ones.
         seed: Seed of the weights.
+        img_size: Side of square images, or height and width, pixels.
         batch_size: Images of one pass; ignored by ``fit``.
         device: ``"cpu"`` or ``"cuda"`` (the first visible device).
     """
@@ -92,9 +97,11 @@ class Request(StrictModel):
     action: Literal["time", "fit"] = "time"
     subject: TimedModel
     control: TimedModel | None = None
+    whole: Task | None = None
+    head: dict[str, Any] = Field(default_factory=dict)
     seed: int
     num_classes: int
-    img_size: int
+    img_size: ImageSize
     batch_size: int = Field(ge=1)
     device: str
     setting: Setting

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from lsbench.cli.main import run_command
+from lsbench.models.downstream.factory import create_downstream
 from lsbench.models.factory import create_model
 from lsbench.models.macs import count_macs, count_paper_macs
 from lsbench.timing.request import Reply
@@ -87,3 +88,27 @@ def test_a_wrong_name_is_one_line(arguments, message, capsys):
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_a_whole_detector_is_measured_on_a_model(capsys, monkeypatch):
+    monkeypatch.setattr(
+        "lsbench.probes._timing.run_apart",
+        lambda request: Reply(seconds=[0.1] * 40, is_disturbed=[False] * 40),
+    )
+    words = ["profile", "lsnet_nano", "--task", "semantic_fpn", "--img-size", "60", "--num-classes", "5"]
+    assert run_command([*words, "--latency", "--device", "cpu"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Semantic FPN on lsnet_nano: 64x64 pixels, 5 classes"
+    assert lines[1].startswith("Semantic FPN params (M): ")
+    told = "padded=64x64|model=semantic_fpn|classes=5"
+    assert any(line.startswith("Semantic FPN latency (ms): 100.00") and told in line for line in lines)
+    model = create_downstream("semantic_fpn", "lsnet_nano", num_classes=5)
+    assert run_command([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["macs"] == count_macs(model, (3, 64, 64)).total
+    assert (found["task"], found["img_size"], found["num_classes"]) == ("semantic_fpn", [64, 64], 5)
+
+
+def test_a_model_without_four_maps_is_one_line(capsys):
+    assert run_command(["profile", "deit_tiny_patch16_224", "--task", "retinanet"]) == 2
+    assert "four maps" in capsys.readouterr().err

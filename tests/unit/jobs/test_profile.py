@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from lsbench.core.job import JobContext, Variant
+from lsbench.core.job import BuiltOn, JobContext, Variant
 from lsbench.jobs.profile import JOB, ProfileSpec, warn_of_other_size
+from lsbench.models.macs import count_macs
 from lsbench.probes._expected import PROCESS_S
+from lsbench.suite.models import models_of
+from lsbench.timing.passes import create_images, create_subject
 from lsbench.timing.request import Reply, Setting
 
 
@@ -23,6 +26,11 @@ from lsbench.timing.request import Reply, Setting
         ({"batch_size": "most"}, "max"),
         ({"batch_size": 0}, "greater than or equal to 1"),
         ({"precision": "int8"}, "fp32"),
+        ({"of": "yolo"}, "retinanet"),
+        ({"head": {"channels": 64}}, "head: is of a detector or segmenter; give `of`"),
+        ({"dataset": "coco"}, "dataset: is of a detector or segmenter"),
+        ({"of": "retinanet", "head": {"widht": 64}}, r"head: widht: .*\(retinanet has channels"),
+        ({"of": "retinanet", "dataset": "fashion_ade"}, "expected one for detection, found 'fashion_ade'"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, expected):
@@ -224,3 +232,67 @@ def test_the_seconds_are_those_of_its_measurements_and_a_limit_shortens_them():
     assert JOB.seconds(controlled, 1e6, None) == 1 + 2 * (10 + 3 * PROCESS_S)
     largest = JOB.seconds(ProfileSpec(batch_size="max", max_s=8, probes=("throughput",)), 1e6, None)
     assert largest == 2 * PROCESS_S + 8 + 2
+
+
+SMALL = {
+    "of": "maskrcnn",
+    "dataset": {"name": "fashion_coco", "img_size": 64},
+    "head": {"channels": 8, "box_channels": 16, "proposals": 20},
+}
+#: A profile of the whole detector, beside one of its backbone.
+BOTH = [
+    {"profile": {"probes": ["params", "macs"]}},
+    {"profile": {"name": "whole", "probes": ["params", "macs", "latency"], **SMALL}},
+]
+
+
+def jobs_of(make_graph, tiny, jobs):
+    found = make_graph({**tiny, "jobs": jobs}).jobs
+    return {job.name: job for job in found if job.variant.name == "id"}
+
+
+def context_for(job, folder):
+    return JobContext(job, ProfileSpec(**job.spec), folder, needs={}, device="cpu", emit=lambda event: None)
+
+
+def test_a_whole_detector_is_counted_and_timed_at_the_padded_size(make_graph, tiny, tmp_path, monkeypatch):
+    requests = []
+
+    def answer(request):
+        requests.append(request)
+        return Reply(seconds=[0.5] * 400, is_disturbed=[False] * 400)
+
+    monkeypatch.setattr("lsbench.probes._timing.run_apart", answer)
+    jobs = jobs_of(make_graph, tiny, BOTH)
+    found = {one.metric: one for one in JOB.run(context_for(jobs["whole"], tmp_path))}
+    plain = {one.metric: one for one in JOB.run(context_for(jobs["profile"], tmp_path))}
+    assert not found.keys() & plain.keys(), "no number of the whole is in a column of the backbone"
+    assert {"maskrcnn_params", "maskrcnn_macs", "maskrcnn_macs_paper", "maskrcnn_latency_ms"} <= found.keys()
+    assert found["maskrcnn_latency_ms"].value == 500
+    told = "padded=64x64|model=maskrcnn|classes=5|head=box_channels:16,channels:8,proposals:20"
+    assert found["maskrcnn_latency_ms"].protocol == f"b=1|fp32|nchw|unfused|eager|cpu|threads=1|{told}|v2"
+    assert found["maskrcnn_macs"].protocol == f"fvcore|unfused|{told}|v1"
+    assert found["maskrcnn_uncounted_ops"].setting["uncounted_ops"]["roi_align"] > 0
+    [request] = requests
+    assert (request.whole, request.num_classes, request.img_size) == ("maskrcnn", 5, (64, 64))
+    model = create_subject(request.subject, request)
+    images = create_images(1, request.img_size, request.setting, "cpu")
+    macs = count_macs(model, (3, 64, 64))
+    assert macs.total == found["maskrcnn_macs"].value
+    assert len(model(images)) > 1
+    params = sum(parameter.numel() for parameter in model.parameters())
+    assert params == found["maskrcnn_params"].value > plain["params"].value
+
+
+def test_ids_of_earlier_profiles_stay_and_that_of_a_whole_follows_its_data_set(make_graph, tiny):
+    jobs = jobs_of(make_graph, tiny, BOTH)
+    assert not {"of", "head", "dataset"} & ProfileSpec.identity_of(jobs["profile"].spec).keys()
+    wider = [{"profile": {"name": "whole", **SMALL, "dataset": {"name": "fashion_coco", "img_size": 96}}}]
+    assert jobs_of(make_graph, tiny, wider)["whole"].id != jobs["whole"].id
+
+
+def test_a_whole_takes_single_images_by_default_and_is_tried_before_the_first_job(make_graph, tiny):
+    job = jobs_of(make_graph, tiny, BOTH)["whole"]
+    assert job.spec["batch_size"] == 1
+    [built] = [one for one in models_of([job]) if isinstance(one, BuiltOn)]
+    assert (built.built_as, built.sizes) == ("maskrcnn", SMALL["head"])
