@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +16,8 @@ from lsbench.cli.one_model import (
     MixerOpt,
     ModelOrJobArg,
     PretrainedOpt,
+    TaskOpt,
+    WholeTask,
     check_model,
     chosen_weights,
     find_training_of,
@@ -28,6 +31,7 @@ from lsbench.core.errors import UsageError
 if TYPE_CHECKING:
     from lsbench.export.formats import Exported
     from lsbench.export.subject import ModelToExport
+    from lsbench.tables.one_job import OneJob
 
 
 class Format(StrEnum):
@@ -36,6 +40,7 @@ class Format(StrEnum):
     onnx = "onnx"
     pt2 = "pt2"
     safetensors = "safetensors"
+    pth = "pth"
 
 
 def export(
@@ -46,13 +51,16 @@ def export(
         typer.Option(
             "--to",
             help="onnx: runs in onnxruntime; pt2: torch's exported program; safetensors: weights that "
-            "`timm.create_model(..., checkpoint_path=FILE)` loads. Default: the suffix of FILE.",
+            "`timm.create_model(..., checkpoint_path=FILE)` loads, or a detector's or segmenter's under our "
+            "names; pth: a detector's or segmenter's as its authors' programs load them. Default: the suffix "
+            "of FILE.",
         ),
     ] = None,
     checkpoint: CheckpointOpt = None,
     is_pretrained: PretrainedOpt = False,
     is_ema: EmaOpt = False,
     mixer: MixerOpt = None,
+    task: TaskOpt = None,
     img_size: Annotated[
         int | None, typer.Option(min=8, metavar="PX", help="Image size; default: 224, or the training's.")
     ] = None,
@@ -89,27 +97,24 @@ def export(
         target.check()
     if any_size and batch_size != 1:
         raise UsageError("--batch-size: not with --any-size, whose programs take any number of images")
-    training = find_training_of(model, results, suite, preset)
+    training = find_training_of(model, results, suite, preset, with_wholes=True)
     from lsbench.export.card import write_card
     from lsbench.export.formats import export as export_subject
     from lsbench.export.numbers import known_numbers
     from lsbench.export.programs import check_onnx_packages
-    from lsbench.export.subject import subject_of_model, subject_of_training
 
     if kind is Format.onnx:
         check_onnx_packages()
-    if training is None:
+    given = {"--checkpoint": checkpoint, "--pretrained": is_pretrained, "--mixer": mixer, "--task": task}
+    given |= {"--img-size": img_size, "--num-classes": num_classes}
+    if training is not None:
+        refuse_options(model, given)
+        subject = _of_training(training, is_ema=is_ema, data=data)
+    else:
         check_model(model, mixer)
         if is_ema:
             raise UsageError(f"--ema: {model} is a model; only a training has a moving average")
-        _, source = chosen_weights(checkpoint, is_pretrained=is_pretrained)
-        subject = subject_of_model(
-            model, mixer=mixer, source=source, num_classes=num_classes or 1000, img_size=img_size or 224
-        )
-    else:
-        given = {"--checkpoint": checkpoint, "--pretrained": is_pretrained, "--mixer": mixer}
-        refuse_options(model, {**given, "--img-size": img_size, "--num-classes": num_classes})
-        subject = subject_of_training(training, is_ema=is_ema, data_root=data)
+        subject = _of_model(model, task, given)
     exported = export_subject(
         subject, kind, is_fused=is_fused, batch_size=batch_size, any_size=any_size, tolerance=tolerance
     )
@@ -118,6 +123,38 @@ def export(
     for card in targets[1:]:
         card.write(text, what="model card")
     _tell(subject, exported, file, as_json=as_json, is_stdout=targets[0].is_stdout)
+
+
+def _of_training(training: OneJob, *, is_ema: bool, data: Path | None) -> ModelToExport:
+    from lsbench.export.downstream import is_whole, subject_of_whole_training
+    from lsbench.export.subject import subject_of_training
+
+    create = subject_of_whole_training if is_whole(training) else subject_of_training
+    return create(training, is_ema=is_ema, data_root=data)
+
+
+def _of_model(model: str, task: WholeTask | None, given: Mapping[str, Any]) -> ModelToExport:
+    """Return a model, or the detector or segmenter on it."""
+    from lsbench.export.downstream import subject_of_whole
+    from lsbench.export.subject import subject_of_model
+
+    checkpoint, mixer = given["--checkpoint"], given["--mixer"]
+    num_classes, img_size = given["--num-classes"], given["--img-size"]
+    if task is None:
+        _, source = chosen_weights(checkpoint, is_pretrained=given["--pretrained"])
+        return subject_of_model(
+            model, mixer=mixer, source=source, num_classes=num_classes or 1000, img_size=img_size or 224
+        )
+    if given["--pretrained"]:
+        raise UsageError("--pretrained: not with --task; give all weights as --checkpoint FILE")
+    return subject_of_whole(
+        task.value,
+        model,
+        mixer=mixer,
+        checkpoint=checkpoint,
+        num_classes=num_classes,
+        img_size=img_size,
+    )
 
 
 def _targets(file: str) -> list[Output]:

@@ -33,6 +33,14 @@ class Device(StrEnum):
     cuda = "cuda"
 
 
+class WholeTask(StrEnum):
+    """The detectors and segmenters that a model can be the backbone of."""
+
+    retinanet = "retinanet"
+    maskrcnn = "maskrcnn"
+    semantic_fpn = "semantic_fpn"
+
+
 ModelArg = Annotated[
     str, typer.Argument(metavar="MODEL", help="See `lsbench list models`.", autocompletion=offers(models))
 ]
@@ -61,6 +69,9 @@ EmaOpt = Annotated[
 ThreadsOpt = Annotated[
     int | None, typer.Option("--threads", min=1, metavar="N", help="CPU threads; default: all.")
 ]
+TaskOpt = Annotated[
+    WholeTask | None, typer.Option("--task", help="The detector or segmenter on the model, as a whole.")
+]
 DeviceOpt = Annotated[Device, typer.Option("--device", help="auto: the first GPU if there is one.")]
 
 
@@ -76,8 +87,17 @@ def check_model(model: str, mixer: str | None) -> None:
         raise UsageError(f"--mixer: {message}")
 
 
-def find_training_of(asked: str, results: Path, suite: str | None, preset: str | None) -> OneJob | None:
+def find_training_of(
+    asked: str, results: Path, suite: str | None, preset: str | None, *, with_wholes: bool = False
+) -> OneJob | None:
     """Return the finished training with a label or an id, or None if `asked` names a model.
+
+    Args:
+        asked: The words of the user.
+        results: Folder of results.
+        suite: Name of the suite, if given.
+        preset: Name of the preset, if given.
+        with_wholes: Whether trainings of detectors and segmenters are wanted too.
 
     Raises:
         UsageError: If it names neither, or a job without weights.
@@ -99,7 +119,7 @@ def find_training_of(asked: str, results: Path, suite: str | None, preset: str |
         raise UsageError(
             str(error) if "/" in asked else f"{unknown}; nor is it a training: {error}"
         ) from error
-    return read_job(only_training(asked, found))
+    return read_job(only_training(asked, found, with_wholes=with_wholes))
 
 
 def data_root_of(training: OneJob) -> Path | None:

@@ -15,6 +15,7 @@ from lsbench.cli.one_model import (
     DeviceOpt,
     MixerOpt,
     ModelArg,
+    TaskOpt,
     check_device,
     check_model,
     record_lines,
@@ -39,14 +40,6 @@ class _Fusing(NamedTuple):
     left: int | None
 
 
-class WholeTask(StrEnum):
-    """The detectors and segmenters that a model can be the backbone of."""
-
-    retinanet = "retinanet"
-    maskrcnn = "maskrcnn"
-    semantic_fpn = "semantic_fpn"
-
-
 class By(StrEnum):
     """The ways to break a cost down."""
 
@@ -59,9 +52,7 @@ def profile(
     by: Annotated[By | None, typer.Option(help="Break the FLOPs down.")] = None,
     depth: Annotated[int, typer.Option(min=1, metavar="N", help="Levels of modules to show.")] = 2,
     mixer: MixerOpt = None,
-    task: Annotated[
-        WholeTask | None, typer.Option(help="Measure the whole detector or segmenter on the model.")
-    ] = None,
+    task: TaskOpt = None,
     img_size: Annotated[
         int | None,
         typer.Option(

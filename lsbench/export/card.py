@@ -12,6 +12,8 @@ from timm.models import model_entrypoint
 
 from lsbench.core.env import package_version
 from lsbench.core.registry import MIXERS
+from lsbench.detection.settings import TITLES
+from lsbench.export.downstream import WholeToExport
 from lsbench.export.formats import Exported
 from lsbench.export.numbers import Known
 from lsbench.export.programs import INPUT, OPSET
@@ -20,6 +22,11 @@ from lsbench.rendering.one_job import number_text
 from lsbench.tables.one_job import OneJob
 
 LSNET = "Wang et al., LSNet: See Large, Focus Small, CVPR 2025, arXiv:2503.23135"
+#: Format of a detector's or segmenter's weights -> whose names they have.
+LAYOUTS = {
+    "pth": "the authors', which mmdetection 2 and mmsegmentation load as `state_dict`",
+    "safetensors": "those of lsbench",
+}
 #: Settings of a training that say where it ran, not how.
 RUNTIME = ("data_workers", "checkpoint_url", "loggers", "log_every")
 
@@ -56,7 +63,12 @@ def _check(exported: Exported) -> str:
 def _what(subject: ModelToExport, exported: Exported, file: str) -> Iterator[str]:
     options = "".join(f", {key} {value}" for key, value in subject.arguments.items())
     yield f"- File: `{file}`, {len(exported.content) / 2**20:.1f} MiB"
-    yield f"- Model: {subject.name}{options}; {subject.num_classes} classes"
+    built = (
+        f"{TITLES[subject.task]} on {subject.name}" if isinstance(subject, WholeToExport) else subject.name
+    )
+    yield f"- Model: {built}{options}; {subject.num_classes} classes"
+    if isinstance(subject, WholeToExport):
+        yield from _whole(subject, exported)
     yield f"- Weights: {subject.weights}"
     if exported.shape is not None:
         form = "fused for evaluation" if exported.is_fused else "not fused"
@@ -66,7 +78,19 @@ def _what(subject: ModelToExport, exported: Exported, file: str) -> Iterator[str
             taken = "any number and size"
         yield f"- Program: {form}, for images of {taken}, float32{opset}"
     side = f"{subject.img_size} x {subject.img_size} pixels"
+    if isinstance(subject, WholeToExport):
+        side = f"shorter side {subject.img_size} pixels, padded to {_shape(subject.size)} at most"
     yield f"- Images: RGB, {side}, values in [0, 1], {_normalised(subject)}"
+
+
+def _whole(subject: WholeToExport, exported: Exported) -> Iterator[str]:
+    """Yield the lines about a detector or segmenter: kind, classes, sizes, and whose names weights have."""
+    yield f"- Built on it: {TITLES[subject.task]}"
+    if subject.classes:
+        yield f"- Classes, in the order of labels: {', '.join(subject.classes)}"
+    if subject.head:
+        yield f"- Sizes that differ from the published ones: {_settings(subject.head)}"
+    yield f"- Names of the weights: {LAYOUTS[exported.kind]}"
 
 
 def _normalised(subject: ModelToExport) -> str:
@@ -86,6 +110,8 @@ def loading_lines(subject: ModelToExport, exported: Exported, file: str) -> list
         return ["import onnxruntime", f"model = onnxruntime.InferenceSession({file!r})"]
     if exported.kind == "pt2":
         return ["import torch", f"model = torch.export.load({file!r}).module()"]
+    if isinstance(subject, WholeToExport):
+        return _loading_whole(subject, file)
     given = {**exported.arguments, "checkpoint_path": file}
     options = ", ".join(f"{key}={value!r}" for key, value in given.items())
     home = model_entrypoint(subject.name).__module__
@@ -95,12 +121,27 @@ def loading_lines(subject: ModelToExport, exported: Exported, file: str) -> list
     return [f"import {imports}", f"model = timm.create_model({subject.name!r}, {options}).eval()"]
 
 
+def _loading_whole(subject: WholeToExport, file: str) -> list[str]:
+    given: dict[str, Any] = {"num_classes": subject.num_classes, "checkpoint": file, **subject.arguments}
+    options = [f"{key}={value!r}" for key, value in given.items()]
+    lines = ["from lsbench.models import create_downstream"]
+    if subject.head:
+        lines.append("from lsbench.detection.settings import SETTINGS")
+        options.append(f"settings=SETTINGS[{subject.task!r}](**{subject.head!r})")
+    return [
+        *lines,
+        f"model = create_downstream({subject.task!r}, {subject.name!r}, {', '.join(options)}).eval()",
+    ]
+
+
 def _loading(subject: ModelToExport, exported: Exported, file: str) -> Iterator[str]:
     yield "```python"
     yield from loading_lines(subject, exported, file)
     yield "```"
     yield ""
-    if exported.kind == "onnx":
+    if isinstance(subject, WholeToExport):
+        yield "`model.predict(images, image_sizes, original_sizes)` gives what it finds in each image."
+    elif exported.kind == "onnx":
         yield f'`model.run(None, {{"{INPUT}": images}})[0]` gives the logits of a float32 array of images.'
     else:
         yield "`model(images)` gives the logits."
@@ -141,7 +182,7 @@ def _training(subject: ModelToExport) -> Iterator[str]:
     yield f"- Job: {known.label}, `{known.id}`, of the suite {known.place}; {known.state()}"
     if job is not None:
         yield f"- Seed: {job.seed}" + (f"; limited to {job.limit} steps" if job.limit else "")
-    dataset = dict(training.model.get("dataset") or {})
+    dataset = subject.dataset
     yield f"- Data set: {dataset.pop('name', 'unknown')} ({_settings(dataset)})"
     if job is not None and job.dataset_fingerprint:
         yield f"- Fingerprint of the data: `{job.dataset_fingerprint[:16]}`"
@@ -180,7 +221,7 @@ def _origin(subject: ModelToExport) -> Iterator[str]:
             "; "
         )
     elif subject.training is not None:
-        name = (subject.training.model.get("dataset") or {}).get("name")
+        name = subject.dataset.get("name")
         yield f"- Weights: made with the data set {name}, whose terms apply; no other licence is stated"
     else:
         yield "- Weights: no licence is stated"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +13,14 @@ from torch import Tensor, nn
 from lsbench.core.env import package_version
 from lsbench.core.errors import ConfigError, UsageError
 from lsbench.export import programs
+from lsbench.export.downstream import WRITERS, WholeToExport, checked_shape, read_back, run_whole
 from lsbench.export.subject import ModelToExport
 from lsbench.export.weights_file import load_in_timm, to_safetensors
+from lsbench.models.downstream.model import DownstreamModel
 from lsbench.models.fusion import fuse
 
 #: Format -> suffix of its files.
-SUFFIXES = {"onnx": ".onnx", "pt2": ".pt2", "safetensors": ".safetensors"}
+SUFFIXES = {"onnx": ".onnx", "pt2": ".pt2", "safetensors": ".safetensors", "pth": ".pth"}
 #: Formats that hold a program, and not the weights alone.
 PROGRAMS = ("onnx", "pt2")
 #: Largest difference of two outputs, as a part of the largest output.
@@ -89,17 +91,21 @@ def export(
 
     Args:
         subject: The model.
-        kind: ``onnx``, ``pt2`` or ``safetensors``.
+        kind: ``onnx``, ``pt2`` or ``safetensors``; of detectors and segmenters ``pth`` or ``safetensors``.
         is_fused: Whether to fuse the model first; None: yes for programs, never for weights.
         batch_size: Images per pass of a program.
         any_size: Whether a program takes images of any number, height and width.
         tolerance: Largest difference of outputs, as a part of the largest output; None: :data:`TOLERANCE`.
 
     Raises:
-        UsageError: If weights should be fused, or be of any size.
+        UsageError: If weights should be fused, or be of any size, or the format is not one of such models.
         ConfigError: If the format cannot hold the model, or the outputs differ.
     """
     tolerance = TOLERANCE if tolerance is None else tolerance
+    if isinstance(subject, WholeToExport):
+        return _whole(subject, kind, tolerance, is_fused=bool(is_fused), any_size=any_size)
+    if kind == "pth":
+        raise UsageError("--to pth: is the authors' layout of detectors and segmenters; use safetensors")
     if kind == "safetensors":
         if is_fused:
             raise UsageError(
@@ -147,6 +153,26 @@ def _weights(subject: ModelToExport, tolerance: float) -> Exported:
     return Exported(content, "safetensors", False, None, check, arguments)
 
 
+def _whole(
+    subject: WholeToExport, kind: str, tolerance: float, *, is_fused: bool, any_size: bool
+) -> Exported:
+    """Return the weights of a detector or segmenter, in the authors' layout or ours."""
+    if kind not in WRITERS:
+        raise UsageError(
+            f"--to {kind}: {subject.title} is written as weights; use pth (the authors' layout) or "
+            "safetensors (ours)"
+        )
+    if is_fused:
+        raise UsageError("--fused: a fused model has other weights than a training loads; leave it out")
+    if any_size:
+        raise UsageError("--any-size: weights have no size; leave it out")
+    content = WRITERS[kind](subject)
+    model = read_back(content, subject)
+    shapes = [checked_shape(subject)] * PASSES
+    check = _compared(subject, lambda images: run_whole(model, images), shapes, "lsbench", tolerance)
+    return Exported(content, kind, False, None, check, {})
+
+
 def _compared(
     subject: ModelToExport,
     run: Callable[[Tensor], Tensor],
@@ -162,7 +188,7 @@ def _compared(
     largest = 0.0
     for number, shape in enumerate(shapes):
         images = _images(shape, number)
-        expected, found = _run(subject.model, images), run(images)
+        expected, found = _outputs(subject, images), run(images)
         if not expected.isfinite().all():
             raise ConfigError(f"{subject.title}: the model gives NaN or infinity for random images")
         scale = float(expected.abs().max()) or 1.0
@@ -178,6 +204,12 @@ def _compared(
 
 def _images(shape: tuple[int, ...], seed: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def _outputs(subject: ModelToExport, images: Tensor) -> Tensor:
+    if isinstance(subject, WholeToExport):
+        return run_whole(cast(DownstreamModel, subject.model), images)
+    return _run(subject.model, images)
 
 
 def _run(model: nn.Module, images: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from typing import cast
 
 from lsbench.core.job import JobContext
 from lsbench.core.registry import PROBES
+from lsbench.export.downstream import WholeToExport
 from lsbench.export.subject import ModelToExport
 from lsbench.probes import as_probe
 from lsbench.tables.job_changes import KnownJob, known_jobs
@@ -37,18 +38,25 @@ def known_numbers(subject: ModelToExport) -> list[Known]:
 
 
 def _costs(subject: ModelToExport) -> Iterator[Known]:
+    whole = subject.whole if isinstance(subject, WholeToExport) else None
+    size = subject.img_size if whole is None else whole.size
     no_job = cast(JobContext, None)  # these probes look at the model alone
     for probe, metrics in COSTS.items():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # torch warns about its own code
-            records = as_probe(PROBES.load(probe))(subject.model, subject.img_size, no_job)
-        yield from (Known(to_number(record)) for record in records if record.metric in metrics)
+            records = as_probe(PROBES.load(probe))(subject.model, size, no_job)
+        wanted = [record for record in records if record.metric in metrics]
+        yield from (Known(to_number(whole.record(one) if whole else one)) for one in wanted)
 
 
 def _tests(subject: ModelToExport) -> Iterator[Known]:
     if subject.training is None:
         return
     known = subject.training.known
+    if isinstance(subject, WholeToExport):
+        own = (number for number in subject.training.numbers if not number.is_of_a_part)
+        yield from (Known(number, known.label) for number in own)
+        return
     wanted = "ema" if subject.is_ema else "last"
     for one in known_jobs(known.folder):
         is_measured = one.is_current and one.folder.is_done(one.id) and not one.due

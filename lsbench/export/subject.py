@@ -53,6 +53,11 @@ class ModelToExport:
         """Model and mixer."""
         return f"{self.name}, {self.arguments['mixer']}" if self.arguments.get("mixer") else self.name
 
+    @property
+    def dataset(self) -> dict[str, Any]:
+        """The settings of the data set that it was trained on; empty if it was not trained here."""
+        return {} if self.training is None else dict(self.training.model.get("dataset") or {})
+
 
 def subject_of_model(
     name: str,

@@ -7,23 +7,27 @@ from pathlib import Path
 
 from lsbench.core.errors import UsageError
 from lsbench.store.job_files import EMA, WEIGHTS
+from lsbench.tables.columns import job_kind
 from lsbench.tables.job_changes import KnownJob
 
 
-def only_training(asked: str, jobs: Sequence[KnownJob]) -> KnownJob:
+def only_training(asked: str, jobs: Sequence[KnownJob], *, with_wholes: bool = False) -> KnownJob:
     """Return the only one of `jobs` that is a training, which must be finished.
 
     Args:
         asked: The words of the user, for messages.
         jobs: Jobs of a variant, or a single one.
+        with_wholes: Whether detectors and segmenters are wanted too, not classifiers alone.
 
     Raises:
         UsageError: If none of them is, several are, it has no weights, or those are of earlier code.
     """
-    trainings = [one for one in jobs if _is_training(one)]
+    trainings = [one for one in jobs if _is_training(one) and (with_wholes or not _is_whole(one))]
     if len(trainings) > 1:
         named = ", ".join(f"{one.label} ({one.id or 'no id yet'})" for one in trainings)
         raise UsageError(f"{asked}: {len(trainings)} trainings, choose one: {named}")
+    if not trainings and any(map(_is_whole, jobs)):
+        raise UsageError(f"{asked}: expected the training of a classifier, found a detector or segmenter")
     if not trainings:
         first = jobs[0]
         needed = ", ".join(str(need) for need in (first.job.needs.values() if first.job else ()))
@@ -38,6 +42,12 @@ def only_training(asked: str, jobs: Sequence[KnownJob]) -> KnownJob:
 def _is_training(one: KnownJob) -> bool:
     kind = one.job.kind if one.job else one.id.rpartition("-")[0]
     return kind == "train" or (bool(one.id) and weights_file(one).is_file())
+
+
+def _is_whole(one: KnownJob) -> bool:
+    """Return whether a job is about a detector or segmenter."""
+    kind = job_kind(one.job.kind) if one.job else None
+    return kind is not None and kind.task != "classification"
 
 
 def weights_file(one: KnownJob, *, is_ema: bool = False) -> Path:

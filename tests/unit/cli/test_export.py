@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from lsbench.cli import export as verb
+from lsbench.engine.weights import WEIGHTS, load
 from lsbench.export import formats, programs
+from lsbench.scheduler.child import execute
 
 SMALL = ["resnet18", "--img-size", "32", "--num-classes", "4"]
 
@@ -58,7 +60,7 @@ def test_a_device_gets_the_model_and_no_card(export, tmp_path):
     [
         (
             ["resnet18", "a.bin"],
-            "FILE a.bin: expected --to, or one of the suffixes .onnx, .pt2, .safetensors",
+            "FILE a.bin: expected --to, or one of the suffixes .onnx, .pt2, .safetensors, .pth",
         ),
         (["resnet18", "a.onnx", "--to", "pt2"], ".onnx is the suffix of onnx, and --to is pt2"),
         (["resnet18", "no/", "--to", "pt2"], "FILE no/: cannot be written (Is a directory)"),
@@ -106,3 +108,46 @@ def test_missing_packages_are_one_line(export, monkeypatch):
 
 def test_every_format_has_its_suffix():
     assert {f".{one}" for one in verb.Format} == set(formats.SUFFIXES.values())
+
+
+@pytest.fixture
+def detected(prepare_scenes, tiny, make_graph, fill_store):
+    """The folder of results with a finished job ``id/detect/seed3``, and the folder of the job."""
+    folder = prepare_scenes("results", "detect", iterations=1)
+    fill_store(make_graph({**tiny, "seeds": [3]}), records=lambda job: None)
+    execute(folder, lambda event: None)
+    return folder.parents[3], folder
+
+
+def test_a_detector_of_a_suite_is_written_with_the_authors_names_and_described(detected, call, tmp_path):
+    results, job = detected
+    words = ["export", "id/detect/seed3", tmp_path / "d.pth", "--results", results]
+    code, out, err = call(*words)
+    assert (code, err.splitlines()[0]) == (0, f"{tmp_path / 'd.pth'}: written (pth)")
+    assert out.startswith("RetinaNet on lsnet_nano, identity: weights are the last weights of the job id/det")
+    assert "differ from the model's by at most 0.0e+00" in out
+    found = torch.load(tmp_path / "d.pth", weights_only=True)
+    trained = load(job / WEIGHTS)
+    assert found["meta"]["CLASSES"] == ("top", "trouser", "dress", "shoe", "bag")
+    theirs = found["state_dict"]["bbox_head.retina_cls.weight"]
+    assert torch.equal(theirs, trained["head.classification_head.cls_logits.weight"])
+    card = (tmp_path / "d.pth.md").read_text()
+    assert "- Data set: fashion_coco (" in card
+    assert "RetinaNet AP (%)" in card
+    assert "- Classes, in the order of labels: top, trouser, dress, shoe, bag" in card
+
+
+def test_a_detector_is_no_classifier_to_be_evaluated(detected, call):
+    results, _ = detected
+    code, _, err = call("evaluate", "id/detect/seed3", "--results", results)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "expected the training of a classifier, found a detector or segmenter" in err
+
+
+def test_a_segmenter_is_written_by_name(call, tmp_path):
+    words = ["export", "lsnet_nano", tmp_path / "s.safetensors", "--task", "semantic_fpn", "--num-classes", 3]
+    assert call(*words, "--img-size", 64)[0] == 0
+    assert "Semantic FPN" in (tmp_path / "s.safetensors.md").read_text()
+    code, _, err = call(*words, "--pretrained")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "--pretrained: not with --task" in err
