@@ -33,6 +33,21 @@ def _numbers(detector: Task, regions: Sequence[Region | None]) -> Iterator[Quant
             )
 
 
+def _robust(model: Task, region: Region | None = None) -> Iterator[Quantity]:
+    """Yield the mean performance under corruption, and that relative to the one without."""
+    for number, what in (("mpc", "mPC"), ("rpc", "rPC")):
+        words = " ".join(filter(None, (region, what)))
+        yield percentage(
+            metric_name(model, number, region),
+            f"{TITLES[model]} {words}",
+            short_title=f"{words} (%)",
+            is_headline=True,
+            is_compared=number == "mpc",
+            is_resampled=True,
+            hole="withheld",
+        )
+
+
 QUANTITIES = (
     *_numbers("retinanet", (None,)),
     *_numbers("maskrcnn", ("box", "mask")),
@@ -41,4 +56,8 @@ QUANTITIES = (
     percentage(
         "mean_accuracy", "mean accuracy of classes", short_title="mean accuracy (%)", is_resampled=True
     ),
+    *_robust("retinanet"),
+    *_robust("maskrcnn", "box"),
+    *_robust("maskrcnn", "mask"),
+    *_robust("semantic_fpn"),
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from lsbench.data.loading.keep_ratio import Scaling
 from lsbench.data.loading.target_loader import TargetTrainLoader
 from lsbench.detection import metric_name
 from lsbench.engine.classify import usable_workers
+from lsbench.engine.corrupted_files import CorruptedFiles
 from lsbench.engine.distributed import current_world
 from lsbench.engine.downstream import OnBatch, predict_all, prepared_as
 from lsbench.engine.downstream_run import Numbers, SplitScores
@@ -33,6 +35,7 @@ from lsbench.metrics.detection.coco import CocoScores, Region, evaluate_detectio
 from lsbench.metrics.detection.matches import Matches
 from lsbench.metrics.detection.objects import Detections
 from lsbench.models.downstream.model import DownstreamModel
+from lsbench.stats.corrupted import Condition
 from lsbench.store.job_files import DETECTIONS
 
 #: Images of one orientation that follow each other, if a recipe names no batch of a device.
@@ -95,11 +98,29 @@ class DetectionBench:
         workers = usable_workers(spec.data_workers)
         return create_train_loader(split, self._scaling, order, flip=spec.flip, num_workers=workers)
 
-    def test(self, model: DownstreamModel, split: str, *, on_batch: OnBatch | None = None) -> SplitScores:
+    @property
+    def robust(self) -> Mapping[str, tuple[str, str]]:
+        """Metric of a test -> names of its mPC and rPC."""
+        return {
+            self._metric("ap", region): (self._metric("mpc", region), self._metric("rpc", region))
+            for region in self._regions
+        }
+
+    def test(
+        self,
+        model: DownstreamModel,
+        split: str,
+        *,
+        condition: Condition | None = None,
+        on_batch: OnBatch | None = None,
+    ) -> SplitScores:
         """Return COCO's numbers over a split; see :class:`lsbench.engine.downstream_run.Bench`."""
         spec, world, limit = self._spec, current_world(), self._context.job.limit
         few = self._data.at_most(None if limit is None else limit * spec.batch_size)
         opened = open_split(few, split, with_masks=self.has_masks, for_training=False)
+        if condition is not None:
+            files = CorruptedFiles.of(opened.files, *condition, spec.corruption_family)
+            opened = replace(opened, files=files)
         loader = create_eval_loader(
             opened,
             self._scaling,

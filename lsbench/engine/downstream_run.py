@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -29,6 +29,7 @@ from lsbench.engine.open_data import OpenData
 from lsbench.engine.trainer import EpochLoader, Trainer
 from lsbench.engine.weights import weights_sha256
 from lsbench.models.downstream.model import DownstreamModel
+from lsbench.stats.corrupted import Condition
 from lsbench.stats.resampled import RESAMPLES, draw_images
 from lsbench.stats.seeds import LEVEL
 from lsbench.store.resampled_numbers import write_resampled
@@ -56,6 +57,9 @@ class SplitScores:
     paths: tuple[str, ...]
     over: Callable[[NDArray[np.int64]], Numbers]
     write: Callable[[Path], None]
+    _resampled: dict[int, dict[str, NDArray[np.float64]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def num_images(self) -> int:
@@ -67,12 +71,17 @@ class SplitScores:
 
         All tests of the same number of images share the resamples, so that two models are compared in pairs.
         """
-        rows = [self.over(weights) for weights in draw_images(self.num_images, resamples)]
-        names = dict.fromkeys(name for row in rows for name in row)
-        return {
-            name: np.array([np.nan if row.get(name) is None else row[name] for row in rows], dtype=np.float64)
-            for name in names
-        }
+        if resamples not in self._resampled:
+            rows = [self.over(weights) for weights in draw_images(self.num_images, resamples)]
+            names = dict.fromkeys(name for row in rows for name in row)
+            self._resampled[resamples] = {name: _values(name, rows) for name in names}
+        return self._resampled[resamples]
+
+
+def _values(name: str, rows: Iterable[Numbers]) -> NDArray[np.float64]:
+    """Return a number of each row, NaN where it has none."""
+    values = [row.get(name) for row in rows]
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
 class Bench(Protocol):
@@ -85,14 +94,60 @@ class Bench(Protocol):
     def train_batches(self) -> EpochLoader:
         """Return this rank's batches of the training split."""
 
-    def test(self, model: DownstreamModel, split: str, *, on_batch: OnBatch | None = None) -> SplitScores:
+    @property
+    def robust(self) -> Mapping[str, tuple[str, str]]:
+        """Metric of a test -> names of its mean under corruption (mPC) and of that relative to it (rPC)."""
+
+    def test(
+        self,
+        model: DownstreamModel,
+        split: str,
+        *,
+        condition: Condition | None = None,
+        on_batch: OnBatch | None = None,
+    ) -> SplitScores:
         """Return the test of a model over a split; all ranks share it, and all return it.
 
         Args:
             model: On its device.
             split: Name of the split.
+            condition: Corruption and severity of the images; None: they are as they are.
             on_batch: Told the progress after each batch.
         """
+
+
+class MakeRecords(Protocol):
+    """Makes the records of further tests."""
+
+    def __call__(
+        self, facets: Facets, where: Mapping[str, Any], setting: Mapping[str, Any]
+    ) -> Iterable[Record]:
+        """Return the records.
+
+        Args:
+            facets: Those of the test over the whole split.
+            where: Data set and image count.
+            setting: Setting of the numbers over all conditions.
+        """
+
+
+@dataclass(frozen=True)
+class Further:
+    """Further tests of a model after the one over the split.
+
+    Attributes:
+        numbers: Numbers over all of them.
+        resampled: Metric -> the same over resampled images, shape ``(R,)``, for comparisons.
+        records: Makes their records.
+    """
+
+    numbers: Numbers
+    resampled: Mapping[str, NDArray[np.float64]]
+    records: MakeRecords
+
+
+#: Runs further tests: of the job, its task, its model, the test over the split and the hash of the weights.
+FurtherTests = Callable[[JobContext, Bench, DownstreamModel, SplitScores, str], Further]
 
 
 @dataclass
@@ -109,7 +164,11 @@ class _LastTest:
 
 
 def train_and_test(
-    context: JobContext, create_bench: Callable[[JobContext, OpenData], Bench], *, version: int
+    context: JobContext,
+    create_bench: Callable[[JobContext, OpenData], Bench],
+    *,
+    version: int,
+    further: FurtherTests,
 ) -> list[Record]:
     """Train the job's model, unless it is a checkpoint, test it, and return the records.
 
@@ -117,6 +176,7 @@ def train_and_test(
         context: The job.
         create_bench: Returns the task of the job on its data.
         version: Version of the job's kind.
+        further: Tests under the corruptions that the job names.
     """
     spec: DownstreamSpec = context.spec
     data = open_own(context)
@@ -139,11 +199,13 @@ def train_and_test(
     else:
         model, tested = model.to(context.device), None
     tested = tested or bench.test(model, spec.split, on_batch=_progress(context))
+    sha256 = weights_sha256(model.state_dict())
+    more = further(context, bench, model, tested, sha256) if spec.conditions else None
     if not current_world().is_first:
         return []
     tested.write(context.folder)
-    setting = {"weights_sha256": weights_sha256(model.state_dict()), **_origin(context)}
-    return records + list(_of_test(context.folder, tested, data.name, facets, setting))
+    setting = {"weights_sha256": sha256, **_origin(context)}
+    return records + list(_of_test(context.folder, tested, more, data.name, facets, setting))
 
 
 def _create_trainer(context: JobContext, model: nn.Module, bench: Bench) -> Trainer:
@@ -222,12 +284,19 @@ def _of_training(
 
 
 def _of_test(
-    folder: Path, tested: SplitScores, dataset: str, facets: Facets, setting: Mapping[str, Any]
+    folder: Path,
+    tested: SplitScores,
+    more: Further | None,
+    dataset: str,
+    facets: Facets,
+    setting: Mapping[str, Any],
 ) -> Iterable[Record]:
     """Yield the records of a test, after writing the numbers over resampled images for comparisons."""
     resampled = tested.resampled()
     images = content_hash(list(tested.paths), length=64)
-    write_resampled(folder, images, tested.num_images, tested.numbers, resampled)
+    every = {**tested.numbers, **(more.numbers if more else {})}
+    kept = {**resampled, **(more.resampled if more else {})}
+    write_resampled(folder, images, tested.num_images, every, kept)
     whole = facets.model_copy(update={"n": tested.num_images})
     shared: dict[str, Any] = {"dataset": dataset, "n": tested.num_images}
     for name, value in tested.numbers.items():
@@ -238,6 +307,8 @@ def _of_test(
             yield measured(
                 name, value, facets=whole.of_category(label), setting={"category": label}, **shared
             )
+    if more is not None:
+        yield from more.records(whole, shared, setting)
 
 
 def interval_over(resampled: NDArray[np.float64] | None) -> dict[str, Any]:

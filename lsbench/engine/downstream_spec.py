@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from lsbench.core.job import BuiltOn, Variant
 from lsbench.core.weight_sources import CHECKPOINT, CHECKPOINT_WEIGHTS
+from lsbench.corruptions import BENCHMARK, SEVERITIES, check_condition
 from lsbench.detection.settings import DownstreamSettings, Task, parse_sizes
 from lsbench.engine.rates import Cosine, LinearRise, RateSchedule
 from lsbench.engine.training_spec import TrainingSpec
@@ -28,7 +29,7 @@ class DownstreamSpec(TrainingSpec):
     data_fields: ClassVar[tuple[str, ...]] = ("dataset",)
     reads_instead: ClassVar[bool] = True
     runtime_fields: ClassVar[frozenset[str]] = TrainingSpec.runtime_fields | {"test_batch_size"}
-    later_fields: ClassVar[frozenset[str]] = frozenset()
+    later_fields: ClassVar[frozenset[str]] = frozenset({"corruptions", "severities", "corruption_family"})
 
     dataset: str | dict[str, Any] | None = Field(
         default=None,
@@ -68,6 +69,29 @@ class DownstreamSpec(TrainingSpec):
     test_batch_size: int = Field(
         default=1, ge=1, description="images per batch of a test, of one size; changes no result"
     )
+
+    corruptions: Literal["benchmark"] | tuple[str, ...] = Field(
+        default=(),
+        description="test under these corruptions too, made of the images in the size of their files; "
+        "benchmark: the 15 that mPC and rPC need",
+    )
+    severities: tuple[int, ...] = Field(
+        default=SEVERITIES, min_length=1, description="of the corruptions; mPC and rPC need all five"
+    )
+    corruption_family: Literal["imagecorruptions", "original"] = Field(
+        default="imagecorruptions", description="as in the package of that name, or as in ImageNet-C"
+    )
+
+    @model_validator(mode="after")
+    def _has_known_corruptions(self) -> DownstreamSpec:
+        for values in (self.corrupted_by, self.severities):
+            if twice := [value for value in values if values.count(value) > 1]:
+                raise ValueError(f"expected each once, found {twice[0]!r} twice; leave one out")
+        for severity in self.severities:
+            check_condition(BENCHMARK[0], severity)
+        for name in self.corrupted_by:
+            check_condition(name, SEVERITIES[0])
+        return self
 
     @model_validator(mode="after")
     def _fits_the_head(self) -> DownstreamSpec:
@@ -110,6 +134,20 @@ class DownstreamSpec(TrainingSpec):
     def sizes(self) -> DownstreamSettings:
         """The sizes of the model."""
         return parse_sizes(self.model_kind, self.head)
+
+    @property
+    def corrupted_by(self) -> tuple[str, ...]:
+        """The corruptions that are tested."""
+        return BENCHMARK if self.corruptions == "benchmark" else self.corruptions
+
+    @property
+    def conditions(self) -> tuple[tuple[str, int], ...]:
+        """Every corruption at every severity that is tested."""
+        return tuple((name, severity) for name in self.corrupted_by for severity in self.severities)
+
+    def tested_images(self, images: int) -> int:
+        """Return the number of images that are tested, of a split of `images`: also those corrupted."""
+        return images * (1 + len(self.conditions))
 
     @property
     def rate_schedule(self) -> RateSchedule:

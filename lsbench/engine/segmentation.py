@@ -6,6 +6,7 @@ Shapes: I images, K classes.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,14 @@ from lsbench.data.segmentation.loader import create_eval_loader, create_train_lo
 from lsbench.data.segmentation.samples import open_split
 from lsbench.data.segmentation.transforms import create_train_transform
 from lsbench.engine.classify import usable_workers
+from lsbench.engine.corrupted_files import CorruptedFiles
 from lsbench.engine.distributed import current_world
 from lsbench.engine.downstream import OnBatch, predict_all, prepared_as
 from lsbench.engine.downstream_run import SplitScores
 from lsbench.engine.open_data import OpenData
 from lsbench.metrics.segmentation.confusion import ClassPixels, count_confusion
 from lsbench.models.downstream.model import DownstreamModel
+from lsbench.stats.corrupted import Condition
 from lsbench.store.job_files import CONFUSION
 
 #: Numbers of each class -> metric of their records.
@@ -39,6 +42,7 @@ class SegmentationBench:
     """Trains and tests a segmenter on the data of a job."""
 
     validated: Mapping[str, str] = {"miou": "val_miou", "pixel_accuracy": "val_pixel_accuracy"}
+    robust: Mapping[str, tuple[str, str]] = {"miou": ("semantic_fpn_mpc", "semantic_fpn_rpc")}
 
     def __init__(self, context: JobContext, data: OpenData) -> None:
         """Prepare the data.
@@ -76,11 +80,21 @@ class SegmentationBench:
         )
         return create_train_loader(split, transform, order, num_workers=usable_workers(spec.data_workers))
 
-    def test(self, model: DownstreamModel, split: str, *, on_batch: OnBatch | None = None) -> SplitScores:
+    def test(
+        self,
+        model: DownstreamModel,
+        split: str,
+        *,
+        condition: Condition | None = None,
+        on_batch: OnBatch | None = None,
+    ) -> SplitScores:
         """Return mIoU and accuracies over a split; see :class:`lsbench.engine.downstream_run.Bench`."""
         spec, world, limit = self._spec, current_world(), self._context.job.limit
         few = self._data.at_most(None if limit is None else limit * spec.batch_size)
         opened = open_split(few, split)
+        if condition is not None:
+            files = CorruptedFiles.of(opened.images, *condition, spec.corruption_family)
+            opened = replace(opened, images=files)
         loader = create_eval_loader(
             opened,
             self._scaling,

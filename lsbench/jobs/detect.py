@@ -43,13 +43,18 @@ def run(context: JobContext) -> Sequence[Record]:
     """Train the detector, test it, and return COCO's numbers and the values of every epoch."""
     from lsbench.engine.detection import DetectionBench
     from lsbench.engine.downstream_run import train_and_test
+    from lsbench.robustness.downstream import further_tests
 
-    return train_and_test(context, DetectionBench, version=JOB.version)
+    return train_and_test(context, DetectionBench, version=JOB.version, further=further_tests)
 
 
 def cost(spec: DetectSpec, macs: float, images: Callable[[str], int]) -> float:
     """Return the estimated MACs of training and test."""
-    return WORK * macs * (BACKWARD_FACTOR * spec.trained_images(images("train")) + images(spec.split))
+    return (
+        WORK
+        * macs
+        * (BACKWARD_FACTOR * spec.trained_images(images("train")) + spec.tested_images(images(spec.split)))
+    )
 
 
 QUANTITIES = (

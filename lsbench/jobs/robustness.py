@@ -38,6 +38,7 @@ def run(context: JobContext) -> Sequence[Record]:
     from lsbench.robustness.opening import open_views
     from lsbench.robustness.records import corruption_records
     from lsbench.robustness.reference import reference_of
+    from lsbench.robustness.views import pixel_versions
 
     spec: RobustnessSpec = context.spec
     dataset = str(context.job.variant.dataset["name"])
@@ -53,7 +54,7 @@ def run(context: JobContext) -> Sequence[Record]:
     images, made = len(opened.images), images_of(context, data)
     size = spec.size_of(context.job.variant)
     model = create_tested(context, data, spec.weights, same_classes=True, img_size=size)
-    setting: dict[str, Any] = {"weights_sha256": weights_sha256(model.state_dict()), **_versions()}
+    setting: dict[str, Any] = {"weights_sha256": weights_sha256(model.state_dict()), **pixel_versions()}
     setting |= weights_setting(context, model)
     predicted = _predict(context, model.to(context.device), opened, made, setting)
     _save(context, opened, predicted)
@@ -86,16 +87,6 @@ def run(context: JobContext) -> Sequence[Record]:
         dataset=dataset,
         setting=setting,
     )
-
-
-def _versions() -> dict[str, str]:
-    """Return the versions of the packages that the corrupted pixels depend on."""
-    import cv2
-    import numpy
-    import PIL
-    import scipy
-
-    return {module.__name__: module.__version__ for module in (numpy, scipy, cv2, PIL)}
 
 
 def _predict(

@@ -58,13 +58,18 @@ def run(context: JobContext) -> Sequence[Record]:
     """Train the segmenter, test it, and return mIoU, accuracies and the values of every epoch."""
     from lsbench.engine.downstream_run import train_and_test
     from lsbench.engine.segmentation import SegmentationBench
+    from lsbench.robustness.downstream import further_tests
 
-    return train_and_test(context, SegmentationBench, version=JOB.version)
+    return train_and_test(context, SegmentationBench, version=JOB.version, further=further_tests)
 
 
 def cost(spec: SegmentSpec, macs: float, images: Callable[[str], int]) -> float:
     """Return the estimated MACs of training and test."""
-    return WORK * macs * (BACKWARD_FACTOR * spec.trained_images(images("train")) + images(spec.split))
+    return (
+        WORK
+        * macs
+        * (BACKWARD_FACTOR * spec.trained_images(images("train")) + spec.tested_images(images(spec.split)))
+    )
 
 
 QUANTITIES = (

@@ -166,8 +166,8 @@ def corruption_facets(
     made = {} if published else {"family": spec.family, "jpeg_quality": spec.jpeg_quality}
     return Facets(
         method=f"{name}-{spec.protocol}",
-        **_which(spec.corruptions),
-        severities=_number_or_each(spec.severities),
+        **which_corruptions(spec.corruptions),
+        severities=number_or_each(spec.severities),
         res=res,
         crop=crop,
         **made,
@@ -180,12 +180,12 @@ def corruption_facets(
     )
 
 
-def _which(corruptions: tuple[str, ...]) -> dict[str, Any]:
+def which_corruptions(corruptions: tuple[str, ...]) -> dict[str, Any]:
     """Return the facets that name the corruptions; lsbench's own are given by number if complete.
 
-    >>> _which(BENCHMARK)
+    >>> which_corruptions(BENCHMARK)
     {'corruptions': 15, 'outside_corruptions': None}
-    >>> _which(("acme_haze", "snow", "fog"))
+    >>> which_corruptions(("acme_haze", "snow", "fog"))
     {'corruptions': ('snow', 'fog'), 'outside_corruptions': ('acme_haze',)}
     """
     ordered = in_order(corruptions)
@@ -195,5 +195,10 @@ def _which(corruptions: tuple[str, ...]) -> dict[str, Any]:
     return {"corruptions": len(own) if is_whole else own, "outside_corruptions": outside or None}
 
 
-def _number_or_each(severities: tuple[int, ...]) -> int | tuple[int, ...]:
+def number_or_each(severities: tuple[int, ...]) -> int | tuple[int, ...]:
+    """Return the facet that names the severities: their number if they are all.
+
+    >>> number_or_each((5, 4, 3, 2, 1)), number_or_each((3, 1))
+    (5, (1, 3))
+    """
     return len(severities) if set(severities) == set(SEVERITIES) else tuple(sorted(severities))

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
+import PIL
+import scipy
 from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import Dataset
@@ -24,6 +26,11 @@ Pixels = NDArray[np.uint8]
 Crop = Callable[[Image.Image], Image.Image]
 
 CROP_PCT = 0.875
+
+
+def pixel_versions() -> dict[str, str]:
+    """Return the versions of the packages that the corrupted pixels depend on."""
+    return {module.__name__: module.__version__ for module in (np, scipy, cv2, PIL)}
 
 
 def resized_side(img_size: int) -> int:
