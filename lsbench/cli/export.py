@@ -105,7 +105,8 @@ def export(
 
     if kind is Format.onnx:
         check_onnx_packages()
-    given = {"--checkpoint": checkpoint, "--pretrained": is_pretrained, "--mixer": mixer, "--task": task}
+    given: dict[str, Any] = {"--checkpoint": checkpoint, "--pretrained": is_pretrained}
+    given |= {"--mixer": mixer, "--task": task}
     given |= {"--img-size": img_size, "--num-classes": num_classes}
     if training is not None:
         refuse_options(model, given)

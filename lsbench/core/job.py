@@ -124,7 +124,7 @@ class JobSpec(StrictModel):
 
     @classmethod
     def needed_kinds(cls, settings: Mapping[str, Any], usual: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the kinds of jobs that a job with `settings`, as written, needs; by default `usual`."""
+        """Return the kinds or names of jobs that one with `settings`, as written, needs; usually `usual`."""
         return usual
 
     @classmethod

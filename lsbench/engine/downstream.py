@@ -57,7 +57,7 @@ def create_own(context: JobContext, num_classes: int) -> DownstreamModel:
             spec.model_kind,
             pinned(variant.model, context.job.contents),
             num_classes=num_classes,
-            checkpoint=spec.checkpoint,
+            checkpoint=spec.checkpoint if spec.trained_by is None else _trained(context, spec.trained_by),
             settings=spec.sizes,
             mixer=variant.mixer,
             mixer_args=variant.mixer_args,
@@ -72,7 +72,7 @@ def _backbone_arguments(context: JobContext) -> dict[str, Any]:
     spec: DownstreamSpec = context.spec
     given = context.job.variant.model_args
     plain = {name: value for name, value in given.items() if name not in WEIGHTS_ARGUMENTS}
-    if spec.checkpoint is not None or spec.backbone_weights == NONE:
+    if not spec.is_trained or spec.backbone_weights == NONE:
         return plain
     if spec.backbone_weights == FROM_TRAINING:
         return {**plain, "backbone_checkpoint": _trained(context)}
@@ -87,9 +87,9 @@ def _backbone_arguments(context: JobContext) -> dict[str, Any]:
     return {**plain, **named, "backbone_checkpoint": given.get(CHECKPOINT)}
 
 
-def _trained(context: JobContext) -> str:
-    """Return the file of weights of the training that the job needs."""
-    for folder in context.needs.values():
+def _trained(context: JobContext, name: str | None = None) -> str:
+    """Return the file of weights of the training that the job needs, of several of that with the name."""
+    for folder in [one for need, one in context.needs.items() if name in (None, need)]:
         if (folder / weights.WEIGHTS).is_file():
             return str(folder / weights.WEIGHTS)
     folders = [str(folder) for folder in context.needs.values()]

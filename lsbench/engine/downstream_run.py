@@ -186,7 +186,7 @@ def train_and_test(
     records: list[Record] = []
     known = _LastTest()
     facets = _facets(context, data, version)
-    if spec.checkpoint is None:
+    if spec.is_trained:
         trainer = _create_trainer(context, model, bench)
         curves = Curves(context, {name: name for name in bench.validated.values()})
         history = curves.follow(trainer, _validation(bench, data, trainer, known))
@@ -243,17 +243,17 @@ def _facets(context: JobContext, data: OpenData, version: int) -> Facets:
     """Return the conditions of the test."""
     spec: DownstreamSpec = context.spec
     more: dict[str, Any] = {}
-    if spec.checkpoint is None:
+    if spec.is_trained:
         backbone = spec.backbone_weights
         if backbone != FROM_TRAINING:
             more["backbone"] = backbone if not spec.weights_files({"backbone_weights": backbone}) else "file"
         if spec.iterations is not None:
             more["iterations"] = spec.iterations
-    is_trained = spec.checkpoint is None
+    is_trained = spec.is_trained
     return Facets(
         method=spec.model_kind,
         split=spec.split,
-        weights=None if is_trained else "pretrained",
+        weights=None if spec.checkpoint is None else "pretrained",
         epochs=spec.epochs if is_trained and spec.iterations is None else None,
         batch_size=spec.batch_size if is_trained else None,
         lr=spec.lr if is_trained else None,
@@ -267,8 +267,8 @@ def _facets(context: JobContext, data: OpenData, version: int) -> Facets:
 def _origin(context: JobContext) -> dict[str, Any]:
     """Return where the weights of the backbone, or all weights, are from."""
     spec: DownstreamSpec = context.spec
-    if spec.checkpoint is not None:
-        return {"weights_from": spec.checkpoint}
+    if not spec.is_trained:
+        return {"weights_from": spec.checkpoint or spec.trained_by}
     return {"backbone_weights": spec.backbone_weights}
 
 

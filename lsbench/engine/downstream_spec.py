@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from lsbench.core.job import BuiltOn, Variant
+from lsbench.core.job import BuiltOn, JobSpec, Variant
 from lsbench.core.weight_sources import CHECKPOINT, CHECKPOINT_WEIGHTS
 from lsbench.corruptions import BENCHMARK, SEVERITIES, check_condition
 from lsbench.detection.settings import DownstreamSettings, Task, parse_sizes
@@ -29,7 +29,9 @@ class DownstreamSpec(TrainingSpec):
     data_fields: ClassVar[tuple[str, ...]] = ("dataset",)
     reads_instead: ClassVar[bool] = True
     runtime_fields: ClassVar[frozenset[str]] = TrainingSpec.runtime_fields | {"test_batch_size"}
-    later_fields: ClassVar[frozenset[str]] = frozenset({"corruptions", "severities", "corruption_family"})
+    later_fields: ClassVar[frozenset[str]] = frozenset(
+        {"trained_by", "corruptions", "severities", "corruption_family"}
+    )
 
     dataset: str | dict[str, Any] | None = Field(
         default=None,
@@ -47,6 +49,11 @@ class DownstreamSpec(TrainingSpec):
         default=None,
         description="file or address of all weights, in the authors' layout or ours: they are tested as they "
         "are, and nothing is trained",
+    )
+    trained_by: str | None = Field(
+        default=None,
+        description="name of a job of the same kind in the suite: its weights are tested as they are, for "
+        "example under corruptions, and nothing is trained",
     )
     head: dict[str, Any] = Field(
         default_factory=dict,
@@ -94,6 +101,12 @@ class DownstreamSpec(TrainingSpec):
         return self
 
     @model_validator(mode="after")
+    def _has_one_source_of_weights(self) -> DownstreamSpec:
+        if self.checkpoint is not None and self.trained_by is not None:
+            raise ValueError("checkpoint and trained_by: give one of them")
+        return self
+
+    @model_validator(mode="after")
     def _fits_the_head(self) -> DownstreamSpec:
         _ = self.sizes
         return self
@@ -109,9 +122,24 @@ class DownstreamSpec(TrainingSpec):
 
     @classmethod
     def needed_kinds(cls, settings: Mapping[str, Any], usual: tuple[str, ...]) -> tuple[str, ...]:
-        """Return no kind if the backbone's weights are not those of a training."""
+        """Return the training of the backbone, or of the whole model, that a job takes its weights of."""
+        if isinstance(name := settings.get("trained_by"), str):
+            return (name,)
         trained = settings.get(BACKBONE_WEIGHTS, FROM_TRAINING) == FROM_TRAINING
         return usual if trained and settings.get(CHECKPOINT) is None else ()
+
+    def check_need(self, need: JobSpec) -> None:
+        """Check that a needed job trains this job's model, if its weights are to be tested."""
+        if self.trained_by is None:
+            return
+        if not isinstance(need, type(self)) or not need.is_trained:
+            raise ValueError("trained_by: expected a job of the same kind that trains")
+        for name in ("model_kind", "head", "dataset"):
+            own, other = getattr(self, name), getattr(need, name)
+            if own != other:
+                raise ValueError(
+                    f"trained_by: it has another {name.replace('model_kind', 'model')}, {other!r}"
+                )
 
     def built_on(self, variant: Variant) -> BuiltOn:
         """Return the detector or segmenter on a variant's backbone, with random weights."""
@@ -134,6 +162,11 @@ class DownstreamSpec(TrainingSpec):
     def sizes(self) -> DownstreamSettings:
         """The sizes of the model."""
         return parse_sizes(self.model_kind, self.head)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the job trains, and does not only test weights."""
+        return self.checkpoint is None and self.trained_by is None
 
     @property
     def corrupted_by(self) -> tuple[str, ...]:
@@ -170,7 +203,7 @@ class DownstreamSpec(TrainingSpec):
 
     def trained_images(self, images: int) -> int:
         """Return the number of images of the whole training, of a split of `images`; 0 of a checkpoint."""
-        if self.checkpoint is not None:
+        if not self.is_trained:
             return 0
         return self.epochs * images if self.iterations is None else self.iterations * self.batch_size
 
@@ -180,6 +213,6 @@ class DownstreamSpec(TrainingSpec):
 
     def other_splits(self) -> tuple[str, ...]:
         """Return the splits that are read: those of training and validation, and the tested one."""
-        if self.checkpoint is not None:
+        if not self.is_trained:
             return (self.split,)
         return tuple(dict.fromkeys(("train", "val", self.split)))

@@ -404,8 +404,9 @@ def _check_rows(jobs: list[JobEntry], variants: list[Variant], problems: Problem
                 problems.add(("jobs", index, job.kind), f"row '{variant.name}': {error}")
 
 
-def _has_need(job: JobEntry, kind: str, by_name: dict[str, JobEntry]) -> bool:
-    return any(need in by_name and by_name[need].kind == kind for need in job.needs)
+def _has_need(job: JobEntry, wanted: str, by_name: dict[str, JobEntry]) -> bool:
+    """Return whether a job needs one of this kind, or of this name."""
+    return any(need in by_name and wanted in (need, by_name[need].kind) for need in job.needs)
 
 
 def _cycle(needs: dict[str, tuple[str, ...]]) -> list[str]:

@@ -3,6 +3,7 @@ from typing import ClassVar
 import pytest
 from pydantic import ValidationError
 
+from lsbench.core.job import JobSpec
 from lsbench.engine.downstream_spec import DownstreamSpec
 from lsbench.engine.rates import Cosine, LinearRise, Poly
 
@@ -27,9 +28,10 @@ def test_it_needs_a_training_unless_weights_are_named():
             {"backbone_weights": "none"},
             {"backbone_weights": "lsnet_t.pth"},
             {"checkpoint": "retinanet.pth"},
+            {"trained_by": "boxes"},
         )
     ]
-    assert needs == [("train",), ("train",), (), (), (), ()]
+    assert needs == [("train",), ("train",), (), (), (), (), ("boxes",)]
 
 
 def test_a_file_of_the_backbones_weights_is_named():
@@ -72,3 +74,26 @@ def test_a_checkpoint_is_only_tested():
 def test_how_many_images_are_tested_at_once_changes_no_result():
     spec = Own(test_batch_size=8).model_dump(mode="json")
     assert Own.identity_of(spec) == Own.identity_of(Own().model_dump(mode="json"))
+
+
+@pytest.mark.parametrize(
+    ("need", "message"),
+    [
+        (Own(head={"channels": 32}), r"trained_by: it has another head, \{'channels': 32\}"),
+        (Own(dataset="coco"), "trained_by: it has another dataset, 'coco'"),
+        (Own(checkpoint="a.pth"), "expected a job of the same kind that trains"),
+        (JobSpec(), "expected a job of the same kind that trains"),
+    ],
+)
+def test_only_a_training_of_the_same_model_on_the_same_data_is_tested(need, message):
+    tested = Own(trained_by="boxes", corruptions=["fog"])
+    tested.check_need(Own(epochs=3))
+    with pytest.raises(ValueError, match=message):
+        tested.check_need(need)
+
+
+def test_the_weights_of_another_job_are_tested_and_nothing_is_trained():
+    tested = Own(trained_by="boxes")
+    assert (tested.is_trained, tested.trained_images(100), tested.other_splits()) == (False, 0, ("test",))
+    with pytest.raises(ValidationError, match="checkpoint and trained_by: give one of them"):
+        Own(trained_by="boxes", checkpoint="a.pth")

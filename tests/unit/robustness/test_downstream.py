@@ -3,12 +3,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from lsbench.core.atomic import write_text
 from lsbench.core.facets import Facets
 from lsbench.core.job import JobContext
 from lsbench.core.registry import JOBS
 from lsbench.engine.downstream_run import SplitScores
 from lsbench.robustness.downstream import COMPLETE, further_tests
 from lsbench.scheduler.child import execute
+from lsbench.store.results import SPEC
 
 DETECT = JOBS.load("detect").spec
 PATHS = ("a", "b", "c", "d")
@@ -134,3 +136,37 @@ def test_real_jobs_test_their_weights_under_corruption(
     assert mean["value"] is None
     assert "c=contrast|s=1+5|res=64|imagecorruptions|png|n=6" in mean["protocol"]
     assert (folder / "cells" / "contrast-5.npz").is_file()
+
+
+def test_the_weights_of_a_finished_job_are_tested_without_a_second_training(
+    prepare_scenes, tiny, make_graph, tmp_path, stored_records
+):
+    prepare_scenes("job", "detect", iterations=2)
+    [[kind, settings]] = tiny["jobs"][0].items()
+    shared = {name: settings[name] for name in ("dataset", "head", "batch_size")}
+    tested = {
+        "name": "noisy",
+        "trained_by": "boxes",
+        "corruptions": ["contrast"],
+        "severities": [5],
+        **shared,
+    }
+    tiny["jobs"] = [{kind: {**settings, "name": "boxes"}}, {kind: tested}]
+    first, second = make_graph({**tiny, "seeds": [3]}).jobs
+    assert second.needs == {"boxes": first.id}
+    folders = [tmp_path / "run" / "tiny" / "default" / "jobs" / str(job.id) for job in (first, second)]
+    for job, folder in zip((first, second), folders, strict=True):
+        write_text(folder / SPEC, job.model_dump_json())
+        execute(folder, lambda event: None)
+    before, after = map(stored_records, folders)
+    assert "train_loss" not in {one["metric"] for one in after}
+    clean = [
+        one["value"] for records in (before, after) for one in records if is_whole(one, "retinanet_ap50")
+    ]
+    assert len(clean) == 2
+    assert clean[0] == clean[1]
+    assert any(one["facets"].get("corruption") == "contrast" for one in after)
+
+
+def is_whole(record, metric):
+    return record["metric"] == metric and not {"epoch", "category", "corruption"} & record["facets"].keys()
