@@ -40,7 +40,6 @@ def _robust(model: Task, region: Region | None = None) -> Iterator[Quantity]:
         yield percentage(
             metric_name(model, number, region),
             f"{TITLES[model]} {words}",
-            short_title=f"{words} (%)",
             is_headline=True,
             is_compared=number == "mpc",
             is_resampled=True,

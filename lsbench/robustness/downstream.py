@@ -41,7 +41,7 @@ DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.err
 
 
 @dataclass(frozen=True)
-class Cell:
+class ConditionTest:
     """The test under one condition.
 
     Attributes:
@@ -72,7 +72,7 @@ def further_tests(
         context.folder / CELLS,
         content_hash([weights_sha256, clean.paths, spec.corruption_family, pixel_versions()]),
     )
-    cells: dict[Condition, Cell] = {}
+    cells: dict[Condition, ConditionTest] = {}
     for number, condition in enumerate(spec.conditions):
         known = kept.read(condition, tuple(bench.robust)) if current_world().is_first else None
         if not from_first_rank(known is not None):
@@ -88,16 +88,16 @@ def further_tests(
     return _further(bench, clean, cells, spec)
 
 
-def _cell(tested: SplitScores, metrics: tuple[str, ...]) -> Cell:
+def _cell(tested: SplitScores, metrics: tuple[str, ...]) -> ConditionTest:
     resampled = tested.resampled()
-    return Cell(
+    return ConditionTest(
         {name: tested.numbers.get(name) for name in metrics},
         {name: resampled[name] for name in metrics if name in resampled},
     )
 
 
 def _further(
-    bench: Bench, clean: SplitScores, cells: Mapping[Condition, Cell], spec: DownstreamSpec
+    bench: Bench, clean: SplitScores, cells: Mapping[Condition, ConditionTest], spec: DownstreamSpec
 ) -> Further:
     """Return numbers over all conditions, those over resampled images, and the records of the conditions."""
     numbers: dict[str, float | None] = {}
@@ -133,7 +133,7 @@ def _further(
 
 
 def _of_conditions(
-    metric: str, cells: Mapping[Condition, Cell], facets: Facets, where: Mapping[str, Any]
+    metric: str, cells: Mapping[Condition, ConditionTest], facets: Facets, where: Mapping[str, Any]
 ) -> Iterator[Record]:
     """Yield a metric of each corruption, over the severities that were asked for, and of each condition."""
     values = {condition: cell.numbers[metric] for condition, cell in cells.items()}
@@ -156,7 +156,7 @@ class _Kept:
         """Use the files in `folder`; those with another stamp than what the tests depend on are ignored."""
         self._folder, self._stamp = folder, stamp
 
-    def read(self, condition: Condition, metrics: tuple[str, ...]) -> Cell | None:
+    def read(self, condition: Condition, metrics: tuple[str, ...]) -> ConditionTest | None:
         """Return a finished condition, or None if it is missing, damaged, or of something else."""
         try:
             with np.load(self._path(condition), allow_pickle=False) as file:
@@ -166,9 +166,9 @@ class _Kept:
                 drawn = {name: file[f"resampled_{name}"] for name in metrics if f"resampled_{name}" in file}
         except DAMAGED:
             return None
-        return Cell({name: None if np.isnan(one) else one for name, one in values.items()}, drawn)
+        return ConditionTest({name: None if np.isnan(one) else one for name, one in values.items()}, drawn)
 
-    def write(self, condition: Condition, cell: Cell) -> None:
+    def write(self, condition: Condition, cell: ConditionTest) -> None:
         """Keep a finished condition."""
         arrays: dict[str, Any] = {"stamp": np.array(self._stamp)}
         arrays |= {

@@ -157,14 +157,15 @@ def _frame_of(figures: Sequence[CorruptionFigure]) -> pd.DataFrame:
 
 
 def robustness_rows(figures: Sequence[CorruptionFigure]) -> list[RobustnessRow]:
-    """Return one row per variant and protocol."""
+    """Return one row per variant and protocol; of detectors and segmenters, which have no error, none."""
     frame = _frame_of(figures)
+    frame = frame[frame.metric == ERROR]
     models = frame.drop_duplicates(["variant", "protocol", "seed"])
     groups: dict[tuple[str, str], list[CorruptionFigure]] = {}
     for model in figures_of(models):
         groups.setdefault((model.variant, model.protocol), []).append(model)
     means: dict[tuple[str, str], dict[str, list[float]]] = {}
-    whole = frame[(frame.metric == ERROR) & frame.severity.isna()]
+    whole = frame[frame.severity.isna()]
     known = whole.value.notna().tolist()
     names = zip(
         *(whole[name].astype("object") for name in ("variant", "protocol", "corruption")), strict=True

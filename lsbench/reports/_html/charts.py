@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lsbench.core.interval_text import possible
 from lsbench.core.quantity import quantity
 from lsbench.stats.seeds import Estimate
-from lsbench.tables.robustness import ERROR, robustness_rows
+from lsbench.tables.robustness import ERROR, CorruptionFigure, robustness_rows
 from lsbench.tables.summary import Summary
 
 #: Most curve points and corruption values that a page holds; a note reports the rest.
@@ -17,21 +18,22 @@ MOST_POINTS, MOST_FIGURES = 400_000, 300_000
 def chart_data(summary: Summary) -> dict[str, Any]:
     """Return learning curves, corruption values and nights of the gate, with notes on omissions."""
     curves, notes = _curves(summary)
-    if len(summary.corruptions) > MOST_FIGURES:
+    corruptions = _with_errors(summary.corruptions)
+    if len(corruptions) > MOST_FIGURES:
         notes.append(
-            f"This page holds {MOST_FIGURES} of {len(summary.corruptions)} corruption values; "
+            f"This page holds {MOST_FIGURES} of {len(corruptions)} corruption values; "
             "the JSON report has all."
         )
     names = {curve.metric for curve in summary.curves} | {night.metric for night in summary.nights}
-    names |= {figure.metric for figure in summary.corruptions}
+    names |= {figure.metric for figure in corruptions}
     return {
         "quantities": {name: _quantity(name) for name in sorted(names)},
         "curves": curves,
         "corruptions": [
             [f.variant, f.seed, f.protocol, f.corruption, f.severity, f.metric, f.value]
-            for f in summary.corruptions[:MOST_FIGURES]
+            for f in corruptions[:MOST_FIGURES]
         ],
-        "ways": {f.protocol: f.way for f in summary.corruptions},
+        "ways": {f.protocol: f.way for f in corruptions},
         "bars": _bars(summary),
         "nights": [
             [c.variant, c.title, c.metric, c.protocol, c.dataset, c.values, c.verdicts, c.baseline, c.when]
@@ -41,6 +43,12 @@ def chart_data(summary: Summary) -> dict[str, Any]:
     }
 
 
+def _with_errors(figures: Sequence[CorruptionFigure]) -> list[CorruptionFigure]:
+    """Return the figures of classifiers: the charts are of errors, which detectors do not have."""
+    protocols = {figure.protocol for figure in figures if figure.metric == ERROR}
+    return [figure for figure in figures if figure.protocol in protocols]
+
+
 def _quantity(name: str) -> dict[str, Any]:
     shown = quantity(name)
     return {"title": shown.title, "unit": shown.unit, "scale": shown.scale, "digits": shown.digits}
@@ -48,7 +56,7 @@ def _quantity(name: str) -> dict[str, Any]:
 
 def _bars(summary: Summary) -> list[list[Any]]:
     """Return the mean error on each corruption with its interval, by variant and protocol."""
-    keys = list(dict.fromkeys((f.variant, f.protocol) for f in summary.corruptions))
+    keys = list(dict.fromkeys((f.variant, f.protocol) for f in summary.corruptions if f.metric == ERROR))
     rows = robustness_rows(summary.corruptions)
     return [
         [variant, row.title, protocol, {name: _bar(found) for name, found in row.errors.items()}]

@@ -124,3 +124,10 @@ def test_missing_conditions_are_named():
         "Means over the rest are withheld."
     ]
     assert robustness_notes([figure(0.5, severity=1, seed=None)]) == []
+
+
+def test_the_table_of_errors_has_no_row_of_a_detector():
+    of_detector = [figure(0.4, "fog", None, metric="retinanet_ap", protocol="retinanet|v1")]
+    assert robustness_rows(of_detector) == []
+    assert len(robustness_rows([figure(0.2), *of_detector])) == 1
+    assert robustness_notes([figure(None, "fog", 1, metric="retinanet_ap"), *of_detector]) == []
