@@ -1,10 +1,17 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from lsbench.core.errors import DataError
+from lsbench.core.registry import DATASETS
 from lsbench.corruptions import corrupt, image_rng
 from lsbench.data.loading.image_files import ImageFiles
+from lsbench.data.loading.keep_ratio import Scaling
+from lsbench.data.segmentation.loader import create_eval_loader
+from lsbench.data.segmentation.samples import open_split
 from lsbench.engine.corrupted_files import CorruptedFiles
 
 
@@ -46,3 +53,21 @@ def test_noise_depends_on_image_kind_and_severity_alone(files):
 def test_a_picture_that_is_too_small_is_named(files):
     with pytest.raises(DataError, match=r"small.png: an image to corrupt must be at least 32 pixels"):
         CorruptedFiles.of(files, "fog", 1, "imagecorruptions").decode(2)
+
+
+def test_noise_is_the_same_in_any_batch_and_worker():
+    plugin = DATASETS.load("fashion_ade")
+    data = plugin.prepare(plugin.spec(img_size=64, train_images=1, test_images=4), None)
+    plain = open_split(data, "test")
+    noisy = replace(plain, images=CorruptedFiles.of(plain.images, "shot_noise", 3, "imagecorruptions"))
+    scaling = Scaling(64, 64, data.mean, data.std)
+    found = []
+    for split, batch_size, workers in ((noisy, 1, 0), (noisy, 3, 2), (plain, 1, 0)):
+        loader = create_eval_loader(split, scaling, batch_size=batch_size, num_workers=workers)
+        found.append(
+            {i: image for batch in loader for i, image in zip(batch.indices, batch.images, strict=True)}
+        )
+    one, other, clean = found
+    assert one.keys() == other.keys() == {0, 1, 2, 3}
+    assert all(torch.equal(one[index], other[index]) for index in one)
+    assert not any(torch.equal(one[index], clean[index]) for index in one)

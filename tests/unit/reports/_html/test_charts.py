@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 from lsbench.reports._html import charts
 from lsbench.reports._html.charts import chart_data
@@ -74,3 +75,12 @@ def test_each_protocol_of_corruptions_has_a_short_name(tiny, make_graph, fill_st
     data = chart_data(summary_of(tiny, make_graph, fill_store, tested, with_epochs))
     assert data["ways"] == {"fashion-c-live|c2|s2|res=32|ref=knn5|n=20|v1": "fashion-c-live"}
     assert {one[2] for one in (*data["corruptions"], *data["bars"])} == set(data["ways"])
+
+
+def test_charts_of_errors_hold_no_detector(tiny, make_graph, fill_store, tested, with_epochs):
+    summary = summary_of(tiny, make_graph, fill_store, tested, with_epochs)
+    before = chart_data(summary)
+    first = summary.corruptions[0]
+    detector = replace(first, metric="retinanet_ap", protocol="retinanet|c15|v1")
+    after = chart_data(replace(summary, corruptions=[detector, *summary.corruptions]))
+    assert after == before
