@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lsbench.core.errors import LsbenchError, StoreError, UsageError
 from lsbench.core.registry import JOBS
-from lsbench.detection.costs import DATA, Whole, size_for
+from lsbench.detection.costs import DATA, Whole, padded_size, size_for
 from lsbench.detection.settings import PADDED_SIZES, TITLES, Task, parse_sizes
 from lsbench.engine import weights
 from lsbench.engine.open_data import OpenData
@@ -86,7 +86,7 @@ def subject_of_whole(
         mixer: Token mixer; None: the backbone's own.
         checkpoint: All weights, in the authors' layout or ours; None: random ones of seed 0.
         num_classes: Classes; None: those of COCO or ADE20K.
-        img_size: Shorter side of images in pixels; None: as published.
+        img_size: Side of square images in pixels; None: as published.
 
     Raises:
         ConfigError: If it cannot be built, or the weights do not fit.
@@ -106,7 +106,7 @@ def subject_of_whole(
         normalisation=None,
         task=task,
         classes=() if checkpoint is None else _named_classes(checkpoint, count),
-        size=PADDED_SIZES[task],
+        size=PADDED_SIZES[task] if img_size is None else padded_size(img_size, img_size),
     )
 
 

@@ -135,10 +135,6 @@ def test_a_detector_of_a_suite_is_written_with_the_authors_names_and_described(d
     assert "- Data set: fashion_coco (" in card
     assert "RetinaNet AP (%)" in card
     assert "- Classes, in the order of labels: top, trouser, dress, shoe, bag" in card
-
-
-def test_a_detector_is_no_classifier_to_be_evaluated(detected, call):
-    results, _ = detected
     code, _, err = call("evaluate", "id/detect/seed3", "--results", results)
     assert (code, err.count("\n")) == (2, 1)
     assert "expected the training of a classifier, found a detector or segmenter" in err
