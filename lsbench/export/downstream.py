@@ -185,7 +185,7 @@ def read_back(content: bytes, subject: WholeToExport) -> DownstreamModel:
         return subject.create(file).eval()
 
 
-def checked_shape(subject: WholeToExport) -> tuple[int, ...]:
+def checked_shape(subject: WholeToExport) -> tuple[int, int, int, int]:
     """Return the shape of the images that a file is checked with."""
     height, width = (min(side, CHECKED) for side in subject.size)
     return (1, 3, height, width)
