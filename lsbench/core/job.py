@@ -253,6 +253,10 @@ class Variant(StrictModel):
     published: Published = Field(
         default_factory=dict, description="published numbers: metric -> value; they do not change a result"
     )
+    published_logs: Published = Field(
+        default_factory=dict,
+        description="numbers in the logs of published models, where they differ from those in `published`",
+    )
 
     @field_validator("mixer_args", "model_args")
     @classmethod

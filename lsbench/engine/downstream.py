@@ -78,13 +78,10 @@ def _backbone_arguments(context: JobContext) -> dict[str, Any]:
         return {**plain, "backbone_checkpoint": _trained(context)}
     if spec.backbone_weights != PUBLISHED:
         return {**plain, "backbone_checkpoint": spec.backbone_weights}
-    if not given.get("pretrained") and not given.get(CHECKPOINT):
-        raise ConfigError(
-            f"expected pretrained weights of '{context.job.variant.model}', found none; "
-            "give model_args: {pretrained: true} or {checkpoint: FILE}"
-        )
     named = {name: given[name] for name in WEIGHTS_ARGUMENTS if name in given and name != CHECKPOINT}
-    return {**plain, **named, "backbone_checkpoint": given.get(CHECKPOINT)}
+    is_named = named.get("pretrained") or given.get(CHECKPOINT)
+    usual = {} if is_named else {"pretrained": True}
+    return {**plain, **named, **usual, "backbone_checkpoint": given.get(CHECKPOINT)}
 
 
 def _trained(context: JobContext, name: str | None = None) -> str:

@@ -200,6 +200,8 @@ def write_manifest(graph: JobGraph, folder: ResultsFolder, *, more: dict[str, An
 def _manifest(graph: JobGraph) -> dict[str, Any]:
     """Return the description of a suite and its jobs."""
     suite = graph.suite
+    logs = {v.name: v.published_logs for v in suite.variants if v.published_logs}
+    without = {entry.name: entry.without for entry in suite.jobs if entry.without}
     return {
         "schema_version": SCHEMA_VERSION,
         "suite": suite.name,
@@ -212,6 +214,8 @@ def _manifest(graph: JobGraph) -> dict[str, Any]:
         "source": suite.source,
         **({} if suite.published_preset == "default" else {"published_preset": suite.published_preset}),
         "published": {v.name: v.published for v in suite.variants if v.published},
+        **({"published_logs": logs} if logs else {}),
+        **({"without": without} if without else {}),
         "published_only": [row.model_dump(mode="json") for row in suite.published_only],
         "jobs": [_entry(job) for job in graph.jobs],
     }

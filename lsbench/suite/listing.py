@@ -150,7 +150,10 @@ def _due_lines(plan: Plan, what: str) -> Iterator[str]:
 
 def _published_lines(suite: Suite) -> Iterator[str]:
     """Yield the published numbers of each row, beside the FLOPs counted here."""
-    rows = [(v.title, _counted(v), v.published, "") for v in suite.variants]
+    rows = []
+    for v in suite.variants:
+        rows.append((v.title, _counted(v), v.published, _left_out(suite, v)))
+        rows += [(f"{v.title}, its log", None, v.published_logs, "")] if v.published_logs else []
     rows += [(row.name, None, row.published, f"not run: {row.reason}") for row in suite.published_only]
     named = dict.fromkeys(metric for _, _, published, _ in rows for metric in published)
     metrics = [name for name in named if (q := quantity(name)).is_headline and not q.depends_on_machine]
@@ -166,6 +169,14 @@ def _published_lines(suite: Suite) -> Iterator[str]:
     for name, *numbers, remark in cells:
         aligned = "  ".join(text.rjust(width) for text, width in zip(numbers, widths[1:-1], strict=True))
         yield f"  {name.ljust(widths[0])}  {aligned}  {remark}".rstrip()
+
+
+def _left_out(suite: Suite, variant: Variant) -> str:
+    jobs: dict[str, list[str]] = {}
+    for entry in suite.jobs:
+        if variant.name in entry.without:
+            jobs.setdefault(entry.without[variant.name], []).append(entry.name)
+    return "; ".join(f"left out of {', '.join(names)}: {reason}" for reason, names in jobs.items())
 
 
 def _counted(variant: Variant) -> int | None:

@@ -16,6 +16,7 @@ from lsbench.core.model_sources import is_sourced, row_name
 from lsbench.core.registry import DATASETS, JOBS, MIXERS, suggest
 from lsbench.suite.entries import job_name, kind_and_settings, name_of
 from lsbench.suite.gate import resolve_gate
+from lsbench.suite.left_out import with_left_out
 from lsbench.suite.marked_yaml import merge
 from lsbench.suite.needs import names_by_kind, usual_need, with_settings_of_needs
 from lsbench.suite.problems import Problems, bad_name
@@ -43,6 +44,7 @@ def resolve_suite(
     """
     variants = _variants(data, problems)
     jobs = _with_row_settings(_jobs(data, problems), data, problems)
+    jobs = with_left_out(jobs, data, _names(data), problems)
     published_only = published_rows(data, problems)
     jobs = [_without_training(job, data, variants) for job in jobs]
     _check_needs(jobs, data, problems)
@@ -92,7 +94,8 @@ def _variants(data: dict[str, Any], problems: Problems) -> list[Variant]:
     for index, entry in enumerate(data.get("variants") or []):
         if not isinstance(entry, dict):
             continue
-        check_published(entry.get("published"), ("variants", index, "published"), problems)
+        for key in ("published", "published_logs"):
+            check_published(entry.get(key), ("variants", index, key), problems)
         variant = _variant(entry, defaults or {}, ("variants", index), problems)
         if variant is None:
             continue
@@ -131,6 +134,7 @@ def _variant(
         "model_args": _args(defaults, entry, "model"),
         "dataset": dataset,
         "published": entry.get("published") or {},
+        "published_logs": entry.get("published_logs") or {},
     }
     if dataset is None or model is None:
         return None
@@ -141,6 +145,13 @@ def _variant(
     except TypeError:
         return None
     return None
+
+
+def _names(data: dict[str, Any]) -> list[Any]:
+    """Return the name of each entry of `variants`; None for one that is malformed."""
+    defaults = data.get("defaults") if isinstance(data.get("defaults"), dict) else {}
+    entries = data.get("variants") or []
+    return [_variant_name(entry, defaults or {}) if isinstance(entry, dict) else None for entry in entries]
 
 
 def _variant_name(entry: dict[str, Any], defaults: dict[str, Any]) -> Any:
@@ -358,7 +369,8 @@ def _without_training(job: JobEntry, data: dict[str, Any], variants: list[Varian
     kind: JobKind = JOBS.load(job.kind)
     written = {job_name(entry) for entry in data.get("jobs") or []}
     can_do = variants and all(
-        kind.spec.needs_nothing(job.spec_of.get(row.name, job.spec), row.model_args) for row in variants
+        kind.spec.needs_nothing(job.spec_of.get(row.name, job.spec), row.model_args)
+        for row in job.variants_of(variants)
     )
     if not can_do or written & {*job.needs}:
         return job
@@ -371,7 +383,7 @@ def _check_leavings(jobs: list[JobEntry], variants: list[Variant], problems: Pro
     for index, job in enumerate(jobs):
         for need in (by_name[name] for name in job.needs if name in by_name):
             rows: dict[str, list[str]] = {}
-            for row in (variant.name for variant in variants):
+            for row in (variant.name for variant in job.variants_of(variants)):
                 own = JOBS.load(job.kind).spec.model_validate(job.spec_of.get(row, job.spec))
                 left = JOBS.load(need.kind).spec.model_validate(need.spec_of.get(row, need.spec))
                 try:
@@ -396,7 +408,7 @@ def _check_other_variants(jobs: list[JobEntry], variants: list[Variant], problem
 def _check_rows(jobs: list[JobEntry], variants: list[Variant], problems: Problems) -> None:
     """Note each job that cannot be done on a row."""
     for index, job in enumerate(jobs):
-        for variant in variants:
+        for variant in job.variants_of(variants):
             spec = JOBS.load(job.kind).spec.model_validate(job.spec_of.get(variant.name, job.spec))
             try:
                 spec.check_row(variant)

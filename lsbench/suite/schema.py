@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -45,7 +46,14 @@ class VariantEntry(StrictModel):
     jobs: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="job name -> settings that differ in this row"
     )
+    without: dict[str, Label] = Field(
+        default_factory=dict, description="job name -> why this row is left out of the job"
+    )
     published: Published = Field(default_factory=dict, description="metric -> published value, in SI units")
+    published_logs: Published = Field(
+        default_factory=dict,
+        description="metric -> value in the log of a published model, where it differs from the published one",
+    )
     matrix: dict[str, list[Any]] | None = Field(
         default=None, description="axis -> values; an axis may be dotted, e.g. mixer_args.kernel_large"
     )
@@ -135,6 +143,7 @@ class JobEntry(StrictModel):
     Attributes:
         spec: Settings of all rows, except for those in `spec_of`.
         spec_of: Variant name -> settings, for the rows that change some.
+        without: Variant name -> why it is left out of the job.
         needs_training: False if the rows' checkpoints hold what the job would need from a training.
     """
 
@@ -144,7 +153,12 @@ class JobEntry(StrictModel):
     needs_training: bool = Field(default=True, exclude=True)
     spec: dict[str, Any]
     spec_of: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    without: dict[str, str] = Field(default_factory=dict)
     resources: Resources
+
+    def variants_of(self, variants: Iterable[Variant]) -> list[Variant]:
+        """Return the variants that the job is done on."""
+        return [variant for variant in variants if variant.name not in self.without]
 
 
 class Suite(StrictModel):

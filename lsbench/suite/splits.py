@@ -33,7 +33,7 @@ def uses_without_training(suite: Suite) -> Iterator[Use]:
     """Yield the uses of data by the jobs of a suite that do not train: a machine may only evaluate."""
     for variant in suite.variants:
         for entry in suite.jobs:
-            if entry.kind != "train":
+            if entry.kind != "train" and variant.name not in entry.without:
                 settings = entry.spec_of.get(variant.name, entry.spec)
                 yield Use(f"{variant.name}/{entry.name}", entry.kind, settings, variant.dataset)
 

@@ -15,7 +15,7 @@ def check_tasks(jobs: Sequence[JobEntry], variants: Sequence[Variant], problems:
     """Note each data set of another task that a job would read, once for all variants that name it."""
     for index, job in enumerate(jobs):
         kind: JobKind = JOBS.load(job.kind)
-        for variant in variants if kind.uses_data else ():
+        for variant in job.variants_of(variants) if kind.uses_data else ():
             spec = kind.spec.model_validate(job.spec_of.get(variant.name, job.spec))
             expected = spec.data_task(kind.task)
             for data in spec.read_data(variant.dataset):

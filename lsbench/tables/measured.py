@@ -65,10 +65,12 @@ class Measured:
         return Estimate(value, row.ci_low, row.ci_high, 1)
 
     def hole(self, variant: str, column: Column) -> str:
-        """Return the reason why a variant has no value in a column."""
+        """Return the reason why a variant has no value in a column; empty if it is left out of the job."""
         rows = self._rows.get(variant, ())
         jobs = self._of_jobs(variant, column)
         shown = column.quantity
+        if rows and not jobs:
+            return ""  # the suite leaves the row out of the job
         if shown.hole and any(row.is_shown(column) for row in jobs):
             return shown.hole
         kind = job_kind(column.kind)

@@ -112,7 +112,7 @@ def _columns(metric: str, ours: Summary | None) -> list[Column]:
 
 
 def _row(table: PaperTable, name: str, columns: list[Column], mine: Row | None) -> Row:
-    cells, is_only = {}, name in table.not_run
+    cells, is_only, is_partial = {}, name in table.not_run, mine is not None and mine.lacks_jobs
     for column in columns:
         known = mine.cells.get(column.key) if mine else None
         if column.is_published:
@@ -120,5 +120,5 @@ def _row(table: PaperTable, name: str, columns: list[Column], mine: Row | None) 
             found = None if value is None else Estimate(value, None, None, 1)
             cells[column.key] = Cell(found, gap=known.gap if known else None)
         else:
-            cells[column.key] = known or Cell(None, "" if is_only else WAITING)
+            cells[column.key] = known or Cell(None, "" if is_only or is_partial else WAITING)
     return Row(mine.variant if mine else name, name, mine is not None and mine.is_baseline, cells, is_only)

@@ -129,8 +129,10 @@ def summarize(folder: ResultsFolder) -> Summary | None:
     variants = list(dict.fromkeys(entry["variant"] for entry in manifest["jobs"]))
     variants.sort(key=lambda name: name != manifest["baseline"])
     compared = compare_with_baseline(folder, manifest, table, columns)
+    partial = {name for left_out in manifest.get("without", {}).values() for name in left_out}
+    mine = [_row(name, titles[name], manifest["baseline"], measured, columns) for name in variants]
     rows = with_differences(
-        [_row(name, titles[name], manifest["baseline"], measured, columns) for name in variants],
+        [replace(row, lacks_jobs=row.variant in partial) for row in mine],
         columns,
         compared,
     )
@@ -232,6 +234,7 @@ def _notes(
         if shown.note is not None:
             settings = table[(table.metric == shown.name).fillna(False)].setting.dropna()
             notes += shown.note([json.loads(text) for text in settings])
+    notes += left_out_notes(manifest)
     known = table.dropna(subset="job_id")
     status = dict(zip(known.job_id, known.status, strict=True))
     counts = Counter(status.get(entry["id"], WAITING) for entry in manifest["jobs"])
@@ -240,6 +243,19 @@ def _notes(
         notes.append(f"Of {len(manifest['jobs'])} jobs: {', '.join(holes)}.")
     notes += due_notes(known[(known.status == DUE).fillna(False)].drop_duplicates("job_id").error)
     return notes
+
+
+def left_out_notes(manifest: dict[str, Any]) -> list[str]:
+    """Return a note for each reason why rows are left out of jobs."""
+    titles = {entry["variant"]: entry["title"] for entry in manifest["jobs"]}
+    jobs: dict[tuple[str, str], list[str]] = {}
+    for job, left_out in manifest.get("without", {}).items():
+        for variant, reason in left_out.items():
+            jobs.setdefault((reason, titles.get(variant, variant)), []).append(job)
+    rows: dict[tuple[str, str], list[str]] = {}
+    for (reason, title), names in jobs.items():
+        rows.setdefault((", ".join(names), reason), []).append(title)
+    return [f"Left out of {names} ({reason}): {', '.join(of)}." for (names, reason), of in rows.items()]
 
 
 def _undeclared(columns: list[Column]) -> list[str]:

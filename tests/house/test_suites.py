@@ -8,7 +8,9 @@ import timm
 import torch
 
 from lsbench.core.catalog import counted_macs, macs_key, pluggable_models, read_catalog
+from lsbench.core.errors import ConfigError
 from lsbench.data.imagenet.c_conditions import C_SIZE
+from lsbench.models.downstream.factory import create_downstream
 from lsbench.models.factory import create_model
 from lsbench.suite.graph import build_graph
 from lsbench.suite.loader import folder_name, load_suite, preset_names, shipped_suites
@@ -125,6 +127,78 @@ def test_rows_with_published_weights_have_the_size_of_the_weights():
             if row.model_args.get("pretrained"):
                 wanted = timm.get_pretrained_cfg(row.model).input_size[-1]
                 assert row.dataset["img_size"] == wanted, f"{suite} ({preset}): {row.name}"
+
+
+#: Rows of the paper's tables 2 and 3 -> numbers of the released models' logs that are not the paper's.
+LOGS = {
+    ("paper/table2", "LSNet-S"): {
+        "retinanet_ap": 0.365,
+        "retinanet_ap50": 0.573,
+        "retinanet_ap75": 0.381,
+        "retinanet_ap_small": 0.203,
+        "retinanet_ap_medium": 0.395,
+        "retinanet_ap_large": 0.51,
+    },
+    ("paper/table3", "LSNet-S"): {"miou": 0.4156},
+    ("paper/table3", "LSNet-B"): {"miou": 0.4309},
+}
+
+
+def test_numbers_of_released_models_stand_beside_the_papers_where_they_differ():
+    loaded = {suite: load_suite(suite) for suite in PAPER}
+    assert {
+        (suite, row.title): row.published_logs
+        for suite, found in loaded.items()
+        for row in found.variants
+        if row.published_logs
+    } == LOGS
+
+
+def jobs_of(suite):
+    return {job.name: job for job in load_suite(suite).jobs}
+
+
+def test_the_papers_detectors_and_segmenters_are_trained_as_published():
+    jobs = jobs_of("paper/table2") | jobs_of("paper/table3")
+    trained = [job for job in jobs.values() if job.kind in ("detect", "segment")]
+    assert [job.name for job in trained] == ["retinanet", "maskrcnn", "segment"]
+    assert {job.spec["backbone_weights"] for job in trained} == {"pretrained"}
+    assert [job.needs for job in trained] == [()] * 3
+    assert [job.spec["dataset"] for job in trained] == ["coco", "coco", "ade20k"]
+    assert [job.spec["detector"] for job in trained[:2]] == ["retinanet", "maskrcnn"]
+    assert [(job.spec["epochs"], job.spec["iterations"]) for job in trained] == [
+        (12, None),
+        (12, None),
+        (12, 40_000),
+    ]
+    assert [job.spec["lr"] for job in trained] == [1e-4, 1e-4, 2e-4]
+
+
+@pytest.mark.parametrize("suite", ["paper/table2", "paper/table3"])
+def test_rows_are_left_out_of_the_jobs_that_their_backbones_cannot_do(suite):
+    loaded = load_suite(suite)
+    for job in (job for job in loaded.jobs if job.kind != "profile"):
+        task = job.spec.get("detector", "semantic_fpn")
+        fitting = {row.name for row in loaded.variants if is_fitting(row, task)}
+        assert {row.name for row in loaded.variants} - fitting == job.without.keys()
+
+
+def is_fitting(row, task):
+    """Return whether a detector or segmenter can be built on a row, and takes images of any size."""
+    with torch.device("meta"):
+        try:
+            model = create_downstream(task, row.model, num_classes=3, **row.model_args)
+            model.eval().pyramid(torch.empty(1, 3, 256, 352))
+        except (ConfigError, RuntimeError):
+            return False
+    return True
+
+
+def test_backbones_begin_with_weights_that_timm_or_the_authors_publish():
+    for suite in ("paper/table2", "paper/table3"):
+        for row in load_suite(suite).variants:
+            cfg = timm.get_pretrained_cfg(row.model)
+            assert cfg.hf_hub_id or cfg.url, row.name
 
 
 def title_of(table, row):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from lsbench.core.facets import Facets, render_protocol
-from lsbench.core.quantity import quantity
+from lsbench.core.quantity import published_text, quantity
 from lsbench.stats.seeds import Estimate
 from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.columns import FURTHER
@@ -109,8 +109,24 @@ def published_notes(
                 f"{_column(metric).title}: not compared, since ours has another protocol than "
                 f"{render_protocol(quantity(metric).published_under)}."
             )
+    notes += _log_notes(metrics, manifest)
     reasons = dict.fromkeys(row["reason"] for row in only)
     for reason in reasons:
         names = ", ".join(row["name"] for row in only if row["reason"] == reason)
         notes.append(f"Published only, not run here ({reason}): {names}.")
     return notes
+
+
+def _log_notes(metrics: Sequence[str], manifest: dict[str, Any]) -> list[str]:
+    """Return a note for each row whose published model has other numbers in its log."""
+    titles = {entry["variant"]: entry["title"] for entry in manifest["jobs"]}
+    found = []
+    for variant, values in manifest.get("published_logs", {}).items():
+        parts = [
+            f"{quantity(name).title.partition(',')[0]} {published_text(quantity(name), values[name])}"
+            for name in metrics
+            if name in values
+        ]
+        if parts:
+            found.append(f"The log of the published {titles.get(variant, variant)} has {', '.join(parts)}.")
+    return found

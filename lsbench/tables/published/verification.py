@@ -58,18 +58,22 @@ def verify(folder: ResultsFolder) -> list[Verification]:
     """Return the verdict of a results folder on each published number of its suite."""
     manifest = folder.manifest() or {"jobs": []}
     rows: dict[str, dict[str, float]] = manifest.get("published", {})
+    logs: dict[str, dict[str, float]] = manifest.get("published_logs", {})
     only: list[dict[str, Any]] = manifest.get("published_only", [])
     if not rows and not only:
         return []
     table = load_table([folder])
     titles = {entry["variant"]: entry["title"] for entry in manifest["jobs"]}
     digits = _printed_digits([*rows.values(), *(row["published"] for row in only)])
+    log_digits = _printed_digits(logs.values())
     found = []
-    for variant, values in rows.items():
-        own = table[table.variant == variant]
-        for metric, value in values.items():
-            what = (manifest["suite"], manifest["preset"], titles.get(variant, variant), metric, value)
-            found.append(Verification(*what, *_judge(own, manifest, metric, value, digits[metric])))
+    for variant in dict.fromkeys([*rows, *logs]):
+        own, title = table[table.variant == variant], titles.get(variant, variant)
+        sources = ((title, rows, digits), (f"{title}, its log", logs, log_digits))
+        for name, source, printed in sources:
+            for metric, value in source.get(variant, {}).items():
+                what = (manifest["suite"], manifest["preset"], name, metric, value)
+                found.append(Verification(*what, *_judge(own, manifest, metric, value, printed[metric])))
     for row in only:
         for metric, value in row["published"].items():
             what = (manifest["suite"], manifest["preset"], row["name"], metric, value)
@@ -98,7 +102,7 @@ def _judge(table: pd.DataFrame, manifest: dict[str, Any], metric: str, value: fl
         return None, "", Reproduction.CANNOT_TELL, barrier
     rows, lacking = _ours(table, manifest, metric)
     if lacking:
-        return None, "", Reproduction.CANNOT_TELL, lacking
+        return None, "", Reproduction.CANNOT_TELL, lacking + _left_out(manifest, {*table.variant})
     protocol = str(rows.protocol.iloc[0])
     values = [float(one) for one in rows.value]
     shown = quantity(metric)
@@ -124,6 +128,17 @@ def _barrier(manifest: dict[str, Any], metric: str) -> str:
     if quantity(metric).is_counted and all(mark.startswith("limit=") for mark in marks):
         return ""
     return f"run with overrides ({', '.join(marks)})" if marks else ""
+
+
+def _left_out(manifest: dict[str, Any], variants: set[str]) -> str:
+    """Return a remark on the jobs that a row is left out of; an empty text if it has all."""
+    of_jobs: dict[str, dict[str, str]] = manifest.get("without", {})
+    reasons: dict[str, list[str]] = {}
+    for job, left_out in of_jobs.items():
+        for reason in (left_out[name] for name in variants if name in left_out):
+            reasons.setdefault(reason, []).append(job)
+    parts = [f"left out of {', '.join(jobs)}: {reason}" for reason, jobs in reasons.items()]
+    return f" ({'; '.join(parts)})" if parts else ""
 
 
 def _ours(table: pd.DataFrame, manifest: dict[str, Any], metric: str) -> tuple[pd.DataFrame, str]:
