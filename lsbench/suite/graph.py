@@ -112,10 +112,7 @@ def build_graph(
     by_id: dict[str, Job] = {}
     cost: dict[str, float] = {}
     pairs = [
-        (variant, entry)
-        for variant in suite.variants
-        for entry in order
-        if variant.name not in entry.without
+        (variant, entry) for variant in suite.variants for entry in order if variant.name not in entry.without
     ]
     # Jobs that need another variant's jobs come last; no other job needs them.
     pairs.sort(key=lambda pair: _other_variant(pair[1], pair[0]) is not None)

@@ -60,7 +60,7 @@ def test_or_those_of_a_file_or_of_the_variants_arguments(context, tmp_path):
 
 
 def test_weights_that_are_not_there_are_told(context, tmp_path):
-    with pytest.raises(ConfigError, match=r"id/detect/seed3: expected pretrained weights of 'lsnet_nano'"):
+    with pytest.raises(ConfigError, match=r"id/detect/seed3: model 'lsnet_nano': no pretrained weights"):
         create_own(context(backbone_weights="pretrained"), 5)
     need = replace(context(backbone_weights="train"), needs={"train": tmp_path / "gone"})
     with pytest.raises(

@@ -42,6 +42,14 @@ def test_an_error_that_may_exceed_one_is_no_fraction(tiny, write_suite):
     assert load_suite(write_suite(tiny)).variants[0].published == {"mce": 1.05}
 
 
+def test_numbers_of_logs_are_kept_beside_those_published(tiny, write_suite):
+    tiny["variants"][0] |= {"published": {"top1": 0.41}, "published_logs": {"top1": 0.4156}}
+    assert load_suite(write_suite(tiny)).variants[0].published_logs == {"top1": 0.4156}
+    tiny["variants"][0]["published_logs"] = {"top1": 41.56}
+    (found,) = problems(tiny, write_suite)
+    assert found.startswith("variants[0].published_logs.top1: expected a fraction in [0, 1], found 41.56")
+
+
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [

@@ -1,6 +1,8 @@
 import pytest
 
+from lsbench.core.facets import Facets
 from lsbench.core.quantity import quantity
+from lsbench.core.record import measured
 from lsbench.suite.loader import load_suite
 from lsbench.tables.paper import NUMBERS, paper_summary, paper_table
 from lsbench.tables.summary import summarize
@@ -91,3 +93,44 @@ def test_what_has_been_run_stands_beside_the_published_number(tiny, make_graph, 
     assert by_name["w/o SKA"]["top1"].hole == "waiting"
     assert by_name["w/o SKA"]["top1_published"].estimate.value == 0.701
     assert quantity("top1").title in [column.title for column in found.columns]
+
+
+def test_a_row_that_is_left_out_of_a_job_waits_for_nothing(tiny, make_graph, fill_store):
+    tiny["variants"][0] |= {"label": "LSNet-T", "published": {"retinanet_ap": 0.342}}
+    tiny["variants"][1] |= {
+        "label": "SHViT-S3",
+        "published": {"retinanet_ap": 0.361},
+        "without": {"detect": "no maps"},
+    }
+    tiny["jobs"] = ["profile", {"detect": {"dataset": "fashion_coco", "backbone_weights": "none"}}]
+    graph = make_graph({**tiny, "name": "paper_table2"})
+    ours = summarize(fill_store(graph, lambda job: None))
+    cells = {row.title: row.cells for row in paper_summary(2, ours).rows}
+    assert cells["LSNet-T"]["retinanet_ap"].hole == "waiting"
+    assert cells["SHViT-S3"]["retinanet_ap"].hole == ""
+    assert cells["SHViT-S3"]["retinanet_ap_published"].estimate.value == 0.361
+
+
+def test_detectors_of_ours_stand_beside_the_published_numbers(tiny, make_graph, fill_store):
+    tiny["variants"][0] |= {
+        "label": "LSNet-T",
+        "published": {"retinanet_ap": 0.342, "maskrcnn_ap_mask": 0.327},
+    }
+    weights = {"dataset": "fashion_coco", "backbone_weights": "none"}
+    tiny["jobs"] = [
+        {"detect": {"name": "retinanet", "detector": "retinanet", **weights}},
+        {"detect": {"name": "maskrcnn", "detector": "maskrcnn", **weights}},
+    ]
+    names = {"retinanet": ["retinanet_ap"], "maskrcnn": ["maskrcnn_ap_box", "maskrcnn_ap_mask"]}
+
+    def records(job):
+        facets = Facets(method=job.name, split="test", res=800, n=5000, version="1")
+        found = [measured(name, 0.35, dataset="coco", n=5000, facets=facets) for name in names[job.name]]
+        return [{**record.model_dump(mode="json"), "job_id": job.id} for record in found]
+
+    graph = make_graph({**tiny, "name": "paper_table2"})
+    ours = summarize(fill_store(graph, records))
+    cells = next(row.cells for row in paper_summary(2, ours).rows if row.title == "LSNet-T")
+    for name, published in (("retinanet_ap", 0.342), ("maskrcnn_ap_mask", 0.327)):
+        assert cells[name].estimate.value == pytest.approx(0.35)
+        assert cells[f"{name}_published"].gap == pytest.approx(0.35 - published)

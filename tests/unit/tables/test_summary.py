@@ -288,3 +288,14 @@ def test_what_the_seeds_tell_apart_on_corrupted_images_is_said_by_name(graph, fi
     compared = summarize(fill_store(tested(graph), worse)).comparisons
     told = {(one.metric, one.dataset): one.is_told_apart for one in compared}
     assert told == {("mce", "fashion"): True, ("top1", "fashion"): False, ("top1", "imagenet_a"): False}
+
+
+def test_a_row_that_is_left_out_of_a_job_has_no_hole_there_and_a_note(tiny, make_graph, fill_store):
+    tiny["variants"][1]["without"] = {"train": "no maps", "evaluate": "no maps"}
+    summary = summarize(fill_store(make_graph(tiny)))
+    found = cells(summary, "id")
+    assert (found["top1"].estimate, found["top1"].hole) == (None, "")
+    assert found["params"].estimate is not None
+    assert {row.variant: row.lacks_jobs for row in summary.rows} == {"ls": False, "id": True}
+    assert "Left out of train, evaluate (no maps): id." in summary.notes
+    assert not any("jobs:" in note for note in summary.notes)

@@ -91,9 +91,16 @@ def test_without_published_numbers_a_table_is_as_it_was(tiny, make_graph, fill_s
     assert "is_published_only" not in summary.to_frame().columns
 
 
+def test_other_numbers_of_a_published_models_log_are_noted(with_published, make_graph, fill_store):
+    with_published["variants"][1]["published_logs"] = {"top1": 0.4556, "params": 1.6e6}
+    notes = summarize(fill_store(make_graph(with_published))).notes
+    assert "The log of the published id has top-1 (%) 45.56, params (M) 1.6." in notes
+
+
 def test_published_numbers_change_no_id(tiny, make_graph):
     plain = [job.id for job in make_graph(tiny).jobs]
     tiny["variants"][1]["published"] = PUBLISHED
+    tiny["variants"][1]["published_logs"] = {"top1": 0.46}
     assert [job.id for job in make_graph({**tiny, "source": "x", "published_only": [ONLY]}).jobs] == plain
 
 

@@ -95,6 +95,23 @@ def test_what_cannot_be_told_says_why(check):
     assert reasons["Peer", "top1"] == "cannot be run here: not in timm"
 
 
+def test_numbers_of_a_published_models_log_are_judged_beside_the_papers(check):
+    SUITE["variants"][0]["published_logs"] = {"top1": 0.7336}
+    found = check({"ls": {"top1": [0.7490, 0.7492, 0.7488]}})
+    del SUITE["variants"][0]["published_logs"]
+    assert (found["ls", "top1"].published, found["ls", "top1"].verdict) == (0.749, Reproduction.REPRODUCES)
+    log = found["ls, its log", "top1"]
+    assert (log.published, log.verdict) == (0.7336, Reproduction.DIFFERS)
+    assert log.reason == "our whole interval is more than 0.51 away"
+
+
+def test_a_row_that_is_left_out_of_a_job_says_so(check):
+    SUITE["variants"][1]["without"] = {"train": "no maps", "evaluate": "no maps"}
+    reason = check({})["id", "top1"].reason
+    del SUITE["variants"][1]["without"]
+    assert reason == "not run yet (left out of train, evaluate: no maps)"
+
+
 def test_under_overrides_only_what_a_limit_leaves_alone_is_judged(check):
     figures = {"ls": {"params": 11.4e6, "top1": [0.749, 0.7491, 0.7489]}}
     limited = check(figures, limit=2)
