@@ -20,7 +20,7 @@ def with_left_out(
         jobs: All jobs of the suite.
         data: The file's content.
         names: Name of each entry of `variants`.
-        problems: Where unknown jobs are noted, rows without any job, and jobs that need what a row leaves out.
+        problems: Where unknown jobs are noted, rows without a job, and jobs that need what a row leaves out.
     """
     known = [job.name for job in jobs]
     written = {job_name(entry) for entry in data.get("jobs") or []}

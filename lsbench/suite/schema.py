@@ -52,7 +52,7 @@ class VariantEntry(StrictModel):
     published: Published = Field(default_factory=dict, description="metric -> published value, in SI units")
     published_logs: Published = Field(
         default_factory=dict,
-        description="metric -> value in the log of a published model, where it differs from the published one",
+        description="metric -> value in the log of a published model, where it differs",
     )
     matrix: dict[str, list[Any]] | None = Field(
         default=None, description="axis -> values; an axis may be dotted, e.g. mixer_args.kernel_large"
