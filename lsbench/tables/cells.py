@@ -101,7 +101,5 @@ class Row:
     is_baseline: bool
     cells: dict[str, Cell]
     is_published_only: bool = False
-    #: Whether the suite leaves the row out of some of its jobs.
-    lacks_jobs: bool = False
     #: In pivoted tables, the panel of the original column.
     panel: str = ""

@@ -12,6 +12,7 @@ from lsbench.core.quantity import quantity
 from lsbench.stats.seeds import Estimate
 from lsbench.store.standing import WAITING
 from lsbench.tables.cells import Cell, Column, Row
+from lsbench.tables.published.columns import log_notes
 from lsbench.tables.ranking import ranked
 from lsbench.tables.summary import Summary, Told
 
@@ -30,6 +31,8 @@ class PaperTable:
         metrics: Metrics of its columns, named as in records.
         not_run: Names of the rows that lsbench cannot run.
         rows: Name of a row -> metric -> published value in the unit of records; None if the cell is empty.
+        run_in_part: Name of a row that lsbench can only run in part -> metrics that it can measure.
+        logs: Name of a row -> metric -> value in the log of the published model, where that is another.
     """
 
     number: int
@@ -37,6 +40,8 @@ class PaperTable:
     metrics: list[str]
     not_run: list[str]
     rows: dict[str, dict[str, float | None]]
+    run_in_part: dict[str, list[str]]
+    logs: dict[str, dict[str, float]]
 
     @property
     def suite(self) -> str:
@@ -57,7 +62,12 @@ def paper_table(number: int) -> PaperTable:
         name: dict(zip(metrics, map(_stored, metrics, values), strict=True))
         for name, *values in found["rows"]
     }
-    return PaperTable(number, found["title"], metrics, found["not_run"], rows)
+    logs = {
+        name: {metric: printed / quantity(metric).scale for metric, printed in values.items()}
+        for name, values in found.get("logs", {}).items()
+    }
+    in_part = found.get("run_in_part", {})
+    return PaperTable(number, found["title"], metrics, found["not_run"], rows, in_part, logs)
 
 
 def _stored(metric: str, printed: float | None) -> float | None:
@@ -83,6 +93,7 @@ def paper_summary(number: int, ours: Summary | None) -> Summary:
             suite = f"paper/table{number}"
             return [
                 *notes,
+                *log_notes(table.metrics, table.logs),
                 f"Nothing of this table has been run yet; `lsbench plan {suite}` shows the cost.",
             ], []
         told, warnings = ours.notes_on(shown) if ours.notes_on else (ours.notes, ours.warnings)
@@ -112,7 +123,7 @@ def _columns(metric: str, ours: Summary | None) -> list[Column]:
 
 
 def _row(table: PaperTable, name: str, columns: list[Column], mine: Row | None) -> Row:
-    cells, is_only, is_partial = {}, name in table.not_run, mine is not None and mine.lacks_jobs
+    cells, is_only = {}, name in table.not_run
     for column in columns:
         known = mine.cells.get(column.key) if mine else None
         if column.is_published:
@@ -120,5 +131,6 @@ def _row(table: PaperTable, name: str, columns: list[Column], mine: Row | None) 
             found = None if value is None else Estimate(value, None, None, 1)
             cells[column.key] = Cell(found, gap=known.gap if known else None)
         else:
-            cells[column.key] = known or Cell(None, "" if is_only or is_partial else WAITING)
+            is_left_out = is_only or column.quantity.name not in table.run_in_part.get(name, table.metrics)
+            cells[column.key] = known or Cell(None, "" if is_left_out else WAITING)
     return Row(mine.variant if mine else name, name, mine is not None and mine.is_baseline, cells, is_only)

@@ -129,10 +129,8 @@ def summarize(folder: ResultsFolder) -> Summary | None:
     variants = list(dict.fromkeys(entry["variant"] for entry in manifest["jobs"]))
     variants.sort(key=lambda name: name != manifest["baseline"])
     compared = compare_with_baseline(folder, manifest, table, columns)
-    partial = {name for left_out in manifest.get("without", {}).values() for name in left_out}
-    mine = [_row(name, titles[name], manifest["baseline"], measured, columns) for name in variants]
     rows = with_differences(
-        [replace(row, lacks_jobs=row.variant in partial) for row in mine],
+        [_row(name, titles[name], manifest["baseline"], measured, columns) for name in variants],
         columns,
         compared,
     )

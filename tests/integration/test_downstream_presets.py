@@ -118,13 +118,15 @@ def test_a_row_of_table_2_is_trained_and_tested_on_cocos_layout(cli: Cli, data_r
     for metric in ("retinanet_ap", "maskrcnn_ap_box", "maskrcnn_ap_mask"):
         assert (found[metric]["n"], found[metric]["dataset"]) == (4, "coco")
         assert 0 <= found[metric]["value"] <= 1
-    of_classes = {one["facets"].get("category") for one in read_lines(folder / "records.jsonl")} - {None}
-    assert of_classes == {"person", "stop sign", "toothbrush"}
-    report = cli.run("report", "--paper", "2", "-o", "-")
-    assert "published RetinaNet AP (%)" in report.stdout
-    judged = cli.run("verify", "--json")
-    log = [one for one in map(json.loads, judged.stdout.splitlines()) if one["row"] == "LSNet-S, its log"]
-    assert {one["metric"]: one["published"] for one in log}["retinanet_ap"] == 0.365
+    parts = [one for one in read_lines(folder / "records.jsonl") if "category" in one["facets"]]
+    assert len({one["facets"]["category"] for one in parts}) == 80
+    measured = {one["facets"]["category"] for one in parts if one["value"] is not None}
+    assert measured == {"person", "stop sign", "toothbrush"}
+    lines = cli.run("verify").stdout.splitlines()
+    of_s = [" ".join(line.split()) for line in lines if "LSNet-S" in line and "RetinaNet AP (" in line]
+    assert len(of_s) == 2
+    assert "36.7" in of_s[0]
+    assert "36.5" in of_s[1]
 
 
 @pytest.mark.slow
@@ -134,4 +136,3 @@ def test_a_row_of_table_3_is_trained_and_tested_on_ade20ks_layout(cli: Cli, data
     found = whole(folder)
     assert {"miou", "pixel_accuracy", "mean_accuracy"} <= found.keys()
     assert (found["miou"]["n"], found["miou"]["dataset"]) == (4, "ade20k")
-    assert "published mIoU (%)" in cli.run("report", "--paper", "3", "-o", "-").stdout

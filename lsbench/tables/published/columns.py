@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -109,7 +109,9 @@ def published_notes(
                 f"{_column(metric).title}: not compared, since ours has another protocol than "
                 f"{render_protocol(quantity(metric).published_under)}."
             )
-    notes += _log_notes(metrics, manifest)
+    titles = {entry["variant"]: entry["title"] for entry in manifest["jobs"]}
+    logs = {titles.get(name, name): values for name, values in manifest.get("published_logs", {}).items()}
+    notes += log_notes(metrics, logs)
     reasons = dict.fromkeys(row["reason"] for row in only)
     for reason in reasons:
         names = ", ".join(row["name"] for row in only if row["reason"] == reason)
@@ -117,16 +119,20 @@ def published_notes(
     return notes
 
 
-def _log_notes(metrics: Sequence[str], manifest: dict[str, Any]) -> list[str]:
-    """Return a note for each row whose published model has other numbers in its log."""
-    titles = {entry["variant"]: entry["title"] for entry in manifest["jobs"]}
+def log_notes(metrics: Sequence[str], logs: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Return a note for each published model whose log has other numbers than the table.
+
+    Args:
+        metrics: Those that are shown.
+        logs: Title of a row -> metric -> value.
+    """
     found = []
-    for variant, values in manifest.get("published_logs", {}).items():
+    for title, values in logs.items():
         parts = [
             f"{quantity(name).title.partition(',')[0]} {published_text(quantity(name), values[name])}"
             for name in metrics
             if name in values
         ]
         if parts:
-            found.append(f"The log of the published {titles.get(variant, variant)} has {', '.join(parts)}.")
+            found.append(f"The log of the published {title} has {', '.join(parts)}.")
     return found

@@ -41,6 +41,15 @@ def test_the_suite_of_a_table_has_the_same_rows_and_numbers(number):
         assert published[name] == pytest.approx(known)
 
 
+@pytest.mark.parametrize("number", NUMBERS)
+def test_the_suite_of_a_table_has_the_same_rows_in_part_and_numbers_of_logs(number):
+    table, suite = paper_table(number), load_suite(f"paper/table{number}")
+    left_out = {name for job in suite.jobs for name in job.without}
+    assert {row.title for row in suite.variants if row.name in left_out} == table.run_in_part.keys()
+    logs = {row.title: pytest.approx(row.published_logs) for row in suite.variants if row.published_logs}
+    assert table.logs == logs
+
+
 def test_numbers_read_off_the_page():
     assert paper_table(1).rows["LSNet-T"] == {
         "params_fused": 11.4e6,
@@ -67,8 +76,14 @@ def test_with_nothing_run_ours_are_holes_and_the_published_numbers_stand(number)
                 value = table.rows[row.title][column.quantity.name]
                 assert (cell.estimate and cell.estimate.value) == value
             else:
-                assert (cell.estimate, cell.hole) == (None, "" if row.is_published_only else "waiting")
+                is_run = column.key in table.run_in_part.get(row.title, table.metrics)
+                hole = "waiting" if is_run and not row.is_published_only else ""
+                assert (cell.estimate, cell.hole) == (None, hole)
     assert any(f"lsbench plan paper/table{number}" in note for note in found.notes)
+
+
+def test_with_nothing_run_other_numbers_of_logs_are_noted():
+    assert "The log of the published LSNet-B has mIoU (%) 43.09." in paper_summary(3, None).notes
 
 
 def test_what_has_been_run_stands_beside_the_published_number(tiny, make_graph, fill_store, records_of):
