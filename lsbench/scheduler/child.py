@@ -207,7 +207,7 @@ def check_models(variants: Sequence[Variant]) -> list[str]:
     problems: dict[str, None] = {}
     seen: set[str] = set()
     for variant in variants:
-        key = canonical_json(variant.model_dump(exclude={"name", "label", "published"}))
+        key = canonical_json(variant.model_dump(exclude={"name", "label", "published", "published_logs"}))
         if key in seen:
             continue
         seen.add(key)
@@ -239,7 +239,7 @@ def _build(variant: Variant) -> None:
         whole = create_downstream(
             variant.built_as, variant.model, settings=sizes, **shared, **variant.model_args
         )
-        _try_outputs(whole)
+        _try_outputs(whole, variant.model)
         return
     spec = DATASETS.load(variant.dataset["name"]).spec.model_validate(variant.dataset)
     model = create_model(variant.model, img_size=spec.img_size, **shared)
@@ -254,12 +254,24 @@ def _arguments(variant: Variant) -> str:
     return "".join(f" with {name} {shown(value)}" for name, value in given.items())
 
 
-def _try_outputs(model: Any) -> None:
-    """Run one black image through a detector or segmenter."""
+def _try_outputs(model: Any, name: str) -> None:
+    """Run one black image through a detector or segmenter, not square, as its images have any size.
+
+    Raises:
+        ConfigError: If its backbone does not take it.
+    """
     import torch
 
-    with torch.no_grad():
-        model.eval().outputs(torch.zeros(1, 3, SIDE, SIDE))
+    height, width = SIDE, SIDE + 32
+    try:
+        with torch.no_grad():
+            model.eval().outputs(torch.zeros(1, 3, height, width))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        reason = describe(error)["message"]
+        raise ConfigError(
+            f"model '{name}': detectors and segmenters have images of any size, and it does not take "
+            f"one of {height} x {width} pixels: {reason}"
+        ) from error
 
 
 def _try_one_image(model: Any, img_size: int) -> None:

@@ -356,3 +356,21 @@ def test_detectors_on_backbones_are_checked_with_the_models():
     [found] = events
     [problem] = found["problems"]
     assert problem.startswith("variant 'few': model 'lsnet_nano': detectors and segmenters need four maps")
+
+
+def test_a_backbone_for_images_of_one_size_is_no_backbone_of_a_detector():
+    usual = {"dataset": {"name": "fashion", "img_size": 32}, "built_as": "semantic_fpn", "sizes": {}}
+    name = "swin_tiny_patch4_window7_224"
+    fixed = BuiltOn(name="fixed", model=name, **usual)
+    free = BuiltOn(name="free", model=name, model_args={"strict_img_size": False}, **usual)
+    [problem] = check_models([fixed, free])
+    assert problem.startswith(
+        f"variant 'fixed': model '{name}': detectors and segmenters have images of any size, and it does not"
+    )
+    assert "\n" not in problem
+
+
+def test_published_numbers_make_no_other_model():
+    row = {"model": "lsnet_nano", "dataset": {"name": "fashion", "img_size": 32}, "mixer": "nonsense"}
+    logged = Variant(name="logged", published={"top1": 0.5}, published_logs={"top1": 0.4}, **row)
+    assert len(check_models([Variant(name="plain", **row), logged])) == 1
