@@ -19,8 +19,8 @@ from lsbench.engine.downstream_recipes import DETECTION_RECIPES
 from lsbench.engine.downstream_spec import DownstreamSpec
 
 BACKWARD_FACTOR = 3.0  # a training step costs about three forward passes
-#: Work on an image in that of a classifier: 800 x 1344 pixels beside 224 x 224, and neck and heads as much.
-WORK = 43.0
+#: Work on an image in that of its backbone on a square of the shorter side: the longer one, neck and heads.
+WORK = 3.0
 
 
 class DetectSpec(DownstreamSpec):

@@ -18,8 +18,8 @@ from lsbench.engine.downstream_recipes import SEGMENTATION_RECIPES
 from lsbench.engine.downstream_spec import DownstreamSpec
 
 BACKWARD_FACTOR = 3.0  # a training step costs about three forward passes
-#: Work on an image in that of a classifier: 512 x 512 pixels beside 224 x 224, and neck and head as much.
-WORK = 10.0
+#: Work on an image in that of its backbone, on a square of the same side: neck and head take as much.
+WORK = 2.0
 
 _Factor = Annotated[float, Field(gt=0)]
 

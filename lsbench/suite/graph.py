@@ -313,7 +313,10 @@ def _seconds(job: Job, datasets: _Datasets) -> float | None:
 
 
 def _macs(job: Job, datasets: _Datasets) -> float | None:
+    kind: JobKind = JOBS.load(job.kind)
     _, spec, _ = datasets.look_up(job.variant.dataset)
+    if kind.spec.reads_instead:
+        _, spec, _ = _read_data(kind, job.spec, job.variant, datasets)[-1]
     return known_macs(job.variant.model_identity(), spec.img_size)
 
 

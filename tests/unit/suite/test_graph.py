@@ -202,6 +202,17 @@ def test_data_with_another_number_of_classes_is_refused_before_anything_runs(tin
         evaluation(make_graph, tiny, photos, "imagenet_a")
 
 
+def test_the_cost_of_a_detector_is_for_the_images_that_it_reads(tiny, make_graph):
+    costs = {}
+    for own, size in ((32, 64), (64, 64), (64, 128)):
+        tiny["defaults"]["dataset"] = {"name": "fashion", "img_size": own}
+        data = {"name": "fashion_coco", "img_size": size}
+        tiny["jobs"] = [{"detect": {"dataset": data, "backbone_weights": "none"}}]
+        costs[own, size] = make_graph(tiny).cost["id/detect/seed0"]
+    assert costs[32, 64] == costs[64, 64]
+    assert costs[64, 128] / costs[64, 64] == pytest.approx(4, rel=0.1)
+
+
 def test_the_cost_counts_the_images_that_are_read(tiny, make_graph, tmp_path):
     tiny["defaults"]["dataset"] = {"name": "imagenet"}
     costs = {}
