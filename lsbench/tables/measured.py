@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import pandas as pd
@@ -39,8 +40,14 @@ class _Row(NamedTuple):
 class Measured:
     """A long table of one suite and preset, grouped by variant."""
 
-    def __init__(self, table: pd.DataFrame) -> None:
-        """Group the rows by variant."""
+    def __init__(self, table: pd.DataFrame, without: Mapping[str, Collection[str]] | None = None) -> None:
+        """Group the rows by variant.
+
+        Args:
+            table: The long table.
+            without: Job name -> the variants that the suite leaves out of it.
+        """
+        self._partial = {variant for left_out in (without or {}).values() for variant in left_out}
         self._rows: dict[str, list[_Row]] = {}
         columns = (table[name].astype("object") for name in _Row._fields)
         for row in map(_Row._make, zip(*(c.where(c.notna(), None) for c in columns), strict=True)):
@@ -69,8 +76,8 @@ class Measured:
         rows = self._rows.get(variant, ())
         jobs = self._of_jobs(variant, column)
         shown = column.quantity
-        if rows and not jobs:
-            return ""  # the suite leaves the row out of the job
+        if not jobs and variant in self._partial:
+            return ""
         if shown.hole and any(row.is_shown(column) for row in jobs):
             return shown.hole
         kind = job_kind(column.kind)

@@ -124,7 +124,7 @@ def summarize(folder: ResultsFolder) -> Summary | None:
     as_measured = table_of(opened, texts_of=noted | timed)
     table = with_own_ways(as_measured)
     columns = create_columns(table, manifest["jobs"])
-    measured = Measured(table)
+    measured = Measured(table, manifest.get("without"))
     titles = {entry["variant"]: entry["title"] for entry in reversed(manifest["jobs"])}
     variants = list(dict.fromkeys(entry["variant"] for entry in manifest["jobs"]))
     variants.sort(key=lambda name: name != manifest["baseline"])
