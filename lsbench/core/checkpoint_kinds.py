@@ -23,8 +23,10 @@ KINDS: tuple[Kind, ...] = ("ema", "raw")
 #: Keys of the averaged weights and of those as trained, in timm's order; then those of DINO.
 EMA_KEYS = ("state_dict_ema", "model_ema", "teacher")
 RAW_KEYS = ("state_dict", "model", "student")
-#: mmengine swaps the two, so that its ``state_dict`` is the average.
-SWAPPED_KEY = "ema_state_dict"
+#: The averaged weights of other programs; but mmengine swaps the two, so that its ``state_dict`` is the average.
+SWAPPED_KEY, SWAPPED_WITH = "ema_state_dict", "state_dict"
+#: Marks of mmengine's average: a counter, and the prefix of all its weights.
+SWAPPED_COUNTER, SWAPPED_PREFIX = "steps", "module."
 #: Ends the content of a file with both kinds: earlier versions took the raw ones of it.
 BOTH = ", its average if not told otherwise"
 #: Begins every file of `torch.save` from before version 1.6.
@@ -43,11 +45,19 @@ def kinds_of(checkpoint: Any) -> dict[Kind, Any]:
     if not isinstance(checkpoint, Mapping):
         return {}
     averaged, trained = _first(checkpoint, EMA_KEYS), _first(checkpoint, RAW_KEYS)
-    swapped = _first(checkpoint, (SWAPPED_KEY,))
-    if swapped is not None and trained is not None:
-        averaged, trained = trained, swapped
+    named = _first(checkpoint, (SWAPPED_KEY,))
+    if named is not None and _is_swapped(named) and trained is checkpoint.get(SWAPPED_WITH):
+        averaged, trained = trained, named
+    elif averaged is None:
+        averaged = named
     found: dict[Kind, Any] = {"ema": averaged, "raw": trained}
     return {kind: weights for kind, weights in found.items() if weights is not None}
+
+
+def _is_swapped(average: Mapping[str, Any]) -> bool:
+    """Return whether mmengine wrote an average: it exchanges its weights with those as trained."""
+    names = [str(name) for name in average if name != SWAPPED_COUNTER]
+    return SWAPPED_COUNTER in average or all(name.startswith(SWAPPED_PREFIX) for name in names)
 
 
 def _first(checkpoint: Mapping[str, Any], keys: tuple[str, ...]) -> Any:

@@ -34,11 +34,19 @@ def test_a_file_with_both_kinds_is_known_without_torch(tmp_path, is_legacy):
 
 
 def test_mmengines_swap_is_known():
-    assert kinds_of({"state_dict": {"a": 1}, "ema_state_dict": {"a": 2}}) == {
-        "ema": {"a": 1},
-        "raw": {"a": 2},
-    }
+    for swapped in ({"module.a": 2}, {"module.a": 2, "steps": 3}, {"a": 2, "steps": 3}):
+        assert kinds_of({"state_dict": {"a": 1}, "ema_state_dict": swapped}) == {
+            "ema": {"a": 1},
+            "raw": swapped,
+        }
     assert kinds_of([1]) == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "average"), [("model", {"a": 2}), ("model", {"module.a": 2}), ("state_dict", {"a": 2})]
+)
+def test_an_average_by_that_name_of_other_programs_is_not_swapped(key, average):
+    assert kinds_of({key: {"a": 1}, "ema_state_dict": average}) == {"ema": average, "raw": {"a": 1}}
 
 
 def test_a_cfg_in_a_file_is_read(tmp_path):
