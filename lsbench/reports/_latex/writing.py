@@ -38,16 +38,19 @@ def floats(parts: Sequence[Laid], caption: Sequence[str], notes: Sequence[str], 
         notes: The notes, not yet escaped.
         paper: The widths of the paper.
     """
+    if not parts and not notes:
+        return ""
     made = _pages(parts)
     is_wide = any(paper.is_wide(laid.width) for laid in made[-1])
     if (
         notes
+        and made[-1]
         and sum(map(_height, made[-1])) + _notes_height(notes, paper.widths[-1 if is_wide else 0]) > PAGE
     ):
         made.append([])
     text, seen = "", ""
     for number, members in enumerate(made):
-        is_wide = any(paper.is_wide(laid.width) for laid in members or made[-2])
+        is_wide = any(paper.is_wide(laid.width) for laid in members or made[max(0, number - 1)])
         inside = []
         for laid in members:
             heading, seen = ("" if laid.block.heading == seen else laid.block.heading), laid.block.heading

@@ -112,3 +112,10 @@ def test_a_table_takes_both_columns_only_if_it_is_that_wide():
     wide = laid([(f"row {n}", *["12.34 [10.00, 15.00]"] * 5) for n in range(9)], *[TOP1] * 5, paper=TWO)
     assert "\\begin{table*}[tp]" in floats(wide, ["suite"], [], TWO)
     assert "table*" not in floats(laid([("A", "1")], TOP1, paper=TWO), ["suite"], [], TWO)
+
+
+def test_notes_without_a_table_have_a_float_and_nothing_has_none():
+    text = floats([], ["Only analyses."], ["Not comparable."], ONE)
+    assert text.count("\\begin{table}") == 1
+    assert "Not comparable." in text
+    assert floats([], ["Only analyses."], [], TWO) == ""
