@@ -206,6 +206,15 @@ class Attention(nn.Module):
         return y
 
 
+def to_tokens(x_BCHW: Tensor) -> Tensor:
+    """Return a map as a sequence of pixels, shape (B, H * W, C), with a gradient that norms read rightly.
+
+    The gradient of ``flatten(2).transpose(1, 2)`` has a batch stride for which torch's batch normalisation
+    gives wrong gradients on the CPU where there is one image.
+    """
+    return x_BCHW.permute(0, 2, 3, 1).flatten(1, 2)
+
+
 @one_node
 def biases_of_pairs(
     x_BCHW: Tensor, table: Tensor, indices: Tensor, resolution: tuple[int, int], bias_resize: str = "table"

@@ -145,3 +145,29 @@ def test_a_whole_model_is_a_function():
     weights = dict(model.named_parameters())
     found = vmap(lambda x: functional_call(model, weights, (x[None],))[0])(x)
     torch.testing.assert_close(found, model(x))
+
+
+def gradients_of(model: nn.Module, x: torch.Tensor, weight: torch.Tensor) -> dict[str, torch.Tensor]:
+    model.zero_grad()
+    (model(x) * weight).sum().backward()
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+def assert_one_image_has_the_gradients_of_two_alike(model: nn.Module) -> None:
+    x = torch.randn(1, 3, 32, 32, dtype=torch.double, generator=torch.Generator().manual_seed(1))
+    weight = torch.randn(1, 5, dtype=torch.double, generator=torch.Generator().manual_seed(2))
+    alone = gradients_of(model.double(), x, weight)
+    two = gradients_of(model, x.repeat(2, 1, 1, 1), weight.repeat(2, 1) / 2)
+    torch.testing.assert_close(alone, two, rtol=1e-8, atol=1e-10)
+
+
+@mixers
+def test_one_image_alone_has_the_right_gradients(mixer):
+    assert_one_image_has_the_gradients_of_two_alike(small(mixer))
+
+
+@pytest.mark.parametrize("mixer", ["ls_conv", "without_ska", "involution", "swin"])
+def test_one_image_alone_has_the_right_gradients_in_a_transformer(mixer):
+    torch.manual_seed(0)
+    model = timm.create_model("deit_tiny_ls", mixer=mixer, img_size=32, depth=1, num_classes=5)
+    assert_one_image_has_the_gradients_of_two_alike(lively(model))

@@ -22,6 +22,7 @@ from timm.models import generate_default_cfgs, register_model
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
+from lsbench.models.blocks import to_tokens
 from lsbench.models.registration import build_variant, describe_variant, inherit_options
 from lsbench.models.token_mixer import create_mixer
 
@@ -103,9 +104,8 @@ class GridMixer(nn.Module):
         """
         if attn_mask is not None or is_causal:
             raise ValueError("a token mixer on a grid takes no attention mask")
-        x_BCHW = x_BNC.transpose(1, 2).reshape(x_BNC.shape[0], -1, *self.grid)
-        mixed_BCHW: Tensor = self.mixer(x_BCHW)
-        return mixed_BCHW.flatten(2).transpose(1, 2)
+        mixed_BCHW: Tensor = self.mixer(x_BNC.unflatten(1, self.grid).permute(0, 3, 1, 2))
+        return to_tokens(mixed_BCHW)
 
 
 default_cfgs = generate_default_cfgs(

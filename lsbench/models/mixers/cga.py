@@ -26,6 +26,7 @@ import torch
 from timm.models.efficientvit_msra import CascadedGroupAttention
 from torch import Tensor, nn
 
+from lsbench.models.blocks import to_tokens
 from lsbench.models.checks import check_odd_kernel, check_positive
 from lsbench.models.tracing import one_node
 from lsbench.models.windows import sides, window_grid, window_indices
@@ -95,8 +96,8 @@ class _WindowCGA(CascadedGroupAttention):
         """Return one head's output for its part of the channels, same shape."""
         widths = (self.key_dim, self.key_dim, self.val_dim)
         q, k, v = self.qkvs[head](x_NChw).split(widths, dim=1)
-        q, k, v = self.dws[head](q).flatten(2), k.flatten(2), v.flatten(2)
-        attn = (q.transpose(1, 2) * self.scale) @ k + bias
+        q, k, v = to_tokens(self.dws[head](q)), k.flatten(2), v.flatten(2)
+        attn = (q * self.scale) @ k + bias
         found: Tensor = v @ attn.softmax(dim=-1).transpose(1, 2)
         return found.view(x_NChw.shape)
 

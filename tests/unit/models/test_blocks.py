@@ -12,6 +12,7 @@ from lsbench.models.blocks import (
     RepVGGDW,
     Residual,
     ResidualNorm,
+    biases_of_pairs,
     offset_indices,
     resize_bias_matrix,
     resize_biases,
@@ -172,12 +173,17 @@ def test_the_matrix_of_all_pairs_is_resized_where_that_is_asked_for():
     module = Attention(8, key_dim=3, num_heads=2, resolution=(2, 3), bias_resize="matrix")
     nn.init.normal_(module.attention_biases)
     matrix = module.attention_biases[:, offset_indices((2, 3))]
+
+    def biases(size):
+        where = module.attention_bias_idxs, module.resolution, module.bias_resize
+        return biases_of_pairs(torch.zeros(1, 1, *size), module.attention_biases, *where)
+
     expected = F.interpolate(matrix[None], (20, 20), mode="bicubic", align_corners=False)[0]
-    assert torch.equal(module._biases((4, 5)), expected)
+    assert torch.equal(biases((4, 5)), expected)
     # The matrix knows the number of pixels alone, not rows and columns.
     for same in ((2, 3), (3, 2), (1, 6)):
-        assert torch.equal(module._biases(same), matrix)
-    module._biases((3, 3)).sum().backward()
+        assert torch.equal(biases(same), matrix)
+    biases((3, 3)).sum().backward()
     assert module.attention_biases.grad.any()
     with pytest.raises(ValueError, match="bias_resize must be one of table, matrix, got 'grid'"):
         Attention(8, key_dim=3, num_heads=2, resolution=(2, 3), bias_resize="grid")
