@@ -16,13 +16,11 @@ from lsbench.core.errors import DataError
 from lsbench.core.ids import content_hash
 from lsbench.core.plain_text import shown
 from lsbench.data.dataset import IMAGE_EXTENSIONS, DatasetPlugin, ImageFolders, PreparedData, image_folders
-from lsbench.data.detection.checks import check_detection
 from lsbench.data.detection.files import DetectionFiles, fingerprint_files
 from lsbench.data.findings import SAMPLED, Report, SeenImages, evenly
 from lsbench.data.loading.image_list import ImageList, list_images
 from lsbench.data.memo import remember
 from lsbench.data.readers import SPLIT_WORDS, ReaderKind, load_reader
-from lsbench.data.segmentation.checks import check_segmentation
 from lsbench.data.segmentation.folders import LabelMapFolders, fingerprint_pairs
 
 PREFLIGHT_VERSION = 2
@@ -75,11 +73,15 @@ def _distinct(prepared: PreparedData) -> list[str]:
 def _check(prepared: PreparedData, places: dict[str, Path], name: str, is_complete: bool) -> Report:
     key = [name, is_complete, prepared.limit]
     if isinstance(prepared, DetectionFiles):
+        from lsbench.data.detection.checks import check_detection  # imports torch
+
         fingerprint = fingerprint_files(places, {split: prepared.images[split] for split in places})
         return _remembered(
             places, key, fingerprint, lambda: check_detection(prepared, places, name, is_complete)
         )
     if isinstance(prepared, LabelMapFolders):
+        from lsbench.data.segmentation.checks import check_segmentation  # imports torch
+
         fingerprint = fingerprint_pairs(places, {split: prepared.label_maps[split] for split in places})
         return _remembered(
             places, key, fingerprint, lambda: check_segmentation(prepared, places, name, is_complete)

@@ -207,7 +207,8 @@ def check_models(variants: Sequence[Variant]) -> list[str]:
     problems: dict[str, None] = {}
     seen: set[str] = set()
     for variant in variants:
-        key = canonical_json(variant.model_dump(exclude={"name", "label", "published", "published_logs"}))
+        built = variant.model_dump(include={"built_as", "sizes"})
+        key = canonical_json([variant.model_identity(), variant.dataset, built])
         if key in seen:
             continue
         seen.add(key)
@@ -242,7 +243,7 @@ def _build(variant: Variant) -> None:
         _try_outputs(whole, variant.model)
         return
     spec = DATASETS.load(variant.dataset["name"]).spec.model_validate(variant.dataset)
-    model = create_model(variant.model, img_size=spec.img_size, **shared)
+    model = create_model(variant.model, img_size=spec.img_size, **shared, **variant.model_args)
     _try_one_image(model, spec.img_size)
 
 

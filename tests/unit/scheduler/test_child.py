@@ -66,7 +66,7 @@ def test_real_jobs_leave_records_artifacts_and_the_same_weights_twice(execute_al
             *("train_loss", "val_top1", "lr", "data_wait_frac") * 2,
         ],
         "evaluate": ["top1", "top5"],
-        "profile": ["params", "macs", "macs_paper", "uncounted_ops"],
+        "profile": ["params", "params_fused", "macs", "macs_paper", "uncounted_ops"],
     }
     for kind in KINDS:
         line = result(first[kind])["job"]
@@ -97,7 +97,7 @@ def test_figures_that_are_known_before_a_job_fails_are_kept_and_go_when_it_ends(
     macs = PROBES.load("macs")
 
     def fail(*args):
-        assert [record["metric"] for record in early(folder)["records"]] == ["params"]
+        assert [record["metric"] for record in early(folder)["records"]] == ["params", "params_fused"]
         raise StopError
 
     monkeypatch.setattr("lsbench.probes.macs.PROBE", fail)
@@ -326,7 +326,7 @@ def test_other_code_than_the_run_began_with_is_an_error_of_one_line(graph, tmp_p
     job = next(job for job in graph.jobs if job.kind == "profile")
     code = {**job.code, "probe params": {"lsbench/probes/params.py": "0" * 16}}
     folder = prepare(job.model_copy(update={"code": code}), tmp_path)
-    line = r"^probe params: lsbench/probes/\w+\.py on .* is other code than the run began with: .*$"
+    line = r"^probe params: lsbench/\w+/\w+\.py on .* is other code than the run began with: .*$"
     with pytest.raises(ConfigError, match=line):
         execute(folder, lambda event: None)
     assert not (folder / "result.json").exists()
