@@ -23,7 +23,7 @@ KINDS: tuple[Kind, ...] = ("ema", "raw")
 #: Keys of the averaged weights and of those as trained, in timm's order; then those of DINO.
 EMA_KEYS = ("state_dict_ema", "model_ema", "teacher")
 RAW_KEYS = ("state_dict", "model", "student")
-#: The averaged weights of other programs; but mmengine swaps the two, so that its ``state_dict`` is the average.
+#: The average of other programs; but mmengine swaps the two, so that its ``state_dict`` is the average.
 SWAPPED_KEY, SWAPPED_WITH = "ema_state_dict", "state_dict"
 #: Marks of mmengine's average: a counter, and the prefix of all its weights.
 SWAPPED_COUNTER, SWAPPED_PREFIX = "steps", "module."

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import torch
 from timm.models import generate_default_cfgs, register_model
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
@@ -104,7 +105,7 @@ class GridMixer(nn.Module):
         """
         if attn_mask is not None or is_causal:
             raise ValueError("a token mixer on a grid takes no attention mask")
-        mixed_BCHW: Tensor = self.mixer(x_BNC.unflatten(1, self.grid).permute(0, 3, 1, 2))
+        mixed_BCHW: Tensor = self.mixer(torch.unflatten(x_BNC, 1, self.grid).permute(0, 3, 1, 2))
         return to_tokens(mixed_BCHW)
 
 
