@@ -368,9 +368,9 @@ def _drop_paths(rate: float, depths: Sequence[int]) -> list[list[float]]:
 
 def _last_resolution(img_size: int | Sequence[int], reduction: int) -> tuple[int, int]:
     """Return (H, W) of stage 4, rounded up as each halving does."""
-    sides = (img_size, img_size) if isinstance(img_size, int) else tuple(img_size)
-    if len(sides) != 2 or min(sides) < 1:
-        raise ValueError(f"img_size must be a number of pixels or (height, width), got {img_size}")
+    sides = tuple(img_size) if isinstance(img_size, Sequence) else (img_size, img_size)
+    if len(sides) != 2 or not all(isinstance(side, int) and side >= 1 for side in sides):
+        raise ValueError(f"img_size must be a number of pixels or (height, width), got {img_size!r}")
     return -(-sides[0] // reduction), -(-sides[1] // reduction)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.models import build_model_with_cfg, resolve_pretrained_cfg
@@ -77,19 +77,38 @@ def build_variant(
         raise ConfigError(problems)
     arguments = {**(size or {}), **options}
     features = {**(feature_cfg or {}), **arguments.pop("feature_cfg", {})}
+    stages = arguments.get("out_indices", features.get("out_indices"))
+
+    def build(**model_args: Any) -> ModelT:
+        made = model(**model_args)
+        if arguments.get("features_only") and stages is not None:
+            _check_stages(stages, len(cast(Any, made).feature_info))
+        return made
+
     try:
         built: ModelT = build_model_with_cfg(
-            model,
+            build,
             name,
             pretrained,
             feature_cfg=features,
             pretrained_filter_fn=filter_fn,
             **arguments,
         )
-    except (ValueError, AssertionError, IndexError) as error:  # timm asserts, and takes what is at an index
-        stages = f" (out_indices {options['out_indices']})" if "out_indices" in options else ""
-        raise ConfigError(f"{owner}: {error}{stages}") from error
+    except (ValueError, AssertionError) as error:  # timm asserts
+        raise ConfigError(f"{owner}: {error}") from error
     return adapt_on_load(built)
+
+
+def _check_stages(stages: object, count: int) -> None:
+    """Raise a ValueError if `stages` are no out_indices of a model with `count` stages."""
+    chosen = range(-stages, 0) if isinstance(stages, int) else stages
+    is_known = isinstance(chosen, Sequence) and len(chosen) > 0
+    is_known = is_known and all(isinstance(one, int) and -count <= one < count for one in chosen)
+    if not is_known:
+        raise ValueError(
+            f"out_indices must be numbers of stages from 0 to {count - 1}, or how many of the last ones to "
+            f"take, got {stages!r}"
+        )
 
 
 def _source(name: str, options: Mapping[str, Any]) -> Any:

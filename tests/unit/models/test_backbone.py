@@ -107,7 +107,9 @@ def test_a_model_that_gets_another_size_answers_as_before(size):
     torch.testing.assert_close(fused(x), before)
 
 
-@pytest.mark.parametrize("size", [0, (32, 0), (3, 32, 32), (32,)], ids=str)
+@pytest.mark.parametrize(
+    "size", [0, (32, 0), (3, 32, 32), (32,), "48", 48.5, (32, 48.5), ("3", "2"), None], ids=repr
+)
 def test_a_size_that_is_none_is_refused(size):
     with pytest.raises(ValueError, match="img_size must be a number of pixels or"):
         LSNet(**{**SMALL, "img_size": size})

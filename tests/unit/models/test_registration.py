@@ -1,6 +1,7 @@
 import inspect
 
 import pytest
+import timm
 from timm.models import generate_default_cfgs, register_model
 from torch import nn
 
@@ -75,3 +76,27 @@ def test_what_is_wrong_is_said_in_a_line_each(options, problems):
 def test_small_images_are_not_cropped():
     assert describe_variant(img_size=32)["crop_pct"] == 1.0
     assert describe_variant(img_size=224)["crop_pct"] == 0.875
+
+
+@pytest.mark.parametrize("name", ["lsnet_nano", "resnet50_ls", "deit_tiny_ls"])
+@pytest.mark.parametrize("stages", [(0, 12), (-13,), 13, 0, (), "all", (1.5,)], ids=repr)
+def test_stages_that_a_model_lacks_are_named_with_those_that_it_has(name, stages):
+    with pytest.raises(ConfigError) as caught:
+        timm.create_model(name, features_only=True, out_indices=stages)
+    (problem,) = caught.value.problems
+    last = {"lsnet_nano": 3, "resnet50_ls": 4, "deit_tiny_ls": 11}[name]
+    assert problem == (
+        f"model '{name}': out_indices must be numbers of stages from 0 to {last}, or how many of the "
+        f"last ones to take, got {stages!r}"
+    )
+
+
+@pytest.mark.parametrize("name", ["lsnet_nano", "resnet50_ls"])
+def test_stages_are_counted_from_either_end(name):
+    def channels(stages):
+        return timm.create_model(name, features_only=True, out_indices=stages).feature_info.channels()
+
+    assert channels(2) == channels((-2, -1))
+    assert channels([0, -1]) == [channels((0,))[0], channels(1)[0]]
+    with pytest.raises(ConfigError, match=r"out_indices .* got \(9,\)"):
+        timm.create_model(name, features_only=True, feature_cfg={"out_indices": (9,)})
