@@ -3,17 +3,23 @@
 A model's own code is the proof: torch.fx runs it with stand-ins for tensors, which record every use of a
 value and cannot be looked into, so that no branch depends on one. A part of a model whose code cannot be run
 in this way is one step in the record of the rest, and nothing inside it counts as proven.
+
+It is run by every way into it that timm has, with the usual values of all arguments but the first: other
+values may take a path that is not seen, such as an argument that asks for an output before its normalisation.
 """
 
 from __future__ import annotations
 
 import copy
+import gc
 import inspect
 import itertools
 import warnings
+import weakref
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -35,6 +41,10 @@ _CONV_FUNCTIONS = (
     *(torch.conv1d, torch.conv2d, torch.conv3d, conv2d_same),
     *(torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d),
 )
+#: The ways into a model; all have the first.
+_DOORS = ("forward", "forward_features", "forward_intermediates")
+#: What a normalisation may be asked for, by torch itself or as any module, and still be folded.
+_FREE = frozenset({"forward", "training", "named_modules", "named_children"})
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -68,13 +78,25 @@ def find_pairs(model: nn.Module, closed: Collection[str] = ()) -> ConvNormPairs:
     norms = {name for name in norms if not _is_within(name, closed)}
     if not norms:
         return ConvNormPairs()
-    # A copy that shares all weights: what its code keeps, such as a stand-in, must not stay in the model.
-    tensors = {id(tensor): tensor for tensor in itertools.chain(model.parameters(), model.buffers())}
-    record = _record(copy.deepcopy(model, tensors).eval(), closed)
-    if record is None:
-        return ConvNormPairs(other=frozenset(norms))
-    alone = record.pairs()
-    return ConvNormPairs(alone, frozenset(norms - record.free_norms() - set(alone.values())))
+    records = []
+    for door in _DOORS:
+        if hasattr(model, door):
+            record = _record(model, closed, door)
+            if record is None:
+                return ConvNormPairs(other=frozenset(norms))
+            records.append(record)
+    first, *others = records
+    alone = {
+        conv: norm
+        for conv, norm in first.pairs.items()
+        if all(record.allows(conv, norm) for record in others)
+    }
+    return ConvNormPairs(alone, frozenset(norms - first.free_norms() - set(alone.values())))
+
+
+def is_patched(module: nn.Module) -> bool:
+    """Return whether a module has a routine of its own, such as ``forward``, instead of its class's."""
+    return any(inspect.isroutine(getattr(type(module), name, None)) for name in vars(module))
 
 
 def _is_within(name: str, places: Collection[str]) -> bool:
@@ -88,10 +110,25 @@ class _Recorder(fx.Tracer):
         unread: Names of the modules of which only the call is known.
     """
 
-    def __init__(self, closed: Collection[nn.Module]) -> None:
+    def __init__(self, closed: Collection[nn.Module], door: str) -> None:
         super().__init__(autowrap_functions=tuple(get_notrace_functions()))  # type: ignore[no-untyped-call]
+        self.traced_func_name = door
         self._closed = closed
+        self._outputs: list[tuple[weakref.ref[fx.Proxy], fx.Node]] = []
         self.unread: set[str] = set()
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        """Return the stand-in for a step's result."""
+        made: fx.Proxy = super().proxy(node)
+        if node.op == "call_module":
+            self._outputs.append((weakref.ref(made), node))
+        return made
+
+    def kept(self) -> frozenset[fx.Node]:
+        """Return the calls of modules whose results the model keeps after the run."""
+        if any(output() is not None for output, _ in self._outputs):
+            gc.collect()  # what is kept, and not just in a cycle of references
+        return frozenset(node for output, node in self._outputs if output() is not None)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Return whether a module is recorded as one call, although its code may be known."""
@@ -104,7 +141,7 @@ class _Recorder(fx.Tracer):
         """Record what a module does or, if that cannot be read, its call."""
         before = next(iter(reversed(self.graph.nodes)), None)
         depth = len(self.module_stack)
-        if not _has_hooks(m):
+        if not _is_opaque(m):
             try:
                 return super().call_module(m, forward, args, kwargs)
             except Exception:  # noqa: BLE001 - the code of a model may do anything with a stand-in
@@ -129,20 +166,49 @@ def _has_hooks(module: nn.Module) -> bool:
     return any(getattr(module, kind, None) for kind in _HOOKS)
 
 
-def _record(model: nn.Module, closed: Collection[str]) -> _Record | None:
+def _is_opaque(module: nn.Module) -> bool:
+    """Return whether a module does more than the code of its class."""
+    return _has_hooks(module) or is_patched(module)
+
+
+class _Watched(nn.Module):
+    """A module that remembers whether the model's code reads more of it than its output."""
+
+    was_read = False
+
+    def __getattribute__(self, name: str) -> Any:
+        """Return an attribute."""
+        if name not in _FREE and not name.startswith("_"):
+            object.__setattr__(self, "was_read", True)
+        return super().__getattribute__(name)
+
+
+_WATCHED = {kind: type(kind.__name__, (_Watched, kind), {}) for kind in NORMS}
+
+
+def _record(model: nn.Module, closed: Collection[str], door: str) -> _Record | None:
     """Return the record of a run, or None if the code of the model itself cannot be run with stand-ins."""
-    if "forward" in vars(model):
+    if door in vars(model):
         return None
-    parameters = list(inspect.signature(type(model).forward).parameters.values())[1:]
+    # A copy that shares all weights: what its code keeps, such as a stand-in, must not stay in the model.
+    tensors = {id(tensor): tensor for tensor in itertools.chain(model.parameters(), model.buffers())}
+    run = copy.deepcopy(model, tensors).eval()
+    norms = {name: module for name, module in run.named_modules() if type(module) in NORMS}
+    for module in norms.values():
+        module.__class__ = _WATCHED[type(module)]
+    parameters = list(inspect.signature(getattr(type(model), door)).parameters.values())[1:]
     usual = {one.name: one.default for one in parameters if one.default is not one.empty}
-    recorder = _Recorder({model.get_submodule(name) for name in closed})
+    recorder = _Recorder({run.get_submodule(name) for name in closed}, door)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about arguments that keep their usual values
-            graph = recorder.trace(model, concrete_args=usual or None)
+            graph = recorder.trace(run, concrete_args=usual or None)
     except Exception:  # noqa: BLE001 - as above
         return None
-    return _Record(dict(model.named_modules()), graph, frozenset(recorder.unread))
+    read = {name for name, module in norms.items() if vars(module).get("was_read")}
+    return _Record(
+        dict(model.named_modules()), graph, frozenset(recorder.unread), frozenset(read), recorder.kept()
+    )
 
 
 @dataclass(frozen=True)
@@ -153,16 +219,21 @@ class _Record:
         modules: The model's modules by name.
         graph: Every step of the run.
         unread: Names of the modules of which only the call is known.
+        read: Names of the batch normalisations of which the model's code reads more than the output.
+        kept: Calls of modules whose results the model keeps.
     """
 
     modules: dict[str, nn.Module]
     graph: fx.Graph
     unread: frozenset[str]
+    read: frozenset[str]
+    kept: frozenset[fx.Node]
 
+    @cached_property
     def pairs(self) -> dict[str, str]:
         """Return the name of a convolution -> that of the batch normalisation that alone sees its output."""
         calls = Counter(str(node.target) for node in self.graph.nodes if node.op == "call_module")
-        taken = {name for name, count in calls.items() if count > 1}
+        taken = {name for name, count in calls.items() if count > 1} | self.read
         # Weights that other code reads must stay as they are, and so must whole modules that it gets.
         read = {str(node.target) for node in self.graph.nodes if node.op == "get_attr"}
         taken |= {name.rpartition(".")[0] for name in read - self.modules.keys()}
@@ -176,6 +247,16 @@ class _Record:
             if not any(name in taken or _is_within(name, hidden) for name in (first, last)):
                 found[first] = last
         return found
+
+    def allows(self, conv: str, norm: str) -> bool:
+        """Return whether the two are a pair in this run too, or have no part in it."""
+        if conv in self.pairs or norm in self.pairs.values():
+            return self.pairs.get(conv) == norm
+        steps = {str(node.target) for node in self.graph.nodes if node.op in ("call_module", "get_attr")}
+        return not any(
+            _is_within(step, (conv, norm)) or _is_within(conv, [step]) or _is_within(norm, [step])
+            for step in steps | self.read
+        )
 
     def free_norms(self) -> set[str]:
         """Return the names of the batch normalisations that only ever follow something else."""
@@ -201,7 +282,7 @@ class _Record:
 
     def _passes(self, node: fx.Node) -> bool:
         module = self._module(node)
-        return type(module) in _PASSING and not _has_hooks(module) and len(node.args) == 1
+        return type(module) in _PASSING and not _is_opaque(module) and len(node.args) == 1
 
     def _is_convolution(self, node: fx.Node | None) -> bool:
         if node is None:
@@ -215,13 +296,13 @@ class _Record:
         if conv.op != "call_module":
             return False
         first, last = self._module(conv), self._module(norm)
-        is_known = type(first) in CONVOLUTIONS and type(last) in NORMS and not _has_hooks(last)
+        is_known = type(first) in CONVOLUTIONS and type(last) in NORMS and not _is_opaque(last)
         if not is_known or last.running_mean is None or last.running_var is None:
             return False
         step = conv
         while step is not norm:
             users = [user for user in step.users if not _asks(user)]
-            if len(users) != 1:
+            if len(users) != 1 or step in self.kept:
                 return False
             step = users[0]
         return True

@@ -20,7 +20,7 @@ from timm.utils.model import reparameterize_model
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from lsbench.models.conv_norm_pairs import find_pairs, is_batch_norm
+from lsbench.models.conv_norm_pairs import find_pairs, is_batch_norm, is_patched
 
 
 def fuse(model: nn.Module) -> nn.Module:
@@ -61,7 +61,8 @@ def unfused_norms(fused: nn.Module) -> int | None:
 def _replaced(module: nn.Module, name: str, closed: list[str]) -> nn.Module:
     """Return what a module offers, or the module with what those in it offer; names go to `closed`."""
     replacement = getattr(module, "fused", None)
-    if callable(replacement):
+    # What offers it knows nothing of a routine that one of its modules has instead of its class's.
+    if callable(replacement) and not any(map(is_patched, module.modules())):
         closed.append(name)
         offered: nn.Module = replacement()
         return offered

@@ -102,9 +102,8 @@ def build_variant(
 def _check_stages(stages: object, count: int) -> None:
     """Raise a ValueError if `stages` are no out_indices of a model with `count` stages."""
     chosen = range(-stages, 0) if isinstance(stages, int) else stages
-    is_known = isinstance(chosen, Sequence) and len(chosen) > 0
-    is_known = is_known and all(isinstance(one, int) and -count <= one < count for one in chosen)
-    if not is_known:
+    listed = tuple(chosen) if isinstance(chosen, Sequence) else ()
+    if not listed or not all(isinstance(one, int) and -count <= one < count for one in listed):
         raise ValueError(
             f"out_indices must be numbers of stages from 0 to {count - 1}, or how many of the last ones to "
             f"take, got {stages!r}"

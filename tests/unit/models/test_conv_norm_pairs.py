@@ -207,3 +207,98 @@ def test_nothing_of_it_stays_in_the_model():
 
 def test_a_model_without_norms_is_not_run():
     assert find_pairs(nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU())) == ConvNormPairs()
+
+
+def keeps_it(own, x):
+    own.kept = own.conv(x)
+    return own.bn(own.kept)
+
+
+def keeps_it_deep_inside(own, x):
+    own.kept = {"maps": [own.conv(x)]}
+    return own.bn(own.kept["maps"][0])
+
+
+def lists_it(own, x):
+    y = own.conv(x)
+    LISTED.append(y)
+    return own.bn(y)
+
+
+LISTED = []
+
+
+@pytest.mark.parametrize("use", [keeps_it, keeps_it_deep_inside, lists_it])
+def test_an_output_that_a_model_keeps_is_left(use):
+    assert used(use) == LEFT
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda own, x: own.bn(own.conv(x)) + own.bn.running_mean.mean(),
+        lambda own, x: own.bn(own.conv(x)) * own.bn.eps,
+        lambda own, x: own.bn(own.conv(x)) * hasattr(own.bn, "weight"),
+        lambda own, x: own.bn.train()(own.conv(x)),
+    ],
+    ids=["statistics", "number", "question", "mode"],
+)
+def test_a_norm_of_which_a_models_code_reads_more_than_its_output_is_left(use):
+    assert used(use) == LEFT
+
+
+def test_a_norm_that_is_asked_for_its_mode_is_a_pair():
+    assert used(lambda own, x: x if own.bn.training else own.bn(own.conv(x))) == PAIR
+
+
+@pytest.mark.parametrize("name", ["conv", "bn"])
+@pytest.mark.parametrize("routine", ["forward", "_conv_forward", "_check_input_dim"])
+def test_a_module_with_a_routine_of_its_own_is_left(name, routine):
+    model = Two(one_after_the_other)
+    module = model.get_submodule(name)
+    if hasattr(module, routine):
+        setattr(module, routine, lambda *given, own=getattr(module, routine): own(*given))
+        assert find_pairs(model) == LEFT
+
+
+class Doors(nn.Module):
+    """A model with a second way in."""
+
+    def __init__(self, second):
+        super().__init__()
+        self.stem, self.rest = Two(one_after_the_other), Two(one_after_the_other)
+        self.second = second
+
+    def forward(self, x):
+        return self.rest(self.stem(x))
+
+    def forward_intermediates(self, x, indices=None, *, norm=False):
+        return self.second(self, x)
+
+
+BOTH = {"stem.conv": "stem.bn", "rest.conv": "rest.bn"}
+REST = ConvNormPairs({"rest.conv": "rest.bn"}, frozenset({"stem.bn"}))
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        (lambda own, x: [own.stem(x)], ConvNormPairs(BOTH)),
+        (lambda own, x: own.rest(own.stem(x)), ConvNormPairs(BOTH)),
+        (lambda own, x: [own.stem.conv(x)], REST),
+        (lambda own, x: [x, own.stem.bn(x)], REST),
+        (lambda own, x: [x * own.stem.conv.weight.mean(), own.rest(x)], REST),
+        (lambda own, x: [both(x, own.stem.conv, own.stem.bn), own.rest(x)], REST),
+        (lambda own, x: [x] if x.mean() > 0 else [], ConvNormPairs({}, frozenset(BOTH.values()))),
+    ],
+    ids=["one", "all", "output", "norm", "weight", "passed on", "unread"],
+)
+def test_what_timms_second_way_into_a_model_shows_counts_too(second, expected):
+    assert find_pairs(Doors(second)) == expected
+
+
+def test_ways_into_a_model_that_were_replaced_hide_it():
+    for door in ("forward", "forward_intermediates"):
+        model = Doors(lambda own, x: [own.stem(x)])
+        setattr(model, door, lambda x: x)
+        assert find_pairs(model) == ConvNormPairs({}, frozenset(BOTH.values()))

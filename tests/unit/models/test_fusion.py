@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from lsbench.core.registry import MIXERS
+from lsbench.models.blocks import ConvNorm
 from lsbench.models.conv_norm_pairs import is_batch_norm
 from lsbench.models.factory import PLUGGABLE_MODELS, create_model
 from lsbench.models.fusion import fuse, unfused_norms
@@ -162,3 +163,27 @@ def test_what_is_left_unfused_is_told_where_something_was_folded():
 class Branching(nn.Module):
     def forward(self, x):
         return x if x.sum() > 0 else -x
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "name", ["ghostnet_100", "ghostnetv2_100", "ghostnetv3_050", "repghostnet_050", "resnet18", "starnet_s1"]
+)
+def test_intermediate_maps_of_timms_models_stay_the_same(name):
+    model = with_tame_statistics(timm.create_model(name, num_classes=4))
+    fused, x = fuse(model), torch.randn(1, 3, 64, 64, dtype=torch.float64)
+    expected = model.forward_intermediates(x, intermediates_only=True)
+    found = fused.forward_intermediates(x, intermediates_only=True)
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+    assert norms_in(fused) <= 1 < norms_in(model)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("place", ["0", "1", "1.c", "1.bn", "2.0", "2.1"])
+def test_a_forward_of_its_own_stays_with_a_module(place):
+    model = nn.Sequential(nn.ReLU(), ConvNorm(4, 4, 1), nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)))
+    model, x = with_tame_statistics(model), torch.randn(2, 4, 5, 5, dtype=torch.float64)
+    module = model.get_submodule(place)
+    module.forward = lambda x, own=type(module).forward: own(module, x) * 2
+    torch.testing.assert_close(fuse(model)(x), model(x))
+    assert norms_in(fuse(model)) == (0 if place == "0" else 1)
