@@ -110,9 +110,10 @@ class _Recorder(fx.Tracer):
         unread: Names of the modules of which only the call is known.
     """
 
-    def __init__(self, closed: Collection[nn.Module], door: str) -> None:
+    def __init__(self, model: nn.Module, closed: Collection[nn.Module], door: str) -> None:
         super().__init__(autowrap_functions=tuple(get_notrace_functions()))  # type: ignore[no-untyped-call]
         self.traced_func_name = door
+        self._places = frozenset(model.modules())
         self._closed = closed
         self._outputs: list[tuple[weakref.ref[fx.Proxy], fx.Node]] = []
         self.unread: set[str] = set()
@@ -139,6 +140,8 @@ class _Recorder(fx.Tracer):
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Record what a module does or, if that cannot be read, its call."""
+        if m not in self._places:  # made in the run, as a slice of a sequence; what it holds has its place
+            return forward(*args, **kwargs)
         before = next(iter(reversed(self.graph.nodes)), None)
         depth = len(self.module_stack)
         if not _is_opaque(m):
@@ -198,7 +201,7 @@ def _record(model: nn.Module, closed: Collection[str], door: str) -> _Record | N
         module.__class__ = _WATCHED[type(module)]
     parameters = list(inspect.signature(getattr(type(model), door)).parameters.values())[1:]
     usual = {one.name: one.default for one in parameters if one.default is not one.empty}
-    recorder = _Recorder({run.get_submodule(name) for name in closed}, door)
+    recorder = _Recorder(run, {run.get_submodule(name) for name in closed}, door)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about arguments that keep their usual values

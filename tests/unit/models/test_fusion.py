@@ -96,8 +96,15 @@ OTHERS = [
     *("res2net50_14w_8s", "resnetv2_50", "selecsls42", "skresnet18", "tf_efficientnet_b0", "vovnet39a"),
     *("tiny_vit_5m_224", "xception41", "ghostnet_100", "convnext_atto", "coatnet_pico_rw_224"),
 ]
-#: Model -> norms after a convolution whose output others see too, or in code that cannot be read.
-LEFT = {"coatnet_pico_rw_224": 1, "efficientvit_b0": 4, "fastvit_sa12": 1, "fastvit_sa24": 1}
+#: Model -> norms after a convolution whose output others see too (of GhostNet as an intermediate map), or in
+#: code that cannot be read.
+LEFT = {
+    "coatnet_pico_rw_224": 1,
+    "efficientvit_b0": 4,
+    "fastvit_sa12": 1,
+    "ghostnet_100": 1,
+    "fastvit_sa24": 1,
+}
 #: timm fuses modules of these in float32.
 ROUNDED = ("efficientvit_m", "levit", "repvit", "tiny_vit")
 
@@ -167,7 +174,7 @@ class Branching(nn.Module):
 
 @torch.no_grad()
 @pytest.mark.parametrize(
-    "name", ["ghostnet_100", "ghostnetv2_100", "ghostnetv3_050", "repghostnet_050", "resnet18", "starnet_s1"]
+    "name", ["ghostnet_100", "ghostnetv2_100", "ghostnetv3_050", "repghostnet_050", "resnet18", "vovnet39a"]
 )
 def test_intermediate_maps_of_timms_models_stay_the_same(name):
     model = with_tame_statistics(timm.create_model(name, num_classes=4))
@@ -184,6 +191,7 @@ def test_a_forward_of_its_own_stays_with_a_module(place):
     model = nn.Sequential(nn.ReLU(), ConvNorm(4, 4, 1), nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)))
     model, x = with_tame_statistics(model), torch.randn(2, 4, 5, 5, dtype=torch.float64)
     module = model.get_submodule(place)
-    module.forward = lambda x, own=type(module).forward: own(module, x) * 2
+    usual = module.forward
+    module.forward = lambda x: usual(x) * 2
     torch.testing.assert_close(fuse(model)(x), model(x))
     assert norms_in(fuse(model)) == (0 if place == "0" else 1)
