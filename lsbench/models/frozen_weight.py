@@ -77,8 +77,15 @@ class FrozenWeight(nn.Parameter):
         """Return the values."""
         return self.plain.tolist()
 
-    def untyped_storage(self) -> NoReturn:
+    def untyped_storage(self) -> _FrozenStorage:  # type: ignore[override]
+        """Return the place of the memory, which cannot be written."""
+        return _FrozenStorage(self.plain.untyped_storage())
+
+    def storage(self) -> NoReturn:
         """Refuse to share the memory."""
+        _refuse()
+
+    def _typed_storage(self) -> NoReturn:
         _refuse()
 
     def __dlpack__(self, **_: Any) -> NoReturn:
@@ -93,6 +100,21 @@ class FrozenWeight(nn.Parameter):
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Return a plain parameter for files, so that they can be read without this class."""
         return nn.Parameter(self.plain, requires_grad=False).__reduce_ex__(protocol)  # type: ignore[no-untyped-call]
+
+
+class _FrozenStorage:
+    """The address and size of a frozen weight's memory, for those who save or export it; nothing else."""
+
+    def __init__(self, storage: torch.UntypedStorage) -> None:
+        self.data_ptr, self.nbytes, self.size = storage.data_ptr, storage.nbytes, storage.size
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):  # a question of Python or torch, which has an answer for those without
+            raise AttributeError(name)
+        _refuse()
+
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        _refuse()
 
 
 def _plain(tree: Any) -> Any:

@@ -4,6 +4,7 @@ import io
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load, save
 from torch import nn
 
 from lsbench.models.frozen_weight import FrozenWeight
@@ -40,6 +41,11 @@ WRITES = {
     "dlpack of numpy": lambda w: np.from_dlpack(w).fill(0),
     "storage": lambda w: w.untyped_storage().fill_(0),
     "typed storage": lambda w: w.storage().fill_(0),
+    "storage entries": lambda w: w.untyped_storage().__setitem__(0, 0),
+    "storage copied": lambda w: w.untyped_storage().copy_(ZEROS.untyped_storage()),
+    "storage resized": lambda w: w.untyped_storage().resize_(0),
+    "storage of data": lambda w: w.data.untyped_storage().fill_(0),
+    "storage shared": lambda w: w.share_memory_(),
     "vector": lambda w: nn.utils.vector_to_parameters(torch.zeros(12), [w]),
 }
 
@@ -94,3 +100,11 @@ def test_copies_stay_frozen_and_files_hold_a_plain_parameter(weight):
     loaded = torch.load(file, weights_only=True)
     assert {type(one) for one in loaded.values()} == {nn.Parameter}
     assert all(torch.equal(one, weight.clone()) for one in loaded.values())
+
+
+def test_safetensors_save_it(weight):
+    state = {"weight": weight, "other": nn.Parameter(ZEROS), "view": weight.detach()[1:]}
+    with pytest.raises(RuntimeError, match="share memory"):
+        save(state)
+    del state["view"]
+    assert load(save(state))["weight"].tolist() == weight.tolist()

@@ -3,6 +3,7 @@ import io
 
 import pytest
 import torch
+from safetensors.torch import save
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -150,3 +151,21 @@ def test_other_convolutions_are_left_alone():
     model = pack(nn.Sequential(*others))
     assert [type(module).__name__ for module in model] == ["Conv2d", "Conv2d", "Conv2d", "Conv1d"]
     assert {type(parameter) for parameter in model.parameters()} == {nn.Parameter}
+
+
+@pytest.mark.parametrize("is_strict", [False, True])
+@pytest.mark.parametrize("needs_gradients", [False, True])
+def test_a_packed_model_is_exported_as_the_plain_one(is_strict, needs_gradients, x):
+    model = pack(nn.Sequential(conv(), nn.ReLU())).requires_grad_(needs_gradients)
+    program = torch.export.export(model, (x,), strict=is_strict)
+    assert "_convolution_pointwise" not in str(program.graph)
+    torch.testing.assert_close(program.module()(x), model(x))
+    file = io.BytesIO()
+    torch.export.save(program, file)
+    file.seek(0)
+    torch.testing.assert_close(torch.export.load(file).module()(x), model(x))
+
+
+def test_a_packed_model_is_saved_by_safetensors(x):
+    packed, plain = pack(conv()), conv()
+    assert save(packed.state_dict()) == save(plain.state_dict())
