@@ -4,8 +4,9 @@ A model's own code is the proof: torch.fx runs it with stand-ins for tensors, wh
 value and cannot be looked into, so that no branch depends on one. A part of a model whose code cannot be run
 in this way is one step in the record of the rest, and nothing inside it counts as proven.
 
-It is run by every way into it that timm has, with the usual values of all arguments but the first: other
-values may take a path that is not seen, such as an argument that asks for an output before its normalisation.
+It is run as it is called and, where it has timm's ``forward_intermediates``, by that too, with the usual
+values of all arguments that have one. Other values, and other methods, may take a path that is not seen, such
+as one that returns an output before its normalisation.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _CONV_FUNCTIONS = (
     *(torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d),
 )
 #: The ways into a model; all have the first.
-_DOORS = ("forward", "forward_features", "forward_intermediates")
+_DOORS = ("forward", "forward_intermediates")
 #: What a normalisation may be asked for, by torch itself or as any module, and still be folded.
 _FREE = frozenset({"forward", "training", "named_modules", "named_children"})
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")

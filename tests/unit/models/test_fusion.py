@@ -195,3 +195,9 @@ def test_a_forward_of_its_own_stays_with_a_module(place):
     module.forward = lambda x: usual(x) * 2
     torch.testing.assert_close(fuse(model)(x), model(x))
     assert norms_in(fuse(model)) == (0 if place == "0" else 1)
+
+
+def test_the_maps_of_hrnet_which_inherits_methods_that_it_cannot_run_are_folded_too():
+    with torch.device("meta"):
+        model = timm.create_model("hrnet_w18_small", features_only=True)
+    assert norms_in(fuse(model)) == 0 < norms_in(model)
