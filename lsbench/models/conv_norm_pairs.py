@@ -81,7 +81,7 @@ def find_pairs(model: nn.Module, closed: Collection[str] = ()) -> ConvNormPairs:
         return ConvNormPairs()
     records = []
     for door in _DOORS:
-        if hasattr(model, door):
+        if hasattr(type(model), door) or door in vars(model):
             record = _record(model, closed, door)
             if record is None:
                 return ConvNormPairs(other=frozenset(norms))

@@ -316,3 +316,25 @@ def test_ways_into_a_model_that_were_replaced_hide_it():
         model = Doors(lambda own, x: [own.stem(x)])
         setattr(model, door, lambda x: x)
         assert find_pairs(model) == ConvNormPairs({}, frozenset(BOTH.values()))
+
+
+class Delegating(nn.Module):
+    """Has whatever its inner model has."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def __getattr__(self, name):
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(self.inner, name)
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+def test_a_model_that_passes_questions_on_to_another_is_read_as_it_is_called():
+    model = Delegating(Doors(lambda own, x: [own.stem(x)]))
+    assert find_pairs(model).alone == {f"inner.{conv}": f"inner.{norm}" for conv, norm in BOTH.items()}
