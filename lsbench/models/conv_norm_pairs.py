@@ -200,10 +200,10 @@ def _record(model: nn.Module, closed: Collection[str], door: str) -> _Record | N
     norms = {name: module for name, module in run.named_modules() if type(module) in NORMS}
     for module in norms.values():
         module.__class__ = _WATCHED[type(module)]
-    parameters = list(inspect.signature(getattr(type(model), door)).parameters.values())[1:]
-    usual = {one.name: one.default for one in parameters if one.default is not one.empty}
     recorder = _Recorder(run, {run.get_submodule(name) for name in closed}, door)
     try:
+        parameters = list(inspect.signature(getattr(type(model), door)).parameters.values())[1:]
+        usual = {one.name: one.default for one in parameters if one.default is not one.empty}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about arguments that keep their usual values
             graph = recorder.trace(run, concrete_args=usual or None)
