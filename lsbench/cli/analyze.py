@@ -120,7 +120,7 @@ def analyze(
     if message := ANALYSES.problem(kind):
         raise UsageError(message)
     settings = {"kind": kind, "batch_size": batch_size, **_images(kind, images)}
-    training = find_training_of(model, results, suite, preset)
+    training = find_training_of(model, results, suite, preset, with_wholes=True)
     given = {"--checkpoint": checkpoint, "--pretrained": is_pretrained, "--mixer": mixer}
     needs: dict[str, Path] = {}
     if training is not None:
