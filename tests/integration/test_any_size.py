@@ -79,14 +79,16 @@ def test_the_exporter_without_dynamo_writes_every_mixer(name):
     compare(write(model, torch.randn(2, 32, 10, 12), dynamo=False), model, MAPS)
 
 
-@pytest.mark.parametrize("name", ["swin", "aff", "lsra", "dcd"])
+@pytest.mark.parametrize("name", ["aff", "lsra", "dcd", pytest.param("swin", marks=pytest.mark.slow)])
 def test_mixers_that_depend_on_sizes_take_any(name):
     model = mixer(name)
     # Full windows: their size is also that of the table of biases.
     compare(write(model, torch.randn(2, 32, 14, 21)), model, MAPS)
 
 
-@pytest.mark.parametrize("dynamo", [True, False], ids=["dynamo", "traced"])
+@pytest.mark.parametrize(
+    "dynamo", [pytest.param(True, marks=pytest.mark.slow, id="dynamo"), pytest.param(False, id="traced")]
+)
 def test_the_smallest_model_takes_any_size(dynamo):
     model = fuse(lively(timm.create_model("lsnet_nano", num_classes=5, img_size=32)))
     compare(write(model, torch.randn(2, 3, 64, 96), dynamo=dynamo), model, PHOTOS)
