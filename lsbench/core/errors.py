@@ -44,6 +44,10 @@ class ConfigError(LsbenchError):
         super().__init__("\n".join(self.problems))
 
 
+class OptionError(ConfigError, TypeError):
+    """A model does not take an option, or not such a value; Python code sees a TypeError, as of any call."""
+
+
 class UnknownNameError(ConfigError):
     """There is no plug-in (mixer, data set, job kind, ...) of this name."""
 

@@ -204,12 +204,15 @@ class LSNet(nn.Module):
 
         Args:
             num_classes: Classes; 0 removes the head.
-            global_pool: As of the model; None keeps its pooling.
+            global_pool: As of the model; None keeps its pooling, or takes the mean for a classifier if it was
+                removed.
 
         Raises:
             ValueError: If the classes are negative, the pooling is unknown, or a classifier has none.
         """
-        pool = self.global_pool if global_pool is None else global_pool
+        pool = global_pool
+        if pool is None:
+            pool = self.global_pool or ("avg" if num_classes else "")
         if num_classes < 0:
             raise ValueError(f"num_classes must be 0 or more, got {num_classes}")
         if pool not in POOLINGS:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, TypeVar, cast
 
+import torch
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.models import build_model_with_cfg, resolve_pretrained_cfg
 from torch import nn
 
-from lsbench.core.errors import ConfigError
+from lsbench.core.errors import ConfigError, OptionError
 from lsbench.models.checkpoints import adapt_on_load
 from lsbench.models.option_types import type_problems
 from lsbench.models.token_mixer import option_problems
@@ -19,7 +21,7 @@ from lsbench.models.token_mixer import option_problems
 #: saved beside weights.
 BUILDER_OPTIONS = frozenset(
     {"pretrained_cfg", "pretrained_cfg_overlay", "cache_dir", "features_only", "out_indices", "feature_cls"}
-    | {"feature_cfg", "pretrained_model_args"}
+    | {"feature_cfg", "pretrained_model_args", "device", "dtype"}
 )
 
 ModelT = TypeVar("ModelT", bound=nn.Module)
@@ -59,28 +61,33 @@ def build_variant(
     Args:
         model: Class of the family.
         name: The variant's name, registered with timm.
-        options: The user's options: arguments of the model and of timm.
+        options: The user's options: arguments of the model and of timm; with timm's ``device`` and ``dtype``,
+            its tensors are made there.
         pretrained: Whether to load pretrained weights.
         size: Arguments that define the variant; options override them.
         feature_cfg: How timm makes a feature extractor of the model (``features_only=True``).
         filter_fn: timm's ``checkpoint_filter_fn``: adapts a checkpoint's weights to the model.
 
     Raises:
-        ConfigError: If there are no pretrained weights, an option is unknown, or a value is invalid.
+        OptionError: If an option is unknown, or its value of another type.
+        ConfigError: If there are no pretrained weights, or a value is invalid.
     """
     owner = f"model '{name}'"
     if pretrained and not _source(name, options).has_weights:
         raise ConfigError(f"{owner}: no pretrained weights come with lsbench; leave `pretrained` out")
+    arguments = {**(size or {}), **options}
+    device, dtype = arguments.pop("device", None), arguments.pop("dtype", None)
     own = {option: value for option, value in options.items() if option not in BUILDER_OPTIONS}
     problems = option_problems(model, own, owner=owner) + type_problems(model, own, owner=owner)
     if problems:
-        raise ConfigError(problems)
-    arguments = {**(size or {}), **options}
+        raise OptionError(problems)
     features = {**(feature_cfg or {}), **arguments.pop("feature_cfg", {})}
     stages = arguments.get("out_indices", features.get("out_indices"))
 
     def build(**model_args: Any) -> ModelT:
-        made = model(**model_args)
+        with nullcontext() if device is None else torch.device(device):
+            made = model(**model_args)
+        made = made if dtype is None else made.to(dtype)
         if arguments.get("features_only") and stages is not None:
             _check_stages(stages, len(cast(Any, made).feature_info))
         return made

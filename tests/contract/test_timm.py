@@ -218,3 +218,25 @@ def test_what_timm_saves_it_loads(name, tmp_path):
     loaded = timm.create_model(f"local-dir:{tmp_path}", pretrained=True).eval()
     assert torch.equal(loaded(images(*size, chans=1)), model(images(*size, chans=1)))
     assert equal(loaded.state_dict().values(), model.state_dict().values())
+
+
+def test_it_is_made_on_the_device_and_in_the_type_that_timm_is_asked_for(name):
+    model = timm.create_model(name, num_classes=3, device="meta", dtype=torch.bfloat16)
+    tensors = [*model.parameters(), *model.buffers()]
+    assert {tensor.device.type for tensor in tensors} == {"meta"}
+    assert {tensor.dtype for tensor in model.parameters()} == {torch.bfloat16}
+
+
+def test_an_unknown_argument_is_a_type_error_too(name):
+    with pytest.raises(TypeError, match="not_an_option"):
+        timm.create_model(name, not_an_option=1)
+
+
+def test_a_classifier_comes_back_after_the_pooling_was_removed(name):
+    model = timm.create_model(name, num_classes=0, global_pool="", device="meta")
+    model.reset_classifier(0)
+    model.reset_classifier(2)
+    heads = model.get_classifier()
+    parameters = [p for head in (heads if isinstance(heads, tuple) else (heads,)) for p in head.parameters()]
+    assert parameters
+    assert all(parameter.is_meta for parameter in parameters)

@@ -87,8 +87,8 @@ def test_a_map_becomes_features_by_the_pooling_of_choice(kind):
     with pytest.raises(
         ValueError, match="7 classes needs pooled features, and global_pool is ''; give global_pool"
     ):
-        model.reset_classifier(7)
-    model.reset_classifier(7, "avg")
+        model.reset_classifier(7, "")
+    model.reset_classifier(7)
     assert model(x).shape == (2, 7)
 
 
