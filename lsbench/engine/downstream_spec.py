@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -12,7 +12,7 @@ from lsbench.core.weight_sources import CHECKPOINT, CHECKPOINT_WEIGHTS
 from lsbench.corruptions import BENCHMARK, SEVERITIES, check_condition
 from lsbench.detection.settings import DownstreamSettings, Task, parse_sizes
 from lsbench.engine.rates import Cosine, LinearRise, RateSchedule
-from lsbench.engine.training_spec import TrainingSpec
+from lsbench.engine.training_spec import BACKWARD_FACTOR, TrainingSpec
 
 BACKBONE_WEIGHTS = "backbone_weights"
 #: Of which training a job takes its backbone, if not of a file.
@@ -206,6 +206,15 @@ class DownstreamSpec(TrainingSpec):
         if not self.is_trained:
             return 0
         return self.epochs * images if self.iterations is None else self.iterations * self.batch_size
+
+    def passes(self, images: Callable[[str], int]) -> float:
+        """Return the forward passes of single images that training and test cost.
+
+        Args:
+            images: Returns the image count of a split by name.
+        """
+        tested = self.tested_images(images(self.split))
+        return BACKWARD_FACTOR * self.trained_images(images("train")) + tested
 
     def own_splits(self) -> tuple[str, ...]:
         """Return the splits that are read of the variant's own data set."""

@@ -13,6 +13,9 @@ from lsbench.core.spec import StrictModel
 from lsbench.engine.rates import LinearRise, RateSchedule
 from lsbench.loggers import LoggerChoices
 
+#: Forward passes that a training step costs about.
+BACKWARD_FACTOR = 3.0
+
 
 class Clip(StrictModel):
     """Clipping of gradients before an update, by timm's ``dispatch_clip_grad``.

@@ -18,7 +18,6 @@ from lsbench.detection.settings import Task
 from lsbench.engine.downstream_recipes import DETECTION_RECIPES
 from lsbench.engine.downstream_spec import DownstreamSpec
 
-BACKWARD_FACTOR = 3.0  # a training step costs about three forward passes
 #: Work on an image in that of its backbone on a square of the shorter side: the longer one, neck and heads.
 WORK = 3.0
 
@@ -50,11 +49,7 @@ def run(context: JobContext) -> Sequence[Record]:
 
 def cost(spec: DetectSpec, macs: float, images: Callable[[str], int]) -> float:
     """Return the estimated MACs of training and test."""
-    return (
-        WORK
-        * macs
-        * (BACKWARD_FACTOR * spec.trained_images(images("train")) + spec.tested_images(images(spec.split)))
-    )
+    return WORK * macs * spec.passes(images)
 
 
 QUANTITIES = (

@@ -17,7 +17,6 @@ from lsbench.detection.settings import Task
 from lsbench.engine.downstream_recipes import SEGMENTATION_RECIPES
 from lsbench.engine.downstream_spec import DownstreamSpec
 
-BACKWARD_FACTOR = 3.0  # a training step costs about three forward passes
 #: Work on an image in that of its backbone, on a square of the same side: neck and head take as much.
 WORK = 2.0
 
@@ -65,11 +64,7 @@ def run(context: JobContext) -> Sequence[Record]:
 
 def cost(spec: SegmentSpec, macs: float, images: Callable[[str], int]) -> float:
     """Return the estimated MACs of training and test."""
-    return (
-        WORK
-        * macs
-        * (BACKWARD_FACTOR * spec.trained_images(images("train")) + spec.tested_images(images(spec.split)))
-    )
+    return WORK * macs * spec.passes(images)
 
 
 QUANTITIES = (

@@ -10,6 +10,7 @@ from lsbench.core.job import JobContext, JobKind, Resources
 from lsbench.core.quantity import Quantity, percentage
 from lsbench.core.record import Record, measured
 from lsbench.engine.recipe import Recipe
+from lsbench.engine.training_spec import BACKWARD_FACTOR
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 #: Metric of the records of each validated epoch -> its key in the history.
 VALIDATED = {"val_top1": "val_top1", "ema_val_top1": "ema_val_top1"}
-BACKWARD_FACTOR = 3.0  # a training step costs about three forward passes
 
 
 def run(context: JobContext) -> Sequence[Record]:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from lsbench.core.errors import ConfigError
 from lsbench.data.loading.sample_rng import derive_seed
+from lsbench.data.loading.train_order import check_shares
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,7 @@ class GroupedOrder:
     world_size: int = 1
 
     def __post_init__(self) -> None:
-        if not 0 <= self.rank < self.world_size:
-            raise ConfigError(f"expected a rank from 0 to {self.world_size - 1}, found {self.rank}")
-        if self.batch_size % self.chunks or self.chunks % self.world_size:
-            raise ConfigError(
-                f"batch_size: expected a multiple of its {self.chunks} chunks, and those a multiple of the "
-                f"{self.world_size} ranks, found {self.batch_size}; change batch_size or device_batch_size"
-            )
+        check_shares(self.batch_size, chunks=self.chunks, rank=self.rank, world_size=self.world_size)
         if self.batch_size % self.group_size:
             raise ConfigError(
                 f"batch_size: expected a multiple of the {self.group_size} images of a group, found "

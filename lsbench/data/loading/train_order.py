@@ -49,13 +49,7 @@ class TrainOrder:
     def __post_init__(self) -> None:
         if self.repeats < 1:
             raise ConfigError(f"repeats: expected at least 1, found {self.repeats}")
-        if not 0 <= self.rank < self.world_size:
-            raise ConfigError(f"expected a rank from 0 to {self.world_size - 1}, found {self.rank}")
-        if self.batch_size % self.chunks or self.chunks % self.world_size:
-            raise ConfigError(
-                f"batch_size: expected a multiple of its {self.chunks} chunks, and those a multiple of the "
-                f"{self.world_size} ranks, found {self.batch_size}; change batch_size or device_batch_size"
-            )
+        check_shares(self.batch_size, chunks=self.chunks, rank=self.rank, world_size=self.world_size)
 
     @property
     def images_per_epoch(self) -> int:
@@ -101,6 +95,21 @@ class TrainOrder:
             first = update * self.batch_size
             for chunk in range(self.rank, self.chunks, self.world_size):
                 yield slice(first + chunk, first + self.batch_size, self.chunks)
+
+
+def check_shares(batch_size: int, *, chunks: int, rank: int, world_size: int) -> None:
+    """Check that ranks can share a batch in chunks of equal size.
+
+    Raises:
+        ConfigError: If they cannot, or the rank is none of them.
+    """
+    if not 0 <= rank < world_size:
+        raise ConfigError(f"expected a rank from 0 to {world_size - 1}, found {rank}")
+    if batch_size % chunks or chunks % world_size:
+        raise ConfigError(
+            f"batch_size: expected a multiple of its {chunks} chunks, and those a multiple of the "
+            f"{world_size} ranks, found {batch_size}; change batch_size or device_batch_size"
+        )
 
 
 def eval_batches(num_images: int, batch_size: int, *, rank: int = 0, world_size: int = 1) -> list[range]:
