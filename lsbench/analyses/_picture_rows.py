@@ -172,9 +172,9 @@ def _colour(number: int) -> Colour:
     """Return the colour with a number: of the palette, then lighter, darker, and so on again."""
     from matplotlib.colors import to_rgb
 
-    red, green, blue = to_rgb(PALETTE[number % len(PALETTE)])
     target, share = ((0.0, 0.0), (1.0, 0.45), (0.0, 0.4))[number // len(PALETTE) % 3]
-    return tuple(part + (target - part) * share for part in (red, green, blue))  # type: ignore[return-value]
+    red, green, blue = (part + (target - part) * share for part in to_rgb(PALETTE[number % len(PALETTE)]))
+    return red, green, blue
 
 
 def tinted(

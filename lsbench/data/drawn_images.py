@@ -74,7 +74,7 @@ class DrawnImages(Sequence[DrawnImage]):
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, index: int) -> DrawnImage:  # type: ignore[override]
+    def __getitem__(self, index: int) -> DrawnImage:  # type: ignore[override]  # it has no slices
         if not 0 <= index < len(self):
             raise IndexError(index)
         image, truth = self.read(index)
