@@ -79,7 +79,7 @@ def test_the_largest_batch_is_looked_for(small_request, monkeypatch):
 
 @pytest.mark.parametrize(
     ("model", "args", "expected"),
-    [("no_such_model", {}, "ConfigError"), ("lsnet_nano", {"no_such_option": 1}, "ConfigError")],
+    [("no_such_model", {}, "ConfigError"), ("lsnet_nano", {"no_such_option": 1}, "OptionError")],
 )
 def test_a_model_that_cannot_be_built_is_an_answer(model, args, expected, small_request):
     subject = TimedModel(model=model, model_args=args)
