@@ -47,6 +47,15 @@ class WindowGrid(NamedTuple):
         """Whether the sizes are variables of a program that is being traced."""
         return is_open(*self.windows)
 
+    @property
+    def is_one(self) -> bool:
+        """Whether one window spans the map, as far as is known.
+
+        Its map goes on as it is. Otherwise the gradient of a single image would have a batch stride for which
+        torch's batch normalisation gives wrong gradients on the CPU.
+        """
+        return not self.is_open and self.windows == (1, 1)
+
     def pad(self, x_BCHW: Tensor) -> Tensor:
         """Return the map with zeros below and to the right, so that the windows cover it exactly."""
         height, width = self._covered
@@ -55,12 +64,16 @@ class WindowGrid(NamedTuple):
 
     def cut(self, x_BCHW: Tensor) -> Tensor:
         """Return the windows of a padded map, shape (B * N, C, h, w), image by image and row by row."""
+        if self.is_one:
+            return x_BCHW
         (rows, columns), (height, width) = self
         x = x_BCHW.reshape(*x_BCHW.shape[:2], rows, height, columns, width)
         return x.permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
 
     def join(self, windows_NChw: Tensor) -> Tensor:
         """Join windows from `cut` to the padded map, shape (B, C, H, W)."""
+        if self.is_one:
+            return windows_NChw
         rows, columns = self.windows
         x = windows_NChw.reshape(-1, rows, columns, *windows_NChw.shape[1:])
         return x.permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)

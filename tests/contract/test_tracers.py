@@ -148,26 +148,54 @@ def test_a_whole_model_is_a_function():
 
 
 def gradients_of(model: nn.Module, x: torch.Tensor, weight: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return the gradient of every parameter, and the sum of the images' under an empty name."""
     model.zero_grad()
+    x = x.clone().requires_grad_()
     (model(x) * weight).sum().backward()
-    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    found = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    return {"": x.grad.sum(0), **found}
 
 
-def assert_one_image_has_the_gradients_of_two_alike(model: nn.Module) -> None:
-    x = torch.randn(1, 3, 32, 32, dtype=torch.double, generator=torch.Generator().manual_seed(1))
+def assert_one_image_has_the_gradients_of_two_alike(
+    model: nn.Module, size: tuple[int, int] = (32, 32)
+) -> None:
+    x = torch.randn(1, 3, *size, dtype=torch.double, generator=torch.Generator().manual_seed(1))
     weight = torch.randn(1, 5, dtype=torch.double, generator=torch.Generator().manual_seed(2))
-    alone = gradients_of(model.double(), x, weight)
-    two = gradients_of(model, x.repeat(2, 1, 1, 1), weight.repeat(2, 1) / 2)
+    assert_alone_as_twice(model.double(), x, weight)
+
+
+def assert_alone_as_twice(model: nn.Module, x: torch.Tensor, weight: torch.Tensor) -> None:
+    alone = gradients_of(model, x, weight)
+    two = gradients_of(model, torch.cat([x, x]), torch.cat([weight, weight]) / 2)
     torch.testing.assert_close(alone, two, rtol=1e-8, atol=1e-10)
 
 
+FORMATS = [torch.contiguous_format, torch.channels_last]
+
+formats = pytest.mark.parametrize("layout", FORMATS, ids=["nchw", "nhwc"])
+
+
 @mixers
-def test_one_image_alone_has_the_right_gradients(mixer):
-    assert_one_image_has_the_gradients_of_two_alike(small(mixer))
+@formats
+def test_one_image_alone_has_the_right_gradients(mixer, layout):
+    assert_one_image_has_the_gradients_of_two_alike(small(mixer).to(memory_format=layout))
 
 
-@pytest.mark.parametrize("mixer", ["ls_conv", "without_ska", "involution", "swin"])
-def test_one_image_alone_has_the_right_gradients_in_a_transformer(mixer):
+@mixers
+@formats
+@pytest.mark.parametrize("size", [(32, 32), (32, 144), (144, 144)], ids=str)
+def test_one_image_alone_has_the_right_gradients_in_a_transformer(mixer, layout, size):
+    """Patches of 16 pixels: one window of a mixer, a row of windows, and several rows."""
     torch.manual_seed(0)
-    model = timm.create_model("deit_tiny_ls", mixer=mixer, img_size=32, depth=1, num_classes=5)
-    assert_one_image_has_the_gradients_of_two_alike(lively(model))
+    sizes = {"img_size": size, "embed_dim": 48, "depth": 2, "num_classes": 5}
+    model = lively(timm.create_model("deit_tiny_ls", mixer=mixer, **sizes))
+    assert_one_image_has_the_gradients_of_two_alike(model.to(memory_format=layout), size)
+
+
+@mixers
+@formats
+@pytest.mark.parametrize("size", [(5, 5), (9, 1), (8, 9)], ids=str)
+def test_a_mixer_gives_one_image_alone_the_right_gradients(mixer, layout, size):
+    module = lively(build(mixer)).double()
+    x = images(size, 1).to(torch.double, memory_format=layout)
+    assert_alone_as_twice(module, x, x.flip(2))

@@ -32,6 +32,13 @@ def test_joining_undoes_cutting(size):
     assert torch.equal(grid.join(windows)[..., : size[0], : size[1]], x)
 
 
+def test_a_map_of_one_window_goes_on_as_it_is():
+    x = torch.randn(1, 3, 4, 2).to(memory_format=torch.channels_last)
+    grid = window_grid(x, 4)
+    assert grid.cut(x) is x
+    assert grid.join(x) is x
+
+
 def test_windows_come_image_by_image_and_row_by_row():
     x = torch.cat([ramp(4, 6), -ramp(4, 6)])
     windows = window_grid(x, 3).cut(x)
