@@ -16,6 +16,7 @@ from lsbench.cli.options import results_folders
 from lsbench.core.catalog import unknown_model
 from lsbench.core.errors import NothingMeasuredError, UsageError
 from lsbench.core.registry import DATASETS, JOBS, MIXERS
+from lsbench.core.validation import place_of, reason_of
 
 if TYPE_CHECKING:
     from lsbench.core.job import JobContext
@@ -174,8 +175,7 @@ def read_dataset(flag: str, asked: str | Mapping[str, Any], changes: Mapping[str
         resolved: dict[str, Any] = spec.model_validate(given).model_dump(mode="json")
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UsageError(f"{flag} {name}: {where}: {first['msg']}, found {first['input']!r}") from error
+        raise UsageError(f"{flag} {name}: {place_of(first)}: {reason_of(first)}") from error
     return resolved
 
 
@@ -276,7 +276,7 @@ def run_alone(
 def _first_line(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"] if isinstance(part, str))
-    return f"--{where}: {first['msg'].removeprefix('Value error, ')}"
+    return f"--{where}: {reason_of(first)}"
 
 
 def record_lines(records: Sequence[Record]) -> list[str]:

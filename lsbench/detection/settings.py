@@ -22,6 +22,8 @@ from pydantic import (
     ValidationError,
 )
 
+from lsbench.core.validation import place_of, reason_of
+
 Task = Literal["retinanet", "maskrcnn", "semantic_fpn"]
 
 
@@ -132,6 +134,6 @@ def parse_sizes(task: Task, head: Mapping[str, Any]) -> DownstreamSettings:
     try:
         return SETTINGS[task].model_validate(dict(head))
     except ValidationError as error:
-        lines = [f"head: {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+        lines = [f"head: {place_of(one)}: {reason_of(one)}" for one in error.errors()]
         known = ", ".join(SETTINGS[task].model_fields)
         raise ValueError(f"{'; '.join(lines)} ({task} has {known})") from error

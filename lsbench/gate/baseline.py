@@ -15,6 +15,7 @@ from lsbench.core.errors import InconclusiveError, UsageError
 from lsbench.core.ids import content_hash
 from lsbench.core.plain_text import shown
 from lsbench.core.spec import StrictModel
+from lsbench.core.validation import place_of, reason_of
 from lsbench.gate.measurement import GateRow, RowKey
 from lsbench.store.lines import NotANumberError, refuse_constant
 from lsbench.suite.gate import GateRule
@@ -134,8 +135,7 @@ def read_baseline(path: Path) -> Baseline:
         baseline = Baseline.model_validate_json(json.dumps(content), strict=True)
     except ValidationError as error:
         found = error.errors(include_url=False)[0]
-        place = ".".join(map(str, found["loc"]))
-        raise UsageError(f"{path}: {place}: {found['msg']}; {mend}") from error
+        raise UsageError(f"{path}: {place_of(found)}: {reason_of(found)}; {mend}") from error
     _check_rows(baseline.rows, f"{path}: rows", mend)
     return baseline
 

@@ -17,6 +17,7 @@ from pydantic_core import CoreSchema
 from lsbench.core.errors import ConfigError
 from lsbench.core.registry import LOGGERS, suggest
 from lsbench.core.spec import StrictModel
+from lsbench.core.validation import place_of, reason_of
 
 
 @dataclass(frozen=True)
@@ -141,11 +142,8 @@ def _name_and_options(choice: Any) -> tuple[str, dict[str, Any]]:
 def _lines(error: ValidationError, spec: type[StrictModel]) -> list[str]:
     lines = []
     for item in error.errors(include_url=False):
-        field_name = ".".join(map(str, item["loc"]))
-        reason = str(item["msg"]).removeprefix("Value error, ")
-        if item["type"] == "extra_forbidden":
-            reason = "unknown key" + suggest(field_name, spec.model_fields)
-        lines.append(f"{field_name}: {reason[:1].lower()}{reason[1:]}")
+        hint = suggest(place_of(item), spec.model_fields) if item["type"] == "extra_forbidden" else ""
+        lines.append(f"{place_of(item)}: {reason_of(item)}{hint}")
     return lines
 
 

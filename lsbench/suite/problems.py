@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from lsbench.core.errors import ConfigError
 from lsbench.core.registry import suggest
+from lsbench.core.validation import reason_of
 from lsbench.suite.marked_yaml import Line, line_of
 
 Location = Sequence[str | int]
@@ -47,11 +48,11 @@ class Problems:
             location = (*base, *item["loc"])
             if item["type"] == "extra_forbidden":
                 known = known_fields(model, item["loc"][:-1])
-                self.add(location, "unknown key" + suggest(str(item["loc"][-1]), known))
+                self.add(location, reason_of(item) + suggest(str(item["loc"][-1]), known))
             elif item["type"] == "string_pattern_mismatch":
                 self.add(location, bad_name(str(item["input"]), is_variant=location[0] == "variants"))
             else:
-                self.add(location, reason(item))
+                self.add(location, reason_of(item))
 
     def raise_if_any(self) -> None:
         """Raise all problems together, in the order of their lines.
@@ -91,18 +92,6 @@ the title into `label:`, e.g. `name: LS_conv` with `label: LS conv`"
     if is_variant:
         return f"{text}; put the title into `label:`, e.g. `name: {plain}` with `label: {name}`"
     return f"{text}, e.g. {plain}"
-
-
-def reason(item: Any) -> str:
-    """Return the reason of one pydantic error, with the value found."""
-    text = str(item["msg"]).removeprefix("Value error, ")
-    text = text[:1].lower() + text[1:]
-    found = item.get("input")
-    if item["type"] == "missing":
-        return "this key is required"
-    if isinstance(found, (str, int, float, bool)):
-        text += f", found {found!r}"
-    return text
 
 
 def known_fields(model: type[BaseModel], location: Location) -> list[str]:

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from lsbench.core.job import JobKind
 from lsbench.core.quantity import quantity
 from lsbench.core.registry import JOBS, suggest
-from lsbench.suite.problems import Problems, known_fields, reason
+from lsbench.core.validation import reason_of
+from lsbench.suite.problems import Problems, known_fields
 from lsbench.suite.schema import JobEntry
 from lsbench.suite.space import ALGORITHMS, Asha, Dimension, Mode, Pbt, Search, SearchEntry, Tpe
 from lsbench.suite.trials import with_settings
@@ -148,7 +149,7 @@ def _check_dimension(
             kind.spec.model_validate(with_settings(entry.spec, {name: value}))
         except ValidationError as error:
             for item in error.errors(include_url=False):
-                problems.add(where, reason(item))
+                problems.add(where, reason_of(item))
 
 
 def _check_size(asked: SearchEntry, problems: Problems) -> None:

@@ -128,3 +128,13 @@ def test_rich_prints_on_a_console_of_ours():
     assert [
         id_of(path) for path in PACKAGE.rglob("*.py") if imported.search(path.read_text(encoding="utf-8"))
     ] == []
+
+
+def test_the_words_of_pydantic_are_read_in_one_place():
+    reading = {
+        id_of(path)
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Subscript) and getattr(node.slice, "value", None) == "msg"
+    }
+    assert reading == {"lsbench/core/validation.py"}

@@ -14,6 +14,17 @@ def test_settings_that_a_data_set_lacks_are_left_out():
     assert found == {"name": "imagenet_a", "img_size": 96, "root": None}
 
 
+def test_a_wrong_setting_of_a_data_set_is_told_without_words_of_pydantic():
+    for asked, words in (
+        ({"name": "fashion", "img_size": "wide"}, "img_size: input should be a valid integer, found 'wide'"),
+        ({"name": "coco_json", "root": "/x", "annotations": "a.json"}, "annotations: expected <split> in"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            one_model.read_dataset("--on", asked, {})
+        assert str(caught.value).startswith(f"--on {asked['name']}: {words}")
+        assert "Value error" not in str(caught.value)
+
+
 def test_only_what_was_given_is_refused():
     one_model.refuse_options("a/train", {"--mixer": None, "--pretrained": False})
     with pytest.raises(UsageError, match="--mixer, --pretrained: not with a/train"):
