@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -57,9 +58,29 @@ ModelOrJobArg = Annotated[
 MixerOpt = Annotated[
     str | None, typer.Option("--mixer", metavar="NAME", help="Token mixer.", autocompletion=of("MIXERS"))
 ]
+
+
+def _existing_file(value: Path | None) -> Path | None:
+    """Return the file that ``--checkpoint`` names.
+
+    Raises:
+        UsageError: If there is no such file.
+    """
+    if value is None or value.expanduser().is_file():
+        return value
+    reason = "is a folder; name the file in it" if value.expanduser().is_dir() else "does not exist"
+    is_address = re.match(r"[a-z][a-z\d+.-]+:/", str(value))  # one slash of two is left
+    raise UsageError(f"--checkpoint {value}: {'is an address; download the file' if is_address else reason}")
+
+
 CheckpointOpt = Annotated[
     Path | None,
-    typer.Option("--checkpoint", metavar="FILE", help="Weights. Default: random ones from seed 0."),
+    typer.Option(
+        "--checkpoint",
+        metavar="FILE",
+        help="Weights. Default: random ones from seed 0.",
+        callback=_existing_file,
+    ),
 ]
 PretrainedOpt = Annotated[
     bool, typer.Option("--pretrained", help="Use the weights published by the model's authors.")

@@ -58,6 +58,23 @@ class Listing(StrEnum):
     suites = "suites"
 
 
+def existing_folder(context: typer.Context, option: typer.CallbackParam, value: Path | None) -> Path | None:
+    """Return the folder that an option names, to be read; one that a variable names may be absent.
+
+    Raises:
+        UsageError: If there is no such folder.
+    """
+    source = context.get_parameter_source(str(option.name))
+    is_written = source is not None and source.name == "COMMANDLINE"
+    if value is not None and is_written and not value.is_dir():
+        what = "a file" if value.is_file() else "nothing"
+        raise UsageError(
+            f"{option.opts[0]} {value}: expected the folder that holds the data sets, such as imagenet/, "
+            f"found {what} there"
+        )
+    return value
+
+
 SuiteArg = Annotated[
     str,
     typer.Argument(
@@ -97,7 +114,11 @@ SuitesArg = Annotated[
 DataOpt = Annotated[
     Path | None,
     typer.Option(
-        "--data", metavar="DIR", envvar="LSBENCH_DATA", help="Folder of large data sets, e.g. DIR/imagenet."
+        "--data",
+        metavar="DIR",
+        envvar="LSBENCH_DATA",
+        help="Folder of large data sets, e.g. DIR/imagenet.",
+        callback=existing_folder,
     ),
 ]
 OnlyOpt = Annotated[

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lsbench.cli.completion import measured_suites, of, offers
-from lsbench.cli.options import RESULTS, ClassTable, PresetOfJobOpt, ResultsOpt, results_folders
+from lsbench.cli.options import (
+    RESULTS,
+    ClassTable,
+    PresetOfJobOpt,
+    ResultsOpt,
+    existing_folder,
+    results_folders,
+)
 from lsbench.cli.output import STDOUT, Output, OutputOpt
 from lsbench.core.errors import NothingMeasuredError, UsageError
 from lsbench.core.next_command import next_command
@@ -96,6 +103,7 @@ def report(
             metavar="DATA",
             help="First write thumbnails of images on which a row and the baseline disagree, for html; "
             "DATA is the folder of large data sets, as for run.",
+            callback=existing_folder,
         ),
     ] = None,
     paper: Annotated[

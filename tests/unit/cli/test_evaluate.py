@@ -82,10 +82,10 @@ def test_weights_of_other_classes_are_refused(evaluate, tmp_path):
         (["ls/train", "--mixer", "cga"], "--mixer: not with ls/train, a training, which has its own"),
         (["ls/train", "--ema"], "no moving average of weights"),
         (["resnet18", "--ema"], "--ema: resnet18 is a model"),
-        (["resnet18", "--checkpoint", "none.pth", "--on", TINY], "checkpoint 'none.pth' does not exist"),
+        (["resnet18", "--checkpoint", "none.pth", "--on", TINY], "--checkpoint none.pth: does not exist"),
         (["resnet18", "--checkpoint", __file__, "--on", TINY], "is damaged or not a checkpoint"),
         (
-            ["resnet18", "--checkpoint", "a", "--pretrained"],
+            ["resnet18", "--checkpoint", __file__, "--pretrained"],
             "--pretrained and --checkpoint: give one of them",
         ),
         (["resnet18", "--on", "fashio"], "--on: unknown data set 'fashio' (did you mean 'fashion'?)"),

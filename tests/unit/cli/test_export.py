@@ -69,7 +69,7 @@ def test_a_device_gets_the_model_and_no_card(export, tmp_path):
         (["ls/train", "a.pt2", "--num-classes", "3"], "--num-classes: not with ls/train, a training"),
         (["ls/train", "a.pt2", "--ema"], "--ema: ls/train/seed0 kept no moving average"),
         (["resnet18", "a.pt2", "--ema"], "--ema: resnet18 is a model"),
-        (["resnet18", "a.pt2", "--checkpoint", "none.pth"], "checkpoint 'none.pth' does not exist"),
+        (["resnet18", "a.pt2", "--checkpoint", "none.pth"], "--checkpoint none.pth: does not exist"),
         (["resnet18", "a.safetensors", "--fused"], "--fused: a fused model has other weights"),
         (["resnet18", "a.safetensors", "--any-size"], "--any-size: weights have no size"),
         (["resnet18", "a.pt2", "--any-size", "--batch-size", "2"], "--batch-size: not with --any-size"),

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from lsbench.cli import one_model
@@ -7,6 +9,20 @@ from lsbench.core.errors import UsageError
 def test_weights_have_one_word():
     assert one_model.chosen_weights(None, is_pretrained=False) == ("fresh", {})
     assert one_model.chosen_weights(None, is_pretrained=True) == ("pretrained", {"pretrained": True})
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a.pth", "--checkpoint a.pth: does not exist"),
+        (".", "--checkpoint .: is a folder; name the file in it"),
+        ("https://example.org/a.pth", "--checkpoint .*: is an address; download the file"),
+    ],
+)
+def test_a_file_of_weights_that_is_not_there_is_told_before_anything_is_prepared(name, words, call):
+    code, out, err = call("evaluate", "resnet18", "--checkpoint", name)
+    assert (code, out) == (2, "")
+    assert re.fullmatch(f"lsbench: {words}\n", err)
 
 
 def test_settings_that_a_data_set_lacks_are_left_out():

@@ -5,8 +5,10 @@ import shutil
 
 import pandas as pd
 import pytest
+import typer
 
 import lsbench
+from lsbench.cli.main import app
 from lsbench.core.plain_warnings import LsbenchWarning
 
 OF_ONE = {
@@ -229,3 +231,50 @@ def test_where_a_suite_file_is_needed_a_folder_is_one_line(verb, call, folder):
     code, out, err = call(verb, folder.root)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "is a folder; name the file of a suite, and the folder of its results with --results DIR" in err
+
+
+#: Options that name what is read, to be refused if it is missing.
+READ = {"--data", "--thumbnails", "--checkpoint"}
+#: Options that name what is written, or read only if it is there; without results a verb says so.
+WRITTEN = {"--output", "--results", "--baseline", "--history", "--junit", "--package"}
+
+
+def options_with_places():
+    """Yield (words of the verb with its arguments, option) of each option that names a file or folder."""
+
+    def walk(command, words):
+        for name, inner in getattr(command, "commands", {}).items():
+            yield from walk(inner, [*words, name])
+        arguments = [one for one in command.params if one.param_type_name == "argument" and one.required]
+        filled = [*words, *(FILLED.get(one.name, "lsnet_t") for one in arguments)]
+        for one in command.params:
+            if one.param_type_name == "option" and (one.metavar in ("DIR", "FILE", "DATA", "PATH")):
+                yield filled, max(one.opts, key=len)
+
+    yield from walk(typer.main.get_command(app), [])
+
+
+FILLED = {"suite": "smoke", "kind": "erf", "file": "model.onnx", "name": "imagenet", "folder": "new"}
+PLACES = [*options_with_places()]
+
+
+def test_every_option_that_names_a_place_is_known_to_read_or_to_write():
+    assert {option for _, option in PLACES} == READ | WRITTEN
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [pytest.param(words, option, id=f"{words[0]}{option}") for words, option in PLACES if option in READ],
+)
+def test_a_file_or_folder_to_read_that_is_missing_is_one_line(words, option, call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LSBENCH_DATA", raising=False)
+    code, out, err = call(*words, option, "nowhere/at-all")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"lsbench: {option} nowhere/at-all: ")
+    assert err.count("\n") == 1
+
+
+def test_a_folder_that_only_the_environment_names_may_be_absent(call, suite_file, folder, monkeypatch):
+    monkeypatch.setenv("LSBENCH_DATA", "nowhere/at-all")
+    assert call("plan", suite_file)[0] == 0

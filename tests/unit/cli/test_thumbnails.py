@@ -128,10 +128,11 @@ def test_the_data_may_lie_elsewhere_by_the_time_of_the_report(make_store, garmen
     written, problems = write_thumbnails(folder)
     assert (written, len(problems)) == (0, 1)
     arguments = ["report", "tiny", "--results", str(folder.root.parents[1])]
-    assert (
-        run_command([*arguments, "--thumbnails", str(tmp_path / "gone"), "-o", str(tmp_path / "a.csv")]) == 0
-    )
-    assert "no thumbnails" in capsys.readouterr().err
+    for place, code, words in (("gone", 2, "expected the folder that holds"), ("empty", 0, "no thumbnails")):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        asked = ["--thumbnails", str(tmp_path / place), "-o", str(tmp_path / "a.csv")]
+        assert run_command([*arguments, *asked]) == code
+        assert words in capsys.readouterr().err
     assert (
         run_command([*arguments, "--thumbnails", str(tmp_path / "here"), "-o", str(tmp_path / "a.html")]) == 0
     )
