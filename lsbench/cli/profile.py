@@ -106,15 +106,16 @@ def profile(
     operators = (paper if is_fused else plain).by_operator
     if as_json:
         line = {"model": model, "mixer": mixer, "img_size": size, "fused": is_fused, **found}
-        line |= {} if whole is None else {"task": whole.task, "num_classes": classes}
+        line |= {"num_classes": classes} | ({} if whole is None else {"task": whole.task})
         line |= {"uncounted": plain.uncounted, "unfused_norms": fusing.left}
         line |= {"by_operator": operators} if by is By.operator else {}
         line |= {"by_module": _nested(tree, depth)} if by is By.module else {}
         line |= {"timings": [record.model_dump(mode="json") for record in timings]} if timings else {}
         typer.echo(json.dumps(line))
         return
-    if whole is not None:
-        typer.echo(f"{TITLES[whole.task]} on {model}: {size_text(size)} pixels, {classes} classes")
+    subject = model if mixer is None else f"{model} with {mixer}"
+    subject = subject if whole is None else f"{TITLES[whole.task]} on {subject}"
+    typer.echo(f"{subject}: {size_text(height_and_width(size))} pixels, {classes} classes")
     for name, value in found.items():
         shown_as = quantity(name if whole is None else cost_name(whole.task, name))
         typer.echo(f"{shown_as.title}: {value * shown_as.scale:.{shown_as.digits}f}")

@@ -21,6 +21,7 @@ def test_one_model_is_counted_both_ways_and_module_by_module(nano, capsys):
     found = json.loads(capsys.readouterr().out)
     plain = count_macs(nano, (3, 32, 32))
     assert found["macs"] == plain.total == found["by_module"]["macs"]
+    assert (found["img_size"], found["num_classes"]) == (32, 10)
     assert found["macs_paper"] == count_paper_macs(nano, (3, 32, 32)).total < plain.total
     assert found["params"] == sum(parameter.numel() for parameter in nano.parameters())
     assert found["uncounted"] == plain.uncounted
@@ -32,6 +33,7 @@ def test_one_model_is_counted_both_ways_and_module_by_module(nano, capsys):
 def test_people_see_a_tree_with_shares(capsys):
     assert run_command([*NANO, "--by", "module", "--mixer", "involution", "--fused"]) == 0
     text = capsys.readouterr().out
+    assert text.startswith("lsnet_nano with involution: 32x32 pixels, 10 classes\nparams (M): ")
     assert "├── blocks1 (Sequential)" in text
     assert "100.0 %" in text
     assert "without a formula: " in text
