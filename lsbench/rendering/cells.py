@@ -70,6 +70,14 @@ def heading(summary: Summary) -> str:
     return f"{summary.suite} ({summary.preset})"
 
 
+def has_table(summary: Summary) -> bool:
+    """Return whether a table shows something of a summary, rather than its notes and sections alone."""
+    return any(
+        columns and (name != FURTHER or summary.shows_further)
+        for name, columns in panels(summary.columns).items()
+    )
+
+
 def notes_of(summary: Summary, *, is_marked: bool = True, is_whole: bool = False) -> list[str]:
     """Return the notes of a table, in every format.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from lsbench.rendering.cells import left_out, notes_of, tables
+from lsbench.rendering.cells import has_table, heading, left_out, notes_of, tables
 from lsbench.rendering.console import add_table, add_text, create_console, terminal_width
 from lsbench.reports._sections import sections
 from lsbench.tables.summary import Summary
@@ -24,6 +24,8 @@ def render(summaries: Sequence[Summary], *, is_styled: bool = False) -> str:
     """
     console = create_console(io.StringIO(), width=terminal_width(), force_terminal=is_styled or None)
     for summary in summaries:
+        if not has_table(summary):
+            add_text(console, heading(summary))
         for title, titles, rows in tables(summary, _cell, width=console.width):
             add_table(console, title, titles, rows, justify="right")
         for note in [*notes_of(summary, is_marked=is_styled), *left_out(summary)]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lsbench.rendering.cells import left_out, notes_of, tables
+from lsbench.rendering.cells import has_table, heading, left_out, notes_of, tables
 from lsbench.rendering.markdown import escape, row_line, table_lines
 from lsbench.reports._sections import sections
 from lsbench.tables.summary import Summary
@@ -19,7 +19,7 @@ def render(summaries: Sequence[Summary]) -> str:
 
 
 def _summary(summary: Summary) -> str:
-    lines = []
+    lines = [] if has_table(summary) else [f"### {escape(heading(summary))}", ""]
     for title, titles, rows in tables(summary, _cell):
         lines += [f"### {escape(title)}", "", row_line(map(escape, titles))]
         lines += [row_line(["---", *("---:" for _ in titles[1:])]), *map(row_line, rows), ""]

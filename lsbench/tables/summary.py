@@ -141,11 +141,13 @@ def summarize(folder: ResultsFolder) -> Summary | None:
         own = [column for column in shown if not column.is_published]
         machines = _machines(table[table.metric.isin(timed & {column.quantity.name for column in own})])
         warnings = [*_undeclared(own), *mixtures]
+        states = _states(manifest, table, has_columns=bool(shown))
         of_shown = as_measured[as_measured.metric.isin({column.quantity.name for column in own})]
         merged = of_shown[(of_shown.protocol != table.protocol[of_shown.index]).fillna(False)]
         ways = own_way_notes(merged, titles)
-        notes = [*_notes(manifest, table, own, rows), *ways, *warnings, *machines]
-        return [*notes, *published_notes(ours, shown, manifest)], warnings
+        notes = [*_notes(manifest, table, own, rows), *states, *ways, *warnings, *machines]
+        notes += published_notes(ours, shown, manifest)
+        return notes, warnings if shown else [*warnings, *states]
 
     notes, warnings = notes_on(columns)
     if "smoke" not in manifest["tags"]:
@@ -232,15 +234,19 @@ def _notes(
         if shown.note is not None:
             settings = table[(table.metric == shown.name).fillna(False)].setting.dropna()
             notes += shown.note([json.loads(text) for text in settings])
-    notes += left_out_notes(manifest)
+    return [*notes, *left_out_notes(manifest)]
+
+
+def _states(manifest: dict[str, Any], table: pd.DataFrame, *, has_columns: bool) -> list[str]:
+    """Return notes on the jobs that have no result, or on all if nothing of them has a column."""
     known = table.dropna(subset="job_id")
     status = dict(zip(known.job_id, known.status, strict=True))
     counts = Counter(status.get(entry["id"], WAITING) for entry in manifest["jobs"])
     holes = [f"{counts[state]} {state}" for state in ("failed", DUE, RUNNING, WAITING) if counts[state]]
-    if holes:
-        notes.append(f"Of {len(manifest['jobs'])} jobs: {', '.join(holes)}.")
-    notes += due_notes(known[(known.status == DUE).fillna(False)].drop_duplicates("job_id").error)
-    return notes
+    notes = [f"Of {len(manifest['jobs'])} jobs: {', '.join(holes)}."] if holes else []
+    if not holes and not has_columns:
+        notes.append(f"All {len(manifest['jobs'])} jobs are done; they measure nothing that has a column.")
+    return [*notes, *due_notes(known[(known.status == DUE).fillna(False)].drop_duplicates("job_id").error)]
 
 
 def left_out_notes(manifest: dict[str, Any]) -> list[str]:

@@ -44,6 +44,8 @@ class View:
 def apply_views(summaries: Sequence[Summary], view: View) -> list[Summary]:
     """Return the view of several summaries, without those that become empty.
 
+    One that has no columns, as nothing that it would show is measured yet, stays for its notes.
+
     Raises:
         UsageError: If the view names a row or column that no summary has, or if all summaries become empty.
     """
@@ -55,7 +57,8 @@ def apply_views(summaries: Sequence[Summary], view: View) -> list[Summary]:
     if view.sort_by is not None:
         check_globs("--sort-by", [view.sort_by], [("variant",), *columns])
     shown = [apply_view(summary, view) for summary in summaries]
-    left = [summary for summary in shown if summary.rows and summary.columns]
+    pairs = zip(summaries, shown, strict=True)
+    left = [one for whole, one in pairs if one.rows and (one.columns or not (whole.columns or view.columns))]
     if not left and any(summary.rows and summary.columns for summary in summaries):
         raise UsageError("no row is left to show: no variant matches both --rows and --only-changed")
     return left
@@ -75,7 +78,7 @@ def apply_view(summary: Summary, view: View) -> Summary:
     if view.precision is not None:
         found = replace(found, columns=[_with_digits(c, view.precision) for c in found.columns])
     found = replace(found, rows=reranked(found.columns, found.rows, summary.rows))
-    found = _pivoted(found) if view.is_pivoted else found
+    found = _pivoted(found) if view.is_pivoted and found.columns else found
     return found if view.has_notes else replace(found, notes=[], has_notes=False)
 
 

@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 
 from lsbench.cli.main import run_command
+from lsbench.core.registry import REPORTS
+from lsbench.store.standing import Standing
 
 
 @pytest.fixture
@@ -208,3 +210,42 @@ def test_classes_without_answers_or_in_another_shape_are_refused(call, results):
     assert (code, "no evaluation has kept its answers" in err) == (5, True)
     code, _, err = call("tiny", "--results", results, "--classes", "accuracy", "--format", "html")
     assert (code, "gives CSV" in err) == (2, True)
+
+
+ALONE = {
+    "train": ["train"],
+    "profile": [{"profile": {"probes": ["params"]}}],
+    "evaluate": [{"evaluate": {"weights": "fresh"}}],
+    "robustness": [{"robustness": {"weights": "fresh"}}],
+    "analyze": [{"analyze": {"kind": "erf", "weights": "fresh"}}],
+    "detect": [{"detect": {"dataset": "fashion_coco", "backbone_weights": "none"}}],
+    "segment": [{"segment": {"dataset": "fashion_ade", "backbone_weights": "none"}}],
+}
+WITHOUT_COLUMNS = ("train", "analyze", "detect")
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [
+        *((kind, state) for kind in ALONE for state in ("due", "done")),
+        ("train", "waiting"),
+        ("train", "failed"),
+    ],
+)
+def test_a_suite_with_nothing_to_show_says_what_is_the_matter_in_every_format(
+    kind, state, call, tiny, make_graph, fill_store, tmp_path, monkeypatch
+):
+    graph = make_graph({**tiny, "jobs": ALONE[kind], "seeds": [0]})
+    failed = tuple(job.label for job in graph.jobs) if state == "failed" else ()
+    folder = fill_store(graph, lambda job: [] if state in ("due", "done") else None, failed)
+    if state == "due":
+        ids = dict.fromkeys(graph.by_id(), "code of the metric changed")
+        monkeypatch.setattr(Standing, "due", lambda self, *, with_unfinished=False: ids)
+    word = "All 2 jobs are done" if state == "done" and kind in WITHOUT_COLUMNS else state
+    slow = {"html", "parquet"} if kind != "train" else set()
+    for name in sorted({*REPORTS.own_names()} - slow):
+        code, _, err = call(folder.root, "--format", name, "-o", tmp_path / f"report.{name}")
+        told = f"{err}{(tmp_path / f'report.{name}').read_bytes().decode('utf-8', 'replace')}"
+        assert code == 0
+        assert "tiny" in told
+        assert word in told or word == "done"  # with columns, holes tell

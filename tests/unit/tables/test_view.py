@@ -185,5 +185,11 @@ def test_a_summary_of_which_nothing_is_left_is_left_out(summary):
     assert [found.suite for found in apply_views([summary, other], View(columns=("top1",)))] == ["s"]
 
 
-def test_a_summary_without_a_table_is_left_out_and_no_fault_of_the_view(summary):
-    assert apply_views([replace(summary, columns=[])], View()) == []
+def test_a_summary_without_columns_stays_for_its_notes_unless_columns_are_asked_for(summary):
+    bare = replace(summary, columns=[], notes=["Of 2 jobs: 2 due."])
+    for view in (View(), View(is_pivoted=True), View(all_columns=True)):
+        [found] = apply_views([bare], view)
+        assert (found.columns, found.notes) == ([], ["Of 2 jobs: 2 due."])
+        assert [one.variant for one in found.rows] == [one.variant for one in bare.rows]
+    assert apply_views([bare, summary], View(columns=("top1",)))[0].suite == summary.suite
+    assert len(apply_views([bare, summary], View(columns=("top1",)))) == 1
