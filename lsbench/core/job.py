@@ -203,6 +203,10 @@ class JobSpec(StrictModel):
         """Return the splits that a job reads of each other data set; by default none is known."""
         return ()
 
+    def reads_masks(self) -> bool:
+        """Return whether the job needs masks of objects, which data may lack; by default it does not."""
+        return False
+
     def check_ranks(self, ranks: int) -> None:
         """Raise a ValueError if a job with these settings cannot be shared by `ranks` processes."""
 
@@ -283,10 +287,14 @@ class BuiltOn(Variant):
     Attributes:
         built_as: The kind of model, a key of :data:`lsbench.detection.settings.SETTINGS`.
         sizes: Its sizes that differ from the published ones.
+        checkpoint: File or address of all its weights; None: it has none of a file.
+        num_classes: Classes that it knows.
     """
 
     built_as: str
     sizes: dict[str, Any] = Field(default_factory=dict)
+    checkpoint: str | None = None
+    num_classes: int = 10
 
 
 class Job(StrictModel):

@@ -58,6 +58,7 @@ class Report(StrictModel):
         sha256: Over path and content of the decoded images: equal on two machines with the same images.
         notes: One line for each fact worth knowing.
         problems: One line for each problem, with what to do.
+        without_masks: The problem of those that need masks of objects, if there are none.
     """
 
     name: str
@@ -71,20 +72,26 @@ class Report(StrictModel):
     sha256: str | None = None
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    without_masks: str | None = None
 
     @property
     def is_good(self) -> bool:
         """True if the data set can be used."""
         return not self.problems
 
-    def require(self) -> None:
+    def require(self, *, masks: bool = False) -> None:
         """Do nothing for a good data set.
+
+        Args:
+            masks: Whether masks of objects are needed.
 
         Raises:
             DataError: With the first problem.
         """
         if self.problems:
             raise DataError(self.problems[0])
+        if masks and self.without_masks is not None:
+            raise DataError(self.without_masks)
 
 
 class Pictures(Protocol):

@@ -23,7 +23,7 @@ from lsbench.data.memo import remember
 from lsbench.data.readers import SPLIT_WORDS, ReaderKind, load_reader
 from lsbench.data.segmentation.folders import LabelMapFolders, fingerprint_pairs
 
-PREFLIGHT_VERSION = 2
+PREFLIGHT_VERSION = 3
 SHOWN = 5
 """Kinds of files that a note lists."""
 

@@ -128,7 +128,7 @@ class AnalysisSpec(PreprocessSpec):
             return None
         own = {name: value for name, value in variant.model_args.items() if name not in WEIGHTS_ARGUMENTS}
         known = variant.model_dump() | {"model_args": own}
-        return BuiltOn(**known, built_as=self.built, sizes=self.head)
+        return BuiltOn(**known, built_as=self.built, sizes=self.head, checkpoint=self.checkpoint)
 
     def own_splits(self) -> tuple[str, ...]:
         """Return the split of the images; none of a folder's."""

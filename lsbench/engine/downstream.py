@@ -10,16 +10,12 @@ import torch
 from lsbench.core.errors import ConfigError, StoreError
 from lsbench.core.job import JobContext
 from lsbench.core.model_sources import pinned
-from lsbench.core.weight_sources import CHECKPOINT
 from lsbench.data.dataset import PreparedData
 from lsbench.data.loading.target_loader import TargetEvalLoader
 from lsbench.engine import weights
 from lsbench.engine.distributed import current_world, gather_over_ranks, share_buffers
 from lsbench.engine.downstream_spec import (
     FROM_TRAINING,
-    NONE,
-    PUBLISHED,
-    WEIGHTS_ARGUMENTS,
     DownstreamSpec,
 )
 from lsbench.engine.open_data import OpenData
@@ -52,6 +48,8 @@ def create_own(context: JobContext, num_classes: int) -> DownstreamModel:
     """
     spec: DownstreamSpec = context.spec
     variant = context.job.variant
+    is_handed_over = spec.is_trained and spec.backbone_weights == FROM_TRAINING
+    trained = _trained(context) if is_handed_over else None
     try:
         return create_downstream(
             spec.model_kind,
@@ -61,27 +59,10 @@ def create_own(context: JobContext, num_classes: int) -> DownstreamModel:
             settings=spec.sizes,
             mixer=variant.mixer,
             mixer_args=variant.mixer_args,
-            **_backbone_arguments(context),
+            **spec.backbone_arguments(variant.model_args, trained),
         )
     except ConfigError as error:
         raise ConfigError([f"{context.job.label}: {problem}" for problem in error.problems]) from error
-
-
-def _backbone_arguments(context: JobContext) -> dict[str, Any]:
-    """Return the arguments of the backbone, with the one that chooses its weights."""
-    spec: DownstreamSpec = context.spec
-    given = context.job.variant.model_args
-    plain = {name: value for name, value in given.items() if name not in WEIGHTS_ARGUMENTS}
-    if not spec.is_trained or spec.backbone_weights == NONE:
-        return plain
-    if spec.backbone_weights == FROM_TRAINING:
-        return {**plain, "backbone_checkpoint": _trained(context)}
-    if spec.backbone_weights != PUBLISHED:
-        return {**plain, "backbone_checkpoint": spec.backbone_weights}
-    named = {name: given[name] for name in WEIGHTS_ARGUMENTS if name in given and name != CHECKPOINT}
-    is_named = named.get("pretrained") or given.get(CHECKPOINT)
-    usual = {} if is_named else {"pretrained": True}
-    return {**plain, **named, **usual, "backbone_checkpoint": given.get(CHECKPOINT)}
 
 
 def _trained(context: JobContext, name: str | None = None) -> str:

@@ -180,7 +180,7 @@ def train_and_test(
     """
     spec: DownstreamSpec = context.spec
     data = open_own(context)
-    data.require(spec.other_splits())
+    data.require(spec.other_splits(), masks=spec.reads_masks())
     bench = create_bench(context, data)
     model = create_own(context, data.num_classes)
     records: list[Record] = []

@@ -15,6 +15,8 @@ from lsbench.engine.rates import Cosine, LinearRise, RateSchedule
 from lsbench.engine.training_spec import BACKWARD_FACTOR, TrainingSpec
 
 BACKBONE_WEIGHTS = "backbone_weights"
+#: Argument of the function that creates detectors and segmenters.
+BACKBONE_CHECKPOINT = "backbone_checkpoint"
 #: Of which training a job takes its backbone, if not of a file.
 FROM_TRAINING, PUBLISHED, NONE = "train", "pretrained", "none"
 #: Arguments of a model that choose weights.
@@ -142,10 +144,30 @@ class DownstreamSpec(TrainingSpec):
                 )
 
     def built_on(self, variant: Variant) -> BuiltOn:
-        """Return the detector or segmenter on a variant's backbone, with random weights."""
-        own = {name: value for name, value in variant.model_args.items() if name not in WEIGHTS_ARGUMENTS}
+        """Return the detector or segmenter on a variant's backbone, with the weights of named files."""
+        given = self.backbone_arguments(variant.model_args)
+        own = {name: value for name, value in given.items() if name != "pretrained" and value is not None}
         known = variant.model_dump() | {"model_args": own}
-        return BuiltOn(**known, built_as=self.model_kind, sizes=self.head)
+        return BuiltOn(**known, built_as=self.model_kind, sizes=self.head, checkpoint=self.checkpoint)
+
+    def backbone_arguments(self, given: Mapping[str, Any], trained: str | None = None) -> dict[str, Any]:
+        """Return the arguments of the backbone, with those that choose its weights.
+
+        Args:
+            given: The variant's own.
+            trained: File of the weights that a job has trained, if one is needed and has ended.
+        """
+        plain = {name: value for name, value in given.items() if name not in WEIGHTS_ARGUMENTS}
+        if not self.is_trained or self.backbone_weights == NONE:
+            return plain
+        if self.backbone_weights == FROM_TRAINING:
+            return plain if trained is None else {**plain, BACKBONE_CHECKPOINT: trained}
+        if self.backbone_weights != PUBLISHED:
+            return {**plain, BACKBONE_CHECKPOINT: self.backbone_weights}
+        named = {name: given[name] for name in WEIGHTS_ARGUMENTS if name in given and name != CHECKPOINT}
+        is_named = named.get("pretrained") or given.get(CHECKPOINT)
+        usual = {} if is_named else {"pretrained": True}
+        return {**plain, **named, **usual, BACKBONE_CHECKPOINT: given.get(CHECKPOINT)}
 
     @classmethod
     def weights_files(cls, settings: Mapping[str, Any]) -> tuple[str, ...]:

@@ -72,16 +72,17 @@ class OpenData:
         is_open = "prepared" in self.__dict__
         return self.prepared.num_classes if is_open else int(self.plugin.num_classes(self.spec, self._root))
 
-    def require(self, splits: Sequence[str] | None = None) -> None:
+    def require(self, splits: Sequence[str] | None = None, *, masks: bool = False) -> None:
         """Check a sample of the images; fast while nothing changes.
 
         Args:
             splits: Only these; default: all.
+            masks: Whether masks of objects are needed.
 
         Raises:
             DataError: If something is missing or wrong; the message says what to do.
         """
-        check_prepared(self.prepared, self.name, splits=splits).require()
+        check_prepared(self.prepared, self.name, splits=splits).require(masks=masks)
 
 
 def open_data(context: JobContext, other: Mapping[str, Any] | None = None) -> OpenData:

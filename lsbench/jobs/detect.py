@@ -37,6 +37,10 @@ class DetectSpec(DownstreamSpec):
         """The kind of model."""
         return self.detector
 
+    def reads_masks(self) -> bool:
+        """Return whether the detector finds masks."""
+        return self.detector == "maskrcnn"
+
 
 def run(context: JobContext) -> Sequence[Record]:
     """Train the detector, test it, and return COCO's numbers and the values of every epoch."""

@@ -26,10 +26,12 @@ from lsbench.core.promises import describe as describe_object
 from lsbench.core.record import SCHEMA_VERSION, Record
 from lsbench.core.registry import DATASETS, JOBS
 from lsbench.detection.settings import SETTINGS, Task
+from lsbench.scheduler.data_checks import check_data_uses
 from lsbench.scheduler.torchrun import run_ranks
 from lsbench.store.early import keeping
 from lsbench.store.results import LOCK, RESULT, SPEC
 from lsbench.store.trials import add_epoch
+from lsbench.suite.splits import DataUse
 
 Emit = Callable[[dict[str, Any]], None]
 LOCK_WAIT_S = 30.0
@@ -44,7 +46,7 @@ def act(request: Mapping[str, Any], emit: Emit) -> int:
 
     Args:
         request: ``{"action": "job", "folder": ...}``, where a job with ``keeps_epochs`` stores its finished
-            epochs in its folder; ``{"action": "preflight", "variants": [...]}``; or
+            epochs in its folder; ``{"action": "preflight", "variants": [...], "data": [...]}``; or
             ``{"action": "ranks", ...}`` with the request of :func:`lsbench.scheduler.torchrun.run_ranks`.
         emit: Receives events, the last of them ``error`` if the job failed.
     """
@@ -63,7 +65,8 @@ def _act(request: Mapping[str, Any], emit: Emit) -> int:
     if request["action"] == "preflight":
         kinds = [BuiltOn if "built_as" in one else Variant for one in request["variants"]]
         variants = [kind.model_validate(one) for kind, one in zip(kinds, request["variants"], strict=True)]
-        problems = check_models(variants)
+        uses = [DataUse.model_validate(one) for one in request.get("data", ())]
+        problems = check_data_uses(uses) + check_models(variants)
         emit({"ev": "preflight", "problems": problems})
     elif request["action"] == "ranks":
         return run_ranks(request, emit)
@@ -207,7 +210,7 @@ def check_models(variants: Sequence[Variant]) -> list[str]:
     problems: dict[str, None] = {}
     seen: set[str] = set()
     for variant in variants:
-        built = variant.model_dump(include={"built_as", "sizes"})
+        built = variant.model_dump(include={"built_as", "sizes", "checkpoint", "num_classes"})
         key = canonical_json([variant.model_identity(), variant.dataset, built])
         if key in seen:
             continue
@@ -230,20 +233,23 @@ def _build(variant: Variant) -> None:
     from lsbench.models.downstream.factory import create_downstream
     from lsbench.models.factory import create_model
 
-    shared: dict[str, Any] = {
-        "mixer": variant.mixer,
-        "mixer_args": variant.mixer_args,
-        "num_classes": NUM_CLASSES,
-    }
+    shared: dict[str, Any] = {"mixer": variant.mixer, "mixer_args": variant.mixer_args}
     if isinstance(variant, BuiltOn):
         sizes = SETTINGS[cast("Task", variant.built_as)].model_validate(variant.sizes)
         whole = create_downstream(
-            variant.built_as, variant.model, settings=sizes, **shared, **variant.model_args
+            variant.built_as,
+            variant.model,
+            num_classes=variant.num_classes,
+            checkpoint=variant.checkpoint,
+            settings=sizes,
+            **shared,
+            **variant.model_args,
         )
         _try_outputs(whole, variant.model)
         return
     spec = DATASETS.load(variant.dataset["name"]).spec.model_validate(variant.dataset)
-    model = create_model(variant.model, img_size=spec.img_size, **shared, **variant.model_args)
+    shared |= {"num_classes": NUM_CLASSES, "img_size": spec.img_size}
+    model = create_model(variant.model, **shared, **variant.model_args)
     _try_one_image(model, spec.img_size)
 
 

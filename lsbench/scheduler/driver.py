@@ -19,6 +19,7 @@ from lsbench.store.results import LOG, SPEC, ResultsFolder
 from lsbench.suite.graph import critical_path
 from lsbench.suite.models import models_of
 from lsbench.suite.planner import Plan
+from lsbench.suite.splits import data_uses
 
 POLL_S = 0.25
 NODES_EVERY_S = 5.0
@@ -72,12 +73,13 @@ class Driver:
             self.ledger.check_fits(self.ledger.request(job.resources), job.label)
 
     def preflight(self) -> None:
-        """Check nodes and models before any job starts.
+        """Check nodes, models and data before any job starts.
 
         Raises:
             ConfigError: With one line per problem.
         """
-        problems = self.executor.preflight(models_of(self.waiting.values()), self.folder.root)
+        jobs = self.waiting.values()
+        problems = self.executor.preflight(models_of(jobs), self.folder.root, data_uses(jobs))
         if problems:
             raise ConfigError(problems)
 

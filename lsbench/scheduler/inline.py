@@ -13,10 +13,12 @@ from typing import Any
 
 from lsbench.core.job import Variant
 from lsbench.scheduler.child import act, check_models
+from lsbench.scheduler.data_checks import check_data_uses
 from lsbench.scheduler.gang import part_requests
 from lsbench.scheduler.protocol import Event, Node, Placement
 from lsbench.scheduler.torchrun import run_apart
 from lsbench.store.results import LOG
+from lsbench.suite.splits import DataUse
 
 
 class InlineExecutor:
@@ -34,9 +36,11 @@ class InlineExecutor:
         """Return this machine as one node that runs one job at a time."""
         return [Node(id="inline", num_cpus=os.cpu_count() or 1, name="this process")]
 
-    def preflight(self, variants: Sequence[Variant], results: Path) -> list[str]:
-        """Build every model once; the results folder is local, so it is not checked."""
-        return check_models(variants)
+    def preflight(
+        self, variants: Sequence[Variant], results: Path, data: Sequence[DataUse] = ()
+    ) -> list[str]:
+        """Look at the data and build every model once; the results folder is local: it is not checked."""
+        return check_data_uses(data) + check_models(variants)
 
     def submit(self, job_id: str, folder: Path, placement: Placement, timeout_s: float) -> None:
         """Queue a job; its timeout cannot be enforced inside this process."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lsbench.core.job import Job, Variant
+from lsbench.suite.splits import DataUse
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,10 @@ class Executor(Protocol):
     def nodes(self) -> list[Node]:
         """Return the nodes that are alive."""
 
-    def preflight(self, variants: Sequence[Variant], results: Path) -> list[str]:
-        """Check every node and build every model once; return one line per problem."""
+    def preflight(
+        self, variants: Sequence[Variant], results: Path, data: Sequence[DataUse] = ()
+    ) -> list[str]:
+        """Check every node, look at the data and build every model once; return one line per problem."""
 
     def submit(self, job_id: str, folder: Path, placement: Placement, timeout_s: float) -> None:
         """Start a job; its folder holds ``spec.json``."""

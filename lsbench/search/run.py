@@ -35,6 +35,7 @@ from lsbench.store.trials import TUNED
 from lsbench.suite.graph import JobGraph
 from lsbench.suite.planner import Plan, make_plan, require_data
 from lsbench.suite.space import Search, Tpe
+from lsbench.suite.splits import data_uses
 from lsbench.suite.trials import Found, templates, tuned_suite
 
 #: Environment variables of Ray Tune: turn off its files, messages, checks and Ctrl-C handler.
@@ -155,7 +156,8 @@ def _search(
         searcher = parts.create_searcher()
         if not book.is_drawn:
             book.draw(searcher.draw(book.search))
-        problems = executor.preflight([job.variant for job in chosen.values()], book.folder.root)
+        jobs = chosen.values()
+        problems = executor.preflight([job.variant for job in jobs], book.folder.root, data_uses(jobs))
         if problems:
             raise ConfigError(problems)
         book.set_due_aside(chosen)

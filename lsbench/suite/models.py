@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
-from lsbench.core.job import Job, JobKind, Variant
-from lsbench.core.registry import JOBS
+from lsbench.core.job import BuiltOn, Job, JobKind, JobSpec, Variant
+from lsbench.core.registry import DATASETS, JOBS
 
 NAME_LENGTH = 80
 
@@ -14,7 +15,8 @@ def models_of(jobs: Iterable[Job]) -> list[Variant]:
     """Return the variants of jobs, and a variant for each further model that their settings name.
 
     A further model, such as the control of a profile, is named ``<variant>.<job>.<role>``; one that a job
-    builds on the variant's, such as a detector, has the variant's name.
+    builds on the variant's, such as a detector, has the variant's name, and the number of classes of its data
+    if it has weights of a file.
     """
     found: dict[str, Variant] = {}
     for job in jobs:
@@ -22,8 +24,18 @@ def models_of(jobs: Iterable[Job]) -> list[Variant]:
         kind: JobKind = JOBS.load(job.kind)
         spec = kind.spec.model_validate(job.spec)
         if (built := spec.built_on(job.variant)) is not None:
-            found[f"{job.variant.name}/{job.name}"] = built
+            found[f"{job.variant.name}/{job.name}"] = _with_classes(built, job, spec)
         for role, model in spec.other_models().items():
             name = f"{job.variant.name}.{job.name}.{role}"[:NAME_LENGTH]
             found[name] = Variant(name=name, dataset=job.variant.dataset, **model)
     return list(found.values())
+
+
+def _with_classes(built: BuiltOn, job: Job, spec: JobSpec) -> BuiltOn:
+    """Return a model with the number of classes of the job's data, if its weights must fit them."""
+    if built.checkpoint is None:
+        return built
+    plugin, root = DATASETS.load((settings := spec.read_data(job.variant.dataset)[0])["name"]), job.data_root
+    own = plugin.spec.model_validate(settings)
+    count = plugin.num_classes(own, None if root is None else Path(root))
+    return built.model_copy(update={"num_classes": count})

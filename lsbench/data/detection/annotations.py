@@ -90,6 +90,24 @@ class Annotations:
             (objects > 0) & (self.sizes.min(axis=1, initial=SMALLEST_IMAGE) >= SMALLEST_IMAGE)
         )
 
+    def without_training_images(self) -> str | None:
+        """Return the problem of those that train if no image can be trained on, else None."""
+        if len(self.training_images()):
+            return None
+        return (
+            f"expected images with boxes to train on in {self.file}, found {len(self)} images without any; "
+            f"crowds, boxes below 1 pixel and images below {SMALLEST_IMAGE} pixels do not count"
+        )
+
+    def without_masks(self) -> str | None:
+        """Return the problem of those that need masks if objects have boxes alone, else None."""
+        if self.outlines is not None:
+            return None
+        return (
+            f"expected objects with masks in {self.file}, found none; add 'segmentation' to the annotations, "
+            "or train a detector without masks"
+        )
+
 
 def read_annotations(file: Path, category_ids: Sequence[int], *, with_outlines: bool = True) -> Annotations:
     """Return the images and objects of a JSON file.

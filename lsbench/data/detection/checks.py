@@ -13,8 +13,6 @@ from lsbench.data.detection.files import DetectionFiles
 from lsbench.data.findings import SAMPLED, Report, SeenImages, evenly
 from lsbench.data.loading.image_files import ImageFiles, spread
 
-CHECK_VERSION = 1
-"""Part of the key of cached findings; raised when the check finds more."""
 TOLERANCE = 0.5
 """A box may reach this far beyond its image, in pixels, without being counted as outside."""
 
@@ -35,10 +33,14 @@ def check_detection(data: DetectionFiles, places: Mapping[str, Path], name: str,
     notes: list[str] = []
     problems: list[str] = []
     counts: dict[str, int] = {}
+    without_masks: str | None = None
     for split, file in places.items():
         found = read_annotations(file, data.category_ids)
         files = ImageFiles(data.images[split], found.names)
         problems += (*_no_objects(found), *_missing_images(found, files))
+        if split == "train" and not problems:
+            problems += filter(None, [found.without_training_images()])
+        without_masks = without_masks or found.without_masks()
         notes += [f"{split}: {note}" for note in (*_object_notes(found), *_class_notes(found, data))]
         if not problems:
             kept = spread(len(found), data.limit)
@@ -60,6 +62,7 @@ def check_detection(data: DetectionFiles, places: Mapping[str, Path], name: str,
         sha256=sample.digest.hexdigest(),
         notes=(*_id_notes(data), *notes, *sample.notes()),
         problems=(*problems, *sample.problems()),
+        without_masks=without_masks,
     )
 
 

@@ -118,16 +118,10 @@ def open_split(data: DetectionFiles, split: str, *, with_masks: bool, for_traini
             needed and not there.
     """
     annotations = read_annotations(data.split(split), data.category_ids, with_outlines=with_masks)
-    if with_masks and annotations.outlines is None:
-        raise DataError(
-            f"expected objects with masks in {annotations.file}, found none; add 'segmentation' to the "
-            "annotations, or train a detector without masks"
-        )
+    problem = annotations.without_masks() if with_masks else None
+    problem = problem or (annotations.without_training_images() if for_training else None)
+    if problem is not None:
+        raise DataError(problem)
     rows: Sequence[int] = annotations.training_images().tolist() if for_training else range(len(annotations))
-    if not rows:
-        raise DataError(
-            f"expected images with boxes to train on in {annotations.file}, found {len(annotations)} images "
-            "without any; crowds, boxes below 1 pixel and images below 32 pixels do not count"
-        )
     kept = tuple(rows[place] for place in spread(len(rows), data.limit))
     return DetectionSplit(annotations, ImageFiles(data.images[split], annotations.names), kept, with_masks)

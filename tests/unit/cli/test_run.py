@@ -5,6 +5,7 @@ import os
 import re
 
 import pytest
+from PIL import Image
 
 from lsbench.cli.thumbnails import choose_images
 from lsbench.store.results import ResultsFolder
@@ -257,3 +258,35 @@ def test_a_run_says_where_its_composed_figures_lie_and_whose_weights_are_random(
     assert sorted(path.suffix for path in figures.iterdir()) == [".pdf", ".png", ".svg"]
     _, out, _ = call("report", "tiny", "--results", results, "--format", "markdown")
     assert "Side by side, for a paper, in figures/ of the results folder: figure1." in out
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"label": 7}, "expected labels from 0 to 1, or 255 for pixels that do not count, in "),
+        ({"height": 30}, "with 32 x 48 pixels like "),
+        ({"mode": "RGB"}, "expected a label map of one byte a pixel at "),
+        ({"name": "b.png"}, "found none; add it or remove the image"),
+    ],
+)
+def test_data_that_no_job_can_use_is_told_in_a_line_before_the_first_job(
+    change, message, call, quick, write_suite, results, tmp_path
+):
+    how = {"label": 1, "height": 32, "mode": "L", "name": "a.png"} | change
+    for split in ("train", "val"):
+        for kind in ("images", "annotations"):
+            (tmp_path / "own" / kind / split).mkdir(parents=True)
+        Image.new("RGB", (48, 32)).save(tmp_path / "own" / "images" / split / "a.png")
+        label_map = Image.new("L", (48, how["height"]), how["label"]).convert(how["mode"])
+        label_map.save(tmp_path / "own" / "annotations" / split / how["name"])
+    quick["defaults"]["model_args"] = {"stem_stride": 8}
+    data = {"name": "semantic_png", "root": str(tmp_path / "own"), "classes": ["a", "b"]}
+    quick["jobs"] = ["train", {"segment": {"dataset": data}}]
+
+    code, out, err = call(*inline(write_suite(quick), results))
+
+    assert (code, out) == (2, "")
+    (line,) = [line for line in err.splitlines() if message in line]
+    assert line.startswith("lsbench: ")
+    assert not list(results.glob("*/*/jobs/*"))
+    assert not list(results.glob("*/*/manifest.json"))

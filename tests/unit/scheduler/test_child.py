@@ -14,11 +14,14 @@ from lsbench.core.job import BuiltOn, Job, Variant
 from lsbench.core.lock import locked
 from lsbench.core.plugin_code import files_hash
 from lsbench.core.registry import PROBES
+from lsbench.detection.settings import parse_sizes
 from lsbench.engine.weights import WEIGHTS, load, weights_sha256
 from lsbench.jobs.train import JOB as TRAIN
+from lsbench.models.downstream.factory import create_downstream
 from lsbench.scheduler.child import act, check_models, describe, execute, noting_epochs
 from lsbench.store.early import EARLY
 from lsbench.store.trials import read_epochs
+from lsbench.suite.splits import DataUse
 
 pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
 
@@ -356,6 +359,31 @@ def test_detectors_on_backbones_are_checked_with_the_models():
     [found] = events
     [problem] = found["problems"]
     assert problem.startswith("variant 'few': model 'lsnet_nano': detectors and segmenters need four maps")
+
+
+def test_weights_that_do_not_fit_are_found_with_the_models(tmp_path):
+    settings = parse_sizes("retinanet", sizes := {"channels": 16, "convs": 1})
+    how = {"model_args": {"stem_stride": 8}, "built_as": "retinanet", "sizes": sizes}
+    path = str(tmp_path / "all.pth")
+    for classes in (5, 3):
+        whole = create_downstream(
+            "retinanet", "lsnet_nano", num_classes=classes, settings=settings, stem_stride=8
+        )
+        torch.save(whole.state_dict(), path)
+        data = {"name": "fashion_coco", "img_size": 64}
+        one = BuiltOn(name="v", model="lsnet_nano", dataset=data, checkpoint=path, num_classes=5, **how)
+        found = check_models([one])
+        assert len(found) == (classes != 5)
+    assert found[0].startswith(f"variant 'v': checkpoint '{path}' does not fit retinanet")
+    assert found[0].endswith("its head has 3 classes instead of 5")
+
+
+def test_data_is_looked_at_with_the_models(tmp_path):
+    data = DataUse(label="v/boxes", settings={"name": "coco_json", "root": str(tmp_path)}, splits=("test",))
+    events = []
+    act({"action": "preflight", "variants": [], "data": [data.model_dump(mode="json")]}, events.append)
+    [found] = events
+    assert found["problems"][0].startswith("v/boxes: expected annotations in ")
 
 
 def test_a_backbone_for_images_of_one_size_is_no_backbone_of_a_detector():

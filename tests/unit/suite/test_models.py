@@ -28,9 +28,20 @@ def test_a_detector_on_a_variants_backbone_is_a_model_of_its_own(tiny, make_grap
     ]
 
 
-def test_weights_of_a_backbone_are_no_part_of_the_model_that_is_tried(tiny, make_graph):
+def test_published_weights_of_a_backbone_are_no_part_of_the_model_that_is_tried(tiny, make_graph):
     tiny["variants"] = [{"name": "r", "model": "resnet18", "model_args": {"pretrained": True}}]
     tiny["defaults"] = {"dataset": {"name": "fashion_coco", "train_images": 4, "test_images": 2}}
     tiny["jobs"] = [{"detect": {"backbone_weights": "pretrained"}}]
     (_, built) = models_of(make_graph({**tiny, "baseline": None, "seeds": [0]}).jobs)
     assert built.model_args == {}
+    tiny["jobs"] = [{"detect": {"backbone_weights": "resnet18.pth"}}]
+    (_, built) = models_of(make_graph({**tiny, "baseline": None, "seeds": [0]}).jobs)
+    assert built.model_args == {"backbone_checkpoint": "resnet18.pth"}
+
+
+def test_a_model_with_weights_of_a_file_has_the_classes_of_its_data(tiny, make_graph):
+    boxes = {"name": "fashion_coco", "train_images": 4, "test_images": 2}
+    tiny["defaults"]["model_args"] = {"stem_stride": 8}
+    tiny["jobs"] = [{"detect": {"dataset": boxes, "checkpoint": "all.pth"}}]
+    (_, first, _, second) = models_of(make_graph({**tiny, "seeds": [0]}).jobs)
+    assert {(one.checkpoint, one.num_classes) for one in (first, second)} == {("all.pth", 5)}

@@ -1,7 +1,7 @@
 import pytest
 
 from lsbench.suite.loader import load_suite
-from lsbench.suite.splits import Use, missing_splits, uses_without_training
+from lsbench.suite.splits import Use, data_uses, missing_splits, uses_without_training
 
 
 @pytest.fixture
@@ -66,3 +66,17 @@ def test_a_suite_that_only_evaluates_here_needs_no_training_images(root, tiny, w
     assert len(missing_splits(uses_without_training(suite), None)) == 1
     (root / "train").rename(root / "val")
     assert missing_splits(uses_without_training(suite), None) == []
+
+
+def test_each_way_in_which_jobs_read_data_of_the_users_is_there_once(tiny, make_graph, tmp_path):
+    boxes, photos = ({"name": name, "root": str(tmp_path)} for name in ("coco_json", "image_folder"))
+    masks = {"name": "masks", "detector": "maskrcnn", "dataset": boxes}
+    tiny["defaults"]["model_args"] = {"stem_stride": 8}
+    tiny["jobs"] = ["train", {"evaluate": {"on": photos}}, {"detect": {"dataset": boxes}}, {"detect": masks}]
+    found = data_uses(make_graph({**tiny, "seeds": [0, 1]}, data_root=tmp_path).jobs)
+    assert [(one.label, one.settings["name"], one.splits, one.masks) for one in found] == [
+        ("ls/evaluate/seed0", "image_folder", ("test",), False),
+        ("ls/detect/seed0", "coco_json", ("train", "val", "test"), False),
+        ("ls/masks/seed0", "coco_json", ("train", "val", "test"), True),
+    ]
+    assert {one.data_root for one in found} == {str(tmp_path)}
