@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from lsbench.core.interval_text import possible
 from lsbench.core.quantity import Quantity, quantity
@@ -15,13 +15,18 @@ from lsbench.tables.analyses import AnalysisFigure
 from lsbench.tables.curves import Curve
 from lsbench.tables.nights import NightCurve
 from lsbench.tables.panels import FIGURES
-from lsbench.tables.robustness import ERROR, RobustnessRow, robustness_notes, robustness_rows
+from lsbench.tables.robustness import (
+    RobustnessRow,
+    performance_rows,
+    robustness_notes,
+    robustness_rows,
+)
 from lsbench.tables.summary import Summary
 from lsbench.tables.training import SHOWN, WAITING, TrainingRow, training_notes, training_rows
 
 IN_WORDS = ("comparison", "p (Holm)", "based on")
 OF_NIGHTS = ["metric", "variant", "nights", "last", "baseline", "verdict", "alarms"]
-ERROR_DIGITS = 1
+CORRUPTION_DIGITS = 1
 
 #: Header, rows, and notes below them.
 Section = tuple[list[str], list[list[str]], list[str]]
@@ -61,30 +66,51 @@ def robustness_table(summary: Summary) -> Section | None:
     rows = robustness_rows(summary.corruptions)
     if not rows:
         return None
-    names = corruptions_in_order(name for row in rows for name in row.errors)
-    header = ["error (%)", *(name.replace("_", " ") for name in names)]
-    return (
-        header,
-        [[row.title, *(_error(row, name) for name in names)] for row in rows],
-        [*_error_legend(rows), *robustness_notes(summary.corruptions)],
-    )
+    header, texts, legend = _by_corruption("error (%)", rows, lambda row: (row.title, "Mean top-1 error"))
+    return header, texts, [*legend, *robustness_notes(summary.corruptions)]
 
 
-def _error(row: RobustnessRow, name: str) -> str:
-    if name not in row.errors:
-        return "-"
-    found = row.errors[name]
-    if found is None:
-        return "withheld"
-    text = f"{found.value * quantity(ERROR).scale:.{ERROR_DIGITS}f}"
-    return text if found.n == row.seeds else f"{text} ({found.n} of {row.seeds} seeds)"
+def performance_table(summary: Summary) -> Section | None:
+    """Return header, rows and notes of the section on detectors and segmenters under corruption.
+
+    Returns:
+        None if no job has tested them on corrupted images.
+    """
+    rows = performance_rows(summary.corruptions)
+
+    def named(row: RobustnessRow) -> tuple[str, str]:
+        what = quantity(row.metric).title.removesuffix(" (%)")
+        return f"{row.title}: {what}", f"Mean {what}"
+
+    return _by_corruption("under corruption (%)", rows, named) if rows else None
 
 
-def _error_legend(rows: Sequence[RobustnessRow]) -> list[str]:
+def _by_corruption(
+    first: str, rows: Sequence[RobustnessRow], named: Callable[[RobustnessRow], tuple[str, str]]
+) -> Section:
+    """Return a section with a column for each corruption.
+
+    Args:
+        first: Title of the column of names.
+        rows: The rows.
+        named: Returns the name of a row, and the words for its numbers in notes.
+    """
+    names = corruptions_in_order(name for row in rows for name in row.means)
+    header = [first, *(name.replace("_", " ") for name in names)]
     seeds = max(row.seeds for row in rows)
     over = "the severities" if seeds == 1 else f"the severities and {seeds} seeds"
-    protocols = dict.fromkeys(row.protocol for row in rows)
-    return [f"Mean top-1 error over {over}: {protocol}." for protocol in protocols]
+    legend = dict.fromkeys(f"{named(row)[1]} over {over}: {row.protocol}." for row in rows)
+    return header, [[named(row)[0], *(_mean(row, name) for name in names)] for row in rows], [*legend]
+
+
+def _mean(row: RobustnessRow, name: str) -> str:
+    if name not in row.means:
+        return "-"
+    found = row.means[name]
+    if found is None:
+        return "withheld"
+    text = f"{found.value * quantity(row.metric).scale:.{CORRUPTION_DIGITS}f}"
+    return text if found.n == row.seeds else f"{text} ({found.n} of {row.seeds} seeds)"
 
 
 def analyses_table(summary: Summary) -> Section | None:
@@ -219,6 +245,7 @@ def _night_row(curve: NightCurve) -> list[str]:
 SECTIONS = {
     "comparisons": comparison_table,
     "robustness": robustness_table,
+    "performance under corruption": performance_table,
     "analyses": analyses_table,
     "training": training_table,
     "gate": nights_table,

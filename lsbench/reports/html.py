@@ -46,7 +46,7 @@ HEADINGS = {
     "table": "Table",
     "pareto": "Accuracy against cost",
     "compare": "Comparison with intervals",
-    **{name: name.capitalize() for name in SECTIONS},
+    **{name.replace(" ", "-"): name.capitalize() for name in SECTIONS},
     "classes": "Classes and calibration",
     "mistakes": "Images on which a row and the baseline disagree",
     "gallery": "Pictures of the analyses",
@@ -150,7 +150,7 @@ def _sections(summary: Summary) -> Iterator[dict[str, Any]]:
         if found is not None:
             titles, rows, notes = found
             yield {
-                "name": name,
+                "name": name.replace(" ", "-"),
                 "titles": titles,
                 "rows": rows[:FIRST_ROWS],
                 "more": max(len(rows) - FIRST_ROWS, 0),

@@ -44,9 +44,7 @@ def _summary(summary: Summary, paper: Paper, is_bare: bool) -> str:
     if has_gaps and not all(is_legible(block, paper) for block in blocks):
         blocks = _blocks(_without_gaps(summary), paper)
         notes += [NO_GAPS] if summary.has_notes else []
-    corruptions = corruptions_of(summary)
-    if corruptions is not None:
-        block, more = corruptions
+    for block, more in corruptions_of(summary):
         blocks, notes = [*blocks, block], [*notes, *more]
     parts = [laid for block in blocks for laid in lay_out(block, paper)]
     if RANKS in notes and any(laid.style.is_turned for laid in parts):

@@ -1,9 +1,12 @@
-"""Errors per corruption and severity: the frame of all of them, and the rows and notes of reports."""
+"""Numbers per corruption and severity: the rows and notes of reports.
+
+They are errors of classifiers, and AP or mIoU of detectors and segmenters.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any, overload
@@ -11,30 +14,12 @@ from typing import Any, overload
 import numpy as np
 import pandas as pd
 
+from lsbench.core.quantity import quantity
 from lsbench.corruptions import in_order
 from lsbench.stats.seeds import Estimate, mean_over_seeds
-from lsbench.store.results import ResultsFolder
+from lsbench.tables.frames.corruptions import CORRUPTION_COLUMNS
 from lsbench.tables.frames.grouping import group_numbers
-from lsbench.tables.frames.parts import OpenResults, part_frame, read_all
-from lsbench.tables.frames.ways import Part
 
-#: Columns of the frame of corruptions, with the pandas type of each.
-CORRUPTION_COLUMNS = {
-    "suite": "string",
-    "preset": "string",
-    "job_id": "string",
-    "variant": "string",
-    "title": "string",
-    "seed": "Int64",
-    "dataset": "string",
-    "protocol": "string",
-    "corruption": "string",
-    "severity": "Int64",
-    "metric": "string",
-    "value": "Float64",
-    "n": "Int64",
-    "method": "string",
-}
 ERROR = "corruption_error"
 MOST_NAMED = 5
 
@@ -80,35 +65,22 @@ _NAMES = [field.name for field in fields(CorruptionFigure)]
 
 @dataclass(frozen=True)
 class RobustnessRow:
-    """The errors of one variant under one protocol.
+    """One metric of one variant under one protocol.
 
     Attributes:
+        metric: Name of the metric.
         title: Title of the variant, with the method where it was tested with several.
         protocol: Protocol of the row.
         seeds: Number of trained models.
-        errors: Corruption -> mean error over all severities and the seeds with a complete set; None if no
-            seed has one.
+        means: Corruption -> mean over all severities and the seeds with a complete set; None if no seed has
+            one.
     """
 
+    metric: str
     title: str
     protocol: str
     seeds: int
-    errors: dict[str, Estimate | None]
-
-
-def load_corruptions(folders: Iterable[ResultsFolder]) -> pd.DataFrame:
-    """Return every per-corruption value in `folders` as one row, in the order of the manifest.
-
-    Returns:
-        A frame with the columns of :data:`CORRUPTION_COLUMNS`. `severity` is null for a value over all
-        severities; `value` is null if a part could not be measured.
-    """
-    return read_all(folders, CORRUPTION_COLUMNS, corruptions_frame)
-
-
-def corruptions_frame(opened: OpenResults) -> pd.DataFrame:
-    """Return the corruptions of one results folder as a frame; text columns are categorical."""
-    return part_frame(opened, Part.CORRUPTION, list(CORRUPTION_COLUMNS), {})
+    means: dict[str, Estimate | None]
 
 
 class CorruptionFigures(Sequence[CorruptionFigure]):
@@ -157,9 +129,19 @@ def _frame_of(figures: Sequence[CorruptionFigure]) -> pd.DataFrame:
 
 
 def robustness_rows(figures: Sequence[CorruptionFigure]) -> list[RobustnessRow]:
-    """Return one row per variant and protocol; of detectors and segmenters, which have no error, none."""
+    """Return the errors of classifiers, one row per variant and protocol."""
+    return _rows_of(_frame_of(figures), ERROR)
+
+
+def performance_rows(figures: Sequence[CorruptionFigure]) -> list[RobustnessRow]:
+    """Return AP and mIoU of detectors and segmenters, one row per metric, variant and protocol."""
     frame = _frame_of(figures)
-    frame = frame[frame.metric == ERROR]
+    metrics = [name for name in frame.metric.astype("object").unique() if quantity(name).is_resampled]
+    return [row for metric in metrics for row in _rows_of(frame, metric)]
+
+
+def _rows_of(frame: pd.DataFrame, metric: str) -> list[RobustnessRow]:
+    frame = frame[frame.metric == metric]
     models = frame.drop_duplicates(["variant", "protocol", "seed"])
     groups: dict[tuple[str, str], list[CorruptionFigure]] = {}
     for model in figures_of(models):
@@ -178,8 +160,10 @@ def robustness_rows(figures: Sequence[CorruptionFigure]) -> list[RobustnessRow]:
     for (variant, protocol), own in groups.items():
         way = f" [{own[0].way}]" if tested[variant] > 1 else ""
         values = means.get((variant, protocol), {})
-        errors = {name: mean_over_seeds(values[name]) if values[name] else None for name in in_order(values)}
-        rows.append(RobustnessRow(f"{own[0].title}{way}", protocol, len(own), errors))
+        own_means = {
+            name: mean_over_seeds(values[name]) if values[name] else None for name in in_order(values)
+        }
+        rows.append(RobustnessRow(metric, f"{own[0].title}{way}", protocol, len(own), own_means))
     return rows
 
 

@@ -22,6 +22,7 @@ from lsbench.tables.cells import Cell, Column, Row
 from lsbench.tables.columns import ALL_CLASSES, FURTHER, create_columns
 from lsbench.tables.comparisons import Comparison, compare_with_baseline, with_differences
 from lsbench.tables.curves import Curve, curves_frame, curves_of
+from lsbench.tables.frames.corruptions import corruptions_frame
 from lsbench.tables.frames.load import table_of
 from lsbench.tables.frames.parts import OpenResults
 from lsbench.tables.measured import Measured
@@ -29,7 +30,7 @@ from lsbench.tables.nights import FILE, NightCurve, night_curves, read_nights
 from lsbench.tables.own_ways import own_way_notes, with_own_ways
 from lsbench.tables.published.columns import add_published, published_notes
 from lsbench.tables.ranking import ranked
-from lsbench.tables.robustness import CorruptionFigure, corruptions_frame, figures_of
+from lsbench.tables.robustness import CorruptionFigure, figures_of
 from lsbench.tables.search import trial_table
 
 MACHINES = "Timings come from different machines"

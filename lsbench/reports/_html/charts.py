@@ -59,7 +59,7 @@ def _bars(summary: Summary) -> list[list[Any]]:
     keys = list(dict.fromkeys((f.variant, f.protocol) for f in summary.corruptions if f.metric == ERROR))
     rows = robustness_rows(summary.corruptions)
     return [
-        [variant, row.title, protocol, {name: _bar(found) for name, found in row.errors.items()}]
+        [variant, row.title, protocol, {name: _bar(found) for name, found in row.means.items()}]
         for (variant, protocol), row in zip(keys, rows, strict=True)
     ]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import NamedTuple
 
 from lsbench.rendering.cells import row_texts
-from lsbench.reports._sections import robustness_table
+from lsbench.reports._sections import performance_table, robustness_table
 from lsbench.tables.cells import Column
 from lsbench.tables.columns import FURTHER, panels
 from lsbench.tables.summary import Summary
@@ -107,15 +107,18 @@ def blocks_of(summary: Summary) -> tuple[TableBlock | None, list[TableBlock]]:
     return whole, each
 
 
-def corruptions_of(summary: Summary) -> tuple[TableBlock, list[str]] | None:
-    """Return the errors on single corruptions with their notes, or None if nothing was tested on them."""
-    found = robustness_table(summary)
-    if found is None:
-        return None
-    titles, words, notes = found
-    rows = tuple(tuple(map(Ranked, row)) for row in words)
-    block = TableBlock("robustness", tuple(ColumnHead(title, title) for title in titles), rows)
-    return block, notes if summary.has_notes else []
+def corruptions_of(summary: Summary) -> Iterator[tuple[TableBlock, list[str]]]:
+    """Yield each table of numbers under single corruptions with its notes: of classifiers, and others."""
+    for name, found in (
+        ("robustness", robustness_table(summary)),
+        ("performance", performance_table(summary)),
+    ):
+        if found is None:
+            continue
+        titles, words, notes = found
+        rows = tuple(tuple(map(Ranked, row)) for row in words)
+        block = TableBlock(name, tuple(ColumnHead(title, title) for title in titles), rows)
+        yield block, notes if summary.has_notes else []
 
 
 def _block(summary: Summary, name: str, columns: Sequence[Column], heads: Sequence[ColumnHead]) -> TableBlock:

@@ -67,7 +67,8 @@ def load_table(folders: Iterable[ResultsFolder], *, keeps_due: bool = False) -> 
     A job that has not ended may have records too, kept so far, such as FLOPs before timings.
     A job that two variants share appears once for each of them. For values of single epochs, see
     :func:`lsbench.tables.curves.load_curves`; for those of single corruptions, see
-    :func:`lsbench.tables.robustness.load_corruptions`.
+    :func:`lsbench.tables.frames.corruptions.load_corruptions`; of single classes,
+    :func:`lsbench.tables.frames.categories.load_categories`.
 
     Args:
         folders: The results folders.

@@ -15,17 +15,19 @@ from lsbench.store.damage import explained
 from lsbench.store.places import find_asked, find_results
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.frames import load
+from lsbench.tables.frames.categories import load_categories
+from lsbench.tables.frames.corruptions import load_corruptions
 from lsbench.tables.frames.parts import OpenResults
 
 #: Columns that identify a row of the wide form.
 ROW = ["suite", "preset", "variant", "title", "mixer", "model", "seed"]
-FORMS = ("long", "wide", "classes")
+FORMS = ("long", "wide", "classes", "categories", "corruptions")
 
 
 def load_table(
     suite_or_path: str | Path,
     *,
-    form: Literal["long", "wide", "classes"] = "long",
+    form: Literal["long", "wide", "classes", "categories", "corruptions"] = "long",
     results: str | Path = "results",
 ) -> pd.DataFrame:
     """Return the results of a suite as a typed pandas frame, in the units of the records.
@@ -40,6 +42,9 @@ def load_table(
             cost) is repeated in every row of its variant. A metric under several protocols or on several
             data sets has one column for each: ``metric@dataset|protocol``. ``"classes"``: one row per
             evaluation and class with its accuracy, see :func:`~lsbench.tables.frames.classes.load_classes`.
+            ``"categories"``: one row per number of one class of detectors and segmenters, such as its AP or
+            IoU, see :func:`~lsbench.tables.frames.categories.load_categories`. ``"corruptions"``: one row per
+            number under one corruption, see :func:`~lsbench.tables.frames.corruptions.load_corruptions`.
         results: The folder that holds the results of all suites.
 
     Returns:
@@ -61,6 +66,10 @@ def load_table(
         from lsbench.tables.frames.classes import load_classes
 
         return load_classes(folders)
+    if form == "categories":
+        return load_categories(folders)
+    if form == "corruptions":
+        return load_corruptions(folders)
     table = load.load_table(folders)
     for folder in folders:
         with suppress(StoreError), explained(folder.root):  # a damaged folder has been told already

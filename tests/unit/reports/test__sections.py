@@ -150,6 +150,65 @@ def test_a_suite_without_corruptions_has_no_such_section(tiny, make_graph, fill_
     assert robustness_table(summarize(fill_store(make_graph(tiny)))) is None
 
 
+DETECTED = Facets(method="maskrcnn", split="test", corruptions=2, severities=5, n=6, version="1")
+PERFORMANCE_IN_MARKDOWN = """
+#### tiny (default): performance under corruption
+
+| under corruption (%) | snow | fog |
+| --- | --- | --- |
+| ls: Mask R-CNN mask AP | withheld | 30.0 |
+| id: Mask R-CNN mask AP | withheld | 20.0 (1 of 2 seeds) |
+| ls: mIoU | - | 50.0 |
+| id: mIoU | - | 40.0 |
+
+- Mean Mask R-CNN mask AP over the severities and 2 seeds: maskrcnn\\|c2\\|s5\\|n=6\\|v1.
+- Mean mIoU over the severities and 2 seeds: semantic\\_fpn\\|c2\\|s5\\|n=6\\|v1.
+"""
+
+
+@pytest.fixture
+def corrupted_scenes(tiny, make_graph, fill_store):
+    """A summary of detectors and segmenters under corruption; no object is left in snow."""
+    tiny["jobs"] = ["train", "evaluate"]
+
+    def records(job):
+        if job.kind != "evaluate":
+            return []
+        better, of_segmenter = (
+            job.variant.name == "ls",
+            DETECTED.model_copy(update={"method": "semantic_fpn"}),
+        )
+        fog = None if (job.variant.name, job.seed) == ("id", 1) else 0.2 + better / 10
+        figures = [
+            *(("maskrcnn_ap_mask", 0.4, DETECTED), ("maskrcnn_ap_mask", fog, DETECTED.of_corruption("fog"))),
+            ("maskrcnn_ap_mask", None, DETECTED.of_corruption("snow")),
+            ("maskrcnn_ap_mask", fog, DETECTED.of_corruption("fog", 1)),
+            ("miou", 0.4 + better / 10, of_segmenter.of_corruption("fog")),
+        ]
+        found = [
+            measured(name, value, facets=one, dataset="fashion_coco", n=6) for name, value, one in figures
+        ]
+        return [{"job_id": job.id, **one.model_dump(mode="json")} for one in found]
+
+    return summarize(fill_store(make_graph(tiny), records))
+
+
+def test_performance_under_corruption_in_markdown_in_full(corrupted_scenes):
+    text = markdown.render([corrupted_scenes])
+    start = text.index("\n#### tiny (default): performance under corruption")
+    assert text[start : start + len(PERFORMANCE_IN_MARKDOWN)] == PERFORMANCE_IN_MARKDOWN
+    assert "#### tiny (default): robustness" not in text
+
+
+@pytest.mark.parametrize("name", ["console", "html", "latex"])
+def test_every_format_shows_performance_under_corruption(name, corrupted_scenes):
+    text = REPORTS.load(name)([corrupted_scenes])
+    for words in ("Mask R-CNN mask AP", "withheld", "30.0", "1 of 2 seeds"):
+        assert words in text.replace("~", " ")
+    if name == "html":
+        assert 'id="s0-performance-under-corruption">Performance under corruption</h3>' in text
+
+
 @pytest.fixture
 def analysed(tiny, make_graph, fill_store):
     def create(seeds, measures=True):

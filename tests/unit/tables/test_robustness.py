@@ -1,13 +1,10 @@
-import pandas as pd
 import pytest
 
-from lsbench.store.results import ResultsFolder
-from lsbench.tables.frames.load import load_table
+from lsbench.tables.frames.corruptions import load_corruptions
 from lsbench.tables.robustness import (
-    CORRUPTION_COLUMNS,
     CorruptionFigure,
     figures_of,
-    load_corruptions,
+    performance_rows,
     robustness_notes,
     robustness_rows,
     to_record,
@@ -30,41 +27,6 @@ def figure(value, corruption="fog", severity=None, **changes):
     }
     fields |= {"metric": "corruption_error", "n": None if value is None else 20, **changes}
     return CorruptionFigure(corruption=corruption, severity=severity, value=value, **fields)
-
-
-def test_one_row_per_figure_of_a_corruption_with_the_documented_columns_and_types(graph, fill_store):
-    frame = load_corruptions([fill_store(graph)])
-    assert {name: str(kind) for name, kind in frame.dtypes.items()} == CORRUPTION_COLUMNS
-    assert len(frame) == 4 * 2 * (2 + 2)
-    row = frame[(frame.variant == "id") & (frame.corruption == "snow") & (frame.severity == 2)].iloc[0]
-    assert (row.metric, row.value, row.n) == ("corruption_error", pytest.approx(0.5), 20)
-    assert (row.dataset, row.protocol) == ("fashion", "fashion-c-live|c2|s2|res=32|ref=knn5|n=20|v1")
-    over_all = frame[frame.severity.isna()]
-    assert set(over_all.metric) == {"ce", "corruption_error"}
-
-
-def test_the_long_table_holds_no_figure_of_a_corruption(graph, fill_store):
-    assert not load_table([fill_store(graph)]).protocol.str.contains("corruption=").any()
-
-
-def test_a_failed_job_has_no_figures_and_what_is_withheld_stays_null(graph, fill_store, records_of):
-    def incomplete(job):
-        records = records_of(job)
-        return [{**r, "value": None, "n": None} if "fog" in r["protocol"] else r for r in records]
-
-    frame = load_corruptions([fill_store(graph, incomplete, failed=("id/robustness/seed1",))])
-    assert set(frame[frame.variant == "id"].seed) == {0}
-    assert frame[frame.corruption == "fog"].value.isna().all()
-    assert {f.value for f in figures_of(frame) if f.corruption == "fog"} == {None}
-
-
-def test_the_frame_is_kept_and_can_be_lost(graph, fill_store, tmp_path):
-    folder = fill_store(graph)
-    first = load_corruptions([folder])
-    pd.testing.assert_frame_equal(load_corruptions([folder]), first)
-    empty = load_corruptions([ResultsFolder(tmp_path / "nowhere")])
-    assert list(empty.columns) == list(CORRUPTION_COLUMNS)
-    assert figures_of(empty) == []
 
 
 def test_a_figure_keeps_its_types(graph, fill_store):
@@ -91,8 +53,8 @@ def test_a_row_holds_the_means_over_seeds_in_the_order_of_the_benchmark():
         for name, value in zip(("fog", "gaussian_noise"), values, strict=True)
     ]
     [row] = robustness_rows([*figures, figure(0.9, severity=3), figure(0.7, metric="ce")])
-    assert (row.title, row.seeds, list(row.errors)) == ("LS", 2, ["gaussian_noise", "fog"])
-    assert {name: found.value for name, found in row.errors.items()} == {
+    assert (row.title, row.seeds, list(row.means)) == ("LS", 2, ["gaussian_noise", "fog"])
+    assert {name: found.value for name, found in row.means.items()} == {
         "gaussian_noise": pytest.approx(0.6),
         "fog": pytest.approx(0.3),
     }
@@ -102,8 +64,8 @@ def test_a_seed_without_all_severities_is_left_out_and_counted():
     [row] = robustness_rows(
         [figure(0.2), figure(None, seed=1), figure(None, "snow"), figure(None, "snow", seed=1)]
     )
-    assert (row.errors["fog"].value, row.errors["fog"].n, row.seeds) == (0.2, 1, 2)
-    assert row.errors["snow"] is None
+    assert (row.means["fog"].value, row.means["fog"].n, row.seeds) == (0.2, 1, 2)
+    assert row.means["snow"] is None
 
 
 def test_each_protocol_has_a_row_of_its_own():
@@ -131,3 +93,26 @@ def test_the_table_of_errors_has_no_row_of_a_detector():
     assert robustness_rows(of_detector) == []
     assert len(robustness_rows([figure(0.2), *of_detector])) == 1
     assert robustness_notes([figure(None, "fog", 1, metric="retinanet_ap"), *of_detector]) == []
+
+
+def test_detectors_and_segmenters_have_a_row_for_each_metric():
+    def of(metric, value, corruption="fog", **more):
+        return figure(value, corruption, metric=metric, protocol=f"{metric}|v1", method="maskrcnn", **more)
+
+    found = performance_rows(
+        [
+            *(of("maskrcnn_ap_mask", value, seed=seed) for seed, value in enumerate((0.2, 0.4))),
+            of("maskrcnn_ap_mask", None, "snow"),
+            of("maskrcnn_ap_mask", 0.9, severity=1),
+            of("miou", 0.5, variant="id", title="id"),
+            figure(0.3),
+            figure(0.7, metric="ce"),
+        ]
+    )
+    assert [(row.metric, row.title, row.protocol, row.seeds) for row in found] == [
+        ("maskrcnn_ap_mask", "LS", "maskrcnn_ap_mask|v1", 2),
+        ("miou", "id", "miou|v1", 1),
+    ]
+    assert found[0].means["fog"].value == pytest.approx(0.3)
+    assert found[0].means["snow"] is None
+    assert performance_rows([figure(0.3)]) == []

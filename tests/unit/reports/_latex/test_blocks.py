@@ -85,9 +85,9 @@ def test_a_block_turned_has_its_columns_as_rows_with_their_ranks():
 
 
 def test_single_corruptions_are_a_block_with_notes(tiny, make_graph, fill_store, tested, make):
-    assert corruptions_of(make(TOP1)) is None
+    assert list(corruptions_of(make(TOP1))) == []
     found = summarize(fill_store(tested(make_graph(tiny))))
-    block, notes = corruptions_of(found)
+    [(block, notes)] = corruptions_of(found)
     assert block.heads[0].title == "error (%)"
     assert len(block.rows) == 2
     assert "Mean top-1 error" in notes[0]
