@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 import torch
 from torch import Tensor, nn
 
+from lsbench.detection.settings import Task, parse_sizes
+from lsbench.models.downstream.factory import create_downstream
 from lsbench.models.factory import create_model
 from lsbench.models.token_mixer import create_mixer
 
 DIM = 32
 SIZES = [(8, 8), (7, 5), (1, 1)]
 Size = tuple[int, int]
+#: Sizes of small detectors and segmenters.
+SMALL_HEADS: dict[str, dict[str, Any]] = {
+    "retinanet": {"channels": 16, "convs": 1, "extra_levels": 0, "anchor_scale": 3.0},
+    "maskrcnn": {
+        "channels": 16,
+        "box_channels": 32,
+        "mask_convs": 1,
+        "proposals_in_training": 50,
+        "sampled_proposals": 16,
+    },
+    "semantic_fpn": {"channels": 16, "head_channels": 16},
+}
 
 sizes = pytest.mark.parametrize("size", SIZES, ids=str)
 
@@ -107,3 +123,27 @@ def test_a_network_with_it_learns_a_batch_by_heart(name: str) -> None:
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0] / 2
+
+
+@pytest.mark.parametrize("task", SMALL_HEADS)
+def test_detectors_and_segmenters_learn_through_it(name: str, task: str) -> None:
+    torch.manual_seed(0)
+    sizes = parse_sizes(cast("Task", task), SMALL_HEADS[task])
+    model = create_downstream(
+        task, "lsnet_nano", num_classes=2, mixer=name, stem_stride=8, settings=sizes
+    ).train()
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.ones_(layer.weight)  # blocks begin without what they add, and would hide the mixer
+    masks = torch.zeros(1, 64, 96, dtype=torch.bool)
+    masks[:, 10:50, 20:70] = True
+    one = {"boxes": torch.tensor([[20.0, 10, 70, 50]]), "labels": torch.tensor([1]), "masks": masks}
+    targets = masks.long() if task == "semantic_fpn" else [one]
+    x = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(1))
+    losses = model.losses(x, targets)
+    assert all(loss.isfinite() for loss in losses.values()), losses
+    torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+    grads = {key: parameter.grad for key, parameter in model.named_parameters()}
+    assert [key for key, grad in grads.items() if grad is None or not grad.isfinite().all()] == []
+    of_mixers = [grad for key, grad in grads.items() if ".mixer." in key and grad is not None]
+    assert not of_mixers or any(grad.any() for grad in of_mixers)

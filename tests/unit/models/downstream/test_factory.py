@@ -46,6 +46,28 @@ def test_backbones_of_the_papers_tables_work(task, name):
     assert sizes == [(256, -(-256 // stride), -(-320 // stride)) for stride in model.strides]
 
 
+@pytest.mark.parametrize(
+    ("task", "name", "options"),
+    [
+        ("retinanet", "mobilenetv3_large_100", {}),
+        ("retinanet", "starnet_s1", {}),
+        ("maskrcnn", "starnet_s1", {}),
+        ("maskrcnn", "fastvit_sa12", {}),
+        ("semantic_fpn", "pvt_v2_b0", {}),
+        ("semantic_fpn", "swin_tiny_patch4_window7_224", {"strict_img_size": False}),
+    ],
+)
+def test_backbones_from_stride_4_on_learn(task, name, options, scene):
+    torch.manual_seed(0)
+    model = create_downstream(task, name, num_classes=3, settings=SMALL[task], **options).train()
+    images, targets = scene
+    labels = torch.stack([one["label_map"] for one in targets])
+    losses = model.losses(images, labels if task == "semantic_fpn" else targets)
+    assert all(loss.isfinite() for loss in losses.values())
+    sum(losses.values()).backward()
+    assert [key for key, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
+
+
 @pytest.mark.parametrize("mixer", ["identity", "dy_conv", "without_lkp"])
 def test_every_mixer_and_size_can_be_chosen(mixer):
     torch.manual_seed(0)
