@@ -46,3 +46,16 @@ def test_the_largest_seed_of_a_suite_can_be_trained_with():
     first = draw()
     seed_everything((2**63 - 1) * 100_003 + 7)
     assert draw() == first
+
+
+def operators(function):
+    with torch.profiler.profile() as profile:
+        function()
+    return {event.name for event in profile.events()}
+
+
+def test_deterministic_algorithms_do_not_fill_new_memory():
+    prepare_process(threads=1, seed=0, wants_gpu=False)
+    assert "aten::fill_" not in operators(lambda: torch.empty(8))
+    torch.utils.deterministic.fill_uninitialized_memory = True
+    assert "aten::fill_" in operators(lambda: torch.empty(8)), "the profiler would have seen it"

@@ -2,6 +2,7 @@ import json
 import random
 
 import pytest
+import torch
 
 from lsbench.core.atomic import write_text
 from lsbench.core.registry import JOBS
@@ -89,6 +90,24 @@ def test_stopped_at_random_updates_it_ends_with_the_same_weights_and_records(pre
 def records(folder):
     found = json.loads((folder / RESULT).read_text())["records"]
     return [record for record in found if record["metric"] != "data_wait_frac"]  # a timing
+
+
+def test_filling_new_memory_with_nan_changes_no_bit_of_a_training(prepare, monkeypatch):
+    plain, filled = prepare("plain"), prepare("filled")
+    execute(plain, lambda event: None)
+    run, deterministic = Trainer.run, torch.utils.deterministic
+
+    def filling(trainer, *args):
+        assert torch.are_deterministic_algorithms_enabled()
+        assert not deterministic.fill_uninitialized_memory
+        deterministic.fill_uninitialized_memory = True
+        return run(trainer, *args)
+
+    monkeypatch.setattr(Trainer, "run", filling)
+    execute(filled, lambda event: None)
+    for name in (WEIGHTS, EMA):
+        assert weights_sha256(load(filled / name)) == weights_sha256(load(plain / name))
+    assert records(filled) == records(plain)
 
 
 def test_every_epoch_has_records_and_the_best_is_named(prepare):
