@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from timm.utils import dispatch_clip_grad
 from torch import Tensor, nn
 
 from lsbench.core.errors import ConfigError, DataError, DivergedError
@@ -22,6 +21,7 @@ from lsbench.data.loading.random_state import put_random_state, read_random_stat
 from lsbench.data.loading.sample_rng import derive_seed
 from lsbench.engine import weights
 from lsbench.engine.checkpoints import Checkpoints
+from lsbench.engine.clipping import clip_gradients
 from lsbench.engine.distributed import (
     World,
     accumulating,
@@ -239,7 +239,7 @@ class Trainer:
             images_seen += self.task.count(batch)
         if self.recipe.clip is not None:
             state.scaler.unscale_(state.optimizer)
-            dispatch_clip_grad(self.model.parameters(), self.recipe.clip.value, mode=self.recipe.clip.mode)
+            clip_gradients(self.model.parameters(), self.recipe.clip)
         state.scaler.step(state.optimizer)
         state.scaler.update()
         if state.ema is not None:

@@ -18,7 +18,7 @@ BACKWARD_FACTOR = 3.0
 
 
 class Clip(StrictModel):
-    """Clipping of gradients before an update, by timm's ``dispatch_clip_grad``.
+    """Clipping of gradients before an update, as timm's ``dispatch_clip_grad`` does it.
 
     Attributes:
         mode: ``norm`` of all gradients together, ``value`` of each number, or ``agc``: adaptive, by the
