@@ -164,7 +164,7 @@ def create_eval_batches(
     *,
     batch_size: int,
     workers: int,
-    limit: int | None = None,
+    at_most: int | None = None,
     preprocessing: Preprocessing | None = None,
 ) -> Iterable[tuple[Tensor, Tensor]]:
     """Return a split as batches in its fixed order; with several ranks, this rank's part of them.
@@ -172,16 +172,16 @@ def create_eval_batches(
     Args:
         data: A data set.
         split: One of its splits.
-        batch_size: Images per batch.
+        batch_size: Images per batch, fewer if a rank would get none.
         workers: Loader processes.
-        limit: Number of batches over all ranks, of images drawn evenly from the sorted split; None: no limit.
+        at_most: Number of images over all ranks, drawn evenly from the sorted split; None: all of them.
         preprocessing: How images become the model's input; None: as the data set's are.
     """
     from lsbench.data.loading.loader import create_eval_loader
 
     world = current_world()
     loader: Iterable[tuple[Tensor, Tensor]] = create_eval_loader(
-        data.folders.at_most(None if limit is None else limit * batch_size),
+        data.folders.at_most(at_most),
         split=split,
         img_size=data.img_size,
         batch_size=batch_size,

@@ -195,6 +195,14 @@ class TrainingSpec(JobSpec):
             )
         return ranks * (share // most)
 
+    def device_batch(self, ranks: int) -> int:
+        """Return the images that each of `ranks` devices has in memory at once, in training and validation.
+
+        Raises:
+            ValueError: If the batch of an update cannot be split this way.
+        """
+        return self.batch_size // self.chunks(ranks)
+
     def validates_after(self, epoch: int, *, epochs: int) -> bool:
         """Return True if the model is validated after `epoch` (counted from 0) of `epochs`."""
         is_last = epoch + 1 == epochs

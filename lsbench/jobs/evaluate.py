@@ -80,7 +80,7 @@ def run(context: JobContext) -> Sequence[Record]:
         spec.split,
         batch_size=spec.batch_size,
         workers=spec.data_workers,
-        limit=context.job.limit,
+        at_most=None if context.job.limit is None else context.job.limit * spec.batch_size,
         preprocessing=images.chosen,
     )
     metrics = {name: as_metric(METRICS.load(name)) for name in spec.metrics}

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 #: Metric of the records of each validated epoch -> its key in the history.
 VALIDATED = {"val_top1": "val_top1", "ema_val_top1": "ema_val_top1"}
 
+#: Images to validate on for each image to train on, under a limit.
+LIMITED = 4
+
 
 def run(context: JobContext) -> Sequence[Record]:
     """Train the variant; return its final values, its best validation, and the values of every epoch."""
@@ -31,6 +34,7 @@ def run(context: JobContext) -> Sequence[Record]:
         create_variant,
     )
     from lsbench.engine.curves import Curves
+    from lsbench.engine.distributed import current_world
     from lsbench.engine.evaluator import evaluate
     from lsbench.engine.open_data import open_data
     from lsbench.engine.trainer import Trainer
@@ -53,9 +57,9 @@ def run(context: JobContext) -> Sequence[Record]:
     batches = create_eval_batches(
         data,
         "val",
-        batch_size=recipe.batch_size * 4,
+        batch_size=recipe.device_batch(current_world().size),
         workers=recipe.data_workers,
-        limit=context.job.limit,
+        at_most=None if context.job.limit is None else context.job.limit * LIMITED * recipe.batch_size,
     )
 
     def validate(model: nn.Module) -> dict[str, float]:

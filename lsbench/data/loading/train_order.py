@@ -115,8 +115,11 @@ def check_shares(batch_size: int, *, chunks: int, rank: int, world_size: int) ->
 def eval_batches(num_images: int, batch_size: int, *, rank: int = 0, world_size: int = 1) -> list[range]:
     """Return the images of each batch of a rank: batches ``rank, rank + world_size, ...`` of all.
 
+    Batches are smaller where there would be fewer of them than ranks.
+
     >>> eval_batches(5, 2), eval_batches(5, 2, rank=1, world_size=2)
     ([range(0, 2), range(2, 4), range(4, 5)], [range(2, 4)])
     """
+    batch_size = min(batch_size, max(1, num_images // world_size))
     starts = range(rank * batch_size, num_images, world_size * batch_size)
     return [range(start, min(start + batch_size, num_images)) for start in starts]

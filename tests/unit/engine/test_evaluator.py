@@ -58,6 +58,23 @@ def test_progress_counts_images(model, batches):
     assert seen == [8, 16]
 
 
+def test_results_do_not_depend_on_the_batch_size():
+    torch.manual_seed(0)
+    model = create_model("lsnet_nano", num_classes=10, img_size=32)
+    images, labels = torch.randn(24, 3, 32, 32), torch.randint(0, 10, (24,))
+    with torch.no_grad():
+        for _ in range(3):
+            model(images)  # statistics of these images
+    found = [
+        evaluate(model, zip(images.split(size), labels.split(size), strict=True), {"top1": top1})
+        for size in (24, 7, 1)
+    ]
+    for other in found[1:]:
+        assert np.array_equal(other.predictions, found[0].predictions)
+        assert np.array_equal(other.scores["top1"], found[0].scores["top1"])
+        np.testing.assert_allclose(other.confidence, found[0].confidence, rtol=1e-5)
+
+
 def test_no_image_is_an_error(model):
     with pytest.raises(ValueError, match="no image"):
         evaluate(model, [], {"top1": top1})

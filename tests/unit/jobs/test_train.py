@@ -6,6 +6,7 @@ import torch
 
 from lsbench.core.atomic import write_text
 from lsbench.core.registry import JOBS
+from lsbench.engine import evaluator
 from lsbench.engine.recipe import Recipe
 from lsbench.engine.trainer import Trainer
 from lsbench.engine.weights import EMA, WEIGHTS, load, weights_sha256
@@ -108,6 +109,39 @@ def test_filling_new_memory_with_nan_changes_no_bit_of_a_training(prepare, monke
     for name in (WEIGHTS, EMA):
         assert weights_sha256(load(filled / name)) == weights_sha256(load(plain / name))
     assert records(filled) == records(plain)
+
+
+@pytest.fixture
+def batches_of(prepare, monkeypatch):
+    """Run a job and return the images of each batch that it trained on, and validated on."""
+
+    def batches_of(name, **settings):
+        sizes = {True: [], False: []}
+        evaluate = evaluator.evaluate
+
+        def watched(model, batches, *args, **options):
+            batches = list(batches)
+            sizes[False] += [len(labels) for _, labels in batches]
+            return evaluate(model, batches, *args, **options)
+
+        loss = Trainer._loss
+
+        def counted(trainer, batch, chunk):
+            sizes[True].append(trainer.task.count(batch))
+            return loss(trainer, batch, chunk)
+
+        monkeypatch.setattr(Trainer, "_loss", counted)
+        monkeypatch.setattr(evaluator, "evaluate", watched)
+        execute(prepare(name, **settings), lambda event: None)
+        return sizes[True], sizes[False]
+
+    return batches_of
+
+
+def test_a_device_validates_in_batches_of_the_size_that_it_trains_on(batches_of):
+    trained, validated = batches_of("chunks", device_batch_size=2)
+    assert max(trained) == max(validated) == 2
+    assert sum(validated) == 2 * 2 * 20, "both models, after both epochs, on all images"
 
 
 def test_every_epoch_has_records_and_the_best_is_named(prepare):

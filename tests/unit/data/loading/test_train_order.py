@@ -2,6 +2,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from timm.data.distributed_sampler import RepeatAugSampler
 
 from lsbench.core.errors import ConfigError
@@ -70,4 +72,14 @@ def test_ranks_take_evaluation_batches_in_turn():
     assert [len(batch) for batch in whole] == [3, 3, 3, 2]
     assert eval_batches(11, 3, rank=0, world_size=2) == whole[0::2]
     assert eval_batches(11, 3, rank=1, world_size=2) == whole[1::2]
-    assert eval_batches(2, 3, rank=1, world_size=2) == []
+    assert eval_batches(1, 3, rank=1, world_size=2) == []
+
+
+@given(
+    num_images=st.integers(0, 200), batch_size=st.integers(1, 60), world_size=st.sampled_from([1, 2, 3, 8])
+)
+def test_every_rank_has_an_evaluation_batch_and_every_image_is_in_one(num_images, batch_size, world_size):
+    shares = [eval_batches(num_images, batch_size, rank=r, world_size=world_size) for r in range(world_size)]
+    assert sorted(i for share in shares for batch in share for i in batch) == list(range(num_images))
+    assert all(len(batch) <= batch_size for share in shares for batch in share)
+    assert min(len(share) for share in shares) >= (num_images >= world_size)
