@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from lsbench.cli.completion import measured_suites, offers, parts_of_suite, pres
 from lsbench.core.errors import NothingMeasuredError, UsageError
 from lsbench.core.next_command import RESULTS as USUAL_RESULTS
 from lsbench.core.next_command import next_command
+from lsbench.core.plain_text import visible
 
 if TYPE_CHECKING:
     from lsbench.store.results import ResultsFolder
@@ -22,6 +23,20 @@ class Scheduler(StrEnum):
 
     ray = "ray"
     inline = "inline"
+
+
+def in_utf8(value: Any) -> Any:
+    """Return the value of an option whose text is stored with the results.
+
+    Raises:
+        UsageError: If it holds bytes that are not UTF-8.
+    """
+    for text in map(str, value if isinstance(value, list) else [value]):
+        if text != text.encode(errors="ignore").decode():
+            raise UsageError(
+                f"expected text in UTF-8, found '{visible(text)}'; rename what it names, or give a link to it"
+            )
+    return value
 
 
 class GateFormat(StrEnum):
@@ -62,8 +77,9 @@ def existing_folder(context: typer.Context, option: typer.CallbackParam, value: 
     """Return the folder that an option names, to be read; one that a variable names may be absent.
 
     Raises:
-        UsageError: If there is no such folder.
+        UsageError: If there is no such folder, or its name is not UTF-8.
     """
+    in_utf8(value)
     source = context.get_parameter_source(str(option.name))
     is_written = source is not None and source.name == "COMMANDLINE"
     if value is not None and is_written and not value.is_dir():
@@ -165,7 +181,10 @@ LimitOpt = Annotated[
 SetOpt = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Override, e.g. jobs.train.epochs=1; results are kept apart."
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override, e.g. jobs.train.epochs=1; results are kept apart.",
+        callback=in_utf8,
     ),
 ]
 AddressOpt = Annotated[

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import shutil
 import tempfile
@@ -15,6 +14,7 @@ from typing import Any, BinaryIO
 
 from lsbench.core.checked_lines import is_sound, to_line
 from lsbench.core.errors import DiskFullError
+from lsbench.core.json_text import to_json
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)  # the umask can only be read by setting it
@@ -149,7 +149,7 @@ def copy_folder(source: Path, target: Path, *, keep: Callable[[str], bool] = lam
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as JSON, atomically."""
     with atomic_write(path) as file:
-        file.write(json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n")
+        file.write(to_json(value, indent=1) + b"\n")
 
 
 def write_text(path: Path, text: str) -> None:

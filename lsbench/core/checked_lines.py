@@ -11,6 +11,8 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from lsbench.core.json_text import to_json
+
 _FIELD = b', "crc32": "'
 #: The field, eight hexadecimal digits, and the end of the mapping.
 _LENGTH = len(_FIELD) + 8 + len(b'"}')
@@ -26,7 +28,7 @@ def to_line(value: Mapping[str, Any]) -> bytes:
     >>> to_line({"a": 1})
     b'{"a": 1, "crc32": "7aa88204"}\n'
     """
-    body = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()[:-1]
+    body = to_json(value, allow_nan=False)[:-1]
     return b'%b%b%08x"}\n' % (body, _FIELD, zlib.crc32(body))
 
 

@@ -22,4 +22,4 @@ def canonical_json(value: Any) -> str:
 
 def content_hash(value: Any, *, length: int = 12) -> str:
     """Return the first `length` hexadecimal digits of the SHA-256 of the canonical JSON of `value`."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:length]
+    return hashlib.sha256(canonical_json(value).encode("utf-8", "surrogatepass")).hexdigest()[:length]

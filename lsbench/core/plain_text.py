@@ -10,6 +10,8 @@ from pydantic import AfterValidator
 #: They join letters and emoji; the other invisible characters change what a reader sees.
 _JOINERS = "\u200c\u200d"
 _HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+#: Most bytes of a message that is stored.
+MESSAGE_BYTES = 4096
 REASON = "the character {} does not show, or changes how text is shown: leave it out"
 
 
@@ -48,6 +50,19 @@ def make_visible(values: dict[str, Any]) -> None:
     for key, value in values.items():
         if isinstance(value, str) and not value.isprintable():
             values[key] = visible(value, allowed="\t\n\r")
+
+
+def limited(text: str, most_bytes: int = MESSAGE_BYTES) -> str:
+    """Return a text without hidden characters, cut to a number of bytes in UTF-8, which it then tells.
+
+    >>> limited("a" * 9, 4), limited("ü" * 4, 8)
+    ('aaaa... (5 more bytes)', 'üüüü')
+    """
+    content = visible(text).encode()
+    if len(content) <= most_bytes:
+        return content.decode()
+    kept = content[:most_bytes].decode(errors="ignore")
+    return f"{kept}... ({len(content) - len(kept.encode())} more bytes)"
 
 
 def shown(text: str, most: int = 40) -> str:

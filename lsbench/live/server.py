@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from lsbench.core.errors import LsbenchError, UsageError
+from lsbench.core.json_text import to_json
 from lsbench.live.snapshot import Snapshots
 from lsbench.web.assets import content_policy, environment, static
 
@@ -63,7 +63,7 @@ class LiveServer(ThreadingHTTPServer):
 
     def status(self) -> tuple[bytes, str, str]:
         """Return the state of all suites as JSON."""
-        return json.dumps(self.snapshots.read(), ensure_ascii=False).encode(), JSON, "default-src 'none'"
+        return to_json(self.snapshots.read()), JSON, "default-src 'none'"
 
     def report(self) -> tuple[bytes, str, str]:
         """Return the full HTML report of the results so far; it has its own policy."""

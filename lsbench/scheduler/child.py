@@ -20,6 +20,7 @@ from lsbench.core.ids import canonical_json
 from lsbench.core.job import BuiltOn, Job, JobContext, JobKind, Variant
 from lsbench.core.lock import locked
 from lsbench.core.model_sources import weights_content
+from lsbench.core.plain_text import limited
 from lsbench.core.plain_warnings import shown_plainly
 from lsbench.core.plugin_code import CodeReader, files_hash
 from lsbench.core.promises import describe as describe_object
@@ -93,12 +94,15 @@ def noting_epochs(folder: Path, emit: Emit) -> Emit:
 def describe(error: BaseException) -> dict[str, str]:
     """Return the error class and the one-line message to store for a failure."""
     if isinstance(error, SystemExit):
-        return {"error_class": "SystemExit", "message": f"its code called sys.exit({error.code!r})"}
+        return {
+            "error_class": "SystemExit",
+            "message": f"its code called sys.exit({limited(repr(error.code))})",
+        }
     is_oom = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     lines = str(error).strip().splitlines()
     text = "; ".join(lines) if isinstance(error, LsbenchError) else (lines[0] if lines else "")
     own = error.error_class if isinstance(error, LsbenchError) else None
-    return {"error_class": "oom" if is_oom else own or type(error).__name__, "message": text}
+    return {"error_class": "oom" if is_oom else own or type(error).__name__, "message": limited(text)}
 
 
 def execute(folder: Path, emit: Emit) -> None:

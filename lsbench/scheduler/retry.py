@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from lsbench.core.plain_text import limited
+
 #: Failures of the machine rather than of the job; a job's own error repeats and is not retried.
 RETRIED = {
     "worker_lost": "the process that ran the job died",
@@ -35,6 +37,6 @@ def needs_node_alone(failures: list[str]) -> bool:
 
 
 def one_line(end: dict[str, Any]) -> str:
-    """Return the end of an attempt as one line."""
+    """Return the end of an attempt as one line, of a length that can be stored."""
     message = str(end.get("message") or RETRIED.get(end["error_class"], "failed")).strip()
-    return f"{end['error_class']}: {message.splitlines()[0] if message else 'no message'}"
+    return limited(f"{end['error_class']}: {message.splitlines()[0] if message else 'no message'}")

@@ -21,7 +21,9 @@ from typing import Any
 
 from lsbench.core.errors import StoreError
 from lsbench.core.lock import locked
+from lsbench.core.plain_text import limited
 from lsbench.scheduler.forkserver import SOCKET, send_line
+from lsbench.scheduler.job_log import LogLimit, tail
 
 POLL_S = 0.1
 SERVER_START_S = 180.0
@@ -83,14 +85,6 @@ def _start_server(folder: Path, watched_pid: int) -> socket.socket:
     raise StoreError(f"the fork server did not start: {tail(log, lines=3)}")
 
 
-def tail(path: Path, *, lines: int = 40) -> str:
-    """Return the last lines of a log, or an empty string."""
-    try:
-        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
-    except OSError:
-        return ""
-
-
 def run_request(
     request: dict[str, Any], *, token: str, watched_pid: int, timeout_s: float
 ) -> Iterator[dict[str, Any]]:
@@ -114,7 +108,8 @@ def run_request(
         deadline = time.monotonic() + timeout_s
         error: dict[str, Any] = {}
         end: dict[str, Any] | None = None
-        for event in _events(connection, deadline):
+        log = LogLimit(Path(request["log"]) if request.get("log") else None)
+        for event in _events(connection, deadline, log):
             if event["ev"] == "error":
                 error = event
             elif event["ev"] in ("exit", "lost", "timeout"):
@@ -124,10 +119,11 @@ def run_request(
     yield _end(end or {"ev": "lost"}, error, request)
 
 
-def _events(connection: socket.socket, deadline: float) -> Iterator[dict[str, Any]]:
+def _events(connection: socket.socket, deadline: float, log: LogLimit) -> Iterator[dict[str, Any]]:
     """Yield the lines of a connection as events, then ``exit``, ``lost`` or ``timeout``."""
     pending = b""
     while time.monotonic() < deadline:
+        log.check()
         if not select.select([connection], [], [], POLL_S)[0]:
             continue  # short waits, so that a cancelled task is interrupted between them
         try:
@@ -154,6 +150,6 @@ def _end(last: dict[str, Any], error: dict[str, Any], request: dict[str, Any]) -
     if error:
         return {"ev": "end", "ok": False, **{k: v for k, v in error.items() if k != "ev"}}
     how = f"exit status {last['code']}" if last["ev"] == "exit" else "its fork server died"
-    log = tail(Path(request["log"]), lines=1) if request.get("log") else ""
+    log = limited(tail(Path(request["log"]), lines=1)) if request.get("log") else ""
     message = f"the job's process ended without a result ({how}){': ' + log if log else ''}"
     return {"ev": "end", "ok": False, "error_class": "worker_lost", "message": message}

@@ -278,3 +278,12 @@ def test_a_file_or_folder_to_read_that_is_missing_is_one_line(words, option, cal
 def test_a_folder_that_only_the_environment_names_may_be_absent(call, suite_file, folder, monkeypatch):
     monkeypatch.setenv("LSBENCH_DATA", "nowhere/at-all")
     assert call("plan", suite_file)[0] == 0
+
+
+@pytest.mark.parametrize("option", [("--set", "defaults.dataset.root=d\udcfc"), ("--data", "d\udcfc")])
+def test_text_that_cannot_be_stored_is_refused_in_one_line(option, call, suite_file):
+    code, _, told = call("plan", suite_file, *option)
+    assert code == 2
+    [line] = told.splitlines()
+    assert r"expected text in UTF-8, found '" in line
+    assert r"d\udcfc'; rename what it names" in line

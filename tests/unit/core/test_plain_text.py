@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from lsbench.core.job import Variant
-from lsbench.core.plain_text import hidden_character, shown, visible
+from lsbench.core.plain_text import MESSAGE_BYTES, hidden_character, limited, shown, visible
 from lsbench.suite.schema import PublishedRow, SuiteFile, VariantEntry
 
 
@@ -38,6 +38,16 @@ def test_letters_of_every_script_are_fine(text):
 
 def test_a_long_text_is_cut_for_messages():
     assert shown("x" * 100) == "x" * 40 + "..."
+
+
+@pytest.mark.parametrize("letter", ["a", "ü", "日", "\udcff", "\0"])
+def test_a_message_has_a_limit_in_bytes_and_says_what_is_cut(letter):
+    whole = visible(letter) * 100
+    assert limited(letter * 100) == whole
+    cut, _, rest = limited(letter * 10_000).partition("... (")
+    assert len(cut.encode()) <= MESSAGE_BYTES
+    assert whole.startswith(cut[:100])
+    assert rest == f"{len((visible(letter) * 10_000).encode()) - len(cut.encode())} more bytes)"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import itertools
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -268,3 +269,32 @@ def test_a_late_word_of_an_ended_job_is_passed_over(start):
     driver = start()
     driver._handle(Event("train-that-ended", "progress", {"ev": "step"}))
     assert driver.run().failed == []
+
+
+NASTY = ["\udcff", b"b\xfcgel.png".decode(errors="surrogateescape"), "x" * 2**20, "\0\x1b[2J", "\u2028", ""]
+
+
+@pytest.mark.parametrize("message", NASTY, ids=["lone", "file", "long", "commands", "line", "none"])
+def test_no_message_of_a_job_ends_the_driver_now_or_at_the_next_run(start, graph, message, monkeypatch):
+    label = next(job.label for job in graph.jobs if job.kind == "profile")
+
+    def with_message(event):
+        return (
+            replace(event, data={**event.data, "message": message})
+            if not event.data.get("ok", True)
+            else event
+        )
+
+    driver = start({label: ["ValueError"] * 2})
+    poll = driver.executor.poll
+    monkeypatch.setattr(driver.executor, "poll", lambda timeout_s: [with_message(e) for e in poll(timeout_s)])
+    outcome = driver.run()
+    assert labels(outcome.failed) == [label]
+    assert len(outcome.ok) == len(graph.jobs) - 1
+    folder = driver.folder
+    journal = (folder.root / "jobs.jsonl").read_text(encoding="utf-8")
+    assert max(map(len, journal.splitlines())) < 10_000
+    [failed] = [line for line in ResultsFolder(folder.root).jobs().values() if line["status"] == "failed"]
+    [attempt] = folder.attempts(failed["job_id"])
+    assert attempt["message"] == failed["error"]
+    assert failed["error"].isprintable()

@@ -1,5 +1,8 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from lsbench.core.plain_text import hidden_character
 from lsbench.scheduler.retry import RETRIED, needs_node_alone, one_line, should_retry
 
 
@@ -44,3 +47,13 @@ def test_an_end_is_one_line(end, line):
 def test_a_lost_node_is_no_fault_of_the_job():
     assert should_retry("node_lost", failures=["node_lost"] * 9, max_retries=0)
     assert should_retry("timeout", failures=["node_lost", "node_lost", "timeout"], max_retries=1)
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(), max_size=30), st.integers(1, 10**5))
+def test_any_message_becomes_one_short_line_that_can_be_stored_and_shown(text, times):
+    line = one_line({"error_class": "ValueError", "message": text * times})
+    assert line.startswith("ValueError: ")
+    assert line.splitlines() == [line]
+    assert hidden_character(line) is None
+    assert len(line.encode()) < 4200

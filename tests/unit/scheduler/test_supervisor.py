@@ -15,7 +15,8 @@ import pytest
 from lsbench.core.errors import StoreError
 from lsbench.core.job import Job
 from lsbench.core.lock import locked
-from lsbench.scheduler.supervisor import connect, run_request, server_folder, tail
+from lsbench.scheduler.job_log import tail
+from lsbench.scheduler.supervisor import connect, run_request, server_folder
 from lsbench.store.results import RESULT, SPEC
 from lsbench.suite.graph import JobGraph
 
