@@ -47,7 +47,7 @@ class TrainingSpec(JobSpec):
     later_fields: ClassVar[frozenset[str]] = frozenset(
         {
             *("device_batch_size", "sync_batch_norm", "lr_reference_batch", "clip", "max_loss"),
-            *("on_divergence", "decay_norms_and_biases", "no_decay"),
+            *("on_divergence", "decay_norms_and_biases", "no_decay", "fused_adamw"),
         }
     )
 
@@ -70,6 +70,10 @@ class TrainingSpec(JobSpec):
         default=(),
         description="further parameters without weight decay, by a part of their name; those that the model "
         "itself names never decay",
+    )
+    fused_adamw: bool = Field(
+        default=False,
+        description="an update in one pass over all weights: faster, and equal to the default up to rounding",
     )
     clip: Clip | None = Field(default=None, description="clipping of gradients; default: none")
     precision: Literal["fp32", "bf16", "fp16"] = Field(

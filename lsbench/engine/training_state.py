@@ -88,9 +88,10 @@ class TrainingState:
             recipe: The settings.
             device: ``"cpu"`` or ``"cuda"``.
         """
+        fused: dict[str, Any] = {"fused": True} if recipe.fused_adamw else {}
         return cls(
             model,
-            create_optimizer_v2(decay_groups(model, recipe), opt="adamw", lr=recipe.peak_lr),
+            create_optimizer_v2(decay_groups(model, recipe), opt="adamw", lr=recipe.peak_lr, **fused),
             torch.amp.GradScaler(device, enabled=recipe.precision == "fp16"),
             None if recipe.averaging is None else ModelEmaV3(model, decay=recipe.averaging),
         )

@@ -241,6 +241,15 @@ def test_gradients_are_clipped_as_timm_clips_them(tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(seen, expected, strict=True))
 
 
+def test_a_recipe_may_fuse_its_updates_which_equal_the_others_up_to_rounding(tmp_path):
+    fused, plain = create(tmp_path / "fused", fused_adamw=True), create(tmp_path / "plain")
+    assert [bool(t.state.optimizer.param_groups[0].get("fused")) for t in (fused, plain)] == [True, False]
+    train(fused)
+    train(plain)
+    for name, weight in plain.model.state_dict().items():
+        torch.testing.assert_close(fused.model.state_dict()[name], weight, rtol=1e-4, atol=1e-6)
+
+
 def test_the_average_follows_its_closed_form(tmp_path):
     trainer = create(tmp_path, ema_decay=0.75)
     start = trainer.model[2].weight.detach().double().clone()

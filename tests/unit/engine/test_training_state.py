@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -92,3 +94,20 @@ def test_times_are_of_the_whole_epoch_and_then_forgotten():
     progress.note_times(1.0, 0.5)
     assert progress.take_times() == {"train_s": 4.0, "data_wait_frac": 0.25}
     assert progress.take_times() == {"train_s": 0.0, "data_wait_frac": 0.0}
+
+
+def test_a_fused_optimizer_goes_on_from_a_checkpoint_to_the_bit():
+    def step(state):
+        for parameter in state.model.parameters():
+            parameter.grad = torch.full_like(parameter, 0.25)
+        state.optimizer.step()
+
+    first, second = create(fused_adamw=True), create(fused_adamw=True)
+    step(first)
+    second.restore(copy.deepcopy(first.read()), steps=1, where="step_1.pt")
+    step(first)
+    step(second)
+    assert second.optimizer.param_groups[0]["fused"]
+    assert all(
+        torch.equal(a, b) for a, b in zip(first.model.parameters(), second.model.parameters(), strict=True)
+    )
