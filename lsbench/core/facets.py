@@ -59,6 +59,9 @@ class Facets(StrictModel):
         n: Number of images.
         drawn: How the images were drawn from the split, if not all of it was used: ``evenly`` with a limit.
         device: ``cpu`` or ``cuda``.
+        device_model: The GPU that a timing ran on, as its driver names it.
+        tf32: Of a timing in fp32 on a GPU, the products that may be computed in TF32: ``off``, ``conv``,
+            ``matmul`` or ``on`` for both.
         threads: Threads of a timing on a CPU.
         control: Name of the model that was timed in turns with this one.
         passes: Most passes of a timing under a limit; None: as many as its precision takes.
@@ -102,6 +105,8 @@ class Facets(StrictModel):
     n: int | None = None
     drawn: str | None = None
     device: str | None = None
+    device_model: str | None = None
+    tf32: str | None = None
     threads: int | None = None
     control: str | None = None
     passes: int | None = None
@@ -240,6 +245,8 @@ def _parts(facets: Facets) -> Iterator[str]:
     if is_corrupted:
         yield from _images(facets.without("split") if facets.split == "test" else facets)
     yield from _told("{}", facets.device)
+    yield from _told("{}", facets.device_model)
+    yield from _told("tf32={}", facets.tf32)
     yield from _told("threads={}", facets.threads)
     yield from _told("control={}", facets.control)
     yield from _told("passes={}", facets.passes)

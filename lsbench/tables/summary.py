@@ -297,14 +297,27 @@ def _ways(columns: list[Column], *, is_short: bool = False) -> list[str]:
 
 
 def _machines(rows: pd.DataFrame) -> list[str]:
-    """Return notes on the machines of timings, with a warning if there is more than one."""
-    found: dict[str, None] = {}
+    """Return notes on the machines of timings, with a warning if there is more than one kind of them.
+
+    Hosts with the same GPU, or without one the same processor, are of one kind.
+    """
+    hosts: dict[tuple[str, str], dict[str, None]] = {}
     for text in rows.provenance.dropna().unique():
         where = json.loads(text)
-        device = where.get("device_name") or where.get("cpu")
-        found[
-            f"{device} ({where.get('host')}), torch {where.get('torch')}, lsbench {where.get('lsbench')}"
-        ] = None
+        device = str(where.get("device_name") or where.get("cpu"))
+        code = f"torch {where.get('torch')}, lsbench {where.get('lsbench')}"
+        hosts.setdefault((device, code), {})[str(where.get("host"))] = None
+    found = [f"{device} ({_few(list(names))}), {code}" for (device, code), names in hosts.items()]
     if len(found) > 1:
         return [f"{MACHINES}; do not compare them: {'; '.join(found)}."]
     return [f"Timed on {name}." for name in found]
+
+
+def _few(names: list[str], most: int = 4) -> str:
+    """Return names, the first few if there are many.
+
+    >>> _few(["a", "b"]), _few(["a", "b", "c"], most=2)
+    ('a, b', 'a, b and 1 more')
+    """
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

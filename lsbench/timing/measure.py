@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 from lsbench.core.lifeline import die_with_parent
-from lsbench.timing.request import Reply, Request
+from lsbench.timing.request import Reply, Request, Tf32
 
 MOST_IMAGES = 4096
 MIB = 2**20
@@ -36,6 +36,8 @@ def measure(request: Request) -> Reply:
     on_gpu = request.device == "cuda"
     return reply.model_copy(
         update={
+            "device_model": torch.cuda.get_device_name() if on_gpu else None,
+            "tf32": tf32_products() if on_gpu and request.setting.precision == "fp32" else None,
             # The kernel updates its peak counter only now and then: it can lag behind the current use.
             "peak_memory_mib": max(peak_memory_mib(), base_mib),
             "base_memory_mib": base_mib,
@@ -54,6 +56,8 @@ def _fit(request: Request) -> Reply:
 
 
 def _time(request: Request) -> Reply:
+    import torch
+
     from lsbench.timing.passes import create_images, create_pass, create_subject, norms_left
     from lsbench.timing.session import Session
     from lsbench.timing.watch import Watch
@@ -63,12 +67,14 @@ def _time(request: Request) -> Reply:
     subjects = [subject for subject in (request.subject, request.control) if subject is not None]
     models = [create_subject(subject, request) for subject in subjects]
     passes = [create_pass(model, images, setting) for model in models]
-    gpu = _gpu() if request.device == "cuda" else None
+    on_gpu = request.device == "cuda"
+    gpu = _gpu() if on_gpu else None
     watch = Watch(_host(), gpu, max_other_cpus=_most_other_cpus(request))
     left = norms_left(models)
     gc.collect()
     gc.disable()
-    reply = Session(passes, request.budget, watch, time.perf_counter).run()
+    forget = torch.cuda.reset_peak_memory_stats if on_gpu else lambda: None
+    reply = Session(passes, request.budget, watch, time.perf_counter, on_warm=forget).run()
     return reply.model_copy(update={"unfused_norms": left})
 
 
@@ -90,6 +96,18 @@ def _most_other_cpus(request: Request) -> float:
     """Return the CPUs that others may use; beside a GPU the CPU only launches, so half of them do no harm."""
     own = request.budget.max_other_cpus
     return max(own, (os.cpu_count() or 1) / 2) if request.device == "cuda" else own
+
+
+def tf32_products() -> Tf32:
+    """Return which products of fp32 numbers a GPU may compute in TF32."""
+    import torch
+
+    if os.environ.get("NVIDIA_TF32_OVERRIDE") == "0":
+        return "off"
+    in_conv, in_matmul = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    if in_conv and in_matmul:
+        return "on"
+    return "conv" if in_conv else "matmul" if in_matmul else "off"
 
 
 def peak_memory_mib() -> float:

@@ -113,6 +113,8 @@ def timing_facets(request: Request, reply: Reply, *, batch: int | Literal["max"]
         unfused_norms=reply.unfused_norms,
         **size_facets(request.img_size),
         device=request.device,
+        device_model=reply.device_model,
+        tf32=reply.tf32,
         control=None if request.control is None else _name_of(request.control),
         passes=request.budget.max_samples,
         version=str(VERSION),

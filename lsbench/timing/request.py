@@ -17,6 +17,8 @@ Precision = Literal["fp32", "bf16", "fp16"]
 BatchEnd = Literal["throughput", "time", "memory", "most"]
 """Why the search for the largest batch ended: no faster, time spent, memory used up, none larger is tried."""
 
+Tf32 = Literal["off", "conv", "matmul", "on"]
+
 
 class TimedModel(StrictModel):
     """A model as a suite names it."""
@@ -129,13 +131,16 @@ class Reply(StrictModel):
         passes: Passes of the timed part, including those between samples that were not timed.
         peak_memory_mib: Peak memory of the process.
         base_memory_mib: Its memory before the model was created.
-        peak_device_memory_mib: Peak device memory allocated by torch; None on the CPU.
+        peak_device_memory_mib: Peak device memory allocated by torch after the warm-up, in which tuners and
+            compilers allocate for themselves; None on the CPU.
         energy_j: Energy that the device used during the timed part; None if the machine cannot report it.
         conditions: Observed state of the machine, for display.
         batch_size: The largest batch that fits; only for ``fit``.
         batch_ended_by: Why it is not larger; only for ``fit``.
         unfused_norms: Batch normalisations left in the fused models, see
             :func:`lsbench.models.fusion.unfused_norms`; None if none was folded or left pair by pair.
+        device_model: Name of the GPU; None on the CPU.
+        tf32: As in :class:`lsbench.core.facets.Facets`.
     """
 
     seconds: list[float] = Field(default_factory=list)
@@ -153,6 +158,8 @@ class Reply(StrictModel):
     batch_size: int | None = None
     batch_ended_by: BatchEnd | None = None
     unfused_norms: int | None = None
+    device_model: str | None = None
+    tf32: Tf32 | None = None
 
 
 def joined(replies: Sequence[Reply]) -> Reply:
@@ -178,6 +185,8 @@ def joined(replies: Sequence[Reply]) -> Reply:
         energy_j=sum(energies) if len(energies) == len(replies) else None,
         conditions={"processes": [reply.conditions for reply in replies]},
         unfused_norms=replies[0].unfused_norms,
+        device_model=replies[0].device_model,
+        tf32=replies[0].tf32,
     )
 
 

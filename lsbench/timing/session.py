@@ -31,7 +31,15 @@ class Session:
         passes: Passes of the timed part so far.
     """
 
-    def __init__(self, models: Sequence[Pass], budget: Budget, watch: Watch, clock: Pass) -> None:
+    def __init__(
+        self,
+        models: Sequence[Pass],
+        budget: Budget,
+        watch: Watch,
+        clock: Pass,
+        *,
+        on_warm: Callable[[], None] = lambda: None,
+    ) -> None:
         """Prepare a session.
 
         Args:
@@ -40,8 +48,9 @@ class Session:
             budget: Required precision and time limits.
             watch: Reads the machine.
             clock: Seconds of a monotonic clock.
+            on_warm: Called once, between the warm-up and the timed part.
         """
-        self.passes = 0
+        self.passes, self._on_warm = 0, on_warm
         self._models = [self._counted(model) for model in models]
         self._budget, self._watch, self._clock = budget, watch, clock
 
@@ -61,6 +70,7 @@ class Session:
         lengths = [1 if is_limited else _block_length(seconds) for seconds in usual]
         rule, samples, marks = StopRule(self._budget), list[tuple[float, ...]](), list[bool]()
         self.passes = 0
+        self._on_warm()
         self._watch.start()
         started, why = self._clock(), None
         while why is None:

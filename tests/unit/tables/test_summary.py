@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from lsbench.core.facets import Facets, render_protocol
 from lsbench.core.lock import locked
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.summary import summarize
@@ -179,8 +180,37 @@ def test_timings_from_two_machines_carry_a_warning(graph, fill_store, job_lines,
     assert any(note.startswith("Timed on a cpu (a host)") for note in summarize(folder).notes)
     job = next(job for job in graph.jobs if job.label == "id/profile")
     line = ok_line(job)
-    folder.add_job({**line, "provenance": {**line["provenance"], "host": "elsewhere"}}, [])
+    folder.add_job({**line, "provenance": {**line["provenance"], "host": "elsewhere", "cpu": "another"}}, [])
     assert any(note.startswith("Timings come from different machines") for note in summarize(folder).notes)
+
+
+@pytest.mark.parametrize("device", [{}, {"device_name": "NVIDIA H200", "cpu": "another"}])
+def test_timings_from_two_machines_of_one_model_carry_none(graph, fill_store, job_lines, device):
+    ok_line, _ = job_lines
+    folder = fill_store(graph)
+    for number, job in enumerate([job for job in graph.jobs if job.kind == "profile"]):
+        line = ok_line(job)
+        where = {**line["provenance"], "host": f"node{number}", **device}
+        folder.add_job({**line, "provenance": where}, [])
+    [note] = [note for note in summarize(folder).notes if note.startswith("Tim")]
+    assert note.startswith("Timed on ")
+    assert "(node0, node1), " in note
+
+
+def test_timings_of_two_device_models_never_share_a_column(graph, fill_store, records_of):
+    def on_gpus(job):
+        model = "NVIDIA H200" if job.variant.name == "id" else "NVIDIA A100"
+        facets = Facets(
+            batch_size=1, precision="fp32", device="cuda", device_model=model, tf32="conv", version="2"
+        )
+        timed = {"protocol": render_protocol(facets), "facets": facets.model_dump(mode="json")}
+        return [{**r, **timed} if r["metric"] == "latency_ms" else r for r in records_of(job)]
+
+    summary = summarize(fill_store(graph, on_gpus))
+    keys = [column.key for column in summary.columns if column.quantity.name == "latency_ms"]
+    assert len(keys) == 2
+    for key in keys:
+        assert sum(row.cells[key].estimate is not None for row in summary.rows) == 1
 
 
 def test_the_frame_holds_si_units_intervals_and_holes(graph, fill_store, by_seed):

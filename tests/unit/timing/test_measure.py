@@ -2,11 +2,12 @@ import io
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from lsbench.timing.measure import _most_other_cpus, answer, main, measure, peak_memory_mib
+from lsbench.timing.measure import _most_other_cpus, answer, main, measure, peak_memory_mib, tf32_products
 from lsbench.timing.request import Budget, Reply, Setting, TimedModel
 
 pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
@@ -21,8 +22,37 @@ def test_a_model_is_timed_and_what_it_took_is_told(small_request):
     assert peak_memory_mib() + 4 >= reply.peak_memory_mib > 100
     assert reply.peak_memory_mib >= reply.base_memory_mib > 0
     assert (reply.peak_device_memory_mib, reply.energy_j) == (None, None)
+    assert (reply.device_model, reply.tf32) == (None, None)
     assert reply.conditions["other_cpus"]["max"] >= 0
     assert torch.get_num_threads() == 1
+
+
+@pytest.mark.parametrize(
+    ("in_conv", "in_matmul", "override", "products"),
+    [
+        (False, False, None, "off"),
+        (True, False, None, "conv"),
+        (False, True, None, "matmul"),
+        (True, True, None, "on"),
+        (True, True, "0", "off"),
+    ],
+)
+def test_which_products_are_in_tf32_is_told(in_conv, in_matmul, override, products, monkeypatch):
+    monkeypatch.setattr(torch.backends, "cudnn", SimpleNamespace(allow_tf32=in_conv))
+    monkeypatch.setattr(torch.backends.cuda, "matmul", SimpleNamespace(allow_tf32=in_matmul))
+    monkeypatch.delenv("NVIDIA_TF32_OVERRIDE", raising=False)
+    if override is not None:
+        monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", override)
+    assert tf32_products() == products
+
+
+@pytest.mark.gpu
+def test_a_timing_on_a_gpu_names_it_and_counts_no_memory_of_tuners(small_request):
+    request = small_request.model_copy(update={"device": "cuda"})
+    reply = measure(request)
+    assert reply.device_model == torch.cuda.get_device_name()
+    assert reply.tf32 in ("off", "conv", "matmul", "on")
+    assert 0 < reply.peak_device_memory_mib < 128, "Triton's tuner takes 256 MiB to clear the cache"
 
 
 def test_a_control_takes_turns_with_it(small_request):

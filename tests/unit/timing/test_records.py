@@ -64,6 +64,9 @@ def test_protocols_tell_apart_whatever_must_not_be_compared(context):
     assert protocol_of(request, batch=1) == "b=1|fp32|nchw|fused|eager|res=32|cpu|threads=3|v2"
     gpu = request.model_copy(update={"device": "cuda"})
     assert protocol_of(gpu, batch="max") == "b=max|fp32|nchw|fused|eager|res=32|cuda|v2"
+    on_a_gpu = Reply(device_model="NVIDIA H200", tf32="conv")
+    told = render_protocol(timing_facets(gpu, on_a_gpu, batch=1))
+    assert told == "b=1|fp32|nchw|fused|eager|res=32|cuda|NVIDIA H200|tf32=conv|v2"
     controls = [
         TimedModel(model="lsnet_nano"),
         TimedModel(model="lsnet_nano", mixer="swin"),

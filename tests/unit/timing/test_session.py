@@ -9,7 +9,7 @@ from lsbench.timing.watch import Watch
 def run(clock, host):
     """Run a session of models, each given as (name, seconds per pass); `log` holds who ran."""
 
-    def start(*models, log=None, on_pass=lambda: None, **budget):
+    def start(*models, log=None, on_pass=lambda: None, on_warm=lambda: None, **budget):
         def create(name, seconds):
             def one():
                 clock.go(seconds)
@@ -22,7 +22,8 @@ def run(clock, host):
 
         watch = Watch(host, None, max_other_cpus=0.25, clock=clock)
         settings = Budget(**{"min_s": 1, "max_s": 10, "min_samples": 20} | budget)
-        return Session([create(*model) for model in models], settings, watch, clock).run()
+        timed = [create(*model) for model in models]
+        return Session(timed, settings, watch, clock, on_warm=on_warm).run()
 
     return start
 
@@ -132,3 +133,12 @@ def test_the_ratio_of_a_pair_is_what_has_to_be_known(clock, host):
     slow[0] = 1.0
     alone = Session([passing(0.01)], budget, watch, clock).run()
     assert (pair.stopped_by, alone.stopped_by) == ("noise", "time")
+
+
+def test_peaks_can_be_forgotten_between_the_warm_up_and_the_timed_part(run):
+    log = []
+    reply = run(("a", 0.125), ("b", 0.25), log=log, on_warm=lambda: log.append("warm"))
+    assert log.count("warm") == 1
+    place = log.index("warm")
+    assert {"a", "b"} == set(log[:place])
+    assert len(log[place + 1 :]) == reply.passes
