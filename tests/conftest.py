@@ -258,6 +258,7 @@ class FakeExecutor:
         self.most_running = 0
         self.events: list[str] = []
         self.problems: list[str] = []
+        self.held: list[tuple[str, str]] = []
         self._random = random.Random(seed)
 
     def start(self) -> None:
@@ -288,10 +289,17 @@ class FakeExecutor:
         if end == "interrupt":
             raise KeyboardInterrupt
         if end != "ok":
-            failed = {"ok": False, "error_class": end, "message": "as written down"}
+            failed = {"ok": False, "error_class": end, "message": "as written down", "device": "0"}
             return [started, Event(job_id, "end", failed)]
         write_json(folder / RESULT, {"job": ok_line(job), "records": tiny_records(job)})
         return [started, Event(job_id, "end", {"ok": True})]
+
+    def hold_device(self, node: str, device: str) -> bool:
+        self.held.append((node, device))
+        return True
+
+    def free_device(self, node: str, device: str) -> None:
+        self.held.remove((node, device))
 
     def close(self) -> None:
         self.events.append("close")

@@ -84,6 +84,42 @@ class MeasurementError(LsbenchError):
     """The process of a timing ended without a result."""
 
 
+class DeviceMemoryError(LsbenchError):
+    """The memory of a device, or a job's share of it, ran out."""
+
+    error_class = "device_oom"
+
+
+class ShareMemoryError(DeviceMemoryError):
+    """A job's share of a device's memory ran out."""
+
+    error_class = "share_oom"
+
+
+class DeviceFaultError(LsbenchError):
+    """A device does not work, or another program keeps it; the job may run on another one."""
+
+    error_class = "device_error"
+
+
+class DeviceLostError(LsbenchError):
+    """A job was granted a device and does not see it."""
+
+    error_class = "device_lost"
+
+
+class SharedMemoryError(LsbenchError):
+    """The shared memory between a job and its loaders or ranks ran out."""
+
+    error_class = "shared_memory"
+
+
+class CommunicationError(LsbenchError):
+    """The ranks of a job could not reach each other."""
+
+    error_class = "communication"
+
+
 class ClusterError(LsbenchError):
     """The cluster cannot run the suite: no node is large enough, or nodes differ in files or code."""
 

@@ -209,15 +209,3 @@ def host_store(host: str, timeout: timedelta = PATIENCE) -> TCPStore:
         multi_tenant=True,
         master_listen_fd=descriptor,
     )
-
-
-def is_lost_rank(error: BaseException) -> bool:
-    """Return True if an error only says that another rank is gone.
-
-    Gloo and NCCL raise a plain ``RuntimeError`` in the remaining ranks.
-    """
-    if isinstance(error, dist.DistError):
-        return True
-    text = str(error).lower()
-    signs = ("gloo", "nccl", "connection closed by peer", "connection reset by peer", "broken pipe")
-    return isinstance(error, RuntimeError) and any(sign in text for sign in signs)

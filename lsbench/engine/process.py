@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 
 import numpy as np
 import torch
 
+from lsbench.core.errors import DeviceLostError
 
-def prepare_process(*, threads: int, seed: int, wants_gpu: bool) -> str:
+
+def prepare_process(*, threads: int, seed: int, wants_gpu: bool | None, share: float = 1.0) -> str:
     """Set threads, seeds and deterministic algorithms; return ``"cuda"`` or ``"cpu"``.
 
     With several ranks on a node each takes a GPU of its own, which ``"cuda"`` then refers to.
@@ -17,7 +20,11 @@ def prepare_process(*, threads: int, seed: int, wants_gpu: bool) -> str:
     Args:
         threads: CPU threads inside one operator. They change the order of sums, and hence results.
         seed: Seed of all global random streams.
-        wants_gpu: Whether the job was given a GPU; otherwise it runs on the CPU.
+        wants_gpu: Whether the job was given a GPU, or else runs on the CPU; None: the GPU if there is one.
+        share: Most of the GPU's memory that torch may take, as a fraction of all of it.
+
+    Raises:
+        DeviceLostError: If the job was given a GPU, and torch does not see it.
     """
     torch.set_num_threads(threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -26,10 +33,39 @@ def prepare_process(*, threads: int, seed: int, wants_gpu: bool) -> str:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     seed_everything(seed)
-    if not wants_gpu or not torch.cuda.is_available():
+    if wants_gpu is False or (wants_gpu is None and not torch.cuda.is_available()):
         return "cpu"
-    torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    number, found = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if number >= found:
+        raise DeviceLostError(f"{socket.gethostname()}: {why_no_gpu(number, found)}")
+    torch.cuda.set_device(number)
+    had_less = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # by an earlier job, inline
+    if share < 1 or had_less:
+        torch.cuda.set_per_process_memory_fraction(share)
     return "cuda"
+
+
+def why_no_gpu(number: int, found: int) -> str:
+    """Return why torch does not see a GPU that the job was given.
+
+    Args:
+        number: Number of the GPU, from 0.
+        found: GPUs that torch sees.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "all")
+    asked = f"the job was given {number + 1} GPU{'s' if number else ''} (visible: {visible or 'none'})"
+    if found:
+        return f"{asked} and torch sees {found}"
+    if torch.backends.mps.is_available() or torch.xpu.is_available():
+        kind = "MPS" if torch.backends.mps.is_available() else "XPU"
+        return f"{asked}, and torch sees one of {kind}, which lsbench does not support; set `num_gpus: 0`"
+    if not torch.backends.cuda.is_built():  # type: ignore[no-untyped-call]
+        return f"{asked}, and torch {torch.__version__} is built without CUDA; install a build that has it"
+    try:
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+    except (RuntimeError, AssertionError) as error:
+        return f"{asked}, and torch {torch.__version__} sees none: {str(error).strip().splitlines()[0]}"
+    return f"{asked}, and torch {torch.__version__} sees none"
 
 
 def seed_everything(seed: int) -> None:

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from lsbench.core.atomic import write_json
 from lsbench.core.env import provenance
-from lsbench.core.errors import ConfigError, LsbenchError
+from lsbench.core.errors import ConfigError, DeviceFaultError, LsbenchError
 from lsbench.core.ids import canonical_json
 from lsbench.core.job import BuiltOn, Job, JobContext, JobKind, Variant
 from lsbench.core.lock import locked
@@ -27,6 +27,7 @@ from lsbench.core.promises import describe as describe_object
 from lsbench.core.record import SCHEMA_VERSION, Record
 from lsbench.core.registry import DATASETS, JOBS
 from lsbench.detection.settings import SETTINGS, Task
+from lsbench.scheduler.causes import Held, explained, own_device, told
 from lsbench.scheduler.data_checks import check_data_uses
 from lsbench.scheduler.torchrun import run_ranks
 from lsbench.store.early import keeping
@@ -38,6 +39,8 @@ Emit = Callable[[dict[str, Any]], None]
 LOCK_WAIT_S = 30.0
 #: Classes of the models that are built before the first job.
 NUM_CLASSES = 10
+#: Settings that bound the images on a device, the one that changes no result first.
+BATCH_SETTINGS = ("device_batch_size", "batch_size")
 #: Side of the image that detectors and segmenters are tried with: 32 times the fewest pixels of a map.
 SIDE = 128
 
@@ -47,7 +50,8 @@ def act(request: Mapping[str, Any], emit: Emit) -> int:
 
     Args:
         request: ``{"action": "job", "folder": ...}``, where a job with ``keeps_epochs`` stores its finished
-            epochs in its folder; ``{"action": "preflight", "variants": [...], "data": [...]}``; or
+            epochs in its folder, and one with ``gpu_share`` has this share of its device's memory;
+            ``{"action": "preflight", "variants": [...], "data": [...]}``; or
             ``{"action": "ranks", ...}`` with the request of :func:`lsbench.scheduler.torchrun.run_ranks`.
         emit: Receives events, the last of them ``error`` if the job failed.
     """
@@ -73,7 +77,8 @@ def _act(request: Mapping[str, Any], emit: Emit) -> int:
         return run_ranks(request, emit)
     else:
         folder = Path(request["folder"])
-        execute(folder, noting_epochs(folder, emit) if request.get("keeps_epochs") else emit)
+        told = noting_epochs(folder, emit) if request.get("keeps_epochs") else emit
+        execute(folder, told, share=request.get("gpu_share", 1.0))
     return 0
 
 
@@ -98,23 +103,49 @@ def describe(error: BaseException) -> dict[str, str]:
             "error_class": "SystemExit",
             "message": f"its code called sys.exit({limited(repr(error.code))})",
         }
-    is_oom = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    lines = str(error).strip().splitlines()
-    text = "; ".join(lines) if isinstance(error, LsbenchError) else (lines[0] if lines else "")
+    is_oom = isinstance(error, MemoryError)
+    text = "; ".join(str(error).strip().splitlines()) if isinstance(error, LsbenchError) else told(error)
     own = error.error_class if isinstance(error, LsbenchError) else None
-    return {"error_class": "oom" if is_oom else own or type(error).__name__, "message": limited(text)}
+    device = own_device() if isinstance(error, DeviceFaultError) else None
+    where = {} if device is None else {"device": device}
+    return {
+        "error_class": "oom" if is_oom else own or type(error).__name__,
+        "message": limited(text),
+        **where,
+    }
 
 
-def execute(folder: Path, emit: Emit) -> None:
+def execute(folder: Path, emit: Emit, *, share: float = 1.0) -> None:
     """Run the job whose ``spec.json`` lies in `folder`, unless it is done already.
 
     If several ranks run one job, only the first holds its lock and writes its result.
 
+    Args:
+        folder: The job's folder.
+        emit: Receives its events.
+        share: The job's share of the memory of its device.
+
     Raises:
         StoreError: If another process holds the job.
-        Exception: Any error of the job.
+        Exception: Any error of the job; one of ours where torch does not tell what has failed.
     """
     job = Job.model_validate_json((folder / SPEC).read_text(encoding="utf-8"))
+    try:
+        _execute(job, folder, emit, share)
+    except Exception as error:
+        cause = explained(error, Held(share, _batch_setting(job.kind)))
+        if cause is error:
+            raise
+        raise cause from error
+
+
+def _batch_setting(kind: str) -> tuple[str, ...]:
+    """Return the setting of a job kind that bounds the images on a device, if it has one."""
+    fields = JOBS.load(kind).spec.model_fields
+    return tuple(name for name in BATCH_SETTINGS if name in fields)[:1]
+
+
+def _execute(job: Job, folder: Path, emit: Emit, share: float) -> None:
     is_first = os.environ.get("RANK", "0") == "0"
     lock = locked(folder / LOCK, what=f"job {job.label}", wait_s=LOCK_WAIT_S)
     with lock if is_first else contextlib.nullcontext():
@@ -122,7 +153,7 @@ def execute(folder: Path, emit: Emit) -> None:
             return
         check_code(job)
         started, clock = datetime.now(UTC), time.monotonic()
-        context = _context(job, folder, emit)
+        context = _context(job, folder, emit, share)
         if _is_done(folder):
             return
 
@@ -167,13 +198,19 @@ def _is_done(folder: Path) -> bool:
     return from_first_rank((folder / RESULT).exists())
 
 
-def _context(job: Job, folder: Path, emit: Emit) -> JobContext:
+def _context(job: Job, folder: Path, emit: Emit, share: float) -> JobContext:
     from lsbench.engine.distributed import join_world
     from lsbench.engine.process import prepare_process
 
     kind: JobKind = JOBS.load(job.kind)
     spec = kind.spec.model_validate(job.spec)
-    device = prepare_process(threads=spec.threads, seed=job.seed or 0, wants_gpu=bool(job.resources.num_gpus))
+    gpus = job.resources.num_gpus
+    device = prepare_process(
+        threads=spec.threads,
+        seed=job.seed or 0,
+        wants_gpu=None if gpus == "auto" else bool(gpus),
+        share=share,
+    )
     join_world(device)
     needs = {name: folder.parent / str(needed) for name, needed in job.needs.items()}
     return JobContext(job=job, spec=spec, folder=folder, needs=needs, device=device, emit=emit)

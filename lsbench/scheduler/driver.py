@@ -14,7 +14,7 @@ from lsbench.core.record import SCHEMA_VERSION
 from lsbench.scheduler.headline import headline
 from lsbench.scheduler.ledger import Ledger, ResourceRequest
 from lsbench.scheduler.protocol import Event, Executor, Placement, Watcher
-from lsbench.scheduler.retry import needs_node_alone, one_line, should_retry
+from lsbench.scheduler.retry import LOSES_NODE, one_line, resources_again, should_retry
 from lsbench.store.results import LOG, SPEC, ResultsFolder
 from lsbench.suite.graph import critical_path
 from lsbench.suite.models import models_of
@@ -112,10 +112,8 @@ class Driver:
         return sorted(ready, key=lambda job: (self._request(job).wants_node, -self.priority[str(job.id)]))
 
     def _request(self, job: Job) -> ResourceRequest:
-        resources = job.resources
-        if needs_node_alone(self.failures.get(str(job.id), [])):
-            resources = Resources(exclusive="node").over(resources)
-        return self.ledger.request(resources)
+        again = resources_again(self.failures.get(str(job.id), []))
+        return self.ledger.request(again.over(job.resources))
 
     def _start(self, job: Job, placement: Placement) -> None:
         name = str(job.id)
@@ -140,7 +138,7 @@ class Driver:
         else:
             del self.running[event.job_id]
             self.ledger.release(placement)
-            if event.data.get("error_class") == "node_lost":
+            if event.data.get("error_class") in LOSES_NODE:
                 for node in event.data.get("lost_nodes", [placement.node]):
                     self.ledger.remove(node)
             self._finish(job, event.data)

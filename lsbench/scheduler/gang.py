@@ -6,18 +6,18 @@ live and die together.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
+from lsbench.scheduler.causes import explains
 from lsbench.scheduler.protocol import Event, Placement
+from lsbench.scheduler.retry import LOSES_NODE
 
 #: Seconds in which the other parts may report their errors, before they are stopped.
 GRACE_S = 5.0
 #: Seconds after which a stopped part is considered dead.
 GIVE_UP_S = 20.0
-
-#: From least to most informative: a lost node loses its ranks, and these are lost to all others.
-EXPLAINS = ("worker_lost", "timeout", "node_lost")
 
 
 def part_requests(request: Mapping[str, Any], placement: Placement) -> list[dict[str, Any]]:
@@ -104,13 +104,11 @@ class RunningGang:
         if not failed:
             return {"ok": True}
         parts = self.placement.parts
-        lost = [parts[n].node for n, end in failed.items() if end["error_class"] == "node_lost"]
-        cause = max(failed.values(), key=_explains)
-        return {**cause, "lost_nodes": lost}
+        lost = [parts[n].node for n, end in failed.items() if end["error_class"] in LOSES_NODE]
+        number, cause = max(failed.items(), key=lambda pair: _explains(pair[1]))
+        return {**cause, "node": parts[number].node, "lost_nodes": lost}
 
 
-def _explains(end: Mapping[str, Any]) -> tuple[int, bool]:
-    """Return a sort key: how well the end of one part explains the end of the job."""
-    own = len(EXPLAINS)
-    place = EXPLAINS.index(end["error_class"]) if end["error_class"] in EXPLAINS else own
-    return place, end.get("was_killed", False)
+def _explains(end: Mapping[str, Any]) -> tuple[int, float]:
+    """Return how well the end of one part explains the end of the job, the first before others."""
+    return explains(end["error_class"], was_killed=end.get("was_killed", False)), -end.get("at", math.inf)

@@ -65,7 +65,8 @@ class InlineExecutor:
             else:
                 events.append(Event(job_id, "progress", event))
 
-        [request] = part_requests({"action": "job", "folder": str(folder)}, placement)
+        asked = {"action": "job", "folder": str(folder), "gpu_share": placement.gpu_share}
+        [request] = part_requests(asked, placement)
         if placement.is_gang:
             status = run_apart({**request, "log": str(folder / LOG)}, emit)
             failure = failure or {"error_class": "worker_lost", "message": "the process of its ranks died"}
@@ -73,6 +74,13 @@ class InlineExecutor:
             status = act(request, emit)
         end = {"ok": True} if status == 0 else {"ok": False, **failure}
         return [*events, Event(job_id, "end", end)]
+
+    def hold_device(self, node: str, device: str) -> bool:
+        """Return False: jobs of one process cannot be kept from one of its devices."""
+        return False
+
+    def free_device(self, node: str, device: str) -> None:
+        """Do nothing: no device is held."""
 
     def close(self) -> None:
         """Forget the jobs that have not started."""

@@ -47,6 +47,11 @@ class Placement:
         return sum(self.gpus.values())
 
     @property
+    def gpu_share(self) -> float:
+        """The share of its device's memory that the job may take: all, unless it has a fraction of one."""
+        return min(self.num_gpus, 1.0) if self.num_devices == 1 else 1.0
+
+    @property
     def parts(self) -> tuple[Placement, ...]:
         """The parts of the placement, one per node, this node first."""
         return (replace(self, further=()), *self.further)
@@ -85,6 +90,12 @@ class Executor(Protocol):
 
     def poll(self, timeout_s: float) -> list[Event]:
         """Return the events since the last call, waiting at most `timeout_s` for the first."""
+
+    def hold_device(self, node: str, device: str) -> bool:
+        """Keep a device from all jobs, by its id on the node; return False if it cannot be had now."""
+
+    def free_device(self, node: str, device: str) -> None:
+        """Give a device that is held to jobs again."""
 
     def close(self) -> None:
         """Stop every running job and clean up."""

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
+from lsbench.scheduler.causes import is_lost_rank
 from lsbench.scheduler.child import describe, execute
 from lsbench.scheduler.forkserver import send_line
 
@@ -68,8 +69,6 @@ def run_rank(folder: Path, rank: int, send: Callable[[dict[str, Any]], None]) ->
 
 def describe_in_world(error: BaseException) -> dict[str, str]:
     """Return class and message of a rank's failure; the loss of another rank is not an error of the job."""
-    from lsbench.engine.distributed import is_lost_rank
-
     if is_lost_rank(error):
         return {"error_class": "worker_lost", "message": "another rank is gone"}
     return describe(error)

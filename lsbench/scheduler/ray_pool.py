@@ -36,6 +36,7 @@ from lsbench.scheduler.local_ray import (
     start_watchdog,
 )
 from lsbench.scheduler.protocol import Event, Node, Placement
+from lsbench.scheduler.ray_devices import HeldDevices, granted_devices, visible_to
 from lsbench.scheduler.supervisor import run_request, server_folder
 from lsbench.scheduler.torchrun import free_endpoint
 from lsbench.suite.splits import DataUse
@@ -61,8 +62,7 @@ def run_job(
     """
     if endpoint is not None:
         request = {**request, "part": {**request["part"], "endpoint": endpoint}}
-    visible = [d for d in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if d][:num_devices]
-    env = {"CUDA_VISIBLE_DEVICES": ",".join(visible)}
+    env = visible_to(granted_devices()[:num_devices])
     yield from run_request(
         {**request, "env": env}, token=token, watched_pid=os.getppid(), timeout_s=timeout_s
     )
@@ -108,6 +108,7 @@ class RayExecutor:
         self._children_before: set[int] = set()
         self._head: HeadWatch | None = None
         self._nodes: list[Node] = []
+        self._held = HeldDevices()
 
     def start(self) -> None:
         """Start a local Ray, or join the cluster.
@@ -203,6 +204,7 @@ class RayExecutor:
         endpoint = self._find_endpoint(placement) if placement.further else None
         for number, asked in enumerate(part_requests(request, placement)):
             part = placement.parts[number]
+            asked["gpu_share"] = part.gpu_share
             options = _pinned(part.node, num_cpus=part.num_cpus, num_gpus=part.num_gpus)
             words = (asked, self.token, timeout_s, part.num_devices, endpoint)
             self._running[self._task.options(**options).remote(*words)] = job, number
@@ -261,6 +263,16 @@ class RayExecutor:
         with contextlib.suppress(ray.exceptions.RayError, ValueError, TypeError):
             ray.cancel(stream, force=False)
 
+    def hold_device(self, node: str, device: str) -> bool:
+        """Keep a GPU of a node from all jobs; return False if it cannot be had now."""
+        most = next((one.num_gpus for one in self._nodes if one.id == node), 0)
+        options = _pinned(node, num_cpus=0, num_gpus=1)
+        return self._held.hold(node, device, most=most, options=options)
+
+    def free_device(self, node: str, device: str) -> None:
+        """Give a GPU that is held to jobs again."""
+        self._held.free(node, device)
+
     def close(self) -> None:
         """Cancel running jobs, shut down a local Ray and remove its folders."""
         ray: Any = sys.modules.get("ray")
@@ -271,6 +283,7 @@ class RayExecutor:
         if ray.is_initialized():
             for stream in self._running:
                 self._cancel(stream)
+            self._held.free_all()
             if self.address is not None and not (self._head and self._head.is_gone):
                 self._stop_remote_servers()
         self._running.clear()

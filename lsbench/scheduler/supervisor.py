@@ -22,6 +22,7 @@ from typing import Any
 from lsbench.core.errors import StoreError
 from lsbench.core.lock import locked
 from lsbench.core.plain_text import limited
+from lsbench.scheduler.causes import how_ended
 from lsbench.scheduler.forkserver import SOCKET, send_line
 from lsbench.scheduler.job_log import LogLimit, tail
 
@@ -149,7 +150,7 @@ def _end(last: dict[str, Any], error: dict[str, Any], request: dict[str, Any]) -
         return {"ev": "end", "ok": True}
     if error:
         return {"ev": "end", "ok": False, **{k: v for k, v in error.items() if k != "ev"}}
-    how = f"exit status {last['code']}" if last["ev"] == "exit" else "its fork server died"
+    how = how_ended(last["code"]) if last["ev"] == "exit" else "ended: its fork server died"
     log = limited(tail(Path(request["log"]), lines=1)) if request.get("log") else ""
-    message = f"the job's process ended without a result ({how}){': ' + log if log else ''}"
+    message = f"the job's process {how}, without a result{': ' + log if log else ''}"
     return {"ev": "end", "ok": False, "error_class": "worker_lost", "message": message}

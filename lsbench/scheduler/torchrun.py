@@ -18,11 +18,13 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from lsbench.core.lifeline import child_environment, die_with_parent
+from lsbench.scheduler.causes import explains, how_ended
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -56,18 +58,18 @@ def run_ranks(request: Mapping[str, Any], emit: Emit) -> int:
 
 
 def root_cause(errors: list[dict[str, Any]], lost: dict[str, Any]) -> dict[str, Any]:
-    """Return the error class and message of a job with failed ranks.
+    """Return the error class and message of a job with failed ranks: those of the first that failed.
 
-    When one rank fails, the others lose it; so a rank's own error goes before a loss.
+    When one rank fails, the others lose it or cannot reach it; so a rank's own error, or a signal that killed
+    one, goes before these.
 
     Args:
         errors: Errors of the ranks, in order of arrival.
         lost: torchrun's report of their end: ``message``, and whether a signal killed one of them.
     """
-    own = [error for error in errors if error["error_class"] != "worker_lost"]
-    if own:
-        return {key: value for key, value in own[0].items() if key != "ev"}
-    return {"error_class": "worker_lost", **lost}
+    ends = [{"error_class": "worker_lost", **lost}, *errors]
+    cause = max(ends, key=lambda end: explains(end["error_class"], was_killed=end.get("was_killed", False)))
+    return {key: value for key, value in cause.items() if key != "ev"}
 
 
 def _torchrun(part: Mapping[str, Any], folder: str, scratch: Path) -> dict[str, Any] | None:
@@ -124,8 +126,7 @@ def how_ranks_ended(failures: Mapping[int, Any]) -> dict[str, Any]:
     killed = [rank for rank, failure in failures.items() if failure.exitcode < 0]
     rank = (killed or list(failures))[0]
     code = failures[rank].exitcode
-    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
-    return {"message": f"rank {rank} {how}", "was_killed": code < 0}
+    return {"message": f"rank {rank} {how_ended(code)}", "was_killed": code < 0}
 
 
 def free_endpoint(host: str) -> str:
@@ -189,7 +190,7 @@ class Listener:
         for line in lines:
             event = json.loads(line)
             if event["ev"] == "error":
-                self.errors.append(event)
+                self.errors.append({**event, "at": time.time()})
             else:
                 self._emit(event)
 

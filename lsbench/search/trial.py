@@ -119,6 +119,7 @@ class TrialRun:
             "folder": str(self.folder),
             "log": str(self.folder / "log.txt"),
             "keeps_epochs": True,
+            "gpu_share": min(self.work.num_gpus, 1.0) or 1.0,
         }
         timeout_s = float(self.job.resources.timeout_min or 0) * 60
         failures: list[str] = []
@@ -134,7 +135,9 @@ class TrialRun:
                 end = {"error_class": "worker_lost", "message": "the trial ended without a result"}
             failures.append(end["error_class"])
             retries = self.job.resources.max_retries or 0
-            if not should_retry(end["error_class"], failures=failures, max_retries=retries):
+            if not should_retry(
+                end["error_class"], failures=failures, max_retries=retries, stays_in_place=True
+            ):
                 write_json(self.folder / FAILURE, {key: end.get(key) for key in ("error_class", "message")})
                 return
             attempt = {**now(), "status": "failed", "error_class": end["error_class"]}

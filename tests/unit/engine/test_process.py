@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from lsbench.engine.process import device_name, prepare_process, seed_everything
+from lsbench.core.errors import DeviceLostError
+from lsbench.engine.process import device_name, prepare_process, seed_everything, why_no_gpu
 
 pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
 
@@ -35,6 +36,64 @@ def test_a_job_gets_its_threads_and_deterministic_algorithms(monkeypatch):
     assert torch.get_num_threads() == 2
     assert torch.are_deterministic_algorithms_enabled()
     assert not torch.backends.cudnn.benchmark
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_job_that_was_given_a_gpu_and_sees_none_does_not_run_on_the_cpu(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    with pytest.raises(DeviceLostError, match=r"was given 1 GPU \(visible: 3\), and torch .*") as caught:
+        prepare_process(threads=1, seed=0, wants_gpu=True)
+    assert caught.value.error_class == "device_lost"
+
+
+@pytest.mark.parametrize(
+    ("rank", "found", "message"),
+    [(2, 2, r"given 3 GPUs \(visible: 0,1\) and torch sees 2"), (0, 0, r"given 1 GPU \(visible: 0,1\), and")],
+)
+def test_a_rank_without_a_gpu_of_its_own_says_how_many_there_are(monkeypatch, rank, found, message):
+    monkeypatch.setenv("LOCAL_RANK", str(rank))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: found)
+    with pytest.raises(DeviceLostError, match=message):
+        prepare_process(threads=1, seed=0, wants_gpu=True)
+
+
+@pytest.mark.parametrize(
+    ("share", "had_less", "capped"), [(0.25, False, [0.25]), (1.0, False, []), (1.0, True, [1.0])]
+)
+def test_a_job_with_a_fraction_of_a_gpu_may_take_that_share_of_memory(monkeypatch, share, had_less, capped):
+    told = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: had_less)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda number: None)
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", told.append)
+    assert prepare_process(threads=1, seed=0, wants_gpu=True, share=share) == "cuda"
+    assert told == capped
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_job_that_takes_a_gpu_if_there_is_one_runs_on_the_cpu_where_there_is_none():
+    assert prepare_process(threads=1, seed=0, wants_gpu=None) == "cpu"
+
+
+@pytest.mark.parametrize("kind", ["mps", "xpu"])
+def test_a_device_that_is_not_supported_is_named(monkeypatch, kind):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: kind == "mps")
+    monkeypatch.setattr(torch.xpu, "is_available", lambda: kind == "xpu")
+    message = f"torch sees one of {kind.upper()}, which lsbench does not support; set `num_gpus: 0`"
+    assert message in why_no_gpu(0, 0)
+
+
+@pytest.mark.gpu
+def test_more_than_a_jobs_share_of_memory_is_not_had():
+    prepare_process(threads=1, seed=0, wants_gpu=True, share=0.125)
+    free, total = torch.cuda.mem_get_info()
+    torch.empty(total // 16, dtype=torch.uint8, device="cuda")
+    with pytest.raises(torch.OutOfMemoryError):
+        torch.empty(total // 4, dtype=torch.uint8, device="cuda")
+    prepare_process(threads=1, seed=0, wants_gpu=True)
+    if free > total // 2:
+        torch.empty(total // 4, dtype=torch.uint8, device="cuda")
 
 
 def test_the_cpu_has_no_device_name():

@@ -13,7 +13,7 @@ from lsbench.core.errors import ConfigError, DiskFullError, StoreError
 from lsbench.core.job import BuiltOn, Job, Variant
 from lsbench.core.lock import locked
 from lsbench.core.plugin_code import files_hash
-from lsbench.core.registry import PROBES
+from lsbench.core.registry import JOBS, PROBES
 from lsbench.detection.settings import parse_sizes
 from lsbench.engine.weights import WEIGHTS, load, weights_sha256
 from lsbench.jobs.train import JOB as TRAIN
@@ -249,9 +249,41 @@ def test_a_large_seed_is_a_seed_like_any_other(seed, graph, tmp_path):
     shutil.rmtree(folder)
 
 
+@pytest.mark.parametrize(
+    ("kind", "share", "error_class", "words"),
+    [
+        ("train", 1.0, "device_oom", "lower `device_batch_size`, or take a larger device"),
+        ("evaluate", 0.5, "share_oom", "share of 0.5 of the device's memory ran out; give it more by"),
+    ],
+)
+def test_memory_of_a_device_that_runs_out_says_which_setting_to_lower(
+    kind, share, error_class, words, graph, tmp_path, monkeypatch
+):
+    def run_out(context):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 84 GiB")
+
+    job = next(job for job in graph.jobs if job.kind == kind)
+    monkeypatch.setattr(f"lsbench.jobs.{kind}.JOB", replace(JOBS.load(kind), run=run_out))
+    request = {"action": "job", "folder": str(prepare(job, tmp_path)), "gpu_share": share}
+    events = []
+    assert act(request, events.append) == 1
+    assert events[-1]["error_class"] == error_class
+    assert words in events[-1]["message"]
+    assert ("`batch_size`" in events[-1]["message"]) is (kind == "evaluate")
+
+
+def test_a_job_that_was_given_a_gpu_and_sees_none_is_not_run_on_the_cpu(graph, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    train = next(job for job in graph.jobs if job.kind == "train")
+    given = train.model_copy(update={"resources": train.resources.model_copy(update={"num_gpus": 1.0})})
+    events, folder = [], prepare(given, tmp_path)
+    assert act({"action": "job", "folder": str(folder)}, events.append) == 1
+    assert events[-1]["error_class"] == "device_lost"
+    assert not (folder / "result.json").exists()
+
+
 def test_errors_are_described_in_one_line():
     assert describe(MemoryError("no more")) == {"error_class": "oom", "message": "no more"}
-    assert describe(torch.cuda.OutOfMemoryError("no more\non GPU 0"))["error_class"] == "oom"
     assert describe(ValueError("first\nsecond")) == {"error_class": "ValueError", "message": "first"}
     assert describe(DiskFullError("no room")) == {"error_class": "disk_full", "message": "no room"}
     assert describe(KeyError()) == {"error_class": "KeyError", "message": ""}

@@ -47,7 +47,7 @@ def test_a_single_part_is_the_job():
     assert events == [
         ("start", {"ev": "start", "gpus": "", "num_ranks": 1, "num_nodes": 1}),
         ("progress", {"ev": "step", "step": 1}),
-        ("end", {**failed("oom", "too big"), "lost_nodes": []}),
+        ("end", {**failed("oom", "too big"), "node": "a", "lost_nodes": []}),
     ]
 
 
@@ -75,12 +75,25 @@ def test_the_first_part_speaks_for_all_and_the_last_one_ends_the_job():
         (failed("timeout"), failed("worker_lost"), "timeout"),
         (OK, failed("worker_lost"), "worker_lost"),
         (failed("worker_lost"), OK, "worker_lost"),
+        (failed("communication", "no route"), failed("worker_lost", "another"), "communication"),
+        (failed("communication", "no route"), failed("ConfigError"), "ConfigError"),
+        (failed("device_lost"), failed("communication"), "device_lost"),
     ],
 )
 def test_the_end_that_explains_the_others_is_the_jobs(first, second, expected):
     [(kind, data)] = take(RunningGang("j", TWO_NODES), (0, first), (1, second))
     assert (kind, data["ok"], data["error_class"]) == ("end", False, expected)
-    assert data["lost_nodes"] == (["b"] if expected == "node_lost" else [])
+    lost = ["node_lost", "device_lost"]
+    ends = {"a": first, "b": second}
+    assert data["lost_nodes"] == [node for node, end in ends.items() if end.get("error_class") in lost]
+
+
+@pytest.mark.parametrize("early", [0, 1])
+def test_of_errors_of_their_own_the_first_in_time_is_the_jobs_and_its_node_is_told(early):
+    ends = [{**failed("device_oom", f"on {node}"), "at": 20.0} for node in "ab"]
+    ends[early]["at"] = 10.0
+    [(_, data)] = take(RunningGang("j", TWO_NODES), (0, ends[0]), (1, ends[1]))
+    assert (data["message"], data["node"]) == (f"on {'ab'[early]}", "ab"[early])
 
 
 @pytest.mark.parametrize("killed", [0, 1])
