@@ -11,6 +11,7 @@ from lsbench.core.atomic import write_text
 from lsbench.core.errors import ConfigError
 from lsbench.core.job import Job, Resources
 from lsbench.core.record import SCHEMA_VERSION
+from lsbench.scheduler.faulty_devices import FaultyDevices
 from lsbench.scheduler.headline import headline
 from lsbench.scheduler.ledger import Ledger, ResourceRequest
 from lsbench.scheduler.protocol import Event, Executor, Placement, Watcher
@@ -67,6 +68,7 @@ class Driver:
         self.outcome = Outcome()
         nodes = executor.nodes()
         self.ledger = Ledger(nodes)
+        self.devices = FaultyDevices(executor, self.ledger)
         self.watcher.nodes_changed(nodes, max_parallel)
         self._nodes_checked = time.monotonic()
         for job in plan.todo:
@@ -88,6 +90,8 @@ class Driver:
         while self.waiting or self.running:
             self._start_what_fits()
             if not self.running:
+                if self.devices.release():
+                    continue
                 self._skip_rest()
                 break
             for event in self.executor.poll(POLL_S):
@@ -141,7 +145,11 @@ class Driver:
             if event.data.get("error_class") in LOSES_NODE:
                 for node in event.data.get("lost_nodes", [placement.node]):
                     self.ledger.remove(node)
+            if event.data.get("error_class") == "device_error":
+                self.devices.fault(event.job_id, placement, event.data)
             self._finish(job, event.data)
+            if event.job_id not in self.waiting:
+                self.devices.ended(event.job_id)
 
     def _finish(self, job: Job, end: dict[str, Any]) -> None:
         """Keep the result of a job; if its file exists, the job is done, whatever the executor reports."""

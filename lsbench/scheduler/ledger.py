@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from lsbench.core.errors import ClusterError
 from lsbench.core.job import Resources
@@ -48,6 +48,11 @@ class _Account:
     free_gpus: dict[int, float]
     running: int = 0
     closed: bool = False
+    set_aside: set[int] = field(default_factory=set)
+
+    def usable_gpus(self) -> dict[int, float]:
+        """Return the free share of each device that jobs may have."""
+        return {device: share for device, share in self.free_gpus.items() if device not in self.set_aside}
 
 
 class Ledger:
@@ -72,6 +77,23 @@ class Ledger:
         """Close the account of a lost node for good: a node that comes back has a new id."""
         self._gone.add(node_id)
         self._accounts.pop(node_id, None)
+
+    def close_device(self, node_id: str, device: int) -> bool:
+        """Give a device of a node to no further job; return False if the node has it no more."""
+        account = self._accounts.get(node_id)
+        if account is None or device not in account.free_gpus or device in account.set_aside:
+            return False
+        account.set_aside.add(device)
+        return True
+
+    def open_device(self, node_id: str, device: int) -> None:
+        """Give a device to jobs again."""
+        if node_id in self._accounts:
+            self._accounts[node_id].set_aside.discard(device)
+
+    def node_name(self, node_id: str) -> str:
+        """Return the name of a node for people; of one without an account, its id."""
+        return self._accounts[node_id].node.name if node_id in self._accounts else node_id
 
     def node_ids(self) -> set[str]:
         """Return the ids of the nodes with an account."""
@@ -160,15 +182,15 @@ class Ledger:
             return False
         if account.free_cpus < request.num_cpus:
             return False
-        return _choose_devices(account.free_gpus, request) is not None
+        return _choose_devices(account.usable_gpus(), request) is not None
 
 
 def _take(account: _Account, request: ResourceRequest) -> Placement:
     """Take the resources of a request from a node on which it fits."""
-    shares = _choose_devices(account.free_gpus, request) or {}
+    shares = _choose_devices(account.usable_gpus(), request) or {}
     cpus, taken = request.num_cpus, shares
     if request.wants_node:
-        cpus, taken = account.node.num_cpus, dict.fromkeys(account.free_gpus, FULL)
+        cpus, taken = account.node.num_cpus, dict.fromkeys(account.usable_gpus(), FULL)
     account.free_cpus -= cpus
     for device, share in taken.items():
         account.free_gpus[device] -= share

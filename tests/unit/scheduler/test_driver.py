@@ -298,3 +298,48 @@ def test_no_message_of_a_job_ends_the_driver_now_or_at_the_next_run(start, graph
     [attempt] = folder.attempts(failed["job_id"])
     assert attempt["message"] == failed["error"]
     assert failed["error"].isprintable()
+
+
+def placements(driver, label):
+    return [p for what, name, p in driver.executor.log if (what, name) == ("submit", label)]
+
+
+def test_a_job_whose_device_fails_runs_on_another_one_and_the_device_comes_back(tiny, make_graph, start):
+    tiny["resources"] = {"num_gpus": 1}
+    driver = start({"ls/train/seed0": ["device_error"]}, nodes=[Node("a", 8, 2)], graph=make_graph(tiny))
+    assert len(driver.run().ok) == 10
+    first, second = placements(driver, "ls/train/seed0")
+    assert not set(first.gpus) & set(second.gpus)
+    assert driver.executor.held == []
+
+
+def test_the_only_device_is_used_again_after_one_fault_and_not_after_two(tiny, make_graph, start, watcher):
+    tiny["resources"] = {"num_gpus": 1}
+    graph = make_graph(tiny)
+    driver = start({"ls/train/seed0": ["device_error"]}, nodes=[Node("a", 8, 1)], graph=graph)
+    assert len(driver.run().ok) == 10
+    driver = start({"ls/train/seed0": ["device_error"] * 2}, nodes=[Node("a", 8, 1)], graph=graph)
+    outcome = driver.run()
+    assert "ls/train/seed0" in labels(outcome.skipped)
+    assert len(placements(driver, "ls/train/seed0")) == 2
+
+
+def test_a_node_that_does_not_show_its_devices_gets_no_more_jobs(tiny, make_graph, start):
+    tiny["resources"] = {"num_gpus": 1}
+    nodes = [Node("a", 8, 1), Node("b", 8, 1)]
+    driver = start({"ls/train/seed0": ["device_lost"]}, nodes=nodes, graph=make_graph(tiny))
+    assert len(driver.run().ok) == 10
+    first, second = placements(driver, "ls/train/seed0")
+    assert first.node != second.node
+    assert driver.ledger.node_ids() == {second.node}
+
+
+def test_memory_of_a_whole_device_ends_a_job_and_of_a_share_gives_it_a_whole_one(tiny, make_graph, start):
+    tiny["jobs"][0]["train"]["resources"] = {"num_gpus": 0.25}
+    graph, nodes = make_graph(tiny), [Node("a", 8, 1)]
+    driver = start({"ls/train/seed0": ["share_oom"]}, nodes=nodes, graph=graph)
+    assert len(driver.run().ok) == 10
+    assert [p.gpu_share for p in placements(driver, "ls/train/seed0")] == [0.25, 1.0]
+    driver = start({"ls/train/seed0": ["device_oom"]}, nodes=nodes, graph=graph)
+    assert labels(driver.run().failed) == ["ls/train/seed0"]
+    assert len(placements(driver, "ls/train/seed0")) == 1

@@ -243,3 +243,31 @@ def test_a_gang_that_all_nodes_together_cannot_hold_is_refused():
         ClusterError, match=r"5 ranks with 1 CPUs and 1 GPUs each; all nodes together hold 4 of them"
     ):
         ledger.check_fits(ResourceRequest(5, 5.0, "no", 5), "v/train")
+
+
+def test_a_device_that_is_closed_is_given_to_nobody_until_it_is_opened():
+    ledger = Ledger([Node("a", 8, 2, "host")])
+    taken = ledger.place(ResourceRequest(1, 0.5, "no"))
+    assert ledger.close_device("a", 0)
+    assert not ledger.close_device("a", 0)
+    assert not ledger.close_device("b", 0)
+    ledger.release(taken)
+    assert set(ledger.place(ResourceRequest(1, 0.5, "no")).gpus) == {1}
+    assert ledger.place(ResourceRequest(1, 1, "no")) is None
+    ledger.open_device("a", 0)
+    ledger.open_device("b", 0)
+    assert set(ledger.place(ResourceRequest(1, 1, "no")).gpus) == {0}
+
+
+def test_a_job_alone_on_its_node_does_not_get_a_closed_device():
+    ledger = Ledger([Node("a", 8, 2, "host")])
+    ledger.close_device("a", 1)
+    placement = ledger.place(ResourceRequest(1, 1, "node"))
+    assert placement.gpus == {0: 1.0}
+    ledger.release(placement)
+    assert ledger.place(ResourceRequest(1, 2, "no")) is None
+
+
+def test_a_node_has_a_name_for_people():
+    assert Ledger([Node("a", 8, 2, "host")]).node_name("a") == "host"
+    assert Ledger([]).node_name("a") == "a"
