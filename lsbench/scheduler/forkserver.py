@@ -28,6 +28,7 @@ from typing import Any, NoReturn
 
 from lsbench.core.atomic import set_mode
 from lsbench.core.cache_root import settle_home
+from lsbench.core.lifeline import adopt_orphans, end_children
 from lsbench.core.waits import told_to
 
 PRELOAD = (
@@ -80,6 +81,7 @@ class ForkServer:
 
     def serve(self) -> None:
         """Serve until idle or orphaned."""
+        adopt_orphans()
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self.wake_write.fileno(), warn_on_full_buffer=False)
         selector = selectors.DefaultSelector()
@@ -126,7 +128,7 @@ class ForkServer:
         self.children[pid] = connection
 
     def _reap(self) -> None:
-        while self.children:
+        while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
@@ -135,14 +137,22 @@ class ForkServer:
                 return
             connection = self.children.pop(pid, None)
             if connection is not None:
+                self._end_rest_of(pid)
                 send_line(connection, {"ev": "exit", "code": os.waitstatus_to_exitcode(status)})
                 connection.close()
+
+    def _end_rest_of(self, pid: int) -> None:
+        """End what a job has left behind: its group, and processes in the background, which are ours now."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        end_children(self.children)
 
     def _become_child(self, connection: socket.socket, request: dict[str, Any]) -> NoReturn:
         """Turn this forked copy of the server into the process of a job; never returns."""
         status = 70
         try:
             os.setsid()
+            adopt_orphans()  # so that they come to the server when this process ends, and not before
             signal.set_wakeup_fd(-1)
             for name in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
                 signal.signal(name, signal.SIG_DFL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import socket
@@ -10,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import psutil
 import pytest
 
 from lsbench.core.waits import announce
@@ -110,3 +112,49 @@ def test_waits_of_a_job_are_events(monkeypatch) -> None:
         lines = here.recv(65536).splitlines()
     assert [json.loads(line)["ev"] for line in lines] == ["started", "wait"]
     assert json.loads(lines[1])["what"] == "writing images"
+
+
+#: A fork server whose jobs leave a process behind, in a session of its own, and end.
+LEAVES = """
+import os, subprocess, sys
+from pathlib import Path
+from lsbench.scheduler import child
+from lsbench.scheduler.forkserver import ForkServer
+
+def act(request, emit):
+    shell = ["sh", "-c", "setsid sleep 600 >/dev/null & echo $!"]
+    told = subprocess.run(shell, stdout=subprocess.PIPE, text=True)
+    if request["kills_itself"]:
+        emit({"ev": "left", "pid": int(told.stdout)})
+        os.kill(os.getpid(), 9)
+    own = subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL)
+    emit({"ev": "left", "pid": int(told.stdout), "own": own.pid})
+    return 0
+
+child.act = act
+ForkServer(Path(sys.argv[1]), os.getppid()).serve()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who adopts orphans")
+@pytest.mark.parametrize("kills_itself", [False, True])
+def test_processes_that_a_job_leaves_in_the_background_end_with_it(folder: Path, kills_itself: bool) -> None:
+    server = subprocess.Popen([sys.executable, "-c", LEAVES, str(folder)])
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            while server.poll() is None:
+                with contextlib.suppress(OSError):
+                    connection.connect(str(folder / forkserver.SOCKET))
+                    break
+            forkserver.send_line(connection, {"kills_itself": kills_itself})
+            with connection.makefile() as lines:
+                events = {event["ev"]: event for event in map(json.loads, lines)}
+        assert events["exit"]["code"] == (-9 if kills_itself else 0)
+        left = [events["left"][name] for name in ("pid", "own") if name in events["left"]]
+        assert len(left) == 2 - kills_itself
+        assert not any(psutil.pid_exists(pid) for pid in left)
+        assert server.poll() is None
+    finally:
+        server.kill()
+        server.wait()
+        shutil.rmtree(folder)
