@@ -62,16 +62,20 @@ class Ledger:
         """Open an account for every node."""
         self._accounts: dict[str, _Account] = {}
         self._gone: set[str] = set()
+        #: All nodes there ever were: waiting jobs must not become CPU jobs when the last GPU is lost.
+        self._seen: list[Node] = []
+        self._auto: dict[ResourceRequest, bool] = {}
         for node in nodes:
             self.add(node)
-        #: Decided once: waiting jobs must not become CPU jobs when the last GPU is lost.
-        self._has_gpu = any(account.node.num_gpus for account in self._accounts.values())
+        self._began_with_gpu = any(node.num_gpus for node in self._seen)
 
     def add(self, node: Node) -> None:
         """Open the account of a new node; a known one stays unchanged, and a lost one stays closed."""
         if node.id not in self._accounts and node.id not in self._gone:
             gpus = dict.fromkeys(range(node.num_gpus), FULL)
             self._accounts[node.id] = _Account(node, node.num_cpus, gpus)
+            self._seen.append(node)
+            self._auto.clear()
 
     def remove(self, node_id: str) -> None:
         """Close the account of a lost node for good: a node that comes back has a new id."""
@@ -100,14 +104,25 @@ class Ledger:
         return set(self._accounts)
 
     def request(self, resources: Resources) -> ResourceRequest:
-        """Return the request for `resources` on this cluster; ``auto`` is one GPU per rank, if available."""
+        """Return the request for `resources` on this cluster; ``auto`` is one GPU per rank, if available.
+
+        GPUs of nodes that have joined since the beginning count if the job fits on them.
+        """
         gpus, ranks = resources.num_gpus or 0.0, resources.num_ranks or 1
-        return ResourceRequest(
+        asked = ResourceRequest(
             num_cpus=max(resources.num_cpus or 1, ranks),
-            num_gpus=float(self._has_gpu * ranks) if gpus == "auto" else float(gpus),
+            num_gpus=float(ranks if gpus == "auto" else gpus),
             exclusive=resources.exclusive or "no",
             num_ranks=ranks,
         )
+        return asked if gpus != "auto" or self._is_for_gpus(asked) else replace(asked, num_gpus=0.0)
+
+    def _is_for_gpus(self, asked: ResourceRequest) -> bool:
+        if asked not in self._auto:
+            is_late = not self._began_with_gpu and any(node.num_gpus for node in self._seen)
+            fits_late = is_late and Ledger(self._seen).place(asked) is not None
+            self._auto[asked] = self._began_with_gpu or fits_late
+        return self._auto[asked]
 
     def check_fits(self, request: ResourceRequest, label: str) -> None:
         """Raise if no node, or for a gang all nodes together, can hold the job, even when idle.

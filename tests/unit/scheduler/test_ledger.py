@@ -268,6 +268,31 @@ def test_a_job_alone_on_its_node_does_not_get_a_closed_device():
     assert ledger.place(ResourceRequest(1, 2, "no")) is None
 
 
+AUTO = Resources(num_gpus="auto", num_cpus=2)
+
+
+def test_auto_follows_gpus_that_join_later_and_stays_with_them_when_they_are_lost():
+    ledger = Ledger([Node("cpu", 4)])
+    assert ledger.request(AUTO).num_gpus == 0
+    ledger.add(Node("gpu", 4, 2))
+    assert ledger.request(AUTO).num_gpus == 1
+    assert set(ledger.place(ledger.request(AUTO)).gpus) == {0}
+    ledger.remove("gpu")
+    assert ledger.request(AUTO).num_gpus == 1
+    assert ledger.place(ledger.request(AUTO)) is None
+
+
+@pytest.mark.parametrize("joins", [Node("small", 1, 8), Node("few", 8, 1)])
+def test_auto_does_not_wait_for_gpus_that_joined_on_a_node_too_small_for_the_job(joins):
+    ledger, wide = Ledger([Node("cpu", 8)]), Resources(num_gpus="auto", num_cpus=4, num_ranks=2)
+    ledger.add(joins)
+    request = ledger.request(wide)
+    assert request.num_gpus == 0
+    assert ledger.place(request) is not None
+    ledger.add(Node("large", 8, 2))
+    assert ledger.request(wide).num_gpus == 2
+
+
 def test_a_node_has_a_name_for_people():
     assert Ledger([Node("a", 8, 2, "host")]).node_name("a") == "host"
     assert Ledger([]).node_name("a") == "a"
