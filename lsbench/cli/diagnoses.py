@@ -95,8 +95,12 @@ def _hardware() -> Iterator[Diagnosis]:
     yield Diagnosis("memory", f"{memory.available / GIB:.1f} of {memory.total / GIB:.1f} GiB free")
     import torch
 
+    from lsbench.engine.process import unsupported_device
+
     if not torch.cuda.is_available():
-        yield Diagnosis("GPU", "none that torch can use; jobs run on the CPU", "absent")
+        kind = unsupported_device()
+        found = "none that torch can use" if kind is None else f"lsbench does not support {kind}"
+        yield Diagnosis("GPU", f"{found}; jobs run on the CPU", "absent")
     for index in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(index)
         yield Diagnosis(f"GPU {index}", f"{properties.name}, {properties.total_memory / GIB:.0f} GiB")

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from lsbench.cli.completion import models, models_and_trainings, of, offers
 from lsbench.cli.options import results_folders
+from lsbench.cli.running import create_stderr
 from lsbench.core.catalog import unknown_model
 from lsbench.core.errors import NothingMeasuredError, UsageError
 from lsbench.core.registry import DATASETS, JOBS, MIXERS
@@ -33,6 +34,8 @@ class Device(StrEnum):
     auto = "auto"
     cpu = "cpu"
     cuda = "cuda"
+    mps = "mps"
+    xpu = "xpu"
 
 
 class WholeTask(StrEnum):
@@ -228,16 +231,22 @@ def check_device(device: Device) -> str:
     """Return ``"cuda"`` or ``"cpu"``.
 
     Raises:
-        UsageError: If there is no such device.
+        UsageError: If there is no such device, or if it is not supported.
     """
     if device is Device.cpu:
         return "cpu"
+    if device in (Device.mps, Device.xpu):
+        raise UsageError(f"--device {device}: lsbench does not support it; use --device cuda or cpu")
     import torch
+
+    from lsbench.engine.process import unsupported_device
 
     if torch.cuda.is_available():
         return "cuda"
     if device is Device.cuda:
         raise UsageError("--device cuda: torch finds no CUDA device here; use --device cpu")
+    if (kind := unsupported_device()) is not None:
+        create_stderr().print(f"lsbench does not support {kind}: this runs on the CPU.")
     return "cpu"
 
 

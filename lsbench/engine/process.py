@@ -56,8 +56,7 @@ def why_no_gpu(number: int, found: int) -> str:
     asked = f"the job was given {number + 1} GPU{'s' if number else ''} (visible: {visible or 'none'})"
     if found:
         return f"{asked} and torch sees {found}"
-    if torch.backends.mps.is_available() or torch.xpu.is_available():
-        kind = "MPS" if torch.backends.mps.is_available() else "XPU"
+    if (kind := unsupported_device()) is not None:
         return f"{asked}, and torch sees one of {kind}, which lsbench does not support; set `num_gpus: 0`"
     if not torch.backends.cuda.is_built():  # type: ignore[no-untyped-call]
         return f"{asked}, and torch {torch.__version__} is built without CUDA; install a build that has it"
@@ -66,6 +65,13 @@ def why_no_gpu(number: int, found: int) -> str:
     except (RuntimeError, AssertionError) as error:
         return f"{asked}, and torch {torch.__version__} sees none: {str(error).strip().splitlines()[0]}"
     return f"{asked}, and torch {torch.__version__} sees none"
+
+
+def unsupported_device() -> str | None:
+    """Return the kind of a GPU that torch sees here and lsbench does not support, or None."""
+    if torch.backends.mps.is_available():
+        return "MPS"
+    return "XPU" if torch.xpu.is_available() else None
 
 
 def seed_everything(seed: int) -> None:

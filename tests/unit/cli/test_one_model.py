@@ -63,3 +63,21 @@ def test_a_warning_of_a_job_is_a_line(capsys):
     with one_model.progress_bar() as emit:
         emit({"ev": "warning", "message": "erf: [b] has random weights"})
     assert capsys.readouterr().err == "warning: erf: [b] has random weights\n"
+
+
+@pytest.mark.parametrize("kind", ["mps", "xpu"])
+def test_a_device_that_is_not_supported_is_refused_in_one_line(kind):
+    with pytest.raises(
+        UsageError, match=f"--device {kind}: lsbench does not support it; use --device cuda or cpu"
+    ):
+        one_model.check_device(one_model.Device(kind))
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"), [("MPS", "lsbench does not support MPS: this runs on the CPU."), (None, "")]
+)
+def test_a_machine_whose_gpu_is_not_supported_says_that_it_takes_the_cpu(monkeypatch, capsys, kind, told):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("lsbench.engine.process.unsupported_device", lambda: kind)
+    assert one_model.check_device(one_model.Device.auto) == "cpu"
+    assert capsys.readouterr().err.strip() == told

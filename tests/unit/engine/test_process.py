@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from lsbench.core.errors import DeviceLostError
-from lsbench.engine.process import device_name, prepare_process, seed_everything, why_no_gpu
+from lsbench.engine.process import (
+    device_name,
+    prepare_process,
+    seed_everything,
+    unsupported_device,
+    why_no_gpu,
+)
 
 pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
 
@@ -118,3 +124,9 @@ def test_deterministic_algorithms_do_not_fill_new_memory():
     assert "aten::fill_" not in operators(lambda: torch.empty(8))
     torch.utils.deterministic.fill_uninitialized_memory = True
     assert "aten::fill_" in operators(lambda: torch.empty(8)), "the profiler would have seen it"
+
+
+def test_this_machine_has_no_device_that_is_not_supported(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(torch.xpu, "is_available", lambda: False)
+    assert unsupported_device() is None
