@@ -80,6 +80,12 @@ class DivergedError(LsbenchError):
     error_class = "diverged"
 
 
+class PreemptedError(LsbenchError):
+    """A job was asked to end before it was done, as its node goes away; it is run again."""
+
+    error_class = "preempted"
+
+
 class MeasurementError(LsbenchError):
     """The process of a timing ended without a result."""
 

@@ -7,6 +7,7 @@ resumed gives the same weights as one that never stopped.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from lsbench.core.errors import ConfigError, DataError, DivergedError
+from lsbench.core.errors import ConfigError, DataError, DivergedError, PreemptedError
+from lsbench.core.stopping import (
+    holding_off_stop,
+    is_asked_to_stop,
+    stopping_at_once,
+)
 from lsbench.core.waits import announce
 from lsbench.data.loading.random_state import put_random_state, read_random_state
 from lsbench.data.loading.sample_rng import derive_seed
@@ -27,6 +33,7 @@ from lsbench.engine.distributed import (
     accumulating,
     current_world,
     from_first_rank,
+    gather_over_ranks,
     sum_over_ranks,
     synchronised_batch_norm,
     wrap,
@@ -155,7 +162,12 @@ class Trainer:
 
         Raises:
             DivergedError: If the loss is no longer finite or has exploded, and no retry is left.
+            PreemptedError: If the process was asked to stop, after a checkpoint is written.
         """
+        with holding_off_stop():
+            return self._run(emit, validate)
+
+    def _run(self, emit: Emit, validate: Validate) -> Progress:
         retries = self.recipe.on_divergence == "retry_lower_lr"
         if retries and self.progress.update == 0:
             self._save()  # a state to return to
@@ -186,10 +198,11 @@ class Trainer:
         self._prepare_randomness(epoch, begun)
         self.watch.start_epoch(progress.epoch_loss if begun else 0.0)
         self.model.train()
-        self.loader.set_epoch(epoch, begun)
-        batches = iter(self.loader)
         images_seen, clock = 0, _Clock(self.recipe.checkpoint_minutes * 60)
         updates = min(self.steps, self.total - epoch * self.steps)
+        if begun < updates:  # else it was stopped in the validation
+            self.loader.set_epoch(epoch, begun)
+            batches = iter(self.loader)
         for step in range(begun, updates):
             lr = self.schedule.set_rate(progress.update, scale=progress.lr_scale)
             self._set_epoch()
@@ -200,8 +213,7 @@ class Trainer:
             if clock.is_emit_time():
                 rate = images_seen * self.world.size / clock.elapsed_s()
                 self._emit_step(emit, epoch, step + 1, updates, rate)
-            if step + 1 < updates and self._is_save_time(clock):
-                self._save()
+            self._save_if_due(clock, is_last=step + 1 == updates)
         self.watch.look()
         progress.note_times(clock.elapsed_s(), clock.waited_s)
 
@@ -218,11 +230,25 @@ class Trainer:
         else:
             seed_everything(derive_seed(self.seed, epoch, begun, self.world.rank))
 
-    def _is_save_time(self, clock: _Clock) -> bool:
-        """Return True if it is time to save; ranks agree on it, after all of them have read the losses."""
-        if not self.world.is_shared:
-            return clock.is_save_time()
-        return self.progress.update % LOOK_EVERY == 0 and from_first_rank(clock.is_save_time())
+    def _save_if_due(self, clock: _Clock, *, is_last: bool) -> None:
+        """Save if it is time or a rank is asked to stop; ranks agree on it, after all have read the losses.
+
+        Args:
+            clock: The epoch's.
+            is_last: Whether the epoch has no further update; its end is saved anyway.
+
+        Raises:
+            PreemptedError: After the checkpoint is written, if a rank is asked to stop.
+        """
+        if self.world.is_shared and self.progress.update % LOOK_EVERY and not is_last:
+            return
+        told = gather_over_ranks((is_asked_to_stop(), clock.is_save_time()))
+        must_stop = any(asked for asked, _ in told)
+        if must_stop or (told[0][1] and not is_last):
+            self._save()
+        if must_stop:
+            from_first_rank(None)  # which has written the checkpoint now; no rank ends before
+            raise PreemptedError("asked to stop (SIGTERM); the training is saved and goes on elsewhere")
 
     def _update(self, batches: Iterator[Any], clock: _Clock) -> tuple[Tensor, int]:
         """Train on one batch, chunk by chunk; return its mean loss over all ranks and this rank's images."""
@@ -266,19 +292,36 @@ class Trainer:
         progress = self.progress
         epoch = progress.epoch
         self._set_epoch()
+        validated = self._validate(validate) if self.recipe.validates_after(epoch, epochs=self.epochs) else {}
         updates = min(self.steps, self.total - epoch * self.steps)
         entry = {"loss": self.watch.total / updates, "lr": self.state.optimizer.param_groups[0]["lr"]}
         entry |= progress.take_times()
         if progress.lr_scale != 1.0:
             entry["lr_scale"] = progress.lr_scale
-        if self.recipe.validates_after(epoch, epochs=self.epochs):
-            entry |= validate(self.model)
-            if self.state.ema is not None:
-                entry |= {f"ema_{name}": value for name, value in validate(self.state.ema.module).items()}
-        progress.history.append(entry)
+        progress.history.append({**entry, **validated})
         progress.epoch = epoch + 1
         self._save()
-        emit({"ev": "epoch", "epoch": epoch + 1, "epochs": self.epochs, **entry})
+        emit({"ev": "epoch", "epoch": epoch + 1, "epochs": self.epochs, **entry, **validated})
+
+    def _validate(self, validate: Validate) -> dict[str, float]:
+        """Return the values of the model and of its average.
+
+        The first rank ends at once if it is asked to stop meanwhile, as its state is whole.
+
+        Raises:
+            PreemptedError: If it is, after the checkpoint is written.
+        """
+        may_stop = stopping_at_once() if self.world.is_first else contextlib.nullcontext()
+        try:
+            with may_stop:
+                found = dict(validate(self.model))
+                if self.state.ema is not None:
+                    averaged = validate(self.state.ema.module)
+                    found |= {f"ema_{name}": value for name, value in averaged.items()}
+        except PreemptedError:
+            self._save()
+            raise
+        return found
 
     def save_weights(self, folder: Path) -> None:
         """Write the trained weights, and their average, for later jobs; on the first rank.

@@ -1,5 +1,6 @@
 import math
 import random
+import signal
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from timm.utils import ModelEmaV3
 from timm.utils.agc import adaptive_clip_grad
 from torch import nn
 
-from lsbench.core.errors import DataError, DivergedError
+from lsbench.core.errors import DataError, DivergedError, PreemptedError
+from lsbench.core.stopping import heeding_stop
 from lsbench.engine import weights
 from lsbench.engine.checkpoints import Checkpoints, checkpoints_of
 from lsbench.engine.objective import Objective
@@ -131,15 +133,60 @@ def test_a_training_stopped_at_any_update_and_continued_equals_an_unbroken_one(s
     assert again.progress.update == stop_at
     continued, rates = train(again)
     assert len(rates) == 12 - stop_at, "no update is made twice"
-    assert same(first.model.state_dict(), again.model.state_dict())
-    assert [e["loss"] for e in continued.history] == [e["loss"] for e in unbroken.history]
-    if first.state.ema is not None:
-        assert same(first.state.ema.module.state_dict(), again.state.ema.module.state_dict())
+    assert_same_training(first, unbroken, again, continued)
+
+
+def ask_if(is_time):
+    if is_time:
+        signal.raise_signal(signal.SIGTERM)
 
 
 def stop_if(is_time):
     if is_time:
         raise StopError
+
+
+@pytest.mark.parametrize("settings", [{}, {**FULL, "device_batch_size": 4}], ids=["plain", "full"])
+@pytest.mark.parametrize("asked_at", [1, 3, 4, 6, 8, 12])
+def test_a_training_that_is_asked_to_stop_ends_its_update_and_is_continued_bit_for_bit(
+    asked_at, settings, tmp_path
+):
+    unbroken, _ = train(first := create(tmp_path / "a", **settings))
+    asked = create(tmp_path / "b", **settings)
+    asked.state.optimizer.register_step_pre_hook(lambda *_: ask_if(asked.progress.update + 1 == asked_at))
+    with pytest.raises(PreemptedError, match="saved"), heeding_stop():
+        train(asked)
+    again = create(tmp_path / "b", **settings)
+    assert again.progress.update == asked_at, "nothing is lost"
+    assert_same_training(first, unbroken, again, train(again)[0])
+
+
+@pytest.mark.parametrize("call", [1, 2, 5])
+def test_a_training_that_is_asked_to_stop_in_a_validation_ends_there(call, tmp_path):
+    settings = {"ema_decay": 0.9}
+    unbroken, _ = train(first := create(tmp_path / "a", **settings))
+    calls = []
+
+    def validate(model):
+        calls.append("begun")
+        ask_if(len(calls) == call)
+        return {"val_top1": 0.5} if len(calls) != call else calls.append("never")
+
+    asked = create(tmp_path / "b", **settings)
+    with pytest.raises(PreemptedError), heeding_stop():
+        asked.run(lambda event: None, validate)
+    assert "never" not in calls
+    again = create(tmp_path / "b", **settings)
+    assert again.progress.update == 4 * ((call + 1) // 2), "the validation is repeated, no update is"
+    assert len(again.progress.history) == (call - 1) // 2
+    assert_same_training(first, unbroken, again, train(again)[0])
+
+
+def assert_same_training(first, unbroken, again, continued):
+    assert same(first.model.state_dict(), again.model.state_dict())
+    assert [e["loss"] for e in continued.history] == [e["loss"] for e in unbroken.history]
+    if first.state.ema is not None:
+        assert same(first.state.ema.module.state_dict(), again.state.ema.module.state_dict())
 
 
 def test_settings_that_a_checkpoint_holds_too_are_those_of_the_recipe(tmp_path):
