@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ class _Request:
         self.is_asked = False
         self.is_held_off = False
         self.pid = 0
+        self.arrived: socket.socket | None = None
         self.pass_on: Callable[[], None] | None = None
 
     def take(self, *_: object) -> None:
@@ -44,6 +46,16 @@ _request = _Request()
 def is_asked_to_stop() -> bool:
     """Return whether this process has been asked to end soon."""
     return _request.is_asked
+
+
+def has_stop_arrived() -> bool:
+    """Return whether the request has arrived, for another thread: the main one may be in a long call of C."""
+    if _request.is_asked or _request.arrived is None:
+        return _request.is_asked
+    try:
+        return signal.SIGTERM in _request.arrived.recv(4096, socket.MSG_PEEK)
+    except OSError:
+        return False
 
 
 def raise_if_asked_to_stop() -> None:
@@ -68,11 +80,19 @@ def heeding_stop() -> Iterator[None]:
         return
     _request.is_asked, _request.is_held_off, _request.pid = False, False, os.getpid()
     before = signal.signal(signal.SIGTERM, _request.take)
+    read, write = socket.socketpair()
+    read.setblocking(False)
+    write.setblocking(False)
+    _request.arrived = read
+    woken_before = signal.set_wakeup_fd(write.fileno(), warn_on_full_buffer=False)
     try:
         yield
     finally:
+        signal.set_wakeup_fd(woken_before)
         signal.signal(signal.SIGTERM, before)
-        _request.is_asked = False
+        _request.is_asked, _request.arrived = False, None
+        read.close()
+        write.close()
 
 
 @contextmanager

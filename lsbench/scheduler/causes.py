@@ -71,7 +71,7 @@ NETWORK = ("gloo", "nccl", "rccl", "tcpstore", "rendezvous")
 
 
 #: What the end of one rank tells of the end of its job, from least to most; its own error tells more.
-TELLS = ("worker_lost", "communication", "killed", "timeout", "node_lost")
+TELLS = ("worker_lost", "communication", "killed", "preempted", "timeout", "node_lost")
 
 
 @dataclass(frozen=True)

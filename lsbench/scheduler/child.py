@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from lsbench.core.atomic import write_json
 from lsbench.core.env import provenance
-from lsbench.core.errors import ConfigError, DeviceFaultError, LsbenchError
+from lsbench.core.errors import ConfigError, DeviceFaultError, LsbenchError, PreemptedError
 from lsbench.core.ids import canonical_json
 from lsbench.core.job import BuiltOn, Job, JobContext, JobKind, Variant
 from lsbench.core.lock import locked
@@ -26,6 +26,7 @@ from lsbench.core.plugin_code import CodeReader, files_hash
 from lsbench.core.promises import describe as describe_object
 from lsbench.core.record import SCHEMA_VERSION, Record
 from lsbench.core.registry import DATASETS, JOBS
+from lsbench.core.stopping import is_asked_to_stop
 from lsbench.detection.settings import SETTINGS, Task
 from lsbench.scheduler.causes import Held, explained, own_device, told
 from lsbench.scheduler.data_checks import check_data_uses
@@ -97,7 +98,12 @@ def noting_epochs(folder: Path, emit: Emit) -> Emit:
 
 
 def describe(error: BaseException) -> dict[str, str]:
-    """Return the error class and the one-line message to store for a failure."""
+    """Return the error class and the one-line message to store for a failure.
+
+    Whatever fails after the request to stop fails because of it: other processes of the job have got it too.
+    """
+    if is_asked_to_stop() and not isinstance(error, PreemptedError):
+        return describe(PreemptedError(f"asked to stop (SIGTERM), and then {type(error).__name__}"))
     if isinstance(error, SystemExit):
         return {
             "error_class": "SystemExit",

@@ -6,7 +6,7 @@ and the server adds the exit status. The connection is also the child's lifeline
 closes it, for any reason, the child and all its descendants are killed.
 
 The server exits when it has been idle for a while, or when the process that it watches (the
-node's raylet) is gone.
+node's raylet) is gone. SIGTERM, or a request for it, is passed on to the children: each saves and ends.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from typing import Any, NoReturn
 from lsbench.core.atomic import set_mode
 from lsbench.core.cache_root import settle_home
 from lsbench.core.lifeline import adopt_orphans, end_children
+from lsbench.core.stopping import GRACE_S, has_stop_arrived, heeding_stop
 from lsbench.core.waits import told_to
 
 PRELOAD = (
@@ -46,6 +47,8 @@ PRELOAD = (
     "lsbench.models.ops.ska_cpu_kernels",
 )
 IDLE_S = 120.0
+#: Seconds in which a request to stop may follow the loss of the connection, as when all of a node is stopped.
+ARRIVAL_S = 0.2
 SOCKET = "fork.sock"
 
 
@@ -67,6 +70,7 @@ class ForkServer:
         """
         self.watched_pid = watched_pid
         self.children: dict[int, socket.socket] = {}
+        self.asked: set[int] = set()
         self.last_used = time.monotonic()
         path = folder / SOCKET
         path.unlink(missing_ok=True)
@@ -83,6 +87,7 @@ class ForkServer:
         """Serve until idle or orphaned."""
         adopt_orphans()
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: self.ask_to_stop())
         signal.set_wakeup_fd(self.wake_write.fileno(), warn_on_full_buffer=False)
         selector = selectors.DefaultSelector()
         selector.register(self.listener, selectors.EVENT_READ)
@@ -109,6 +114,15 @@ class ForkServer:
             self.last_used = time.monotonic()
         return time.monotonic() - self.last_used < IDLE_S
 
+    def ask_to_stop(self) -> int:
+        """Ask every child to stop, and return how many there are; they may still save."""
+        self.asked &= self.children.keys()
+        for pid in self.children.keys() - self.asked:
+            self.asked.add(pid)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        return len(self.children)
+
     def _accept(self) -> None:
         try:
             connection, _ = self.listener.accept()
@@ -119,6 +133,10 @@ class ForkServer:
         try:
             request = _read_request(connection)
         except (OSError, ValueError):
+            connection.close()
+            return
+        if request["action"] == "stop":
+            send_line(connection, {"ev": "stopping", "count": self.ask_to_stop()})
             connection.close()
             return
         connection.settimeout(None)
@@ -185,7 +203,8 @@ def run_request(request: dict[str, Any], connection: socket.socket) -> int:
 
     os.environ.update(request.get("env", {}))  # visible GPUs, before any library reads them
     send_line(connection, {"ev": "started", "pid": os.getpid()})
-    with told_to(lambda what: send_line(connection, {"ev": "wait", "what": what}), each_time=True):
+    waits = told_to(lambda what: send_line(connection, {"ev": "wait", "what": what}), each_time=True)
+    with heeding_stop(), waits:
         return act(request, lambda event: send_line(connection, event))
 
 
@@ -201,10 +220,16 @@ def _redirect(log: str | None) -> None:
 
 
 def _die_with(connection: socket.socket) -> None:
-    """Kill this process and its descendants when the other side of the lifeline closes."""
+    """Kill this process and its descendants when the other side of the lifeline closes.
+
+    If it has been asked to stop, as the other side has, it gets the time to save.
+    """
     with contextlib.suppress(OSError):
         while connection.recv(4096):
             pass
+    time.sleep(ARRIVAL_S)
+    if has_stop_arrived():
+        time.sleep(GRACE_S)
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lsbench.core.job import Variant
+from lsbench.core.stopping import heeding_stop
 from lsbench.scheduler.child import act, check_models
 from lsbench.scheduler.data_checks import check_data_uses
 from lsbench.scheduler.gang import part_requests
@@ -19,6 +20,8 @@ from lsbench.scheduler.protocol import Event, Node, Placement
 from lsbench.scheduler.torchrun import run_apart
 from lsbench.store.results import LOG
 from lsbench.suite.splits import DataUse
+
+DIED = {"error_class": "worker_lost", "message": "the process of its ranks died"}
 
 
 class InlineExecutor:
@@ -47,7 +50,11 @@ class InlineExecutor:
         self._waiting.append((job_id, folder, placement))
 
     def poll(self, timeout_s: float) -> list[Event]:
-        """Return the start of the next job; the following call runs it to its end and returns its events."""
+        """Return the start of the next job; the following call runs it to its end and returns its events.
+
+        Raises:
+            KeyboardInterrupt: If this process, and so the job, was asked to stop.
+        """
         if not self._waiting:
             return []
         job_id, folder, placement = self._waiting[0]
@@ -67,11 +74,14 @@ class InlineExecutor:
 
         asked = {"action": "job", "folder": str(folder), "gpu_share": placement.gpu_share}
         [request] = part_requests(asked, placement)
-        if placement.is_gang:
-            status = run_apart({**request, "log": str(folder / LOG)}, emit)
-            failure = failure or {"error_class": "worker_lost", "message": "the process of its ranks died"}
-        else:
-            status = act(request, emit)
+        with heeding_stop():
+            if placement.is_gang:
+                status = run_apart({**request, "log": str(folder / LOG)}, emit)
+                failure = failure or DIED
+            else:
+                status = act(request, emit)
+        if failure.get("error_class") == "preempted":
+            raise KeyboardInterrupt
         end = {"ok": True} if status == 0 else {"ok": False, **failure}
         return [*events, Event(job_id, "end", end)]
 

@@ -6,6 +6,7 @@ import os
 import sys
 
 from lsbench.core.lifeline import die_with_parent
+from lsbench.core.stopping import heeding_stop, is_asked_to_stop
 from lsbench.core.waits import told_to
 from lsbench.scheduler.torchrun import EVENTS
 
@@ -14,12 +15,11 @@ if __name__ == "__main__":
 
 import socket
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
 from lsbench.scheduler.causes import is_lost_rank
-from lsbench.scheduler.child import describe, execute
+from lsbench.scheduler.child import Emit, describe, execute
 from lsbench.scheduler.forkserver import send_line
 
 
@@ -46,7 +46,7 @@ class PrefixedStream:
         return getattr(self._stream, name)
 
 
-def run_rank(folder: Path, rank: int, send: Callable[[dict[str, Any]], None]) -> int:
+def run_rank(folder: Path, rank: int, send: Emit) -> int:
     """Run this rank's share of the job and return the exit status.
 
     Args:
@@ -55,6 +55,11 @@ def run_rank(folder: Path, rank: int, send: Callable[[dict[str, Any]], None]) ->
         send: Receives events; any rank sends its error.
     """
     emit = send if rank == 0 else lambda event: None
+    with heeding_stop():
+        return _run_heeding(folder, emit, send)
+
+
+def _run_heeding(folder: Path, emit: Emit, send: Emit) -> int:
     try:
         with told_to(lambda what: emit({"ev": "wait", "what": what}), each_time=True):
             execute(folder, emit)
@@ -69,7 +74,7 @@ def run_rank(folder: Path, rank: int, send: Callable[[dict[str, Any]], None]) ->
 
 def describe_in_world(error: BaseException) -> dict[str, str]:
     """Return class and message of a rank's failure; the loss of another rank is not an error of the job."""
-    if is_lost_rank(error):
+    if is_lost_rank(error) and not is_asked_to_stop():
         return {"error_class": "worker_lost", "message": "another rank is gone"}
     return describe(error)
 

@@ -11,6 +11,7 @@ from lsbench.core.plain_text import limited
 RETRIED = {
     "worker_lost": "the process that ran the job died",
     "node_lost": "the node that ran the job is gone",
+    "preempted": "the job was asked to stop, as its node goes away",
     "timeout": "the job ran longer than its timeout",
     "oom": "memory ran out",
     "share_oom": "the job's share of its device's memory ran out",
@@ -22,6 +23,8 @@ RETRIED = {
 #: Those after which the node gets no more jobs: it is gone, or does not show its devices. A job is not to
 #: blame, and each node can be lost only once.
 LOSES_NODE = frozenset({"node_lost", "device_lost"})
+#: Those that use up no retry: they come from outside.
+FREE = LOSES_NODE | {"preempted"}
 #: Those that repeat where the job is: it needs another node, or more of the device.
 ELSEWHERE = LOSES_NODE | {"share_oom"}
 #: Memory that is not enough with more of it will not be enough later.
@@ -43,7 +46,7 @@ def should_retry(
         return False
     if error_class in ONCE and failures.count(error_class) > 1:
         return False
-    return error_class in LOSES_NODE or len([f for f in failures if f not in LOSES_NODE]) <= max_retries
+    return error_class in FREE or len([f for f in failures if f not in FREE]) <= max_retries
 
 
 def resources_again(failures: list[str]) -> Resources:

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from typing import Any
 from lsbench.core.errors import StoreError
 from lsbench.core.lock import locked
 from lsbench.core.plain_text import limited
+from lsbench.core.stopping import GRACE_S
 from lsbench.scheduler.causes import how_ended
 from lsbench.scheduler.forkserver import SOCKET, send_line
 from lsbench.scheduler.job_log import LogLimit, tail
@@ -50,14 +52,15 @@ def connect(token: str, watched_pid: int) -> socket.socket:
     """
     folder = server_folder(token)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    connection = _try_connect(folder)
+    connection = connect_to(folder)
     if connection is not None:
         return connection
     with locked(folder / "lock", what="the node's fork server", wait_s=SERVER_START_S):
-        return _try_connect(folder) or _start_server(folder, watched_pid)
+        return connect_to(folder) or _start_server(folder, watched_pid)
 
 
-def _try_connect(folder: Path) -> socket.socket | None:
+def connect_to(folder: Path) -> socket.socket | None:
+    """Return a connection to the fork server of a folder, or None if none answers."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.connect(str(folder / SOCKET))
@@ -78,7 +81,7 @@ def _start_server(folder: Path, watched_pid: int) -> socket.socket:
         )
     deadline = time.monotonic() + SERVER_START_S
     while server.poll() is None and time.monotonic() < deadline:
-        connection = _try_connect(folder)
+        connection = connect_to(folder)
         if connection is not None:
             return connection
         time.sleep(0.05)
@@ -91,7 +94,8 @@ def run_request(
 ) -> Iterator[dict[str, Any]]:
     """Run one request in a child and yield its events; the last one is ``end``.
 
-    Leaving the iteration early, as on cancellation of the task, closes the connection, which kills the child.
+    Leaving the iteration early closes the connection, which kills the child. A KeyboardInterrupt, as by the
+    cancellation of the task, first asks it to stop and gives it time to save.
 
     Args:
         request: As for :func:`lsbench.scheduler.child.act`, with ``log`` and ``env``.
@@ -106,18 +110,33 @@ def run_request(
             "gpus": request.get("env", {}).get("CUDA_VISIBLE_DEVICES", ""),
             "nice": os.nice(0),
         }
-        deadline = time.monotonic() + timeout_s
+        deadline, pid = time.monotonic() + timeout_s, 0
         error: dict[str, Any] = {}
         end: dict[str, Any] | None = None
         log = LogLimit(Path(request["log"]) if request.get("log") else None)
-        for event in _events(connection, deadline, log):
-            if event["ev"] == "error":
-                error = event
-            elif event["ev"] in ("exit", "lost", "timeout"):
-                end = event
-            else:
-                yield event
+        try:
+            for event in _events(connection, deadline, log):
+                pid = event["pid"] if event["ev"] == "started" else pid
+                if event["ev"] == "error":
+                    error = event
+                elif event["ev"] in ("exit", "lost", "timeout"):
+                    end = event
+                else:
+                    yield event
+        except KeyboardInterrupt:
+            _ask_to_stop(pid, connection, log)
+            raise
     yield _end(end or {"ev": "lost"}, error, request)
+
+
+def _ask_to_stop(pid: int, connection: socket.socket, log: LogLimit) -> None:
+    """Ask a child to stop, and wait for its end."""
+    if not pid:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+        for _ in _events(connection, time.monotonic() + GRACE_S, log):
+            pass
 
 
 def _events(connection: socket.socket, deadline: float, log: LogLimit) -> Iterator[dict[str, Any]]:
@@ -150,6 +169,9 @@ def _end(last: dict[str, Any], error: dict[str, Any], request: dict[str, Any]) -
         return {"ev": "end", "ok": True}
     if error:
         return {"ev": "end", "ok": False, **{k: v for k, v in error.items() if k != "ev"}}
+    if last["ev"] == "exit" and last["code"] == -signal.SIGTERM:
+        # It came before the child could heed it.
+        return {"ev": "end", "ok": False, "error_class": "preempted", "message": ""}
     how = how_ended(last["code"]) if last["ev"] == "exit" else "ended: its fork server died"
     log = limited(tail(Path(request["log"]), lines=1)) if request.get("log") else ""
     message = f"the job's process {how}, without a result{': ' + log if log else ''}"

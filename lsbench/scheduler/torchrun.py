@@ -14,6 +14,7 @@ import selectors
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from lsbench.core.errors import PreemptedError
 from lsbench.core.lifeline import child_environment, die_with_parent
+from lsbench.core.stopping import heeding_stop, holding_off_stop
 from lsbench.scheduler.causes import explains, how_ended
 
 Emit = Callable[[dict[str, Any]], None]
@@ -45,10 +48,13 @@ def run_ranks(request: Mapping[str, Any], emit: Emit) -> int:
     """
     scratch = Path(tempfile.mkdtemp(prefix="ranks-", dir=request.get("scratch")))
     try:
-        with Listener(scratch / "events", emit) as listener:
+        with Listener(scratch / "events", emit) as listener, holding_off_stop(listener.ask_ranks_to_stop):
             os.environ.setdefault("OMP_NUM_THREADS", "1")  # a job sets its own threads
             os.environ.update(child_environment(**{EVENTS: str(scratch / "events")}))
             lost = _torchrun({**ALONE, **request["part"]}, request["folder"], scratch)
+    except PreemptedError as error:
+        emit({"ev": "error", "error_class": error.error_class, "message": str(error)})
+        return 1
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     if lost is None:
@@ -84,6 +90,7 @@ def _torchrun(part: Mapping[str, Any], folder: str, scratch: Path) -> dict[str, 
         *(_meeting_on(where, part["node_rank"]) if part["endpoint"] else _meeting_here()),
         "--max-restarts=0",
         f"--monitor-interval={POLL_S}",
+        "--signals-to-handle=SIGINT",  # SIGTERM is passed on to the ranks, which save and end by themselves
         f"--log-dir={scratch}",
         "--no-python",
         # -P keeps the working folder off the path: a checkout in it would hide the installed code.
@@ -143,6 +150,8 @@ class Listener:
         """Listen at `path`, which only this user can access."""
         self.errors: list[dict[str, Any]] = []
         self._emit = emit
+        self._ranks: list[int] = []
+        self._is_asked_to_stop = False
         self._stopping = threading.Event()
         self._pending: dict[socket.socket, bytes] = {}
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -164,6 +173,12 @@ class Listener:
             connection.close()
         self._selector.close()
 
+    def ask_ranks_to_stop(self) -> None:
+        """Ask every rank to stop, also one that is not here yet."""
+        self._is_asked_to_stop = True
+        for pid in tuple(self._ranks):
+            _ask_to_stop(pid)
+
     def _serve(self) -> None:
         while True:
             ready = self._selector.select(timeout=POLL_S)
@@ -173,6 +188,9 @@ class Listener:
                 if key.fileobj is self._socket:
                     connection, _ = self._socket.accept()
                     self._pending[connection] = b""
+                    self._ranks.append(_peer(connection))
+                    if self._is_asked_to_stop:
+                        _ask_to_stop(self._ranks[-1])
                     self._selector.register(connection, selectors.EVENT_READ)
                 else:
                     self._read(key.fileobj)  # type: ignore[arg-type]  # only sockets are registered
@@ -195,6 +213,17 @@ class Listener:
                 self._emit(event)
 
 
+def _peer(connection: socket.socket) -> int:
+    """Return the id of the process at the other end of a socket of this machine."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", credentials)[0])
+
+
+def _ask_to_stop(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+
+
 def run_apart(request: Mapping[str, Any], emit: Emit) -> int:
     """Run :func:`run_ranks` in a separate process that dies with this one."""
     read, write = os.pipe()
@@ -211,10 +240,10 @@ def run_apart(request: Mapping[str, Any], emit: Emit) -> int:
         )
     os.close(write)
     try:
-        with os.fdopen(read) as lines:
+        with os.fdopen(read) as lines, holding_off_stop(lambda: _ask_to_stop(process.pid)):
             for line in lines:
                 emit(json.loads(line))
-        return process.wait()
+            return process.wait()
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -235,7 +264,7 @@ def _line_writer(descriptor: int) -> Iterator[Emit]:
 def main() -> None:
     """Run ranks: ``python -m lsbench.scheduler.torchrun REQUEST DESCRIPTOR``."""
     die_with_parent()
-    with _line_writer(int(sys.argv[2])) as emit:
+    with _line_writer(int(sys.argv[2])) as emit, heeding_stop():
         status = run_ranks(json.loads(sys.argv[1]), emit)
     sys.exit(status)
 

@@ -71,10 +71,10 @@ def test_an_end_is_one_line(end, line):
     assert one_line(end) == line
 
 
-@pytest.mark.parametrize("error_class", ["node_lost", "device_lost"])
-def test_a_lost_node_is_no_fault_of_the_job(error_class):
+@pytest.mark.parametrize("error_class", ["node_lost", "device_lost", "preempted"])
+def test_what_comes_from_outside_is_no_fault_of_the_job(error_class):
     assert should_retry(error_class, failures=[error_class] * 9, max_retries=0)
-    assert should_retry("timeout", failures=["node_lost", "node_lost", "timeout"], max_retries=1)
+    assert should_retry("timeout", failures=[error_class, error_class, "timeout"], max_retries=1)
 
 
 @settings(deadline=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,29 @@ def test_a_child_that_is_killed_is_a_lost_worker(token: str, job_folder: Path) -
 
     assert end["error_class"] == "worker_lost"
     assert end["message"].startswith("the job's process was killed by SIGKILL, without a result")
+
+
+def test_a_child_that_is_asked_to_stop_says_so(token: str, job_folder: Path) -> None:
+    with locked(job_folder / ".lock", what="held by the test"):
+        stream = run_request(request_for(job_folder), token=token, watched_pid=os.getpid(), timeout_s=FOREVER)
+        next(stream)
+        pid = next(stream)["pid"]
+        os.kill(pid, signal.SIGTERM)
+        end = list(stream)[-1]
+
+    assert (end["error_class"], end["ok"]) == ("preempted", False)
+
+
+def test_a_cancelled_task_asks_its_child_to_stop_and_waits_for_its_end(token: str, job_folder: Path) -> None:
+    with locked(job_folder / ".lock", what="held by the test"):
+        stream = run_request(request_for(job_folder), token=token, watched_pid=os.getpid(), timeout_s=FOREVER)
+        next(stream)
+        pid = next(stream)["pid"]
+        with pytest.raises(KeyboardInterrupt):
+            stream.throw(KeyboardInterrupt)
+
+    assert not psutil.pid_exists(pid)
+    assert "PreemptedError" in tail(job_folder / "log.txt", lines=1000)
 
 
 def test_preflight_names_the_variant_whose_options_are_wrong(token: str, tiny: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -65,6 +66,24 @@ def test_no_rank_outlives_what_started_it(request_of: Callable[..., dict[str, An
     assert status == [-9]
     _, alive = psutil.wait_procs(ranks, timeout=10)
     assert alive == []
+
+
+@pytest.mark.slow
+def test_ranks_that_are_asked_to_stop_end_as_preempted(
+    request_of: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    request, events = request_of("ls_conv"), []
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    with locked(tmp_path / ".lock", what="held by the test"):  # the first rank waits for it
+        thread = threading.Thread(target=lambda: run_apart(request, events.append))
+        thread.start()
+        while len(named("lsbench.scheduler.rank", before)) < 2:
+            assert thread.is_alive()
+        [launcher] = named("lsbench.scheduler.torchrun", before)
+        launcher.send_signal(signal.SIGTERM)
+        thread.join(timeout=60)
+    assert [event["error_class"] for event in events if event["ev"] == "error"] == ["preempted"]
+    assert named("lsbench.scheduler.rank", before) == []
 
 
 def listening(process: psutil.Process) -> Iterator[str]:
