@@ -7,6 +7,7 @@ live and die together.
 from __future__ import annotations
 
 import math
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,14 @@ from lsbench.scheduler.retry import LOSES_NODE
 GRACE_S = 5.0
 #: Seconds after which a stopped part is considered dead.
 GIVE_UP_S = 20.0
+#: Seconds in which all parts get their place, once the first one has; up to twice as long, drawn at random:
+#: of two gangs of two runs that hold places which the other needs, one gives way first.
+MEET_S = 30.0
+CROWDED_OUT = {
+    "ok": False,
+    "error_class": "crowded_out",
+    "message": "some of its nodes were taken by others before all its ranks had their place",
+}
 
 
 def part_requests(request: Mapping[str, Any], placement: Placement) -> list[dict[str, Any]]:
@@ -49,6 +58,9 @@ class RunningGang:
         self.left = set(range(len(placement.parts)))
         self._ends: dict[int, dict[str, Any]] = {}
         self._failed_at: float | None = None
+        self._placed: set[int] = set()
+        self._must_meet_at = math.inf
+        self._is_crowded_out = False
         self._is_stopped = False
 
     def take(self, number: int, data: dict[str, Any], now: float) -> list[Event]:
@@ -63,6 +75,11 @@ class RunningGang:
         """
         if data["ev"] == "end":
             return self._end(number, data, now)
+        if data["ev"] == "placed":
+            if not self._placed:
+                self._must_meet_at = now + MEET_S * (1 + secrets.randbelow(1000) / 1000)
+            self._placed.add(number)
+            return []
         if number > 0:
             return []
         if data["ev"] != "start":
@@ -73,6 +90,10 @@ class RunningGang:
 
     def must_stop(self, now: float) -> bool:
         """Return whether the rest of the job must be stopped now; True only once."""
+        if now >= self._must_meet_at and self.left - self._placed and self._failed_at is None:
+            self._is_crowded_out, self._failed_at = True, now
+            self._is_stopped = True
+            return True
         if self._is_stopped or self._failed_at is None or now < self._failed_at + GRACE_S:
             return False
         self._is_stopped = True
@@ -100,6 +121,8 @@ class RunningGang:
         return [] if self.left else [Event(self.job_id, "end", self._whole())]
 
     def _whole(self) -> dict[str, Any]:
+        if self._is_crowded_out:
+            return {**CROWDED_OUT, "lost_nodes": []}
         failed = {number: end for number, end in sorted(self._ends.items()) if not end["ok"]}
         if not failed:
             return {"ok": True}

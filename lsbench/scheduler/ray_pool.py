@@ -61,6 +61,7 @@ def run_job(
         endpoint: Address at which the ranks of a gang over several nodes meet.
     """
     if endpoint is not None:
+        yield {"ev": "placed"}
         request = {**request, "part": {**request["part"], "endpoint": endpoint}}
     env = visible_to(granted_devices()[:num_devices])
     yield from run_request(

@@ -12,6 +12,7 @@ RETRIED = {
     "worker_lost": "the process that ran the job died",
     "node_lost": "the node that ran the job is gone",
     "preempted": "the job was asked to stop, as its node goes away",
+    "crowded_out": "others took the place of some of its ranks",
     "timeout": "the job ran longer than its timeout",
     "oom": "memory ran out",
     "share_oom": "the job's share of its device's memory ran out",
@@ -24,7 +25,7 @@ RETRIED = {
 #: blame, and each node can be lost only once.
 LOSES_NODE = frozenset({"node_lost", "device_lost"})
 #: Those that use up no retry: they come from outside.
-FREE = LOSES_NODE | {"preempted"}
+FREE = LOSES_NODE | {"preempted", "crowded_out"}
 #: Those that repeat where the job is: it needs another node, or more of the device.
 ELSEWHERE = LOSES_NODE | {"share_oom"}
 #: Memory that is not enough with more of it will not be enough later.

@@ -26,7 +26,7 @@ from typing import Any
 
 from lsbench.core.errors import PreemptedError
 from lsbench.core.lifeline import child_environment, die_with_parent
-from lsbench.core.stopping import heeding_stop, holding_off_stop
+from lsbench.core.stopping import heeding_stop, holding_off_stop, raise_if_asked_to_stop
 from lsbench.scheduler.causes import explains, how_ended
 
 Emit = Callable[[dict[str, Any]], None]
@@ -174,8 +174,14 @@ class Listener:
         self._selector.close()
 
     def ask_ranks_to_stop(self) -> None:
-        """Ask every rank to stop, also one that is not here yet."""
+        """Ask every rank to stop, also one that is not here yet; before any is, there is nothing to save.
+
+        Raises:
+            PreemptedError: If no rank is here.
+        """
         self._is_asked_to_stop = True
+        if not self._ranks:
+            raise_if_asked_to_stop()
         for pid in tuple(self._ranks):
             _ask_to_stop(pid)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from lsbench.scheduler.gang import GIVE_UP_S, GRACE_S, RunningGang, part_requests
+from lsbench.scheduler.gang import GIVE_UP_S, GRACE_S, MEET_S, RunningGang, part_requests
 from lsbench.scheduler.protocol import Placement
 
 ALONE = Placement("a", 1)
@@ -120,3 +120,36 @@ def test_a_part_that_does_not_obey_is_given_up():
     assert job.give_up(GIVE_UP_S - 1) == []
     [end] = job.give_up(GIVE_UP_S)
     assert (end.job_id, end.kind, end.data["error_class"]) == ("j", "end", "node_lost")
+
+
+def test_a_gang_whose_nodes_are_taken_by_another_gives_its_places_back():
+    job = RunningGang("j", TWO_NODES)
+    assert job.take(1, {"ev": "placed"}, 10.0) == []
+    job.take(1, {"ev": "start"}, 11.0)
+    assert not job.must_stop(10 + MEET_S - 0.1)
+    assert job.must_stop(10 + 2 * MEET_S), "the other part still waits for its place"
+    assert not job.must_stop(10 + 3 * MEET_S), "once is enough"
+    assert job.take(1, failed("worker_lost"), 75.0) == []
+    [end] = job.take(0, failed("worker_lost"), 76.0)
+    assert (end.kind, end.data["error_class"], end.data["ok"]) == ("end", "crowded_out", False)
+
+
+def test_a_gang_that_has_all_its_places_may_take_its_time():
+    job = RunningGang("j", TWO_NODES)
+    for number in (0, 1):
+        job.take(number, {"ev": "placed"}, 10.0 + number)
+    assert not job.must_stop(1e6)
+    job.take(0, OK, 1e6)
+    assert not job.must_stop(2e6), "a part that has ended needs no place"
+
+
+def test_two_gangs_do_not_give_way_at_the_same_time():
+    """Each would find the places of the other free, take them, and be where it was."""
+
+    def end_of(job):
+        job.take(0, {"ev": "placed"}, 0.0)
+        return next(tenth for tenth in range(10000) if job.must_stop(tenth / 10))
+
+    ends = {end_of(RunningGang("j", TWO_NODES)) for _ in range(8)}
+    assert len(ends) > 1
+    assert MEET_S <= min(ends) / 10 <= max(ends) / 10 <= 2 * MEET_S

@@ -71,7 +71,7 @@ def test_an_end_is_one_line(end, line):
     assert one_line(end) == line
 
 
-@pytest.mark.parametrize("error_class", ["node_lost", "device_lost", "preempted"])
+@pytest.mark.parametrize("error_class", ["node_lost", "device_lost", "preempted", "crowded_out"])
 def test_what_comes_from_outside_is_no_fault_of_the_job(error_class):
     assert should_retry(error_class, failures=[error_class] * 9, max_retries=0)
     assert should_retry("timeout", failures=[error_class, error_class, "timeout"], max_retries=1)
