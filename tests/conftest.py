@@ -258,6 +258,8 @@ class FakeExecutor:
         self.most_running = 0
         self.events: list[str] = []
         self.problems: list[str] = []
+        self.can_grow = False
+        self.asked_for: list[list[dict[str, float]]] = []
         self.held: list[tuple[str, str]] = []
         self._random = random.Random(seed)
 
@@ -300,6 +302,9 @@ class FakeExecutor:
 
     def free_device(self, node: str, device: str) -> None:
         self.held.remove((node, device))
+
+    def ask_for(self, bundles: Sequence[dict[str, float]]) -> None:
+        self.asked_for.append(list(bundles))
 
     def close(self) -> None:
         self.events.append("close")

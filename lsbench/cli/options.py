@@ -196,6 +196,16 @@ SchedulerOpt = Annotated[
 MaxParallelOpt = Annotated[
     int | None, typer.Option("--max-parallel", min=1, metavar="N", help="Maximum number of jobs at a time.")
 ]
+WaitOpt = Annotated[
+    float | None,
+    typer.Option(
+        "--wait-for-nodes",
+        min=0,
+        metavar="MIN",
+        help="With --address: minutes to wait for nodes while nothing can run. Default: without end, but a "
+        "job that fits on no node of a cluster of fixed size ends the run before it starts.",
+    ),
+]
 JsonOpt = Annotated[bool, typer.Option("--json", help="Machine-readable lines on stdout, text on stderr.")]
 
 

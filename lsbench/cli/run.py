@@ -27,11 +27,13 @@ from lsbench.cli.options import (
     SetOpt,
     SkipOpt,
     SuiteArg,
+    WaitOpt,
 )
 from lsbench.cli.plan import show_plan
 from lsbench.cli.running import (
     check_machine,
     check_rerun,
+    check_wait,
     create_graph,
     create_stderr,
     create_watcher,
@@ -64,6 +66,7 @@ def run(
     address: AddressOpt = None,
     scheduler: SchedulerOpt = Scheduler.ray,
     max_parallel: MaxParallelOpt = None,
+    wait_for_nodes: WaitOpt = None,
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="Start no more jobs after a failed one.")
     ] = False,
@@ -86,7 +89,9 @@ def run(
         fail_fast,
         rerun or [],
         retry_inconclusive,
+        wait_for_nodes_s=None if wait_for_nodes is None else 60 * wait_for_nodes,
     )
+    check_wait(graph, options, address)
     if dry_run:
         show_plan(graph, options, as_json=as_json, starts_ray=needs_local_ray(scheduler, address))
         return

@@ -93,6 +93,17 @@ def check_rerun(graph: JobGraph, options: RunOptions) -> None:
         )
 
 
+def check_wait(graph: JobGraph, options: RunOptions, address: str | None) -> None:
+    """Raise a UsageError if the user would wait for nodes that cannot come."""
+    if options.wait_for_nodes_s is None:
+        return
+    if address is None:
+        raise UsageError("--wait-for-nodes: without --address there is this machine alone; omit the option")
+    if graph.suite.search is not None:
+        name = graph.suite.name
+        raise UsageError(f"--wait-for-nodes: '{name}' is a search, which waits without end; omit the option")
+
+
 def create_executor(scheduler: Scheduler, address: str | None) -> Executor:
     """Return the executor of the jobs."""
     if scheduler is Scheduler.inline:

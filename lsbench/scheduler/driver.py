@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,9 +12,11 @@ from lsbench.core.atomic import write_text
 from lsbench.core.errors import ConfigError
 from lsbench.core.job import Job, Resources
 from lsbench.core.record import SCHEMA_VERSION
+from lsbench.scheduler.demand import bundles
 from lsbench.scheduler.faulty_devices import FaultyDevices
 from lsbench.scheduler.headline import headline
 from lsbench.scheduler.ledger import Ledger, ResourceRequest
+from lsbench.scheduler.node_wait import NodeWait, may_fit_later
 from lsbench.scheduler.protocol import Event, Executor, Placement, Watcher
 from lsbench.scheduler.retry import LOSES_NODE, one_line, resources_again, should_retry
 from lsbench.store.results import LOG, SPEC, ResultsFolder
@@ -47,6 +50,7 @@ class Driver:
         *,
         fail_fast: bool = False,
         max_parallel: int | None = None,
+        wait_for_nodes_s: float | None = None,
     ) -> None:
         """Prepare a run on a started executor.
 
@@ -57,6 +61,7 @@ class Driver:
             watcher: Receives the progress; it must not fail.
             fail_fast: Whether to start no more jobs after a failed one.
             max_parallel: Maximum number of jobs at a time, or None.
+            wait_for_nodes_s: Most seconds to wait for nodes while nothing can run; None: without end.
         """
         self.folder, self.executor, self.watcher = folder, executor, watcher
         self.fail_fast, self.max_parallel = fail_fast, max_parallel
@@ -70,8 +75,10 @@ class Driver:
         self.ledger = Ledger(nodes)
         self.devices = FaultyDevices(executor, self.ledger)
         self.watcher.nodes_changed(nodes, max_parallel)
-        self._nodes_checked = time.monotonic()
-        for job in plan.todo:
+        self._nodes_checked = -math.inf
+        self.node_wait = NodeWait(wait_for_nodes_s)
+        may_wait = may_fit_later(nodes, can_grow=executor.can_grow, limit_s=wait_for_nodes_s)
+        for job in () if may_wait else plan.todo:
             self.ledger.check_fits(self.ledger.request(job.resources), job.label)
 
     def preflight(self) -> None:
@@ -90,7 +97,7 @@ class Driver:
         while self.waiting or self.running:
             self._start_what_fits()
             if not self.running:
-                if self.devices.release():
+                if self.devices.release() or self._wait_for_nodes():
                     continue
                 self._skip_rest()
                 break
@@ -99,6 +106,18 @@ class Driver:
             self._refresh_nodes()
             self.watcher.tick()
         return self.outcome
+
+    def _wait_for_nodes(self) -> bool:
+        """Wait a moment for nodes on which ready jobs fit; return whether there is still hope for one."""
+        ready = [] if self.fail_fast and self.outcome.failed else self._ready()
+        nodes = self.ledger.nodes()
+        if not ready or not (self.executor.can_grow or any(node.is_leaving for node in nodes)):
+            return False
+        request = self._request(ready[0])
+        goes_on = self.node_wait.wait(ready[0].label, request, nodes, num_jobs=len(ready))
+        self._refresh_nodes()
+        self.watcher.tick()
+        return goes_on
 
     def _start_what_fits(self) -> None:
         if self.fail_fast and self.outcome.failed:
@@ -128,6 +147,7 @@ class Driver:
             folder / SPEC, job.model_copy(update={"resources": settled}).model_dump_json(indent=1) + "\n"
         )
         self.running[name] = self.waiting.pop(name), placement
+        self.node_wait.ended()
         timeout_s = float(job.resources.timeout_min or 0) * 60
         self.executor.submit(name, folder, placement, timeout_s)
 
@@ -145,6 +165,9 @@ class Driver:
             if event.data.get("error_class") in LOSES_NODE:
                 for node in event.data.get("lost_nodes", [placement.node]):
                     self.ledger.remove(node)
+            if event.data.get("error_class") == "preempted":
+                for part in placement.parts:
+                    self.ledger.stop_using(part.node)
             if event.data.get("error_class") == "device_error":
                 self.devices.fault(event.job_id, placement, event.data)
             self._finish(job, event.data)
@@ -198,6 +221,7 @@ class Driver:
         for job in self.waiting.values():
             missing = [name for name, need in job.needs.items() if need not in self.done]
             why = f"needs {', '.join(missing)}, which did not finish" if missing else "no node is left for it"
+            why = self.node_wait.why_over if self.node_wait.is_over and not missing else why
             why = "stopped by --fail-fast" if self.fail_fast and self.outcome.failed else why
             self.outcome.skipped.append(job)
             self.watcher.job_ended(job, "skipped", why)
@@ -214,6 +238,8 @@ class Driver:
         for gone in self.ledger.node_ids() - alive.keys():
             self.ledger.remove(gone)
         self.watcher.nodes_changed(list(alive.values()), self.max_parallel)
+        wanted = (self._request(job) for job in self._ready())
+        self.executor.ask_for(bundles((p for _, p in self.running.values()), wanted, most=self.max_parallel))
 
 
 def now() -> dict[str, str]:

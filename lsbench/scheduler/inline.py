@@ -92,6 +92,14 @@ class InlineExecutor:
     def free_device(self, node: str, device: str) -> None:
         """Do nothing: no device is held."""
 
+    @property
+    def can_grow(self) -> bool:
+        """False: there is only this machine."""
+        return False
+
+    def ask_for(self, bundles: Sequence[dict[str, float]]) -> None:
+        """Do nothing: no node is added."""
+
     def close(self) -> None:
         """Forget the jobs that have not started."""
         self._waiting.clear()

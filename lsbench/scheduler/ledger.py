@@ -51,8 +51,11 @@ class _Account:
     set_aside: set[int] = field(default_factory=set)
 
     def usable_gpus(self) -> dict[int, float]:
-        """Return the free share of each device that jobs may have."""
-        return {device: share for device, share in self.free_gpus.items() if device not in self.set_aside}
+        """Return the free share of each device that jobs may have; what others use counts as the freest."""
+        free = {device: share for device, share in self.free_gpus.items() if device not in self.set_aside}
+        taken = math.ceil(self.node.others[1] - SLACK)
+        freest = sorted(free, key=lambda device: (-free[device], device))[:taken]
+        return {device: share for device, share in free.items() if device not in freest}
 
 
 class Ledger:
@@ -70,8 +73,10 @@ class Ledger:
         self._began_with_gpu = any(node.num_gpus for node in self._seen)
 
     def add(self, node: Node) -> None:
-        """Open the account of a new node; a known one stays unchanged, and a lost one stays closed."""
-        if node.id not in self._accounts and node.id not in self._gone:
+        """Open the account of a new node, or note a change of a known one; a lost one stays closed."""
+        if node.id in self._accounts:
+            self._accounts[node.id].node = node
+        elif node.id not in self._gone:
             gpus = dict.fromkeys(range(node.num_gpus), FULL)
             self._accounts[node.id] = _Account(node, node.num_cpus, gpus)
             self._seen.append(node)
@@ -98,6 +103,16 @@ class Ledger:
     def node_name(self, node_id: str) -> str:
         """Return the name of a node for people; of one without an account, its id."""
         return self._accounts[node_id].node.name if node_id in self._accounts else node_id
+
+    def stop_using(self, node_id: str) -> None:
+        """Start no more jobs on a node that is about to leave."""
+        account = self._accounts.get(node_id)
+        if account is not None:
+            account.node = replace(account.node, is_leaving=True)
+
+    def nodes(self) -> list[Node]:
+        """Return the nodes with an account."""
+        return [account.node for account in self._accounts.values()]
 
     def node_ids(self) -> set[str]:
         """Return the ids of the nodes with an account."""
@@ -130,7 +145,7 @@ class Ledger:
         Raises:
             ClusterError: With the job, its request and the available resources.
         """
-        empty = Ledger(account.node for account in self._accounts.values())
+        empty = Ledger(account.node.idle for account in self._accounts.values())
         if empty.place(request) is not None:
             return
         advice = "lower `resources` or use --address"
@@ -193,9 +208,12 @@ class Ledger:
 
     @staticmethod
     def _fits(account: _Account, request: ResourceRequest) -> bool:
-        if account.closed or (request.wants_node and account.running):
+        node = account.node
+        if account.closed or node.is_leaving:
             return False
-        if account.free_cpus < request.num_cpus:
+        if request.wants_node and (account.running or any(node.others)):
+            return False
+        if account.free_cpus - node.others[0] < request.num_cpus:
             return False
         return _choose_devices(account.usable_gpus(), request) is not None
 

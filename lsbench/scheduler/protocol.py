@@ -13,12 +13,30 @@ from lsbench.suite.splits import DataUse
 
 @dataclass(frozen=True)
 class Node:
-    """One machine of the cluster, as the ledger sees it."""
+    """One machine of the cluster, as the ledger sees it.
+
+    Attributes:
+        id: Names it within the cluster.
+        num_cpus: All its CPUs.
+        num_gpus: All its GPUs.
+        name: Its name for people.
+        is_leaving: True if it is about to leave, so that no job starts there.
+        others: CPUs and GPUs that other programs use.
+        is_of_group: True if something made it that may make more.
+    """
 
     id: str
     num_cpus: int
     num_gpus: int = 0
     name: str = ""
+    is_leaving: bool = False
+    others: tuple[float, float] = (0.0, 0.0)
+    is_of_group: bool = False
+
+    @property
+    def idle(self) -> Node:
+        """The same node when it stays and nobody uses it."""
+        return replace(self, is_leaving=False, others=(0.0, 0.0))
 
 
 @dataclass(frozen=True)
@@ -96,6 +114,13 @@ class Executor(Protocol):
 
     def free_device(self, node: str, device: str) -> None:
         """Give a device that is held to jobs again."""
+
+    @property
+    def can_grow(self) -> bool:
+        """True if nodes may join that are not there yet."""
+
+    def ask_for(self, bundles: Sequence[dict[str, float]]) -> None:
+        """Tell a cluster that adds nodes what it should hold at a time: amounts by ``CPU`` and ``GPU``."""
 
     def close(self) -> None:
         """Stop every running job and clean up."""

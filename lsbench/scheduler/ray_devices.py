@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -78,6 +79,10 @@ class HeldDevices:
             for task in others:
                 _cancel(task)
         return False
+
+    def counts(self) -> dict[str, int]:
+        """Return how many GPUs of each node are held."""
+        return Counter(node for node, _ in self._tasks)
 
     def free(self, node: str, device: str) -> None:
         """Give a GPU that is held back."""

@@ -24,7 +24,9 @@ from typing import Any
 from lsbench.core.env import code_version, usable_cpus
 from lsbench.core.errors import ClusterError
 from lsbench.core.job import Variant
+from lsbench.core.stopping import GRACE_S
 from lsbench.core.waits import announce
+from lsbench.scheduler.demand import Bundle
 from lsbench.scheduler.gang import RunningGang, part_requests
 from lsbench.scheduler.head_watch import HeadWatch
 from lsbench.scheduler.local_ray import (
@@ -35,7 +37,9 @@ from lsbench.scheduler.local_ray import (
     set_environment,
     start_watchdog,
 )
+from lsbench.scheduler.others_use import Amounts
 from lsbench.scheduler.protocol import Event, Node, Placement
+from lsbench.scheduler.ray_cluster import RayCluster
 from lsbench.scheduler.ray_devices import HeldDevices, granted_devices, visible_to
 from lsbench.scheduler.supervisor import run_request, server_folder
 from lsbench.scheduler.torchrun import free_endpoint
@@ -110,6 +114,8 @@ class RayExecutor:
         self._head: HeadWatch | None = None
         self._nodes: list[Node] = []
         self._held = HeldDevices()
+        self._cluster = RayCluster(is_shared=address is not None)
+        self._asked_to_stop: set[RunningGang] = set()
 
     def start(self) -> None:
         """Start a local Ray, or join the cluster.
@@ -154,21 +160,37 @@ class RayExecutor:
         Raises:
             ClusterError: If the head is gone.
         """
-        import ray
-
         if self._head is not None and not self._head.answers():
             return self._nodes
-        self._nodes = [
-            Node(
-                id=node["NodeID"],
-                num_cpus=int(node["Resources"].get("CPU", 0)),
-                num_gpus=int(node["Resources"].get("GPU", 0)),
-                name=node["NodeManagerHostname"],
-            )
-            for node in ray.nodes()
-            if node["Alive"]
-        ]
+        self._nodes = self._cluster.nodes(self._ours())
+        self._save_what_leaves()
         return self._nodes
+
+    def _ours(self) -> dict[str, Amounts]:
+        """Return what this run has on each node."""
+        found = {node: (0.0, float(count)) for node, count in self._held.counts().items()}
+        for job in {job for job, _ in self._running.values()}:
+            for part in job.placement.parts:
+                cpus, gpus = found.get(part.node, (0.0, 0.0))
+                found[part.node] = cpus + part.num_cpus, gpus + part.num_gpus
+        return found
+
+    def _save_what_leaves(self) -> None:
+        """Ask the jobs on nodes that Ray is about to take away to save and end, once."""
+        for stream, (job, number) in list(self._running.items()):
+            leaves = job.placement.parts[number].node in self._cluster.draining
+            if leaves and job not in self._asked_to_stop:
+                self._asked_to_stop.add(job)
+                self._cancel(stream)
+
+    @property
+    def can_grow(self) -> bool:
+        """True for a cluster: nodes may join it."""
+        return self.address is not None
+
+    def ask_for(self, bundles: Sequence[Bundle]) -> None:
+        """Tell the cluster's autoscaler, if there is one, what the cluster should hold at a time."""
+        self._cluster.ask_for(bundles)
 
     def preflight(
         self, variants: Sequence[Variant], results: Path, data: Sequence[DataUse] = ()
@@ -238,9 +260,13 @@ class RayExecutor:
             data: dict[str, Any] = ray.get(next(stream))
         except (StopIteration, ray.exceptions.RayError) as error:
             error_class, message = _failure(error)
+            if job in self._asked_to_stop and isinstance(error, ray.exceptions.TaskCancelledError):
+                error_class, message = "preempted", ""
             data = {"ev": "end", "ok": False, "error_class": error_class, "message": message}
         if data["ev"] == "end":
             del self._running[stream]
+            if data.get("error_class") == "preempted":
+                self._cluster.stop_using(job.placement.parts[number].node)
         return job.take(number, data, time.monotonic())
 
     def _stop_broken(self) -> list[Event]:
@@ -281,11 +307,25 @@ class RayExecutor:
             return  # interrupted before or during Ray's import: nothing runs
         announce(self._farewell())
         started = [child for child in ray_children() if child.pid not in self._children_before]
+        try:
+            if ray.is_initialized() and not (self._head and self._head.is_gone):
+                self._let_jobs_save()
+        finally:
+            self._leave(ray, started)
+
+    def _let_jobs_save(self) -> None:
+        """Ask all running jobs to stop, and wait for their ends; a second interruption ends the wait."""
+        for stream in self._running:
+            self._cancel(stream)
+        deadline = time.monotonic() + GRACE_S
+        while self._running and time.monotonic() < deadline:
+            self.poll(0.25)
+
+    def _leave(self, ray: Any, started: list[Any]) -> None:
         if ray.is_initialized():
-            for stream in self._running:
-                self._cancel(stream)
             self._held.free_all()
             if self.address is not None and not (self._head and self._head.is_gone):
+                self.ask_for([])
                 self._stop_remote_servers()
         self._running.clear()
         ray.shutdown()  # also after an interrupted start

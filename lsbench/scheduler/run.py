@@ -32,6 +32,7 @@ class RunOptions:
         rerun: Globs of jobs to run again, with all jobs that need them.
         retry_inconclusive: Whether jobs with inconclusive timings are run again.
         retry_metrics: Only for timings of these metrics; empty: all.
+        wait_for_nodes_s: Most seconds to wait for nodes of a cluster; None: without end.
     """
 
     results: Path
@@ -43,6 +44,7 @@ class RunOptions:
     rerun: list[str] = field(default_factory=list)
     retry_inconclusive: bool = False
     retry_metrics: frozenset[str] = frozenset()
+    wait_for_nodes_s: float | None = None
 
     @property
     def to_continue(self) -> str:
@@ -161,7 +163,13 @@ def _drive(
     # The display is closed before the executor is, which may take seconds and says so.
     with contextlib.closing(UnfailingWatcher(create_watcher(plan, folder))) as watcher:
         driver = Driver(
-            plan, folder, executor, watcher, fail_fast=options.fail_fast, max_parallel=options.max_parallel
+            plan,
+            folder,
+            executor,
+            watcher,
+            fail_fast=options.fail_fast,
+            max_parallel=options.max_parallel,
+            wait_for_nodes_s=options.wait_for_nodes_s,
         )
         driver.preflight()
         put_aside(folder, plan)

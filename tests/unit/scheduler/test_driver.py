@@ -24,11 +24,13 @@ def start(graph, tmp_path, fake_executor, watcher):
 
     counter = itertools.count()
 
-    def create(ends=None, *, nodes=NODES, done=(), seed=0, only=(), graph=graph, **options):
+    def create(ends=None, *, nodes=NODES, done=(), seed=0, only=(), graph=graph, can_grow=False, **options):
         folder = ResultsFolder(tmp_path / f"results{next(counter)}")
         folder.create()
         plan = make_plan(graph, done=set(done), only=list(only), skip=[], seeds=None)
-        return Driver(plan, folder, fake_executor(nodes, ends, seed), watcher, **options)
+        executor = fake_executor(nodes, ends, seed)
+        executor.can_grow = can_grow
+        return Driver(plan, folder, executor, watcher, **options)
 
     return create
 
@@ -343,3 +345,60 @@ def test_memory_of_a_whole_device_ends_a_job_and_of_a_share_gives_it_a_whole_one
     driver = start({"ls/train/seed0": ["device_oom"]}, nodes=nodes, graph=graph)
     assert labels(driver.run().failed) == ["ls/train/seed0"]
     assert len(placements(driver, "ls/train/seed0")) == 1
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Look for nodes at every turn, and wait for none."""
+    monkeypatch.setattr("lsbench.scheduler.driver.NODES_EVERY_S", 0.0)
+    monkeypatch.setattr("lsbench.scheduler.node_wait.POLL_S", 0.0)
+
+
+def coming(driver, later, after):
+    """Let the cluster have other nodes after some looks."""
+    looks = itertools.count()
+    before = driver.executor._nodes
+    driver.executor.nodes = lambda: later if next(looks) >= after else before
+
+
+def test_when_the_last_node_is_lost_jobs_wait_for_the_next(start, quick):
+    driver = start(nodes=[Node("a", 1)], can_grow=True)
+    driver.executor._nodes = []
+    coming(driver, [Node("b", 1)], after=30)
+    outcome = driver.run()
+    assert (len(outcome.ok), outcome.skipped) == (10, [])
+    assert {placement.node for _, _, placement in driver.executor.log} == {"a", "b"}
+
+
+def test_a_bounded_wait_skips_what_is_left_and_says_so(start, quick, watcher):
+    driver = start(nodes=[Node("a", 1)], wait_for_nodes_s=0.05, can_grow=True)
+    driver.executor._nodes = []
+    outcome = driver.run()
+    assert (len(outcome.ok), len(outcome.skipped)) == (1, 9)
+    whys = {why for _, state, why in watcher.ended if state == "skipped"}
+    assert "no node for it was free within 0.1 s (--wait-for-nodes)" in whys
+
+
+def test_a_cluster_without_nodes_is_told_what_is_needed_and_waited_for(start, quick):
+    driver = start(nodes=[], can_grow=True)
+    coming(driver, [Node("a", 2)], after=3)
+    assert len(driver.run().ok) == 10
+    assert driver.executor.asked_for[0] == [{"CPU": 1}] * 6, "four trainings and two profiles"
+    assert driver.executor.asked_for[-1] == []
+
+
+def test_a_node_where_a_job_was_asked_to_stop_gets_no_more_until_it_stays(start, quick):
+    label = "ls/train/seed0"
+    driver = start({label: ["preempted"] * 3}, nodes=[Node("a", 1), Node("b", 1)])
+    driver.executor.nodes = lambda: [Node("a", 1, is_leaving=True), Node("b", 1)]
+    assert len(driver.run().ok) == 10
+    hosts = [p.node for what, _, p in driver.executor.log if what == "submit"]
+    assert set(hosts[2:]) == {"b"}
+    assert driver.executor.submitted().count(label) == 4, "it used up none of its two retries"
+
+
+def test_nothing_starts_where_others_are(start, quick):
+    busy = [Node("a", 4, 1, others=(4.0, 0.0)), Node("b", 4, 1, others=(0.0, 1.0)), Node("c", 4, 1)]
+    driver = start(nodes=busy)
+    driver.run()
+    assert {placement.node for _, _, placement in driver.executor.log} == {"c"}

@@ -296,3 +296,27 @@ def test_auto_does_not_wait_for_gpus_that_joined_on_a_node_too_small_for_the_job
 def test_a_node_has_a_name_for_people():
     assert Ledger([Node("a", 8, 2, "host")]).node_name("a") == "host"
     assert Ledger([]).node_name("a") == "a"
+
+
+def test_others_use_is_kept_free_and_a_leaving_node_gets_nothing():
+    ledger = Ledger([Node("a", 4, 2, others=(1.0, 0.5))])
+    assert ledger.place(ResourceRequest(4, 0, "no")) is None
+    assert ledger.place(ResourceRequest(1, 2, "no")) is None
+    assert ledger.place(ResourceRequest(1, 0, "node")) is None
+    placement = ledger.place(ResourceRequest(3, 1, "no"))
+    assert (placement.num_cpus, placement.num_gpus) == (3, 1)
+    ledger.add(Node("a", 4, 2, is_leaving=True))
+    assert ledger.place(ResourceRequest(1, 0, "no")) is None
+    ledger.add(Node("a", 4, 2))
+    assert ledger.place(ResourceRequest(1, 1, "no")) is not None
+
+
+def test_a_node_is_not_used_until_its_next_word():
+    ledger = Ledger([Node("a", 4)])
+    ledger.stop_using("a")
+    ledger.stop_using("gone")
+    assert [node.is_leaving for node in ledger.nodes()] == [True]
+    assert ledger.place(ResourceRequest(1, 0, "no")) is None
+    ledger.check_fits(ResourceRequest(4, 0, "node"), "it may stay")
+    ledger.add(Node("a", 4))
+    assert ledger.place(ResourceRequest(1, 0, "no")) is not None
