@@ -1,9 +1,11 @@
 """What all tests share: one data cache for the session, a tiny suite, and stores filled by hand."""
 
 import copy
+import itertools
 import os
 import random
 import secrets
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -79,6 +81,28 @@ def same_torch_afterwards() -> Iterator[None]:
 def tiny() -> dict[str, Any]:
     """A valid suite, to be changed at will: two variants, three jobs, two seeds."""
     return copy.deepcopy(TINY)
+
+
+@pytest.fixture
+def count_calls() -> Callable[[Callable[[], Any]], int]:
+    """Return how many functions are called while one runs: its cost, whatever else the machine does."""
+
+    def count(work: Callable[[], Any]) -> int:
+        found = itertools.count()
+
+        def note(frame: Any, event: str, argument: Any) -> None:
+            if event in ("call", "c_call"):
+                next(found)
+
+        before = sys.getprofile()
+        sys.setprofile(note)
+        try:
+            work()
+        finally:
+            sys.setprofile(before)
+        return next(found)
+
+    return count
 
 
 @pytest.fixture

@@ -160,7 +160,9 @@ def _conclude(
     from lsbench.scheduler.run import plan_run, results_folder
 
     console, name = create_stderr(), graph.suite.name
-    left_out = plan_run(graph, replace(options, rerun=[], retry_inconclusive=False)).left_out_text()
+    left_out = ""
+    if options.only or options.skip or options.seeds is not None:
+        left_out = plan_run(graph, replace(options, rerun=[], retry_inconclusive=False)).left_out_text()
     if outcome is None:
         remark = f"; left out: {left_out}" if left_out else ", every job is done"
         console.print(f"{name} ({graph.suite.preset}): nothing left to do{remark}.")

@@ -129,14 +129,16 @@ def run_jobs(
     graph: JobGraph, options: RunOptions, scheduler: Scheduler, address: str | None, *, as_json: bool = False
 ) -> Outcome | None:
     """Run the remaining jobs with progress; return the outcome, or None if nothing was left to do."""
-    from lsbench.scheduler.run import plan_run, run_suite
+    from lsbench.scheduler.run import run_suite
 
-    todo = plan_run(graph, options).todo
-    if todo:
-        check_machine((job.spec for job in todo), starts_ray=needs_local_ray(scheduler, address))
+    def check(plan: Plan) -> None:
+        if plan.todo:
+            check_machine((job.spec for job in plan.todo), starts_ray=needs_local_ray(scheduler, address))
+
     return run_suite(
         graph,
         options,
+        check=check,
         create_executor=lambda: create_executor(scheduler, address),
         create_watcher=lambda made, folder: create_watcher(made, folder, as_json),
     )

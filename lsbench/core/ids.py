@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import Any
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
 
 def canonical_json(value: Any) -> str:
     """Return `value` as canonical JSON: sorted keys, no spaces, no NaN.
@@ -17,7 +19,7 @@ def canonical_json(value: Any) -> str:
         ValueError: If `value` holds NaN or infinity.
         TypeError: If `value` holds something that JSON cannot express.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 def content_hash(value: Any, *, length: int = 12) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -235,6 +236,7 @@ class JobSpec(StrictModel):
         return {}
 
     @classmethod
+    @cache
     def _json_default(cls, name: str) -> Any:
         default = cls.model_fields[name].get_default(call_default_factory=True)
         return to_jsonable_python(default)

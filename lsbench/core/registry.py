@@ -13,11 +13,12 @@ import difflib
 import importlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 from lsbench.core import promises
@@ -179,12 +180,22 @@ class Registry:
             )
         return entries[0]
 
-    def _files(self) -> dict[str, Path]:
+    def _files(self) -> Mapping[str, Path]:
+        """Return the plug-in files of the folder by name, sorted; one that is added later is found."""
         if self.own is not None:
             return {}
-        folder = PACKAGE_ROOT.joinpath(*self.package.split(".")[1:])
-        names = (name for name in os.listdir(folder) if name.endswith(".py") and not name.startswith("_"))
-        return {name.removesuffix(".py"): folder / name for name in names}
+        return _listed(self._folder, os.stat(self._folder).st_mtime_ns)
+
+    @cached_property
+    def _folder(self) -> str:
+        return str(PACKAGE_ROOT.joinpath(*self.package.split(".")[1:]))
+
+
+@lru_cache(maxsize=64)
+def _listed(folder: str, changed_at: int) -> Mapping[str, Path]:
+    """Return the Python files of a folder by name, sorted, as long as the folder's time of change is this."""
+    names = sorted(name for name in os.listdir(folder) if name.endswith(".py") and not name.startswith("_"))
+    return MappingProxyType({name.removesuffix(".py"): Path(folder) / name for name in names})
 
 
 MIXERS = Registry("mixer", "lsbench.models.mixers", "MIXER", promises.MIXER, is_light=False)

@@ -30,7 +30,8 @@ def graph_of_results(suite: Suite, results: Path, *, data_root: Path | None = No
         data_root: Folder of the large data sets.
     """
     graph = build_graph(suite, data_root=data_root)
-    if not any(map(named_checkpoints, graph.jobs)):
+    rows = {(job.variant.name, job.name): job for job in graph.jobs}  # seeds name the same checkpoints
+    if not any(map(named_checkpoints, rows.values())):
         return graph
     before = build_graph(suite, data_root=data_root, ids_by_path=None)
     folder = results_folder(graph, results)

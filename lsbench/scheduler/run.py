@@ -77,7 +77,7 @@ def plan_run(graph: JobGraph, options: RunOptions) -> Plan:
     if graph.suite.search is not None:
         return replace(_plan(graph, options, set()), due=_due_trials(folder))
     jobs = graph.by_id()
-    finished = {name for name in jobs if folder.is_done(name)}
+    finished = {name for name in folder.begun() & jobs.keys() if folder.is_done(name)}
     due = Standing(folder, {name: jobs[name].code for name in finished}).due()
     done = finished - due.keys()
     retried: set[str] = set()
@@ -116,12 +116,14 @@ def run_suite(
     *,
     create_executor: Callable[[], Executor],
     create_watcher: Callable[[Plan, ResultsFolder], Watcher],
+    check: Callable[[Plan], None] = lambda plan: None,
 ) -> Outcome | None:
     """Run the remaining jobs; return the outcome, or None if nothing was left to do.
 
     Args:
         graph: The jobs of a suite.
         options: Options of this run.
+        check: Called with the plan before anything is written; it raises if this machine cannot run the jobs.
         create_executor: Called only if there are jobs to run.
         create_watcher: Called with the plan and the folder just before the first job.
 
@@ -132,7 +134,9 @@ def run_suite(
         ConfigError: If a model cannot be built or a node cannot run jobs.
         InterruptedRunError: If the user stopped the run; finished jobs are kept.
     """
-    require_data(plan_run(graph, options))  # flags and data are checked before anything is written
+    first = plan_run(graph, options)  # flags and data are checked before anything is written
+    check(first)
+    require_data(first)
     folder = results_folder(graph, options.results)
     folder.create()
     with locked(folder.lock_file, what=f"results folder {folder.root}", wait_s=0.5):

@@ -165,7 +165,7 @@ class ResultsFolder:
 
     def is_done(self, job_id: str) -> bool:
         """Return whether the job has a result."""
-        return (self.job_folder(job_id) / RESULT).exists()
+        return os.path.exists(os.path.join(self.root, "jobs", job_id, RESULT))
 
     def add_attempt(self, job_id: str, attempt: dict[str, Any]) -> None:
         """Append the outcome of an attempt at a job."""

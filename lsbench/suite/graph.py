@@ -5,6 +5,7 @@ from __future__ import annotations
 import graphlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ class _Datasets:
     missing: dict[str, None] = field(default_factory=dict)
     _known: dict[str, _Found] = field(default_factory=dict)
     _contents: dict[str, str | None] = field(default_factory=dict)
+    _macs: dict[tuple[str, int], float | None] = field(default_factory=dict)
 
     def look_up(self, settings: dict[str, Any]) -> _Found:
         """Return (plug-in, spec, fingerprint or None if the data is absent)."""
@@ -81,6 +83,13 @@ class _Datasets:
             self._known[key] = plugin, spec, fingerprint
         return self._known[key]
 
+    def macs(self, variant: Variant, img_size: int) -> float | None:
+        """Return the approximate MACs of a variant on one image, or None if nothing similar is known."""
+        key = variant.name, img_size
+        if key not in self._macs:
+            self._macs[key] = known_macs(variant.model_identity(), img_size)
+        return self._macs[key]
+
     def contents(self, places: Sequence[str]) -> dict[str, str] | None:
         """Return the content of each checkpoint, or None if one is absent."""
         for place in places:
@@ -93,6 +102,53 @@ class _Datasets:
         found = {place: self._contents[place] for place in places}
         known = {place: content for place, content in found.items() if content is not None}
         return known if len(known) == len(found) else None
+
+
+@dataclass(frozen=True)
+class _Row:
+    """An entry of `jobs` on a variant: what the jobs of all its seeds share, found once.
+
+    Attributes:
+        spec: Its settings, parsed.
+        read: The data sets that it reads: the variant's own first, unless others are read instead.
+        macs: Approximate MACs of the model on one image, or None if the catalog does not know it.
+    """
+
+    entry: JobEntry
+    variant: Variant
+    kind: JobKind
+    spec: Any
+    read: list[_Found]
+    macs: float | None
+
+    @property
+    def other_variant(self) -> str | None:
+        """The second variant whose jobs it needs too."""
+        other: str | None = self.spec.other_variant()
+        return other
+
+    @cached_property
+    def cost(self) -> float:
+        """Estimated MACs."""
+        plugin, data, _ = self.read[-1]
+
+        def images(split: str) -> int:
+            return plugin.num_images(data, split) or 0
+
+        return self.kind.cost(self.spec, UNKNOWN_MACS if self.macs is None else self.macs, images)
+
+    def seconds(self, limit: int | None) -> float | None:
+        """Return the seconds that the kind declares, or None."""
+        if self.kind.seconds is None:
+            return None
+        return self.kind.seconds(self.spec, UNKNOWN_MACS if self.macs is None else self.macs, limit)
+
+    def seen(self, data_root: Path | None) -> dict[str, Any] | None:
+        """Return the identity of the data that it sees, or None if it is absent."""
+        _, data, fingerprint = self.read[0]
+        if self.kind.uses_data:
+            return _pixels(data, fingerprint, self.read[1:])
+        return _shape(*self.read[-1][:2], data_root)
 
 
 def build_graph(
@@ -108,26 +164,32 @@ def build_graph(
     """
     datasets, used = _Datasets(data_root), UsedPlugins()
     order = _ordered(suite.jobs)
-    jobs: dict[str, Job] = {}
-    by_id: dict[str, Job] = {}
-    cost: dict[str, float] = {}
-    pairs = [
-        (variant, entry) for variant in suite.variants for entry in order if variant.name not in entry.without
+    rows = [
+        _row(variant, entry, datasets)
+        for variant in suite.variants
+        for entry in order
+        if variant.name not in entry.without
     ]
     # Jobs that need another variant's jobs come last; no other job needs them.
-    pairs.sort(key=lambda pair: _other_variant(pair[1], pair[0]) is not None)
-    for variant, entry in pairs:
-        for seed in suite.seeds if JOBS.load(entry.kind).per_seed else (None,):
-            job = _with_id(_job(entry, variant, seed, suite, jobs, datasets), datasets, ids_by_path)
-            needed = [by_id[need] for need in _known_needs(job)]
-            job = job.model_copy(update={"code": used.code(job, JOBS.load(entry.kind), needed)})
-            by_id[str(job.id)] = job
+    rows.sort(key=lambda row: row.other_variant is not None)
+    jobs: dict[str, Job] = {}
+    rows_of: dict[str, _Row] = {}
+    for row in rows:
+        for job in _jobs_of_row(row, suite, jobs, datasets, used, ids_by_path):
             jobs[job.label] = job
-            cost[job.label] = _cost(job, datasets)
+            rows_of[job.label] = row
     used.close()
-    guessed = frozenset(label for label, job in jobs.items() if suite.limit or _macs(job, datasets) is None)
-    seconds = {label: found for label, job in jobs.items() if (found := _seconds(job, datasets)) is not None}
-    return JobGraph(suite, tuple(jobs.values()), cost, guessed, tuple(datasets.missing), seconds)
+    limit = suite.limit
+    guessed = frozenset(label for label, row in rows_of.items() if limit or row.macs is None)
+    seconds = {label: row.seconds(limit) for label, row in rows_of.items()}
+    return JobGraph(
+        suite,
+        tuple(jobs.values()),
+        {label: row.cost for label, row in rows_of.items()},
+        guessed,
+        tuple(datasets.missing),
+        {label: found for label, found in seconds.items() if found is not None},
+    )
 
 
 def _ordered(entries: tuple[JobEntry, ...]) -> list[JobEntry]:
@@ -136,71 +198,77 @@ def _ordered(entries: tuple[JobEntry, ...]) -> list[JobEntry]:
     return [by_name[name] for name in sorter.static_order()]
 
 
-def _other_variant(entry: JobEntry, variant: Variant) -> str | None:
-    settings = entry.spec_of.get(variant.name, entry.spec)
-    other: str | None = JOBS.load(entry.kind).spec.model_validate(settings).other_variant()
-    return other
+def _row(variant: Variant, entry: JobEntry, datasets: _Datasets) -> _Row:
+    kind: JobKind = JOBS.load(entry.kind)
+    spec = entry.parsed(variant.name)
+    read = [datasets.look_up(data) for data in spec.read_data(variant.dataset)]
+    _, sized, _ = read[-1] if kind.spec.reads_instead else datasets.look_up(variant.dataset)
+    return _Row(entry, variant, kind, spec, read, datasets.macs(variant, sized.img_size))
 
 
-def _needs(
-    entry: JobEntry, variant: Variant, seed: int | None, jobs: dict[str, Job]
-) -> dict[str, str | None]:
-    """Return the ids of the needed jobs by name; those of another variant are called ``job@variant``."""
-    needs = {need: _need(jobs, variant.name, need, seed) for need in entry.needs}
-    other = _other_variant(entry, variant)
-    if other is not None:
-        needs |= {f"{need}{OF}{other}": _need(jobs, other, need, seed) for need in entry.needs}
-    return needs
-
-
-def _job(
-    entry: JobEntry,
-    variant: Variant,
-    seed: int | None,
+def _jobs_of_row(
+    row: _Row,
     suite: Suite,
     jobs: dict[str, Job],
     datasets: _Datasets,
-) -> Job:
-    kind: JobKind = JOBS.load(entry.kind)
-    settings = entry.spec_of.get(variant.name, entry.spec)
-    (_, _, fingerprint), *_ = read = _read_data(kind, settings, variant, datasets)
-    draft = Job(
-        id=None,
-        kind=entry.kind,
-        name=entry.name,
-        variant=variant,
-        seed=seed,
-        spec=settings,
-        needs=_needs(entry, variant, seed, jobs),
-        resources=entry.resources,
-        dataset_fingerprint=fingerprint if kind.uses_data else None,
-        protocol_version=kind.version + kind.spec.model_validate(settings).raised_by(variant),
-        limit=suite.limit,
-        data_root=None if datasets.data_root is None else str(datasets.data_root),
-    )
-    if kind.uses_data:
-        _check_classes(draft.label, read, datasets)
-    return draft
+    used: UsedPlugins,
+    ids_by_path: Collection[str] | None,
+) -> Iterator[Job]:
+    """Yield the jobs of a row, one per seed; `jobs` holds those that they need."""
+    entry, variant, kind = row.entry, row.variant, row.kind
+    seen, places = row.seen(datasets.data_root), None
+    own: Mapping[str, Any] | None = None
+    for seed in suite.seeds if kind.per_seed else (None,):
+        needed = _needed(row, seed, jobs)
+        draft = Job(
+            id=None,
+            kind=entry.kind,
+            name=entry.name,
+            variant=variant,
+            seed=seed,
+            spec=entry.settings_of(variant.name),
+            needs={name: need.id for name, need in needed.items()},
+            resources=entry.resources,
+            dataset_fingerprint=row.read[0][2] if kind.uses_data else None,
+            protocol_version=kind.version + row.spec.raised_by(variant),
+            limit=suite.limit,
+            data_root=None if datasets.data_root is None else str(datasets.data_root),
+        )
+        if places is None or own is None:
+            if kind.uses_data:
+                _check_classes(draft.label, row.read, datasets)
+            places, own = named_checkpoints(draft), used.own_code(draft, kind)
+        name, contents = _id_of(draft, kind, seen, places, datasets, ids_by_path)
+        code = used.with_needs(own, [need for need in needed.values() if need.id is not None])
+        yield draft.model_copy(update={"id": name, "contents": contents, "code": code})
 
 
-def _with_id(draft: Job, datasets: _Datasets, ids_by_path: Collection[str] | None) -> Job:
-    """Return a job with its id, which covers the content of checkpoints unless an earlier one is given."""
-    kind: JobKind = JOBS.load(draft.kind)
-    if kind.uses_data:
-        (_, spec, fingerprint), *other = _read_data(kind, draft.spec, draft.variant, datasets)
-        seen = _pixels(spec, fingerprint, other)
-    else:
-        plugin, spec, _ = _read_data(kind, draft.spec, draft.variant, datasets)[-1]
-        seen = _shape(plugin, spec, datasets.data_root)
+def _needed(row: _Row, seed: int | None, jobs: Mapping[str, Job]) -> dict[str, Job]:
+    """Return the needed jobs by name; those of another variant are called ``job@variant``."""
+    names, other = row.entry.needs, row.other_variant
+    needs = {name: _need(jobs, row.variant.name, name, seed) for name in names}
+    if other is not None:
+        needs |= {f"{name}{OF}{other}": _need(jobs, other, name, seed) for name in names}
+    return needs
+
+
+def _id_of(
+    draft: Job,
+    kind: JobKind,
+    seen: dict[str, Any] | None,
+    places: Sequence[str],
+    datasets: _Datasets,
+    ids_by_path: Collection[str] | None,
+) -> tuple[str | None, dict[str, str]]:
+    """Return a job's id and the content of its checkpoints, which it covers unless an earlier id is given."""
     by_path = job_id(draft, dataset=seen, settings=kind.spec)
-    places = named_checkpoints(draft)
     if not places or ids_by_path is None or by_path in ids_by_path:
-        return draft.model_copy(update={"id": by_path})
+        return by_path, {}
     contents = datasets.contents(places)
     if contents is None:
-        return draft
-    draft = draft.model_copy(update={"contents": contents})
-    return draft.model_copy(update={"id": job_id(draft, dataset=seen, settings=kind.spec)})
+        return None, {}
+    whole = draft.model_copy(update={"contents": contents})
+    return job_id(whole, dataset=seen, settings=kind.spec), contents
 
 
 def named_checkpoints(job: Job) -> list[str]:
@@ -219,14 +287,6 @@ def _checkpoints(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from _checkpoints(inner)
-
-
-def _read_data(
-    kind: JobKind, settings: dict[str, Any], variant: Variant, datasets: _Datasets
-) -> list[_Found]:
-    """Return the data sets that a job reads: the variant's own first, unless others are read instead."""
-    named = kind.spec.model_validate(settings).read_data(variant.dataset)
-    return [datasets.look_up(data) for data in named]
 
 
 def _check_classes(label: str, read: Sequence[_Found], datasets: _Datasets) -> None:
@@ -286,38 +346,9 @@ def _shape(plugin: Any, spec: Any, data_root: Path | None) -> dict[str, Any] | N
         return None
 
 
-def _need(jobs: dict[str, Job], variant: str, need: str, seed: int | None) -> str | None:
+def _need(jobs: Mapping[str, Job], variant: str, need: str, seed: int | None) -> Job:
     per_variant, per_seed = f"{variant}/{need}", f"{variant}/{need}/seed{seed}"
-    return (jobs.get(per_seed) or jobs[per_variant]).id
-
-
-def _cost(job: Job, datasets: _Datasets) -> float:
-    kind: JobKind = JOBS.load(job.kind)
-    settings = kind.spec.model_validate(job.spec)
-    plugin, spec, _ = _read_data(kind, job.spec, job.variant, datasets)[-1]
-    macs = _macs(job, datasets)
-
-    def images(split: str) -> int:
-        return plugin.num_images(spec, split) or 0
-
-    return kind.cost(settings, UNKNOWN_MACS if macs is None else macs, images)
-
-
-def _seconds(job: Job, datasets: _Datasets) -> float | None:
-    """Return the seconds that a job's kind declares, or None."""
-    kind: JobKind = JOBS.load(job.kind)
-    if kind.seconds is None:
-        return None
-    macs = _macs(job, datasets)
-    return kind.seconds(kind.spec.model_validate(job.spec), UNKNOWN_MACS if macs is None else macs, job.limit)
-
-
-def _macs(job: Job, datasets: _Datasets) -> float | None:
-    kind: JobKind = JOBS.load(job.kind)
-    _, spec, _ = datasets.look_up(job.variant.dataset)
-    if kind.spec.reads_instead:
-        _, spec, _ = _read_data(kind, job.spec, job.variant, datasets)[-1]
-    return known_macs(job.variant.model_identity(), spec.img_size)
+    return jobs.get(per_seed) or jobs[per_variant]
 
 
 def critical_path(graph: JobGraph) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lsbench.core.registry import JOBS, suggest
+from lsbench.core.registry import suggest
 from lsbench.suite.entries import job_name
 from lsbench.suite.problems import Problems
 from lsbench.suite.schema import JobEntry
@@ -58,8 +58,7 @@ def _check_needs(
     for job in jobs:
         if name in job.without:
             continue
-        spec = JOBS.load(job.kind).spec.model_validate(job.spec_of.get(name, job.spec))
-        rows = [name, *filter(None, [spec.other_variant()])]
+        rows = [name, *filter(None, [job.parsed(name).other_variant()])]
         for need in (by_name[need] for need in job.needs if need in by_name):
             if lacking := [row for row in rows if row in need.without]:
                 problems.add(where, f"'{job.name}' needs '{need.name}', and '{lacking[0]}' is left out of it")

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lsbench.core.job import JobSpec
-from lsbench.core.registry import JOBS
 from lsbench.suite.entries import job_name, kind_and_settings
 from lsbench.suite.schema import JobEntry
 
@@ -31,18 +30,11 @@ def with_settings_of_needs(jobs: list[JobEntry]) -> list[JobEntry]:
     """Return jobs with the settings that follow from those of the jobs that they need, row by row."""
     by_name = {job.name: job for job in jobs}
 
-    def of_row(job: JobEntry, row: str) -> dict[str, Any]:
-        return job.spec_of.get(row, job.spec)
-
     def settled(job: JobEntry, row: str) -> dict[str, Any]:
-        needs = {
-            need: JOBS.load(by_name[need].kind).spec.model_validate(of_row(by_name[need], row))
-            for need in job.needs
-            if need in by_name
-        }
-        spec: JobSpec = JOBS.load(job.kind).spec.model_validate(of_row(job, row))
+        needs = {need: by_name[need].parsed(row) for need in job.needs if need in by_name}
+        spec: JobSpec = job.parsed(row)
         found = spec.with_needs(needs)
-        return of_row(job, row) if found is spec else found.model_dump(mode="json")
+        return job.settings_of(row) if found is spec else found.model_dump(mode="json")
 
     found = []
     for job in jobs:

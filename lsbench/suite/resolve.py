@@ -26,7 +26,7 @@ from lsbench.suite.search import resolve_search
 from lsbench.suite.tasks import check_tasks
 
 #: The largest number of jobs of a suite.
-MAX_JOBS = 20_000
+MAX_JOBS = 50_000
 RESERVED = ("name", "needs", "resources")
 
 
@@ -369,7 +369,7 @@ def _without_training(job: JobEntry, data: dict[str, Any], variants: list[Varian
     kind: JobKind = JOBS.load(job.kind)
     written = {job_name(entry) for entry in data.get("jobs") or []}
     can_do = variants and all(
-        kind.spec.needs_nothing(job.spec_of.get(row.name, job.spec), row.model_args)
+        kind.spec.needs_nothing(job.settings_of(row.name), row.model_args)
         for row in job.variants_of(variants)
     )
     if not can_do or written & {*job.needs}:
@@ -384,8 +384,7 @@ def _check_leavings(jobs: list[JobEntry], variants: list[Variant], problems: Pro
         for need in (by_name[name] for name in job.needs if name in by_name):
             rows: dict[str, list[str]] = {}
             for row in (variant.name for variant in job.variants_of(variants)):
-                own = JOBS.load(job.kind).spec.model_validate(job.spec_of.get(row, job.spec))
-                left = JOBS.load(need.kind).spec.model_validate(need.spec_of.get(row, need.spec))
+                own, left = job.parsed(row), need.parsed(row)
                 try:
                     own.check_need(left)
                 except ValueError as error:
@@ -397,10 +396,10 @@ def _check_leavings(jobs: list[JobEntry], variants: list[Variant], problems: Pro
 
 def _check_other_variants(jobs: list[JobEntry], variants: list[Variant], problems: Problems) -> None:
     """Note each second variant of a job that the suite does not have."""
-    names = [variant.name for variant in variants]
+    names = dict.fromkeys(variant.name for variant in variants)
     for index, job in enumerate(jobs):
-        for settings in (job.spec, *job.spec_of.values()):
-            other = JOBS.load(job.kind).spec.model_validate(settings).other_variant()
+        for row in dict.fromkeys(("", *job.spec_of)):
+            other = job.parsed(row).other_variant()
             if other is not None and other not in names:
                 problems.add(("jobs", index, job.kind), f"no variant '{other}'{suggest(other, names)}")
 
@@ -409,7 +408,7 @@ def _check_rows(jobs: list[JobEntry], variants: list[Variant], problems: Problem
     """Note each job that cannot be done on a row."""
     for index, job in enumerate(jobs):
         for variant in job.variants_of(variants):
-            spec = JOBS.load(job.kind).spec.model_validate(job.spec_of.get(variant.name, job.spec))
+            spec = job.parsed(variant.name)
             try:
                 spec.check_row(variant)
             except ValueError as error:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from lsbench.core.job import Published, Resources, Variant
 from lsbench.core.plain_text import Label
+from lsbench.core.registry import JOBS
 from lsbench.core.spec import MAX_INT, StrictModel
 from lsbench.suite.gate import GateEntry, GateRule
 from lsbench.suite.space import Search, SearchEntry
@@ -155,6 +157,24 @@ class JobEntry(StrictModel):
     spec_of: dict[str, dict[str, Any]] = Field(default_factory=dict)
     without: dict[str, str] = Field(default_factory=dict)
     resources: Resources
+
+    def settings_of(self, row: str) -> dict[str, Any]:
+        """Return the settings of the job on a row."""
+        return self.spec_of.get(row, self.spec)
+
+    def parsed(self, row: str) -> Any:
+        """Return the settings of the job on a row as its kind parses them; rows share what they can."""
+        settings = self.settings_of(row)
+        known = self.parsed_settings.get(id(settings))
+        if known is None:
+            known = settings, JOBS.load(self.kind).spec.model_validate(settings)
+            self.parsed_settings[id(settings)] = known
+        return known[1]
+
+    @cached_property
+    def parsed_settings(self) -> dict[int, tuple[dict[str, Any], Any]]:
+        """What is parsed so far: settings, which stay unchanged, and their parsed form, by identity."""
+        return {}
 
     def variants_of(self, variants: Iterable[Variant]) -> list[Variant]:
         """Return the variants that the job is done on."""

@@ -74,7 +74,7 @@ def uses_without_training(suite: Suite) -> Iterator[Use]:
     for variant in suite.variants:
         for entry in suite.jobs:
             if entry.kind != "train" and variant.name not in entry.without:
-                settings = entry.spec_of.get(variant.name, entry.spec)
+                settings = entry.settings_of(variant.name)
                 yield Use(f"{variant.name}/{entry.name}", entry.kind, settings, variant.dataset)
 
 
@@ -90,7 +90,10 @@ def missing_splits(uses: Iterable[Use], data_root: Path | None) -> list[str]:
     """
     opened: dict[str, Any] = {}
     found: dict[str, str] = {}
+    firsts: dict[str, Use] = {}
     for use in uses:
+        firsts.setdefault(canonical_json([use.kind, use.settings, use.dataset]), use)
+    for use in firsts.values():
         spec = JOBS.load(use.kind).spec.model_validate(use.settings)
         for settings, splits in _reads(spec, use.dataset):
             key = canonical_json(settings)

@@ -16,7 +16,7 @@ def check_tasks(jobs: Sequence[JobEntry], variants: Sequence[Variant], problems:
     for index, job in enumerate(jobs):
         kind: JobKind = JOBS.load(job.kind)
         for variant in job.variants_of(variants) if kind.uses_data else ():
-            spec = kind.spec.model_validate(job.spec_of.get(variant.name, job.spec))
+            spec = job.parsed(variant.name)
             expected = spec.data_task(kind.task)
             for data in spec.read_data(variant.dataset):
                 found = task_of(DATASETS.load(data["name"]))

@@ -220,7 +220,7 @@ def _row(name: str, suite: Suite, best: Mapping[str, Found]) -> dict[str, Any]:
     jobs = {}
     for entry in suite.jobs:
         is_searched = suite.search is not None and entry.name == suite.search.job
-        spec = best[name].job.spec if is_searched else entry.spec_of.get(name, entry.spec)
+        spec = best[name].job.spec if is_searched else entry.settings_of(name)
         changed = {key: value for key, value in spec.items() if value != entry.spec.get(key)}
         if changed:
             jobs[entry.name] = changed

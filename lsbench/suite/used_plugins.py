@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -23,21 +23,27 @@ class UsedPlugins:
     def __init__(self) -> None:
         """Read no code yet."""
         self._reader = CodeReader()
+        self._own: dict[frozenset[str], dict[str, Files]] = {}
+        self._shared: dict[tuple[str, ...], dict[str, Files]] = {}
 
-    def code(self, job: Job, kind: JobKind, needed: list[Job]) -> dict[str, Files]:
-        """Return the code of the plug-ins that a job and the jobs that it needs use.
-
-        Args:
-            job: The job.
-            kind: Its kind.
-            needed: The needed jobs, with their own code.
+    def own_code(self, job: Job, kind: JobKind) -> dict[str, Files]:
+        """Return the code of the plug-ins that a job itself uses, which is the same for every seed.
 
         Raises:
             PluginError: If a file of a plug-in is not valid Python.
         """
-        own = self._reader.code(sorted(with_lent(self._of_job(job, kind))))
-        of_needs = {plugin: files for need in needed for plugin, files in need.code.items()}
-        return dict(sorted({**of_needs, **own}.items()))
+        plugins = frozenset(self._of_job(job, kind))
+        if plugins not in self._own:
+            self._own[plugins] = self._reader.code(sorted(with_lent(plugins)))
+        return self._own[plugins]
+
+    def with_needs(self, own: Mapping[str, Files], needed: Iterable[Job]) -> dict[str, Files]:
+        """Return the code of a job together with that of the jobs that it needs.
+
+        Jobs with the same plug-ins share one mapping.
+        """
+        code = {**{plugin: files for need in needed for plugin, files in need.code.items()}, **own}
+        return self._shared.setdefault(tuple(sorted(code)), dict(sorted(code.items())))
 
     def close(self) -> None:
         """Keep what was parsed, for the next process."""

@@ -1,4 +1,7 @@
+import os
 import sys
+from dataclasses import replace
+from os import listdir
 
 import pytest
 
@@ -169,3 +172,18 @@ def test_suggestions_need_some_likeness():
     assert suggest("epoch", ["epochs", "lr"]) == " (did you mean 'epochs'?)"
     assert suggest("epoch", ["lr"]) == ""
     assert suggest("epoch", []) == ""
+
+
+def test_a_folder_is_listed_once_and_again_when_a_file_is_added(tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "PACKAGE_ROOT", tmp_path)
+    folder = tmp_path / "metrics"
+    folder.mkdir()
+    (folder / "one.py").write_text("")
+    listed = []
+    monkeypatch.setattr(registry.os, "listdir", lambda path: listed.append(path) or listdir(path))
+    plugins = replace(METRICS)
+    assert [plugins.own_names() for _ in range(5)] == [["one"]] * 5
+    assert listed == [str(folder)]
+    (folder / "another.py").write_text("")
+    os.utime(folder, ns=(1, 1))  # a clock may be too coarse to tell two writes apart
+    assert plugins.own_names() == ["another", "one"]

@@ -6,8 +6,9 @@ from PIL import Image
 
 from lsbench.core.errors import ConfigError
 from lsbench.core.job import job_identity
-from lsbench.suite.graph import build_graph, critical_path
+from lsbench.suite.graph import build_graph, critical_path, with_needs
 from lsbench.suite.loader import load_suite
+from lsbench.suite.planner import make_plan
 
 
 def ids(graph):
@@ -259,3 +260,41 @@ def test_a_file_of_a_detectors_backbone_is_part_of_its_id(tiny, make_graph, tmp_
     weights.unlink()
     [job] = make_graph({**tiny, "variants": tiny["variants"][:1], "seeds": [0]}).jobs
     assert job.id is None
+
+
+def of_many_rows(tiny, number):
+    """A suite of many rows, of which every second changes settings of a job and the last jobs read others."""
+    rows = [{"name": f"row{one}", "model_args": {"drop_path_rate": one / 1000}} for one in range(number)]
+    for row in rows[::2]:
+        row["jobs"] = {"train": {"lr": 0.001 + float(row["name"][3:]) / 1e6}}
+    compared = {"analyze": {"kind": "cka", "other": "row0"}}
+    return {**tiny, "variants": rows, "baseline": "row0", "jobs": [*tiny["jobs"], compared]}
+
+
+def test_the_work_of_a_plan_grows_with_the_number_of_jobs_and_no_faster(
+    tiny, write_suite, make_graph, count_calls
+):
+    def work(number):
+        name = write_suite(of_many_rows(tiny, number))
+        calls = []
+        calls.append(count_calls(lambda: suites.append(load_suite(name))))
+        calls.append(count_calls(lambda: graphs.append(build_graph(suites[-1]))))
+        graph = graphs[-1]
+        labels = {job.label for job in graph.jobs}
+        calls.append(count_calls(lambda: critical_path(graph)))
+        calls.append(count_calls(lambda: with_needs(graph, labels)))
+        calls.append(count_calls(lambda: make_plan(graph, done=set(), only=["row*"], skip=[], seeds=[0])))
+        return calls
+
+    suites, graphs = [], []
+    make_graph(of_many_rows(tiny, 2))  # reads what is read once per process
+    work(2)
+    for small, medium, large in zip(work(12), work(18), work(24), strict=True):
+        assert large - medium <= 1.05 * (medium - small) + 20
+
+
+def test_seeds_share_the_settings_of_their_job(tiny, make_graph, count_calls):
+    few, many = ({**tiny, "seeds": [*range(number)]} for number in (1, 11))
+    make_graph(few)
+    calls = [count_calls(lambda suite=suite: make_graph(suite)) for suite in (few, many)]
+    assert (calls[1] - calls[0]) / 40 < 250, "a job more is an id and a name, not settings parsed again"

@@ -209,6 +209,6 @@ def test_the_number_of_jobs_is_bounded(tiny, write_suite):
     tiny["seeds"] = list(range(MAX_JOBS // 6 + 1))
     with pytest.raises(
         ConfigError,
-        match=r"suite.yaml:1: 20004 jobs \(variants x jobs x seeds\): a suite has at most 20000",
+        match=r"suite.yaml:1: 50004 jobs \(variants x jobs x seeds\): a suite has at most 50000",
     ):
         load_suite(write_suite(tiny))

@@ -61,7 +61,7 @@ def test_outside_plugins_of_every_kind_count_where_settings_name_them(tiny, make
             ),
         }
     )
-    assert set(UsedPlugins().code(changed, kind, [])) == {
+    assert set(UsedPlugins().own_code(changed, kind)) == {
         "job kind train",
         "model family acme_family",
         "mixer acme_mixer",
