@@ -23,11 +23,13 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
 from lsbench.core.atomic import set_mode
 from lsbench.core.cache_root import settle_home
+from lsbench.core.errors import PreemptedError
 from lsbench.core.lifeline import adopt_orphans, end_children
 from lsbench.core.stopping import GRACE_S, has_stop_arrived, heeding_stop
 from lsbench.core.waits import told_to
@@ -135,7 +137,7 @@ class ForkServer:
         except (OSError, ValueError):
             connection.close()
             return
-        if request["action"] == "stop":
+        if request.get("action") == "stop":
             send_line(connection, {"ev": "stopping", "count": self.ask_to_stop()})
             connection.close()
             return
@@ -199,13 +201,20 @@ def _read_request(connection: socket.socket) -> dict[str, Any]:
 
 def run_request(request: dict[str, Any], connection: socket.socket) -> int:
     """Run a request in this process and send its events; return the exit status."""
-    from lsbench.scheduler.child import act
+    from lsbench.scheduler.child import act, describe
 
     os.environ.update(request.get("env", {}))  # visible GPUs, before any library reads them
-    send_line(connection, {"ev": "started", "pid": os.getpid()})
     waits = told_to(lambda what: send_line(connection, {"ev": "wait", "what": what}), each_time=True)
-    with heeding_stop(), waits:
-        return act(request, lambda event: send_line(connection, event))
+    try:
+        with heeding_stop(), waits:
+            send_line(
+                connection, {"ev": "started", "pid": os.getpid()}
+            )  # from now on it may be asked to stop
+            return act(request, lambda event: send_line(connection, event))
+    except PreemptedError as error:  # asked before the job began
+        traceback.print_exc()
+        send_line(connection, {"ev": "error", **describe(error)})
+        return 1
 
 
 def _redirect(log: str | None) -> None:
