@@ -16,13 +16,13 @@ from pathlib import Path
 from lsbench.core.atomic import set_mode
 from lsbench.core.errors import DataError
 
-ROOT = "LSBENCH_CACHE"
+ROOT, TRITON = "LSBENCH_CACHE", "TRITON_CACHE_DIR"
 #: Environment variable -> folder below the cache that a library uses where the home folder cannot be written.
 OTHERS = {
     "XDG_CACHE_HOME": "other",
     "MPLCONFIGDIR": "matplotlib",
     "TORCHINDUCTOR_CACHE_DIR": "inductor",
-    "TRITON_CACHE_DIR": "triton",
+    TRITON: "triton",
 }
 
 
@@ -53,6 +53,8 @@ def cache_root() -> Path:
 def settle_home() -> None:
     """Let libraries keep their caches below lsbench's own if the home folder cannot be written.
 
+    Triton's compiled programs and best launches are below it too if ``$LSBENCH_CACHE`` is set.
+
     Only the environment of this process and its children changes. A home folder that can merely be read
     stays what it is, as it may hold logins; where there is none, a folder of the cache takes its place. What
     the user has set stays.
@@ -60,6 +62,9 @@ def settle_home() -> None:
     chosen = os.environ.get(ROOT)
     if chosen and (root := _absolute(chosen)) is not None:
         os.environ[ROOT] = str(root)  # some processes start in other folders
+        if is_writable(root):
+            # On a cluster it is often shared: a node need not compile what another has compiled.
+            os.environ.setdefault(TRITON, str(root / OTHERS[TRITON]))
     try:
         getpass.getuser()
     except (KeyError, OSError):  # the system does not know the user

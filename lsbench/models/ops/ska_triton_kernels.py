@@ -31,19 +31,29 @@ TUNED_FOR = ["G", "M", "K", "CHANNELS_LAST", "size_class"]
 
 LAUNCHES = [
     triton.Config({"BLOCK": block}, num_warps=warps)
-    for block, warps in ((128, 2), (128, 4), (256, 2), (256, 4), (256, 8), (512, 2), (512, 4), (512, 8))
+    for block, warps in ((128, 4), (128, 2), (256, 4), (256, 2), (512, 4), (256, 8), (512, 8), (512, 2))
 ]
+#: Launches that are compiled and timed: a device's first job waits for them.
+MOST_TRIED = 3
+#: From this size class on (32,768 positions), blocks of 128 would be more than a device runs at once.
+MANY_FROM = 8
 # Tuning needs a clock, which the interpreter lacks.
 OFFERED = LAUNCHES[:1] if triton.knobs.runtime.interpret else LAUNCHES
 
 
 def fitting_launches(most_values: int) -> Any:
-    """Return the rule that drops launches whose threads keep more than `most_values` weights in registers."""
+    """Return the rule that chooses the few launches to try.
+
+    Their threads keep at most `most_values` weights in registers; of few positions in all, small blocks
+    come first, as they occupy more of the device, of many the larger ones.
+    """
 
     def fitting(launches: list[Any], _: dict[str, Any], **sizes: Any) -> list[Any]:
-        per_thread = {launch: launch.kwargs["BLOCK"] // (32 * launch.num_warps) for launch in launches}
         most = max(1, most_values // sizes["K"] ** 2)
-        return [launch for launch, positions in per_thread.items() if positions <= most]
+        fits = [one for one in launches if one.kwargs["BLOCK"] // (32 * one.num_warps) <= most]
+        if sizes["size_class"] >= MANY_FROM:
+            fits.sort(key=lambda one: one.kwargs["BLOCK"] == 128)
+        return fits[:MOST_TRIED]
 
     return {"early_config_prune": fitting}
 

@@ -114,6 +114,18 @@ def test_a_usable_home_is_left_alone(place, monkeypatch):
     assert list(home.iterdir()) == []
 
 
+def test_a_chosen_cache_keeps_compiled_gpu_programs_too(place, monkeypatch):
+    home = place / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("LSBENCH_CACHE", str(place / "shared"))
+    settle_home()
+    assert os.environ["TRITON_CACHE_DIR"] == str(place / "shared" / "triton")
+    monkeypatch.setenv("TRITON_CACHE_DIR", "chosen")
+    settle_home()
+    assert os.environ["TRITON_CACHE_DIR"] == "chosen"
+
+
 @pytest.mark.usefixtures("unknown_user")
 def test_without_a_home_everything_goes_below_the_cache(place, monkeypatch):
     monkeypatch.setenv("MPLCONFIGDIR", "/chosen")

@@ -88,10 +88,21 @@ def test_every_form_compiles(program, changes):
     assert compiled(program, **changes)["cubin"]
 
 
-def test_launches_keep_the_weights_in_registers():
+@pytest.mark.parametrize("most_values", [36, 72])
+@pytest.mark.parametrize("kernel", [1, 3, 5, 7, 9])
+@pytest.mark.parametrize("size_class", [2, 7, 8, 13])
+def test_few_launches_are_tried_and_keep_the_weights_in_registers(most_values, kernel, size_class):
+    offered = fitting_launches(most_values)["early_config_prune"]
+    launches = offered(LAUNCHES, {}, K=kernel, size_class=size_class)
+    assert 1 <= len(launches) <= 3
+    per_thread = [launch.kwargs["BLOCK"] // (32 * launch.num_warps) for launch in launches]
+    assert max(per_thread) * kernel**2 <= max(most_values, kernel**2)
+    first = launches[0].kwargs["BLOCK"]
+    assert first == 128 if size_class < 8 else first > 128
+
+
+def test_shapes_of_one_class_share_their_launches():
+    """However large the batch: each launch more is a compilation more."""
     offered = fitting_launches(72)["early_config_prune"]
-    per_thread = [
-        max(launch.kwargs["BLOCK"] // (32 * launch.num_warps) for launch in offered(LAUNCHES, {}, K=kernel))
-        for kernel in (1, 3, 5, 7, 9)
-    ]
-    assert per_thread == [8, 8, 2, 1, 1]
+    tried = {launch for size in range(2, 16) for launch in offered(LAUNCHES, {}, K=3, size_class=size)}
+    assert len(tried) <= 5
