@@ -13,11 +13,14 @@ from lsbench.core.errors import ConfigError
 from lsbench.core.job import Job, Resources
 from lsbench.core.record import SCHEMA_VERSION
 from lsbench.scheduler.demand import bundles
+from lsbench.scheduler.expected import ExpectedDurations
 from lsbench.scheduler.faulty_devices import FaultyDevices
 from lsbench.scheduler.headline import headline
 from lsbench.scheduler.ledger import Ledger, ResourceRequest
+from lsbench.scheduler.needs import Needs
 from lsbench.scheduler.node_wait import NodeWait, may_fit_later
 from lsbench.scheduler.protocol import Event, Executor, Placement, Watcher
+from lsbench.scheduler.queue import JobQueue, WaitingJob
 from lsbench.scheduler.retry import LOSES_NODE, one_line, resources_again, should_retry
 from lsbench.store.results import LOG, SPEC, ResultsFolder
 from lsbench.suite.graph import critical_path
@@ -67,19 +70,28 @@ class Driver:
         self.fail_fast, self.max_parallel = fail_fast, max_parallel
         self.waiting: dict[str, Job] = {str(job.id): job for job in plan.todo}
         self.done: set[str] = {str(job.id) for job in plan.done}
+        self.needs = Needs(plan.todo, self.done)
         self.priority = critical_path(plan.graph)
         self.running: dict[str, tuple[Job, Placement]] = {}
         self.failures: dict[str, list[str]] = {}
         self.outcome = Outcome()
         nodes = executor.nodes()
         self.ledger = Ledger(nodes)
+        self.expected = ExpectedDurations(plan, folder)
+        self.queue = JobQueue(self.ledger, self.expected.of)
+        self._has_changed = True  # since the last look for jobs that can start
+        self._places = {name: place for place, name in enumerate(self.waiting)}
+        self._started: dict[str, float] = {}
         self.devices = FaultyDevices(executor, self.ledger)
         self.watcher.nodes_changed(nodes, max_parallel)
         self._nodes_checked = -math.inf
         self.node_wait = NodeWait(wait_for_nodes_s)
         may_wait = may_fit_later(nodes, can_grow=executor.can_grow, limit_s=wait_for_nodes_s)
-        for job in () if may_wait else plan.todo:
-            self.ledger.check_fits(self.ledger.request(job.resources), job.label)
+        requests = {} if may_wait else {self._request(job): job for job in reversed(plan.todo)}
+        for request, job in reversed(requests.items()):
+            self.ledger.check_fits(request, job.label)
+        for name in self.needs.ready():
+            self._enqueue(self.waiting[name])
 
     def preflight(self) -> None:
         """Check nodes, models and data before any job starts.
@@ -98,6 +110,7 @@ class Driver:
             self._start_what_fits()
             if not self.running:
                 if self.devices.release() or self._wait_for_nodes():
+                    self._has_changed = True
                     continue
                 self._skip_rest()
                 break
@@ -109,34 +122,35 @@ class Driver:
 
     def _wait_for_nodes(self) -> bool:
         """Wait a moment for nodes on which ready jobs fit; return whether there is still hope for one."""
-        ready = [] if self.fail_fast and self.outcome.failed else self._ready()
+        first = None if self.fail_fast and self.outcome.failed else next(self.queue.in_order(), None)
         nodes = self.ledger.nodes()
-        if not ready or not (self.executor.can_grow or any(node.is_leaving for node in nodes)):
+        if first is None or not (self.executor.can_grow or any(node.is_leaving for node in nodes)):
             return False
-        request = self._request(ready[0])
-        goes_on = self.node_wait.wait(ready[0].label, request, nodes, num_jobs=len(ready))
+        label = self.waiting[first.name].label
+        goes_on = self.node_wait.wait(label, first.request, nodes, num_jobs=len(self.queue))
         self._refresh_nodes()
         self.watcher.tick()
         return goes_on
 
     def _start_what_fits(self) -> None:
-        if self.fail_fast and self.outcome.failed:
+        """Look for jobs that can start, if a job has ended or a node has joined since the last look."""
+        if not self._has_changed or (self.fail_fast and self.outcome.failed):
             return
-        for job in self._ready():
-            if self.max_parallel is not None and len(self.running) >= self.max_parallel:
-                return
-            placement = self.ledger.place(self._request(job))
-            if placement is not None:
-                self._start(job, placement)
+        self._has_changed = False
+        room = math.inf if self.max_parallel is None else self.max_parallel - len(self.running)
+        for one, placement in self.queue.starts(time.monotonic(), room):
+            self._start(self.waiting[one.name], placement)
 
-    def _ready(self) -> list[Job]:
-        """Return the jobs whose needs are done: exclusive jobs last, and the longest chain first."""
-        ready = [job for job in self.waiting.values() if set(job.needs.values()) <= self.done]
-        return sorted(ready, key=lambda job: (self._request(job).wants_node, -self.priority[str(job.id)]))
+    def _enqueue(self, job: Job) -> None:
+        """Let a job start that needs no other any more: the longest chain first, then as in the suite."""
+        name = str(job.id)
+        self.queue.add(WaitingJob(name, self._request(job), self.priority[name], self._places[name]))
+        self._has_changed = True
 
     def _request(self, job: Job) -> ResourceRequest:
-        again = resources_again(self.failures.get(str(job.id), []))
-        return self.ledger.request(again.over(job.resources))
+        failures = self.failures.get(str(job.id))
+        resources = resources_again(failures).over(job.resources) if failures else job.resources
+        return self.ledger.request(resources)
 
     def _start(self, job: Job, placement: Placement) -> None:
         name = str(job.id)
@@ -147,6 +161,7 @@ class Driver:
             folder / SPEC, job.model_copy(update={"resources": settled}).model_dump_json(indent=1) + "\n"
         )
         self.running[name] = self.waiting.pop(name), placement
+        self._started[name] = time.monotonic()
         self.node_wait.ended()
         timeout_s = float(job.resources.timeout_min or 0) * 60
         self.executor.submit(name, folder, placement, timeout_s)
@@ -161,7 +176,8 @@ class Driver:
             self.watcher.job_progressed(job, event.data)
         else:
             del self.running[event.job_id]
-            self.ledger.release(placement)
+            self.queue.end(event.job_id, placement)
+            self._has_changed = True
             if event.data.get("error_class") in LOSES_NODE:
                 for node in event.data.get("lost_nodes", [placement.node]):
                     self.ledger.remove(node)
@@ -183,6 +199,9 @@ class Driver:
             attempts = len(self.failures.get(name, [])) + 1
             self.folder.add_job({**result["job"], "attempts": attempts}, result["records"])
             self.done.add(name)
+            self.expected.learn(name, time.monotonic() - self._started[name])
+            for one in self.needs.met(name):
+                self._enqueue(self.waiting[one])
             self.outcome.ok.append(job)
             self.watcher.job_ended(job, "ok", headline(job.kind, result["records"]))
             return
@@ -200,6 +219,8 @@ class Driver:
         retries = job.resources.max_retries or 0
         if should_retry(error_class, failures=failures, max_retries=retries):
             self.waiting[name] = job
+            self._places[name] = len(self._places) + len(failures)  # after those that have not run yet
+            self._enqueue(job)
             self.watcher.job_ended(job, "retry", message)
             return
         line = {
@@ -233,12 +254,20 @@ class Driver:
             return
         self._nodes_checked = time.monotonic()
         alive = {node.id: node for node in self.executor.nodes()}
-        for node in alive.values():
-            self.ledger.add(node)
-        for gone in self.ledger.node_ids() - alive.keys():
-            self.ledger.remove(gone)
+        known = {node.id: node for node in self.ledger.nodes()}
+        changed = {name for name in alive.keys() | known.keys() if alive.get(name) != known.get(name)}
+        for name in changed:
+            self._has_changed = True
+            self.queue.forget(name)
+            if name in alive:
+                self.ledger.add(alive[name])
+            else:
+                self.ledger.remove(name)
+        if any(alive[name].num_gpus for name in alive.keys() - known.keys()):
+            for one in self.queue.clear():  # whose requests may now be for these GPUs
+                self._enqueue(self.waiting[one.name])
         self.watcher.nodes_changed(list(alive.values()), self.max_parallel)
-        wanted = (self._request(job) for job in self._ready())
+        wanted = (one.request for one in self.queue.in_order())
         self.executor.ask_for(bundles((p for _, p in self.running.values()), wanted, most=self.max_parallel))
 
 

@@ -8,7 +8,7 @@ not at all, so that two gangs never wait for each other.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from lsbench.core.errors import ClusterError
@@ -52,6 +52,8 @@ class _Account:
 
     def usable_gpus(self) -> dict[int, float]:
         """Return the free share of each device that jobs may have; what others use counts as the freest."""
+        if not self.set_aside and not self.node.others[1]:
+            return self.free_gpus
         free = {device: share for device, share in self.free_gpus.items() if device not in self.set_aside}
         taken = math.ceil(self.node.others[1] - SLACK)
         freest = sorted(free, key=lambda device: (-free[device], device))[:taken]
@@ -77,8 +79,7 @@ class Ledger:
         if node.id in self._accounts:
             self._accounts[node.id].node = node
         elif node.id not in self._gone:
-            gpus = dict.fromkeys(range(node.num_gpus), FULL)
-            self._accounts[node.id] = _Account(node, node.num_cpus, gpus)
+            self._accounts[node.id] = _idle(node)
             self._seen.append(node)
             self._auto.clear()
 
@@ -163,25 +164,63 @@ class Ledger:
             f"node has {largest.num_cpus} CPUs and {largest.num_gpus} GPUs; {advice}"
         )
 
-    def place(self, request: ResourceRequest) -> Placement | None:
+    def place(self, request: ResourceRequest, *, avoid: Collection[str] = ()) -> Placement | None:
         """Take resources for a job and return its placement, or None if it does not fit now.
 
         The fullest node that fits is taken, so that others can drain. A gang that does not fit on one node is
         spread over as few nodes as possible, in whole ranks.
+
+        Args:
+            request: The request of the job.
+            avoid: Nodes to leave alone.
         """
         whole = request.for_ranks(request.num_ranks)
-        fitting = [account for account in self._accounts.values() if self._fits(account, whole)]
+        open_ = [account for name, account in self._accounts.items() if name not in avoid]
+        fitting = [account for account in open_ if self._fits(account, whole)]
         if fitting:
             account = min(fitting, key=lambda a: (sum(a.free_gpus.values()), a.free_cpus, a.node.id))
             return _take(account, whole)
         if request.num_ranks == 1:
             return None
-        parts = [_take(account, share) for account, share in self._shares(request)]
+        parts = [_take(account, share) for account, share in self._shares(request, open_)]
         return replace(parts[0], further=tuple(parts[1:])) if parts else None
 
-    def _shares(self, request: ResourceRequest) -> list[tuple[_Account, ResourceRequest]]:
+    @property
+    def num_nodes(self) -> int:
+        """The number of nodes with an account."""
+        return len(self._accounts)
+
+    def free_at(
+        self, node_id: str, request: ResourceRequest, ends: Iterable[tuple[float, Placement]]
+    ) -> float:
+        """Return when a request will fit on a node: minus infinity if it does now, infinity if unknown.
+
+        Args:
+            node_id: The node.
+            request: A request that the idle node holds.
+            ends: The jobs on the node with the times at which they end, in this order.
+        """
+        later = replace(self._accounts[node_id], free_gpus=dict(self._accounts[node_id].free_gpus))
+        if self._fits(later, request):
+            return -math.inf
+        for end, part in ends:
+            _give_back(later, part)
+            if self._fits(later, request):
+                return end
+        return math.inf
+
+    def ranks_when_idle(self, node_id: str, request: ResourceRequest) -> int:
+        """Return how many ranks of a request a node holds when nobody uses it; none if it leaves."""
+        account = self._accounts[node_id]
+        alone = replace(account.node, others=(0.0, 0.0))
+        idle = replace(_idle(alone), set_aside=account.set_aside)
+        return self._ranks_that_fit(idle, request)
+
+    def _shares(
+        self, request: ResourceRequest, accounts: Iterable[_Account]
+    ) -> list[tuple[_Account, ResourceRequest]]:
         """Return the ranks of each node, nodes with the most room first, or nothing if not all fit."""
-        room = {name: self._ranks_that_fit(account, request) for name, account in self._accounts.items()}
+        room = {account.node.id: self._ranks_that_fit(account, request) for account in accounts}
         left, shares = request.num_ranks, []
         for name in sorted(room, key=lambda name: (-room[name], name)):
             count = min(left, room[name])
@@ -198,13 +237,8 @@ class Ledger:
         """Release the resources taken by :meth:`place`; a lost node is skipped."""
         for part in placement.parts:
             account = self._accounts.get(part.node)
-            if account is None:
-                continue
-            account.free_cpus += part.num_cpus
-            for device, share in part.gpus.items():
-                account.free_gpus[device] += share
-            account.running -= 1
-            account.closed = False
+            if account is not None:
+                _give_back(account, part)
 
     @staticmethod
     def _fits(account: _Account, request: ResourceRequest) -> bool:
@@ -230,6 +264,18 @@ def _take(account: _Account, request: ResourceRequest) -> Placement:
     account.closed = request.wants_node
     account.running += 1
     return Placement(account.node.id, cpus, taken, num_devices=len(shares), num_ranks=request.num_ranks)
+
+
+def _idle(node: Node) -> _Account:
+    return _Account(node, node.num_cpus, dict.fromkeys(range(node.num_gpus), FULL))
+
+
+def _give_back(account: _Account, part: Placement) -> None:
+    account.free_cpus += part.num_cpus
+    for device, share in part.gpus.items():
+        account.free_gpus[device] += share
+    account.running -= 1
+    account.closed = False
 
 
 def _choose_devices(free: dict[int, float], request: ResourceRequest) -> dict[int, float] | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from lsbench.scheduler.ledger import Ledger, ResourceRequest
 from lsbench.scheduler.protocol import Node, Placement
+from lsbench.scheduler.queue import JobQueue, WaitingJob
 
 
 @dataclass(frozen=True)
@@ -29,23 +31,25 @@ class JobLeft:
     is_running: bool = False
 
 
-#: The jobs that may start, by request, the one to start first at the top.
-Ready = dict[ResourceRequest, list[tuple[float, str, JobLeft]]]
-
-
 @dataclass
 class _Stage:
-    """The nodes and the jobs that run on them, at a moment of the rehearsal."""
+    """The nodes, the jobs that wait and the jobs that run, at a moment of the rehearsal."""
 
-    ledger: Ledger
-    most: int | None
+    queue: JobQueue
+    parts: Mapping[str, JobLeft]
     now: float = 0.0
     running: list[tuple[float, int, str, Placement | None]] = field(default_factory=list)
     _count: int = 0
 
-    @property
-    def is_full(self) -> bool:
-        return self.most is not None and len(self.running) >= self.most
+    def wait(self, part: JobLeft) -> None:
+        self.queue.add(WaitingJob(part.name, part.request, part.priority))
+
+    def start_what_fits(self, room: float) -> None:
+        """Start what fits; what fits nowhere runs when nothing else does."""
+        for job, placement in self.queue.starts(self.now, room):
+            self.start(self.parts[job.name], placement)
+        if not self.running:
+            self.start(self.parts[self.queue.pop().name], None)
 
     def start(self, part: JobLeft, placement: Placement | None) -> None:
         self._count += 1
@@ -54,7 +58,7 @@ class _Stage:
     def end_next(self) -> str:
         self.now, _, name, placement = heapq.heappop(self.running)
         if placement is not None:
-            self.ledger.release(placement)
+            self.queue.end(name, placement)
         return name
 
 
@@ -62,48 +66,30 @@ def rehearse(nodes: Iterable[Node], parts: Sequence[JobLeft], most: int | None =
     """Return the seconds until the last job has ended, with the rules of the driver.
 
     Exclusive jobs start last and have their node to themselves; a job that fits on no node runs alone; one
-    that needs a job which is neither done nor left never runs.
+    that needs a job which is neither done nor left never runs. No node is kept free for large jobs, which
+    matters little for the end and would take long to foresee.
 
     Args:
         nodes: The nodes.
         parts: The jobs left; `needs` names only those that are not done.
         most: Maximum number of jobs at a time, or None.
     """
-    stage = _Stage(Ledger(nodes), most)
-    waiting_for = {part.name: set(part.needs) for part in parts}
+    stage = _Stage(JobQueue(Ledger(nodes), keeps_free=False), {part.name: part for part in parts})
     dependents: dict[str, list[JobLeft]] = {}
     for part in parts:
         for need in part.needs:
             dependents.setdefault(need, []).append(part)
-    ready: Ready = {}
-    for part in parts:
+    waiting_for = {part.name: set(part.needs) for part in parts}
+    for part in sorted(parts, key=lambda one: one.name):
         if part.is_running:
-            stage.start(part, stage.ledger.place(part.request))
+            stage.start(part, stage.queue.ledger.place(part.request))
         elif not part.needs:
-            heapq.heappush(ready.setdefault(part.request, []), (-part.priority, part.name, part))
-    while stage.running or any(ready.values()):
-        _start_what_fits(stage, ready)
+            stage.wait(part)
+    while stage.running or len(stage.queue):
+        stage.start_what_fits(inf if most is None else most - len(stage.running))
         ended = stage.end_next()
         for part in dependents.get(ended, ()):
             waiting_for[part.name].discard(ended)
             if not waiting_for[part.name]:
-                heapq.heappush(ready.setdefault(part.request, []), (-part.priority, part.name, part))
+                stage.wait(part)
     return stage.now
-
-
-def _start_what_fits(stage: _Stage, ready: Ready) -> None:
-    """Start jobs; those of the same request wait for each other, so that only the first is tried."""
-    blocked: set[ResourceRequest] = set()
-    while not stage.is_full:
-        open_ = [request for request, queue in ready.items() if queue and request not in blocked]
-        if not open_:
-            break
-        request = min(open_, key=lambda one: (one.wants_node, ready[one][0][:2]))
-        placement = stage.ledger.place(request)
-        if placement is None:
-            blocked.add(request)
-        else:
-            stage.start(heapq.heappop(ready[request])[2], placement)
-    if not stage.running:
-        request = min((one for one in ready if ready[one]), key=lambda one: ready[one][0][:2])
-        stage.start(heapq.heappop(ready[request])[2], None)

@@ -402,3 +402,43 @@ def test_nothing_starts_where_others_are(start, quick):
     driver = start(nodes=busy)
     driver.run()
     assert {placement.node for _, _, placement in driver.executor.log} == {"c"}
+
+
+def test_jobs_are_looked_for_after_an_end_only(start):
+    driver = start(nodes=[Node("a", 1)])
+    driver._start_what_fits()
+    [name] = driver.running
+    before = driver.queue.passes
+    for event in ("start", "progress", "progress"):
+        driver._handle(Event(name, event, {"node": "a", "ev": "step"}))
+        driver._start_what_fits()
+    assert driver.queue.passes == before
+    driver._handle(Event(name, "end", {"ok": False, "error_class": "ValueError", "message": ""}))
+    driver._start_what_fits()
+    assert driver.queue.passes == before + 1
+
+
+def test_a_node_that_joins_gets_jobs_at_once(start, monkeypatch):
+    monkeypatch.setattr("lsbench.scheduler.driver.NODES_EVERY_S", 0)
+    driver = start(nodes=[Node("a", 1)])
+    driver._start_what_fits()
+    driver.executor._nodes = [Node("a", 1), Node("b", 1)]
+    driver._refresh_nodes()
+    driver._start_what_fits()
+    assert len(driver.running) == 2
+
+
+def test_the_work_for_a_job_does_not_grow_with_their_number(tiny, make_graph, start, count_calls):
+    def calls(number):
+        driver = start(graph=make_graph({**tiny, "seeds": [*range(number)]}), nodes=[Node("a", 4)])
+        driver.executor.running = AnyOrder()
+        return count_calls(driver.run) / len(driver.outcome.ok)
+
+    assert calls(9) <= 1.15 * calls(3)
+
+
+class AnyOrder(dict):
+    """Running jobs, of which a fake executor looks at a few only: its own work must not grow."""
+
+    def __iter__(self):
+        return iter(list(self.keys())[:4])
