@@ -10,7 +10,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from typing import Any
 
@@ -18,8 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch._decomp import decomposition_table
 from torch.export import ExportedProgram
+from torch.fx.experimental import _config
 
 from lsbench.core.errors import ConfigError, UsageError
+from lsbench.models.open_layout import LaidOut
 
 #: Operators that every torch knows, by the part before ``::``.
 OF_TORCH = frozenset({"aten", "prim", "prims", "higher_order", "quantized", "_c10d_functional"})
@@ -30,8 +32,8 @@ INPUT, OUTPUT = "images", "logits"
 MOST_ONNX_BYTES = 2**31 - 2**20
 #: The axes of images that are open in a program for any size.
 OPEN_AXES = (0, 2, 3)
-#: Half of the least side of the images that such a program is traced with: torch.export would take a map of
-#: one pixel inside for a constant.
+#: Half of the least side of the images that such a program is traced with: where a model asks whether a map
+#: has a side of one pixel, the answer for larger images is the more useful.
 LEAST_TRACED = 128
 INSTALL_ONNX = '--to onnx: expected the packages {}, found none; pip install "lsbench[onnx]"'
 
@@ -54,8 +56,9 @@ def trace(model: nn.Module, images: Tensor, *, name: str, any_size: bool = False
     if any_size:
         images, shapes = _larger(images), (dict.fromkeys(OPEN_AXES, torch.export.Dim.DYNAMIC),)
     try:
-        with _quiet(), torch.no_grad():
-            program: ExportedProgram = torch.export.export(model, (images,), dynamic_shapes=shapes)
+        with _quiet(), torch.no_grad(), _config.patch(backed_size_oblivious=any_size):
+            with LaidOut() if any_size else nullcontext():
+                program: ExportedProgram = torch.export.export(model, (images,), dynamic_shapes=shapes)
             program = program.run_decompositions(_plain_forms())
     except Exception as error:  # the tracer raises what it likes
         how = " for images of any size" if any_size else ""
@@ -144,8 +147,7 @@ def run_pt2(content: bytes, images: Tensor) -> Tensor:
     """Return what a file of :func:`to_pt2` gives for images.
 
     Raises:
-        ConfigError: If it refuses images of their size: one for any size takes none that are so small that a
-            map inside has a side of one pixel.
+        ConfigError: If it refuses images of their size, as the program of a model that branches on it does.
     """
     with _quiet(), torch.no_grad():
         program = torch.export.load(io.BytesIO(content)).module()

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from lsbench.models.blocks import Attention, Block, BNLinear, ConvNorm, RepVGGDW, Residual
 from lsbench.models.fusion import fuse
+from lsbench.models.open_layout import laid_out
 from lsbench.models.open_sizes import check_traced_maps
 from lsbench.models.packed_conv import pack
 from lsbench.models.token_mixer import create_mixer
@@ -285,7 +286,8 @@ class LSNet(nn.Module):
         if self.grad_checkpointing and torch.is_grad_enabled():
             y: Tensor = checkpoint_seq(stage, x, use_reentrant=False)
         else:
-            y = stage(x)
+            with laid_out():
+                y = stage(x)
         check_traced_maps(x, y)
         return y
 

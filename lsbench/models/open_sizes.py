@@ -42,24 +42,27 @@ def is_in_traced_onnx_export() -> bool:
 
 
 def check_traced_maps(x_BCHW: Tensor, y_BCHW: Tensor) -> None:
-    """Refuse to be exported for any size by an example that is too small.
+    """Refuse to be exported for any size by an example that is too small for the exporter.
 
-    torch.export takes a side of one pixel for a constant: the program would be one for small images alone,
-    and its reader would find out.
+    torch.export takes a side of one pixel for a constant, unless it is told to leave such sizes open, which
+    torch.onnx.export does: the program would be for small images alone, and its reader would find out.
 
     Args:
         x_BCHW: The input of some layers.
         y_BCHW: Their output.
 
     Raises:
-        ValueError: If the program is for any size, and the output has a side of one pixel.
+        ValueError: If the program is for any size, and a side of the output is one pixel for ever.
     """
     if not torch.compiler.is_exporting():
         return
+    from torch.fx.experimental import _config
     from torch.fx.experimental.symbolic_shapes import has_static_value
 
     for before, after in zip(x_BCHW.shape[2:], y_BCHW.shape[2:], strict=True):
-        if not has_static_value(before) and after == 1:
+        if has_static_value(before) or (_config.backed_size_oblivious and not has_static_value(after)):
+            continue
+        if after == 1:
             raise ValueError(
                 "export for any size: expected an example whose maps all have more than one pixel along "
                 f"each side, found one of {tuple(map(int, y_BCHW.shape[2:]))}; take larger images"
@@ -72,7 +75,7 @@ def resize_bicubic(x_BCHW: Tensor, size: tuple[int, int]) -> Tensor:
     rows, columns = (
         _cubic_weights(old, new, x_BCHW) for old, new in zip(x_BCHW.shape[2:], size, strict=True)
     )
-    return rows @ padded @ columns.transpose(0, 1)
+    return _rows(rows, F.linear(padded, columns))
 
 
 def _cubic_weights(old: int, new: int, like: Tensor) -> Tensor:
@@ -89,7 +92,7 @@ def _cubic_weights(old: int, new: int, like: Tensor) -> Tensor:
 def average_by_cells(x_BCHW: Tensor, side: int) -> Tensor:
     """Return ``F.adaptive_avg_pool2d(x_BCHW, side)``."""
     rows, columns = (_cells(size, side, x_BCHW) for size in x_BCHW.shape[2:])
-    return rows @ x_BCHW @ columns.transpose(0, 1)
+    return _rows(rows, F.linear(x_BCHW, columns))
 
 
 def _cells(size: int, count: int, like: Tensor) -> Tensor:
@@ -116,8 +119,8 @@ def transform_real(x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
     height, width = x_BCHW.shape[2:]
     cos_x, sin_x = _waves(width, width // 2 + 1, x_BCHW)
     cos_y, sin_y = _waves(height, height, x_BCHW)
-    real, imag = x_BCHW @ cos_x, -(x_BCHW @ sin_x)
-    return cos_y @ real + sin_y @ imag, cos_y @ imag - sin_y @ real
+    real, imag = F.linear(x_BCHW, cos_x.transpose(0, 1)), -F.linear(x_BCHW, sin_x.transpose(0, 1))
+    return _rows(cos_y, real) + _rows(sin_y, imag), _rows(cos_y, imag) - _rows(sin_y, real)
 
 
 def transform_back(real: Tensor, imag: Tensor, size: tuple[int, int]) -> Tensor:
@@ -125,12 +128,13 @@ def transform_back(real: Tensor, imag: Tensor, size: tuple[int, int]) -> Tensor:
     height, width = size
     cos_x, sin_x = _waves(width, width // 2 + 1, real)
     cos_y, sin_y = _waves(height, height, real)
-    by_row, by_row_imag = cos_y @ real - sin_y @ imag, cos_y @ imag + sin_y @ real
+    by_row = _rows(cos_y, real) - _rows(sin_y, imag)
+    by_row_imag = _rows(cos_y, imag) + _rows(sin_y, real)
     # All frequencies but zero and the highest of an even width stand for two.
     frequency = torch.arange(width // 2 + 1, device=real.device)
     single = (frequency == 0).to(real.dtype) + (frequency * 2 == width).to(real.dtype)
     times = 2 - single
-    return (by_row * times) @ cos_x.transpose(0, 1) - (by_row_imag * times) @ sin_x.transpose(0, 1)
+    return F.linear(by_row * times, cos_x) - F.linear(by_row_imag * times, sin_x)
 
 
 def _waves(size: int, frequencies: int, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -150,3 +154,8 @@ def _pixels(size: int, like: Tensor) -> tuple[Tensor, Tensor]:
     """Return the numbers of `size` pixels, and `size` itself as a tensor."""
     pixels = torch.arange(size, device=like.device).to(like.dtype)
     return pixels, pixels[-1] + 1
+
+
+def _rows(matrix_hH: Tensor, x: Tensor) -> Tensor:
+    """Return ``matrix_hH @ x`` for maps (..., H, W), without a copy of the matrix for each map."""
+    return F.linear(x.transpose(-2, -1), matrix_hH).transpose(-2, -1)

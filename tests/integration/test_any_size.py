@@ -94,7 +94,7 @@ def test_the_smallest_model_takes_any_size(dynamo):
     compare(write(model, torch.randn(2, 3, 64, 96), dynamo=dynamo), model, PHOTOS)
 
 
-def test_an_example_that_is_too_small_is_refused():
+def test_an_example_that_is_too_small_for_the_exporter_is_refused():
     model = timm.create_model("lsnet_nano", img_size=32, mixer="identity", depths=(0, 0, 0, 0)).eval()
     with pytest.raises(ValueError, match=r"found one of \(1, 1\); take larger images"):
         torch.export.export(model, (torch.zeros(2, 3, 32, 32),), dynamic_shapes=(OPEN,))

@@ -24,6 +24,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from lsbench.models.blocks import to_tokens
+from lsbench.models.open_layout import laid_out
 from lsbench.models.registration import build_variant, describe_variant, inherit_options
 from lsbench.models.token_mixer import create_mixer
 
@@ -105,8 +106,9 @@ class GridMixer(nn.Module):
         """
         if attn_mask is not None or is_causal:
             raise ValueError("a token mixer on a grid takes no attention mask")
-        mixed_BCHW: Tensor = self.mixer(torch.unflatten(x_BNC, 1, self.grid).permute(0, 3, 1, 2))
-        return to_tokens(mixed_BCHW)
+        with laid_out():
+            mixed_BCHW: Tensor = self.mixer(torch.unflatten(x_BNC, 1, self.grid).permute(0, 3, 1, 2))
+            return to_tokens(mixed_BCHW)
 
 
 default_cfgs = generate_default_cfgs(

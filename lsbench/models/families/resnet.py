@@ -19,10 +19,11 @@ from typing import Any, cast
 
 from timm.models import generate_default_cfgs, register_model
 from timm.models.resnet import Bottleneck, ResNet
-from torch import nn
+from torch import Tensor, nn
 
 from lsbench.models.backbone import check_output_stride
 from lsbench.models.blocks import ConvNorm
+from lsbench.models.open_layout import laid_out
 from lsbench.models.registration import build_variant, describe_variant, inherit_options
 from lsbench.models.token_mixer import create_mixer
 
@@ -56,12 +57,21 @@ class MixerResNet(ResNet):
         **resnet_args: Any,
     ) -> None:
         check_output_stride(output_stride, 32)
-        super().__init__(cast(Any, Bottleneck), (3, 4, 6, 3), **resnet_args)  # timm's hint names an instance
+        super().__init__(cast(Any, _Bottleneck), (3, 4, 6, 3), **resnet_args)  # timm's hint names an instance
         for block in self.modules():
             if isinstance(block, Bottleneck):
                 dim, (stride, _) = block.conv2.out_channels, block.conv2.stride
                 module = create_mixer(mixer, dim, mixer_args)
                 block.add_module("conv2", module if stride == 1 else _halved(dim, stride, module))
+
+
+class _Bottleneck(Bottleneck):
+    """timm's bottleneck; in an export, its mixer raises no questions about sizes."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        with laid_out():
+            y: Tensor = super().forward(x)
+        return y
 
 
 def _halved(dim: int, stride: int, mixer: nn.Module) -> nn.Sequential:

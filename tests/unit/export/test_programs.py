@@ -34,7 +34,7 @@ def test_a_program_for_any_size_takes_any(make_subject, images):
     model = make_subject(embed_dims=(8,) * 4, depths=(0, 0, 0, 2), num_heads=1, key_dim=4).model
     program = programs.trace(model, images, name="a", any_size=True)
     content = programs.to_pt2(program)
-    for size in ((1, 3, 64, 80), (3, 3, 50, 99)):
+    for size in ((1, 3, 32, 32), (3, 3, 50, 99)):  # the last map of the first has one pixel
         x = torch.randn(size, generator=torch.Generator().manual_seed(1))
         found = programs.run_pt2(content, x)
         torch.testing.assert_close(found, model(x), rtol=1e-4, atol=1e-5)
