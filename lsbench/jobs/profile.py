@@ -175,7 +175,9 @@ class ProfileSpec(JobSpec):
         times = self.fused and any(_probe(name).images(self) for name in self.all_probes())
         models = [variant.model_identity()] if times or "macs" in self.probes else []
         models += self.other_models().values() if times else []
-        return int(any(map(may_be_folded, models)))
+        # Then the head of Semantic FPN was folded too.
+        is_of_head = self.of == "semantic_fpn" and bool({"params", "macs"} & {*self.probes} or times)
+        return int(any(map(may_be_folded, models))) + is_of_head
 
     def setting(self) -> Setting:
         """Return the form in which models are timed."""

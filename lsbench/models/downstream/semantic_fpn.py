@@ -10,12 +10,14 @@ Source:
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lsbench.detection.settings import SemanticFPNSettings
 from lsbench.models.downstream.boxes import precise
@@ -123,13 +125,29 @@ def segmentation_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(resized, labels, ignore_index=IGNORED, reduction="sum") / labels.numel()
 
 
+class _ConvNormReLU(nn.Sequential):
+    """A convolution of 3 x 3 (`conv`), a batch normalisation (`bn`) and a ReLU (`activate`)."""
+
+    conv: nn.Conv2d
+    bn: nn.BatchNorm2d
+    activate: nn.ReLU
+
+    def __init__(self, in_channels: int, channels: int) -> None:
+        conv = nn.Conv2d(in_channels, channels, 3, padding=1, bias=False)
+        super().__init__(OrderedDict(conv=conv, bn=nn.BatchNorm2d(channels), activate=nn.ReLU(inplace=True)))
+
+    def fused(self) -> nn.Sequential:
+        """Return the equivalent convolution with bias and the ReLU for evaluation mode, folded in float64."""
+        exact = copy.deepcopy(self).double().eval()
+        conv = fuse_conv_bn_eval(exact.conv, exact.bn).to(self.conv.weight.dtype)
+        return nn.Sequential(conv, self.activate)
+
+
 def _scale_head(in_channels: int, channels: int, doublings: int) -> nn.Sequential:
     """Return the convolutions that bring one map to the finest one's size, doubling it after each."""
     layers: list[nn.Module] = []
     for index in range(max(doublings, 1)):
-        conv = nn.Conv2d(in_channels if index == 0 else channels, channels, 3, padding=1, bias=False)
-        parts = OrderedDict(conv=conv, bn=nn.BatchNorm2d(channels), activate=nn.ReLU(inplace=True))
-        layers.append(nn.Sequential(parts))
+        layers.append(_ConvNormReLU(in_channels if index == 0 else channels, channels))
         if doublings:
             layers.append(nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False))
     return nn.Sequential(*layers)

@@ -196,6 +196,11 @@ def test_a_size_that_published_weights_are_not_evaluated_at_is_told(tiny, make_g
         ({"model": "deit_tiny_patch16_224", "fused": True}, False),
         ({"probes": ["latency_ratio"], "control": "resnet50"}, False),
         ({"probes": ["latency_ratio"], "control": "resnet50", "fused": True}, True),
+        ({"of": "retinanet"}, False),
+        ({"of": "semantic_fpn"}, 1),
+        ({"of": "semantic_fpn", "probes": ["latency"]}, 0),
+        ({"of": "semantic_fpn", "probes": ["latency"], "fused": True}, 1),
+        ({"of": "semantic_fpn", "model": "resnet50"}, 2),
     ],
 )
 def test_the_version_is_higher_where_folding_changes_numbers(settings, is_folded, monkeypatch):

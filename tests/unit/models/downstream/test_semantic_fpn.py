@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from lsbench.models.downstream.semantic_fpn import SemanticHead, segmentation_loss
+from lsbench.models.fusion import fuse
 from lsbench.models.macs import count_macs
 
 TASK = "semantic_fpn"
@@ -87,6 +88,21 @@ def test_costs_are_those_of_the_head_and_the_resizing(small_model):
     )
     assert found == convs * 9 * 16 * 16
     assert model(torch.zeros(1, 3, 64, 96))[0].shape == (1, 3, 64, 96)
+
+
+@torch.no_grad()
+def test_a_fused_head_has_no_normalisation_and_finds_the_same(small_model, scene):
+    model = small_model(TASK).eval()
+    for norm in model.decode_head.modules():
+        if isinstance(norm, torch.nn.BatchNorm2d):
+            for one in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+                torch.nn.init.uniform_(one, 0.5, 1.5)
+    (expected,), fused = model.outputs(scene[0]), fuse(model)
+    (found,) = fused.outputs(scene[0])
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+    assert expected.std() > 0.01
+    assert not any(isinstance(one, torch.nn.BatchNorm2d) for one in fused.decode_head.modules())
+    assert any(isinstance(one, torch.nn.BatchNorm2d) for one in model.decode_head.modules())
 
 
 def test_weights_begin_as_the_authors_do():
