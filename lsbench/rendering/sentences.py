@@ -107,14 +107,28 @@ def comparison_notes(compared: Sequence[Comparison]) -> list[str]:
         )
     if any(one.difference.images and one.difference.seeds > 1 for one in compared):
         notes.append("Seeds and images are both treated as random draws, and paired.")
-    if any(one.difference.images and one.difference.seeds == 1 for one in compared):
-        notes.append(
-            "One seed: exact McNemar test and paired bootstrap over images. They cover these trained models, "
-            "not retraining."
-        )
+    notes += _one_seed_notes(
+        [one.quantity for one in compared if one.difference.images and one.difference.seeds == 1]
+    )
     for reason in dict.fromkeys(one.reason for one in compared if one.reason):
         names = ", ".join(dict.fromkeys(one.title for one in compared if one.reason == reason))
         notes.append(f"Over seeds only, since {reason}: {names}.")
+    return notes
+
+
+def _one_seed_notes(shown: Sequence[Quantity]) -> list[str]:
+    """Return a note for each test of two trained models on the same images, with what it covers."""
+    notes = []
+    if any(not one.is_resampled for one in shown):
+        notes.append(
+            "One seed: exact McNemar test and paired bootstrap over images. They cover these trained models "
+            "on other images, not retraining."
+        )
+    if names := dict.fromkeys(one.title.partition(" (")[0] for one in shown if one.is_resampled):
+        notes.append(
+            f"One seed, {', '.join(names)}: interval and p are of a paired bootstrap over images. They cover "
+            "these trained models on other images, not retraining."
+        )
     return notes
 
 

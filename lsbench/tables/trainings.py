@@ -22,11 +22,11 @@ def only_training(asked: str, jobs: Sequence[KnownJob], *, with_wholes: bool = F
     Raises:
         UsageError: If none of them is, several are, it has no weights, or those are of earlier code.
     """
-    trainings = [one for one in jobs if _is_training(one) and (with_wholes or not _is_whole(one))]
+    trainings = [one for one in jobs if _trains(one) and (with_wholes or not _is_whole(one))]
     if len(trainings) > 1:
         named = ", ".join(f"{one.label} ({one.id or 'no id yet'})" for one in trainings)
         raise UsageError(f"{asked}: {len(trainings)} trainings, choose one: {named}")
-    if not trainings and any(map(_is_whole, jobs)):
+    if not trainings and not with_wholes and any(map(_is_whole, jobs)):
         raise UsageError(f"{asked}: expected the training of a classifier, found a detector or segmenter")
     if not trainings:
         first = jobs[0]
@@ -39,8 +39,14 @@ def only_training(asked: str, jobs: Sequence[KnownJob], *, with_wholes: bool = F
     return found
 
 
-def _is_training(one: KnownJob) -> bool:
+def _trains(one: KnownJob) -> bool:
+    """Return whether a job leaves weights of its own once it has ended."""
     kind = one.job.kind if one.job else one.id.rpartition("-")[0]
+    if one.job is not None and (known := job_kind(kind)) is not None:
+        # Of detectors and segmenters some jobs test the weights of a file, or of another job.
+        settings = known.spec.model_validate(one.job.spec)
+        if getattr(settings, "is_trained", False):
+            return True
     return kind == "train" or (bool(one.id) and weights_file(one).is_file())
 
 

@@ -108,3 +108,12 @@ def test_one_seed_speaks_of_trained_models_alone():
     assert "2 comparisons" in comparison_notes(both[:1])[0], "a part of the table was adjusted for all of it"
     assert "1 comparison of" in comparison_notes(judged([one]))[0]
     assert comparison_notes([]) == []
+
+
+def test_average_precision_and_miou_have_a_bootstrap_and_no_mcnemar_test():
+    one = [compared(0.1, 0.0, 0.2, 0.1, seeds=1, metric=name) for name in ("retinanet_ap", "miou", "miou")]
+    notes = comparison_notes(one)
+    assert notes[-1].startswith("One seed, RetinaNet AP, mIoU: interval and p are of a paired bootstrap over")
+    assert not any("McNemar" in note for note in notes)
+    both = comparison_notes([*one, compared(0.1, 0.0, 0.2, 0.1, seeds=1)])
+    assert ["McNemar" in note for note in both[-2:]] == [True, False]

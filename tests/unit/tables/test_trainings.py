@@ -50,3 +50,34 @@ def test_weights_of_earlier_code_are_not_used(jobs):
         UsageError, match=r"with weights, found due: code of mixer acme changed .*; `lsbench run`"
     ):
         only_training("x", [due])
+
+
+@pytest.fixture
+def detectors(tiny, make_graph, fill_store):
+    """Jobs of detectors that have not run, one of which tests the weights of the other."""
+    data = {"name": "fashion_coco", "train_images": 4, "test_images": 2}
+    tiny["variants"] = tiny["variants"][:1]
+    tiny["jobs"] = ["train", {"detect": {"dataset": data}}]
+    tiny["jobs"].append({"detect": {"name": "again", "dataset": data, "trained_by": "detect"}})
+    graph = make_graph({**tiny, "seeds": [0]})
+    folder = fill_store(graph, lambda job: None)
+    for job in graph.jobs:
+        write_text(folder.job_folder(job.id) / SPEC, job.model_dump_json())
+    return {one.label: one for one in known_jobs(folder)}
+
+
+@pytest.mark.parametrize(
+    ("label", "with_wholes", "message"),
+    [
+        ("ls/detect/seed0", True, "x: expected a finished training with weights, found "),
+        (
+            "ls/detect/seed0",
+            False,
+            "x: expected the training of a classifier, found a detector or segmenter$",
+        ),
+        ("ls/again/seed0", True, "x: expected a training, found .*: it uses those of detect-"),
+    ],
+)
+def test_a_detector_that_has_not_been_trained_is_told_as_such(label, with_wholes, message, detectors):
+    with pytest.raises(UsageError, match=message):
+        only_training("x", [detectors[label]], with_wholes=with_wholes)
