@@ -7,13 +7,17 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import socket
+import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import psutil
 
-from lsbench.core.errors import ClusterError
-from lsbench.core.waits import if_longer_than
+from lsbench.core.errors import ClusterError, ExitCode
+from lsbench.core.waits import announce, if_longer_than
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +28,7 @@ CONNECT_S = 5.0
 SOCKET_BYTES = 107
 #: The longest path of a socket below Ray's folder for temporary files.
 SOCKET = "ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"
+VITAL = ("gcs_server", "raylet")
 #: Read by the raylet at its start. By default Ray runs workers at nice 15 (which spoils timings and
 #: is inherited by children), kills idle workers early and reports usage.
 FLAGS = {
@@ -66,10 +71,15 @@ def ray_children() -> list[psutil.Process]:
 def end_processes(processes: list[psutil.Process]) -> None:
     """Wait for our processes that were asked to exit, and kill those that do not."""
     _, alive = psutil.wait_procs(processes, timeout=LEAVE_S)
-    for process in alive:
+    kill_processes(alive)
+
+
+def kill_processes(processes: list[psutil.Process]) -> None:
+    """Kill our processes, and wait until they have ended."""
+    for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(alive, timeout=LEAVE_S)
+    psutil.wait_procs(processes, timeout=LEAVE_S)
 
 
 def temporary_folder() -> Path:
@@ -94,16 +104,115 @@ def folder_problem() -> str | None:
     return None
 
 
-def remove_session_folders() -> None:
-    """Remove the folders left by a local Ray of this process; their names end in its pid."""
-    base = temporary_folder() / "ray"
-    for folder in base.glob(f"session_*_{os.getpid()}"):
+def mark_session(token: str) -> None:
+    """Note that this process is about to start a Ray, so that its folders are found if it is killed.
+
+    Args:
+        token: Names the folder of the run's fork server.
+    """
+    mark = _mark_of(os.getpid())
+    with contextlib.suppress(OSError):
+        mark.write_text(token, encoding="ascii")
+
+
+def remove_dead_sessions(remove_more: Callable[[str], object]) -> None:
+    """Remove the folders that killed runs of this user have left; those still in use stay for the next time.
+
+    Args:
+        remove_more: Removes what else a run has left, by its token.
+    """
+    marks = {int(mark.stem.rpartition("-")[2]): mark for mark in temporary_folder().glob(_mark_of("*").name)}
+    dead = {pid: mark for pid, mark in marks.items() if not psutil.pid_exists(pid)}
+    in_use = _command_lines() if dead else ""
+    for pid, mark in dead.items():
+        if f"_{pid}/" in in_use or f"_{pid} " in in_use:
+            continue  # its Ray is about to end
+        with contextlib.suppress(OSError):
+            remove_more(mark.read_text(encoding="ascii"))
+        remove_session_folders(pid)
+
+
+def _mark_of(pid: int | str) -> Path:
+    return temporary_folder() / f"lsbench-{os.getuid()}-{pid}.ray"
+
+
+def _command_lines() -> str:
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            found += process.cmdline()
+    return " ".join([*found, ""])
+
+
+def remove_session_folders(pid: int | None = None) -> None:
+    """Remove the folders left by a local Ray of a process; their names end in its pid.
+
+    Args:
+        pid: The process; default: this one.
+    """
+    base, pid = temporary_folder() / "ray", os.getpid() if pid is None else pid
+    for folder in base.glob(f"session_*_{pid}"):
         shutil.rmtree(folder, ignore_errors=True)
+    _mark_of(pid).unlink(missing_ok=True)
     latest = base / "session_latest"
     with contextlib.suppress(OSError):
         if latest.is_symlink() and not latest.exists():
             latest.unlink()
         base.rmdir()  # unless another Ray uses it
+
+
+def vital_processes(children: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Return those processes of a local Ray without which it is of no use: its head and its node."""
+    found = []
+    for child in children:
+        with contextlib.suppress(psutil.Error):
+            found += [child] if child.name() in VITAL else []
+    return found
+
+
+def are_alive(processes: Iterable[psutil.Process]) -> bool:
+    """Return whether all these processes run."""
+    try:
+        return all(one.status() != psutil.STATUS_ZOMBIE for one in processes)
+    except psutil.NoSuchProcess:
+        return False
+
+
+class Interrupts:
+    """Ctrl-C and SIGTERM during a run: the first ends it in good order, which further ones do not disturb."""
+
+    def __init__(self, stop_at_once: Callable[[], object]) -> None:
+        """Change nothing yet.
+
+        Args:
+            stop_at_once: Called at the third Ctrl-C, when the process ends without any order.
+        """
+        self._stop_at_once = stop_at_once
+        self._count = 0
+        self._before: dict[int, Any] = {}
+
+    def take(self) -> None:
+        """Take the signals, if this is the main thread; again after a library has taken them."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before.setdefault(number, signal.signal(number, self._heard))
+
+    def leave(self) -> None:
+        """Leave the signals as they were before, unless the process is about to end anyway."""
+        if threading.current_thread() is threading.main_thread() and not self._count:
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
+            self._before.clear()
+
+    def _heard(self, *_: object) -> None:
+        self._count += 1
+        if self._count == 1:
+            raise KeyboardInterrupt
+        if self._count == 2:
+            announce("stopping already; Ctrl-C once more ends it at once")
+            return
+        self._stop_at_once()
+        os._exit(int(ExitCode.INTERRUPTED))
 
 
 def start_watchdog() -> contextlib.AbstractContextManager[None]:

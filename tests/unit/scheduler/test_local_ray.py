@@ -1,6 +1,7 @@
 """What surrounds a Ray, without one."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -87,3 +88,111 @@ def test_a_folder_too_long_for_sockets_is_told_with_the_cure(monkeypatch, tmp_pa
 def test_a_folder_that_cannot_be_written_is_told(monkeypatch):
     monkeypatch.setenv("RAY_TMPDIR", "/dev/null/below")
     assert "cannot be written" in local_ray.folder_problem()
+
+
+def mark(root, pid, token="0123abcd"):
+    """Leave behind what a run of a process leaves that is killed."""
+    (root / "ray" / f"session_2026_{pid}").mkdir(parents=True)
+    (root / f"lsbench-{os.getuid()}-{pid}.ray").write_text(token)
+
+
+@pytest.fixture
+def dead():
+    """The number of a process that has ended."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        pass
+    return process.pid
+
+
+def test_the_folders_of_killed_runs_are_removed_at_the_next_start(monkeypatch, tmp_path, dead):
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    mark(tmp_path, dead)
+    (tmp_path / "ray" / f"session_of_another_{dead}0").mkdir()
+    tokens = []
+    local_ray.remove_dead_sessions(tokens.append)
+    assert tokens == ["0123abcd"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["ray", f"session_of_another_{dead}0"]
+
+
+def test_the_folders_of_runs_that_live_or_are_about_to_end_stay(monkeypatch, tmp_path, dead):
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    local_ray.mark_session("0123abcd")
+    mark(tmp_path, dead)
+    code = f"input('{tmp_path}/ray/session_2026_{dead}/logs')"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as user:
+        local_ray.remove_dead_sessions(lambda token: pytest.fail("nothing is to be removed"))
+        user.kill()
+    local_ray.remove_session_folders()
+    assert {path.name for path in tmp_path.iterdir()} == {"ray", f"lsbench-{os.getuid()}-{dead}.ray"}
+
+
+def test_a_session_of_a_process_without_a_mark_is_not_ours(monkeypatch, tmp_path, dead):
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    (tmp_path / "ray" / f"session_x_{dead}").mkdir(parents=True)
+    local_ray.remove_dead_sessions(lambda token: pytest.fail("nothing is to be removed"))
+    assert (tmp_path / "ray" / f"session_x_{dead}").exists()
+
+
+def test_a_ray_without_its_head_or_node_is_noticed(monkeypatch):
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        child = psutil.Process(process.pid)
+        assert local_ray.vital_processes([child]) == []
+        monkeypatch.setattr(local_ray, "VITAL", (child.name(),))
+        assert local_ray.vital_processes([child]) == [child]
+        assert local_ray.are_alive([child])
+        child.kill()
+        while local_ray.are_alive([child]):
+            pass
+    assert not local_ray.are_alive([child])
+    assert local_ray.are_alive([])
+
+
+#: Is interrupted as often as told while it works and cleans up, and says how far it came.
+INTERRUPTED = """
+import os, signal, sys
+from lsbench.core.waits import told_to
+from lsbench.scheduler.local_ray import Interrupts
+
+def ctrl_c():
+    os.kill(os.getpid(), signal.SIGTERM if "term" in sys.argv else signal.SIGINT)
+
+interrupts = Interrupts(lambda: print("killed", flush=True))
+interrupts.take()
+with told_to(lambda what: print(what.split(";")[0])):
+    try:
+        ctrl_c()
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+    for _ in range(int(sys.argv[1])):
+        ctrl_c()
+interrupts.leave()
+ctrl_c()
+print("cleaned up")
+"""
+
+
+@pytest.mark.parametrize("word", ["int", "term"])
+def test_a_second_ctrl_c_does_not_disturb_the_end(word):
+    command = [sys.executable, "-c", INTERRUPTED, "0", word]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.split("\n")[:-1] == ["interrupted", "cleaned up"]
+    assert done.returncode == 0
+
+
+def test_a_third_ctrl_c_kills_what_was_started_and_ends_at_once():
+    command = [sys.executable, "-c", INTERRUPTED, "2", "int"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stdout.split("\n")[0] == "interrupted"
+    assert done.stdout.endswith("killed\n")
+
+
+def test_without_an_interrupt_the_signals_are_left_as_they_were():
+    interrupts = local_ray.Interrupts(lambda: None)
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    interrupts.take()
+    assert signal.getsignal(signal.SIGINT) != before[0]
+    interrupts.leave()
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
