@@ -293,7 +293,7 @@ class FakeExecutor:
     def nodes(self) -> list[Node]:
         return self._nodes
 
-    def preflight(self, variants: Any, results: Path, data: Any = ()) -> list[str]:
+    def preflight(self, variants: Any, results: Path, needs: Any, data: Any = ()) -> list[str]:
         self.events.append("preflight")
         return self.problems
 

@@ -30,6 +30,8 @@ from lsbench.core.stopping import is_asked_to_stop
 from lsbench.detection.settings import SETTINGS, Task
 from lsbench.scheduler.causes import Held, explained, own_device, told
 from lsbench.scheduler.data_checks import check_data_uses
+from lsbench.scheduler.node_check import check_node
+from lsbench.scheduler.protocol import NodeNeeds
 from lsbench.scheduler.torchrun import run_ranks
 from lsbench.store.early import keeping
 from lsbench.store.results import LOCK, RESULT, SPEC
@@ -52,7 +54,8 @@ def act(request: Mapping[str, Any], emit: Emit) -> int:
     Args:
         request: ``{"action": "job", "folder": ...}``, where a job with ``keeps_epochs`` stores its finished
             epochs in its folder, and one with ``gpu_share`` has this share of its device's memory;
-            ``{"action": "preflight", "variants": [...], "data": [...]}``; or
+            ``{"action": "preflight", "variants": [...], "data": [...]}``, with ``needs`` and ``gpus`` to
+            check the node; or
             ``{"action": "ranks", ...}`` with the request of :func:`lsbench.scheduler.torchrun.run_ranks`.
         emit: Receives events, the last of them ``error`` if the job failed.
     """
@@ -72,8 +75,9 @@ def _act(request: Mapping[str, Any], emit: Emit) -> int:
         kinds = [BuiltOn if "built_as" in one else Variant for one in request["variants"]]
         variants = [kind.model_validate(one) for kind, one in zip(kinds, request["variants"], strict=True)]
         uses = [DataUse.model_validate(one) for one in request.get("data", ())]
-        problems = check_data_uses(uses) + check_models(variants)
-        emit({"ev": "preflight", "problems": problems})
+        if "needs" in request:
+            emit({"ev": "node", **check_node(NodeNeeds(**request["needs"]), gpus=request["gpus"])})
+        emit({"ev": "preflight", "problems": check_data_uses(uses) + check_models(variants)})
     elif request["action"] == "ranks":
         return run_ranks(request, emit)
     else:

@@ -18,6 +18,7 @@ from lsbench.scheduler.faulty_devices import FaultyDevices
 from lsbench.scheduler.headline import headline
 from lsbench.scheduler.ledger import Ledger, ResourceRequest
 from lsbench.scheduler.needs import Needs
+from lsbench.scheduler.node_needs import needs_of
 from lsbench.scheduler.node_wait import NodeWait, may_fit_later
 from lsbench.scheduler.protocol import Event, Executor, Placement, Watcher
 from lsbench.scheduler.queue import JobQueue, WaitingJob
@@ -100,7 +101,9 @@ class Driver:
             ConfigError: With one line per problem.
         """
         jobs = self.waiting.values()
-        problems = self.executor.preflight(models_of(jobs), self.folder.root, data_uses(jobs))
+        wants_gpus = any(self._request(job).num_gpus for job in jobs)
+        needs = needs_of(jobs, wants_gpus=wants_gpus)
+        problems = self.executor.preflight(models_of(jobs), self.folder.root, needs, data_uses(jobs))
         if problems:
             raise ConfigError(problems)
 
@@ -181,6 +184,7 @@ class Driver:
             if event.data.get("error_class") in LOSES_NODE:
                 for node in event.data.get("lost_nodes", [placement.node]):
                     self.ledger.remove(node)
+                self._nodes_checked = -math.inf  # others may have joined
             if event.data.get("error_class") == "preempted":
                 for part in placement.parts:
                     self.ledger.stop_using(part.node)

@@ -16,7 +16,8 @@ from lsbench.core.stopping import heeding_stop
 from lsbench.scheduler.child import act, check_models
 from lsbench.scheduler.data_checks import check_data_uses
 from lsbench.scheduler.gang import part_requests
-from lsbench.scheduler.protocol import Event, Node, Placement
+from lsbench.scheduler.node_check import check_node
+from lsbench.scheduler.protocol import Event, Node, NodeNeeds, Placement
 from lsbench.scheduler.torchrun import run_apart
 from lsbench.store.results import LOG
 from lsbench.suite.splits import DataUse
@@ -36,14 +37,18 @@ class InlineExecutor:
         """Do nothing: this process is already running."""
 
     def nodes(self) -> list[Node]:
-        """Return this machine as one node that runs one job at a time."""
-        return [Node(id="inline", num_cpus=os.cpu_count() or 1, name="this process")]
+        """Return this machine as one node that runs one job at a time, with the GPUs that torch sees."""
+        import torch
+
+        gpus = torch.cuda.device_count()
+        return [Node(id="inline", num_cpus=os.cpu_count() or 1, num_gpus=gpus, name="this process")]
 
     def preflight(
-        self, variants: Sequence[Variant], results: Path, data: Sequence[DataUse] = ()
+        self, variants: Sequence[Variant], results: Path, needs: NodeNeeds, data: Sequence[DataUse] = ()
     ) -> list[str]:
-        """Look at the data and build every model once; the results folder is local: it is not checked."""
-        return check_data_uses(data) + check_models(variants)
+        """Check this machine, look at the data and build every model once; the results folder is local."""
+        gpus = self.nodes()[0].num_gpus if needs.wants_gpus else 0
+        return [*check_node(needs, gpus=gpus)["problems"], *check_data_uses(data), *check_models(variants)]
 
     def submit(self, job_id: str, folder: Path, placement: Placement, timeout_s: float) -> None:
         """Queue a job; its timeout cannot be enforced inside this process."""

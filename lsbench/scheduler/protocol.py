@@ -89,6 +89,25 @@ class Event:
     data: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class NodeNeeds:
+    """What jobs need on every node that runs them.
+
+    Attributes:
+        datasets: Settings of the data sets that lie on disk.
+        data_root: Folder under which large data sets live, if given.
+        wants_gpus: Whether any job gets a GPU.
+        workers: Loader processes of a rank.
+        batch_bytes: Size of a batch that one of them makes.
+    """
+
+    datasets: tuple[dict[str, Any], ...] = ()
+    data_root: str | None = None
+    wants_gpus: bool = False
+    workers: int = 0
+    batch_bytes: int = 0
+
+
 class Executor(Protocol):
     """Runs jobs on the nodes chosen by the driver."""
 
@@ -99,7 +118,7 @@ class Executor(Protocol):
         """Return the nodes that are alive."""
 
     def preflight(
-        self, variants: Sequence[Variant], results: Path, data: Sequence[DataUse] = ()
+        self, variants: Sequence[Variant], results: Path, needs: NodeNeeds, data: Sequence[DataUse] = ()
     ) -> list[str]:
         """Check every node, look at the data and build every model once; return one line per problem."""
 

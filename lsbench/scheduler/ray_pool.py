@@ -12,35 +12,43 @@ import logging
 import os
 import secrets
 import shutil
-import signal
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from psutil import Process
+
 from lsbench.core.env import code_version, usable_cpus
 from lsbench.core.errors import ClusterError
 from lsbench.core.job import Variant
+from lsbench.core.lifeline import adopt_orphans
 from lsbench.core.stopping import GRACE_S
 from lsbench.core.waits import announce
 from lsbench.scheduler.demand import Bundle
 from lsbench.scheduler.gang import RunningGang, part_requests
 from lsbench.scheduler.head_watch import HeadWatch
 from lsbench.scheduler.local_ray import (
+    Interrupts,
+    are_alive,
     check_reachable,
     end_processes,
+    kill_processes,
+    mark_session,
     ray_children,
+    remove_dead_sessions,
     remove_session_folders,
     set_environment,
     start_watchdog,
+    vital_processes,
 )
 from lsbench.scheduler.others_use import Amounts
-from lsbench.scheduler.protocol import Event, Node, Placement
+from lsbench.scheduler.protocol import Event, Node, NodeNeeds, Placement
 from lsbench.scheduler.ray_cluster import RayCluster
 from lsbench.scheduler.ray_devices import HeldDevices, granted_devices, visible_to
+from lsbench.scheduler.ray_preflight import TIMEOUT_S, LostCheckError, check_results, run_checks
 from lsbench.scheduler.supervisor import run_request, server_folder
 from lsbench.scheduler.torchrun import free_endpoint
 from lsbench.suite.splits import DataUse
@@ -48,8 +56,8 @@ from lsbench.suite.splits import DataUse
 log = logging.getLogger(__name__)
 
 OBJECT_STORE_BYTES = 100 * 2**20
-#: Most seconds for a look at the data and the models: of COCO-2017 it reads half a gigabyte of annotations.
-PREFLIGHT_S = 3600.0
+#: How often the check before a run is made if it is lost, and the seconds between.
+TRIES, RETRY_S = 4, 2.0
 
 
 def run_job(
@@ -116,6 +124,10 @@ class RayExecutor:
         self._held = HeldDevices()
         self._cluster = RayCluster(is_shared=address is not None)
         self._asked_to_stop: set[RunningGang] = set()
+        self._interrupts = Interrupts(lambda: kill_processes(self._started()))
+        self._vital: list[Process] = []
+        self._was_revived = False
+        self._lost: list[Event] = []
 
     def start(self) -> None:
         """Start a local Ray, or join the cluster.
@@ -127,12 +139,19 @@ class RayExecutor:
         check_reachable(self.address)
         set_environment(is_local=self.address is None)
         self._children_before = {child.pid for child in ray_children()}
+        self._interrupts.take()
+        if self.address is None:
+            adopt_orphans()  # workers outlive a node that is killed
+            remove_dead_sessions(stop_servers)
+            mark_session(self.token)
         import ray
 
         local = {
             "include_dashboard": False,
             "object_store_memory": OBJECT_STORE_BYTES,
             "num_cpus": self.num_cpus,
+            # Ray counts Apple's GPU, which jobs cannot use.
+            **({"num_gpus": 0} if sys.platform == "darwin" else {}),
         }
         # Ray adds the working folder to the workers' path: a checkout in it would hide the installed code.
         with start_watchdog(), _quiet(), contextlib.chdir(tempfile.gettempdir()):
@@ -147,10 +166,9 @@ class RayExecutor:
                 reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
                 where = self.address or "a local Ray"
                 raise ClusterError(f"{where}: cannot be reached or started: {reason}") from error
-        if threading.current_thread() is threading.main_thread():
-            # After init, as Ray installs its own handler.
-            signal.signal(signal.SIGTERM, _raise_interrupt)
+        self._interrupts.take()  # again, as Ray installs a handler of its own
         _silence_ray()
+        self._vital = vital_processes(self._started()) if self.address is None else []
         self._head = HeadWatch(ray.get_runtime_context().gcs_address)
         self._task = ray.remote(max_retries=0, max_calls=0)(run_job)
 
@@ -161,7 +179,7 @@ class RayExecutor:
             ClusterError: If the head is gone.
         """
         if self._head is not None and not self._head.answers():
-            return self._nodes
+            return self._nodes  # of a local Ray, until it is started again
         self._nodes = self._cluster.nodes(self._ours())
         self._save_what_leaves()
         return self._nodes
@@ -193,32 +211,93 @@ class RayExecutor:
         self._cluster.ask_for(bundles)
 
     def preflight(
-        self, variants: Sequence[Variant], results: Path, data: Sequence[DataUse] = ()
+        self, variants: Sequence[Variant], results: Path, needs: NodeNeeds, data: Sequence[DataUse] = ()
     ) -> list[str]:
-        """Check that every node sees the results folder and runs the same code; try data and models once."""
-        announce("looking at the data and building every model once, to find faults before any job starts")
-        nodes = self.nodes()
-        tried = {"variants": [one.model_dump(mode="json") for one in variants]}
-        tried["data"] = [one.model_dump(mode="json") for one in data]
-        models = self._task.options(**_pinned(nodes[0].id, num_cpus=0)).remote(
-            {"action": "preflight", **tried}, self.token, PREFLIGHT_S, 0
-        )
-        problems = self._check_nodes(nodes, results)
-        return problems + _model_problems(models)
+        """Check that every node can run the jobs, look at the data and build every model once.
 
-    def _check_nodes(self, nodes: list[Node], results: Path) -> list[str]:
+        Nodes must see the results folder and run the same code, with what jobs need on them. If a part of Ray
+        is lost meanwhile, the check is made again.
+        """
+        announce("looking at the data and building every model once, to find faults before any job starts")
+        for tries_left in reversed(range(TRIES)):
+            try:
+                return self._check(variants, results, needs, data)
+            except LostCheckError as error:
+                if not tries_left:
+                    return [f"the nodes and models cannot be checked: {error}"]
+                announce(f"the check before the run was lost: {error}; checking again")
+                time.sleep(RETRY_S)
+        return []
+
+    def _check(
+        self, variants: Sequence[Variant], results: Path, needs: NodeNeeds, data: Sequence[DataUse]
+    ) -> list[str]:
+        self._revive_if_lost()
+        nodes = self.nodes()
+        if not nodes:
+            raise LostCheckError("no node is alive")
+        return [
+            *check_results(nodes, results, self.token, self._start_probe, self._raise_if_lost),
+            *run_checks(nodes, variants, needs, self._start_check, self._raise_if_lost, data=data),
+        ]
+
+    def _raise_if_lost(self) -> None:
+        if self._revive_if_lost():
+            raise LostCheckError("the local Ray ended")
+
+    def _revive_if_lost(self) -> bool:
+        """Start the local Ray again, once a run, if its head or node has ended; return whether it had.
+
+        The jobs that ran there are lost with the node, which costs them no retry.
+
+        Raises:
+            ClusterError: If it has ended again.
+        """
+        if are_alive(self._vital):
+            return False
+        if self._was_revived:
+            raise ClusterError(
+                "the local Ray has ended twice (is memory or the disk full?); finished jobs are kept, run "
+                "the same command to continue"
+            )
+        self._was_revived = True
+        announce("the local Ray has ended; starting it again")
+        for job in {job for job, _ in self._running.values()}:
+            end = {"ok": False, "error_class": "node_lost", "message": "the local Ray ended"}
+            nodes = [part.node for part in job.placement.parts]
+            self._lost.append(Event(job.job_id, "end", {**end, "lost_nodes": nodes}))
+        self._running.clear()
+        self._held = HeldDevices()
+        self._end_local()
+        self.token = secrets.token_hex(4)
+        self.start()
+        return True
+
+    def _started(self) -> list[Process]:
+        """Return the processes that were started since the beginning of the run."""
+        return [child for child in ray_children() if child.pid not in self._children_before]
+
+    def _end_local(self) -> None:
+        """End what is left of a local Ray whose head or node is gone: it would wait for them."""
         import ray
 
-        probe = ray.remote(max_retries=0)(probe_node)
-        tokens = [f"{self.token}-{node.id[:8]}" for node in nodes]
-        tasks = [
-            probe.options(**_pinned(node.id, num_cpus=0)).remote(str(results), token)
-            for node, token in zip(nodes, tokens, strict=True)
-        ]
-        problems: list[str] = []
-        for node, token, answer in zip(nodes, tokens, ray.get(tasks), strict=True):
-            problems += _node_problems(node, results / f".probe-{token}", answer)
-        return problems
+        kill_processes(self._started())
+        ray.shutdown()
+        stop_servers(self.token)
+        remove_session_folders()
+
+    def _start_check(self, node: Node, request: dict[str, Any], gpus: int) -> Any:
+        options = _pinned(node.id, num_cpus=0, num_gpus=gpus)
+        return self._task.options(**options).remote(request, self.token, TIMEOUT_S, gpus)
+
+    def _start_probe(self, node: Node, folder: str, token: str) -> Any:
+        import ray
+
+        return (
+            ray.remote(max_retries=0)(probe_node)
+            .options(**_pinned(node.id, num_cpus=0))
+            .remote(folder, token)
+        )
 
     def submit(self, job_id: str, folder: Path, placement: Placement, timeout_s: float) -> None:
         """Start a job on the nodes chosen by the ledger."""
@@ -243,6 +322,10 @@ class RayExecutor:
         """Return the events since the last call."""
         import ray
 
+        self._revive_if_lost()
+        if self._lost:
+            lost, self._lost = self._lost, []
+            return lost
         if not self._running:
             return []
         ready, _ = ray.wait(list(self._running), num_returns=1, timeout=timeout_s)
@@ -306,9 +389,11 @@ class RayExecutor:
         if not hasattr(ray, "shutdown"):
             return  # interrupted before or during Ray's import: nothing runs
         announce(self._farewell())
-        started = [child for child in ray_children() if child.pid not in self._children_before]
+        started = self._started()
+        if not are_alive(self._vital):
+            kill_processes(started)
         try:
-            if ray.is_initialized() and not (self._head and self._head.is_gone):
+            if ray.is_initialized() and are_alive(self._vital) and not (self._head and self._head.is_gone):
                 self._let_jobs_save()
         finally:
             self._leave(ray, started)
@@ -317,9 +402,11 @@ class RayExecutor:
         """Ask all running jobs to stop, and wait for their ends; a second interruption ends the wait."""
         for stream in self._running:
             self._cancel(stream)
+        self._was_revived = True  # a local Ray that ends now is not started again
         deadline = time.monotonic() + GRACE_S
-        while self._running and time.monotonic() < deadline:
-            self.poll(0.25)
+        with contextlib.suppress(ClusterError):
+            while self._running and time.monotonic() < deadline:
+                self.poll(0.25)
 
     def _leave(self, ray: Any, started: list[Any]) -> None:
         if ray.is_initialized():
@@ -333,6 +420,7 @@ class RayExecutor:
             end_processes(started)
             stop_servers(self.token)
             remove_session_folders()
+        self._interrupts.leave()
 
     def _farewell(self) -> str:
         count = len({job for job, _ in self._running.values()})
@@ -356,45 +444,6 @@ def _pinned(node: str, *, num_cpus: float, num_gpus: float = 0) -> dict[str, Any
     return {"num_cpus": num_cpus, "num_gpus": num_gpus, "scheduling_strategy": where}
 
 
-def _node_problems(node: Node, probe: Path, answer: dict[str, Any]) -> list[str]:
-    """Return the reasons why a node cannot run jobs: different files or different code."""
-    problems = []
-    if answer["error"] or not probe.exists():
-        why = answer["error"] or "a file written there is not visible here"
-        where = f"node {node.name}: results folder {probe.parent}"
-        problems.append(f"{where}: {why}; use a folder that all nodes share")
-    else:
-        probe.unlink()
-    here = code_version()
-    if {k: answer[k] for k in here} != here:
-        theirs, ours = (
-            f"{v['lsbench']} ({v['git_sha'] or 'installed'}, source {v['source_sha256']})"
-            for v in (answer, here)
-        )
-        problems.append(
-            f"node {node.name}: lsbench {theirs}, here {ours}; install the same version on every node"
-        )
-    return problems
-
-
-def _model_problems(stream: Any) -> list[str]:
-    import ray
-
-    problems: list[str] = []
-    for reference in stream:
-        try:
-            event = ray.get(reference)
-        except ray.exceptions.RayError as error:
-            return [f"data and models cannot be checked: {_failure(error)[1]}"]
-        if event["ev"] == "wait":
-            announce(event["what"])
-        elif event["ev"] == "preflight":
-            problems = event["problems"]
-        elif event["ev"] == "end" and not event["ok"]:
-            problems = [f"data and models cannot be checked: {event['message']}"]
-    return problems
-
-
 def _failure(error: Exception) -> tuple[str, str]:
     """Return the error class and message of a failed Ray task."""
     from ray import exceptions
@@ -411,10 +460,6 @@ def _failure(error: Exception) -> tuple[str, str]:
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
-
-
-def _raise_interrupt(*_: Any) -> None:
-    raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

@@ -32,6 +32,10 @@ POLL_S = 0.1
 SERVER_START_S = 180.0
 
 
+class ServerKilledError(StoreError):
+    """A fork server was killed as it started; the next one may live."""
+
+
 def server_folder(token: str) -> Path:
     """Return the folder of a run's fork server on this node; short, since socket paths are limited."""
     base = Path(tempfile.gettempdir())
@@ -48,6 +52,7 @@ def connect(token: str, watched_pid: int) -> socket.socket:
         watched_pid: The server exits when this process is gone.
 
     Raises:
+        ServerKilledError: If the server was killed as it started.
         StoreError: If the server does not start; the message has the end of its log.
     """
     folder = server_folder(token)
@@ -86,6 +91,8 @@ def _start_server(folder: Path, watched_pid: int) -> socket.socket:
             return connection
         time.sleep(0.05)
     server.kill()
+    if (code := server.wait()) < 0 and time.monotonic() < deadline:
+        raise ServerKilledError(f"the fork server {how_ended(code)} as it started")
     raise StoreError(f"the fork server did not start: {tail(log, lines=3)}")
 
 
@@ -103,7 +110,12 @@ def run_request(
         watched_pid: As for :func:`connect`.
         timeout_s: Seconds from the start of the child until it is killed.
     """
-    with contextlib.closing(connect(token, watched_pid)) as connection:
+    try:
+        opened = connect(token, watched_pid)
+    except ServerKilledError as killed:
+        yield {"ev": "end", "ok": False, "error_class": "worker_lost", "message": str(killed)}
+        return
+    with contextlib.closing(opened) as connection:
         send_line(connection, {**request, "scratch": str(server_folder(token))})
         yield {
             "ev": "start",

@@ -25,6 +25,7 @@ from lsbench.data.cache import is_in_cache
 from lsbench.scheduler.head_watch import while_head_answers
 from lsbench.scheduler.headline import number_words
 from lsbench.scheduler.ledger import Ledger
+from lsbench.scheduler.node_needs import needs_of
 from lsbench.scheduler.protocol import Watcher
 from lsbench.scheduler.run import RunOptions, results_folder, write_manifest
 from lsbench.scheduler.unfailing import UnfailingWatcher
@@ -157,7 +158,11 @@ def _search(
         if not book.is_drawn:
             book.draw(searcher.draw(book.search))
         jobs = chosen.values()
-        problems = executor.preflight([job.variant for job in jobs], book.folder.root, data_uses(jobs))
+        ledger = Ledger(executor.nodes())
+        wants_gpus = any(ledger.request(job.resources).num_gpus for job in jobs)
+        needs = needs_of(jobs, wants_gpus=wants_gpus)
+        models = [job.variant for job in jobs]
+        problems = executor.preflight(models, book.folder.root, needs, data_uses(jobs))
         if problems:
             raise ConfigError(problems)
         book.set_due_aside(chosen)

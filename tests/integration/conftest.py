@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -40,10 +41,12 @@ class Cli:
 
     folder: Path
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+    temporary: Path | None = None
 
     def start(self, *words: str, **env: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-P", "-m", "lsbench", *words]
-        marked = {**os.environ, "LSBENCH_TEST_MARK": self.mark, **env}
+        place = {} if self.temporary is None else {"TMPDIR": str(self.temporary)}
+        marked = {**os.environ, "LSBENCH_TEST_MARK": self.mark, **place, **env}
         pipe = subprocess.PIPE
         return subprocess.Popen(
             command,
@@ -79,10 +82,11 @@ def listen_to_ctrl_c() -> None:
 @pytest.fixture
 def cli(tmp_path: Path) -> Iterator[Cli]:
     (tmp_path / "tiny.yaml").write_text(SUITE)
-    made = Cli(tmp_path)
-    yield made
-    for process in made.descendants():
-        process.kill()
+    with tempfile.TemporaryDirectory(prefix="lsb", ignore_cleanup_errors=True) as short:
+        made = Cli(tmp_path, temporary=Path(short))
+        yield made
+        for process in made.descendants():
+            process.kill()
 
 
 @pytest.fixture(scope="session")

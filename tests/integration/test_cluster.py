@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from lsbench.core.job import Job
 from lsbench.scheduler.local_ray import FLAGS
+from lsbench.scheduler.protocol import NodeNeeds
 from lsbench.scheduler.ray_pool import RayExecutor
 from lsbench.scheduler.run import RunOptions, run_suite
 from lsbench.suite.graph import JobGraph
@@ -42,7 +44,7 @@ class Watcher:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """Three nodes: a head with one CPU and two workers with two CPUs and a logical GPU each."""
+    """Three nodes: a head with one CPU and two workers with two CPUs and a GPU that is none each."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in FLAGS.items():
             patch.setenv(name, value)
@@ -56,26 +58,46 @@ def cluster() -> Iterator[Any]:
         made.shutdown()
 
 
+@pytest.fixture(scope="module")
+def executor(cluster: Any) -> Iterator[RayExecutor]:
+    """An executor that has joined the cluster."""
+    made = RayExecutor(cluster.address)
+    made.start()
+    yield made
+    made.close()
+
+
 @pytest.fixture
 def graph(tiny: dict[str, Any], make_graph: Callable[..., JobGraph]) -> JobGraph:
     tiny["jobs"][0]["train"]["epochs"] = 25
-    tiny["resources"] = {"num_gpus": "auto"}
+    tiny["resources"] = {"num_gpus": 0}
     return make_graph(tiny)
 
 
 def test_a_results_folder_that_cannot_be_written_stops_before_any_job(
-    cluster: Any, graph: JobGraph, tmp_path: Path
+    executor: RayExecutor, graph: JobGraph, tmp_path: Path
 ) -> None:
-    executor = RayExecutor(cluster.address)
-    executor.start()
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
-    try:
-        problems = executor.preflight([graph.suite.variants[0]], blocked)
-    finally:
-        executor.close()
+    problems = executor.preflight([graph.suite.variants[0]], blocked, NodeNeeds())
     assert len(problems) == 3
     assert all("use a folder that all nodes share" in problem for problem in problems)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has GPUs")
+def test_nodes_that_claim_gpus_and_have_none_are_told_before_any_job_and_a_gpu_can_be_held(
+    executor: RayExecutor, graph: JobGraph, tmp_path: Path
+) -> None:
+    problems = executor.preflight([graph.suite.variants[0]], tmp_path, NodeNeeds(wants_gpus=True))
+    claiming = [node.id for node in executor.nodes() if node.num_gpus]
+    assert len(problems) == len(claiming) == 2, problems
+    for problem in problems:
+        assert problem.startswith("node ")
+        assert "the job was given 1 GPU (visible: 0), and torch" in problem
+        assert "(driver " in problem
+    assert executor.hold_device(claiming[0], "0")
+    executor.free_device(claiming[0], "0")
+    assert not executor.hold_device(claiming[1], "7")
 
 
 @pytest.mark.slow
@@ -100,22 +122,22 @@ def test_a_lost_node_is_outlived_and_timing_jobs_are_alone(
     assert any(
         state == "retry" and ("node_lost" in why or "worker_lost" in why) for _, state, why in watcher.ended
     )
-    assert executor.shared_an_exclusive_device == []
+    assert executor.shared_an_exclusive_node == []
 
 
 class RecordingExecutor(RayExecutor):
-    """Notes every moment at which an exclusive job shared its device."""
+    """Notes every moment at which an exclusive job shared its node."""
 
     def __init__(self, address: str) -> None:
         super().__init__(address)
         self.placed: dict[str, Any] = {}
-        self.shared_an_exclusive_device: list[tuple[str, str]] = []
+        self.shared_an_exclusive_node: list[tuple[str, str]] = []
 
     def submit(self, job_id: str, folder: Path, placement: Any, timeout_s: float) -> None:
         for other_id, other in self.placed.items():
             exclusive = any(name.startswith("profile") for name in (job_id, other_id))
-            if exclusive and other.node == placement.node and set(other.gpus) & set(placement.gpus):
-                self.shared_an_exclusive_device.append((job_id, other_id))
+            if exclusive and other.node == placement.node:
+                self.shared_an_exclusive_node.append((job_id, other_id))
         self.placed[job_id] = placement
         super().submit(job_id, folder, placement, timeout_s)
 

@@ -9,8 +9,10 @@ import pytest
 from lsbench.core.errors import ClusterError
 from lsbench.core.waits import told_to
 from lsbench.scheduler import ray_pool
-from lsbench.scheduler.protocol import Node
+from lsbench.scheduler.gang import RunningGang
+from lsbench.scheduler.protocol import Node, NodeNeeds, Placement
 from lsbench.scheduler.ray_pool import RayExecutor
+from lsbench.scheduler.ray_preflight import LostCheckError
 
 
 def test_an_address_where_nobody_listens_is_refused_at_once():
@@ -64,3 +66,95 @@ def test_each_wait_of_a_run_is_told_before_it_begins(monkeypatch):
         "stopping 2 running jobs and ending Ray",
     ]
     assert set(heard[1::2]) == {"- ended"}
+
+
+@pytest.fixture
+def local(monkeypatch):
+    """A local Ray whose head or node has ended and that can be started again."""
+    executor, log = RayExecutor(), []
+    state = {"alive": True}
+    ray = SimpleNamespace(shutdown=lambda: log.append("shutdown"))
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setattr(ray_pool, "are_alive", lambda processes: state["alive"])
+    monkeypatch.setattr(ray_pool, "kill_processes", lambda processes: log.append("killed"))
+    monkeypatch.setattr(ray_pool, "stop_servers", lambda token: log.append(f"servers of {token}"))
+    monkeypatch.setattr(ray_pool, "remove_session_folders", lambda: log.append("folders"))
+
+    def start():
+        log.append(f"started {executor.token}")
+        state["alive"] = True
+
+    monkeypatch.setattr(executor, "start", start)
+    return SimpleNamespace(executor=executor, log=log, state=state)
+
+
+def test_a_local_ray_that_has_ended_is_started_again_and_its_jobs_are_lost_with_the_node(local):
+    executor, before = local.executor, local.executor.token
+    jobs = [
+        RunningGang("j", Placement("a", 1)),
+        RunningGang("k", Placement("a", 1, further=(Placement("b", 1),))),
+    ]
+    executor._running = {"s": (jobs[0], 0), "t": (jobs[1], 0), "u": (jobs[1], 1)}
+    local.state["alive"] = False
+    events = {event.job_id: event for event in executor.poll(0.0)}
+    assert {name: (e.kind, e.data["error_class"], e.data["lost_nodes"]) for name, e in events.items()} == {
+        "j": ("end", "node_lost", ["a"]),
+        "k": ("end", "node_lost", ["a", "b"]),
+    }
+    assert local.log == ["killed", "shutdown", f"servers of {before}", "folders", f"started {executor.token}"]
+    assert executor.token != before
+    assert executor.poll(0.0) == []
+
+
+def test_a_local_ray_that_ends_again_ends_the_run(local):
+    local.state["alive"] = False
+    local.executor.poll(0.0)
+    local.state["alive"] = False
+    with pytest.raises(ClusterError, match=r"has ended twice .*; finished jobs are kept"):
+        local.executor.poll(0.0)
+    assert [line for line in local.log if line.startswith("started")] == local.log[-1:]
+
+
+def test_a_check_that_is_lost_is_made_again_and_not_for_ever(local, monkeypatch, tmp_path):
+    monkeypatch.setattr(ray_pool, "RETRY_S", 0.0)
+    monkeypatch.setattr(local.executor, "nodes", lambda: [Node("a", 1)])
+    monkeypatch.setattr(ray_pool, "check_results", lambda *words: [])
+    outcomes = [LostCheckError("the worker died"), LostCheckError("the head died"), ["variant 'v': bad"]]
+
+    def run_checks(*words, data=()):
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr(ray_pool, "run_checks", run_checks)
+    heard = []
+    with told_to(heard.append):
+        assert local.executor.preflight([], tmp_path, NodeNeeds()) == ["variant 'v': bad"]
+    assert "the check before the run was lost: the worker died; checking again" in heard
+    outcomes += [LostCheckError("gone")] * ray_pool.TRIES
+    found = local.executor.preflight([], tmp_path, NodeNeeds())
+    assert found == ["the nodes and models cannot be checked: gone"]
+
+
+def test_a_check_whose_ray_ends_is_lost_and_made_on_the_new_one(local, monkeypatch, tmp_path):
+    monkeypatch.setattr(ray_pool, "RETRY_S", 0.0)
+    monkeypatch.setattr(local.executor, "nodes", lambda: [Node("a", 1)])
+    monkeypatch.setattr(ray_pool, "check_results", lambda *words: [])
+    ends = [True, False]
+
+    def run_checks(nodes, variants, needs, start, still_there, *, data=()):
+        local.state["alive"] = not ends.pop(0)
+        still_there()
+        return []
+
+    monkeypatch.setattr(ray_pool, "run_checks", run_checks)
+    assert local.executor.preflight([], tmp_path, NodeNeeds()) == []
+    assert len([line for line in local.log if line.startswith("started")]) == 1
+
+
+def test_without_any_node_the_check_is_made_again_later(local, monkeypatch, tmp_path):
+    monkeypatch.setattr(ray_pool, "RETRY_S", 0.0)
+    monkeypatch.setattr(local.executor, "nodes", list)
+    found = local.executor.preflight([], tmp_path, NodeNeeds())
+    assert found == ["the nodes and models cannot be checked: no node is alive"]

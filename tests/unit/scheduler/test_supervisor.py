@@ -174,3 +174,19 @@ def assert_gone(pid: int) -> None:
     except psutil.NoSuchProcess:
         return
     assert not psutil.pid_exists(pid)
+
+
+def test_a_server_that_is_killed_as_it_starts_is_a_lost_worker(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    killed = tmp_path / "killed"
+    killed.write_text("#!/bin/sh\nkill -9 $$\n")
+    killed.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(killed))
+    name = secrets.token_hex(4)
+    try:
+        [end] = run({"action": "preflight", "variants": []}, name)
+    finally:
+        shutil.rmtree(server_folder(name))
+    assert (end["error_class"], end["ok"]) == ("worker_lost", False)
+    assert end["message"] == "the fork server was killed by SIGKILL as it started"
