@@ -22,6 +22,7 @@ class RayCluster:
 
     Attributes:
         draining: The nodes that Ray itself is about to take away.
+        addresses: Where each node's raylet answers, as ``host:port``.
     """
 
     def __init__(self, *, is_shared: bool) -> None:
@@ -35,6 +36,7 @@ class RayCluster:
         self._told: list[Bundle] = []
         self._away: dict[str, float] = {}
         self.draining: set[str] = set()
+        self.addresses: dict[str, str] = {}
 
     def stop_using(self, node: str) -> None:
         """Count a node of a cluster as leaving for a while: a job there was asked to stop."""
@@ -50,6 +52,9 @@ class RayCluster:
         import ray
 
         alive = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
+        self.addresses = {
+            name: f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}" for name, node in alive.items()
+        }
         total = {name: _amounts(node["Resources"]) for name, node in alive.items()}
         others = self._others.look(total, free_amounts(), ours) if self.is_shared else {}
         now, self.draining = time.monotonic(), draining_nodes()

@@ -348,9 +348,19 @@ class RayExecutor:
             data = {"ev": "end", "ok": False, "error_class": error_class, "message": message}
         if data["ev"] == "end":
             del self._running[stream]
+            if data.get("error_class") == "worker_lost" and self._is_gone(job.placement.parts[number].node):
+                data = {**data, "error_class": "node_lost"}  # Ray notices the loss of the worker first
             if data.get("error_class") == "preempted":
                 self._cluster.stop_using(job.placement.parts[number].node)
         return job.take(number, data, time.monotonic())
+
+    def _is_gone(self, node: str) -> bool:
+        """Return whether a node does not answer any more; from outside of a cluster it cannot be asked."""
+        try:
+            check_reachable(self._cluster.addresses.get(node))
+        except ClusterError:
+            return not (self.address or "").startswith("ray://")
+        return False
 
     def _stop_broken(self) -> list[Event]:
         """Stop the rest of jobs that have lost a part; return the ends of parts that do not stop."""

@@ -119,9 +119,9 @@ def test_a_lost_node_is_outlived_and_timing_jobs_are_alone(
     assert outcome is not None
     assert (len(outcome.ok), outcome.failed, outcome.skipped) == (10, [], []), watcher.ended
     assert [label for label, state, _ in watcher.ended if state == "ok"].count("ls/train/seed0") == 1
-    assert any(
-        state == "retry" and ("node_lost" in why or "worker_lost" in why) for _, state, why in watcher.ended
-    )
+    lost = [why for _, state, why in watcher.ended if state == "retry"]
+    assert lost
+    assert all(why.startswith("node_lost: ") for why in lost), lost
     assert executor.shared_an_exclusive_node == []
 
 

@@ -16,6 +16,8 @@ def told(name, resources, *, alive=True, labels=None):
         "Alive": alive,
         "Resources": resources,
         "NodeManagerHostname": f"host-{name}",
+        "NodeManagerAddress": "127.0.0.1",
+        "NodeManagerPort": 6379,
         **({} if labels is None else {"Labels": labels}),
     }
 

@@ -158,3 +158,51 @@ def test_without_any_node_the_check_is_made_again_later(local, monkeypatch, tmp_
     monkeypatch.setattr(local.executor, "nodes", list)
     found = local.executor.preflight([], tmp_path, NodeNeeds())
     assert found == ["the nodes and models cannot be checked: no node is alive"]
+
+
+@pytest.mark.parametrize(
+    ("address", "has_ended", "error_class"),
+    [
+        ("auto", True, "node_lost"),
+        ("auto", False, "worker_lost"),
+        (None, True, "node_lost"),
+        ("ray://head:1", True, "worker_lost"),
+    ],
+)
+@pytest.mark.parametrize("says_so", [False, True])
+def test_a_worker_whose_node_has_ended_is_lost_with_the_node(
+    monkeypatch, address, has_ended, error_class, says_so
+):
+    """Ray tells the loss of a worker seconds before that of its node; or the worker tells its child's."""
+
+    class WorkerCrashedError(Exception):
+        pass
+
+    def get(value):
+        if says_so:
+            return value
+        raise WorkerCrashedError
+
+    kinds = (
+        "NodeDiedError",
+        "TaskUnschedulableError",
+        "OutOfMemoryError",
+        "RayTaskError",
+        "TaskCancelledError",
+    )
+    errors = {name: type(name, (Exception,), {}) for name in kinds}
+    exceptions = SimpleNamespace(RayError=WorkerCrashedError, **errors)
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(get=get, exceptions=exceptions))
+    monkeypatch.setitem(sys.modules, "ray.exceptions", exceptions)
+    executor = RayExecutor(address)
+    stream = iter(
+        [{"ev": "end", "ok": False, "error_class": "worker_lost", "message": "its fork server died"}]
+    )
+    executor._running[stream] = RunningGang("j", Placement("a", 1)), 0
+    with socket.create_server(("127.0.0.1", 0)) as raylet:
+        executor._cluster.addresses = {"a": "{}:{}".format(*raylet.getsockname())}
+        if has_ended:
+            raylet.close()
+        [end] = executor._next(stream)
+    assert end.data["error_class"] == error_class
+    assert end.data["lost_nodes"] == (["a"] if error_class == "node_lost" else [])
