@@ -59,6 +59,9 @@ def set_environment(*, is_local: bool) -> None:
     if not is_local:
         return
     os.environ.update(FLAGS)
+    if (shown := os.environ.get("ROCR_VISIBLE_DEVICES")) and "HIP_VISIBLE_DEVICES" not in os.environ:
+        # Ray wants AMD's other variable, which numbers the devices that this one shows.
+        os.environ["HIP_VISIBLE_DEVICES"] = ",".join(map(str, range(len(shown.split(",")))))
     if "RAY_AUTH_TOKEN" not in os.environ and "RAY_AUTH_TOKEN_PATH" not in os.environ:
         os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
 

@@ -25,6 +25,25 @@ def test_a_local_ray_gets_its_flags_and_a_token_of_its_own(monkeypatch):
         monkeypatch.delenv(name)
 
 
+@pytest.mark.parametrize(
+    ("rocr", "hip", "found"), [("4,6", None, "0,1"), ("4,6", "1", "1"), (None, None, None), ("", None, None)]
+)
+def test_devices_that_a_queue_system_shows_by_amds_other_variable_are_given_to_ray(
+    monkeypatch, rocr, hip, found
+):
+    values = {"ROCR_VISIBLE_DEVICES": rocr, "HIP_VISIBLE_DEVICES": hip}
+    for name in (*local_ray.FLAGS, "RAY_AUTH_TOKEN", "RAY_AUTH_MODE", *values):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    for name, value in values.items():
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    local_ray.set_environment(is_local=True)
+    assert os.environ.get("HIP_VISIBLE_DEVICES") == found
+    for name in (*local_ray.FLAGS, "RAY_AUTH_TOKEN", "RAY_AUTH_MODE", "HIP_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.mark.parametrize("address", [None, "auto", "local"])
 def test_an_address_without_a_port_is_left_to_ray(address):
     local_ray.check_reachable(address)
