@@ -8,8 +8,10 @@ from .conftest import Cli, read_lines
 
 
 @pytest.mark.gpu
-def test_a_suite_trains_evaluates_and_profiles_on_the_gpu(cli: Cli) -> None:
-    done = cli.run("run", "tiny.yaml", "--set", "jobs.profile.probes=[latency,throughput]")
+@pytest.mark.parametrize("scheduler", ["ray", "inline"])
+def test_a_suite_trains_evaluates_and_profiles_on_the_gpu(cli: Cli, scheduler: str) -> None:
+    probes = "jobs.profile.probes=[latency,throughput]"
+    done = cli.run("run", "tiny.yaml", "--scheduler", scheduler, "--set", probes)
 
     assert done.returncode == 0, done.stderr
     [root] = (cli.folder / "results" / "tiny").iterdir()

@@ -217,3 +217,17 @@ def test_a_rank_knows_its_device_if_it_has_one(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert own_device() is None
     assert causes.place() == socket.gethostname()
+
+
+@pytest.mark.gpu
+def test_memory_of_a_real_device_that_runs_out_is_told_as_such():
+    with pytest.raises(torch.OutOfMemoryError) as caught:
+        torch.empty(2**46, dtype=torch.uint8, device="cuda")
+    assert describe(explained(caught.value))["error_class"] == "device_oom"
+
+
+@pytest.mark.gpu
+def test_a_real_device_that_is_not_there_is_told_as_such():
+    with pytest.raises(RuntimeError) as caught:
+        torch.ones(1, device="cuda:77")
+    assert describe(explained(caught.value))["error_class"] == "device_lost"
