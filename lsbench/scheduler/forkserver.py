@@ -74,11 +74,12 @@ class ForkServer:
         self.children: dict[int, socket.socket] = {}
         self.asked: set[int] = set()
         self.last_used = time.monotonic()
-        path = folder / SOCKET
+        self.path = path = folder / SOCKET
         path.unlink(missing_ok=True)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(str(path))
         set_mode(path, 0o600)
+        self._inode = path.stat().st_ino
         self.listener.listen(64)
         self.listener.setblocking(False)
         self.wake_read, self.wake_write = socket.socketpair()
@@ -114,6 +115,8 @@ class ForkServer:
             pass
         if self.children:
             self.last_used = time.monotonic()
+        elif not self.has_socket():
+            return False
         return time.monotonic() - self.last_used < IDLE_S
 
     def ask_to_stop(self) -> int:
@@ -124,6 +127,13 @@ class ForkServer:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
         return len(self.children)
+
+    def has_socket(self) -> bool:
+        """Return whether requests still reach this server: its starter may have been killed, and followed."""
+        try:
+            return self.path.stat().st_ino == self._inode
+        except OSError:
+            return False
 
     def _accept(self) -> None:
         try:
@@ -256,11 +266,13 @@ def main() -> None:
     """Run a fork server: ``python -m lsbench.scheduler.forkserver FOLDER WATCHED_PID``."""
     folder, watched_pid = Path(sys.argv[1]), int(sys.argv[2])
     settle_home()  # on a cluster, no command line of lsbench has run on this node
+    _preload(folder)
+    server = ForkServer(folder, watched_pid)
     try:
-        _preload(folder)
-        ForkServer(folder, watched_pid).serve()
+        server.serve()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if server.has_socket():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

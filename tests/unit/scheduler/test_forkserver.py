@@ -49,6 +49,31 @@ def test_it_is_not_wanted_after_idle_time(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
+@pytest.mark.parametrize("is_followed", [False, True])
+def test_only_a_server_that_is_still_reached_removes_its_folder(
+    folder: Path, is_followed: bool, monkeypatch
+) -> None:
+    """The worker that started a server may be killed meanwhile; the next one starts another server."""
+    followers = []
+
+    def serve(server: forkserver.ForkServer) -> None:
+        assert server._is_wanted()
+        if is_followed:
+            followers.append(forkserver.ForkServer(folder, 1))
+        assert server._is_wanted() is not is_followed
+
+    monkeypatch.setattr(forkserver, "_preload", lambda folder: None)
+    monkeypatch.setattr(forkserver, "settle_home", lambda: None)
+    monkeypatch.setattr(forkserver.ForkServer, "serve", serve)
+    monkeypatch.setattr(sys, "argv", ["forkserver", str(folder), "1"])
+    forkserver.main()
+    assert folder.exists() is is_followed
+    for server in followers:
+        assert server.has_socket()
+        server.listener.close()
+        shutil.rmtree(folder)
+
+
 def test_the_socket_is_private(folder: Path) -> None:
     server = forkserver.ForkServer(folder, 1)
     server.listener.close()
