@@ -146,6 +146,21 @@ class RayExecutor:
             mark_session(self.token)
         import ray
 
+        self._join(tries=2 if self.address is None else 1)
+        self._interrupts.take()  # again, as Ray installs a handler of its own
+        _silence_ray()
+        self._vital = vital_processes(self._started()) if self.address is None else []
+        self._head = HeadWatch(ray.get_runtime_context().gcs_address)
+        self._task = ray.remote(max_retries=0, max_calls=0)(run_job)
+
+    def _join(self, *, tries: int) -> None:
+        """Start a local Ray, again if a process of it is lost meanwhile, or join the cluster.
+
+        Raises:
+            ClusterError: If neither succeeds.
+        """
+        import ray
+
         local = {
             "include_dashboard": False,
             "object_store_memory": OBJECT_STORE_BYTES,
@@ -153,24 +168,25 @@ class RayExecutor:
             # Ray counts Apple's GPU, which jobs cannot use.
             **({"num_gpus": 0} if sys.platform == "darwin" else {}),
         }
-        # Ray adds the working folder to the workers' path: a checkout in it would hide the installed code.
-        with start_watchdog(), _quiet(), contextlib.chdir(tempfile.gettempdir()):
-            try:
-                ray.init(
-                    address=self.address or "local",
-                    log_to_driver=False,
-                    logging_level="ERROR",
-                    **({} if self.address else local),
-                )
-            except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-                reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-                where = self.address or "a local Ray"
-                raise ClusterError(f"{where}: cannot be reached or started: {reason}") from error
-        self._interrupts.take()  # again, as Ray installs a handler of its own
-        _silence_ray()
-        self._vital = vital_processes(self._started()) if self.address is None else []
-        self._head = HeadWatch(ray.get_runtime_context().gcs_address)
-        self._task = ray.remote(max_retries=0, max_calls=0)(run_job)
+        for tries_left in reversed(range(tries)):
+            # Ray adds the working folder to the workers' path: a checkout there would hide the installed code.
+            with start_watchdog(), _quiet(), contextlib.chdir(tempfile.gettempdir()):
+                try:
+                    ray.init(
+                        address=self.address or "local",
+                        log_to_driver=False,
+                        logging_level="ERROR",
+                        **({} if self.address else local),
+                    )
+                    return
+                except (ConnectionError, OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+                    reason = _first_line(error)
+                    if not tries_left or isinstance(error, ValueError):
+                        where = self.address or "a local Ray"
+                        raise ClusterError(f"{where}: cannot be reached or started: {reason}") from error
+            announce(f"the local Ray did not start: {reason}; starting it again")
+            self._end_local()
+            mark_session(self.token)
 
     def nodes(self) -> list[Node]:
         """Return the nodes that are alive; while the head does not answer, those that were.

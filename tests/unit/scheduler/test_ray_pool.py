@@ -206,3 +206,61 @@ def test_a_worker_whose_node_has_ended_is_lost_with_the_node(
         [end] = executor._next(stream)
     assert end.data["error_class"] == error_class
     assert end.data["lost_nodes"] == (["a"] if error_class == "node_lost" else [])
+
+
+class InitRay:
+    """A Ray that starts as the test has written down."""
+
+    exceptions = SimpleNamespace(RayError=KeyError)
+
+    def __init__(self, *outcomes):
+        self.outcomes, self.asked = list(outcomes), []
+
+    def init(self, **options):
+        self.asked.append(options["address"])
+        outcome = self.outcomes.pop(0)
+        if outcome is not None:
+            raise outcome
+
+    def shutdown(self):
+        self.asked.append("shutdown")
+
+
+@pytest.fixture
+def join(monkeypatch):
+    """Start or join a Ray; return what was asked of it."""
+    for name in ("kill_processes", "stop_servers", "mark_session"):
+        monkeypatch.setattr(ray_pool, name, lambda *_: None)
+    monkeypatch.setattr(ray_pool, "remove_session_folders", lambda: None)
+
+    def run(address, tries, *outcomes):
+        ray = InitRay(*outcomes)
+        monkeypatch.setitem(sys.modules, "ray", ray)
+        RayExecutor(address)._join(tries=tries)
+        return ray.asked
+
+    return run
+
+
+def test_a_local_ray_that_loses_a_process_as_it_starts_is_started_again(join):
+    assert join(None, 2, None) == ["local"]
+    assert join(None, 2, RuntimeError("Timed out waiting for gcs_port"), None) == [
+        "local",
+        "shutdown",
+        "local",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "tries", "errors"),
+    [
+        (None, 2, [RuntimeError("first"), ConnectionError("no port")]),
+        (None, 2, [ValueError("no port")]),
+        ("head:1", 1, [ConnectionError("no port")]),
+        ("head:1", 1, [KeyError("no port")]),
+    ],
+)
+def test_a_ray_that_does_not_start_is_told_with_the_last_reason(join, address, tries, errors):
+    where = address or "a local Ray"
+    with pytest.raises(ClusterError, match=rf"{where}: cannot be reached or started: '?no port"):
+        join(address, tries, *errors)
