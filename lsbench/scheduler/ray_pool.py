@@ -169,7 +169,7 @@ class RayExecutor:
             **({"num_gpus": 0} if sys.platform == "darwin" else {}),
         }
         for tries_left in reversed(range(tries)):
-            # Ray adds the working folder to the workers' path: a checkout there would hide the installed code.
+            # Ray adds the working folder to the workers' path; a checkout there would hide our code.
             with start_watchdog(), _quiet(), contextlib.chdir(tempfile.gettempdir()):
                 try:
                     ray.init(
@@ -179,7 +179,7 @@ class RayExecutor:
                         **({} if self.address else local),
                     )
                     return
-                except (ConnectionError, OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+                except Exception as error:  # Ray raises plain ones, too
                     reason = _first_line(error)
                     if not tries_left or isinstance(error, ValueError):
                         where = self.address or "a local Ray"

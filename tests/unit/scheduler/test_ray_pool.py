@@ -211,8 +211,6 @@ def test_a_worker_whose_node_has_ended_is_lost_with_the_node(
 class InitRay:
     """A Ray that starts as the test has written down."""
 
-    exceptions = SimpleNamespace(RayError=KeyError)
-
     def __init__(self, *outcomes):
         self.outcomes, self.asked = list(outcomes), []
 
@@ -244,11 +242,8 @@ def join(monkeypatch):
 
 def test_a_local_ray_that_loses_a_process_as_it_starts_is_started_again(join):
     assert join(None, 2, None) == ["local"]
-    assert join(None, 2, RuntimeError("Timed out waiting for gcs_port"), None) == [
-        "local",
-        "shutdown",
-        "local",
-    ]
+    lost = Exception("The current node timed out during startup")
+    assert join(None, 2, lost, None) == ["local", "shutdown", "local"]
 
 
 @pytest.mark.parametrize(
@@ -257,10 +252,10 @@ def test_a_local_ray_that_loses_a_process_as_it_starts_is_started_again(join):
         (None, 2, [RuntimeError("first"), ConnectionError("no port")]),
         (None, 2, [ValueError("no port")]),
         ("head:1", 1, [ConnectionError("no port")]),
-        ("head:1", 1, [KeyError("no port")]),
+        ("head:1", 1, [Exception("no port")]),
     ],
 )
 def test_a_ray_that_does_not_start_is_told_with_the_last_reason(join, address, tries, errors):
     where = address or "a local Ray"
-    with pytest.raises(ClusterError, match=rf"{where}: cannot be reached or started: '?no port"):
+    with pytest.raises(ClusterError, match=rf"{where}: cannot be reached or started: no port"):
         join(address, tries, *errors)
