@@ -12,6 +12,7 @@ from lsbench.core.atomic import write_text
 from lsbench.core.errors import ConfigError
 from lsbench.core.job import Job, Resources
 from lsbench.core.record import SCHEMA_VERSION
+from lsbench.core.waits import announce
 from lsbench.scheduler.demand import bundles
 from lsbench.scheduler.expected import ExpectedDurations
 from lsbench.scheduler.faulty_devices import FaultyDevices
@@ -183,6 +184,9 @@ class Driver:
             self._has_changed = True
             if event.data.get("error_class") in LOSES_NODE:
                 for node in event.data.get("lost_nodes", [placement.node]):
+                    if event.data["error_class"] == "device_lost":
+                        name = self.ledger.node_name(node)
+                        announce(f"node {name} does not show its GPUs and gets no more jobs of this run")
                     self.ledger.remove(node)
                 self._nodes_checked = -math.inf  # others may have joined
             if event.data.get("error_class") == "preempted":

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lsbench.core.errors import ClusterError, ConfigError
+from lsbench.core.waits import told_to
 from lsbench.scheduler.driver import Driver
 from lsbench.scheduler.protocol import Event, Node
 from lsbench.store.results import ResultsFolder
@@ -328,10 +329,12 @@ def test_the_only_device_is_used_again_after_one_fault_and_not_after_two(tiny, m
 
 def test_a_node_that_does_not_show_its_devices_gets_no_more_jobs(tiny, make_graph, start):
     tiny["resources"] = {"num_gpus": 1}
-    nodes = [Node("a", 8, 1), Node("b", 8, 1)]
+    nodes, heard = [Node("a", 8, 1, "host-a"), Node("b", 8, 1, "host-b")], []
     driver = start({"ls/train/seed0": ["device_lost"]}, nodes=nodes, graph=make_graph(tiny))
-    assert len(driver.run().ok) == 10
+    with told_to(heard.append):
+        assert len(driver.run().ok) == 10
     first, second = placements(driver, "ls/train/seed0")
+    assert heard == [f"node host-{first.node} does not show its GPUs and gets no more jobs of this run"]
     assert first.node != second.node
     assert driver.ledger.node_ids() == {second.node}
 
