@@ -32,6 +32,7 @@ from lsbench.scheduler.causes import Held, explained, own_device, told
 from lsbench.scheduler.data_checks import check_data_uses
 from lsbench.scheduler.node_check import check_node
 from lsbench.scheduler.protocol import NodeNeeds
+from lsbench.scheduler.throttle import throttled
 from lsbench.scheduler.torchrun import run_ranks
 from lsbench.store.early import keeping
 from lsbench.store.results import LOCK, RESULT, SPEC
@@ -82,7 +83,8 @@ def _act(request: Mapping[str, Any], emit: Emit) -> int:
         return run_ranks(request, emit)
     else:
         folder = Path(request["folder"])
-        told = noting_epochs(folder, emit) if request.get("keeps_epochs") else emit
+        sparing = throttled(emit)
+        told = noting_epochs(folder, sparing) if request.get("keeps_epochs") else sparing
         execute(folder, told, share=request.get("gpu_share", 1.0))
     return 0
 

@@ -179,24 +179,29 @@ class Driver:
         elif event.kind == "progress":
             self.watcher.job_progressed(job, event.data)
         else:
-            del self.running[event.job_id]
-            self.queue.end(event.job_id, placement)
-            self._has_changed = True
-            if event.data.get("error_class") in LOSES_NODE:
-                for node in event.data.get("lost_nodes", [placement.node]):
-                    if event.data["error_class"] == "device_lost":
-                        name = self.ledger.node_name(node)
-                        announce(f"node {name} does not show its GPUs and gets no more jobs of this run")
-                    self.ledger.remove(node)
-                self._nodes_checked = -math.inf  # others may have joined
-            if event.data.get("error_class") == "preempted":
-                for part in placement.parts:
-                    self.ledger.stop_using(part.node)
-            if event.data.get("error_class") == "device_error":
-                self.devices.fault(event.job_id, placement, event.data)
-            self._finish(job, event.data)
-            if event.job_id not in self.waiting:
-                self.devices.ended(event.job_id)
+            self._end(event, job, placement)
+
+    def _end(self, event: Event, job: Job, placement: Placement) -> None:
+        """Take what a job's end says of its node and devices, and keep its result or its failure."""
+        del self.running[event.job_id]
+        self.queue.end(event.job_id, placement)
+        self._has_changed = True
+        error_class = event.data.get("error_class")
+        if error_class in LOSES_NODE:
+            for node in event.data.get("lost_nodes", [placement.node]):
+                if error_class == "device_lost":
+                    name = self.ledger.node_name(node)
+                    announce(f"node {name} does not show its GPUs and gets no more jobs of this run")
+                self.ledger.remove(node)
+            self._nodes_checked = -math.inf  # others may have joined
+        if error_class == "preempted":
+            for part in placement.parts:
+                self.ledger.stop_using(part.node)
+        if error_class == "device_error":
+            self.devices.fault(event.job_id, placement, event.data)
+        self._finish(job, event.data)
+        if event.job_id not in self.waiting:
+            self.devices.ended(event.job_id)
 
     def _finish(self, job: Job, end: dict[str, Any]) -> None:
         """Keep the result of a job; if its file exists, the job is done, whatever the executor reports."""

@@ -88,6 +88,11 @@ class RunningGang:
         num_ranks = sum(part.num_ranks for part in parts)
         return [Event(self.job_id, "start", {**data, "num_ranks": num_ranks, "num_nodes": len(parts)})]
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether a part has failed."""
+        return self._failed_at is not None
+
     def must_stop(self, now: float) -> bool:
         """Return whether the rest of the job must be stopped now; True only once."""
         if now >= self._must_meet_at and self.left - self._placed and self._failed_at is None:

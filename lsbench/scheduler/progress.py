@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, TextIO
 
 from rich.cells import cell_len
@@ -28,6 +29,7 @@ DRAW_EVERY_S = 1.0
 SILENT_S = 1.0
 """Seconds that a job runs before a log tells which part it is at."""
 INDENT, MARGINS = 2, 3  # columns of a line of the live display
+MOST_LINES = 40  # running jobs that the live display shows: more cost more than they tell
 LABEL_SHARE = 0.5  # of the room beside the bar that the label may take
 TOLD_EVERY_S, TOLD_SHARE = 60.0, 0.02
 """Seconds, and share of the time left, after which a log tells it again."""
@@ -85,7 +87,7 @@ class PlainWatcher:
         if self._take(job, event) and event["ev"] == "epoch":
             num_ranks = self.state[str(job.id)].get("num_ranks", 1)
             self.say(f"{job.label}: {describe({**event, 'num_ranks': num_ranks})}")
-        self._say_parts()
+        self._say_part(str(job.id))
 
     def _take(self, job: Job, event: dict[str, Any]) -> bool:
         """Keep the newest state of a job, and return True; warnings and waits are lines, and no state."""
@@ -104,13 +106,17 @@ class PlainWatcher:
         return True
 
     def _say_parts(self) -> None:
-        """Print the part that each job is at, once; jobs of a moment say nothing."""
-        now = time.monotonic()
-        for name, state in self.state.items():
-            part = state.get("what")
-            if part and part != state.get("said") and now - self.started_at.get(name, now) >= SILENT_S:
-                state["said"] = part
-                self.say(f"{state['label']}: {part}")
+        """Print the part that each job is at, once."""
+        for name in self.state:
+            self._say_part(name)
+
+    def _say_part(self, name: str) -> None:
+        """Print the part that a job is at, once; jobs of a moment say nothing."""
+        now, state = time.monotonic(), self.state.get(name, {})
+        part = state.get("what")
+        if part and part != state.get("said") and now - self.started_at.get(name, now) >= SILENT_S:
+            state["said"] = part
+            self.say(f"{state['label']}: {part}")
 
     def job_ended(self, job: Job, state: str, message: str) -> None:
         """Print the outcome of a job."""
@@ -177,6 +183,7 @@ class LiveWatcher(PlainWatcher):
         super().close()
 
     def _render(self) -> RenderableType:
+        """Return the overall bar, and lines of the jobs that have run longest, as far as there is room."""
         left = self.time_left.estimate()
         eta = left.text() if left.seconds is not None else f"time left: {left.text()}"
         shares = {name: share_done(state) for name, state in self.state.items()}
@@ -186,16 +193,20 @@ class LiveWatcher(PlainWatcher):
         bar = ProgressBar(total=max(self.total, 1), completed=self.ended + sum(shares.values()), width=width)
         head.add_row(f"{self.ended}/{self.total} jobs", bar, f"{elapsed}, {eta}")
         rows = Table.grid(padding=(0, 1))
-        told = {name: describe(state) for name, state in self.state.items()}
+        most = max(1, min(MOST_LINES, self.console.height - MARGINS - 1))
+        shown = dict(islice(self.state.items(), most))
+        told = {name: describe(state) for name, state in shown.items()}
         room = self.console.width - width - INDENT - MARGINS
         label_room = max(room - max(map(len, told.values()), default=0), round(LABEL_SHARE * room))
-        labels = {name: short_label(str(state["label"]), label_room) for name, state in self.state.items()}
+        labels = {name: short_label(str(state["label"]), label_room) for name, state in shown.items()}
         longest = max(map(cell_len, labels.values()), default=0)
         for columns in (INDENT + longest, width, max(room - longest, 1)):
             rows.add_column(no_wrap=True, overflow="ellipsis", width=columns)
         for name, label in labels.items():
             bar = ProgressBar(total=1.0, completed=shares[name], width=width)
             rows.add_row(" " * INDENT + label, bar, told[name])
+        if len(self.state) > len(shown):
+            rows.add_row(f"{' ' * INDENT}and {len(self.state) - len(shown)} more", "", "")
         return Group(head, rows)
 
 

@@ -21,6 +21,7 @@ from typing import Any, TextIO
 from lsbench.scheduler.causes import is_lost_rank
 from lsbench.scheduler.child import Emit, describe, execute
 from lsbench.scheduler.forkserver import send_line
+from lsbench.scheduler.throttle import throttled
 
 
 class PrefixedStream:
@@ -54,7 +55,7 @@ def run_rank(folder: Path, rank: int, send: Emit) -> int:
         rank: Number of this rank; only the first rank sends its progress.
         send: Receives events; any rank sends its error.
     """
-    emit = send if rank == 0 else lambda event: None
+    emit = throttled(send) if rank == 0 else lambda event: None
     with heeding_stop():
         return _run_heeding(folder, emit, send)
 

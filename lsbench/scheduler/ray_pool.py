@@ -48,8 +48,11 @@ from lsbench.scheduler.others_use import Amounts
 from lsbench.scheduler.protocol import Event, Node, NodeNeeds, Placement
 from lsbench.scheduler.ray_cluster import RayCluster
 from lsbench.scheduler.ray_devices import HeldDevices, granted_devices, visible_to
+from lsbench.scheduler.ray_output import quiet, silence
 from lsbench.scheduler.ray_preflight import TIMEOUT_S, LostCheckError, check_results, run_checks
+from lsbench.scheduler.ray_streams import CANCELLED, first_line, next_items
 from lsbench.scheduler.supervisor import run_request, server_folder
+from lsbench.scheduler.throttle import newest, period_s
 from lsbench.scheduler.torchrun import free_endpoint
 from lsbench.suite.splits import DataUse
 
@@ -58,6 +61,8 @@ log = logging.getLogger(__name__)
 OBJECT_STORE_BYTES = 100 * 2**20
 #: How often the check before a run is made if it is lost, and the seconds between.
 TRIES, RETRY_S = 4, 2.0
+#: Where many jobs run, so long events are gathered after the first; as often may a stream give one at a time.
+GATHERED_S_PER_JOB, MOST_GATHERED_S, MOST_ROUNDS = 0.0008, 0.1, 100
 
 
 def run_job(
@@ -148,7 +153,7 @@ class RayExecutor:
 
         self._join(tries=2 if self.address is None else 1)
         self._interrupts.take()  # again, as Ray installs a handler of its own
-        _silence_ray()
+        silence()
         self._vital = vital_processes(self._started()) if self.address is None else []
         self._head = HeadWatch(ray.get_runtime_context().gcs_address)
         self._task = ray.remote(max_retries=0, max_calls=0)(run_job)
@@ -170,7 +175,7 @@ class RayExecutor:
         }
         for tries_left in reversed(range(tries)):
             # Ray adds the working folder to the workers' path; a checkout there would hide our code.
-            with start_watchdog(), _quiet(), contextlib.chdir(tempfile.gettempdir()):
+            with start_watchdog(), quiet(), contextlib.chdir(tempfile.gettempdir()):
                 try:
                     ray.init(
                         address=self.address or "local",
@@ -180,7 +185,7 @@ class RayExecutor:
                     )
                     return
                 except Exception as error:  # Ray raises plain ones, too
-                    reason = _first_line(error)
+                    reason = first_line(error)
                     if not tries_left or isinstance(error, ValueError):
                         where = self.address or "a local Ray"
                         raise ClusterError(f"{where}: cannot be reached or started: {reason}") from error
@@ -318,7 +323,12 @@ class RayExecutor:
     def submit(self, job_id: str, folder: Path, placement: Placement, timeout_s: float) -> None:
         """Start a job on the nodes chosen by the ledger."""
         job = RunningGang(job_id, placement)
-        request = {"action": "job", "folder": str(folder), "log": str(folder / "log.txt")}
+        request = {
+            "action": "job",
+            "folder": str(folder),
+            "log": str(folder / "log.txt"),
+            "step_s": period_s(len(self._running)),
+        }
         endpoint = self._find_endpoint(placement) if placement.further else None
         for number, asked in enumerate(part_requests(request, placement)):
             part = placement.parts[number]
@@ -335,7 +345,7 @@ class RayExecutor:
         return task.options(**_pinned(placement.node, num_cpus=0)).remote()
 
     def poll(self, timeout_s: float) -> list[Event]:
-        """Return the events since the last call."""
+        """Return the events of all jobs since the last call; where many run, gather them for a moment."""
         import ray
 
         self._revive_if_lost()
@@ -345,30 +355,39 @@ class RayExecutor:
         if not self._running:
             return []
         ready, _ = ray.wait(list(self._running), num_returns=1, timeout=timeout_s)
+        if ready:
+            time.sleep(min(MOST_GATHERED_S, GATHERED_S_PER_JOB * len(self._running)))
         events: list[Event] = []
-        for stream in ready:
-            events += self._next(stream)
-        return events + self._stop_broken()
+        for _ in range(MOST_ROUNDS if ready else 0):
+            streams = list(self._running)
+            ready, _ = ray.wait(streams, num_returns=len(streams), timeout=0) if streams else ([], [])
+            if not ready:
+                break
+            events += self._next(ready)
+        return newest(events) + self._stop_broken()
 
-    def _next(self, stream: Any) -> list[Event]:
-        """Return the events that follow from the next item of a stream; the end of a part ends its stream."""
-        import ray
+    def _next(self, streams: list[Any]) -> list[Event]:
+        """Return the events that follow from the next items of streams; the end of a part ends its stream."""
+        events: list[Event] = []
+        for stream, item in zip(streams, next_items(streams), strict=True):
+            job, number = self._running[stream]
+            is_end = item["ev"] == "end"
+            data = self._corrected(item, job, job.placement.parts[number].node) if is_end else item
+            if is_end:
+                del self._running[stream]
+            events += job.take(number, data, time.monotonic())
+        return events
 
-        job, number = self._running[stream]
-        try:
-            data: dict[str, Any] = ray.get(next(stream))
-        except (StopIteration, ray.exceptions.RayError) as error:
-            error_class, message = _failure(error)
-            if job in self._asked_to_stop and isinstance(error, ray.exceptions.TaskCancelledError):
-                error_class, message = "preempted", ""
-            data = {"ev": "end", "ok": False, "error_class": error_class, "message": message}
-        if data["ev"] == "end":
-            del self._running[stream]
-            if data.get("error_class") == "worker_lost" and self._is_gone(job.placement.parts[number].node):
-                data = {**data, "error_class": "node_lost"}  # Ray notices the loss of the worker first
-            if data.get("error_class") == "preempted":
-                self._cluster.stop_using(job.placement.parts[number].node)
-        return job.take(number, data, time.monotonic())
+    def _corrected(self, end: dict[str, Any], job: RunningGang, node: str) -> dict[str, Any]:
+        """Return the end of a part of a job with what is known of its node."""
+        error_class = end.get("error_class")
+        if error_class == CANCELLED:
+            error_class = "preempted" if job in self._asked_to_stop else "worker_lost"
+        if error_class == "worker_lost" and self._is_gone(node):
+            error_class = "node_lost"  # Ray notices the loss of the worker first
+        if error_class == "preempted":
+            self._cluster.stop_using(node)
+        return end if error_class is None else {**end, "error_class": error_class}
 
     def _is_gone(self, node: str) -> bool:
         """Return whether a node does not answer any more; from outside of a cluster it cannot be asked."""
@@ -381,7 +400,7 @@ class RayExecutor:
     def _stop_broken(self) -> list[Event]:
         """Stop the rest of jobs that have lost a part; return the ends of parts that do not stop."""
         now, events = time.monotonic(), []
-        for job in {job for job, _ in self._running.values()}:
+        for job in {job for job, _ in self._running.values() if job.is_broken}:
             streams = [stream for stream, (owner, _) in self._running.items() if owner is job]
             if job.must_stop(now):
                 for stream in streams:
@@ -468,43 +487,3 @@ def _pinned(node: str, *, num_cpus: float, num_gpus: float = 0) -> dict[str, Any
 
     where = NodeAffinitySchedulingStrategy(node, soft=False)
     return {"num_cpus": num_cpus, "num_gpus": num_gpus, "scheduling_strategy": where}
-
-
-def _failure(error: Exception) -> tuple[str, str]:
-    """Return the error class and message of a failed Ray task."""
-    from ray import exceptions
-
-    if isinstance(error, (exceptions.NodeDiedError, exceptions.TaskUnschedulableError)):
-        return "node_lost", _first_line(error)
-    if isinstance(error, exceptions.OutOfMemoryError):
-        return "oom", _first_line(error)
-    if isinstance(error, exceptions.RayTaskError):
-        return "supervisor_error", _first_line(error.cause or error)
-    return "worker_lost", f"the Ray worker died ({type(error).__name__})"
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Hide the warnings during the start of Ray."""
-    logger = logging.getLogger("ray")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
-def _silence_ray() -> None:
-    """Send the lines that Ray prints from a thread to our log; the hook is private and may be missing."""
-    import ray
-
-    with contextlib.suppress(AttributeError):
-        ray._private.worker.print_to_stdstream = lambda data, ignore_prefix=False: log.debug(
-            data.get("lines")
-        )

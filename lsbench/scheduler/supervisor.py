@@ -27,6 +27,7 @@ from lsbench.core.stopping import GRACE_S
 from lsbench.scheduler.causes import how_ended
 from lsbench.scheduler.forkserver import SOCKET, send_line
 from lsbench.scheduler.job_log import LogLimit, tail
+from lsbench.scheduler.throttle import Throttle
 
 POLL_S = 0.1
 SERVER_START_S = 180.0
@@ -105,7 +106,8 @@ def run_request(
     cancellation of the task, first asks it to stop and gives it time to save.
 
     Args:
-        request: As for :func:`lsbench.scheduler.child.act`, with ``log`` and ``env``.
+        request: As for :func:`lsbench.scheduler.child.act`, with ``log``, ``env`` and the least
+            seconds between two steps, ``step_s``.
         token: As for :func:`connect`.
         watched_pid: As for :func:`connect`.
         timeout_s: Seconds from the start of the child until it is killed.
@@ -123,6 +125,7 @@ def run_request(
             "nice": os.nice(0),
         }
         deadline, pid = time.monotonic() + timeout_s, 0
+        throttle = Throttle(request.get("step_s", 0.0))
         error: dict[str, Any] = {}
         end: dict[str, Any] | None = None
         log = LogLimit(Path(request["log"]) if request.get("log") else None)
@@ -133,7 +136,7 @@ def run_request(
                     error = event
                 elif event["ev"] in ("exit", "lost", "timeout"):
                     end = event
-                else:
+                elif throttle.passes(event):
                     yield event
         except KeyboardInterrupt:
             _ask_to_stop(pid, connection, log)

@@ -37,7 +37,7 @@ OVERDUE = 0.05
 #: As long as anything is left, so much is.
 LEAST_S = 1.0
 #: An estimate is used for this many times as long as it took: it shares the machine with jobs.
-REST = 50
+REST = 100
 
 
 def this_machine() -> Node:

@@ -240,3 +240,33 @@ def test_others_can_read_the_time_left_while_the_run_goes_on(plan, empty, consol
     assert read_time_left(empty) == Fixed.found
     watcher.close()
     assert read_time_left(empty) is None
+
+
+def test_of_many_running_jobs_the_display_shows_what_there_is_room_for(tiny, make_graph, empty, count_calls):
+    plan = make_plan(make_graph({**tiny, "seeds": [*range(60)]}), done=set(), only=[], skip=[], seeds=None)
+    console = Console(file=io.StringIO(), width=100, height=20, force_terminal=True)
+    watcher = LiveWatcher(plan, empty, console)
+    watcher.live.stop()
+    for number, job in enumerate(plan.todo[:120]):
+        watcher.job_started(job, {})
+        watcher.job_progressed(job, {"ev": "step", "step": 1, "steps": 9, "what": f"part {number}"})
+    with console.capture() as shown:
+        console.print(watcher._render())
+    lines = shown.get().rstrip().splitlines()
+    assert len(lines) <= console.height
+    assert "and 104 more" in lines[-1]
+    assert sum("part" in line for line in lines) == 16
+    watcher.close()
+
+
+def test_the_work_for_an_event_does_not_grow_with_the_running_jobs(
+    tiny, make_graph, empty, console, count_calls, monkeypatch
+):
+    monkeypatch.setattr("lsbench.scheduler.progress.SILENT_S", 1e9)
+    plan = make_plan(make_graph({**tiny, "seeds": [*range(30)]}), done=set(), only=[], skip=[], seeds=None)
+    watcher, calls = PlainWatcher(plan, empty, console), []
+    for number, job in enumerate(plan.todo[:60]):
+        watcher.job_started(job, {})
+        event = {"ev": "step", "step": 1, "steps": 9, "what": f"part {number}"}
+        calls.append(count_calls(lambda job=job, event=event: watcher.job_progressed(job, event)))
+    assert max(calls[10:]) <= 1.2 * max(calls[:10])

@@ -203,7 +203,7 @@ def test_a_worker_whose_node_has_ended_is_lost_with_the_node(
         executor._cluster.addresses = {"a": "{}:{}".format(*raylet.getsockname())}
         if has_ended:
             raylet.close()
-        [end] = executor._next(stream)
+        [end] = executor._next([stream])
     assert end.data["error_class"] == error_class
     assert end.data["lost_nodes"] == (["a"] if error_class == "node_lost" else [])
 
@@ -259,3 +259,98 @@ def test_a_ray_that_does_not_start_is_told_with_the_last_reason(join, address, t
     where = address or "a local Ray"
     with pytest.raises(ClusterError, match=rf"{where}: cannot be reached or started: no port"):
         join(address, tries, *errors)
+
+
+class FakeStreams:
+    """Streams of tasks as Ray gives them: an item is a reference, and a failed task an error in its place."""
+
+    class RayError(Exception):
+        pass
+
+    class CancelledError(RayError):
+        pass
+
+    def __init__(self, streams):
+        self.streams = {name: list(items) for name, items in streams.items()}
+        self.waits, self.gets = [], []
+        self.exceptions = SimpleNamespace(
+            **dict.fromkeys(
+                ("NodeDiedError", "TaskUnschedulableError", "OutOfMemoryError", "RayTaskError"), int
+            ),
+            TaskCancelledError=self.CancelledError,
+            RayError=self.RayError,
+        )
+
+    def wait(self, streams, *, num_returns, timeout):
+        self.waits.append((len(streams), num_returns))
+        return [stream for stream in streams if self.streams[stream.name]][:num_returns], []
+
+    def get(self, references):
+        self.gets.append(len(references) if isinstance(references, list) else 1)
+        found = references if isinstance(references, list) else [references]
+        if failed := next((one for one in found if isinstance(one, self.RayError)), None):
+            raise failed
+        return references
+
+
+class Stream:
+    def __init__(self, ray, name):
+        self.ray, self.name = ray, name
+
+    def __next__(self):
+        return self.ray.streams[self.name].pop(0)
+
+
+@pytest.fixture
+def with_streams(monkeypatch):
+    """Return an executor with running jobs, each a stream of events, on a fake Ray."""
+
+    def start(streams):
+        ray = FakeStreams(streams)
+        monkeypatch.setitem(sys.modules, "ray", ray)
+        monkeypatch.setattr(ray_pool.time, "sleep", lambda seconds: None)
+        executor = RayExecutor()
+        for name in streams:
+            executor._running[Stream(ray, name)] = RunningGang(name, Placement("a", 1)), 0
+        return ray, executor
+
+    return start
+
+
+def test_a_poll_takes_what_all_jobs_have_told(with_streams):
+    steps = [{"ev": "step", "step": number} for number in range(3)]
+    jobs = {f"j{number}": [{"ev": "start"}, *steps, {"ev": "end", "ok": True}] for number in range(20)}
+    ray, executor = with_streams(jobs)
+    events = executor.poll(0.1)
+    assert executor._running == {}
+    for name in jobs:
+        own = [event for event in events if event.job_id == name]
+        assert [event.kind for event in own] == ["start", "progress", "end"]
+        assert own[1].data["step"] == 2, "of a backlog, the newest"
+    assert len(ray.waits) <= 7, "one round per item of the longest stream, not one per item"
+    assert ray.gets == [20] * 5
+
+
+def test_a_lost_task_among_others_ends_its_own_job_only(with_streams):
+    lost = FakeStreams.RayError()
+    jobs = {"good": [{"ev": "start"}], "bad": [lost], "other": [{"ev": "end", "ok": True}]}
+    _, executor = with_streams(jobs)
+    events = {event.job_id: event for event in executor.poll(0.1)}
+    assert (events["good"].kind, events["other"].kind) == ("start", "end")
+    assert events["bad"].data["error_class"] == "worker_lost"
+    assert [job.job_id for job, _ in executor._running.values()] == ["good"]
+
+
+@pytest.mark.parametrize(("is_asked", "error_class"), [(True, "preempted"), (False, "worker_lost")])
+def test_a_cancelled_task_was_asked_to_stop_or_is_lost(with_streams, is_asked, error_class):
+    _, executor = with_streams({"j": [FakeStreams.CancelledError()]})
+    if is_asked:
+        executor._asked_to_stop = {job for job, _ in executor._running.values()}
+    [end] = executor.poll(0.1)
+    assert end.data["error_class"] == error_class
+
+
+def test_no_poll_without_jobs_asks_ray(with_streams):
+    ray, executor = with_streams({})
+    assert executor.poll(0.1) == []
+    assert ray.waits == []
