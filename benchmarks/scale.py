@@ -1,13 +1,12 @@
 """What the driver costs at scale: planning, placing and following 1,000 to 30,000 jobs on 128 GPUs.
 
-    python benchmarks/scale.py simulated     # the queue in simulated time against the bound, in a minute
-    python benchmarks/scale.py verbs         # plan, a run with nothing left to do, and status
-    python benchmarks/scale.py real          # the real driver and Ray on 16 raylets of this host with fake GPUs
-    python benchmarks/scale.py trainings     # 128 trainings that only report their progress
+    python benchmarks/scale.py simulated   # the queue in simulated time against the bound, in a minute
+    python benchmarks/scale.py verbs       # plan, a run with nothing left to do, and status
+    python benchmarks/scale.py real        # the real driver and Ray on 16 raylets of this host, fake GPUs
+    python benchmarks/scale.py trainings   # 128 trainings that only report their progress
 
-`real` and `trainings` start Ray workers that do nothing but write a result, or tell a step, in the place of the
-process of a job: what is measured is the driver. `--nodes 4` needs a quarter of the 16 GiB that 16 raylets
-with 128 workers take. Times of the driver are CPU times of its process with all its threads.
+In `real` and `trainings`, Ray workers do nothing but write a result, or tell a step, in the place of the
+process of a job: what is measured is the driver. Its times are CPU times of its process with all its threads.
 """
 
 from __future__ import annotations
@@ -44,6 +43,10 @@ from lsbench.suite.planner import Plan, make_plan
 HOUR, NUM_GPUS, GPUS_PER_NODE = 3600.0, 128, 8
 #: A job of a simulation: GPUs, seconds, and the numbers of the jobs that it needs.
 Simulated = tuple[float, float, tuple[int, ...]]
+
+
+def _rng(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311 - durations of jobs
 
 
 def shapes(rng: random.Random, count: int) -> dict[str, list[Simulated]]:
@@ -117,18 +120,21 @@ class Simulation:
 def simulate(counts: list[int], seeds: int) -> None:
     """Print makespan over bound, median and largest over seeds, with durations unknown, known and guessed."""
     print("makespan / bound (largest of all seeds), and CPU of the queue per job\n")
-    print("| suite | jobs | unknown | known | off by a third | CPU (ms) |\n| --- | ---: | ---: | ---: | ---: | ---: |")
+    print("| suite | jobs | unknown | known | off by a third | CPU (ms) |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for count in counts:
-        for name in shapes(random.Random(0), count):
+        for name in shapes(_rng(0), count):
             cells, costs, size = [], [], 0
             for kind in ("unknown", "known", "guessed"):
                 ratios = []
                 for seed in range(seeds):
-                    jobs = shapes(random.Random(seed), count)[name]
-                    noise = random.Random(seed)
+                    jobs = shapes(_rng(seed), count)[name]
+                    noise = _rng(seed)
                     off = [noise.lognormvariate(0, 0.3) if kind == "guessed" else 1.0 for _ in jobs]
 
-                    def expected(number: int, jobs: Any = jobs, off: Any = off, kind: str = kind) -> float | None:
+                    def expected(
+                        number: int, jobs: Any = jobs, off: Any = off, kind: str = kind
+                    ) -> float | None:
                         return None if kind == "unknown" else jobs[number][1] * off[number]
 
                     ratio, cost = Simulation(jobs, expected).run()
@@ -140,7 +146,7 @@ def simulate(counts: list[int], seeds: int) -> None:
 
 
 def write_suite(folder: Path, count: int) -> Path:
-    """Write a suite of about `count` jobs: rows with three seeds, each trained and evaluated, and profiled once."""
+    """Write a suite of about `count` jobs: rows that are trained and evaluated by seed, profiled once."""
     seeds = [0, 1, 2] if count <= 10_000 else [*range(10)]
     rows = count // (2 * len(seeds) + 1) + 1
     data = {"name": "fashion", "train_images": 40, "val_images": 20, "test_images": 20}
@@ -202,7 +208,10 @@ def fill(graph: JobGraph, results: Path) -> ResultsFolder:
     folder = ResultsFolder(results / graph.suite.name / graph.suite.preset)
     folder.create()
     write_manifest(graph, folder)
-    with (folder.root / "jobs.jsonl").open("wb") as jobs, (folder.root / "records.jsonl").open("wb") as records:
+    with (
+        (folder.root / "jobs.jsonl").open("wb") as jobs,
+        (folder.root / "records.jsonl").open("wb") as records,
+    ):
         for name, job in graph.by_id().items():
             found = result_of(job.model_dump(mode="json"))
             place = folder.job_folder(name)
@@ -273,15 +282,13 @@ class OnRay:
 
         gpus = NUM_GPUS // nodes
         options = {"num_cpus": 2 * gpus, "num_gpus": gpus, "object_store_memory": 100 * 2**20}
-        self.cluster = Cluster(
-            initialize_head=True, head_node_args={**options, "include_dashboard": False}
-        )
+        self.cluster = Cluster(initialize_head=True, head_node_args={**options, "include_dashboard": False})
         for _ in range(nodes - 1):
             self.cluster.add_node(**options)
         self.cluster.wait_for_nodes()
 
     def drive(self, count: int, stop_after_s: float = math.inf) -> tuple[float, float, int]:
-        """Run a suite; return seconds of wall and of the driver's CPU since the start, and the jobs that ended."""
+        """Run a suite; return the seconds that it took, those of the driver's CPU, and the number of jobs."""
         import ray
 
         from lsbench.rendering.console import create_console
@@ -315,8 +322,7 @@ class OnRay:
         began = wall = cpu = 0.0
         while not began or time.perf_counter() - began < seconds:
             driver._start_what_fits()
-            for event in driver.executor.poll(0.25):
-                driver._handle(event)
+            driver._take(driver.executor.poll(0.25))
             driver._refresh_nodes()
             driver.watcher.tick()
             started = len(driver.watcher.started_at)
@@ -357,7 +363,9 @@ def on_trainings(nodes: int, seconds: float) -> None:
 
 def main() -> None:
     """Run one part."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("part", choices=("simulated", "verbs", "real", "trainings"))
     parser.add_argument("--jobs", type=int, nargs="+", default=[1000, 3000, 10_000])
     parser.add_argument("--seeds", type=int, default=5, help="of the simulation")

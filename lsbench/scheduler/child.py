@@ -7,7 +7,7 @@ import os
 import socket
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -159,8 +159,7 @@ def _batch_setting(kind: str) -> tuple[str, ...]:
 
 def _execute(job: Job, folder: Path, emit: Emit, share: float) -> None:
     is_first = os.environ.get("RANK", "0") == "0"
-    lock = locked(folder / LOCK, what=f"job {job.label}", wait_s=LOCK_WAIT_S)
-    with lock if is_first else contextlib.nullcontext():
+    with _lock_until_done(job, folder) if is_first else contextlib.nullcontext():
         if (job.resources.num_ranks or 1) == 1 and (folder / RESULT).exists():
             return
         check_code(job)
@@ -178,6 +177,15 @@ def _execute(job: Job, folder: Path, emit: Emit, share: float) -> None:
             records = list(kind.run(replace(context, keep=keep) if is_first else context))
             if is_first:
                 write_json(folder / RESULT, content(records))
+
+
+@contextlib.contextmanager
+def _lock_until_done(job: Job, folder: Path) -> Iterator[None]:
+    """Hold the lock of a job's folder; remove it if the job is done, as whoever comes finds the result."""
+    with locked(folder / LOCK, what=f"job {job.label}", wait_s=LOCK_WAIT_S):
+        yield
+        if (folder / RESULT).exists():
+            (folder / LOCK).unlink(missing_ok=True)
 
 
 def check_code(job: Job) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -84,6 +85,7 @@ class Driver:
         self._has_changed = True  # since the last look for jobs that can start
         self._places = {name: place for place, name in enumerate(self.waiting)}
         self._started: dict[str, float] = {}
+        self._ended: list[tuple[dict[str, Any], list[dict[str, Any]]]] = []
         self.devices = FaultyDevices(executor, self.ledger)
         self.watcher.nodes_changed(nodes, max_parallel)
         self._nodes_checked = -math.inf
@@ -118,8 +120,7 @@ class Driver:
                     continue
                 self._skip_rest()
                 break
-            for event in self.executor.poll(POLL_S):
-                self._handle(event)
+            self._take(self.executor.poll(POLL_S))
             self._refresh_nodes()
             self.watcher.tick()
         return self.outcome
@@ -170,6 +171,15 @@ class Driver:
         timeout_s = float(job.resources.timeout_min or 0) * 60
         self.executor.submit(name, folder, placement, timeout_s)
 
+    def _take(self, events: Iterable[Event]) -> None:
+        """Handle events; the journals get all jobs that have ended with one write."""
+        try:
+            for event in events:
+                self._handle(event)
+        finally:
+            ended, self._ended = self._ended, []
+            self.folder.add_jobs(ended)
+
     def _handle(self, event: Event) -> None:
         if event.job_id not in self.running:
             return  # a late event of a job that has ended
@@ -208,9 +218,8 @@ class Driver:
         name = str(job.id)
         result = self.folder.result(name)
         if result is not None:
-            self.folder.add_attempt(name, {**now(), "status": "ok"})
             attempts = len(self.failures.get(name, [])) + 1
-            self.folder.add_job({**result["job"], "attempts": attempts}, result["records"])
+            self._ended.append(({**result["job"], "attempts": attempts}, result["records"]))
             self.done.add(name)
             self.expected.learn(name, time.monotonic() - self._started[name])
             for one in self.needs.met(name):
@@ -247,7 +256,7 @@ class Driver:
             "attempts": len(failures),
             **now(),
         }
-        self.folder.add_job(line, [])
+        self._ended.append((line, []))
         self.outcome.failed.append(job)
         self.watcher.job_ended(job, "failed", f"{message} (log: {self.folder.job_folder(name) / LOG})")
 

@@ -237,10 +237,10 @@ class TrialBook:
         error = one_line(failure) if failure else None
         attempts = len(self.folder.attempts(name)) + 1
         mark = {"algorithm": self.search.algorithm.name, "trial": number}
-        self.folder.add_attempt(name, {**now(), "status": state, "message": error})
         if result is not None:
             self.folder.add_job({**result["job"], "attempts": attempts, "search": mark}, result["records"])
             return
+        self.folder.add_attempt(name, {**now(), "status": state, "message": error})
         line = {
             "schema_version": SCHEMA_VERSION,
             "job_id": name,

@@ -1,6 +1,6 @@
 """A results folder: all files of one suite and preset, and their writers.
 
-``result.json`` (the job's own last act) and ``attempts.jsonl`` (written by the driver) are the truth. The
+``result.json`` (the job's own last act) and ``attempts.jsonl`` (failures, by the driver) are the truth. The
 driver appends from them to the journals ``jobs.jsonl`` and ``records.jsonl``, as their only writer; both
 can be rebuilt.
 """
@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -168,13 +168,13 @@ class ResultsFolder:
         return os.path.exists(os.path.join(self.root, "jobs", job_id, RESULT))
 
     def add_attempt(self, job_id: str, attempt: dict[str, Any]) -> None:
-        """Append the outcome of an attempt at a job."""
+        """Append an attempt at a job that failed; of the one that did not, its result tells."""
         folder = self.job_folder(job_id)
         folder.mkdir(parents=True, exist_ok=True)
         append_line(folder / ATTEMPTS, [attempt])
 
     def attempts(self, job_id: str) -> list[dict[str, Any]]:
-        """Return the attempts made at a job, oldest first."""
+        """Return the failed attempts made at a job, oldest first; earlier versions wrote all attempts."""
         found = read_lines(self.job_folder(job_id) / ATTEMPTS, warn=self.warn)
         for attempt in found:
             make_visible(attempt)
@@ -218,10 +218,15 @@ class ResultsFolder:
         return line_blocks(self.root / RECORDS, warn=self.warn, start=start)
 
     def add_job(self, line: dict[str, Any], records: list[dict[str, Any]]) -> None:
-        """Append a finished or failed job and its records, the records first, so that a job implies them."""
-        if records:
+        """Append a finished or failed job and its records."""
+        self.add_jobs([(line, records)])
+
+    def add_jobs(self, ended: Sequence[tuple[dict[str, Any], list[dict[str, Any]]]]) -> None:
+        """Append finished or failed jobs and their records, the records first, so that a job implies them."""
+        if records := [record for _, records in ended for record in records]:
             append_line(self.root / RECORDS, records)
-        append_line(self.root / JOBS, [line])
+        if ended:
+            append_line(self.root / JOBS, [line for line, _ in ended])
 
     def reconcile(self, only: Collection[str] | None = None) -> int:
         """Append the results of finished jobs that the journals lack; return the number of jobs added.

@@ -100,8 +100,11 @@ def read_status(folder: ResultsFolder) -> SuiteStatus | None:
 
 
 def _since(folder: ResultsFolder, job_id: str) -> str:
-    """Return when the process of a job took the lock of its folder."""
-    at = datetime.fromtimestamp(folder.job_lock_file(job_id).stat().st_mtime, UTC)
+    """Return when the process of a job took the lock of its folder; now, if it has just ended."""
+    try:
+        at = datetime.fromtimestamp(folder.job_lock_file(job_id).stat().st_mtime, UTC)
+    except FileNotFoundError:
+        at = datetime.now(UTC)
     return at.isoformat(timespec="seconds")
 
 

@@ -3,6 +3,8 @@
 import json
 import shutil
 import sys
+import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -71,6 +73,8 @@ def test_real_jobs_leave_records_artifacts_and_the_same_weights_twice(execute_al
         "evaluate": ["top1", "top5"],
         "profile": ["params", "params_fused", "macs", "macs_paper", "uncounted_ops"],
     }
+    plain = sorted(path.name for path in first["profile"].iterdir() if path.suffix != ".npz")
+    assert plain == ["result.json", "spec.json"], "beside its artifacts; a real process adds log.txt"
     for kind in KINDS:
         line = result(first[kind])["job"]
         assert (line["status"], line["kind"], line["error"]) == ("ok", kind, None)
@@ -171,6 +175,29 @@ def test_a_finished_job_is_not_run_again(graph, tmp_path):
     execute(folder, events.append)
     assert events == []
     assert (folder / "result.json").read_text() == "{}"
+    assert not (folder / ".lock").exists()
+
+
+def test_whoever_waited_for_the_lock_of_a_job_that_ends_finds_its_result(graph, tmp_path, monkeypatch):
+    """The lock goes with the job: nobody runs the job again, with the old lock or a new one."""
+    folder, runs, waits = prepare(graph.jobs[0], tmp_path), [], threading.Event()
+    pause = time.sleep
+    monkeypatch.setattr("lsbench.core.lock.time.sleep", lambda seconds: waits.set() or pause(seconds))
+    second = threading.Thread(target=execute, args=(folder, lambda event: None))
+
+    def run(context):
+        runs.append(context.job.id)
+        if len(runs) == 1:
+            second.start()
+            assert waits.wait(30)
+        return []
+
+    monkeypatch.setattr("lsbench.jobs.train.JOB", replace(TRAIN, run=run))
+    execute(folder, lambda event: None)
+    second.join(30)
+    execute(folder, lambda event: None)
+    assert runs == [graph.jobs[0].id]
+    assert sorted(path.name for path in folder.iterdir()) == ["result.json", "spec.json"]
 
 
 def test_a_job_that_another_process_holds_is_refused(graph, tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from lsbench.core.lock import locked
 from lsbench.store.durations import Remaining, write_time_left
 from lsbench.store.job_files import HISTORY
 from lsbench.store.results import ResultsFolder
-from lsbench.tables.status import Epochs, read_status, status_lines
+from lsbench.tables.status import Epochs, _since, read_status, status_lines
 
 
 def test_every_expected_job_is_counted(tiny, make_graph, fill_store, records_of):
@@ -122,3 +122,8 @@ def test_a_driver_at_work_tells_the_time_left(tiny, make_graph, fill_store):
     with locked(folder.lock_file, what="it"):
         found = read_status(folder)
     assert next(status_lines(found)) == "tiny (default): running, time left: about 1 h 12 min"
+
+
+def test_a_job_that_ends_while_it_is_looked_at_is_no_error(tmp_path):
+    folder = ResultsFolder(tmp_path / "tiny" / "default")
+    assert _since(folder, "train-0").startswith("20"), "its lock has gone with its end"
