@@ -56,7 +56,8 @@ def trace(model: nn.Module, images: Tensor, *, name: str, any_size: bool = False
     if any_size:
         images, shapes = _larger(images), (dict.fromkeys(OPEN_AXES, torch.export.Dim.DYNAMIC),)
     try:
-        with _quiet(), torch.no_grad(), cast(Any, _config).patch(backed_size_oblivious=any_size):
+        oblivious = _config.patch(backed_size_oblivious=any_size)  # type: ignore[attr-defined, unused-ignore]
+        with _quiet(), torch.no_grad(), oblivious:
             with LaidOut() if any_size else nullcontext():
                 program: ExportedProgram = torch.export.export(model, (images,), dynamic_shapes=shapes)
             program = program.run_decompositions(_plain_forms())
