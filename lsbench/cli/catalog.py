@@ -16,6 +16,7 @@ from typing import Any
 import timm
 import torch
 
+from lsbench.cli.model_sizes import bound_models, sizes
 from lsbench.core.catalog import WEIGHTS, macs_key, read_catalog
 from lsbench.core.errors import ConfigError, ExitCode
 from lsbench.core.registry import MIXERS, PACKAGE_ROOT
@@ -109,25 +110,21 @@ def folded_models(names: Iterable[str]) -> Iterator[str]:
             yield from (f"{name}/{mixer}" for mixer in MIXERS.own_names() if is_folded(name, mixer))
 
 
-def sizes() -> dict[str, Any]:
-    """Return the models that take images of one size alone, and the least size of those that have one."""
-    cfgs: dict[str, Any] = {name: timm.get_pretrained_cfg(name) for name in timm.list_models()}
-    known = {name: cfg for name, cfg in sorted(cfgs.items()) if cfg is not None}
-    least = {name: cfg.min_input_size for name, cfg in known.items() if cfg.min_input_size}
-    return {
-        "fixed": [name for name, cfg in known.items() if cfg.fixed_input_size],
-        "least": {name: int(size[-1]) for name, size in least.items()},
-    }
-
-
-def write_catalog(macs: Mapping[str, int], macs_paper: Mapping[str, int], folded: Iterable[str]) -> None:
-    """Write names and costs to the catalog, and reload it in this process."""
+def write_catalog(
+    macs: Mapping[str, int],
+    macs_paper: Mapping[str, int],
+    *,
+    folded: Iterable[str],
+    bound: Iterable[str],
+) -> None:
+    """Write names, sizes and costs to the catalog, and reload it in this process."""
     names = {
         "timm": timm.__version__,
         "pluggable": sorted(PLUGGABLE_MODELS),
         "models": sorted({*PLUGGABLE_MODELS, *timm.list_models()}),
         "tags": weight_tags(),
         **sizes(),
+        "bound": sorted(bound),
         "folded": sorted(folded),
     }
     costs = {"macs": macs, "macs_paper": macs_paper}
@@ -139,7 +136,8 @@ def main() -> int:
     """Write the catalog, in half an hour. Models that cannot be counted go to stderr, and the code is 2."""
     known = read_catalog()
     # A suite can name a new model only when its name is known.
-    write_catalog(known["macs"], known["macs_paper"], known["folded"])
+    tried = {name: known[name] for name in ("folded", "bound")}
+    write_catalog(known["macs"], known["macs_paper"], **tried)
     families, rows, problems = list(family_settings()), list[Setting](), list[str]()
     for suite in shipped_suites():
         try:
@@ -147,7 +145,12 @@ def main() -> int:
         except ConfigError as error:
             problems += error.problems
     macs = _measured([*families, *rows], problems)
-    write_catalog(macs, _measured(rows, problems, is_fused=True), folded_models(read_catalog()["models"]))
+    write_catalog(
+        macs,
+        _measured(rows, problems, is_fused=True),
+        folded=folded_models(read_catalog()["models"]),
+        bound=bound_models(),
+    )
     for problem in problems:
         print(problem, file=sys.stderr)
     return ExitCode.USAGE if problems else ExitCode.OK

@@ -21,6 +21,7 @@ from typing import Any
 from lsbench.core.entry_points import describe_entry, literal_constant, outside_plugins
 from lsbench.core.errors import PluginError
 from lsbench.core.ids import canonical_json
+from lsbench.core.job import Shown
 from lsbench.core.model_sources import FOLDER, HUB, architecture_of, is_sourced, source_problem
 from lsbench.core.registry import FAMILIES, MIXERS, MODELS, PACKAGE_ROOT, suggest
 
@@ -40,7 +41,9 @@ def read_catalog() -> dict[str, Any]:
         ``macs``: MACs per image by :func:`macs_key`, and ``macs_paper`` those of fused rows of the shipped
         suites; ``folded``: the models of which fusing folds batch
         normalisations pair by pair, those with a mixer as ``model/mixer``; ``fixed``: the models that only
-        take images of the size that they were built for; ``least``: the least size of those that have one.
+        take images of the size that they were built for; ``bound``: those whose weights fit at their own size
+        alone; ``least``: the least size of those that have one; ``sizes``: the size of the images of weights,
+        of a model and of those of its tags that differ, where it is not 224; 0 if they are not square.
     """
     text = (PACKAGE_ROOT / "core" / "catalog.json").read_text(encoding="utf-8")
     content: dict[str, Any] = json.loads(text)
@@ -211,6 +214,8 @@ def counted_macs(identity: Mapping[str, Any], img_size: int) -> int | None:
     return None if found is None else int(found)
 
 
+#: Side in pixels of the images of most published weights.
+USUAL_SIZE = 224
 #: Taken for the MACs of a model that the catalog does not know.
 UNKNOWN_MACS = 1e9
 
@@ -255,21 +260,35 @@ def _folded() -> frozenset[str]:
     return frozenset(read_catalog()["folded"])
 
 
-def size_problem(model: str, *, built_for: int, shown: int) -> str | None:
+def size_problem(model: str, shown: Shown) -> str | None:
     """Return why a model cannot run on images of a size, or None if it can, as far as the catalog knows.
 
     Args:
         model: Its name.
-        built_for: Height and width in pixels of the images that it was built for.
-        shown: Height and width of the images in pixels.
+        shown: The size of the images, and of those that the model is built for.
     """
     name = architecture_of(model).partition(".")[0]
     least = read_catalog()["least"].get(name, 0)
-    if shown < least:
-        return f"'{model}' takes images of at least {least} px, not {shown} px"
-    if built_for != shown and name in read_catalog()["fixed"]:
-        return f"'{model}' built for {built_for} px takes no images of {shown} px"
+    if shown.size < least:
+        return f"'{model}' takes images of at least {least} px, not {shown.size} px"
+    if shown.built_for != shown.size and name in read_catalog()["fixed"]:
+        return f"'{model}' built for {shown.built_for} px takes no images of {shown.size} px"
+    own = weights_size(model)
+    if shown.has_weights and own not in (None, shown.built_for) and name in read_catalog()["bound"]:
+        return f"the weights of '{model}' are for images of {own} px and do not fit it at {shown.size} px"
     return None
+
+
+def weights_size(model: str) -> int | None:
+    """Return the side in pixels of the images that a model's published weights are made for.
+
+    None if the catalog does not know the model, or the images are not square.
+    """
+    name, _, tag = model.partition(".")
+    if is_sourced(model) or name not in read_catalog()["models"]:
+        return None
+    sizes = read_catalog()["sizes"]
+    return sizes.get(f"{name}.{tag}", sizes.get(name, USUAL_SIZE)) or None
 
 
 @cache

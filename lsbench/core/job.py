@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, field_validator
 from pydantic_core import to_jsonable_python
@@ -95,6 +95,20 @@ def data_settings(data: str | dict[str, Any]) -> dict[str, Any]:
     return {"name": data} if isinstance(data, str) else data
 
 
+class Shown(NamedTuple):
+    """The side in pixels of the images that a job shows to a model.
+
+    Attributes:
+        size: That of the images.
+        built_for: The size that the model is built for.
+        has_weights: Whether weights that the variant names are loaded into it.
+    """
+
+    size: int
+    built_for: int
+    has_weights: bool = False
+
+
 class JobSpec(StrictModel):
     """Settings shared by all jobs; each kind adds its own.
 
@@ -160,6 +174,14 @@ class JobSpec(StrictModel):
         For a change of numbers that does not touch all models: the results of the others stay valid.
         """
         return 0
+
+    def shown(self, variant: Variant) -> Shown | None:
+        """Return the size of the images that the variant's model sees; by default that of the data set.
+
+        None if it is unknown before the job, or if the model takes any size, as a backbone does.
+        """
+        size = variant.dataset.get("img_size")
+        return None if self.reads_instead or size is None else Shown(int(size), int(size))
 
     def check_row(self, variant: Variant) -> None:
         """Raise a ValueError, in one line, if the job cannot be done on a variant."""
@@ -297,6 +319,16 @@ class BuiltOn(Variant):
     sizes: dict[str, Any] = Field(default_factory=dict)
     checkpoint: str | None = None
     num_classes: int = 10
+
+
+class OtherSize(Variant):
+    """A variant whose model sees images of another size than that of its data set.
+
+    Attributes:
+        shown: Their side in pixels; that of the data set is the size that the model is built for.
+    """
+
+    shown: int
 
 
 class Job(StrictModel):

@@ -10,8 +10,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from lsbench.core.catalog import size_problem, weights_size
 from lsbench.core.checkpoint_kinds import cfg_in
-from lsbench.core.job import Job, JobSpec, Variant
+from lsbench.core.job import Job, JobSpec, Shown, Variant
 from lsbench.core.spec import StrictModel
 from lsbench.core.weight_sources import CHECKPOINT
 
@@ -101,6 +102,36 @@ class PreprocessSpec(WeightsSpec):
             return {}
         return {"preprocess": {"of": whose, **given} if given else whose}
 
+    def shown(self, variant: Variant) -> Shown | None:
+        """Return the size of the images that the variant's model sees, as far as it is known."""
+        usual = variant.dataset.get("img_size")
+        whose, given = self.preprocessing_of(variant)
+        [*_, read] = self.read_data(variant.dataset)
+        own_size = next(iter(self.other_data()), {}).get("img_size")
+        size = read.get("img_size") if whose == "dataset" else own_size or _size_of_weights(variant)
+        size = given.get("input_size", size)
+        if usual is None or size is None:
+            return None
+        is_named = self.has_named_weights(variant)
+        is_built_for_it = is_named and (whose == "model" or bool(given))
+        return Shown(int(size), int(size) if is_built_for_it else int(usual), is_named)
+
+    def has_named_weights(self, variant: Variant) -> bool:
+        """Return whether weights that the variant names are tested, rather than those of a training."""
+        return self.weights == "pretrained" or self.needs_nothing(
+            {"weights": self.weights}, variant.model_args
+        )
+
+    def check_row(self, variant: Variant) -> None:
+        """Raise a ValueError if the model cannot run on images of the size that it will see."""
+        shown = self.shown(variant)
+        if shown is not None and (problem := size_problem(variant.model, shown)):
+            raise ValueError(f"{problem}; {self.other_way(shown)}")
+
+    def other_way(self, shown: Shown) -> str:
+        """Return what to do if a model cannot run on images of a size."""
+        return "set `preprocess: {input_size: ...}`, or leave the row out"
+
     def preprocessing_of(self, variant: Variant) -> tuple[Literal["model", "dataset"], dict[str, Any]]:
         """Return whose preprocessing a variant's images get, and the parts of it that the suite sets."""
         if isinstance(self.preprocess, str):
@@ -111,3 +142,9 @@ class PreprocessSpec(WeightsSpec):
             args.get("pretrained") or (args.get(CHECKPOINT) and cfg_in(str(args[CHECKPOINT])))
         )
         return ("model" if has_cfg else "dataset"), given
+
+
+def _size_of_weights(variant: Variant) -> int | None:
+    """Return the side in pixels of the images that a variant's named weights are made for, if it is known."""
+    held = cfg_in(str(variant.model_args.get(CHECKPOINT, ""))).get("input_size")
+    return int(held[-1]) if isinstance(held, list | tuple) else weights_size(variant.model)

@@ -10,9 +10,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from lsbench.core.catalog import size_problem
 from lsbench.core.facets import Facets, Scalar, drawn_by
-from lsbench.core.job import Job, Variant
+from lsbench.core.job import Job, Shown, Variant
 from lsbench.core.registry import DATASETS
 from lsbench.corruptions import BENCHMARK, NAMES, SEVERITIES, check_condition, in_order
 from lsbench.data.dataset import corrupted_size
@@ -103,14 +102,14 @@ class RobustnessSpec(EvaluationSpec, PreprocessSpec):
         data = next(iter(self.other_data()), variant.dataset)
         return corrupted_size(DATASETS.load(data["name"])) or int(variant.dataset["img_size"])
 
-    def check_row(self, variant: Variant) -> None:
-        """Raise a ValueError if the model of a variant cannot run on images of the benchmark's size."""
-        size = self.size_of(variant)
-        is_of_file = self.needs_nothing({"weights": self.weights}, variant.model_args)
-        is_made_for_it = self.weights == "pretrained" or is_of_file
-        built_for = size if is_made_for_it else int(variant.dataset["img_size"])
-        if problem := size_problem(variant.model, built_for=built_for, shown=size):
-            raise ValueError(f"{problem}, which corrupted images have for every row; leave the row out")
+    def shown(self, variant: Variant) -> Shown:
+        """Return the size of the benchmark; named weights are loaded into a model that is built for it."""
+        size, is_named = self.size_of(variant), self.has_named_weights(variant)
+        return Shown(size, size if is_named else int(variant.dataset["img_size"]), is_named)
+
+    def other_way(self, shown: Shown) -> str:
+        """Return what to do if a model cannot run on images of the benchmark."""
+        return f"corrupted images have {shown.size} px for every row: leave the row out"
 
     def own_splits(self) -> tuple[str, ...]:
         """Return the split of the clean images; conditions of files may be missing."""

@@ -17,7 +17,7 @@ from lsbench.core.atomic import write_json
 from lsbench.core.env import provenance
 from lsbench.core.errors import ConfigError, DeviceFaultError, LsbenchError, PreemptedError
 from lsbench.core.ids import canonical_json
-from lsbench.core.job import BuiltOn, Job, JobContext, JobKind, Variant
+from lsbench.core.job import BuiltOn, Job, JobContext, JobKind, OtherSize, Variant
 from lsbench.core.lock import locked
 from lsbench.core.model_sources import weights_content
 from lsbench.core.plain_text import limited
@@ -73,8 +73,7 @@ def act(request: Mapping[str, Any], emit: Emit) -> int:
 
 def _act(request: Mapping[str, Any], emit: Emit) -> int:
     if request["action"] == "preflight":
-        kinds = [BuiltOn if "built_as" in one else Variant for one in request["variants"]]
-        variants = [kind.model_validate(one) for kind, one in zip(kinds, request["variants"], strict=True)]
+        variants = [_variant_of(one) for one in request["variants"]]
         uses = [DataUse.model_validate(one) for one in request.get("data", ())]
         if "needs" in request:
             emit({"ev": "node", **check_node(NodeNeeds(**request["needs"]), gpus=request["gpus"])})
@@ -266,12 +265,18 @@ def _job_line(job: Job, context: JobContext, started: datetime, wall_s: float) -
     }
 
 
+def _variant_of(values: Mapping[str, Any]) -> Variant:
+    """Return a variant as the driver sent it."""
+    kind = BuiltOn if "built_as" in values else OtherSize if "shown" in values else Variant
+    return kind.model_validate(values)
+
+
 def check_models(variants: Sequence[Variant]) -> list[str]:
     """Build every distinct model once and run one image through it; return one line per problem."""
     problems: dict[str, None] = {}
     seen: set[str] = set()
     for variant in variants:
-        built = variant.model_dump(include={"built_as", "sizes", "checkpoint", "num_classes"})
+        built = variant.model_dump(include={"built_as", "sizes", "checkpoint", "num_classes", "shown"})
         key = canonical_json([variant.model_identity(), variant.dataset, built])
         if key in seen:
             continue
@@ -311,7 +316,17 @@ def _build(variant: Variant) -> None:
     spec = DATASETS.load(variant.dataset["name"]).spec.model_validate(variant.dataset)
     shared |= {"num_classes": NUM_CLASSES, "img_size": spec.img_size}
     model = create_model(variant.model, **shared, **variant.model_args)
-    _try_one_image(model, spec.img_size)
+    if not isinstance(variant, OtherSize):
+        _try_one_image(model, spec.img_size)
+        return
+    try:
+        _try_one_image(model, variant.shown)
+    except (AssertionError, RuntimeError, ValueError) as error:
+        reason = describe(error)["message"]
+        raise ConfigError(
+            f"model '{variant.model}' built for images of {spec.img_size} px takes none of {variant.shown} "
+            f"px, which a job shows to it{f': {reason}' if reason else ''}"
+        ) from error
 
 
 def _arguments(variant: Variant) -> str:

@@ -203,7 +203,9 @@ def _row(variant: Variant, entry: JobEntry, datasets: _Datasets) -> _Row:
     spec = entry.parsed(variant.name)
     read = [datasets.look_up(data) for data in spec.read_data(variant.dataset)]
     _, sized, _ = read[-1] if kind.spec.reads_instead else datasets.look_up(variant.dataset)
-    return _Row(entry, variant, kind, spec, read, datasets.macs(variant, sized.img_size))
+    shown = spec.shown(variant)
+    size = sized.img_size if shown is None else shown.size
+    return _Row(entry, variant, kind, spec, read, datasets.macs(variant, size))
 
 
 def _jobs_of_row(

@@ -118,7 +118,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         yield from (f"  data: {line}" for line in message.splitlines())
     counts = plan.counts()
     left = (
-        ", ".join(f"{counts[kind]} {kind} (about {_macs(plan.macs(kind))})" for kind in counts) or "nothing"
+        ", ".join(f"{counts[kind]} {kind} ({_total(*plan.macs(kind), counts[kind])})" for kind in counts)
+        or "nothing"
     )
     again = sum(plan.state(job) == "to rerun" for job in plan.todo)
     remarks = [
@@ -181,6 +182,19 @@ def _left_out(suite: Suite, variant: Variant) -> str:
 
 def _counted(variant: Variant) -> int | None:
     return counted_macs(variant.model_identity(), variant.dataset["img_size"])
+
+
+def _total(macs: float, unknown: int, jobs: int) -> str:
+    """Return the estimated MACs of jobs, of some of which they may be unknown.
+
+    >>> _total(3.2e14, 0, 4), _total(3.2e14, 1, 4), _total(0.0, 4, 4)
+    ('about 320.0 TMACs', 'at least 320.0 TMACs, 1 job unknown', 'cost unknown')
+    """
+    if unknown == jobs:
+        return "cost unknown"
+    if not unknown:
+        return f"about {_macs(macs)}"
+    return f"at least {_macs(macs)}, {unknown} job{'s' if unknown > 1 else ''} unknown"
 
 
 def _macs(value: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from lsbench.core.job import BuiltOn, Job, JobKind, JobSpec, Variant
+from lsbench.core.job import BuiltOn, Job, JobKind, JobSpec, OtherSize, Shown, Variant
 from lsbench.core.registry import DATASETS, JOBS
 
 NAME_LENGTH = 80
@@ -14,15 +14,20 @@ NAME_LENGTH = 80
 def models_of(jobs: Iterable[Job]) -> list[Variant]:
     """Return the variants of jobs, and a variant for each further model that their settings name.
 
-    A further model, such as the control of a profile, is named ``<variant>.<job>.<role>``; one that a job
-    builds on the variant's, such as a detector, has the variant's name, and the number of classes of its data
-    if it has weights of a file.
+    One whose images have another size in a job than in its data set has the variant's name. A further model,
+    such as the control of a profile, is named ``<variant>.<job>.<role>``; one that a job builds on the
+    variant's, such as a detector, has the variant's name, and the number of classes of its data if it has
+    weights of a file.
     """
     found: dict[str, Variant] = {}
     for job in jobs:
-        found[job.variant.name] = job.variant
         kind: JobKind = JOBS.load(job.kind)
         spec = kind.spec.model_validate(job.spec)
+        other = _of_other_size(job.variant, spec.shown(job.variant))
+        if other is None:
+            found[job.variant.name] = job.variant
+        else:
+            found[f"{job.variant.name}/{job.name}"] = other
         if (built := spec.built_on(job.variant)) is not None:
             found[f"{job.variant.name}/{job.name}"] = _with_classes(built, job, spec)
         for role, model in spec.other_models().items():
@@ -39,3 +44,13 @@ def _with_classes(built: BuiltOn, job: Job, spec: JobSpec) -> BuiltOn:
     own = plugin.spec.model_validate(settings)
     count = plugin.num_classes(own, None if root is None else Path(root))
     return built.model_copy(update={"num_classes": count})
+
+
+def _of_other_size(variant: Variant, shown: Shown | None) -> OtherSize | None:
+    """Return a variant as a job builds and uses it, if its images have another size than in its data set."""
+    own = variant.dataset.get("img_size")
+    if shown is None or shown.size == shown.built_for == own:
+        return None
+    values = {name: getattr(variant, name) for name in type(variant).model_fields}
+    built = {**values, "dataset": {**variant.dataset, "img_size": shown.built_for}}
+    return OtherSize(**built, shown=shown.size)

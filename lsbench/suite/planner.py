@@ -63,10 +63,10 @@ class Plan:
         """Return how many jobs without a result each flag leaves out, or an empty text."""
         return ", ".join(f"{count} by {flag}" for flag, count in self.left_out.items())
 
-    def macs(self, kind: str) -> float:
-        """Return the estimated MACs of the remaining jobs of one kind, as far as known."""
-        left = (*self.todo, *self.pending)
-        return sum(self.cost(job) or 0.0 for job in left if job.kind == kind)
+    def macs(self, kind: str) -> tuple[float, int]:
+        """Return the estimated MACs of the remaining jobs of one kind, and of how many they are unknown."""
+        costs = [self.cost(job) for job in (*self.todo, *self.pending) if job.kind == kind]
+        return sum(cost for cost in costs if cost is not None), costs.count(None)
 
     def cost(self, job: Job) -> float | None:
         """Return the estimated MACs of a job, or None if unknown."""

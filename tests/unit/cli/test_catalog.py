@@ -10,7 +10,6 @@ from lsbench.cli.catalog import (
     is_folded,
     measure_macs,
     setting_key,
-    sizes,
     suite_settings,
     weight_tags,
 )
@@ -83,12 +82,6 @@ def test_it_knows_of_every_small_model_with_a_mixer_whether_it_is_folded():
     names = [name for name in PLUGGABLE_MODELS if name in ("lsnet_nano", "deit_tiny_ls")]
     known = [key for key in read_catalog()["folded"] if key.startswith(tuple(f"{name}/" for name in names))]
     assert sorted(folded_models(names)) == known, REGENERATE
-
-
-def test_it_knows_the_models_of_one_size_alone():
-    assert {name: read_catalog()[name] for name in sizes()} == sizes(), REGENERATE
-    assert {"vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"} <= {*sizes()["fixed"]}
-    assert not {"edgenext_small", "fastvit_t8", "resnet18", "lsnet_t"} & {*sizes()["fixed"]}
 
 
 def test_planning_reads_it_without_torch():

@@ -1,6 +1,6 @@
 import pytest
 
-from lsbench.core.job import job_identity
+from lsbench.core.job import Shown, Variant, job_identity
 from lsbench.engine.evaluation import EvaluationSpec
 from lsbench.jobs.evaluate import EvaluateSpec
 
@@ -38,3 +38,57 @@ def test_only_images_that_are_made_in_another_way_than_before_are_part_of_an_id(
     assert identity(preprocess={"crop_pct": 1.0})["preprocess"] == {"of": "dataset", "crop_pct": 1.0}
     both = identity(weights="pretrained", preprocess={"mean": [0.5, 0.5, 0.5]})
     assert both["preprocess"] == {"of": "model", "mean": [0.5, 0.5, 0.5]}
+
+
+def variant(model, size=224, **model_args):
+    data = {"name": "imagenet", "img_size": size}
+    return Variant(name="v", model=model, model_args=model_args, dataset=data)
+
+
+@pytest.mark.parametrize(
+    ("settings", "row", "shown"),
+    [
+        ({}, variant("resnet18", 96), Shown(96, 96)),
+        ({"preprocess": {"input_size": 128}}, variant("resnet18", 96), Shown(128, 96)),
+        ({"on": {"name": "imagenet_a", "img_size": 64}}, variant("resnet18", 96), Shown(64, 96)),
+        ({"weights": "pretrained"}, variant("edgenext_small", pretrained=True), Shown(256, 256, True)),
+        (
+            {"weights": "pretrained", "preprocess": "dataset"},
+            variant("edgenext_small", pretrained=True),
+            Shown(224, 224, True),
+        ),
+        (
+            {"weights": "pretrained", "preprocess": {"input_size": 320}},
+            variant("edgenext_small", pretrained=True),
+            Shown(320, 320, True),
+        ),
+        ({"weights": "pretrained"}, variant("hf-hub:a/b", pretrained=True), None),
+    ],
+)
+def test_the_size_that_a_job_shows_to_a_model_is_known_before_it(settings, row, shown):
+    assert EvaluateSpec(**settings).shown(row) == shown
+
+
+@pytest.mark.parametrize(
+    ("settings", "row", "words"),
+    [
+        (
+            {"preprocess": {"input_size": 384}},
+            variant("vit_tiny_patch16_224"),
+            "built for 224 px takes no images of 384",
+        ),
+        (
+            {"weights": "pretrained", "preprocess": "dataset"},
+            variant("volo_d1_384", pretrained=True),
+            "the weights of 'volo_d1_384' are for images of 384 px and do not fit it at 224 px; set",
+        ),
+        ({"weights": "pretrained"}, variant("volo_d1_384", pretrained=True), ""),
+    ],
+)
+def test_a_model_that_cannot_take_that_size_is_refused(settings, row, words):
+    spec = EvaluateSpec(**settings)
+    if not words:
+        spec.check_row(row)
+        return
+    with pytest.raises(ValueError, match=words):
+        spec.check_row(row)

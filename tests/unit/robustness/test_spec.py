@@ -149,7 +149,12 @@ def test_a_size_that_is_not_the_rows_own_is_part_of_a_jobs_id():
         (
             {"weights": "pretrained"},
             row(model="halonet50ts"),
-            "at least 256 px, not 224 px, which corrupted im",
+            "at least 256 px, not 224 px; corrupted images have 224 px for every row",
+        ),
+        (
+            {"weights": "pretrained"},
+            row(model="botnet26t_256.c1_in1k", pretrained=True),
+            "the weights of 'botnet26t_256.c1_in1k' are for images of 256 px and do not fit it at 224 px",
         ),
         ({}, row(model="vit_tiny_patch16_224", size=224), ""),
         ({"weights": "pretrained"}, row(model="vit_tiny_patch16_384", size=384, pretrained=True), ""),

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from lsbench.core.errors import ConfigError, DiskFullError, StoreError
-from lsbench.core.job import BuiltOn, Job, Variant
+from lsbench.core.job import BuiltOn, Job, OtherSize, Variant
 from lsbench.core.lock import locked
 from lsbench.core.plugin_code import files_hash
 from lsbench.core.registry import JOBS, PROBES
@@ -337,6 +337,18 @@ def test_models_are_checked_once_each_with_one_line_per_problem():
     request = {"action": "preflight", "variants": [v.model_dump(mode="json") for v in bad]}
     assert act(request, events.append) == 0
     assert events == [{"ev": "preflight", "problems": problems}]
+
+
+def test_a_model_that_cannot_take_the_size_of_a_job_is_found_before_any():
+    def shown(model, size):
+        return OtherSize(name="v", model=model, dataset={"name": "fashion", "img_size": 32}, shown=size)
+
+    events = []
+    sent = [one.model_dump(mode="json") for one in (shown("resnet18", 64), shown("vit_tiny_patch16_224", 48))]
+    assert act({"action": "preflight", "variants": sent}, events.append) == 0
+    [line] = events[0]["problems"]
+    told = "model 'vit_tiny_patch16_224' built for images of 32 px takes none of 48 px, which a job shows"
+    assert line.startswith(f"variant 'v': {told}")
 
 
 def test_a_mixer_that_leaves_the_process_is_a_problem_of_its_variant(monkeypatch):

@@ -1,4 +1,4 @@
-from lsbench.core.job import BuiltOn
+from lsbench.core.job import BuiltOn, OtherSize
 from lsbench.suite.models import models_of
 
 
@@ -45,3 +45,19 @@ def test_a_model_with_weights_of_a_file_has_the_classes_of_its_data(tiny, make_g
     tiny["jobs"] = [{"detect": {"dataset": boxes, "checkpoint": "all.pth"}}]
     (_, first, _, second) = models_of(make_graph({**tiny, "seeds": [0]}).jobs)
     assert {(one.checkpoint, one.num_classes) for one in (first, second)} == {("all.pth", 5)}
+
+
+def test_a_model_is_tried_at_the_size_that_a_job_shows_to_it(tiny, make_graph):
+    tiny["variants"] = [{"name": "r", "model": "resnet18"}]
+    tiny["jobs"] = ["train", "evaluate", {"evaluate": {"name": "large", "preprocess": {"input_size": 64}}}]
+    usual, other = models_of(make_graph({**tiny, "baseline": None, "seeds": [0]}).jobs)
+    assert (type(usual).__name__, usual.dataset["img_size"]) == ("Variant", 32)
+    assert isinstance(other, OtherSize)
+    assert (other.name, other.dataset["img_size"], other.shown) == ("r", 32, 64)
+
+
+def test_a_model_is_not_tried_at_a_size_that_no_job_shows_to_it(tiny, make_graph):
+    tiny["variants"] = [{"name": "h", "model": "edgenext_small", "model_args": {"pretrained": True}}]
+    tiny["jobs"] = [{"evaluate": {"weights": "pretrained"}}]
+    [only] = models_of(make_graph({**tiny, "baseline": None, "seeds": [0]}).jobs)
+    assert (only.dataset["img_size"], only.shown) == (256, 256)
