@@ -24,17 +24,20 @@ def validate(
     ] = False,
 ) -> None:
     """Check a suite file and all its presets; nothing is run."""
+    from lsbench.suite.graph import check_classes
     from lsbench.suite.installed import settings_of
     from lsbench.suite.loader import load_suite, preset_names
     from lsbench.suite.outside import check_torch_plugins
-    from lsbench.suite.splits import missing_splits, uses_without_training
+    from lsbench.suite.splits import missing_splits, uses_of
 
     resolved = [load_suite(suite, preset=preset) for preset in preset_names(suite)]
     check_torch_plugins(resolved)
     check_machine((settings for one in resolved for settings in settings_of(one)), starts_ray=True)
-    lacking = [line for one in resolved for line in missing_splits(uses_without_training(one), data)]
+    lacking = [line for one in resolved for line in missing_splits(uses_of(one), data)]
     if lacking:
         raise DataError("\n".join(dict.fromkeys(lacking)))
+    for one in resolved:
+        check_classes(one, None if data is None else data.absolute())
     if build:
         _build_models(resolved, data)
     for one in resolved:

@@ -291,6 +291,21 @@ def _checkpoints(value: Any) -> Iterator[str]:
             yield from _checkpoints(inner)
 
 
+def check_classes(suite: Suite, data_root: Path | None) -> None:
+    """Raise as :func:`build_graph` does if a job is tested on data of other classes; nothing is fetched.
+
+    Raises:
+        ConfigError: With the numbers of classes.
+    """
+    datasets = _Datasets(data_root)
+    for variant in suite.variants:
+        for entry in suite.jobs:
+            if JOBS.load(entry.kind).uses_data and variant.name not in entry.without:
+                named = entry.parsed(variant.name).read_data(variant.dataset)
+                read = [datasets.look_up(data) for data in named]
+                _check_classes(f"{variant.name}/{entry.name}", read, datasets)
+
+
 def _check_classes(label: str, read: Sequence[_Found], datasets: _Datasets) -> None:
     """Check the number of classes before any training; the job itself compares their names."""
     (mine, own, _), *other = read

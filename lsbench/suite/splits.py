@@ -69,11 +69,11 @@ def data_uses(jobs: Iterable[Job]) -> list[DataUse]:
     return list(found.values())
 
 
-def uses_without_training(suite: Suite) -> Iterator[Use]:
-    """Yield the uses of data by the jobs of a suite that do not train: a machine may only evaluate."""
+def uses_of(suite: Suite) -> Iterator[Use]:
+    """Yield the uses of data by the jobs of a suite."""
     for variant in suite.variants:
         for entry in suite.jobs:
-            if entry.kind != "train" and variant.name not in entry.without:
+            if variant.name not in entry.without:
                 settings = entry.settings_of(variant.name)
                 yield Use(f"{variant.name}/{entry.name}", entry.kind, settings, variant.dataset)
 

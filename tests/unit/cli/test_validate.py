@@ -49,3 +49,33 @@ def test_what_this_machine_lacks_is_told(call, tiny, write_suite, monkeypatch):
     code, _, err = call("validate", write_suite(tiny))
     assert code == 2
     assert [line.split(":")[2] for line in err.splitlines()] == [" wandb", " mlflow"]
+
+
+def folders(root, *splits, classes=("a", "b")):
+    for split in splits:
+        for name in classes:
+            (root / split / name).mkdir(parents=True)
+            (root / split / name / "0.png").write_bytes(b"1")
+    return {"name": "image_folder", "root": str(root), "img_size": 32}
+
+
+@pytest.mark.parametrize(
+    ("splits", "on", "words"),
+    [
+        (("train",), None, "expected a 'val' split"),
+        (("train", "test"), None, "expected a 'val' split"),
+        (("train", "val"), ("test",), "expected a data set with the 2 classes"),
+        (("train", "val", "test"), None, ""),
+    ],
+)
+def test_what_a_plan_refuses_is_not_valid(splits, on, words, call, quick, write_suite, results, tmp_path):
+    quick["defaults"]["dataset"] = folders(tmp_path / "own", *splits)
+    if on is not None:
+        other = folders(tmp_path / "other", *on, classes=("a", "b", "c"))
+        quick["jobs"][1] = {"evaluate": {"on": other}}
+    path = write_suite(quick)
+    for command in (["validate", path], ["plan", path, "--results", results]):
+        code, _, err = call(*command)
+        assert code == (2 if words else 0)
+        assert words in err
+        assert words or not err

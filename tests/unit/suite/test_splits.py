@@ -1,7 +1,7 @@
 import pytest
 
 from lsbench.suite.loader import load_suite
-from lsbench.suite.splits import Use, data_uses, missing_splits, uses_without_training
+from lsbench.suite.splits import Use, data_uses, missing_splits, uses_of
 
 
 @pytest.fixture
@@ -60,12 +60,12 @@ def test_data_that_is_absent_is_told_elsewhere_and_twice_is_once(root):
     assert line.startswith("ls/job: ")
 
 
-def test_a_suite_that_only_evaluates_here_needs_no_training_images(root, tiny, write_suite):
+def test_the_jobs_of_a_suite_use_all_splits_that_they_read(root, tiny, write_suite):
     tiny["defaults"]["dataset"] = {"name": "image_folder", "root": str(root), "img_size": 32}
     suite = load_suite(write_suite(tiny))
-    assert len(missing_splits(uses_without_training(suite), None)) == 1
-    (root / "train").rename(root / "val")
-    assert missing_splits(uses_without_training(suite), None) == []
+    told = missing_splits(uses_of(suite), None)
+    assert [line.split(":")[0] for line in told] == ["ls/train", "ls/evaluate"]
+    assert [line.split("'")[1] for line in told] == ["val", "test"]
 
 
 def test_each_way_in_which_jobs_read_data_of_the_users_is_there_once(tiny, make_graph, tmp_path):
