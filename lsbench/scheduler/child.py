@@ -202,10 +202,12 @@ def check_code(job: Job) -> None:
     now = CodeReader().code(job.code)
     for plugin, files in job.code.items():
         found = now.get(plugin, {})
-        differing = [name for name in sorted({*files, *found}) if files.get(name) != found.get(name)]
+        differing = [name for name in {*files, *found} if files.get(name) != found.get(name)]
         if differing:
+            # A file that both have was edited; one that only one has may follow from that.
+            named = min(differing, key=lambda name: (not (name in files and name in found), name))
             raise ConfigError(
-                f"{plugin}: {differing[0]} on {socket.gethostname()} is other code than the run began with: "
+                f"{plugin}: {named} on {socket.gethostname()} is other code than the run began with: "
                 "install the same on every node, or, if it was edited since, run the same command again"
             )
 
