@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from lsbench.core.quantity import Quantity, percentage
-from lsbench.detection.settings import TITLES, Task
+from lsbench.detection.settings import SHORT_TITLES, TITLES, Task
 from lsbench.metrics.detection.coco import NUMBERS, Region
 
 
@@ -40,6 +40,7 @@ def _robust(model: Task, region: Region | None = None) -> Iterator[Quantity]:
         yield percentage(
             metric_name(model, number, region),
             f"{TITLES[model]} {words}",
+            short_title=f"{SHORT_TITLES[model]} {words} (%)",
             is_headline=True,
             is_compared=number == "mpc",
             is_resampled=True,

@@ -16,7 +16,7 @@ from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
 from lsbench.core.tasks import Task as DataTask
 from lsbench.core.tasks import task_of
-from lsbench.detection.settings import PADDED_SIZES, TITLES, Task
+from lsbench.detection.settings import PADDED_SIZES, SHORT_TITLES, TITLES, Task
 
 #: Task of a model -> task of its data sets, and the number of classes of the published one.
 DATA: Mapping[Task, tuple[DataTask, int]] = {
@@ -111,6 +111,10 @@ def padded_size(shorter: int, longer: int) -> tuple[int, int]:
     return -(-shorter // MULTIPLE) * MULTIPLE, -(-longer // MULTIPLE) * MULTIPLE
 
 
+#: Words of costs in the headers of narrow tables.
+SHORT_WORDS = {"throughput": "thr.", "latency": "lat.", "memory": "mem.", "fused params": "fused par."}
+
+
 def cost_name(task: Task, metric: str) -> str:
     """Return the name of a cost of a whole model.
 
@@ -125,15 +129,23 @@ def cost_quantity(task: Task, one: Quantity) -> Quantity:
 
     >>> cost_quantity("maskrcnn", Quantity("params", "count", False, "params (M)")).title
     'Mask R-CNN params (M)'
+    >>> cost_quantity("maskrcnn", Quantity("params", "count", False, "params (M)")).short_title
+    'Mask params (M)'
     """
     title = TITLES[task]
     return replace(
         one,
         name=cost_name(task, one.name),
         title=f"{title} {one.title}",
-        short_title=f"{title} {one.short_title or one.title}",
+        short_title=f"{SHORT_TITLES[task]} {_shortened(one.short_title or one.title)}",
         note=None if one.note is None else _titled(title, one.note),
     )
+
+
+def _shortened(title: str) -> str:
+    for word, short in SHORT_WORDS.items():
+        title = title.replace(word, short)
+    return title
 
 
 def _titled(title: str, note: Note) -> Note:

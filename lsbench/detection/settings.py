@@ -117,6 +117,8 @@ TITLES: dict[Task, str] = {
     "maskrcnn": "Mask R-CNN",
     "semantic_fpn": "Semantic FPN",
 }
+#: Task -> name in the headers of narrow tables.
+SHORT_TITLES: dict[Task, str] = {"retinanet": "Retina", "maskrcnn": "Mask", "semantic_fpn": "FPN"}
 #: Task -> its settings, which all have defaults.
 SETTINGS: dict[Task, type[DownstreamSettings]] = {
     "retinanet": RetinaNetSettings,
