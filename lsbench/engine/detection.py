@@ -28,7 +28,7 @@ from lsbench.detection import metric_name
 from lsbench.engine.classify import usable_workers
 from lsbench.engine.corrupted_files import CorruptedFiles
 from lsbench.engine.distributed import current_world
-from lsbench.engine.downstream import OnBatch, predict_all, prepared_as
+from lsbench.engine.downstream import OnBatch, predict_all, prepared_as, shares_of
 from lsbench.engine.downstream_run import Numbers, SplitScores
 from lsbench.engine.open_data import OpenData
 from lsbench.metrics.detection.coco import CocoScores, Region, evaluate_detections
@@ -115,20 +115,13 @@ class DetectionBench:
         on_batch: OnBatch | None = None,
     ) -> SplitScores:
         """Return COCO's numbers over a split; see :class:`lsbench.engine.downstream_run.Bench`."""
-        spec, world, limit = self._spec, current_world(), self._context.job.limit
+        spec, limit = self._spec, self._context.job.limit
         few = self._data.at_most(None if limit is None else limit * spec.batch_size)
         opened = open_split(few, split, with_masks=self.has_masks, for_training=False)
         if condition is not None:
             files = CorruptedFiles.of(opened.files, *condition, spec.corruption_family)
             opened = replace(opened, files=files)
-        loader = create_eval_loader(
-            opened,
-            self._scaling,
-            batch_size=spec.test_batch_size,
-            num_workers=usable_workers(spec.data_workers),
-            rank=world.rank,
-            world_size=world.size,
-        )
+        loader = create_eval_loader(opened, self._scaling, **shares_of(spec))
         found = predict_all(
             model,
             loader,

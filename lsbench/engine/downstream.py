@@ -13,6 +13,7 @@ from lsbench.core.model_sources import pinned
 from lsbench.data.dataset import PreparedData
 from lsbench.data.loading.target_loader import TargetEvalLoader
 from lsbench.engine import weights
+from lsbench.engine.classify import usable_workers
 from lsbench.engine.distributed import current_world, gather_over_ranks, share_buffers
 from lsbench.engine.downstream_spec import (
     FROM_TRAINING,
@@ -74,6 +75,17 @@ def _trained(context: JobContext, name: str | None = None) -> str:
     raise StoreError(
         f"{context.job.label}: no weights in {folders}; add a train job, or set `backbone_weights`"
     )
+
+
+def shares_of(spec: DownstreamSpec) -> dict[str, int]:
+    """Return how the batches of a test are made and shared: their size, worker processes and ranks."""
+    world = current_world()
+    return {
+        "batch_size": spec.test_batch_size,
+        "num_workers": usable_workers(spec.data_workers),
+        "rank": world.rank,
+        "world_size": world.size,
+    }
 
 
 def predict_all(

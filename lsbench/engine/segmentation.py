@@ -26,7 +26,7 @@ from lsbench.data.segmentation.transforms import create_train_transform
 from lsbench.engine.classify import usable_workers
 from lsbench.engine.corrupted_files import CorruptedFiles
 from lsbench.engine.distributed import current_world
-from lsbench.engine.downstream import OnBatch, predict_all, prepared_as
+from lsbench.engine.downstream import OnBatch, predict_all, prepared_as, shares_of
 from lsbench.engine.downstream_run import SplitScores
 from lsbench.engine.open_data import OpenData
 from lsbench.metrics.segmentation.confusion import ClassPixels, count_confusion
@@ -89,20 +89,13 @@ class SegmentationBench:
         on_batch: OnBatch | None = None,
     ) -> SplitScores:
         """Return mIoU and accuracies over a split; see :class:`lsbench.engine.downstream_run.Bench`."""
-        spec, world, limit = self._spec, current_world(), self._context.job.limit
+        spec, limit = self._spec, self._context.job.limit
         few = self._data.at_most(None if limit is None else limit * spec.batch_size)
         opened = open_split(few, split)
         if condition is not None:
             files = CorruptedFiles.of(opened.images, *condition, spec.corruption_family)
             opened = replace(opened, images=files)
-        loader = create_eval_loader(
-            opened,
-            self._scaling,
-            batch_size=spec.test_batch_size,
-            num_workers=usable_workers(spec.data_workers),
-            rank=world.rank,
-            world_size=world.size,
-        )
+        loader = create_eval_loader(opened, self._scaling, **shares_of(spec))
 
         def confusion(one: dict[str, Any], target: Any) -> SparseConfusion:
             predicted = one["label_map"].numpy().astype(np.uint8)

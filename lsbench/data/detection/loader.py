@@ -21,14 +21,8 @@ from lsbench.data.detection.transforms import (
     drop_empty_boxes,
     pad_masks,
 )
-from lsbench.data.loading.keep_ratio import (
-    Scaling,
-    batches_of_equal_shape,
-    collate_tests,
-    pad_and_stack,
-    padded_size,
-)
-from lsbench.data.loading.target_loader import TargetEvalLoader, TargetTrainLoader
+from lsbench.data.loading.keep_ratio import Scaling, pad_and_stack, padded_size
+from lsbench.data.loading.target_loader import TargetEvalLoader, TargetTrainLoader, create_test_loader
 
 
 def create_train_loader(
@@ -56,32 +50,16 @@ def create_train_loader(
     return TargetTrainLoader(read, order, collate_training, num_workers=num_workers)
 
 
-def create_eval_loader(
-    split: DetectionSplit,
-    scaling: Scaling,
-    *,
-    batch_size: int = 1,
-    num_workers: int = 0,
-    rank: int = 0,
-    world_size: int = 1,
-) -> TargetEvalLoader:
-    """Return the loader for tests: each image once over all ranks, in batches of equal padded size.
-
-    So images are padded as they are alone, and predictions do not depend on the batch size. It yields
-    :class:`lsbench.data.loading.keep_ratio.EvalBatch`.
+def create_eval_loader(split: DetectionSplit, scaling: Scaling, **shares: int) -> TargetEvalLoader:
+    """Return the loader for tests; there are no targets.
 
     Args:
         split: The images.
         scaling: Size and normalisation.
-        batch_size: Most images of a batch.
-        num_workers: Worker processes.
-        rank: This process's number.
-        world_size: Number of processes that share the batches.
+        shares: As for :func:`lsbench.data.loading.target_loader.create_test_loader`.
     """
-    shapes = [padded_size(scaling.size(split.size(index))) for index in range(len(split))]
-    batches = batches_of_equal_shape(shapes, batch_size, rank=rank, world_size=world_size)
     read = partial(read_test_sample, split, create_eval_transform(scaling))
-    return TargetEvalLoader(read, batches, collate_tests, paths=split.paths, num_workers=num_workers)
+    return create_test_loader(split, scaling, read, **shares)
 
 
 def read_training_sample(split: DetectionSplit, transform: Callable[..., Sample], index: int) -> Sample:

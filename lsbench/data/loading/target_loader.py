@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from lsbench.core.errors import DataError
 from lsbench.data.loading.disk import process_settings
+from lsbench.data.loading.keep_ratio import Scaling, batches_of_equal_shape, collate_tests, padded_size
 from lsbench.data.loading.sample_rng import derive_seed, seeded_rng
 
 #: A sample, or the reason why it cannot be read.
@@ -131,6 +132,46 @@ class TargetEvalLoader:
             DataError: If an image cannot be read.
         """
         yield from _readable(self._loader)
+
+
+class TestedSplit(Protocol):
+    """Images that are tested, by index."""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Path of each image."""
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Return height and width of an image in its file, pixels."""
+
+
+def create_test_loader(
+    split: TestedSplit,
+    scaling: Scaling,
+    read: Callable[[int], Any],
+    *,
+    batch_size: int = 1,
+    num_workers: int = 0,
+    rank: int = 0,
+    world_size: int = 1,
+) -> TargetEvalLoader:
+    """Return the loader for tests: each image once over all ranks, in batches of equal size after padding.
+
+    So an image is padded as it is alone, and predictions do not depend on the batch size. It yields
+    :class:`lsbench.data.loading.keep_ratio.EvalBatch`.
+
+    Args:
+        split: The images.
+        scaling: Their size for the model.
+        read: Returns the transformed image of an index, its size in the file, the index, and its target.
+        batch_size: Most images of a batch.
+        num_workers: Worker processes.
+        rank: This process's number.
+        world_size: Number of processes that share the batches.
+    """
+    shapes = [padded_size(scaling.size(split.size(index))) for index in range(len(split.paths))]
+    batches = batches_of_equal_shape(shapes, batch_size, rank=rank, world_size=world_size)
+    return TargetEvalLoader(read, batches, collate_tests, paths=split.paths, num_workers=num_workers)
 
 
 class _SeededSamples(Dataset[_Result]):

@@ -14,8 +14,8 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from lsbench.core.errors import ConfigError
-from lsbench.data.loading.keep_ratio import Scaling, batches_of_equal_shape, collate_tests, padded_size
-from lsbench.data.loading.target_loader import TargetEvalLoader, TargetTrainLoader
+from lsbench.data.loading.keep_ratio import Scaling
+from lsbench.data.loading.target_loader import TargetEvalLoader, TargetTrainLoader, create_test_loader
 from lsbench.data.loading.train_order import TrainOrder
 from lsbench.data.segmentation.samples import SegmentationSplit
 from lsbench.data.segmentation.transforms import create_eval_transform
@@ -49,32 +49,16 @@ def create_train_loader(
     return TargetTrainLoader(read, order, collate_training, num_workers=num_workers)
 
 
-def create_eval_loader(
-    split: SegmentationSplit,
-    scaling: Scaling,
-    *,
-    batch_size: int = 1,
-    num_workers: int = 0,
-    rank: int = 0,
-    world_size: int = 1,
-) -> TargetEvalLoader:
-    """Return the loader for tests: each image once over all ranks, in batches of equal size.
-
-    It yields :class:`lsbench.data.loading.keep_ratio.EvalBatch`, whose targets are the label maps in the size
-    of their files, uint8. Nothing is padded, so predictions do not depend on the batch size.
+def create_eval_loader(split: SegmentationSplit, scaling: Scaling, **shares: int) -> TargetEvalLoader:
+    """Return the loader for tests; targets are the label maps in the size of their files, uint8.
 
     Args:
         split: The images.
         scaling: Size and normalisation.
-        batch_size: Most images of a batch.
-        num_workers: Worker processes.
-        rank: This process's number.
-        world_size: Number of processes that share the batches.
+        shares: As for :func:`lsbench.data.loading.target_loader.create_test_loader`.
     """
-    shapes = [padded_size(scaling.size(split.size(index))) for index in range(len(split))]
-    batches = batches_of_equal_shape(shapes, batch_size, rank=rank, world_size=world_size)
     read = partial(read_test_sample, split, create_eval_transform(scaling))
-    return TargetEvalLoader(read, batches, collate_tests, paths=split.paths, num_workers=num_workers)
+    return create_test_loader(split, scaling, read, **shares)
 
 
 def read_training_sample(

@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from lsbench.core.errors import DataError
-from lsbench.data.loading.target_loader import TargetEvalLoader, TargetTrainLoader
+from lsbench.data.dataset import IMAGENET_MEAN, IMAGENET_STD
+from lsbench.data.loading.keep_ratio import Scaling
+from lsbench.data.loading.target_loader import TargetEvalLoader, TargetTrainLoader, create_test_loader
 from lsbench.data.loading.train_order import TrainOrder
 
 
@@ -44,3 +46,29 @@ def test_an_error_of_a_sample_is_raised_as_one_line(workers):
 
 def test_no_image_is_ever_replaced():
     assert TargetTrainLoader(read, TrainOrder(4, 0, 2), list, num_workers=0).unreadable == ()
+
+
+class Pictures:
+    """Pictures of two shapes after padding."""
+
+    paths = ("a", "b", "c", "d")
+
+    def size(self, index):
+        return (30, 64) if index == 1 else (50, 30)
+
+
+def read_picture(index):
+    return torch.zeros(3, *Pictures().size(index)), Pictures().size(index), index, f"target {index}"
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_tests_see_each_image_once_in_batches_of_one_shape(ranks):
+    scaling = Scaling(64, 64, IMAGENET_MEAN, IMAGENET_STD)
+    loaders = [
+        create_test_loader(Pictures(), scaling, read_picture, batch_size=2, rank=rank, world_size=ranks)
+        for rank in range(ranks)
+    ]
+    batches = [batch for loader in loaders for batch in loader]
+    assert sorted(batch.indices for batch in batches) == [(0, 2), (1,), (3,)]
+    assert {batch.targets for batch in batches} == {("target 0", "target 2"), ("target 1",), ("target 3",)}
+    assert {loader.paths for loader in loaders} == {Pictures.paths}
