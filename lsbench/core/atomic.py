@@ -37,7 +37,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     Raises:
         DiskFullError: If there is no room.
     """
-    with _explaining_no_room(path):
+    with with_room(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
@@ -54,8 +54,15 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _explaining_no_room(path: Path) -> Iterator[None]:
-    """Turn the system's error for a full disk into one that a user can act on."""
+def with_room(path: Path) -> Iterator[None]:
+    """Turn the system's error for a full disk into one that a user can act on.
+
+    Args:
+        path: The file that is written in the block.
+
+    Raises:
+        DiskFullError: If there is no room.
+    """
     try:
         yield
     except OSError as error:
@@ -82,7 +89,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     Raises:
         DiskFullError: If there is no room.
     """
-    with _explaining_no_room(path):
+    with with_room(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         for stale in path.parent.glob(f".{path.name}.part-*"):
             shutil.rmtree(stale, ignore_errors=True)
@@ -165,7 +172,7 @@ def append_line(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
         DiskFullError: If there is no room.
     """
     content = b"".join(map(to_line, lines))
-    with _explaining_no_room(path), path.open("ab+") as file:
+    with with_room(path), path.open("ab+") as file:
         _drop_torn_line(file)
         file.write(content)
         file.flush()

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import secrets
-import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from psutil import Process
 
-from lsbench.core.env import code_version, usable_cpus
+from lsbench.core.env import usable_cpus
 from lsbench.core.errors import ClusterError
 from lsbench.core.job import Variant
 from lsbench.core.lifeline import adopt_orphans
@@ -47,13 +46,13 @@ from lsbench.scheduler.local_ray import (
 from lsbench.scheduler.others_use import Amounts
 from lsbench.scheduler.protocol import Event, Node, NodeNeeds, Placement
 from lsbench.scheduler.ray_cluster import RayCluster
-from lsbench.scheduler.ray_devices import HeldDevices, granted_devices, visible_to
+from lsbench.scheduler.ray_devices import HeldDevices
+from lsbench.scheduler.ray_files import SharedFiles
 from lsbench.scheduler.ray_output import quiet, silence
 from lsbench.scheduler.ray_preflight import TIMEOUT_S, LostCheckError, check_results, run_checks
 from lsbench.scheduler.ray_streams import CANCELLED, first_line, next_items
-from lsbench.scheduler.supervisor import run_request, server_folder
+from lsbench.scheduler.ray_tasks import find_endpoint, probe_node, run_job, stop_servers
 from lsbench.scheduler.throttle import newest, period_s
-from lsbench.scheduler.torchrun import free_endpoint
 from lsbench.suite.splits import DataUse
 
 log = logging.getLogger(__name__)
@@ -63,50 +62,6 @@ OBJECT_STORE_BYTES = 100 * 2**20
 TRIES, RETRY_S = 4, 2.0
 #: Where many jobs run, so long events are gathered after the first; as often may a stream give one at a time.
 GATHERED_S_PER_JOB, MOST_GATHERED_S, MOST_ROUNDS = 0.0008, 0.1, 100
-
-
-def run_job(
-    request: dict[str, Any], token: str, timeout_s: float, num_devices: int, endpoint: str | None = None
-) -> Iterator[dict[str, Any]]:
-    """Supervise one child on this worker's node; the body of the Ray task.
-
-    Args:
-        request: The request for the child.
-        token: Identifies the run.
-        timeout_s: Seconds until the child is killed.
-        num_devices: GPUs visible to the child; an exclusive job takes more than it sees.
-        endpoint: Address at which the ranks of a gang over several nodes meet.
-    """
-    if endpoint is not None:
-        yield {"ev": "placed"}
-        request = {**request, "part": {**request["part"], "endpoint": endpoint}}
-    env = visible_to(granted_devices()[:num_devices])
-    yield from run_request(
-        {**request, "env": env}, token=token, watched_pid=os.getppid(), timeout_s=timeout_s
-    )
-
-
-def find_endpoint() -> str:
-    """Return an address of this worker's node, with a free port, that other nodes can reach."""
-    import ray
-
-    return free_endpoint(ray.util.get_node_ip_address())
-
-
-def probe_node(folder: str, token: str) -> dict[str, Any]:
-    """Write a token into the results folder from this worker's node; return the version of the code."""
-    path = Path(folder) / f".probe-{token}"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(token)
-    except OSError as error:
-        return {"error": str(error), **code_version()}
-    return {"error": None, **code_version()}
-
-
-def stop_servers(token: str) -> None:
-    """Remove the folder of this run's fork server on this worker's node."""
-    shutil.rmtree(server_folder(token), ignore_errors=True)
 
 
 class RayExecutor:
@@ -133,6 +88,8 @@ class RayExecutor:
         self._vital: list[Process] = []
         self._was_revived = False
         self._lost: list[Event] = []
+        self._files: SharedFiles | None = None
+        self.blind_nodes: list[str] = []
 
     def start(self) -> None:
         """Start a local Ray, or join the cluster.
@@ -236,8 +193,9 @@ class RayExecutor:
     ) -> list[str]:
         """Check that every node can run the jobs, look at the data and build every model once.
 
-        Nodes must see the results folder and run the same code, with what jobs need on them. If a part of Ray
-        is lost meanwhile, the check is made again.
+        Nodes must run the same code, with what jobs need on them; the names of those that do not see the
+        results folder are in `blind_nodes` afterwards. If a part of Ray is lost meanwhile, the check is made
+        again.
         """
         announce("looking at the data and building every model once, to find faults before any job starts")
         for tries_left in reversed(range(TRIES)):
@@ -257,8 +215,20 @@ class RayExecutor:
         nodes = self.nodes()
         if not nodes:
             raise LostCheckError("no node is alive")
+        try:
+            place = self._share(results).place
+        except OSError as error:
+            reason = error.strerror or str(error)
+            return [
+                f"results folder {results}: cannot be written ({reason}); choose another with --results DIR"
+            ]
+        start = partial(self._start_probe, place=place)
+        problems, self.blind_nodes = check_results(nodes, start, self._raise_if_lost)
+        if self.blind_nodes:
+            names = ", ".join(dict.fromkeys(self.blind_nodes))
+            announce(f"sending files of jobs through Ray, as {results} cannot be used on {names}")
         return [
-            *check_results(nodes, results, self.token, self._start_probe, self._raise_if_lost),
+            *problems,
             *run_checks(nodes, variants, needs, self._start_check, self._raise_if_lost, data=data),
         ]
 
@@ -290,6 +260,9 @@ class RayExecutor:
         self._running.clear()
         self._held = HeldDevices()
         self._end_local()
+        if self._files is not None:
+            self._files.close()
+            self._files = None
         self.token = secrets.token_hex(4)
         self.start()
         return True
@@ -311,14 +284,16 @@ class RayExecutor:
         options = _pinned(node.id, num_cpus=0, num_gpus=gpus)
         return self._task.options(**options).remote(request, self.token, TIMEOUT_S, gpus)
 
-    def _start_probe(self, node: Node, folder: str, token: str) -> Any:
+    def _share(self, results: Path) -> SharedFiles:
+        """Offer the results to all nodes; once for each Ray that is started."""
+        if self._files is None:
+            self._files = SharedFiles(results, self.token, is_local=self.address is None)
+        return self._files
+
+    def _start_probe(self, node: Node, place: dict[str, Any]) -> Any:
         import ray
 
-        return (
-            ray.remote(max_retries=0)(probe_node)
-            .options(**_pinned(node.id, num_cpus=0))
-            .remote(folder, token)
-        )
+        return ray.remote(max_retries=0)(probe_node).options(**_pinned(node.id, num_cpus=0)).remote(place)
 
     def submit(self, job_id: str, folder: Path, placement: Placement, timeout_s: float) -> None:
         """Start a job on the nodes chosen by the ledger."""
@@ -328,6 +303,7 @@ class RayExecutor:
             "folder": str(folder),
             "log": str(folder / "log.txt"),
             "step_s": period_s(len(self._running)),
+            **(self._files.for_job() if self._files else {}),
         }
         endpoint = self._find_endpoint(placement) if placement.further else None
         for number, asked in enumerate(part_requests(request, placement)):
@@ -459,6 +435,8 @@ class RayExecutor:
             if self.address is not None and not (self._head and self._head.is_gone):
                 self.ask_for([])
                 self._stop_remote_servers()
+        if self._files is not None:
+            self._files.close()
         self._running.clear()
         ray.shutdown()  # also after an interrupted start
         if self.address is None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from lsbench.core.env import code_version
@@ -152,28 +151,24 @@ def _take(check: _Check, event: Mapping[str, Any]) -> bool:
 
 
 def check_results(
-    nodes: Sequence[Node],
-    results: Path,
-    token: str,
-    start: Callable[[Node, str, str], Any],
-    still_there: Callable[[], object],
-) -> list[str]:
-    """Let every node write into the results folder and tell the version of its code; return the problems.
+    nodes: Sequence[Node], start: Callable[[Node], Any], still_there: Callable[[], object]
+) -> tuple[list[str], list[str]]:
+    """Ask every node for the version of its code, and whether it sees the results folder.
 
     Args:
         nodes: The nodes.
-        results: The folder of the results.
-        token: Names the files that are written.
-        start: Starts :func:`lsbench.scheduler.ray_pool.probe_node` on a node, with a folder and a token.
+        start: Starts :func:`lsbench.scheduler.ray_tasks.probe_node` on a node.
         still_there: Raises if the cluster is gone; called now and then.
+
+    Returns:
+        The problems, and the names of the nodes that do not see the folder.
 
     Raises:
         LostCheckError: If a worker or a node was lost meanwhile.
     """
     import ray
 
-    tokens = [f"{token}-{node.id[:8]}" for node in nodes]
-    tasks = [start(node, str(results), own) for node, own in zip(nodes, tokens, strict=True)]
+    tasks = [start(node) for node in nodes]
     waiting = tasks
     while waiting:
         _, waiting = ray.wait(tasks, num_returns=len(tasks), timeout=POLL_S)
@@ -184,34 +179,22 @@ def check_results(
         raise
     except ray.exceptions.RayError as error:
         raise LostCheckError(f"a worker or a node was lost ({type(error).__name__})") from error
-    problems: list[str] = []
-    for node, own, answer in zip(nodes, tokens, answers, strict=True):
-        problems += results_problems(node, results / f".probe-{own}", answer)
-    return problems
+    found = list(zip(nodes, answers, strict=True))
+    problems = [problem for node, answer in found for problem in code_problems(node, answer)]
+    return problems, [node.name for node, answer in found if not answer["sees"]]
 
 
-def results_problems(node: Node, probe: Path, answer: Mapping[str, Any]) -> list[str]:
-    """Return the reasons why a node cannot run jobs: different files or different code.
+def code_problems(node: Node, answer: Mapping[str, Any]) -> list[str]:
+    """Return the reason why a node cannot run jobs: different code.
 
     Args:
         node: The node.
-        probe: The file that it was asked to write.
-        answer: Its answer, see :func:`lsbench.scheduler.ray_pool.probe_node`.
+        answer: Its answer, see :func:`lsbench.scheduler.ray_tasks.probe_node`.
     """
-    problems = []
-    if answer["error"] or not probe.exists():
-        why = answer["error"] or "a file written there is not visible here"
-        where = f"node {node.name}: results folder {probe.parent}"
-        problems.append(f"{where}: {why}; use a folder that all nodes share")
-    else:
-        probe.unlink()
     here = code_version()
-    if {k: answer[k] for k in here} != here:
-        theirs, ours = (
-            f"{v['lsbench']} ({v['git_sha'] or 'installed'}, source {v['source_sha256']})"
-            for v in (answer, here)
-        )
-        problems.append(
-            f"node {node.name}: lsbench {theirs}, here {ours}; install the same version on every node"
-        )
-    return problems
+    if {k: answer[k] for k in here} == here:
+        return []
+    theirs, ours = (
+        f"{v['lsbench']} ({v['git_sha'] or 'installed'}, source {v['source_sha256']})" for v in (answer, here)
+    )
+    return [f"node {node.name}: lsbench {theirs}, here {ours}; install the same version on every node"]

@@ -26,7 +26,7 @@ from ray.tune.search import BasicVariantGenerator
 from ray.tune.search import Searcher as TuneSuggestions
 
 from lsbench.core.ids import canonical_json
-from lsbench.scheduler.ray_pool import run_job
+from lsbench.scheduler.ray_tasks import run_job
 from lsbench.search.book import ENDED, Trial
 from lsbench.search.study import Study
 from lsbench.search.trial import TrialRun, TrialWork

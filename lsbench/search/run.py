@@ -163,6 +163,11 @@ def _search(
         needs = needs_of(jobs, wants_gpus=wants_gpus)
         models = [job.variant for job in jobs]
         problems = executor.preflight(models, book.folder.root, needs, data_uses(jobs))
+        problems += [
+            f"node {name}: cannot use {book.folder.root}, and trials of a search share its files; "
+            "use a folder that all nodes share"
+            for name in executor.blind_nodes
+        ]
         if problems:
             raise ConfigError(problems)
         book.set_due_aside(chosen)

@@ -13,9 +13,10 @@ from lsbench.suite.trials import Settings
 
 
 class RayLike(Executor, Protocol):
-    """An executor on Ray, with the token of its fork servers."""
+    """An executor on Ray, with the token of its fork servers, and the nodes that do not see the results."""
 
     token: str
+    blind_nodes: list[str]
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ def test_a_local_ray_that_ends_again_ends_the_run(local):
 def test_a_check_that_is_lost_is_made_again_and_not_for_ever(local, monkeypatch, tmp_path):
     monkeypatch.setattr(ray_pool, "RETRY_S", 0.0)
     monkeypatch.setattr(local.executor, "nodes", lambda: [Node("a", 1)])
-    monkeypatch.setattr(ray_pool, "check_results", lambda *words: [])
+    monkeypatch.setattr(ray_pool, "check_results", lambda *words: ([], []))
     outcomes = [LostCheckError("the worker died"), LostCheckError("the head died"), ["variant 'v': bad"]]
 
     def run_checks(*words, data=()):
@@ -140,7 +140,7 @@ def test_a_check_that_is_lost_is_made_again_and_not_for_ever(local, monkeypatch,
 def test_a_check_whose_ray_ends_is_lost_and_made_on_the_new_one(local, monkeypatch, tmp_path):
     monkeypatch.setattr(ray_pool, "RETRY_S", 0.0)
     monkeypatch.setattr(local.executor, "nodes", lambda: [Node("a", 1)])
-    monkeypatch.setattr(ray_pool, "check_results", lambda *words: [])
+    monkeypatch.setattr(ray_pool, "check_results", lambda *words: ([], []))
     ends = [True, False]
 
     def run_checks(nodes, variants, needs, start, still_there, *, data=()):

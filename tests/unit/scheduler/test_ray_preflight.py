@@ -164,37 +164,34 @@ def test_waits_of_the_check_are_told(check):
 
 
 @pytest.fixture
-def results(ray, tmp_path):
-    """Check the results folder with nodes that answer as told; return the problems."""
+def answers(ray):
+    """Ask nodes that answer as told; return the problems and the nodes that do not see the results."""
 
-    def run(*answers, writes=True):
-        def start(node, folder, token):
-            answer = answers[NODES.index(node)]
-            if writes and not (isinstance(answer, dict) and answer.get("error")):
-                (tmp_path / f".probe-{token}").write_text(token)
+    def run(*given):
+        def start(node):
+            answer = given[NODES.index(node)]
             return Stream(
-                answer if isinstance(answer, Exception) else {"error": None, **code_version(), **answer}
+                answer if isinstance(answer, Exception) else {"sees": True, **code_version(), **answer}
             )
 
-        return check_results(NODES[: len(answers)], tmp_path, "t", start, lambda: None)
+        return check_results(NODES[: len(given)], start, lambda: None)
 
     return run
 
 
-def test_nodes_that_see_the_results_and_run_the_same_code_are_fine(results, tmp_path):
-    assert results({}, {}) == []
-    assert list(tmp_path.iterdir()) == []
+def test_nodes_that_see_the_results_and_run_the_same_code_are_fine(answers):
+    assert answers({}, {}) == ([], [])
 
 
-def test_other_files_or_other_code_are_told_for_each_node(results):
-    problems = results({"error": "read-only"}, {"lsbench": "0.0"})
-    assert ["host-a: results folder" in problems[0], "host-b: lsbench 0.0" in problems[1]] == [True, True]
-    [line] = results({}, writes=False)
-    assert "a file written there is not visible here; use a folder that all nodes share" in line
+def test_nodes_of_other_code_and_those_that_do_not_see_the_results_are_told(answers):
+    [problem], blind = answers({"sees": False}, {"lsbench": "0.0"})
+    assert problem.startswith("node host-b: lsbench 0.0")
+    assert "install the same version on every node" in problem
+    assert blind == ["host-a"]
 
 
-def test_a_node_that_is_lost_while_it_writes_is_no_problem_of_the_suite(results):
+def test_a_node_that_is_lost_while_it_answers_is_no_problem_of_the_suite(answers):
     with pytest.raises(LostCheckError, match="RayError"):
-        results({}, RayError("gone"))
+        answers({}, RayError("gone"))
     with pytest.raises(RayTaskError):
-        results(RayTaskError())
+        answers(RayTaskError())

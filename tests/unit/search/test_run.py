@@ -77,10 +77,10 @@ def graph(tiny, make_graph):
 
 @pytest.fixture
 def search(tmp_path, fake_executor, watcher):
-    def start(graph, ends=None, *, settings=SETTINGS, problems=(), **options):
+    def start(graph, ends=None, *, settings=SETTINGS, problems=(), blind=(), **options):
         def create():
             executor = fake_executor([Node("a", 4)])
-            executor.token, executor.problems = "token", list(problems)
+            executor.token, executor.problems, executor.blind_nodes = "token", list(problems), list(blind)
             start.executors.append(executor)
             return executor
 
@@ -230,6 +230,12 @@ def test_settings_that_follow_from_results_are_kept_when_a_trial_starts(tiny, ma
 def test_problems_of_models_stop_it_before_any_trial(graph, search):
     with pytest.raises(ConfigError, match="wrong"):
         search(graph, problems=["variant 'ls': wrong"])
+    assert search.searcher.ran == []
+
+
+def test_trials_share_files_so_a_node_that_does_not_see_them_stops_it(graph, search):
+    with pytest.raises(ConfigError, match=r"node b: cannot use .*; use a folder that all nodes share"):
+        search(graph, blind=["b"])
     assert search.searcher.ran == []
 
 
