@@ -201,3 +201,14 @@ def test_the_maps_of_hrnet_which_inherits_methods_that_it_cannot_run_are_folded_
     with torch.device("meta"):
         model = timm.create_model("hrnet_w18_small", features_only=True)
     assert norms_in(fuse(model)) == 0 < norms_in(model)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", PLUGGABLE_MODELS)
+def test_no_model_of_lsbench_keeps_a_norm_after_a_convolution(name):
+    shallow = {"lsnet": {"depths": (1, 2, 2, 2)}, "deit_": {"depth": 1}}.get(name[:5], {})
+    model = with_tame_statistics(create_model(name, num_classes=4, img_size=32, **shallow))
+    fused, x = fuse(model), torch.randn(2, 3, 32, 32, dtype=torch.float64)
+    torch.testing.assert_close(fused(x), model(x), rtol=0, atol=1e-12 * float(model(x).abs().max()))
+    assert norms_in(fused) < norms_in(model)
+    assert norms_after_convolutions(copy.deepcopy(fused), x) == 0
