@@ -66,6 +66,7 @@ class _Datasets:
     data_root: Path | None
     missing: dict[str, None] = field(default_factory=dict)
     _known: dict[str, _Found] = field(default_factory=dict)
+    _absent: dict[str, str] = field(default_factory=dict)
     _contents: dict[str, str | None] = field(default_factory=dict)
     _macs: dict[tuple[str, int], float | None] = field(default_factory=dict)
 
@@ -79,9 +80,14 @@ class _Datasets:
                 fingerprint = plugin.fingerprint(spec, self.data_root)
             except DataError as error:
                 fingerprint = None
-                self.missing[str(error)] = None
+                self._absent[key] = str(error)
             self._known[key] = plugin, spec, fingerprint
         return self._known[key]
+
+    def note_absent(self, settings: dict[str, Any]) -> None:
+        """Note a data set as missing if it is absent; one of which a job needs the shape alone is not."""
+        if (message := self._absent.get(canonical_json(settings))) is not None:
+            self.missing[message] = None
 
     def macs(self, variant: Variant, img_size: int) -> float | None:
         """Return the approximate MACs of a variant on one image, or None if nothing similar is known."""
@@ -201,7 +207,11 @@ def _ordered(entries: tuple[JobEntry, ...]) -> list[JobEntry]:
 def _row(variant: Variant, entry: JobEntry, datasets: _Datasets) -> _Row:
     kind: JobKind = JOBS.load(entry.kind)
     spec = entry.parsed(variant.name)
-    read = [datasets.look_up(data) for data in spec.read_data(variant.dataset)]
+    named = spec.read_data(variant.dataset)
+    read = [datasets.look_up(data) for data in named]
+    if kind.uses_data or _shape(*read[-1][:2], datasets.data_root) is None:
+        for data in named:
+            datasets.note_absent(data)
     _, sized, _ = read[-1] if kind.spec.reads_instead else datasets.look_up(variant.dataset)
     shown = spec.shown(variant)
     size = sized.img_size if shown is None else shown.size

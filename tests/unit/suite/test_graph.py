@@ -298,3 +298,13 @@ def test_seeds_share_the_settings_of_their_job(tiny, make_graph, count_calls):
     make_graph(few)
     calls = [count_calls(lambda suite=suite: make_graph(suite)) for suite in (few, many)]
     assert (calls[1] - calls[0]) / 40 < 250, "a job more is an id and a name, not settings parsed again"
+
+
+def test_data_that_no_job_reads_is_not_missing(tiny, make_graph, tmp_path):
+    tiny["defaults"] |= {"dataset": "imagenet", "model_args": {"stem_stride": 8}}
+    cost = {"profile": {"probes": ["params"]}}
+    boxes = {"detect": {"dataset": "coco", "backbone_weights": "none"}}
+    for jobs, names in (([cost], []), ([cost, boxes], ["coco"]), ([cost, "train"], ["imagenet"])):
+        graph = make_graph({**tiny, "jobs": jobs, "seeds": [0]}, data_root=tmp_path)
+        told = "\n".join(graph.missing_data)
+        assert [name for name in ("imagenet", "coco") if str(tmp_path / name) in told] == names
