@@ -69,8 +69,21 @@ def ska(x_BCHW: Tensor, weight_BGKHW: Tensor, *, backend: str | None = None) -> 
     if needs_plain_form():
         checked_kernel(x_BCHW, weight_BGKHW)
         return ska_reference(*autocast(x_BCHW, weight_BGKHW))
-    result: Tensor = _ska(x_BCHW, weight_BGKHW)
+    weight = in_layout_of(x_BCHW, weight_BGKHW) if x_BCHW.is_cuda else weight_BGKHW
+    result: Tensor = _ska(x_BCHW, weight)
     return result
+
+
+def in_layout_of(x_BCHW: Tensor, weight_BGKHW: Tensor) -> Tensor:
+    """Return the weights pixel by pixel if the features are channels_last, else as they are.
+
+    CUDA's group norm, which makes the weights, returns them plane by plane whatever it gets. Neighbouring
+    lanes of the GPU would then read weights a plane apart, in the forward pass and again in the backward one.
+    """
+    if weight_BGKHW.dim() != 5 or dense(x_BCHW).is_contiguous():
+        return weight_BGKHW
+    flat = weight_BGKHW.flatten(1, 2).contiguous(memory_format=torch.channels_last)
+    return flat.view(weight_BGKHW.shape)
 
 
 @contextmanager

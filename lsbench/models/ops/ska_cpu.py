@@ -24,10 +24,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lsbench.models.ops.ska_reference import accumulation_dtype
+from lsbench.models.ops.ska_reference import Pair, Quartet, accumulation_dtype
 
-Pair = tuple[Tensor, Tensor]
-Quartet = tuple[Tensor, Tensor, Tensor, Tensor]
 #: Number of weight channels that fill one vector of the loops, for any dtype; fewer are handled plane by
 #: plane.
 VECTOR = 8

@@ -19,6 +19,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+Pair = tuple[Tensor, Tensor]
+Quartet = tuple[Tensor, Tensor, Tensor, Tensor]
+
 
 def ska_reference(x_BCHW: Tensor, weight_BGKHW: Tensor) -> Tensor:
     """Return ``y[b, c, h, w] = sum_k weight[b, c % G, k, h, w] * x[b, c, h + dy(k), w + dx(k)]``.

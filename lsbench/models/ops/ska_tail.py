@@ -14,7 +14,7 @@ Source:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -27,6 +27,7 @@ from torch.utils.flop_counter import register_flop_formula
 from lsbench.models.ops import ska_cpu
 from lsbench.models.ops.inductor import stays_whole
 from lsbench.models.ops.ska import autocast, checked_kernel, chosen_backend, dense, needs_plain_form, ska
+from lsbench.models.ops.ska_reference import Pair, Quartet
 from lsbench.models.tracing import one_node
 
 
@@ -42,8 +43,8 @@ def ska_tail(
 ) -> Tensor:
     """Return ``batch_norm(ska(x, group_norm(weight))) + x`` in evaluation.
 
-    On the CPU it is one operator, ``lsbench::ska_tail``. If gradients are needed, on other devices, with
-    another backend, for tracers and transforms, the four separate operators are called.
+    On CPUs and CUDA devices it is one operator, ``lsbench::ska_tail``. If gradients are needed, on other
+    devices, with the reference backend, for tracers and transforms, the four separate operators are called.
 
     Args:
         x_BCHW: Floating-point features, shape (B, C, H, W).
@@ -63,7 +64,7 @@ def ska_tail(
     tensors = (x_BCHW, weight_BDHW, *affine, *norm)
     wants_grad = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
     is_traced = is_tracing()  # type: ignore[no-untyped-call]
-    if wants_grad or is_traced or needs_plain_form() or chosen_backend(None, x_BCHW.device) != "cpu":
+    if wants_grad or is_traced or needs_plain_form() or chosen_backend(None, x_BCHW.device) == "reference":
         return _composed(x_BCHW, weight_BDHW, affine, norm, epsilons, groups)
     x_BCHW, weight_BDHW = autocast(x_BCHW, weight_BDHW)
     result: Tensor = _ska_tail(x_BCHW, weight_BDHW, list(affine), list(norm), list(epsilons), groups)
@@ -87,12 +88,34 @@ def _composed(
 def _ska_tail(
     x: Tensor, weight: Tensor, affine: list[Tensor], norm: list[Tensor], epsilons: list[float], groups: int
 ) -> Tensor:
+    return _in_one_layout(ska_cpu.tail, x, weight, affine, norm, epsilons, groups)
+
+
+@_ska_tail.register_kernel("cuda")
+def _(
+    x: Tensor, weight: Tensor, affine: list[Tensor], norm: list[Tensor], epsilons: list[float], groups: int
+) -> Tensor:
+    from lsbench.models.ops import ska_triton
+
+    return _in_one_layout(ska_triton.tail, x, weight, affine, norm, epsilons, groups)
+
+
+def _in_one_layout(
+    tail: Callable[[Tensor, Tensor, Pair, Quartet, tuple[float, float], int], Tensor],
+    x: Tensor,
+    weight: Tensor,
+    affine: list[Tensor],
+    norm: list[Tensor],
+    epsilons: list[float],
+    groups: int,
+) -> Tensor:
+    """Run the loops of a device on features and weights of the same memory format."""
     _check(x, weight, groups)
     x = dense(x)
     format_ = torch.contiguous_format if x.is_contiguous() else torch.channels_last
     weight = weight.contiguous(memory_format=format_)
     pair, quartet = (affine[0], affine[1]), (norm[0], norm[1], norm[2], norm[3])
-    return ska_cpu.tail(x, weight, pair, quartet, (epsilons[0], epsilons[1]), groups)
+    return tail(x, weight, pair, quartet, (epsilons[0], epsilons[1]), groups)
 
 
 @_ska_tail.register_fake

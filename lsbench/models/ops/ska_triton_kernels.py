@@ -35,8 +35,9 @@ LAUNCHES = [
 ]
 #: Launches that are compiled and timed: a device's first job waits for them.
 MOST_TRIED = 3
-#: From this size class on (32,768 positions), blocks of 128 would be more than a device runs at once.
-MANY_FROM = 8
+#: Below this size class (8,192 positions) there are fewer blocks than a large GPU has multiprocessors: the
+#: smallest block is best, and nothing is to be tried. From `MANY_FROM` on (32,768) larger blocks come first.
+TRIED_FROM, MANY_FROM = 7, 8
 # Tuning needs a clock, which the interpreter lacks.
 OFFERED = LAUNCHES[:1] if triton.knobs.runtime.interpret else LAUNCHES
 
@@ -44,8 +45,7 @@ OFFERED = LAUNCHES[:1] if triton.knobs.runtime.interpret else LAUNCHES
 def fitting_launches(most_values: int) -> Any:
     """Return the rule that chooses the few launches to try.
 
-    Their threads keep at most `most_values` weights in registers; of few positions in all, small blocks
-    come first, as they occupy more of the device, of many the larger ones.
+    Their threads keep at most `most_values` weights in registers.
     """
 
     def fitting(launches: list[Any], _: dict[str, Any], **sizes: Any) -> list[Any]:
@@ -53,13 +53,13 @@ def fitting_launches(most_values: int) -> Any:
         fits = [one for one in launches if one.kwargs["BLOCK"] // (32 * one.num_warps) <= most]
         if sizes["size_class"] >= MANY_FROM:
             fits.sort(key=lambda one: one.kwargs["BLOCK"] == 128)
-        return fits[:MOST_TRIED]
+        return fits[: MOST_TRIED if sizes["size_class"] >= TRIED_FROM else 1]
 
     return {"early_config_prune": fitting}
 
 
 @triton.jit
-def _own_positions(
+def own_positions(
     length: tl.tensor,
     width: tl.tensor,
     G: tl.constexpr,
@@ -87,7 +87,7 @@ def _own_positions(
 
 
 @triton.jit
-def _is_inside(row: tl.tensor, column: tl.tensor, height: tl.tensor, width: tl.tensor) -> tl.tensor:
+def is_inside(row: tl.tensor, column: tl.tensor, height: tl.tensor, width: tl.tensor) -> tl.tensor:
     """Return a mask of the neighbours inside the plane."""
     return (row >= 0) & (row < height) & (column >= 0) & (column < width)
 
@@ -115,7 +115,7 @@ def ska_forward(
     BLOCK: tl.constexpr,
 ) -> None:
     """Write y at the program's positions of the M channels that share their weights."""
-    image, group, row, column, exists = _own_positions(length, width, G, CHANNELS_LAST, WIDE, BLOCK)
+    image, group, row, column, exists = own_positions(length, width, G, CHANNELS_LAST, WIDE, BLOCK)
     x += image * x_stride[0] + (group * x_stride[1] + row * x_stride[2] + column * x_stride[3])
     y += image * y_stride[0] + (group * y_stride[1] + row * y_stride[2] + column * y_stride[3])
     weight += image * weight_stride[0]
@@ -123,7 +123,7 @@ def ska_forward(
     inside, weights = (), ()
     for tap in tl.static_range(K * K):
         dy, dx = tap // K - K // 2, tap % K - K // 2
-        inside += (exists & _is_inside(row + dy, column + dx, height, width),)
+        inside += (exists & is_inside(row + dy, column + dx, height, width),)
         weights += (tl.load(weight + tap * weight_stride[2], mask=inside[tap], other=0.0).to(ACC),)
     for _ in tl.range(M, loop_unroll_factor=UNROLL):
         total = tl.zeros((BLOCK,), ACC)
@@ -164,7 +164,7 @@ def ska_backward(
     BLOCK: tl.constexpr,
 ) -> None:
     """Write at the program's positions the gradient of the M channels of x and of the weights they share."""
-    image, group, row, column, exists = _own_positions(length, width, G, CHANNELS_LAST, WIDE, BLOCK)
+    image, group, row, column, exists = own_positions(length, width, G, CHANNELS_LAST, WIDE, BLOCK)
     x += image * x_stride[0] + (group * x_stride[1] + row * x_stride[2] + column * x_stride[3])
     grad += image * grad_stride[0]
     grad += group * grad_stride[1] + row * grad_stride[2] + column * grad_stride[3]
@@ -178,7 +178,7 @@ def ska_backward(
     inside, mirrored, sums = (), (), ()
     for tap in tl.static_range(K * K):
         dy, dx = tap // K - K // 2, tap % K - K // 2
-        inside += (exists & _is_inside(row + dy, column + dx, height, width),)
+        inside += (exists & is_inside(row + dy, column + dx, height, width),)
         # The neighbour uses this pixel through the opposite tap.
         neighbour = weight + dy * weight_stride[3] + dx * weight_stride[4]
         opposite = neighbour + (K * K - 1 - tap) * weight_stride[2]

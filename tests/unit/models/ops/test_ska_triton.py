@@ -1,5 +1,7 @@
 """The GPU programs of SKA against its definition: interpreted on the CPU, and run where there is a GPU."""
 
+import copy
+import math
 import os
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from torch.nn import functional as F
 
 from lsbench.models.ops import ska_triton
 from lsbench.models.ops.ska import ska
+from lsbench.models.perception import LargeSmallConv
 
 RUNNER = Path(__file__).with_name("run_interpreted.py")
 
@@ -36,6 +39,14 @@ CASES = {
     "one tap": Case(kernel=1),
     "5x5 taps": Case(kernel=5, batch=1),
     "7x7 taps": Case(kernel=7, batch=1, groups=2, channels=4, height=4, width=9),
+    "5x5 taps, odd sizes, weights contiguous": Case(kernel=5, height=7, width=3, layout="channels_last"),
+    "7x7 taps, channels_last": Case(
+        kernel=7, height=3, width=5, layout="channels_last", weight_layout="channels_last"
+    ),
+    "7x7 taps of float16": Case(kernel=7, height=5, width=3, dtype=torch.float16),
+    "5x5 taps of bfloat16": Case(
+        kernel=5, height=3, width=7, dtype=torch.bfloat16, weight_layout="channels_last"
+    ),
     "7x7 taps of one pixel": Case(kernel=7, batch=1, groups=1, channels=1, height=1, width=1),
     "one weight for all": Case(groups=1),
     "a weight each": Case(groups=6),
@@ -62,6 +73,46 @@ CASES = {
     "float16": Case(dtype=torch.float16),
     "bfloat16": Case(dtype=torch.bfloat16, layout="channels_last"),
 }
+
+
+#: Those that a GPU compiles: each takes seconds, and the others differ from these in numbers only.
+ON_GPU = (
+    "7x7 taps, channels_last",
+    "several blocks, channels_last",
+    "columns before rows",
+    "wide offsets",
+    "float64, channels_last",
+)
+TAILS_ON_GPU = ("tail, channels_last", "tail in float16")
+
+#: With the dtype of the vectors, which may differ from that of features and weights.
+TAILS = {
+    "one group": (Case(groups=1), torch.float32),
+    "tail": (Case(), torch.float32),
+    "tail, channels_last": (Case(layout="channels_last", weight_layout="channels_last"), torch.float32),
+    "tail, weights contiguous": (Case(layout="channels_last"), torch.float32),
+    "tail, weights channels_last": (Case(weight_layout="channels_last"), torch.float32),
+    "tail, more values than a block": (
+        Case(batch=1, height=13, width=11, layout="channels_last", weight_layout="channels_last"),
+        torch.float32,
+    ),
+    "tail, more values than a block, contiguous": (Case(batch=1, height=13, width=11), torch.float32),
+    "tail, wide offsets": (Case(layout="channels_last"), torch.float32),
+    "tail of one pixel": (Case(height=1, width=1), torch.float32),
+    "tail of 5x5 taps": (Case(kernel=5, height=3, width=7), torch.float32),
+    "tail of 7x7 taps": (
+        Case(kernel=7, height=5, width=3, layout="channels_last", weight_layout="channels_last"),
+        torch.float32,
+    ),
+    "tail of many users": (Case(batch=1, channels=17, groups=1, height=2, width=3), torch.float32),
+    "tail in float64": (Case(dtype=torch.float64), torch.float64),
+    "tail in float16": (Case(dtype=torch.float16, kernel=5, height=7), torch.float16),
+    "tail in bfloat16, vectors in float32": (
+        Case(dtype=torch.bfloat16, layout="channels_last", weight_layout="channels_last"),
+        torch.float32,
+    ),
+}
+EPSILONS = (1e-4, 1e-3)
 
 #: Relative and absolute. The interpreter cuts what a half precision number cannot hold: one unit in the last
 #: place.
@@ -116,6 +167,35 @@ def check_against_definition(found, given):
         torch.testing.assert_close(got.double().cpu(), expected, rtol=rtol, atol=atol)
 
 
+def arguments_of_tail(name):
+    """Features, raw weights, the vectors of both norms, both epsilons and the groups."""
+    case, dtype = TAILS[name]
+    _, x, weight = tensors(case)
+    generator = torch.Generator().manual_seed(1)
+    raw_channels = case.groups * case.kernel**2
+    affine = tuple(torch.rand(raw_channels, generator=generator).to(dtype) + shift for shift in (0.5, -0.5))
+    drawn = [torch.rand(case.channels, generator=generator).to(dtype) for _ in range(4)]
+    norm = tuple(vector + shift for vector, shift in zip(drawn, (0.5, -0.5, -0.5, 0.5), strict=True))
+    raw = arranged((3 * weight + 1).to(case.dtype).flatten(1, 2).contiguous(), case.weight_layout)
+    return x, raw, affine, norm, EPSILONS, case.groups
+
+
+def defined_tail(x, weight, affine, norm, epsilons, groups):
+    """The four steps one by one, in float64."""
+    x, weight, *vectors = (t.double().cpu() for t in (x, weight, *affine, *norm))
+    weight = F.group_norm(weight, groups, vectors[0], vectors[1], epsilons[0]).unflatten(1, (groups, -1))
+    y, _, _ = definition(torch.zeros_like(x), x, weight, math.isqrt(weight.shape[2]))
+    scale, shift, mean, variance = vectors[2:]
+    return F.batch_norm(y, mean, variance, scale, shift, training=False, eps=epsilons[1]) + x
+
+
+def check_tail(found, given):
+    x = given[0]
+    assert (found.dtype, found.stride()) == (x.dtype, x.stride())
+    rtol, atol = TOLERANCES[x.dtype]
+    torch.testing.assert_close(found.double().cpu(), defined_tail(*given), rtol=2 * rtol, atol=10 * atol)
+
+
 def special_cases():
     empty = torch.empty(0, 4, 3, 3)
     huge = torch.full((1, 1, 1, 2), 300.0, dtype=torch.float16)
@@ -131,7 +211,8 @@ def special_cases():
 
 @pytest.fixture(scope="module")
 def given():
-    return {name: (*tensors(case), case.kernel) for name, case in CASES.items()} | special_cases()
+    plain = {name: (*tensors(case), case.kernel) for name, case in CASES.items()}
+    return plain | special_cases() | {name: arguments_of_tail(name) for name in TAILS}
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +230,11 @@ def interpreted(given, tmp_path_factory):
 @pytest.mark.parametrize("name", [*CASES, "expanded gradient"])
 def test_interpreted_programs_equal_the_definition(name, given, interpreted):
     check_against_definition(interpreted[name], given[name])
+
+
+@pytest.mark.parametrize("name", TAILS)
+def test_the_interpreted_tail_equals_the_four_steps(name, given, interpreted):
+    check_tail(interpreted[name], given[name])
 
 
 def test_no_overflow_inside_a_half_precision_sum(interpreted):
@@ -179,7 +265,16 @@ def test_without_triton_one_line_says_what_to_do(monkeypatch):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", TAILS_ON_GPU)
+def test_the_gpu_tail_equals_the_four_steps(name, given):
+    x, weight, affine, norm, epsilons, groups = given[name]
+    on_gpu = [tuple(vector.cuda() for vector in vectors) for vectors in (affine, norm)]
+    moved = (x.cuda(), weight.cuda(), *on_gpu, epsilons, groups)
+    check_tail(ska_triton.tail(*moved), moved)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", ON_GPU)
 def test_gpu_programs_equal_the_definition(name, given):
     *values, kernel = given[name]
     grad, x, weight = (tensor.cuda() for tensor in values)
@@ -188,8 +283,9 @@ def test_gpu_programs_equal_the_definition(name, given):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
-@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize(
+    ("dtype", "layout"), [(torch.float16, "channels_last"), (torch.bfloat16, "contiguous")]
+)
 def test_the_operator_on_a_gpu_equals_the_definition(dtype, layout):
     case = Case(batch=4, channels=128, groups=16, height=14, width=14, dtype=dtype, layout=layout)
     grad, x, weight = (tensor.cuda() for tensor in tensors(case))
@@ -204,9 +300,30 @@ def test_the_operator_on_a_gpu_equals_the_definition(dtype, layout):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
-def test_gpu_opcheck_and_gradcheck(layout):
-    grad, x, weight = (tensor.cuda() for tensor in tensors(Case(dtype=torch.float64, layout=layout)))
+def test_an_ls_convolution_in_channels_last_trains_and_fuses_on_a_gpu_as_on_a_cpu():
+    torch.manual_seed(0)
+    conv = LargeSmallConv(32, kernel_large=7, kernel_small=3, channels_per_group=8)
+    x = torch.randn(2, 32, 9, 7).contiguous(memory_format=torch.channels_last)
+    found = []
+    for device in ("cpu", "cuda"):
+        moved = copy.deepcopy(conv).to(device, memory_format=torch.channels_last)
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            y = moved(x.to(device))
+            y.square().mean().backward()
+            gradients = [parameter.grad.cpu() for parameter in moved.parameters()]
+            with torch.no_grad():
+                fused = moved.eval().fused()(x.to(device))
+        assert y.is_contiguous(memory_format=torch.channels_last)
+        assert fused.is_contiguous(memory_format=torch.channels_last)
+        found.append([y.detach().cpu(), fused.cpu(), *gradients])
+    for on_cpu, on_gpu in zip(*found, strict=True):
+        torch.testing.assert_close(on_gpu, on_cpu, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.gpu
+def test_gpu_opcheck_and_gradcheck():
+    case = Case(dtype=torch.float64, layout="channels_last", weight_layout="channels_last")
+    grad, x, weight = (tensor.cuda() for tensor in tensors(case))
     opcheck(torch.ops.lsbench.ska_backward, (grad, x, weight))
     x.requires_grad_()
     weight.requires_grad_()
@@ -219,11 +336,11 @@ def test_gpu_results_repeat_to_the_bit_whatever_the_batch():
     grad, x, weight = (
         t.cuda() for t in tensors(Case(batch=64, channels=128, groups=16, height=14, width=14))
     )
-    whole = ska_triton.forward(x, weight, 3), *ska_triton.backward(grad, x, weight, 3)
+    whole = ska_triton.backward(grad, x, weight, 3)
     for index in (0, 63):
         one = (tensor[index : index + 1] for tensor in (grad, x, weight))
         alone = ska_triton.backward(*one, 3)
-        for got, expected in zip(alone, whole[1:], strict=True):
+        for got, expected in zip(alone, whole, strict=True):
             assert torch.equal(got[0], expected[index])
 
 

@@ -94,7 +94,7 @@ def test_every_form_compiles(program, changes):
 def test_few_launches_are_tried_and_keep_the_weights_in_registers(most_values, kernel, size_class):
     offered = fitting_launches(most_values)["early_config_prune"]
     launches = offered(LAUNCHES, {}, K=kernel, size_class=size_class)
-    assert 1 <= len(launches) <= 3
+    assert len(launches) == 1 if size_class < 7 else 2 <= len(launches) <= 3
     per_thread = [launch.kwargs["BLOCK"] // (32 * launch.num_warps) for launch in launches]
     assert max(per_thread) * kernel**2 <= max(most_values, kernel**2)
     first = launches[0].kwargs["BLOCK"]
