@@ -6,6 +6,7 @@ import os
 import random
 import secrets
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,15 +17,14 @@ import pytest
 import yaml
 
 from lsbench.core.atomic import write_json
-from lsbench.core.facets import Facets
 from lsbench.core.job import Job
-from lsbench.core.plugin_code import files_hash
-from lsbench.core.record import measured
-from lsbench.scheduler.protocol import Event, Node, Placement
 from lsbench.scheduler.run import write_manifest
-from lsbench.store.results import RESULT, SPEC, ResultsFolder
+from lsbench.store.results import RESULT, ResultsFolder
 from lsbench.suite.graph import JobGraph, build_graph
 from lsbench.suite.loader import load_suite
+
+from .fakes import FakeExecutor, SilentWatcher
+from .stored_lines import Records, epoch_records, failed_line, ok_line, tiny_records
 
 # Tests compute little at a time: threads of one test would only wait for those of its child processes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -63,6 +63,27 @@ def _shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LSBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+#: Most GPU programs that all tests on a GPU compile: each takes seconds.
+MOST_PROGRAMS = 60
+
+
+@pytest.fixture(scope="session")
+def _few_programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give Triton an empty cache, and see afterwards how much this session and its processes compiled."""
+    folder = tmp_path_factory.mktemp("triton")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRITON_CACHE_DIR", str(folder))
+        yield
+    compiled = [path.stem for path in folder.rglob("*.cubin")]
+    assert len(compiled) <= MOST_PROGRAMS, f"{len(compiled)} programs were compiled: {Counter(compiled)}"
+
+
+@pytest.fixture(autouse=True)
+def _counted_on_a_gpu(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("gpu"):
+        request.getfixturevalue("_few_programs")
 
 
 @pytest.fixture
@@ -128,98 +149,6 @@ def make_graph(write_suite: Callable[[Any], str]) -> Callable[..., JobGraph]:
     return make
 
 
-def tiny_records(job: Job, top1: float = 0.5) -> list[dict[str, Any]]:
-    """Return records as the job's kind would write them, with made-up values."""
-    if job.kind == "robustness" or job.spec.get("on"):
-        return tested_records(job)
-    protocols = {"train": "train|v1", "evaluate": "test|n=20|v1", "profile": "b=1|v1"}
-    values = {
-        "train": {"train_loss": (1.5, "nat")},
-        "evaluate": {"top1": (top1, "fraction"), "top5": (0.9, "fraction")},
-        "profile": {"params": (2e6, "count"), "macs": (3e8, "MAC"), "latency_ms": (5.0, "ms")},
-    }[job.kind]
-    return [
-        {
-            "job_id": job.id,
-            "metric": metric,
-            "value": value,
-            "unit": unit,
-            "n": 20,
-            "ci_low": None,
-            "ci_high": None,
-            "ci_method": None,
-            "protocol": protocols[job.kind],
-            "dataset": None if job.kind == "profile" else "fashion",
-            "setting": {},
-        }
-        for metric, (value, unit) in values.items()
-    ]
-
-
-CORRUPTED = Facets(
-    method="fashion-c-live",
-    corruptions=2,
-    severities=2,
-    res=32,
-    reference="knn5",
-    n=20,
-    split="test",
-    weights="last",
-    version="1",
-)
-MASKED = Facets(split="test", weights="last", classes=6, n=20, version="1")
-
-
-def tested_records(job: Job, **values: float | None) -> list[dict[str, Any]]:
-    """Return records of a robustness job, or of an evaluation on another data set, with made-up values.
-
-    Of two corruptions at two severities every cell is there; `values` are whole figures to put in place of
-    the usual ones.
-    """
-    if job.kind == "evaluate":
-        dataset = job.spec["on"]
-        figures = [("top1", 0.2, MASKED), ("top1", 0.1, MASKED.model_copy(update={"classes": 10}))]
-    else:
-        dataset = job.variant.dataset["name"]
-        usual = {"mce": 0.8, "relative_mce": 1.1, "corruption_error": 0.4, "clean_error": 0.25}
-        figures = [(metric, value, CORRUPTED) for metric, value in {**usual, **values}.items()]
-        for number, corruption in enumerate(("fog", "snow")):
-            where = CORRUPTED.of_corruption(corruption)
-            figures += [("ce", 0.8, where), ("corruption_error", 0.3 + number / 5, where)]
-            for severity in (1, 2):
-                cell = CORRUPTED.of_corruption(corruption, severity)
-                figures.append(("corruption_error", 0.1 + severity / 10 + number / 5, cell))
-    found = [measured(name, value, facets=facets, dataset=dataset, n=20) for name, value, facets in figures]
-    return [{"job_id": job.id, **record.model_dump(mode="json")} for record in found]
-
-
-def ok_line(job: Job) -> dict[str, Any]:
-    """Return a finished job's line of the journal."""
-    return {
-        "schema_version": 1,
-        "job_id": job.id,
-        "status": "ok",
-        **({"code": {plugin: files_hash(files) for plugin, files in job.code.items()}} if job.code else {}),
-        "kind": job.kind,
-        "label": job.label,
-        "seed": job.seed,
-        "started_at": "2025-01-01T00:00:00+00:00",
-        "wall_s": 2.0,
-        "error": None,
-        "setting": dict(job.spec),
-        "provenance": {"cpu": "a cpu", "host": "a host", "torch": "2", "lsbench": "0"},
-    }
-
-
-def failed_line(job: Job) -> dict[str, Any]:
-    """Return a failed job's line of the journal."""
-    line = {key: ok_line(job)[key] for key in ("schema_version", "job_id", "kind", "label", "seed")}
-    return {**line, "status": "failed", "error": "ValueError: too bad", "attempts": 2, "ended_at": "2025"}
-
-
-Records = Callable[[Job], list[dict[str, Any]] | None]
-
-
 @pytest.fixture
 def tested() -> Callable[..., JobGraph]:
     """Return a graph with robustness jobs and evaluations on other data sets, for every variant and seed."""
@@ -266,105 +195,6 @@ def fill_store(tmp_path: Path) -> Callable[..., ResultsFolder]:
     return fill
 
 
-class FakeExecutor:
-    """Executes nothing: every job ends as the test has written down, one per poll, in a seeded order.
-
-    Attributes:
-        ends: Job label -> how its attempts end, in order (``ok``, or an error class); then all are ok.
-        log: ``("submit" | "end", label, placement)`` in the order of events.
-        check: Called with all running placements after every submission.
-    """
-
-    def __init__(self, nodes: list[Node], ends: dict[str, list[str]] | None = None, seed: int = 0) -> None:
-        self._nodes, self.ends = nodes, ends or {}
-        self.running: dict[str, tuple[Job, Path, Placement]] = {}
-        self.log: list[tuple[str, str, Placement]] = []
-        self.most_running = 0
-        self.events: list[str] = []
-        self.problems: list[str] = []
-        self.can_grow = False
-        self.asked_for: list[list[dict[str, float]]] = []
-        self.held: list[tuple[str, str]] = []
-        self._random = random.Random(seed)
-
-    def start(self) -> None:
-        self.events.append("start")
-
-    def nodes(self) -> list[Node]:
-        return self._nodes
-
-    def preflight(self, variants: Any, results: Path, needs: Any, data: Any = ()) -> list[str]:
-        self.events.append("preflight")
-        return self.problems
-
-    def submit(self, job_id: str, folder: Path, placement: Placement, timeout_s: float) -> None:
-        job = Job.model_validate_json((folder / SPEC).read_text(encoding="utf-8"))
-        self.running[job_id] = job, folder, placement
-        self.most_running = max(self.most_running, len(self.running))
-        self.log.append(("submit", job.label, placement))
-
-    def poll(self, timeout_s: float) -> list[Event]:
-        if not self.running:
-            return []
-        job_id = self._random.choice(sorted(self.running))
-        job, folder, placement = self.running.pop(job_id)
-        self.log.append(("end", job.label, placement))
-        queue = self.ends.get(job.label, [])
-        end = queue.pop(0) if queue else "ok"
-        started = Event(job_id, "start", {"node": placement.node})
-        if end == "interrupt":
-            raise KeyboardInterrupt
-        if end != "ok":
-            failed = {"ok": False, "error_class": end, "message": "as written down", "device": "0"}
-            return [started, Event(job_id, "end", failed)]
-        write_json(folder / RESULT, {"job": ok_line(job), "records": tiny_records(job)})
-        return [started, Event(job_id, "end", {"ok": True})]
-
-    def hold_device(self, node: str, device: str) -> bool:
-        self.held.append((node, device))
-        return True
-
-    def free_device(self, node: str, device: str) -> None:
-        self.held.remove((node, device))
-
-    def ask_for(self, bundles: Sequence[dict[str, float]]) -> None:
-        self.asked_for.append(list(bundles))
-
-    def close(self) -> None:
-        self.events.append("close")
-
-    def submitted(self) -> list[str]:
-        """Return the labels of all submissions, in order."""
-        return [label for what, label, _ in self.log if what == "submit"]
-
-
-class SilentWatcher:
-    """Remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.ended: list[tuple[str, str, str]] = []
-        self.started: list[str] = []
-        self.progress: list[dict[str, Any]] = []
-
-    def nodes_changed(self, nodes: Sequence[Node], most: int | None) -> None:
-        pass
-
-    def job_started(self, job: Job, event: dict[str, Any]) -> None:
-        self.started.append(job.label)
-
-    def job_progressed(self, job: Job, event: dict[str, Any]) -> None:
-        self.progress.append(event)
-
-    def job_ended(self, job: Job, state: str, message: str) -> None:
-        self.ended.append((job.label, state, message))
-
-    def tick(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
 @pytest.fixture
 def fake_executor() -> type[FakeExecutor]:
     return FakeExecutor
@@ -384,25 +214,6 @@ def records_of() -> Callable[..., list[dict[str, Any]]]:
 def job_lines() -> tuple[Callable[[Job], dict[str, Any]], Callable[[Job], dict[str, Any]]]:
     """Return what writes the journal's line of a finished and of a failed job."""
     return ok_line, failed_line
-
-
-def epoch_records(
-    job: Job, figures: dict[str, list[float | None]], lr_scale: float | None = None
-) -> list[dict[str, Any]]:
-    """Return a training's records with one figure per epoch in addition: metric -> values."""
-    records = tiny_records(job)
-    if lr_scale is not None:
-        records[0]["setting"] = {"lr_scale": lr_scale}
-    for metric, values in figures.items():
-        for epoch, value in enumerate(values, 1):
-            own = {
-                "metric": metric,
-                "value": value,
-                "setting": {"epoch": epoch},
-                "protocol": f"train|v1|epoch={epoch}",
-            }
-            records.append({**records[0], **own})
-    return records
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from typing import Any
 from lsbench.core.entry_points import describe_entry, literal_constant, outside_plugins
 from lsbench.core.errors import PluginError
 from lsbench.core.ids import canonical_json
-from lsbench.core.job import Shown
+from lsbench.core.job import ShownSize
 from lsbench.core.model_sources import FOLDER, HUB, architecture_of, is_sourced, source_problem
 from lsbench.core.registry import FAMILIES, MIXERS, MODELS, PACKAGE_ROOT, suggest
 
@@ -260,7 +260,7 @@ def _folded() -> frozenset[str]:
     return frozenset(read_catalog()["folded"])
 
 
-def size_problem(model: str, shown: Shown) -> str | None:
+def size_problem(model: str, shown: ShownSize) -> str | None:
     """Return why a model cannot run on images of a size, or None if it can, as far as the catalog knows.
 
     Args:

@@ -95,7 +95,7 @@ def data_settings(data: str | dict[str, Any]) -> dict[str, Any]:
     return {"name": data} if isinstance(data, str) else data
 
 
-class Shown(NamedTuple):
+class ShownSize(NamedTuple):
     """The side in pixels of the images that a job shows to a model.
 
     Attributes:
@@ -175,13 +175,13 @@ class JobSpec(StrictModel):
         """
         return 0
 
-    def shown(self, variant: Variant) -> Shown | None:
+    def shown(self, variant: Variant) -> ShownSize | None:
         """Return the size of the images that the variant's model sees; by default that of the data set.
 
         None if it is unknown before the job, or if the model takes any size, as a backbone does.
         """
         size = variant.dataset.get("img_size")
-        return None if self.reads_instead or size is None else Shown(int(size), int(size))
+        return None if self.reads_instead or size is None else ShownSize(int(size), int(size))
 
     def check_row(self, variant: Variant) -> None:
         """Raise a ValueError, in one line, if the job cannot be done on a variant."""

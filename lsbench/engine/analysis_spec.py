@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from lsbench.core.errors import DataError
-from lsbench.core.job import BuiltOn, Job, JobSpec, Shown, Variant
+from lsbench.core.job import BuiltOn, Job, JobSpec, ShownSize, Variant
 from lsbench.core.tasks import Task
 from lsbench.core.weight_sources import CHECKPOINT
 from lsbench.data.picture_folder import fingerprint_pictures
@@ -68,7 +68,7 @@ class AnalysisSpec(PreprocessSpec):
         description="sizes of neck and head of a model that no job has trained, e.g. channels: 64",
     )
 
-    def shown(self, variant: Variant) -> Shown | None:
+    def shown(self, variant: Variant) -> ShownSize | None:
         """Return the size of the images; that of a detector's or segmenter's is any."""
         return super().shown(variant) if self.task == "classification" else None
 

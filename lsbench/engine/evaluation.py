@@ -12,7 +12,7 @@ from pydantic import Field
 
 from lsbench.core.catalog import size_problem, weights_size
 from lsbench.core.checkpoint_kinds import cfg_in
-from lsbench.core.job import Job, JobSpec, Shown, Variant
+from lsbench.core.job import Job, JobSpec, ShownSize, Variant
 from lsbench.core.spec import StrictModel
 from lsbench.core.weight_sources import CHECKPOINT
 
@@ -102,7 +102,7 @@ class PreprocessSpec(WeightsSpec):
             return {}
         return {"preprocess": {"of": whose, **given} if given else whose}
 
-    def shown(self, variant: Variant) -> Shown | None:
+    def shown(self, variant: Variant) -> ShownSize | None:
         """Return the size of the images that the variant's model sees, as far as it is known."""
         usual = variant.dataset.get("img_size")
         whose, given = self.preprocessing_of(variant)
@@ -114,7 +114,7 @@ class PreprocessSpec(WeightsSpec):
             return None
         is_named = self.has_named_weights(variant)
         is_built_for_it = is_named and (whose == "model" or bool(given))
-        return Shown(int(size), int(size) if is_built_for_it else int(usual), is_named)
+        return ShownSize(int(size), int(size) if is_built_for_it else int(usual), is_named)
 
     def has_named_weights(self, variant: Variant) -> bool:
         """Return whether weights that the variant names are tested, rather than those of a training."""
@@ -128,7 +128,7 @@ class PreprocessSpec(WeightsSpec):
         if shown is not None and (problem := size_problem(variant.model, shown)):
             raise ValueError(f"{problem}; {self.other_way(shown)}")
 
-    def other_way(self, shown: Shown) -> str:
+    def other_way(self, shown: ShownSize) -> str:
         """Return what to do if a model cannot run on images of a size."""
         return "set `preprocess: {input_size: ...}`, or leave the row out"
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from lsbench.core.facets import Facets, Scalar, drawn_by
-from lsbench.core.job import Job, Shown, Variant
+from lsbench.core.job import Job, ShownSize, Variant
 from lsbench.core.registry import DATASETS
 from lsbench.corruptions import BENCHMARK, NAMES, SEVERITIES, check_condition, in_order
 from lsbench.data.dataset import corrupted_size
@@ -102,12 +102,12 @@ class RobustnessSpec(EvaluationSpec, PreprocessSpec):
         data = next(iter(self.other_data()), variant.dataset)
         return corrupted_size(DATASETS.load(data["name"])) or int(variant.dataset["img_size"])
 
-    def shown(self, variant: Variant) -> Shown:
+    def shown(self, variant: Variant) -> ShownSize:
         """Return the size of the benchmark; named weights are loaded into a model that is built for it."""
         size, is_named = self.size_of(variant), self.has_named_weights(variant)
-        return Shown(size, size if is_named else int(variant.dataset["img_size"]), is_named)
+        return ShownSize(size, size if is_named else int(variant.dataset["img_size"]), is_named)
 
-    def other_way(self, shown: Shown) -> str:
+    def other_way(self, shown: ShownSize) -> str:
         """Return what to do if a model cannot run on images of the benchmark."""
         return f"corrupted images have {shown.size} px for every row: leave the row out"
 

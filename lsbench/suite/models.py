@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from lsbench.core.job import BuiltOn, Job, JobKind, JobSpec, OtherSize, Shown, Variant
+from lsbench.core.job import BuiltOn, Job, JobKind, JobSpec, OtherSize, ShownSize, Variant
 from lsbench.core.registry import DATASETS, JOBS
 
 NAME_LENGTH = 80
@@ -46,7 +46,7 @@ def _with_classes(built: BuiltOn, job: Job, spec: JobSpec) -> BuiltOn:
     return built.model_copy(update={"num_classes": count})
 
 
-def _of_other_size(variant: Variant, shown: Shown | None) -> OtherSize | None:
+def _of_other_size(variant: Variant, shown: ShownSize | None) -> OtherSize | None:
     """Return a variant as a job builds and uses it, if its images have another size than in its data set."""
     own = variant.dataset.get("img_size")
     if shown is None or shown.size == shown.built_for == own:

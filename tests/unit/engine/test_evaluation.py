@@ -1,6 +1,6 @@
 import pytest
 
-from lsbench.core.job import Shown, Variant, job_identity
+from lsbench.core.job import ShownSize, Variant, job_identity
 from lsbench.engine.evaluation import EvaluationSpec
 from lsbench.jobs.evaluate import EvaluateSpec
 
@@ -48,19 +48,19 @@ def variant(model, size=224, **model_args):
 @pytest.mark.parametrize(
     ("settings", "row", "shown"),
     [
-        ({}, variant("resnet18", 96), Shown(96, 96)),
-        ({"preprocess": {"input_size": 128}}, variant("resnet18", 96), Shown(128, 96)),
-        ({"on": {"name": "imagenet_a", "img_size": 64}}, variant("resnet18", 96), Shown(64, 96)),
-        ({"weights": "pretrained"}, variant("edgenext_small", pretrained=True), Shown(256, 256, True)),
+        ({}, variant("resnet18", 96), ShownSize(96, 96)),
+        ({"preprocess": {"input_size": 128}}, variant("resnet18", 96), ShownSize(128, 96)),
+        ({"on": {"name": "imagenet_a", "img_size": 64}}, variant("resnet18", 96), ShownSize(64, 96)),
+        ({"weights": "pretrained"}, variant("edgenext_small", pretrained=True), ShownSize(256, 256, True)),
         (
             {"weights": "pretrained", "preprocess": "dataset"},
             variant("edgenext_small", pretrained=True),
-            Shown(224, 224, True),
+            ShownSize(224, 224, True),
         ),
         (
             {"weights": "pretrained", "preprocess": {"input_size": 320}},
             variant("edgenext_small", pretrained=True),
-            Shown(320, 320, True),
+            ShownSize(320, 320, True),
         ),
         ({"weights": "pretrained"}, variant("hf-hub:a/b", pretrained=True), None),
     ],

@@ -48,8 +48,8 @@ def test_which_products_are_in_tf32_is_told(in_conv, in_matmul, override, produc
 
 @pytest.mark.gpu
 def test_a_timing_on_a_gpu_names_it_and_counts_no_memory_of_tuners(small_request):
-    request = small_request.model_copy(update={"device": "cuda"})
-    reply = measure(request)
+    subject = TimedModel(model="lsnet_nano")
+    reply = measure(small_request.model_copy(update={"device": "cuda", "subject": subject, "batch_size": 64}))
     assert reply.device_model == torch.cuda.get_device_name()
     assert reply.tf32 in ("off", "conv", "matmul", "on")
     assert 0 < reply.peak_device_memory_mib < 128, "Triton's tuner takes 256 MiB to clear the cache"
