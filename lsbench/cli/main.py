@@ -116,10 +116,18 @@ def main() -> NoReturn:
 
 
 def run_command(arguments: list[str]) -> int:
-    """Run one command line and return its exit code."""
+    """Run one command line, send what it has changed in results at an address, and return its exit code."""
+    code = _run(lambda: app(args=arguments, prog_name="lsbench", standalone_mode=False), arguments)
+    owned = sys.modules.get("lsbench.store.owned")
+    sent = _run(owned.send_changes, arguments) if owned else 0
+    return code or sent
+
+
+def _run(work: Callable[[], Any], arguments: list[str]) -> int:
+    """Do some work and return its exit code, or that of its error."""
     try:
         with shown_plainly(), told_to(lambda what: print(f"{what} ...", file=sys.stderr, flush=True)):
-            code = int(app(args=arguments, prog_name="lsbench", standalone_mode=False) or 0)
+            code = int(work() or 0)
     except LsbenchError as error:
         return _complain(error, str(error), int(error.exit_code), arguments)
     except CommandLineError as error:

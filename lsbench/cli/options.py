@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lsbench.cli.completion import measured_suites, offers, parts_of_suite, presets, suite_names
+from lsbench.cli.completion import ASKED, measured_suites, offers, parts_of_suite, presets, suite_names
 from lsbench.core.errors import NothingMeasuredError, UsageError
 from lsbench.core.next_command import RESULTS as USUAL_RESULTS
-from lsbench.core.next_command import next_command
+from lsbench.core.next_command import near, next_command
 from lsbench.core.plain_text import visible
 
 if TYPE_CHECKING:
@@ -108,7 +109,26 @@ SuiteOfJobOpt = Annotated[
         autocompletion=offers(measured_suites),
     ),
 ]
-ResultsOpt = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder of all results.")]
+
+
+def results_place(text: str | Path) -> Path:
+    """Return the folder of all results; an address such as ``s3://bucket/path`` gives its local copy."""
+    if "://" not in str(text) or ASKED in os.environ:
+        return Path(text)
+    from lsbench.store.owned import results_at
+
+    return results_at(text)
+
+
+ResultsOpt = Annotated[
+    Path,
+    typer.Option(
+        "--results",
+        metavar="DIR",
+        help="Folder of all results, or its address, e.g. s3://bucket/path.",
+        parser=results_place,
+    ),
+]
 PresetOpt = Annotated[
     str,
     typer.Option("--preset", metavar="NAME", help="A preset of the suite.", autocompletion=offers(presets)),
@@ -235,10 +255,12 @@ def results_folders(suite: str | None, preset: str | None, results: Path) -> lis
     what = f" of {name}" if name else ""
     if every and not folders:
         there = ", ".join(dict.fromkeys(folder.root.name for folder in every))
-        raise NothingMeasuredError(f"{results}: no results{what} by preset '{preset}'; there are: {there}")
+        raise NothingMeasuredError(
+            f"{near(results)}: no results{what} by preset '{preset}'; there are: {there}"
+        )
     if not folders:
         start = next_command("run", suite or "ablations", results=results, preset=preset)
-        raise NothingMeasuredError(f"{results}: no results{what}; start with `{start}`")
+        raise NothingMeasuredError(f"{near(results)}: no results{what}; start with `{start}`")
     return folders
 
 
@@ -259,7 +281,7 @@ def _suite_name(suite: str, results: Path) -> str:
         known = [*shipped_suites(), *(folder.root.parent.name for folder in find_results(results))]
         hint = suggest(suite, known) or f"; shipped suites: {', '.join(shipped_suites())}"
         raise UsageError(
-            f"{suite}: no such suite file, results folder, or suite with results in {results}{hint}"
+            f"{suite}: no such suite file, results folder, or suite with results in {near(results)}{hint}"
         ) from error
     name = read_suite(file).get("name")
     if not isinstance(name, str):

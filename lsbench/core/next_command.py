@@ -9,6 +9,8 @@ from pathlib import Path
 #: The folder of all results, unless a user names another.
 RESULTS = Path("results")
 PRESET = "default"
+#: Folders that are shown under other names.
+_shown: dict[Path, str] = {}
 
 
 def next_command(
@@ -37,14 +39,22 @@ def next_command(
         overrides: Values of ``--set``.
     """
     flags = ["--preset", preset] if preset not in (None, PRESET) else []
-    flags += ["--results", str(near(results))] if results.absolute() != RESULTS.absolute() else []
-    flags += ["--data", str(near(data))] if data is not None else []
+    flags += ["--results", near(results)] if results.absolute() != RESULTS.absolute() else []
+    flags += ["--data", near(data)] if data is not None else []
     flags += ["--limit", str(limit)] if limit is not None else []
     flags += [word for override in overrides or () for word in ("--set", override)]
     return shlex.join(["lsbench", verb, *words, *map(str, flags)])
 
 
-def near(path: Path) -> Path:
-    """Return a path relative to the working directory if it is below it."""
+def near(path: Path) -> str:
+    """Return a path relative to the working directory if it is below it, or as :func:`show_as` says."""
+    for folder, text in _shown.items():
+        if path.is_relative_to(folder):
+            return "/".join([text, *path.relative_to(folder).parts])
     here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def show_as(folder: Path, text: str) -> None:
+    """Show a folder and what is in it under another name: the address of which it is a copy."""
+    _shown[folder] = text

@@ -14,20 +14,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import fsspec
-
 from lsbench.core.atomic import NO_ROOM, atomic_write, write_text
 from lsbench.core.errors import ConfigError, DiskFullError, LsbenchError, StoreError
 from lsbench.engine.sealed_file import opened, read_state, write_sealed
 from lsbench.store.job_files import CHECKPOINTS, STEP_PREFIX, STEP_SUFFIX, UNSEALED_STEP_FILE
+from lsbench.store.remote_files import one_line, opened_address
 
 log = logging.getLogger(__name__)
 
 #: The number that stands for a file of versions without seals.
 UNSEALED_STEP = -1
 PROBE = "probe.txt"
-#: Protocol -> the extra that installs its driver.
-EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 
 
 class Checkpoints:
@@ -46,13 +43,7 @@ class Checkpoints:
         self.url, self._keep = str(url), keep
         self._damaged: set[int] = set()
         protocol = self.url.partition("://")[0] if "://" in self.url else "file"
-        try:
-            self._files, self._root = fsspec.core.url_to_fs(self.url)
-        except ImportError as error:
-            extra = f'; pip install "lsbench[{EXTRAS[protocol]}]"' if protocol in EXTRAS else ""
-            raise ConfigError(f"checkpoint_url {self.url}: {_one_line(error)}{extra}") from error
-        except ValueError as error:
-            raise ConfigError(f"checkpoint_url {self.url}: {_one_line(error)}") from error
+        self._files, self._root = opened_address(self.url, said_as="checkpoint_url")
         self._is_local = protocol in ("file", "local")
 
     def name_of(self, step: int) -> str:
@@ -127,7 +118,7 @@ class Checkpoints:
         try:
             self._files.rm_file(path)
         except Exception as error:  # noqa: BLE001 - each driver has exceptions of its own
-            log.warning("%s: cannot be removed (%s)", path, _one_line(error))
+            log.warning("%s: cannot be removed (%s)", path, one_line(error))
 
     def steps(self) -> list[int]:
         """Return the steps that have a file, oldest first; the files are not checked.
@@ -217,7 +208,7 @@ class Checkpoints:
         except (MemoryError, RuntimeError, TypeError, AttributeError, pickle.PickleError):
             raise  # an error of torch or of the program, not of the place
         except Exception as error:
-            reason = getattr(error, "strerror", None) or _one_line(error)
+            reason = getattr(error, "strerror", None) or one_line(error)
             if getattr(error, "errno", None) in NO_ROOM:
                 raise DiskFullError(f"{self.url}: {what}: no space left ({reason})") from error
             raise StoreError(f"{self.url}: {what} ({reason}); see `checkpoint_url`") from error
@@ -252,8 +243,3 @@ def _step_of(name: str) -> int | None:
         return UNSEALED_STEP
     number = name.removeprefix(STEP_PREFIX).removesuffix(STEP_SUFFIX)
     return int(number) if number.isdigit() and name == _file_name(int(number)) else None
-
-
-def _one_line(error: BaseException) -> str:
-    """Return an error's message on one line."""
-    return " ".join(str(error).split()) or type(error).__name__

@@ -10,13 +10,13 @@ from typing import Any
 
 from lsbench.core.errors import InterruptedRunError, StoreError
 from lsbench.core.job import Job
-from lsbench.core.lock import locked
 from lsbench.core.record import SCHEMA_VERSION
 from lsbench.scheduler.driver import Driver, Outcome
 from lsbench.scheduler.protocol import Executor, Watcher
 from lsbench.scheduler.unfailing import UnfailingWatcher
 from lsbench.store.again import inconclusive_jobs
 from lsbench.store.earlier import set_aside
+from lsbench.store.owned import owned
 from lsbench.store.results import ResultsFolder
 from lsbench.store.standing import PLUGINS, Standing, standing_now
 from lsbench.suite.graph import JobGraph
@@ -139,7 +139,7 @@ def run_suite(
     require_data(first)
     folder = results_folder(graph, options.results)
     folder.create()
-    with locked(folder.lock_file, what=f"results folder {folder.root}", wait_s=0.5):
+    with owned(folder, wait_s=0.5):
         folder.reconcile()
         plan = plan_run(graph, options)
         if not plan.todo:

@@ -17,7 +17,6 @@ from lsbench.core.atomic import write_text
 from lsbench.core.errors import ConfigError, InterruptedRunError, UsageError
 from lsbench.core.ids import canonical_json
 from lsbench.core.job import Job
-from lsbench.core.lock import locked
 from lsbench.core.next_command import near, next_command
 from lsbench.core.registry import DATASETS
 from lsbench.core.waits import announce
@@ -31,6 +30,7 @@ from lsbench.scheduler.run import RunOptions, results_folder, write_manifest
 from lsbench.scheduler.unfailing import UnfailingWatcher
 from lsbench.search.book import TrialBook
 from lsbench.search.study import RayLike, Searcher, Study
+from lsbench.store.owned import owned
 from lsbench.store.results import ResultsFolder
 from lsbench.store.trials import TUNED
 from lsbench.suite.graph import JobGraph
@@ -116,7 +116,7 @@ def run_search(graph: JobGraph, options: RunOptions, parts: SearchParts) -> tupl
     chosen = chosen_templates(graph, options)
     folder = results_folder(graph, options.results)
     folder.create()
-    with locked(folder.lock_file, what=f"results folder {folder.root}", wait_s=0.5):
+    with owned(folder, wait_s=0.5):
         folder.reconcile()
         book = TrialBook(folder, search, templates(graph, _seed(graph, options)))
         book.open()
@@ -277,5 +277,5 @@ def outcome_lines(
         names = ", ".join(outcome.untuned)
         yield f"no trial finished: {names}; `{next_command('status', results=results)}` shows the errors"
     if outcome.tuned is not None:
-        command = next_command("run", str(near(outcome.tuned)), results=results, data=data, limit=limit)
+        command = next_command("run", near(outcome.tuned), results=results, data=data, limit=limit)
         yield f"run them with: {command}"

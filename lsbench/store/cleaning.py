@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from lsbench.core.errors import StoreError
-from lsbench.core.lock import is_held, locked
+from lsbench.core.lock import is_held
 from lsbench.store.earlier import EARLIER
 from lsbench.store.job_files import CHECKPOINTS, EMA, WEIGHTS
+from lsbench.store.owned import complete, owned
 from lsbench.store.results import MANIFEST, RESULT, SPEC, ResultsFolder, read_json
 from lsbench.store.room import files_below, is_cache, is_step_file, room_of, size_of
 from lsbench.store.trials import SNAPSHOTS
@@ -73,6 +74,7 @@ def find_removable(folder: ResultsFolder) -> list[Removable]:
     manifest = folder.manifest()
     if manifest is None or is_behind_link(folder):
         return []
+    complete(folder)
     left = _folders(folder.root / REMOVED)
     found = [Removable(Waste.JOBS, path, room_of(path), path.name) for path in left]
     found += [Removable(Waste.CACHES, path, size) for path, size in _caches(folder)]
@@ -96,7 +98,7 @@ def remove(folder: ResultsFolder) -> list[Removable]:
     """
     if not find_removable(folder):
         return []
-    with locked(folder.lock_file, what=f"results folder {folder.root}"):
+    with owned(folder):
         found = find_removable(folder)
         # Numbers that only a job's folder holds reach the journals first.
         folder.reconcile({one.job_id for one in found if one.waste is Waste.JOBS})

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from lsbench.core.errors import NothingMeasuredError
 from lsbench.core.plain_warnings import warn
 from lsbench.store.lines import unreadable
+from lsbench.store.owned import results_at
 from lsbench.store.results import MANIFEST, ResultsFolder
 
 #: Presets lie two levels below the folder of all results.
@@ -36,8 +38,8 @@ def find_asked(asked: str | Path, results: Path) -> list[ResultsFolder] | None:
     A plain word is first a suite with results, a path is first a folder.
 
     Args:
-        asked: A suite's name; a results folder, of one preset, of a suite or of several; either may be given
-            as a path below `results` too.
+        asked: A suite's name; a results folder or its address, of one preset, of a suite or of several; name
+            and folder may be given as a path below `results` too.
         results: The folder of all results.
 
     Returns:
@@ -47,6 +49,8 @@ def find_asked(asked: str | Path, results: Path) -> list[ResultsFolder] | None:
         NothingMeasuredError: If it is the path of a folder without results.
     """
     text = str(asked)
+    if "://" in text:
+        return results_in(results_at(text)) or _none_in(text)
     is_word = isinstance(asked, str) and Path(text).name == text
     folders = [results / text, Path(text)] if is_word else [Path(text), results / text]
     there = [folder for folder in folders if folder.is_dir()]
@@ -57,8 +61,12 @@ def find_asked(asked: str | Path, results: Path) -> list[ResultsFolder] | None:
         return []
     if is_word or not there:
         return None
+    return _none_in(text)
+
+
+def _none_in(place: str) -> NoReturn:
     raise NothingMeasuredError(
-        f"{asked}: no results in this folder: expected a {MANIFEST} in it, or one or two levels below"
+        f"{place}: no results in this folder: expected a {MANIFEST} in it, or one or two levels below"
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lsbench.core.errors import UsageError
 from lsbench.store.job_files import EMA, WEIGHTS
+from lsbench.store.owned import brought
 from lsbench.tables.columns import job_kind
 from lsbench.tables.job_changes import KnownJob
 
@@ -58,4 +59,4 @@ def _is_whole(one: KnownJob) -> bool:
 
 def weights_file(one: KnownJob, *, is_ema: bool = False) -> Path:
     """Return where the weights of a training lie: the last ones or their moving average."""
-    return one.folder.job_folder(one.id) / (EMA if is_ema else WEIGHTS)
+    return brought(one.folder.job_folder(one.id) / (EMA if is_ema else WEIGHTS))

@@ -42,7 +42,10 @@ def test_every_verb_has_a_section_with_its_options(verbs):
 
 def test_usage_meaning_and_default_of_a_verb(verbs):
     assert "lsbench run SUITE [OPTIONS]" in verbs["run"]
-    assert "| `--results DIR` | Folder of all results. | `results` |" in verbs["run"]
+    assert (
+        "| `--results DIR` | Folder of all results, or its address, e.g. s3://bucket/path. | `results` |"
+        in verbs["run"]
+    )
     assert "| `-n, --dry-run` |" in verbs["run"]
     assert "One of `ray`, `inline`. | `ray` |" in verbs["run"]
     assert "[OPTIONS]" not in verbs["schema"]

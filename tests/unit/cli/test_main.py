@@ -11,7 +11,7 @@ import pytest
 import lsbench
 from lsbench.cli import main
 from lsbench.cli.main import run_command
-from lsbench.core.errors import ExitCode
+from lsbench.core.errors import ExitCode, StoreError
 from lsbench.core.registry import PACKAGE_ROOT
 from lsbench.core.waits import announce
 
@@ -262,3 +262,24 @@ def test_a_wait_is_a_line_on_stderr_at_once(monkeypatch, capsys):
 
     monkeypatch.setattr(main, "app", waiting)
     assert main.run_command(["run"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("verb", "code"),
+    [
+        (["list", "recipes"], ExitCode.USAGE),
+        (["report", "nothing"], ExitCode.USAGE),
+        (["validate"], ExitCode.USAGE),
+    ],
+)
+def test_whatever_the_outcome_changes_at_an_address_are_sent(verb, code, call, monkeypatch):
+    """And what cannot be sent is told: the verb did not do its work."""
+    from lsbench.store import owned
+
+    def fail():
+        raise StoreError("s3://bucket/path: cannot be written")
+
+    monkeypatch.setattr(owned, "send_changes", fail)
+    found, _, err = call(*verb)
+    assert found == code
+    assert "lsbench: s3://bucket/path: cannot be written" in err.splitlines()

@@ -1,6 +1,7 @@
 """Where a suite's results are meant, a folder will do; and a damaged folder hides only itself."""
 
 import json
+import re
 import shutil
 
 import pandas as pd
@@ -9,6 +10,7 @@ import typer
 
 import lsbench
 from lsbench.cli.main import app
+from lsbench.cli.options import results_place
 from lsbench.core.plain_warnings import LsbenchWarning
 
 OF_ONE = {
@@ -62,6 +64,61 @@ def test_every_way_to_name_results_says_the_same(
         assert out == expected[1] or verb == "compare"  # which repeats the words
     assert answer(suite_file)[0] == 0
     assert answer("tiny", "--results", folder.root.parent)[0] == 2  # no suite of that name is in there
+
+
+@pytest.fixture
+def address(results, tmp_path, monkeypatch):
+    """The results at an address, and a machine without a copy of them."""
+    monkeypatch.setenv("LSBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("lsbench.store.owned._mirrors", {})
+    shutil.copytree(results, tmp_path / "far")
+    return f"file://{tmp_path}/far"
+
+
+@pytest.mark.parametrize("verb", OF_ONE)
+def test_results_at_an_address_are_named_like_a_folder(verb, call, results, address, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def answer(asked, *more):
+        code, out, err = call(*(word.format(asked) for word in OF_ONE[verb]), *more)
+        assert (code, err) == (0, "") or verb in ("clean", "report")
+        return re.sub(rf"{tmp_path}/cache/results/\w+/files/([^/]+/far/)?", f"{results}/", out)
+
+    expected = answer("tiny")
+    assert expected
+    assert answer("tiny", "--results", address) == expected
+    assert answer("tiny", "--results", f"{address}/") == expected
+    if verb != "compare":  # which repeats the words
+        assert answer(f"{address}/tiny/default") == expected
+
+
+def test_what_a_verb_changes_at_an_address_arrives_there(call, address, tmp_path):
+    far = tmp_path / "far/tiny/default"
+    (far / "jobs/stale-1").mkdir()
+    (far / "jobs/stale-1/spec.json").write_text("{}")
+    code, out, _ = call("clean", "tiny", "--yes", "--results", address)
+    assert (code, "freed" in out) == (0, True)
+    assert not (far / "jobs/stale-1/spec.json").exists()
+    assert (far / "records.jsonl").exists()
+    assert not (far / ".owner.json").exists()
+
+
+def test_an_address_without_results_is_named_in_one_line(call, tmp_path, monkeypatch):
+    monkeypatch.setenv("LSBENCH_CACHE", str(tmp_path / "cache"))
+    url = f"file://{tmp_path}/far"
+    code, out, err = call("report", "--results", url)
+    assert (code, out) == (5, "")
+    assert err == f"lsbench: {url}: no results; start with `lsbench run ablations --results {url}`\n"
+    code, out, err = call("report", "--results", "nope://x")
+    assert (code, err) == (
+        2,
+        "lsbench: --results nope://x: Protocol not known: nope; give e.g. s3://bucket/path\n",
+    )
+
+
+def test_a_shell_that_completes_asks_no_address(monkeypatch):
+    monkeypatch.setenv("_LSBENCH_COMPLETE", "complete_bash")
+    assert str(results_place("s3://bucket/path")) == "s3:/bucket/path"
 
 
 @pytest.mark.parametrize("verb", [verb for verb in OF_ONE if verb != "compare"])

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from lsbench.core.errors import ConfigError, DiskFullError, StoreError
-from lsbench.engine import checkpoints as module
 from lsbench.engine.checkpoints import Checkpoints, checkpoints_of
 
 NUMBERS = itertools.count()
@@ -258,7 +257,7 @@ def test_a_missing_driver_says_what_to_install(monkeypatch):
     def url_to_fs(url):
         raise ImportError("Please install s3fs to access S3")
 
-    monkeypatch.setattr(module.fsspec.core, "url_to_fs", url_to_fs)
+    monkeypatch.setattr("fsspec.core.url_to_fs", url_to_fs)
     with pytest.raises(
         ConfigError, match=r'checkpoint_url s3://b: Please install s3fs.*pip install "lsbench\[s3\]"'
     ):
