@@ -81,7 +81,8 @@ def parse(words):
 
 
 @pytest.mark.parametrize("path", having("sh", "console"), ids=id_of)
-def test_every_command_parses(path):
+def test_every_command_parses(path, monkeypatch):
+    monkeypatch.setattr("lsbench.store.owned.results_at", Path)  # no address is asked
     for text in blocks(path, "sh"):
         for words in commands(text):
             parse(words)
