@@ -94,6 +94,98 @@ def is_fork_server(process: psutil.Process) -> bool:
         return False
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gcs_server", "raylet"])
+def test_a_local_ray_that_loses_its_head_or_node_is_started_again(
+    cli: Cli, unbroken: dict[tuple[str, str], float], name: str
+) -> None:
+    process = cli.start(*RUN)
+    follow(process, is_epoch(2))
+    [lost] = [p for p in cli.descendants() if p.name() == name]
+    lost.kill()
+
+    out, err = process.communicate(timeout=300)
+
+    assert process.returncode == 0, err
+    assert "starting it again" in err
+    retries = [event["message"] for event in json_events(out) if event.get("state") == "retry"]
+    assert set(retries) == {"node_lost: the local Ray ended"}
+    assert accuracies(cli.folder) == unbroken
+    assert_nothing_doubled(cli.folder, jobs=6)
+    assert_nothing_left(cli)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ray::run_job", "forkserver", "child", "gcs_server", "raylet"])
+def test_a_check_before_the_run_that_loses_a_process_is_made_again(cli: Cli, name: str) -> None:
+    process = cli.start(*RUN, "--limit", "1")
+    while not (found := [p for p in cli.descendants() if is_of(p, name)]):
+        assert process.poll() is None
+    found[0].kill()
+
+    _, err = process.communicate(timeout=300)
+
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+    assert_nothing_left(cli)
+
+
+def is_of(process: psutil.Process, name: str) -> bool:
+    """Return whether a process is a fork server, its child, or named like this."""
+    try:
+        if name == "forkserver":
+            return is_fork_server(process)
+        if name == "child":
+            parent = process.parent()
+            return parent is not None and is_fork_server(parent)
+        return process.name().startswith(name)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def assert_nothing_left(cli: Cli) -> None:
+    """Fail if a process of a run, or a folder that it made for the time of the run, is still there."""
+    deadline = time.monotonic() + 10
+    while cli.descendants() and time.monotonic() < deadline:
+        psutil.wait_procs(cli.descendants(), timeout=0.5)
+    assert [process.cmdline() for process in cli.descendants()] == []
+    assert cli.temporary is not None
+    assert list(cli.temporary.rglob("*")) == []
+
+
+@pytest.mark.slow
+def test_a_second_ctrl_c_changes_nothing(cli: Cli) -> None:
+    process = cli.start(*RUN)
+    follow(process, is_epoch(1))
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+
+    _, err = process.communicate(timeout=60)
+
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert_nothing_left(cli)
+
+
+@pytest.mark.slow
+def test_what_a_killed_run_leaves_is_removed_by_the_next(cli: Cli) -> None:
+    process = cli.start(*RUN)
+    follow(process, is_epoch(1))
+    process.kill()
+    process.communicate(timeout=60)
+    assert cli.temporary is not None
+    assert list(cli.temporary.glob("ray/session_*"))
+    deadline = time.monotonic() + 120
+    while cli.descendants() and time.monotonic() < deadline:
+        psutil.wait_procs(cli.descendants(), timeout=0.5)
+
+    done = cli.run(*RUN)
+
+    assert done.returncode == 0, done.stderr
+    assert_nothing_left(cli)
+
+
 def test_interrupt_exits_130_and_leaves_no_process(cli: Cli) -> None:
     process = cli.start(*RUN)
     follow(process, is_epoch(1))
