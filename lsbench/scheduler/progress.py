@@ -68,8 +68,12 @@ class PlainWatcher:
         self._keep(self.time_left.estimate())
 
     def say(self, text: str, style: str = "") -> None:
-        """Print one line."""
-        lines = wrap(text, self.console.width, hanging="  ") if self.console.is_terminal else [text]
+        """Print one line; into a log without a detour, as there may be tens of thousands."""
+        if not self.console.is_terminal:
+            self.console.file.write(f"{text}\n")
+            self.console.file.flush()
+            return
+        lines = wrap(text, self.console.width, hanging="  ")
         self.console.print(Text("\n".join(lines), style=style), soft_wrap=True)
 
     def nodes_changed(self, nodes: Sequence[Node], most: int | None) -> None:

@@ -72,7 +72,7 @@ class Placement:
     @property
     def parts(self) -> tuple[Placement, ...]:
         """The parts of the placement, one per node, this node first."""
-        return (replace(self, further=()), *self.further)
+        return (replace(self, further=()), *self.further) if self.further else (self,)
 
     @property
     def is_gang(self) -> bool:
