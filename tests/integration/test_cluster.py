@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from lsbench.core.job import Job
+from lsbench.core.waits import told_to
 from lsbench.scheduler.local_ray import FLAGS
 from lsbench.scheduler.protocol import NodeNeeds
 from lsbench.scheduler.ray_pool import RayExecutor
@@ -147,3 +148,43 @@ class RecordingExecutor(RayExecutor):
             if event.kind == "end":
                 del self.placed[event.job_id]
         return events
+
+
+@pytest.mark.slow
+def test_when_all_nodes_are_lost_jobs_wait_until_one_comes(
+    graph: JobGraph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray.cluster_utils import Cluster
+
+    for name, value in FLAGS.items():
+        monkeypatch.setenv(name, value)
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    made.add_node(num_cpus=2)
+    made.wait_for_nodes()
+
+    def lose_all() -> None:
+        made.remove_node(made.list_all_nodes()[-1], allow_graceful=False)
+
+    heard: list[str] = []
+
+    def hear(what: str) -> None:
+        heard.append(what)
+        if what.startswith("waiting for nodes"):
+            made.add_node(num_cpus=2)
+
+    watcher = Watcher(on_epoch=lose_all)
+    try:
+        with told_to(hear):
+            outcome = run_suite(
+                graph,
+                RunOptions(tmp_path / "results"),
+                create_executor=lambda: RayExecutor(made.address),
+                create_watcher=lambda plan, folder: watcher,
+            )
+    finally:
+        made.shutdown()
+
+    assert outcome is not None
+    assert (len(outcome.ok), outcome.failed, outcome.skipped) == (10, [], []), watcher.ended
+    [told] = [what for what in heard if what.startswith("waiting for nodes")]
+    assert "there is no node with CPUs" in told
