@@ -30,6 +30,7 @@ from typing import Any
 import yaml
 
 from lsbench.core.checked_lines import to_line
+from lsbench.core.plugin_code import files_hash
 from lsbench.core.record import SCHEMA_VERSION
 from lsbench.scheduler.ledger import Ledger, ResourceRequest
 from lsbench.scheduler.protocol import Node
@@ -191,6 +192,7 @@ def result_of(job: dict[str, Any]) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "job_id": job["id"],
         "status": "ok",
+        "code": {plugin: files_hash(files) for plugin, files in job["code"].items()},
         "kind": job["kind"],
         "label": job["id"],
         "seed": job["seed"],
@@ -224,7 +226,7 @@ def fill(graph: JobGraph, results: Path) -> ResultsFolder:
 
 
 def time_verbs(counts: list[int], repeats: int) -> None:
-    """Print the wall time of each verb, in a fresh process: the least of some."""
+    """Print the CPU time and the wall time of each verb, in a fresh process: the least of some."""
     print("| jobs | plan (s) | plan, all done (s) | nothing left to do (s) | status (s) |")
     print("| ---: | ---: | ---: | ---: | ---: |")
     for count in counts:
@@ -238,14 +240,18 @@ def time_verbs(counts: list[int], repeats: int) -> None:
             for verb, results in verbs:
                 asked = graph.suite.name if verb == "status" else suite
                 command = [sys.executable, "-m", "lsbench", verb, asked, "--results", str(folder / results)]
-                cells.append(f"{min(_wall(command) for _ in range(repeats)):.1f}")
+                cpu, wall = map(min, zip(*(_cost(command) for _ in range(repeats)), strict=True))
+                cells.append(f"{cpu:.1f} ({wall:.1f})")
             print(f"| {len(graph.jobs)} | {' | '.join(cells)} |", flush=True)
 
 
-def _wall(command: list[str]) -> float:
-    began = time.perf_counter()
+def _cost(command: list[str]) -> tuple[float, float]:
+    """Return the CPU seconds and the seconds of a command."""
+    before, began = os.times(), time.perf_counter()
     subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own module
-    return time.perf_counter() - began
+    after = os.times()
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return cpu, time.perf_counter() - began
 
 
 def trivial_job(request: dict[str, Any], *_: Any) -> Iterator[dict[str, Any]]:
