@@ -61,7 +61,7 @@ OBJECT_STORE_BYTES = 100 * 2**20
 #: How often the check before a run is made if it is lost, and the seconds between.
 TRIES, RETRY_S = 4, 2.0
 #: Where many jobs run, so long events are gathered after the first; as often may a stream give one at a time.
-GATHERED_S_PER_JOB, MOST_GATHERED_S, MOST_ROUNDS = 0.0008, 0.1, 100
+GATHERED_S_PER_JOB, MOST_GATHERED_S, MOST_ROUNDS = 0.0016, 0.2, 100
 
 
 class RayExecutor:

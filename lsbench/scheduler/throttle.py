@@ -8,8 +8,8 @@ from typing import Any
 
 #: Seconds between two steps that a job's process tells.
 STEP_S = 1.0
-#: Jobs of which a driver takes a step each second; of more jobs, it takes steps more rarely.
-JOBS_PER_S = 32
+#: Steps that a driver takes each second; the more jobs run, the more rarely each tells one.
+JOBS_PER_S = 16
 
 
 class Throttle:
