@@ -115,7 +115,7 @@ class CarriedJob:
         self._call, self._attempt, self._is_first = call, attempt, is_first
         #: Name -> what told that a file is as it was sent: bytes, time and number on the disk.
         self._sent: dict[str, tuple[int, ...]] = {}
-        self._log_sent = 0
+        self._log_sent: int | None = None
         self._failure: LsbenchError | None = None
         self._turn = threading.Lock()
 
@@ -200,10 +200,12 @@ class CarriedJob:
 
     def _send_log(self) -> None:
         with contextlib.suppress(FileNotFoundError), (self.folder / LOG).open("rb") as file:
-            file.seek(self._log_sent)
-            while piece := file.read(PIECE):
+            sent = file.seek(self._log_sent or 0)
+            piece = file.read(PIECE)
+            while piece or self._log_sent is None:  # an empty log is one, too
                 self._call("append", self.job_id, self._attempt, LOG, piece)
-                self._log_sent += len(piece)
+                self._log_sent = sent = sent + len(piece)
+                piece = file.read(PIECE)
 
     @contextlib.contextmanager
     def sending(self) -> Iterator[None]:

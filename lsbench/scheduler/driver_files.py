@@ -53,7 +53,8 @@ class DriverFiles:
         self._check(job_id, attempt)
         folder = self._folder.job_folder(job_id)
         for entry in files_below(folder):
-            if PART in entry.name and entry.name.startswith("."):
+            is_part = entry.name.startswith(".") and PART in entry.name
+            if is_part and not entry.name.endswith(f"{PART}{attempt}"):  # other parts of a gang begin, too
                 Path(entry.path).unlink(missing_ok=True)
         return self._files(folder)
 

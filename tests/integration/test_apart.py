@@ -126,10 +126,30 @@ def newest_step(results: Path) -> int:
 
 
 def files_of(results: Path) -> list[str]:
-    """Return the names of all files of jobs, without marks and locks."""
+    """Return the names of all files of jobs but marks, locks, and logs, which Ray alone brings about."""
     paths = (results / "tiny/default/jobs").rglob("[!.]*")
-    return sorted(str(path.relative_to(results)) for path in paths if path.is_file())
+    files = (path for path in paths if path.is_file() and path.name != "log.txt")
+    return sorted(str(path.relative_to(results)) for path in files)
 
 
 def hashes(results: Path) -> list[Any]:
     return [json.loads(path.read_text())["weights_sha256"] for path in sorted(results.rglob("history.json"))]
+
+
+@pytest.mark.slow
+def test_ranks_of_one_job_on_two_nodes_that_share_no_folder(apart: Apart, cli: Cli) -> None:
+    """Every node gets the files, the one with the first rank sends what changes, and all logs come."""
+    (cli.folder / "tiny.yaml").write_text(SUITE + "resources: {num_ranks: 2}\n")
+    apart.add()
+    apart.add()
+
+    done = cli.run("run", "tiny.yaml", "--address", apart.cluster.address, "--json")
+
+    assert done.returncode == 0, done.stderr
+    starts = [event for event in json_events(done.stdout) if event.get("num_ranks") == 2]
+    assert [event["num_nodes"] for event in starts] == [2]
+    plain = cli.run("run", "tiny.yaml", "--scheduler", "inline", "--results", "plain/results")
+    assert plain.returncode == 0, plain.stderr
+    assert files_of(apart.hidden) == files_of(cli.folder / "plain/results")
+    assert hashes(apart.hidden) == hashes(cli.folder / "plain/results")
+    assert left_on_nodes() == []

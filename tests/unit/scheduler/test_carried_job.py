@@ -125,6 +125,14 @@ def test_the_log_is_added_to_that_of_earlier_attempts(job, far):
     assert far.text("log.txt") == "first attempt\nsecond attempt\nand on\n"
 
 
+def test_an_empty_log_is_sent_once(job, far):
+    (job.folder / "log.txt").touch()
+    job.send()
+    job.send()
+    assert far.text("log.txt") == ""
+    assert [call[0] for call in far.calls].count("append") == 1
+
+
 def test_other_parts_of_a_gang_send_their_log_alone(far, tmp_path):
     job = CarriedJob(far, tmp_path / "node/jobs/evaluate-1", 1, is_first=False)
     job.fetch()

@@ -54,6 +54,10 @@ def test_an_old_file_stays_whole_while_a_new_one_arrives_and_is_never_shorter(fi
     with pytest.raises(StoreError, match="a piece of it has not arrived"):
         files.write("train-1", 1, "checkpoints/weights.pt", 5, b"f", 6)
     assert path.read_bytes() == b"w" * 10
+    files.begin("train-1", 1)  # as another part of the same gang does
+    files.write("train-1", 1, "checkpoints/weights.pt", 3, b"def", 6)
+    assert path.read_bytes() == b"abcdef"
+    files.write("train-1", 1, "checkpoints/weights.pt", 0, b"abc", 6)
     files.begin("train-1", 2)
     assert [entry.name for entry in path.parent.iterdir() if "part" in entry.name] == []
 
