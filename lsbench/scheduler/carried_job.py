@@ -23,7 +23,7 @@ from lsbench.core.cache_root import is_writable
 from lsbench.core.errors import LsbenchError
 from lsbench.core.lock import is_held, locked
 from lsbench.scheduler.driver_files import PIECE, is_sent
-from lsbench.store.results import LOCK, LOG, RESULT, SPEC
+from lsbench.store.results import ALIVE, LOCK, LOG, RESULT, SPEC
 from lsbench.store.room import files_below
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,8 @@ Events = Iterator[dict[str, Any]]
 
 #: Seconds between two looks for changed files.
 EVERY_S = 2.0
+#: Seconds between two signs of life.
+SIGN_S = 15.0
 #: Of the time, at most one part in so many is spent on sending.
 SHARE = 10
 #: Seconds for which a folder without a lock is left alone: its owner may be about to take the lock.
@@ -79,6 +81,7 @@ def run_carried(
                         yield event
                     job.check()
             job.send()
+            job.leave()
         except KeyboardInterrupt:  # the job was asked to stop, and has saved
             with contextlib.suppress(Exception):
                 job.send()
@@ -116,6 +119,7 @@ class CarriedJob:
         #: Name -> what told that a file is as it was sent: bytes, time and number on the disk.
         self._sent: dict[str, tuple[int, ...]] = {}
         self._log_sent: int | None = None
+        self._signed_at = -SIGN_S
         self._failure: LsbenchError | None = None
         self._turn = threading.Lock()
 
@@ -131,6 +135,7 @@ class CarriedJob:
             LsbenchError: If there is no room, or the attempt is not the newest one.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.sign()
         for name, size in self._call("begin", self.job_id, self._attempt).items():
             self._fetch(self.job_id, name, size)
             self._sent[name] = _signature((self.folder / name).stat())
@@ -169,6 +174,18 @@ class CarriedJob:
             for name in self._sent.keys() - found.keys():
                 self._call("remove", self.job_id, self._attempt, name)
                 del self._sent[name]
+
+    def sign(self) -> None:
+        """Give a sign of life, if the last one is some time ago."""
+        now = time.monotonic()
+        if self._is_first and now - self._signed_at >= SIGN_S:
+            self._signed_at = now
+            self._call("write", self.job_id, self._attempt, ALIVE, 0, b"", 0)
+
+    def leave(self) -> None:
+        """Say that no further sign of life follows."""
+        if self._is_first:
+            self._call("remove", self.job_id, self._attempt, ALIVE)
 
     def _find(self) -> dict[str, tuple[int, ...]]:
         """Return the files to send; the list of names is made first, so a result is not ahead of the rest."""
@@ -224,6 +241,7 @@ class CarriedJob:
         while not ended.wait(pause):
             started = time.monotonic()
             try:
+                self.sign()
                 self.send()
             except LsbenchError as error:
                 self._failure = error

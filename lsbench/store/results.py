@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -35,6 +36,8 @@ from lsbench.store.lines import (
 from lsbench.store.version1 import facets_of_text
 
 RESULT, SPEC, ATTEMPTS, LOG, LOCK = "result.json", "spec.json", "attempts.jsonl", "log.txt", ".lock"
+#: In the folder of a job that runs where the folder is not seen: written anew before it is as old as this.
+ALIVE, ALIVE_S = ".alive", 60.0
 MANIFEST, JOBS, RECORDS = "manifest.json", "jobs.jsonl", "records.jsonl"
 #: Start and end of the line of a successful job, as written by :meth:`ResultsFolder.add_job`.
 _OK_LINE = re.compile(
@@ -97,8 +100,19 @@ class ResultsFolder:
         return self.job_folder(job_id) / LOCK
 
     def is_running(self, job_id: str) -> bool:
-        """Return whether a process of this machine runs a job: it then holds the lock of the job's folder."""
-        return is_held(self.job_lock_file(job_id))
+        """Return whether a job runs.
+
+        Its process holds the lock of the job's folder or, on a node that does not see it, says that it lives.
+        """
+        return is_held(self.job_lock_file(job_id)) or self._age_of(self.job_folder(job_id) / ALIVE) < ALIVE_S
+
+    @staticmethod
+    def _age_of(path: Path) -> float:
+        """Return the seconds since a file was written; infinity if there is none."""
+        try:
+            return time.time() - path.stat().st_mtime
+        except OSError:
+            return float("inf")
 
     def begun(self) -> frozenset[str]:
         """Return the ids of the jobs that have a folder, with one listing, since there may be thousands."""

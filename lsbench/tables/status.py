@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from lsbench.core.lock import is_held
 from lsbench.core.quantity import from_bytes
 from lsbench.store.durations import Remaining, read_time_left
 from lsbench.store.job_files import HISTORY
-from lsbench.store.results import ResultsFolder, read_json
+from lsbench.store.results import SPEC, ResultsFolder, read_json
 from lsbench.store.room import Room
 from lsbench.store.standing import DUE, RUNNING, WAITING, standing_now
 
@@ -100,11 +101,15 @@ def read_status(folder: ResultsFolder) -> SuiteStatus | None:
 
 
 def _since(folder: ResultsFolder, job_id: str) -> str:
-    """Return when the process of a job took the lock of its folder; now, if it has just ended."""
-    try:
-        at = datetime.fromtimestamp(folder.job_lock_file(job_id).stat().st_mtime, UTC)
-    except FileNotFoundError:
-        at = datetime.now(UTC)
+    """Return when the process of a job took the lock of its folder; now, if it has just ended.
+
+    A job that runs where the folder is not seen has no lock; the driver wrote its settings at its start.
+    """
+    at = datetime.now(UTC)
+    for path in (folder.job_lock_file(job_id), folder.job_folder(job_id) / SPEC):
+        with suppress(FileNotFoundError):
+            at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            break
     return at.isoformat(timespec="seconds")
 
 

@@ -6,6 +6,7 @@ import os
 import random
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from lsbench.core.lock import locked
 from lsbench.scheduler import carried_job, driver_files
 from lsbench.scheduler.carried_job import CarriedJob, own_folder, remove_abandoned, run_carried, sees
 from lsbench.scheduler.driver_files import DriverFiles
+from lsbench.store.results import ALIVE_S, ResultsFolder
 
 SPEC = '{"needs": {"train": "train-1"}}'
 
@@ -56,7 +58,8 @@ class Far:
         return (self.root / "jobs/evaluate-1" / name).read_text()
 
     def written(self) -> list[str]:
-        return list(dict.fromkeys(words[2] for method, *words in self.calls if method == "write"))
+        names = (words[2] for method, *words in self.calls if method == "write")
+        return list(dict.fromkeys(name for name in names if name != ".alive"))
 
 
 @pytest.fixture
@@ -98,7 +101,7 @@ def test_only_what_has_changed_is_sent_and_the_result_last(job, far):
     (job.folder / "early.json").write_text("later")
     job.send()
     assert far.text("early.json") == "later"
-    assert [w[2] for method, *w in far.calls if method == "write" and w[3] == 0] == [
+    assert [w[2] for method, *w in far.calls if method == "write" and w[3] == 0][1:] == [
         *("early.json", "tables/a.csv", "result.json", "early.json")
     ]
 
@@ -177,6 +180,7 @@ def test_a_job_runs_in_a_folder_of_the_node_and_the_driver_has_all_files_before_
         assert folder.is_relative_to(tmp_path / "temporary")
         assert request["log"] == str(folder / "log.txt")
         yield {"ev": "start"}
+        assert ResultsFolder(far.root).is_running("evaluate-1")
         (folder / "checkpoints/step-000000002.pt").write_text("two")
         while not (far.root / "jobs/evaluate-1/checkpoints/step-000000002.pt").exists():
             pass  # sent while the job goes on, without an event
@@ -186,7 +190,21 @@ def test_a_job_runs_in_a_folder_of_the_node_and_the_driver_has_all_files_before_
     events = run_carried(request_of(far), far, 1, run)
     seen = [(event["ev"], (far.root / "jobs/evaluate-1/result.json").exists()) for event in events]
     assert seen == [("start", False), ("end", True)]
+    assert not ResultsFolder(far.root).is_running("evaluate-1")
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_a_job_whose_node_is_lost_counts_as_running_until_its_signs_of_life_are_old(job, far):
+    folder = ResultsFolder(far.root)
+    assert folder.is_running("evaluate-1")
+    old = time.time() - ALIVE_S - 1
+    os.utime(far.root / "jobs/evaluate-1/.alive", (old, old))
+    assert not folder.is_running("evaluate-1")
+    job.sign()
+    assert not folder.is_running("evaluate-1"), "the last sign is not old enough here"
+    job._signed_at -= carried_job.SIGN_S
+    job.sign()
+    assert folder.is_running("evaluate-1")
 
 
 def test_an_attempt_that_was_given_up_ends_at_its_next_event(far):

@@ -1,3 +1,4 @@
+import os
 from collections import Counter
 
 import pytest
@@ -6,7 +7,7 @@ from lsbench.core.atomic import write_json
 from lsbench.core.lock import locked
 from lsbench.store.durations import Remaining, write_time_left
 from lsbench.store.job_files import HISTORY
-from lsbench.store.results import ResultsFolder
+from lsbench.store.results import ALIVE, SPEC, ResultsFolder
 from lsbench.tables.status import Epochs, _since, read_status, status_lines
 
 
@@ -127,3 +128,13 @@ def test_a_driver_at_work_tells_the_time_left(tiny, make_graph, fill_store):
 def test_a_job_that_ends_while_it_is_looked_at_is_no_error(tmp_path):
     folder = ResultsFolder(tmp_path / "tiny" / "default")
     assert _since(folder, "train-0").startswith("20"), "its lock has gone with its end"
+
+
+def test_a_job_on_a_node_that_does_not_see_the_folder_is_running(begun):
+    folder, train = begun
+    (name,) = (entry["id"] for entry in folder.manifest()["jobs"] if entry["label"] == "id/train/seed0")
+    train("id/train/seed0", {"epochs": [{"loss": 1.0}], "of_epochs": 3})
+    (folder.job_folder(name) / ALIVE).touch()
+    write_json(folder.job_folder(name) / SPEC, {})
+    os.utime(folder.job_folder(name) / SPEC, (1.8e9, 1.8e9))
+    assert read_status(folder).running == {"id/train/seed0": "2027-01-15T08:00:00+00:00"}
