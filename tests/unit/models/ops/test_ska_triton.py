@@ -287,7 +287,7 @@ def test_gpu_programs_equal_the_definition(name, given):
     ("dtype", "layout"), [(torch.float16, "channels_last"), (torch.bfloat16, "contiguous")]
 )
 def test_the_operator_on_a_gpu_equals_the_definition(dtype, layout):
-    case = Case(batch=4, channels=128, groups=16, height=14, width=14, dtype=dtype, layout=layout)
+    case = Case(batch=2, channels=128, groups=16, height=14, width=14, dtype=dtype, layout=layout)
     grad, x, weight = (tensor.cuda() for tensor in tensors(case))
     x.requires_grad_()
     weight.requires_grad_()
