@@ -27,8 +27,9 @@ def run_here(
         num_devices: GPUs visible to the child; an exclusive job takes more than it sees.
         endpoint: Address at which the ranks of a gang over several nodes meet.
     """
+    if endpoint is not None or request["action"] == "preflight":
+        yield {"ev": "placed"}  # before the node's fork server starts, which takes long on a busy machine
     if endpoint is not None:
-        yield {"ev": "placed"}
         request = {**request, "part": {**request["part"], "endpoint": endpoint}}
     env = visible_to(granted_devices()[:num_devices])
     yield from run_request(

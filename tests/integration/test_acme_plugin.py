@@ -101,7 +101,7 @@ def test_its_suite_is_valid_and_planned_with_its_names(lsbench: Run, tmp_path: P
 
 def test_its_model_is_found_by_name(lsbench: Run) -> None:
     told = lsbench("profile", "acme_net", "--img-size", "32", "--num-classes", "10").stdout
-    assert told.startswith("params (M): 0.024")
+    assert told.startswith("acme_net: 32x32 pixels, 10 classes\nparams (M): 0.024")
 
 
 def test_its_report_format_works(lsbench: Run, results: str) -> None:

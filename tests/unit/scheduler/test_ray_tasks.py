@@ -31,6 +31,12 @@ def test_a_part_of_a_gang_meets_the_others_and_says_that_it_has_its_place(node):
     assert node[0][0]["part"] == {"rank": 1, "endpoint": "host:1"}
 
 
+def test_a_check_says_that_it_has_its_gpus_before_anything_slow(node):
+    events = ray_tasks.run_job({"action": "preflight"}, "t", 5.0, 1)
+    assert next(events) == {"ev": "placed"}
+    assert node == []
+
+
 def test_a_node_that_sees_the_results_runs_the_job_in_them(node, tmp_path):
     (tmp_path / ".shared-t").touch()
     place = {"root": str(tmp_path), "mark": ".shared-t", "actor": "a", "attempt": 1}
