@@ -12,6 +12,7 @@ from lsbench.core.registry import MIXERS
 from lsbench.models.backbone import LSNet, LSNetDistilled
 from lsbench.models.factory import PLUGGABLE_MODELS, create_model
 from lsbench.models.fusion import fuse
+from lsbench.models.packed_conv import pack
 from lsbench.testing.test_mixer import build, images
 
 SMALL = {"img_size": 32, "stem_stride": 2, "embed_dims": (32,) * 4, "depths": (0, 2, 0, 2), "num_classes": 5}
@@ -87,6 +88,20 @@ def test_every_model_and_its_features_are_traced_by_all_three(name):
     features = lively(timm.create_model(name, features_only=True, **options))
     for found, expected in zip(torch.fx.symbolic_trace(features)(x), features(x), strict=True):
         assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("prepare", [fuse, lambda model: pack(fuse(model))], ids=["fused", "packed"])
+@pytest.mark.parametrize(
+    ("name", "options"), [("lsnet_nano", {}), ("deit_tiny_ls", {"depth": 2}), ("resnet50_ls", {})]
+)
+@torch.no_grad()
+def test_torchscript_of_a_fused_model_gives_its_values(name, options, prepare):
+    torch.manual_seed(0)
+    model = prepare(lively(create_model(name, num_classes=5, img_size=32, **options)))
+    traced = torch.jit.trace(model, photos(32))
+    for batch in (2, 3):
+        x = photos(32, batch).flip(3)
+        torch.testing.assert_close(traced(x), model(x))
 
 
 @pytest.fixture(params=MIXERS.own_names())
