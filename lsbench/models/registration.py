@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
@@ -13,7 +14,9 @@ from timm.models import build_model_with_cfg, resolve_pretrained_cfg
 from torch import nn
 
 from lsbench.core.errors import ConfigError, OptionError
-from lsbench.models.checkpoints import adapt_on_load
+from lsbench.core.model_sources import FOLDER
+from lsbench.models.checkpoints import adapt_on_load, load_checkpoint
+from lsbench.models.model_sources import fetch_weights
 from lsbench.models.option_types import type_problems
 from lsbench.models.token_mixer import option_problems
 
@@ -63,18 +66,22 @@ def build_variant(
         name: The variant's name, registered with timm.
         options: The user's options: arguments of the model and of timm; with timm's ``device`` and ``dtype``,
             its tensors are made there.
-        pretrained: Whether to load pretrained weights.
+        pretrained: Whether to load pretrained weights; those of a file or folder that the cfg names are read
+            as any checkpoint is.
         size: Arguments that define the variant; options override them.
         feature_cfg: How timm makes a feature extractor of the model (``features_only=True``).
         filter_fn: timm's ``checkpoint_filter_fn``: adapts a checkpoint's weights to the model.
 
     Raises:
         OptionError: If an option is unknown, or its value of another type.
-        ConfigError: If there are no pretrained weights, or a value is invalid.
+        ConfigError: If there are no pretrained weights, they cannot be read or do not fit, or a value is
+            invalid.
     """
     owner = f"model '{name}'"
-    if pretrained and not _source(name, options).has_weights:
+    source = _source(name, options) if pretrained else None
+    if source and not source.has_weights:
         raise ConfigError(f"{owner}: no pretrained weights come with lsbench; leave `pretrained` out")
+    file = source and _file_of(source)
     arguments = {**(size or {}), **options}
     device, dtype = arguments.pop("device", None), arguments.pop("dtype", None)
     own = {option: value for option, value in options.items() if option not in BUILDER_OPTIONS}
@@ -96,13 +103,15 @@ def build_variant(
         built: ModelT = build_model_with_cfg(
             build,
             name,
-            pretrained,
+            pretrained and not file,
             feature_cfg=features,
             pretrained_filter_fn=filter_fn,
             **arguments,
         )
     except (ValueError, AssertionError) as error:  # timm asserts
         raise ConfigError(f"{owner}: {error}") from error
+    if file:
+        load_checkpoint(built, file)
     return adapt_on_load(built)
 
 
@@ -124,6 +133,17 @@ def _source(name: str, options: Mapping[str, Any]) -> Any:
         pretrained_cfg=options.get("pretrained_cfg"),
         pretrained_cfg_overlay=options.get("pretrained_cfg_overlay"),
     )
+
+
+def _file_of(source: Any) -> str | Path | None:
+    """Return the file on this machine that timm would take the weights of a cfg from, or None.
+
+    Raises:
+        ConfigError: If it is a folder without weights.
+    """
+    if source.source == "local-dir":
+        return fetch_weights(f"{FOLDER}{source.file}")
+    return None if source.source == "hf-hub" or source.state_dict else source.file
 
 
 def inherit_options(

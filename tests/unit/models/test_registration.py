@@ -1,11 +1,16 @@
 import inspect
+import json
+from pathlib import Path
 
 import pytest
 import timm
+import torch
+from safetensors.torch import save_file
 from timm.models import generate_default_cfgs, register_model
 from torch import nn
 
 from lsbench.core.errors import ConfigError
+from lsbench.models.factory import create_model
 from lsbench.models.registration import build_variant, describe_variant, inherit_options
 
 
@@ -100,3 +105,79 @@ def test_stages_are_counted_from_either_end(name):
     assert channels([0, -1]) == [channels((0,))[0], channels(1)[0]]
     with pytest.raises(ConfigError, match=r"out_indices .* got \(9,\)"):
         timm.create_model(name, features_only=True, feature_cfg={"out_indices": (9,)})
+
+
+# --- weights from a file or folder by timm's cfg ------------------------------------------------------------
+
+SMALL = {"lsnet_nano": {"img_size": 32}, "deit_tiny_ls": {"img_size": 32, "depth": 3}, "resnet50_ls": {}}
+
+
+def truncated(path):
+    torch.save(nn.Linear(9, 9).state_dict(), path)
+    path.write_bytes(path.read_bytes()[:700])
+
+
+#: What stands where weights should -> what it is called.
+WRONG_FILES = {
+    "page": (lambda path: path.write_text("<!DOCTYPE html><html></html>"), "is a web page, not weights"),
+    "pointer": (
+        lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\nsize 9\n"),
+        "is a pointer of Git LFS",
+    ),
+    "empty": (lambda path: path.write_bytes(b""), "is damaged or not a checkpoint"),
+    "truncated": (truncated, "is damaged or not a checkpoint"),
+    "folder": (Path.mkdir, "is a folder; name the file in it"),
+    "nothing": (lambda path: None, "does not exist"),
+    "others": (
+        lambda path: torch.save({"a": torch.ones(2)}, path),
+        "does not fit model 'NAME': .* weights missing .*; 1 unknown to it",
+    ),
+}
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("what", WRONG_FILES)
+@pytest.mark.parametrize("name", SMALL)
+def test_timm_tells_in_one_line_what_a_file_is_that_holds_no_weights(name, what, suffix, tmp_path):
+    write, told = WRONG_FILES[what]
+    path = tmp_path / f"file{suffix}"
+    write(path)
+    with pytest.raises(ConfigError, match=told.replace("NAME", name)) as caught:
+        timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": str(path)}, **SMALL[name])
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"checkpoint '{path}' ")
+    assert "\n" not in problem
+
+
+@pytest.mark.parametrize("what", ["page", "pointer", "nothing"])
+def test_timm_tells_what_a_folder_of_a_model_has_instead_of_weights(what, tmp_path):
+    cfg = {"architecture": "lsnet_nano", "num_classes": 1000, "pretrained_cfg": {"num_classes": 1000}}
+    (tmp_path / "config.json").write_text(json.dumps(cfg))
+    write, told = WRONG_FILES[what]
+    write(tmp_path / "model.safetensors")
+    told = "expected a file of weights such as model.safetensors" if what == "nothing" else told
+    with pytest.raises(ConfigError, match=told):
+        timm.create_model(f"local-dir:{tmp_path}", pretrained=True)
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"num_classes": 10}, {"num_classes": 0}, {"in_chans": 1}, {"features_only": True}],
+    ids=str,
+)
+def test_timm_loads_from_a_cfg_what_lsbench_loads_from_a_checkpoint(name, options, tmp_path):
+    made = {**SMALL[name], "num_classes": 7, **options}
+    torch.manual_seed(1)
+    source = {**timm.create_model(name, num_classes=7, **SMALL[name]).state_dict()}
+    save_file(source, tmp_path / "model.pth")  # its content tells what it is
+    torch.save({"module." + key: value for key, value in source.items()}, tmp_path / "wrapped.safetensors")
+    for path in map(str, tmp_path.iterdir()):
+        torch.manual_seed(2)
+        timms = timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": path}, **made)
+        torch.manual_seed(2)
+        ours = create_model(name, checkpoint=path, **{"img_size": 224, **made})
+        assert timms.pretrained_cfg["file"] == path
+        assert timms.state_dict().keys() == ours.state_dict().keys()
+        for one, other in zip(timms.state_dict().values(), ours.state_dict().values(), strict=True):
+            assert torch.equal(one, other)
