@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shutil
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -20,14 +20,18 @@ from timm.models import adapt_input_conv, model_entrypoint
 from timm.models._features import FeatureGetterNet
 from torch import Tensor, nn
 
+from lsbench.core.atomic import atomic_write
 from lsbench.core.checkpoint_kinds import Kind
-from lsbench.core.errors import ConfigError, DataError
+from lsbench.core.errors import ConfigError, DataError, LsbenchError
 from lsbench.core.file_content import content_of
 from lsbench.models.checkpoint_files import read_checkpoint
 from lsbench.models.checkpoint_layouts import unwrap
 from lsbench.models.earlier_weights import upgraded
 
 log = logging.getLogger(__name__)
+
+#: Kinds of addresses that Python itself opens.
+OF_URLLIB = ("http", "https", "ftp", "file")
 
 ModelT = TypeVar("ModelT", bound=nn.Module)
 
@@ -252,10 +256,24 @@ def _download(url: str | Path) -> Path:
     if not path.is_file():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(str(url), str(path), progress=False)
-        except (OSError, ValueError, HTTPException) as error:
-            raise ConfigError(f"checkpoint '{url}' cannot be fetched: {error}") from error
+            _fetch(str(url), path)
+        except LsbenchError:
+            raise
+        except Exception as error:  # each file system of fsspec has its own errors
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ConfigError(f"checkpoint '{url}' cannot be fetched: {reason}") from error
     return path
+
+
+def _fetch(url: str, path: Path) -> None:
+    """Write the content of an address to a file; that of an object store comes through fsspec."""
+    if urlsplit(url).scheme in OF_URLLIB:
+        torch.hub.download_url_to_file(url, str(path), progress=False)
+        return
+    import fsspec
+
+    with fsspec.open(url, "rb") as source, atomic_write(path) as target:
+        shutil.copyfileobj(source, target)
 
 
 def _filter_of(name: str) -> Callable[[dict[str, Tensor], nn.Module], dict[str, Tensor]]:

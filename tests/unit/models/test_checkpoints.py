@@ -2,6 +2,7 @@ import argparse
 import pickle
 import zipfile
 
+import fsspec
 import pytest
 import timm
 import torch
@@ -212,7 +213,22 @@ def test_a_missing_file_a_folder_and_a_dead_address(model, tmp_path, monkeypatch
     assert problem(model, tmp_path / "none.pth") == "checkpoint 'FILE' does not exist"
     assert problem(model, tmp_path) == "checkpoint 'FILE' is a folder; name the file in it"
     assert "cannot be fetched" in problem(model, (tmp_path / "none.pth").as_uri())
-    assert "cannot be fetched: <urlopen error unknown url type: ftq>" in problem(model, "ftq://host/a.pth")
+    assert "cannot be fetched: Protocol not known: ftq" in problem(model, "ftq://host/a.pth")
+    assert "cannot be fetched: " in problem(model, "memory://nowhere/a.pth")
+    assert not [*(tmp_path / "hub").rglob("*.pth*")]
+
+
+def test_a_file_of_an_object_store_is_fetched_once(model, source, same_weights, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
+    files = fsspec.filesystem("memory")
+    with files.open("/bucket/a.pth", "wb") as file:
+        torch.save(source.state_dict(), file)
+    load_checkpoint(model, "memory://bucket/a.pth")
+    assert same_weights()
+    files.rm("/bucket", recursive=True)
+    load_checkpoint(model, "memory://bucket/a.pth")
+    (kept,) = (tmp_path / "hub" / "checkpoints").iterdir()
+    assert kept.name.endswith("-a.pth")
 
 
 @pytest.mark.parametrize(
