@@ -186,6 +186,15 @@ class JobSpec(StrictModel):
     def check_row(self, variant: Variant) -> None:
         """Raise a ValueError, in one line, if the job cannot be done on a variant."""
 
+    def tested(self, variant: Variant, *, is_trained: bool) -> Variant:
+        """Return a variant with the arguments that the job gives its model; by default those of the row.
+
+        Args:
+            variant: The row.
+            is_trained: Whether the job tests weights of another job.
+        """
+        return variant
+
     def other_variant(self) -> str | None:
         """Return the name of a second variant whose jobs this job needs too; by default None."""
         return None

@@ -14,7 +14,7 @@ from lsbench.core.catalog import size_problem, weights_size
 from lsbench.core.checkpoint_kinds import cfg_in
 from lsbench.core.job import Job, JobSpec, ShownSize, Variant
 from lsbench.core.spec import StrictModel
-from lsbench.core.weight_sources import CHECKPOINT
+from lsbench.core.weight_sources import CHECKPOINT, CHECKPOINT_WEIGHTS
 
 Weights = Literal["last", "ema", "pretrained", "fresh"]
 _Share = Annotated[float, Field(ge=0, le=1)]
@@ -65,6 +65,13 @@ class WeightsSpec(JobSpec):
     def needs_nothing(cls, settings: Mapping[str, Any], model_args: Mapping[str, Any]) -> bool:
         """Return whether the moving average may come from the variant's checkpoint instead of a training."""
         return settings.get("weights") == "ema" and CHECKPOINT in model_args
+
+    def tested(self, variant: Variant, *, is_trained: bool) -> Variant:
+        """Return a variant that takes the moving average of its checkpoint, if that is tested."""
+        args = variant.model_args
+        if is_trained or not self.needs_nothing({"weights": self.weights}, args):
+            return variant
+        return variant.model_copy(update={"model_args": {**args, CHECKPOINT_WEIGHTS: "ema"}})
 
 
 class EvaluationSpec(WeightsSpec):

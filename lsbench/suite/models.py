@@ -14,7 +14,8 @@ NAME_LENGTH = 80
 def models_of(jobs: Iterable[Job]) -> list[Variant]:
     """Return the variants of jobs, and a variant for each further model that their settings name.
 
-    One whose images have another size in a job than in its data set has the variant's name. A further model,
+    One whose images have another size in a job than in its data set, or that takes other weights of its
+    checkpoint there, has the variant's name. A further model,
     such as the control of a profile, is named ``<variant>.<job>.<role>``; one that a job builds on the
     variant's, such as a detector, has the variant's name, and the number of classes of its data if it has
     weights of a file.
@@ -23,11 +24,10 @@ def models_of(jobs: Iterable[Job]) -> list[Variant]:
     for job in jobs:
         kind: JobKind = JOBS.load(job.kind)
         spec = kind.spec.model_validate(job.spec)
-        other = _of_other_size(job.variant, spec.shown(job.variant))
-        if other is None:
-            found[job.variant.name] = job.variant
-        else:
-            found[f"{job.variant.name}/{job.name}"] = other
+        tested = spec.tested(job.variant, is_trained=bool(job.needs))
+        other = _of_other_size(tested, spec.shown(job.variant))
+        is_the_row = other is None and tested is job.variant
+        found[job.variant.name if is_the_row else f"{job.variant.name}/{job.name}"] = other or tested
         if (built := spec.built_on(job.variant)) is not None:
             found[f"{job.variant.name}/{job.name}"] = _with_classes(built, job, spec)
         for role, model in spec.other_models().items():

@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import replace
 
+import fsspec
 import numpy as np
 import pytest
 import torch
@@ -20,9 +21,11 @@ from lsbench.detection.settings import parse_sizes
 from lsbench.engine.weights import WEIGHTS, load, weights_sha256
 from lsbench.jobs.train import JOB as TRAIN
 from lsbench.models.downstream.factory import create_downstream
+from lsbench.models.factory import create_model
 from lsbench.scheduler.child import act, check_models, describe, execute, noting_epochs
 from lsbench.store.early import EARLY
 from lsbench.store.trials import read_epochs
+from lsbench.suite.models import models_of
 from lsbench.suite.splits import DataUse
 
 pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
@@ -349,6 +352,26 @@ def test_a_model_that_cannot_take_the_size_of_a_job_is_found_before_any():
     [line] = events[0]["problems"]
     told = "model 'vit_tiny_patch16_224' built for images of 32 px takes none of 48 px, which a job shows"
     assert line.startswith(f"variant 'v': {told}")
+
+
+@pytest.mark.parametrize("is_address", [False, True])
+def test_a_file_without_the_average_that_a_job_tests_is_found_before_any(
+    tiny, make_graph, tmp_path, monkeypatch, is_address
+):
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
+    place = "memory://models/raw.pth" if is_address else str(tmp_path / "raw.pth")
+    with fsspec.open(place, "wb") as file:
+        torch.save({"model": create_model("lsnet_nano", num_classes=10, img_size=32).state_dict()}, file)
+    tiny["variants"] = [{"name": "row", "mixer": "ls_conv", "model_args": {"checkpoint": place}}]
+    tiny |= {"baseline": None, "seeds": [0]}
+
+    def problems(which):
+        jobs = make_graph({**tiny, "jobs": [{"evaluate": {"weights": which}}]}).jobs
+        return check_models(models_of(jobs))
+
+    assert problems("pretrained") == []
+    told = "it holds only those as trained, not a moving average; leave checkpoint_weights out"
+    assert problems("ema") == [f"variant 'row': checkpoint '{place}' does not fit model 'lsnet_nano': {told}"]
 
 
 def test_a_mixer_that_leaves_the_process_is_a_problem_of_its_variant(monkeypatch):

@@ -56,6 +56,28 @@ def test_a_model_is_tried_at_the_size_that_a_job_shows_to_it(tiny, make_graph):
     assert (other.name, other.dataset["img_size"], other.shown) == ("r", 32, 64)
 
 
+def test_a_model_is_tried_with_the_weights_of_its_checkpoint_that_a_job_tests(tiny, make_graph, tmp_path):
+    (tmp_path / "a.pth").write_bytes(b"weights")
+    args = {"checkpoint": str(tmp_path / "a.pth"), "checkpoint_weights": "raw"}
+    tiny["variants"] = [{"name": "r", "model": "resnet18", "model_args": args}]
+    tests = ["evaluate", {"evaluate": {"name": "averaged", "weights": "ema"}}]
+    tiny |= {"baseline": None, "seeds": [0]}
+
+    def kinds(jobs):
+        return [(one.name, one.model_args["checkpoint_weights"]) for one in models_of(jobs)]
+
+    tested = {"evaluate": {"weights": "ema"}}
+    robust = {"robustness": {"weights": "ema", "corruptions": ["fog"], "severities": [1]}}
+    assert kinds(make_graph({**tiny, "jobs": ["profile", tested, robust]}).jobs) == [
+        ("r", "raw"),
+        ("r", "ema"),
+        ("r", "ema"),
+    ]
+    # The average of a training is none of the file.
+    trained = {"train": {"ema_decay": 0.9}}
+    assert kinds(make_graph({**tiny, "jobs": [trained, *tests]}).jobs) == [("r", "raw")]
+
+
 def test_a_model_is_not_tried_at_a_size_that_no_job_shows_to_it(tiny, make_graph):
     tiny["variants"] = [{"name": "h", "model": "edgenext_small", "model_args": {"pretrained": True}}]
     tiny["jobs"] = [{"evaluate": {"weights": "pretrained"}}]
