@@ -113,7 +113,7 @@ SuiteOfJobOpt = Annotated[
 
 def results_place(text: str | Path) -> Path:
     """Return the folder of all results; an address such as ``s3://bucket/path`` gives its local copy."""
-    if "://" not in str(text) or ASKED in os.environ:
+    if ":/" not in str(text) or ASKED in os.environ:
         return Path(text)
     from lsbench.store.owned import results_at
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lsbench.core.errors import StoreError
+from lsbench.core.errors import ConfigError, StoreError
 from lsbench.core.lock import is_held, locked
 from lsbench.core.next_command import show_as
 from lsbench.core.plain_warnings import warn
@@ -28,6 +28,12 @@ JOURNALS_S = 60.0
 #: Seconds for which the last sending is tried again.
 PATIENCE_S, RETRY_S = 60.0, 1.0
 COPY = ".copy"
+#: Protocol -> why results cannot lie there.
+NO_STORES = {
+    "memory": "what is written there ends with the process",
+    "http": "nothing can be written there",
+    "https": "nothing can be written there",
+}
 
 #: The copies of addresses that this process has opened.
 _mirrors: dict[str, Mirror] = {}
@@ -40,17 +46,34 @@ def results_at(place: str | Path) -> Path:
         place: A folder, or an address such as ``s3://bucket/path``.
 
     Raises:
-        ConfigError: If the address has an unknown protocol, or its driver is not installed.
+        ConfigError: If the address names no place that keeps what is written, or its driver is not installed.
         StoreError: If it cannot be read.
     """
-    url = str(place).rstrip("/")
-    if "://" not in url:
+    url = _address(str(place))
+    if url is None:
         return Path(place)
     mirror = _mirrors.get(url) or Mirror(url)
     mirror.pull()
     _mirrors[url] = mirror
     show_as(mirror.root, url)
     return mirror.root
+
+
+def _address(text: str) -> str | None:
+    """Return an address without a slash at its end, or None for a folder.
+
+    Raises:
+        ConfigError: If it names no place, or one that does not keep what is written.
+    """
+    protocol, is_address, path = text.partition(":/")
+    if not is_address or "/" in protocol or Path(f"{protocol}:").is_dir():
+        return None
+    advice = "give e.g. s3://bucket/path, or a folder"
+    if not protocol or not path.startswith("/") or not path.strip("/"):
+        raise ConfigError(f"--results {text}: this is no address of results; {advice}")
+    if reason := NO_STORES.get(protocol):
+        raise ConfigError(f"--results {text}: {reason}; {advice}")
+    return text.rstrip("/")
 
 
 def send_changes() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lsbench.core.errors import StoreError
+from lsbench.core.errors import ConfigError, StoreError
 from lsbench.core.next_command import near
 from lsbench.store import owned as module
 from lsbench.store.mirror import Mirror
@@ -59,6 +59,35 @@ def test_a_folder_is_itself_and_an_address_its_copy(folder, far, tmp_path):
     assert near(folder.root) == f"file://{far}/{PLACE}"
     assert near(folder.root.parents[1]) == f"file://{far}"
     assert results_at(f"file://{far}") == folder.root.parents[1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "s3://",
+        "s3:///",
+        "s3:/bucket/x",
+        "://x",
+        "file://",
+        "memory://",
+        "memory://x",
+        "http://host/x",
+        "https://h/x",
+    ],
+)
+def test_an_address_that_cannot_keep_results_is_refused_and_makes_no_folder(text, tmp_path, monkeypatch):
+    monkeypatch.setenv("LSBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"^--results .*; give e\.g\. s3://bucket/path, or a folder$"):
+        results_at(text)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_may_have_a_colon_in_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("s3:").mkdir()
+    for name in ("s3:/x", "s3:", "a/b:/c", "at 12:30"):
+        assert results_at(name) == Path(name)
 
 
 def test_a_plain_folder_is_locked_and_nothing_more(tmp_path):
