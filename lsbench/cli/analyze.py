@@ -31,6 +31,7 @@ from lsbench.cli.one_model import (
     settle_process,
 )
 from lsbench.cli.options import RESULTS, DataOpt, JsonOpt, PresetOfJobOpt, ResultsOpt, SuiteOfJobOpt
+from lsbench.cli.output import refuse_address
 from lsbench.core.errors import UsageError
 from lsbench.core.model_sources import row_name
 from lsbench.core.quantity import quantity
@@ -232,6 +233,7 @@ def _make_folder(output: Path) -> None:
     Raises:
         UsageError: If it cannot be made, or written into.
     """
+    refuse_address(output, "-o")
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:

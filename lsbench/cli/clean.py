@@ -10,6 +10,7 @@ import typer
 
 from lsbench.cli.options import RESULTS, JsonOpt, PresetOfJobOpt, ResultsOpt, SuitesArg, results_folders
 from lsbench.core.errors import StoreError
+from lsbench.core.next_command import near
 
 if TYPE_CHECKING:
     from lsbench.store.cleaning import Removable
@@ -84,7 +85,7 @@ def _lines(folder: ResultsFolder, found: Sequence[Removable], left: str) -> Iter
     from lsbench.core.quantity import from_bytes
     from lsbench.store.cleaning import Waste
 
-    yield f"{folder.root}: {left or ('' if found else 'nothing to remove')}".rstrip()
+    yield f"{near(folder.root)}: {left or ('' if found else 'nothing to remove')}".rstrip()
     for waste in Waste:
         own = [one for one in found if one.waste is waste]
         if not own:

@@ -13,7 +13,7 @@ from lsbench.cli.completion import measured_suites, offers
 from lsbench.cli.options import RESULTS, ResultsOpt, results_folders, to_side
 from lsbench.cli.output import STDOUT, SUFFIXES, Output, OutputOpt
 from lsbench.core.errors import NothingMeasuredError
-from lsbench.core.next_command import next_command
+from lsbench.core.next_command import near, next_command
 
 
 class TextFormat(StrEnum):
@@ -90,8 +90,8 @@ def verify(
     if not found:
         start = next_command("run", "paper/table1", "--only", "*/profile", results=results)
         raise NothingMeasuredError(
-            f"{results}: no results{f' of {suite}' if suite else ''} of a suite with published numbers; "
-            f"start with e.g. `{start}`"
+            f"{near(results)}: no results{f' of {suite}' if suite else ''} of a suite with published "
+            f"numbers; start with e.g. `{start}`"
         )
     if format_name is TextFormat.json:
         text = json.dumps([asdict(one) for one in found], indent=1, ensure_ascii=False) + "\n"

@@ -35,7 +35,7 @@ from lsbench.core.errors import (
     NothingMeasuredError,
     UsageError,
 )
-from lsbench.core.next_command import next_command
+from lsbench.core.next_command import near, next_command
 
 if TYPE_CHECKING:
     from lsbench.gate.baseline import Baseline
@@ -88,7 +88,7 @@ class _Runner:
             run_jobs(graph, options, self.scheduler, self.address)
         folder = results_folder(graph, self.results)
         if folder.manifest() is None:
-            raise NothingMeasuredError(f"{folder.root}: no results to judge; leave --no-run out")
+            raise NothingMeasuredError(f"{near(folder.root)}: no results to judge; leave --no-run out")
         return folder
 
 

@@ -60,6 +60,7 @@ class Output:
             return
         if self.asked.endswith("/"):
             raise UsageError(f"{self.flag} {self.asked}: cannot be written (Is a directory)")
+        refuse_address(self.asked, self.flag)
         try:
             check_target(Path(self.asked))
         except (OSError, ValueError) as error:
@@ -126,6 +127,19 @@ class Output:
     def _error(self, error: OSError | ValueError) -> UsageError:
         reason = error.strerror if isinstance(error, OSError) else None
         return UsageError(f"{self.flag} {self.asked}: cannot be written ({reason or error})")
+
+
+def refuse_address(asked: str | Path, flag: str) -> None:
+    """Refuse an address where a file or folder of this machine is written; a path has lost one slash of it.
+
+    Raises:
+        UsageError: If it is an address.
+    """
+    protocol, is_address, _ = str(asked).partition(":/")
+    if is_address and "/" not in protocol and not Path(f"{protocol}:").is_dir():
+        raise UsageError(
+            f"{flag} {asked}: is no file or folder of this machine; write here, then copy it there"
+        )
 
 
 def _print(content: str | bytes) -> None:

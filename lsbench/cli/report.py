@@ -20,7 +20,7 @@ from lsbench.cli.options import (
 )
 from lsbench.cli.output import STDOUT, Output, OutputOpt
 from lsbench.core.errors import NothingMeasuredError, UsageError
-from lsbench.core.next_command import next_command
+from lsbench.core.next_command import near, next_command
 
 if TYPE_CHECKING:
     from lsbench.store.results import ResultsFolder
@@ -190,10 +190,10 @@ def _summaries(suites: list[str], preset: str | None, results: Path) -> list[Sum
         found = [summary for summary in found if not summary.is_smoke]
         if smoke and not found:
             asked = next_command("report", smoke[0], results=results, preset=preset)
-            raise NothingMeasuredError(f"{results}: found only smoke tests; name one: `{asked}`")
+            raise NothingMeasuredError(f"{near(results)}: found only smoke tests; name one: `{asked}`")
     if not found:
         start = next_command("run", suites[0] if suites else "ablations", results=results, preset=preset)
-        raise NothingMeasuredError(f"{results}: no results to report; start with `{start}`")
+        raise NothingMeasuredError(f"{near(results)}: no results to report; start with `{start}`")
     return found
 
 

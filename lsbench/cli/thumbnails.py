@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lsbench.core.errors import LsbenchError
+from lsbench.core.next_command import near
 
 if TYPE_CHECKING:
     from lsbench.store.results import ResultsFolder
@@ -57,10 +58,12 @@ def tell_thumbnails(folder: ResultsFolder, data: Path | None = None) -> None:
     """Write the thumbnails of a results folder, and say on stderr what came of it."""
     import typer
 
+    from lsbench.store.thumbnails import THUMBNAILS
+
     written, problems = write_thumbnails(folder, data)
     if written:
         typer.echo(
-            f"{folder.root / 'thumbnails'}: {written} thumbnails written, for the HTML report", err=True
+            f"{near(folder.root / THUMBNAILS)}: {written} thumbnails written, for the HTML report", err=True
         )
     for problem in problems:
         typer.echo(f"no thumbnails of some images: {problem}", err=True)

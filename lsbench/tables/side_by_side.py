@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from lsbench.core.errors import NothingMeasuredError, StoreError, UsageError
+from lsbench.core.next_command import near
 from lsbench.core.quantity import quantity
 from lsbench.core.registry import suggest
 from lsbench.stats.seeds import mean_over_seeds
@@ -115,8 +116,8 @@ def find_source(asked: str, results: Path, preset: str | None = None) -> Compare
     suites = {folder.root.parent.name for folder in find_results(results)}
     listed = ", ".join(sorted(suites)) or "none"
     raise UsageError(
-        f"{asked}: neither a results folder nor a suite with results in {results}{suggest(name, suites)}; "
-        f"suites: {listed}. SUITE@COMMIT and a commit of at least 4 digits work too"
+        f"{asked}: neither a results folder nor a suite with results in {near(results)}"
+        f"{suggest(name, suites)}; suites: {listed}. SUITE@COMMIT and a commit of at least 4 digits work too"
     )
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 import pandas as pd
 
 from lsbench.core.errors import NothingMeasuredError, StoreError, UsageError
-from lsbench.core.next_command import next_command
+from lsbench.core.next_command import near, next_command
 from lsbench.core.registry import suggest
 from lsbench.store.damage import explained
 from lsbench.store.places import find_asked, find_results
@@ -90,9 +90,9 @@ def _folders(suite_or_path: str | Path, results: Path) -> list[ResultsFolder]:
     known = {folder.root.parent.name for folder in find_results(results)}
     if not known:
         start = next_command("run", str(suite_or_path), results=results)
-        raise NothingMeasuredError(f"{results}: no results; start with `{start}`")
+        raise NothingMeasuredError(f"{near(results)}: no results; start with `{start}`")
     hint = suggest(name, known) or f"; there are: {', '.join(sorted(known))}"
-    raise UsageError(f"{suite_or_path}: no results of that name in {results}{hint}")
+    raise UsageError(f"{suite_or_path}: no results of that name in {near(results)}{hint}")
 
 
 def _wide(table: pd.DataFrame) -> pd.DataFrame:

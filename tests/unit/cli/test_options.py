@@ -11,6 +11,7 @@ import typer
 import lsbench
 from lsbench.cli.main import app
 from lsbench.cli.options import results_place
+from lsbench.core.next_command import near
 from lsbench.core.plain_warnings import LsbenchWarning
 
 OF_ONE = {
@@ -82,7 +83,9 @@ def test_results_at_an_address_are_named_like_a_folder(verb, call, results, addr
     def answer(asked, *more):
         code, out, err = call(*(word.format(asked) for word in OF_ONE[verb]), *more)
         assert (code, err) == (0, "") or verb in ("clean", "report")
-        return re.sub(rf"{tmp_path}/cache/results/\w+/files/([^/]+/far/)?", f"{results}/", out)
+        plain = re.sub(rf"{tmp_path}/cache/results/\w+/files/([^/]+/far/)?", f"{results}/", out)
+        assert plain == out or verb == "show"  # which names files to open: those of the copy
+        return plain.replace(address, near(results))
 
     expected = answer("tiny")
     assert expected
@@ -103,12 +106,28 @@ def test_what_a_verb_changes_at_an_address_arrives_there(call, address, tmp_path
     assert not (far / ".owner.json").exists()
 
 
+def test_a_file_is_not_written_to_an_address(call, address, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for words in (
+        ("report", "tiny", "--results", address, "-o", "s3://bucket/r.html"),
+        ("analyze", "erf", "lsnet_nano", "-o", "s3://bucket/r.html"),
+        ("export", "lsnet_nano", "s3://bucket/r.onnx"),
+    ):
+        code, out, err = call(*words)
+        assert (code, out) == (2, "")
+        assert "is no file or folder of this machine; write here, then copy it there" in err
+    assert not (tmp_path / "s3:").exists()
+
+
 def test_an_address_without_results_is_named_in_one_line(call, tmp_path, monkeypatch):
     monkeypatch.setenv("LSBENCH_CACHE", str(tmp_path / "cache"))
     url = f"file://{tmp_path}/far"
     code, out, err = call("report", "--results", url)
     assert (code, out) == (5, "")
     assert err == f"lsbench: {url}: no results; start with `lsbench run ablations --results {url}`\n"
+    code, out, err = call("verify", "--results", url)
+    assert (code, out) == (5, "")
+    assert err.startswith(f"lsbench: {url}: no results of a suite with published numbers; start with e.g. ")
     code, out, err = call("report", "--results", "nope://x")
     assert (code, err) == (
         2,

@@ -90,3 +90,14 @@ def test_nothing_is_said_of_a_device(capsys):
     output.check()
     output.write("text")
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("asked", ["s3://bucket/r.html", "gs:/bucket/r.html", "file:///x/r.html"])
+def test_an_address_is_refused_and_is_no_folder(asked, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=rf"^-o {asked}: is no file or folder of this machine; write here"):
+        Output(asked).check()
+    assert list(tmp_path.iterdir()) == []
+    Output("at 12:30.html").check()
+    (tmp_path / "s3:").mkdir()
+    Output("s3:/r.html").check()
