@@ -12,6 +12,7 @@ from lsbench.core.errors import NothingMeasuredError, StoreError, UsageError
 from lsbench.core.next_command import near, next_command
 from lsbench.core.registry import suggest
 from lsbench.store.damage import explained
+from lsbench.store.owned import results_at
 from lsbench.store.places import find_asked, find_results
 from lsbench.store.results import ResultsFolder
 from lsbench.tables.frames import load
@@ -45,7 +46,7 @@ def load_table(
             ``"categories"``: one row per number of one class of detectors and segmenters, such as its AP or
             IoU, see :func:`~lsbench.tables.frames.categories.load_categories`. ``"corruptions"``: one row per
             number under one corruption, see :func:`~lsbench.tables.frames.corruptions.load_corruptions`.
-        results: The folder that holds the results of all suites.
+        results: The folder that holds the results of all suites, or its address such as ``s3://bucket/path``.
 
     Returns:
         The frame. ``frame.attrs["units"]`` holds the unit of each metric (long) or column (wide), and
@@ -61,7 +62,7 @@ def load_table(
         raise UsageError(
             f"form '{form}' is unknown{suggest(form, FORMS) or '; there are: ' + ', '.join(FORMS)}"
         )
-    folders = _folders(suite_or_path, Path(results))
+    folders = _folders(suite_or_path, results_at(results))
     if form == "classes":
         from lsbench.tables.frames.classes import load_classes
 

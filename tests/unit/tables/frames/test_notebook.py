@@ -41,6 +41,16 @@ def test_the_wide_form_has_a_row_per_variant_and_seed(folder):
     assert set(frame.attrs["units"]) == set(frame.columns[7:]) == set(frame.attrs["protocols"])
 
 
+def test_results_may_lie_at_an_address(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("LSBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("lsbench.store.owned._mirrors", {})
+    url = f"file://{folder.root.parents[1]}"
+    frame = lsbench.load_table("tiny", results=url)
+    pd.testing.assert_frame_equal(frame, lsbench.load_table(folder.root))
+    with pytest.raises(UsageError, match=f"^other: no results of that name in {url}; there are: tiny$"):
+        lsbench.load_table("other", results=url)
+
+
 def test_a_metric_under_two_protocols_has_a_column_for_each(tiny, make_graph, fill_store, records_of):
     def records(job):
         found = records_of(job)
