@@ -12,6 +12,7 @@ node's raylet) is gone. SIGTERM, or a request for it, is passed on to the childr
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import importlib
 import json
 import os
@@ -228,7 +229,7 @@ def run_request(request: dict[str, Any], connection: socket.socket) -> int:
 
 
 def _redirect(log: str | None) -> None:
-    """Redirect the output of the job to its log file."""
+    """Redirect the output of the job to its log file, and with it the lines of code where a fault ends it."""
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     if log is not None:
@@ -236,6 +237,7 @@ def _redirect(log: str | None) -> None:
         with open(log, "ab") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
+        faulthandler.enable(file=2)
 
 
 def _die_with(connection: socket.socket) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -183,3 +185,16 @@ def test_processes_that_a_job_leaves_in_the_background_end_with_it(folder: Path,
         server.kill()
         server.wait()
         shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT])
+def test_the_log_of_a_job_that_a_fault_ends_says_where(number: int, tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    code = (
+        "import os; from lsbench.scheduler.forkserver import _redirect\n"
+        f"def broken_kernel(): os.kill(os.getpid(), {int(number)})\n"
+        f"_redirect({str(log)!r}); broken_kernel()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
+    assert ended.returncode == -number
+    assert re.search(r"^Fatal Python error: .*^  File .* in broken_kernel$", log.read_text(), re.M | re.S)
