@@ -75,7 +75,7 @@ def resize_bicubic(x_BCHW: Tensor, size: tuple[int, int]) -> Tensor:
     rows, columns = (
         _cubic_weights(old, new, x_BCHW) for old, new in zip(x_BCHW.shape[2:], size, strict=True)
     )
-    return _rows(rows, F.linear(padded, columns))
+    return multiply_rows(rows, F.linear(padded, columns))
 
 
 def _cubic_weights(old: int, new: int, like: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ def _cubic_weights(old: int, new: int, like: Tensor) -> Tensor:
 def average_by_cells(x_BCHW: Tensor, side: int) -> Tensor:
     """Return ``F.adaptive_avg_pool2d(x_BCHW, side)``."""
     rows, columns = (_cells(size, side, x_BCHW) for size in x_BCHW.shape[2:])
-    return _rows(rows, F.linear(x_BCHW, columns))
+    return multiply_rows(rows, F.linear(x_BCHW, columns))
 
 
 def _cells(size: int, count: int, like: Tensor) -> Tensor:
@@ -120,7 +120,7 @@ def transform_real(x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
     cos_x, sin_x = _waves(width, width // 2 + 1, x_BCHW)
     cos_y, sin_y = _waves(height, height, x_BCHW)
     real, imag = F.linear(x_BCHW, cos_x.transpose(0, 1)), -F.linear(x_BCHW, sin_x.transpose(0, 1))
-    return _rows(cos_y, real) + _rows(sin_y, imag), _rows(cos_y, imag) - _rows(sin_y, real)
+    return multiply_rows(cos_y, real) + multiply_rows(sin_y, imag), multiply_rows(cos_y, imag) - multiply_rows(sin_y, real)
 
 
 def transform_back(real: Tensor, imag: Tensor, size: tuple[int, int]) -> Tensor:
@@ -128,8 +128,8 @@ def transform_back(real: Tensor, imag: Tensor, size: tuple[int, int]) -> Tensor:
     height, width = size
     cos_x, sin_x = _waves(width, width // 2 + 1, real)
     cos_y, sin_y = _waves(height, height, real)
-    by_row = _rows(cos_y, real) - _rows(sin_y, imag)
-    by_row_imag = _rows(cos_y, imag) + _rows(sin_y, real)
+    by_row = multiply_rows(cos_y, real) - multiply_rows(sin_y, imag)
+    by_row_imag = multiply_rows(cos_y, imag) + multiply_rows(sin_y, real)
     # All frequencies but zero and the highest of an even width stand for two.
     frequency = torch.arange(width // 2 + 1, device=real.device)
     single = (frequency == 0).to(real.dtype) + (frequency * 2 == width).to(real.dtype)
@@ -156,6 +156,6 @@ def _pixels(size: int, like: Tensor) -> tuple[Tensor, Tensor]:
     return pixels, pixels[-1] + 1
 
 
-def _rows(matrix_hH: Tensor, x: Tensor) -> Tensor:
+def multiply_rows(matrix_hH: Tensor, x: Tensor) -> Tensor:
     """Return ``matrix_hH @ x`` for maps (..., H, W), without a copy of the matrix for each map."""
     return F.linear(x.transpose(-2, -1), matrix_hH).transpose(-2, -1)

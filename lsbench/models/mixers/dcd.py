@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from lsbench.models.blocks import ResidualNorm
 from lsbench.models.checks import check_odd_kernel, check_positive
+from lsbench.models.open_sizes import is_open, multiply_rows
 from lsbench.models.per_image import Squeeze, convolve_per_image
 
 
@@ -64,7 +65,12 @@ class _DecomposedConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         dim = self.static.shape[0]
         gate, phi = self.dynamic(self.squeeze(x)).split((dim, math.prod(self.latent)), dim=1)
-        fused = self.expand @ phi.view(-1, *self.latent) @ self.taps.transpose(0, 1)
+        latent = phi.unflatten(1, self.latent)
+        if is_open(x.shape[0]):
+            # A product of matrices with one per image asks whether there is one image.
+            fused = multiply_rows(self.expand, nn.functional.linear(latent, self.taps))
+        else:
+            fused = self.expand @ latent @ self.taps.transpose(0, 1)
         return convolve_per_image(x, gate.sigmoid()[..., None] * self.static + fused)
 
 
