@@ -120,7 +120,9 @@ def transform_real(x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
     cos_x, sin_x = _waves(width, width // 2 + 1, x_BCHW)
     cos_y, sin_y = _waves(height, height, x_BCHW)
     real, imag = F.linear(x_BCHW, cos_x.transpose(0, 1)), -F.linear(x_BCHW, sin_x.transpose(0, 1))
-    return multiply_rows(cos_y, real) + multiply_rows(sin_y, imag), multiply_rows(cos_y, imag) - multiply_rows(sin_y, real)
+    return multiply_rows(cos_y, real) + multiply_rows(sin_y, imag), multiply_rows(
+        cos_y, imag
+    ) - multiply_rows(sin_y, real)
 
 
 def transform_back(real: Tensor, imag: Tensor, size: tuple[int, int]) -> Tensor:
