@@ -20,6 +20,7 @@ from typing import Any
 from lsbench.core.atomic import write_json
 from lsbench.core.cache_root import cache_root
 from lsbench.core.lock import is_held, locked
+from lsbench.core.plain_warnings import warn
 from lsbench.core.waits import announced_if_long
 from lsbench.store.remote_files import RemoteFile, RemoteFiles
 from lsbench.store.results import JOBS, LOCK, MANIFEST, RECORDS, RESULT
@@ -102,6 +103,12 @@ class Mirror:
     def _pull_place(self, place: str, below: str, there: dict[str, RemoteFile], wants: Wanted) -> None:
         known = self._known[place] = self._read_index(place)
         names = [name for name in there if place_of(name) == place]
+        manifest = f"{place}/{MANIFEST}"
+        if not names and manifest in known and _is_below(manifest, below):
+            warn(f"{self.remote.url}: nothing of {place} is left there; its copy in {self.root} is kept")
+            known.clear()  # as what only the copy has
+            self._write_index(place)
+            return
         wanted = [name for name in names if wants(name) and self._is_stale(name, there[name], known)]
         self._get(wanted)
         for name in [name for name in known if _is_below(name, below) and name not in there]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 
 from lsbench.core.lock import locked
+from lsbench.core.plain_warnings import LsbenchWarning
 from lsbench.store import mirror as mirror_module
 from lsbench.store.mirror import Mirror
 
@@ -141,6 +143,19 @@ def test_removed_files_go_on_the_other_side_too_but_only_if_they_were_removed(cr
     two.pull()
     assert "other/big/jobs.jsonl" not in files(two.root)
     assert files(two.root)["other/big/notes.txt"] == "only here"
+
+
+def test_results_that_are_no_more_at_the_address_as_a_whole_stay_in_the_copy(create, far):
+    mirror = create()
+    mirror.pull()
+    before = files(mirror.root)
+    shutil.rmtree(far / "tiny")
+    with pytest.warns(LsbenchWarning, match="nothing of tiny/default is left there; its copy in .* is kept"):
+        mirror.pull()
+    assert files(mirror.root) == before
+    mirror.pull()  # without a word
+    assert mirror.push() == 2
+    assert (far / "tiny/default/manifest.json").exists()
 
 
 def test_a_copy_that_somebody_cleared_away_removes_nothing_there(create, far):
