@@ -48,11 +48,16 @@ def next_command(
 
 def near(path: Path) -> str:
     """Return a path relative to the working directory if it is below it, or as :func:`show_as` says."""
+    shown, here = place(path), Path.cwd()
+    return str(path.relative_to(here)) if shown == str(path) and path.is_relative_to(here) else shown
+
+
+def place(path: Path) -> str:
+    """Return a path as it is, or as :func:`show_as` says."""
     for folder, text in _shown.items():
         if path.is_relative_to(folder):
             return "/".join([text, *path.relative_to(folder).parts])
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    return str(path)
 
 
 def show_as(folder: Path, text: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lsbench.core.errors import LsbenchError, StoreError
-from lsbench.core.next_command import near
+from lsbench.core.next_command import place
 from lsbench.core.plain_warnings import warn
 from lsbench.store.lines import unreadable
 from lsbench.store.results import ResultsFolder
@@ -52,6 +52,6 @@ def explained(root: Path) -> Iterator[None]:
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise StoreError(
-            f"{near(root)}: cannot be read ({reason:.200}); restore its files from a copy, or remove "
+            f"{place(root)}: cannot be read ({reason:.200}); restore its files from a copy, or remove "
             "jobs.jsonl and records.jsonl and run again; `lsbench --traceback VERB ...` shows where"
         ) from error
