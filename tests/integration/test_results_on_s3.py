@@ -9,12 +9,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from lsbench.core.errors import StoreError
 from lsbench.store.owned import owned, results_at
@@ -27,22 +26,13 @@ from .test_apart import apart as apart  # a fixture
 
 
 @pytest.fixture(scope="module")
-def bucket() -> Iterator[Any]:
-    """A bucket on a real S3 server; the standard variables say where it is and who asks."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        patch.setenv("AWS_ACCESS_KEY_ID", "key")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        import s3fs
+def bucket(s3_server: str) -> Any:
+    """A bucket for results on an S3 server."""
+    import s3fs
 
-        files = s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
-        files.mkdir("results")
-        yield files
-    server.stop()
+    files = s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
+    files.mkdir("results")
+    return files
 
 
 @pytest.fixture

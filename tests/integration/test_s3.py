@@ -6,11 +6,9 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 import torch
-from moto.server import ThreadedMotoServer
 
 from lsbench.engine.checkpoints import Checkpoints
 
@@ -28,21 +26,12 @@ jobs: [{train: {epochs: 3, batch_size: 20, checkpoint_minutes: 0, PLACE}}]
 
 
 @pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """A real S3 server on a free port; the standard variables say where it is and who asks."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        patch.setenv("AWS_ACCESS_KEY_ID", "key")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        import s3fs
+def endpoint(s3_server: str) -> str:
+    """The address of an S3 server with a bucket for runs."""
+    import s3fs
 
-        s3fs.S3FileSystem(skip_instance_cache=True).mkdir("runs")
-        yield f"http://{host}:{port}"
-    server.stop()
+    s3fs.S3FileSystem(skip_instance_cache=True).mkdir("runs")
+    return s3_server
 
 
 def state(step: int) -> dict[str, object]:
