@@ -28,7 +28,7 @@ FormatOpt = Annotated[
     TextFormat | None,
     typer.Option("--format", help="Output format; default: by the suffix of -o, or console."),
 ]
-SIDE = "A results folder, a suite with results, SUITE@COMMIT, or a commit."
+SIDE = "A results folder, a suite with results, SUITE@COMMIT, a commit, or reference:SUITE."
 
 
 def compare(
@@ -45,19 +45,30 @@ def compare(
     results: ResultsOpt = RESULTS,
 ) -> None:
     """Compare two suites, results folders or commits: each difference with its interval and a verdict."""
-    from lsbench.rendering.side_by_side import HEADER, beside_json, beside_notes, beside_rows, table_text
+    from lsbench.rendering.side_by_side import (
+        HEADER,
+        agreement_notes,
+        beside_json,
+        beside_notes,
+        beside_rows,
+        table_text,
+    )
+    from lsbench.tables.answer_changes import find_agreements, other_origins, relative_timings
     from lsbench.tables.side_by_side import compare_sources, find_source
 
     target, format_name = _target(output, format_name)
     one, two = (find_source(to_side(asked), results, preset) for asked in (a, b))
     found, names = compare_sources(one, two), (a, b)
+    agreements = find_agreements(one, two)
     earlier = list(dict.fromkeys([*one.code_notes(), *two.code_notes()]))
     if format_name is TextFormat.json:
-        text = beside_json(found, names)
+        text = beside_json(found, names, agreements)
         for line in earlier:
             typer.echo(f"warning: {line}", err=True)
     else:
-        rows, notes = beside_rows(found), [*beside_notes(found, names), *earlier]
+        same = agreement_notes(agreements, relative_timings(found), other_origins(one, two))
+        sides, *words = beside_notes(found, names)
+        rows, notes = beside_rows(found), [sides, *same, *words, *earlier]
         text = table_text(format_name, f"{a} and {b}", HEADER, rows, notes)
     target.write(text, what=format_name)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from lsbench.core.interval_text import possible
 from lsbench.core.quantity import quantity
 from lsbench.rendering import console
 from lsbench.rendering.markdown import table_lines
 from lsbench.rendering.sentences import comparison_notes, p_text, sentence
+from lsbench.tables.answer_changes import Agreement
 from lsbench.tables.comparisons import to_row
 from lsbench.tables.side_by_side import Beside
 
@@ -48,8 +50,66 @@ def beside_notes(found: Sequence[Beside], names: tuple[str, str]) -> list[str]:
     return [f"A: {names[0]}. B: {names[1]}.", *words, *comparison_notes(compared), *protocols]
 
 
-def beside_json(found: Sequence[Beside], names: tuple[str, str]) -> str:
-    """Return all rows as JSON, in SI units and full precision."""
+def agreement_notes(
+    agreements: Sequence[Agreement],
+    timings: Mapping[str, Sequence[float]],
+    origins: Sequence[tuple[str, str]],
+) -> list[str]:
+    """Return the notes on whether two sets of results are the same: answers, relative timings, origins.
+
+    Args:
+        agreements: The rows whose answers both sides keep.
+        timings: Metric -> B over A of each row, of timings that are ratios to a control.
+        origins: What the sides were measured with, where that differs.
+    """
+    notes = [_answers_note(one) for one in agreements]
+    for metric, ratios in timings.items():
+        shown = quantity(metric).title.partition(" (")[0]
+        ends = " to ".join(dict.fromkeys(f"{end:.3f}" for end in (min(ratios), max(ratios))))
+        notes.append(f"{shown}: B is {ends} times A in {_counted(len(ratios), 'row')}.")
+    if origins and agreements:
+        sides = "; ".join(
+            f"{side}: {', '.join(found)}"
+            for side, found in zip("AB", zip(*origins, strict=True), strict=True)
+        )
+        notes.append(
+            f"Measured with {sides}. Equal answers are expected on the same kind of CPU and versions alone."
+        )
+    return notes
+
+
+def _answers_note(one: Agreement) -> str:
+    """Return in one line how many images are answered differently in each row."""
+    first = one.rows[0]
+    images = f"{first.images:,} images of {one.dataset}"
+    seeds = _counted(max(row.seeds for row in one.rows), "seed")
+    if not any(row.changed for row in one.rows):
+        return f"Answers: equal for all {images}, in {_counted(len(one.rows), 'row')} and {seeds}."
+    told = ", ".join(
+        f"{row.title} {row.changed:.10g}"
+        + (
+            f" (two seeds of A: {row.between_seeds[0]} to {row.between_seeds[1]})"
+            if row.between_seeds
+            else ""
+        )
+        for row in one.rows
+    )
+    beyond = [row.title for row in one.rows if row.is_beyond_seeds]
+    if beyond:
+        verdict = f"Beyond the spread over seeds: {', '.join(beyond)}"
+    elif all(row.between_seeds is None for row in one.rows):
+        verdict = "One seed does not tell the spread over seeds"
+    else:
+        verdict = "That is within the spread over seeds"
+    return f"Of {images}, B answers differently than A, mean over {seeds}: {told}. {verdict}."
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def beside_json(found: Sequence[Beside], names: tuple[str, str], agreements: Sequence[Agreement] = ()) -> str:
+    """Return all rows as JSON, in SI units and full precision, and the rows whose answers both sides keep."""
     rows = [
         {
             **{name: getattr(one, name) for name in ("variant", "metric", "dataset", "protocol", "a", "b")},
@@ -59,7 +119,18 @@ def beside_json(found: Sequence[Beside], names: tuple[str, str]) -> str:
         }
         for one in found
     ]
-    return json.dumps({"a": names[0], "b": names[1], "rows": rows}, indent=1, ensure_ascii=False) + "\n"
+    answers = [
+        {
+            "dataset": one.dataset,
+            "protocol": one.protocol,
+            **asdict(row),
+            "is_beyond_seeds": row.is_beyond_seeds,
+        }
+        for one in agreements
+        for row in one.rows
+    ]
+    value = {"a": names[0], "b": names[1], "rows": rows, "answers": answers}
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
 def table_text(

@@ -16,6 +16,7 @@ from lsbench.core.next_command import show_as
 from lsbench.core.plain_warnings import warn
 from lsbench.core.waits import announced_if_long
 from lsbench.store.mirror import Mirror
+from lsbench.store.reference import PREFIX
 from lsbench.store.remote_owner import OWNER, RENEW_S, RemoteOwner
 from lsbench.store.results import JOBS, LOCK, RECORDS, RESULT, ResultsFolder
 from lsbench.store.room import Room, class_of
@@ -46,9 +47,15 @@ def results_at(place: str | Path) -> Path:
         place: A folder, or an address such as ``s3://bucket/path``.
 
     Raises:
-        ConfigError: If the address names no place that keeps what is written, or its driver is not installed.
+        ConfigError: If the address names no place that keeps what is written, or its driver is not installed,
+            or it names reference results.
         StoreError: If it cannot be read.
     """
+    if str(place).startswith(PREFIX):
+        raise ConfigError(
+            f"--results {place}: reference results are only read, and named as a suite is: "
+            f"`lsbench report {place}`"
+        )
     url = _address(str(place))
     if url is None:
         return Path(place)

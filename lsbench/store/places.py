@@ -11,6 +11,7 @@ from lsbench.core.errors import NothingMeasuredError
 from lsbench.core.plain_warnings import warn
 from lsbench.store.lines import unreadable
 from lsbench.store.owned import results_at
+from lsbench.store.reference import reference_folder
 from lsbench.store.results import MANIFEST, ResultsFolder
 
 #: Presets lie two levels below the folder of all results.
@@ -39,7 +40,7 @@ def find_asked(asked: str | Path, results: Path) -> list[ResultsFolder] | None:
 
     Args:
         asked: A suite's name; a results folder or its address, of one preset, of a suite or of several; name
-            and folder may be given as a path below `results` too.
+            and folder may be given as a path below `results` too. ``reference:SUITE`` names shipped results.
         results: The folder of all results.
 
     Returns:
@@ -49,6 +50,8 @@ def find_asked(asked: str | Path, results: Path) -> list[ResultsFolder] | None:
         NothingMeasuredError: If it is the path of a folder without results.
     """
     text = str(asked)
+    if (reference := reference_folder(text)) is not None:
+        return results_in(reference)
     if "://" in text:
         return results_in(results_at(text)) or _none_in(text)
     is_word = isinstance(asked, str) and Path(text).name == text

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -41,12 +42,16 @@ class ComparedResults:
     commit: str = ""
 
     def table(self) -> pd.DataFrame:
-        """Return its long table.
+        """Return its long table, which is read once.
 
         Raises:
             NothingMeasuredError: If no job has measured anything.
             UsageError: If all of them are searches.
         """
+        return self._table
+
+    @cached_property
+    def _table(self) -> pd.DataFrame:
         folders = [folder for folder in self.folders if not _is_search(folder)]
         if self.folders and not folders:
             raise UsageError(

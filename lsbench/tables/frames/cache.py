@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from lsbench.core.atomic import atomic_write
 from lsbench.core.errors import LsbenchError, StoreError
 from lsbench.store.lines import Lines
+from lsbench.store.reference import is_reference
 from lsbench.store.results import RECORDS, ResultsFolder
 from lsbench.tables.frames.grouping import group_numbers
 from lsbench.tables.frames.ways import Part, Way, zip_ways
@@ -152,7 +153,8 @@ class Records:
                 chunks[part].append(table)
             end, checksum = lines.end, zlib.crc32(lines.content, checksum)
         self._tables = {part: _joined(found) for part, found in chunks.items()}
-        if is_whole and stamp is not None and (end - reach.end) * WORTH_KEEPING >= reach.end:
+        is_kept = is_whole and stamp is not None and not is_reference(self._folder.root)
+        if is_kept and (end - reach.end) * WORTH_KEEPING >= reach.end:
             with suppress(OSError, LsbenchError):
                 _write(self._folder.root / CACHE, self._tables, Reach(end, checksum, stamp))
 

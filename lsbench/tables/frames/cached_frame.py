@@ -12,6 +12,7 @@ import pandas as pd
 from lsbench.core.atomic import atomic_write
 from lsbench.core.errors import DiskFullError
 from lsbench.core.record import SCHEMA_VERSION
+from lsbench.store.reference import is_reference
 from lsbench.store.results import ResultsFolder
 
 
@@ -30,7 +31,8 @@ def cached_frame(
 ) -> pd.DataFrame:
     """Return a folder's rows as a frame, from its cache file `name` if nothing has changed since.
 
-    The file may be deleted at any time. No file is written for an empty frame, or in a read-only folder.
+    The file may be deleted at any time. No file is written for an empty frame, in a read-only folder, or
+    beside reference results.
 
     Args:
         folder: The results folder.
@@ -49,8 +51,9 @@ def cached_frame(
         pass
     frame = _typed(list(rows(folder)), columns)
     frame.attrs["stamp"] = stamp
-    with suppress(OSError, DiskFullError):
-        _keep(frame, path)
+    if not is_reference(folder.root):
+        with suppress(OSError, DiskFullError):
+            _keep(frame, path)
     return frame
 
 

@@ -2,8 +2,16 @@ import json
 import math
 from dataclasses import replace
 
-from lsbench.rendering.side_by_side import HEADER, beside_json, beside_notes, beside_rows, table_text
+from lsbench.rendering.side_by_side import (
+    HEADER,
+    agreement_notes,
+    beside_json,
+    beside_notes,
+    beside_rows,
+    table_text,
+)
 from lsbench.stats.paired import Difference, over_seeds
+from lsbench.tables.answer_changes import Agreement, AnswerChanges
 from lsbench.tables.comparisons import Comparison
 from lsbench.tables.side_by_side import Beside
 
@@ -53,3 +61,47 @@ def test_every_format_holds_every_row():
     found = json.loads(beside_json(ROWS, NAMES))
     assert [row["variant"] for row in found["rows"]] == ["ls", "<b>"]
     assert found["rows"][0]["comparison"]["freedom"] is None
+
+
+def test_other_answers_are_told_in_one_line_with_the_spread_over_seeds():
+    rows = [AnswerChanges("LS", 10_000, 5, 31.4, (700, 910)), AnswerChanges("id", 10_000, 5, 0.0, (600, 800))]
+    told = "Of 10,000 images of fashion, B answers differently than A, mean over 5 seeds: "
+    (note,) = agreement_notes([Agreement("fashion", "v1", rows)], {}, [])
+    assert note == (
+        f"{told}LS 31.4 (two seeds of A: 700 to 910), id 0 (two seeds of A: 600 to 800). "
+        "That is within the spread over seeds."
+    )
+    rows[1] = replace(rows[1], changed=801.0)
+    assert agreement_notes([Agreement("fashion", "v1", rows)], {}, [])[0].endswith(
+        ". Beyond the spread over seeds: id."
+    )
+    single = [replace(row, seeds=1, between_seeds=None) for row in rows]
+    assert agreement_notes([Agreement("fashion", "v1", single)], {}, [])[0].endswith(
+        "mean over 1 seed: LS 31.4, id 801. One seed does not tell the spread over seeds."
+    )
+
+
+def test_equal_answers_are_one_line_too():
+    rows = [AnswerChanges(name, 10_000, 5, 0.0, (700, 910)) for name in ("LS", "id")]
+    assert agreement_notes([Agreement("fashion", "v1", rows)], {}, []) == [
+        "Answers: equal for all 10,000 images of fashion, in 2 rows and 5 seeds."
+    ]
+
+
+def test_relative_timings_and_other_machines_are_told():
+    rows = [AnswerChanges("LS", 20, 1, 3.0, None)]
+    notes = agreement_notes(
+        [Agreement("fashion", "v1", rows)],
+        {"latency_ratio": [1.2, 0.95]},
+        [("AMD", "Intel"), ("torch 1", "torch 2")],
+    )
+    assert notes[1] == "latency / control: B is 0.950 to 1.200 times A in 2 rows."
+    assert notes[2].startswith(
+        "Measured with A: AMD, torch 1; B: Intel, torch 2. Equal answers are expected "
+    )
+
+
+def test_json_has_the_counts_of_other_answers():
+    agreement = Agreement("fashion", "v1", [AnswerChanges("LS", 20, 2, 3.0, (1, 2))])
+    (found,) = json.loads(beside_json(ROWS, NAMES, [agreement]))["answers"]
+    assert (found["title"], found["changed"], found["is_beyond_seeds"]) == ("LS", 3.0, True)
