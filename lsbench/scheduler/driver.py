@@ -104,7 +104,8 @@ class Driver:
             ConfigError: With one line per problem.
         """
         jobs = self.waiting.values()
-        wants_gpus = any(self._request(job).num_gpus for job in jobs)
+        # A node with GPUs may join later.
+        wants_gpus = any(job.resources.num_gpus == "auto" or self._request(job).num_gpus for job in jobs)
         needs = needs_of(jobs, wants_gpus=wants_gpus)
         problems = self.executor.preflight(models_of(jobs), self.folder.root, needs, data_uses(jobs))
         if problems:

@@ -96,7 +96,7 @@ class NodeNeeds:
     Attributes:
         datasets: Settings of the data sets that lie on disk.
         data_root: Folder under which large data sets live, if given.
-        wants_gpus: Whether any job gets a GPU.
+        wants_gpus: Whether any job gets a GPU where there is one.
         workers: Loader processes of a rank.
         batch_bytes: Size of a batch that one of them makes.
     """
@@ -115,7 +115,7 @@ class Executor(Protocol):
         """Start or join the cluster."""
 
     def nodes(self) -> list[Node]:
-        """Return the nodes that are alive."""
+        """Return the nodes that are alive and may get jobs."""
 
     def preflight(
         self, variants: Sequence[Variant], results: Path, needs: NodeNeeds, data: Sequence[DataUse] = ()

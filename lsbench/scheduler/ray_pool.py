@@ -13,6 +13,7 @@ import secrets
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -48,8 +49,9 @@ from lsbench.scheduler.protocol import Event, Node, NodeNeeds, Placement
 from lsbench.scheduler.ray_cluster import RayCluster
 from lsbench.scheduler.ray_devices import HeldDevices
 from lsbench.scheduler.ray_files import SharedFiles
+from lsbench.scheduler.ray_joining import JoiningNodes
 from lsbench.scheduler.ray_output import quiet, silence
-from lsbench.scheduler.ray_preflight import TIMEOUT_S, LostCheckError, check_results, run_checks
+from lsbench.scheduler.ray_preflight import TIMEOUT_S, TRIES, LostCheckError, check_results, run_checks
 from lsbench.scheduler.ray_streams import CANCELLED, first_line, next_items
 from lsbench.scheduler.ray_tasks import find_endpoint, probe_node, run_job, stop_servers
 from lsbench.scheduler.throttle import newest, period_s
@@ -58,8 +60,8 @@ from lsbench.suite.splits import DataUse
 log = logging.getLogger(__name__)
 
 OBJECT_STORE_BYTES = 100 * 2**20
-#: How often the check before a run is made if it is lost, and the seconds between.
-TRIES, RETRY_S = 4, 2.0
+#: Seconds before a check that was lost is made again.
+RETRY_S = 2.0
 #: Where many jobs run, so long events are gathered after the first; as often may a stream give one at a time.
 GATHERED_S_PER_JOB, MOST_GATHERED_S, MOST_ROUNDS = 0.0016, 0.2, 100
 
@@ -82,6 +84,7 @@ class RayExecutor:
         self._head: HeadWatch | None = None
         self._nodes: list[Node] = []
         self._held = HeldDevices()
+        self._joining: JoiningNodes | None = None
         self._cluster = RayCluster(is_shared=address is not None)
         self._asked_to_stop: set[RunningGang] = set()
         self._interrupts = Interrupts(lambda: kill_processes(self._started()))
@@ -153,18 +156,23 @@ class RayExecutor:
     def nodes(self) -> list[Node]:
         """Return the nodes that are alive; while the head does not answer, those that were.
 
+        A node that has joined since the check before the run is left out until it has passed its own.
+
         Raises:
             ClusterError: If the head is gone.
         """
         if self._head is not None and not self._head.answers():
             return self._nodes  # of a local Ray, until it is started again
-        self._nodes = self._cluster.nodes(self._ours())
+        alive = self._cluster.nodes(self._ours())
+        self._nodes = alive if self._joining is None else self._joining.fit(alive)
         self._save_what_leaves()
         return self._nodes
 
     def _ours(self) -> dict[str, Amounts]:
         """Return what this run has on each node."""
-        found = {node: (0.0, float(count)) for node, count in self._held.counts().items()}
+        held = Counter(self._held.counts())
+        held.update(self._joining.gpus if self._joining else {})
+        found = {node: (0.0, float(count)) for node, count in held.items()}
         for job in {job for job, _ in self._running.values()}:
             for part in job.placement.parts:
                 cpus, gpus = found.get(part.node, (0.0, 0.0))
@@ -227,10 +235,10 @@ class RayExecutor:
         if self.blind_nodes:
             names = ", ".join(dict.fromkeys(self.blind_nodes))
             announce(f"sending files of jobs through Ray, as {results} cannot be used on {names}")
-        return [
-            *problems,
-            *run_checks(nodes, variants, needs, self._start_check, self._raise_if_lost, data=data),
-        ]
+        problems += run_checks(nodes, variants, needs, self._start_check, self._raise_if_lost, data=data)
+        if self.can_grow:
+            self._joining = JoiningNodes(nodes, needs, self._start_check, start)
+        return problems
 
     def _raise_if_lost(self) -> None:
         if self._revive_if_lost():
@@ -455,7 +463,8 @@ class RayExecutor:
         import ray
 
         stop = ray.remote(max_retries=0)(stop_servers)
-        tasks = [stop.options(**_pinned(n.id, num_cpus=0)).remote(self.token) for n in self.nodes()]
+        nodes = self._cluster.nodes(self._ours())
+        tasks = [stop.options(**_pinned(n.id, num_cpus=0)).remote(self.token) for n in nodes]
         with contextlib.suppress(ray.exceptions.RayError):
             ray.wait(tasks, num_returns=len(tasks), timeout=5)
 

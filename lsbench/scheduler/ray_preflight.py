@@ -5,7 +5,8 @@ The check itself can lose a worker or a node: then it is made again, as a job wo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -16,6 +17,8 @@ from lsbench.scheduler.node_check import differences, versions
 from lsbench.scheduler.protocol import Node, NodeNeeds
 from lsbench.suite.splits import DataUse
 
+#: How often a check that is lost is made.
+TRIES = 4
 #: The ends of a check that say nothing but that it was lost.
 LOST = ("worker_lost", "node_lost")
 #: Seconds in which Ray must grant the GPUs of a node, which other programs of the cluster may have.
@@ -32,22 +35,85 @@ class LostCheckError(Exception):
 
 
 @dataclass
-class _Check:
+class NodeCheck:
     """The check of one node.
 
     Attributes:
         node: The node.
         request: The request that was sent.
         gpus: GPUs that are to be tried.
+        began: When it was started, on the clock of the checks.
         has_begun: Whether its first event has come.
+        problems: What was found, one line each.
+        lost: How the check was lost, if it was: it then says nothing about the node.
     """
 
     node: Node
     request: dict[str, Any]
     gpus: int
-    seconds: float = 0.0
+    began: float
     has_begun: bool = False
     problems: list[str] = field(default_factory=list)
+    lost: str = ""
+
+
+class NodeChecks:
+    """Checks of nodes that run at the same time."""
+
+    def __init__(
+        self, needs: NodeNeeds, start: Start, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Prepare; no check has begun.
+
+        Args:
+            needs: What jobs need on every node.
+            start: Starts a request on a node.
+            clock: Returns seconds.
+        """
+        self.needs = needs
+        self.running: dict[Any, NodeCheck] = {}
+        self._start, self._clock = start, clock
+
+    def begin(self, node: Node, variants: Sequence[Variant] = (), data: Sequence[DataUse] = ()) -> None:
+        """Start the check of a node, with models and data that are looked at there."""
+        gpus = node.num_gpus if self.needs.wants_gpus else 0
+        self._send(node, check_request(variants, self.needs, gpus, data), gpus)
+
+    def _send(self, node: Node, request: dict[str, Any], gpus: int) -> None:
+        self.running[self._start(node, request, gpus)] = NodeCheck(node, request, gpus, self._clock())
+
+    def poll(self, timeout_s: float) -> list[NodeCheck]:
+        """Return the checks that have ended since the last call.
+
+        Args:
+            timeout_s: Most seconds to wait for the first event.
+        """
+        import ray
+
+        ended = []
+        while self.running:
+            ready, waiting = ray.wait(list(self.running), timeout=timeout_s)
+            if not ready:
+                self._give_up_gpus(waiting)
+                break
+            timeout_s = 0.0
+            for stream in ready:
+                check = self.running[stream]
+                if _take(check, stream):
+                    ended.append(self.running.pop(stream))
+        return ended
+
+    def _give_up_gpus(self, streams: Iterable[Any]) -> None:
+        """Check nodes whose GPUs others use without them."""
+        import ray
+
+        for stream in streams:
+            check = self.running[stream]
+            if check.gpus and not check.has_begun and self._clock() - check.began > GRANT_S:
+                del self.running[stream]
+                ray.cancel(stream, force=False)
+                announce(f"node {check.node.name}: others use its GPUs, which are not tried before the run")
+                self._send(check.node, {**check.request, "gpus": 0}, 0)
 
 
 def check_request(
@@ -83,56 +149,33 @@ def run_checks(
     Raises:
         LostCheckError: If a worker or a node was lost meanwhile.
     """
-    import ray
-
-    running: dict[Any, _Check] = {}
-
-    def begin(node: Node, gpus: int) -> None:
-        is_first = node is nodes[0]
-        request = check_request(variants if is_first else (), needs, gpus, data if is_first else ())
-        running[start(node, request, gpus)] = _Check(node, request, gpus)
-
+    checks = NodeChecks(needs, start)
     for node in nodes:
-        begin(node, node.num_gpus if needs.wants_gpus else 0)
+        looked_at = (variants, data) if node is nodes[0] else ()
+        checks.begin(node, *looked_at)
     problems: dict[str, list[str]] = {node.id: [] for node in nodes}
-    while running:
-        ready, waiting = ray.wait(list(running), timeout=POLL_S)
+    while checks.running:
+        ended = checks.poll(POLL_S)
         still_there()
-        for stream in ready:
-            check = running[stream]
-            if _take(check, _next_event(stream)):
-                del running[stream]
-                problems[check.node.id] = check.problems
-        for stream in waiting:
-            check = running[stream]
-            check.seconds += 0 if ready else POLL_S
-            if check.gpus and not check.has_begun and check.seconds > GRANT_S:
-                del running[stream]
-                ray.cancel(stream, force=False)
-                announce(f"node {check.node.name}: others use its GPUs, which are not tried before the run")
-                begin(check.node, 0)
+        for check in ended:
+            if check.lost:
+                raise LostCheckError(check.lost)
+            problems[check.node.id] = check.problems
     return [problem for found in problems.values() for problem in found]
 
 
-def _next_event(stream: Any) -> dict[str, Any]:
+def _take(check: NodeCheck, stream: Any) -> bool:
+    """Take the next event of a check; return whether it was the last, as when the check was lost."""
     import ray
 
-    try:
-        event: dict[str, Any] = ray.get(next(stream))
-    except ray.exceptions.RayTaskError as error:
-        return {"ev": "end", "ok": False, "error_class": "", "message": str(error.cause or error)}
-    except (StopIteration, ray.exceptions.RayError) as error:
-        raise LostCheckError(f"its Ray worker was lost ({type(error).__name__})") from error
-    return event
-
-
-def _take(check: _Check, event: Mapping[str, Any]) -> bool:
-    """Take an event of a check; return whether it was the last.
-
-    Raises:
-        LostCheckError: If the check's own process was lost.
-    """
     check.has_begun = True
+    try:
+        event = ray.get(next(stream))
+    except ray.exceptions.RayTaskError as error:
+        event = {"ev": "end", "ok": False, "error_class": "", "message": str(error.cause or error)}
+    except (StopIteration, ray.exceptions.RayError) as error:
+        check.lost = f"its Ray worker was lost ({type(error).__name__})"
+        return True
     if event["ev"] == "wait":
         announce(event["what"])
     elif event["ev"] == "node":
@@ -143,10 +186,11 @@ def _take(check: _Check, event: Mapping[str, Any]) -> bool:
     elif event["ev"] == "preflight":
         check.problems += event["problems"]
     elif event["ev"] == "end" and not event["ok"]:
-        first = str(event["message"]).strip().splitlines()[:1]
+        first = "".join(str(event["message"]).strip().splitlines()[:1])
         if event["error_class"] in LOST:
-            raise LostCheckError(*first)
-        check.problems.append(f"node {check.node.name} cannot be checked: {''.join(first)}")
+            check.lost = first or event["error_class"]
+        else:
+            check.problems.append(f"node {check.node.name} cannot be checked: {first}")
     return bool(event["ev"] == "end")
 
 

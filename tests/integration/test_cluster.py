@@ -188,3 +188,5 @@ def test_when_all_nodes_are_lost_jobs_wait_until_one_comes(
     assert (len(outcome.ok), outcome.failed, outcome.skipped) == (10, [], []), watcher.ended
     [told] = [what for what in heard if what.startswith("waiting for nodes")]
     assert "there is no node with CPUs" in told
+    [joined] = [what for what in heard if "has joined" in what]
+    assert joined.endswith("; checking it before its first job")

@@ -239,6 +239,15 @@ def test_a_job_that_fits_nowhere_stops_the_run_before_it_starts(start, tiny, mak
         start(nodes=[])
 
 
+@pytest.mark.parametrize(("gpus", "wants"), [("auto", True), (0, False)])
+def test_checks_try_gpus_also_when_the_first_of_them_come_later(tiny, make_graph, start, gpus, wants):
+    tiny["resources"] = {"num_gpus": gpus}
+    driver, asked = start(nodes=[Node("a", 4)], graph=make_graph(tiny)), []
+    driver.executor.preflight = lambda variants, results, needs, data: asked.append(needs.wants_gpus)
+    driver.preflight()
+    assert asked == [wants]
+
+
 def test_preflight_raises_every_problem(start):
     driver = start()
     driver.preflight()

@@ -35,6 +35,23 @@ def test_while_the_head_does_not_answer_the_nodes_are_those_that_were():
     assert executor.nodes() == nodes
 
 
+def test_on_a_cluster_a_node_that_joins_after_the_check_waits_for_its_own(monkeypatch, tmp_path):
+    there, began = [Node("a", 4)], []
+    executor = RayExecutor("auto")
+    monkeypatch.setattr(executor._cluster, "nodes", lambda ours: list(there))
+    monkeypatch.setattr(executor, "_share", lambda results: SimpleNamespace(place={}))
+    monkeypatch.setattr(executor, "_start_probe", lambda node, place: began.append(node.id))
+    monkeypatch.setattr(executor, "_start_check", lambda node, request, gpus: node.id)
+    monkeypatch.setattr(ray_pool, "check_results", lambda *words: ([], []))
+    monkeypatch.setattr(ray_pool, "run_checks", lambda *words, data: [])
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(wait=lambda streams, timeout: ([], streams)))
+    assert executor.preflight([], tmp_path, NodeNeeds(wants_gpus=True)) == []
+    there.append(Node("b", 4, 2))
+    assert executor.nodes() == there[:1]
+    assert began == ["b"]
+    assert executor._ours() == {"b": (0.0, 2.0)}
+
+
 def test_each_wait_of_a_run_is_told_before_it_begins(monkeypatch):
     """Starting, checking and ending take seconds, and jobs that run must first be stopped."""
     heard = []

@@ -10,7 +10,7 @@ from lsbench.core.waits import told_to
 from lsbench.scheduler import ray_preflight
 from lsbench.scheduler.node_check import versions
 from lsbench.scheduler.protocol import Node, NodeNeeds
-from lsbench.scheduler.ray_preflight import LostCheckError, check_results, run_checks
+from lsbench.scheduler.ray_preflight import LostCheckError, NodeChecks, check_results, run_checks
 
 NODES = [Node("a", 4, 2, "host-a"), Node("b", 4, 0, "host-b")]
 END = {"ev": "end", "ok": True}
@@ -147,13 +147,21 @@ def test_a_check_that_fails_by_itself_is_a_problem_of_its_node(check, end, words
 
 
 def test_gpus_that_others_use_are_not_waited_for(check, ray, monkeypatch):
-    monkeypatch.setattr(ray_preflight, "GRANT_S", 1.0)
+    monkeypatch.setattr(ray_preflight, "GRANT_S", 0.0)
     heard, busy = [], Stream(None)
     with told_to(heard.append):
         problems, asked = check(busy, Stream(node_event(), END), nodes=NODES[:1], wants_gpus=True)
     assert (problems, ray.cancelled) == ([], [busy])
     assert [gpus for _, gpus, _ in asked] == [2, 0]
     assert heard == ["node host-a: others use its GPUs, which are not tried before the run"]
+
+
+def test_a_look_takes_all_that_a_check_has_told(ray):
+    checks = NodeChecks(NodeNeeds(), lambda *asked: Stream({"ev": "start"}, node_event("bad"), END))
+    checks.begin(NODES[0])
+    [ended] = checks.poll(0.0)
+    assert (ended.node.id, ended.problems, ended.lost) == ("a", ["node host-a: bad"], "")
+    assert (checks.running, checks.poll(0.0)) == ({}, [])
 
 
 def test_waits_of_the_check_are_told(check):
