@@ -38,7 +38,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         DiskFullError: If there is no room.
     """
     with with_room(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -102,6 +102,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             part.rename(path)
         finally:
             shutil.rmtree(part, ignore_errors=True)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those around it, unless they are there; no crash takes what is synced in it."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        sync_folder(folder.parent)
 
 
 def set_mode(file: int | Path, mode: int) -> None:
@@ -172,11 +180,15 @@ def append_line(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
         DiskFullError: If there is no room.
     """
     content = b"".join(map(to_line, lines))
-    with with_room(path), path.open("ab+") as file:
-        _drop_torn_line(file)
-        file.write(content)
-        file.flush()
-        sync(file.fileno())
+    with with_room(path):
+        with path.open("ab+") as file:
+            is_new = file.seek(0, os.SEEK_END) == 0
+            _drop_torn_line(file)
+            file.write(content)
+            file.flush()
+            sync(file.fileno())
+        if is_new:
+            sync_folder(path.parent)
 
 
 def _drop_torn_line(file: BinaryIO) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path, PurePosixPath
 
-from lsbench.core.atomic import sync, sync_folder, with_room
+from lsbench.core.atomic import make_folder, sync, sync_folder, with_room
 from lsbench.core.errors import StoreError
 from lsbench.store.job_files import CHECKPOINTS
 from lsbench.store.results import ATTEMPTS, LOG, ResultsFolder
@@ -93,7 +93,7 @@ class DriverFiles:
         path = self._path(job_id, name)
         part = path.with_name(f".{path.name}{PART}{attempt}")
         with with_room(path):
-            part.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(part.parent)
             with part.open("r+b" if start else "wb") as file:
                 if file.seek(0, os.SEEK_END) < start:
                     raise StoreError(f"{path}: a piece of it has not arrived")
@@ -117,7 +117,7 @@ class DriverFiles:
         self._check(job_id, attempt)
         path = self._path(job_id, name)
         with with_room(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             with path.open("ab") as file:
                 file.write(content)
 

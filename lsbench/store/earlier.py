@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-from lsbench.core.atomic import atomic_write
+from lsbench.core.atomic import atomic_write, make_folder
 from lsbench.core.errors import StoreError
 from lsbench.store.results import JOBS, RECORDS, SPEC, ResultsFolder, read_json
 from lsbench.store.trials import TRIALS
@@ -71,7 +71,7 @@ def earlier_results(folder: ResultsFolder, job_id: str) -> list[Path]:
 def _move(folder: ResultsFolder, name: str) -> Path:
     last = earlier_results(folder, name)
     target = folder.root / EARLIER / name / str(int(last[-1].name) + 1 if last else 1)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     return folder.job_folder(name).rename(target)
 
 

@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from lsbench.core.atomic import append_line, write_json, write_text
+from lsbench.core.atomic import append_line, make_folder, write_json, write_text
 from lsbench.core.errors import StoreError
 from lsbench.core.facets import Facets
 from lsbench.core.lock import is_held
@@ -128,7 +128,7 @@ class ResultsFolder:
             StoreError: If it is not, or the disk is nearly full.
         """
         try:
-            (self.root / "jobs").mkdir(parents=True, exist_ok=True)
+            make_folder(self.root / "jobs")
             probe = self.root / f".probe-{os.getpid()}"
             probe.write_text("ok")
             probe.unlink()
@@ -184,7 +184,7 @@ class ResultsFolder:
     def add_attempt(self, job_id: str, attempt: dict[str, Any]) -> None:
         """Append an attempt at a job that failed; of the one that did not, its result tells."""
         folder = self.job_folder(job_id)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         append_line(folder / ATTEMPTS, [attempt])
 
     def attempts(self, job_id: str) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@ import json
 import os
 import re
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from lsbench.core.atomic import (
     atomic_folder,
     atomic_write,
     copy_folder,
+    make_folder,
     write_json,
     write_text,
 )
@@ -255,3 +257,25 @@ def test_a_folder_is_copied_without_permissions_and_without_what_is_not_wanted(t
     copied = {path.relative_to(tmp_path / "target").as_posix() for path in (tmp_path / "target").rglob("*")}
     assert copied == {"a", "deep", "deep/b"}
     assert (tmp_path / "target" / "deep" / "b").read_text() == "b"
+
+
+@pytest.mark.parametrize("write", [write_json, lambda path, value: append_line(path, [value])])
+def test_the_names_of_new_files_and_folders_reach_the_disk(tmp_path, monkeypatch, write):
+    synced, sync = [], os.fsync
+
+    def fsync(descriptor):
+        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    path = tmp_path / "a" / "b" / "c.json"
+    make_folder(path.parent)
+    assert {tmp_path, path.parents[1]} == set(synced)
+    write(path, {"x": 1})
+    assert path.parent in synced
+    synced.clear()
+    write_json(tmp_path / "d" / "e" / "f.json", {})
+    assert {tmp_path, tmp_path / "d", tmp_path / "d" / "e"} < set(synced)
+    synced.clear()
+    append_line(path, [{"x": 2}])
+    assert synced == [path]  # no more than it takes
