@@ -101,7 +101,7 @@ def export(
     from lsbench.export.card import write_card
     from lsbench.export.formats import export as export_subject
     from lsbench.export.numbers import known_numbers
-    from lsbench.export.programs import check_onnx_packages
+    from lsbench.models.programs import check_onnx_packages
 
     if kind is Format.onnx:
         check_onnx_packages()

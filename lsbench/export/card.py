@@ -16,8 +16,8 @@ from lsbench.detection.settings import TITLES
 from lsbench.export.downstream import WholeToExport
 from lsbench.export.formats import Exported
 from lsbench.export.numbers import Known
-from lsbench.export.programs import INPUT, OPSET
 from lsbench.export.subject import ModelToExport
+from lsbench.models.programs import INPUT, OPSET
 from lsbench.rendering.one_job import number_text
 from lsbench.tables.one_job import OneJob
 

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from lsbench.core.env import package_version
 from lsbench.core.errors import ConfigError, UsageError
-from lsbench.export import programs
 from lsbench.export.downstream import WRITERS, WholeToExport, checked_shape, read_back, run_whole
 from lsbench.export.subject import ModelToExport
 from lsbench.export.weights_file import load_in_timm, to_safetensors
+from lsbench.models import programs
 from lsbench.models.downstream.model import DownstreamModel
 from lsbench.models.fusion import fuse
 

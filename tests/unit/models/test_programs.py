@@ -3,13 +3,30 @@ import torch
 from torch import nn
 
 from lsbench.core.errors import ConfigError, UsageError
-from lsbench.export import programs
+from lsbench.models import programs
+from lsbench.models.factory import create_model
 from lsbench.models.fusion import fuse
 
 
+@pytest.fixture
+def make_model():
+    """Return a model by name, with weights of a seed."""
+
+    def make(name="lsnet_nano", **arguments):
+        torch.manual_seed(0)
+        return create_model(name, num_classes=5, img_size=32, **arguments).eval()
+
+    return make
+
+
+@pytest.fixture
+def images():
+    return torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(7))
+
+
 @pytest.mark.parametrize("is_fused", [False, True])
-def test_own_operators_take_their_plain_form(make_subject, images, is_fused):
-    model = make_subject(mixer="ls_conv").model
+def test_own_operators_take_their_plain_form(make_model, images, is_fused):
+    model = make_model(mixer="ls_conv")
     expected = model(images)
     program = programs.trace(fuse(model) if is_fused else model, images, name="a")
     operators = {str(node.target) for node in program.graph.nodes}
@@ -19,10 +36,10 @@ def test_own_operators_take_their_plain_form(make_subject, images, is_fused):
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_onnx_has_the_stated_opset_and_names(make_subject, images):
+def test_onnx_has_the_stated_opset_and_names(make_model, images):
     import onnx
 
-    model = make_subject(mixer="identity").model
+    model = make_model(mixer="identity")
     content = programs.to_onnx(programs.trace(model, images, name="a"), name="a")
     read = onnx.load_model_from_string(content)
     assert [(one.domain, one.version) for one in read.opset_import] == [("", programs.OPSET)]
@@ -30,8 +47,8 @@ def test_onnx_has_the_stated_opset_and_names(make_subject, images):
     torch.testing.assert_close(programs.run_onnx(content, images), model(images), rtol=1e-4, atol=1e-5)
 
 
-def test_a_program_for_any_size_takes_any(make_subject, images):
-    model = make_subject(embed_dims=(8,) * 4, depths=(0, 0, 0, 2), num_heads=1, key_dim=4).model
+def test_a_program_for_any_size_takes_any(make_model, images):
+    model = make_model(embed_dims=(8,) * 4, depths=(0, 0, 0, 2), num_heads=1, key_dim=4)
     program = programs.trace(model, images, name="a", any_size=True)
     content = programs.to_pt2(program)
     for size in ((1, 3, 32, 32), (3, 3, 50, 99)):  # the last map of the first has one pixel
@@ -40,8 +57,8 @@ def test_a_program_for_any_size_takes_any(make_subject, images):
         torch.testing.assert_close(found, model(x), rtol=1e-4, atol=1e-5)
 
 
-def test_a_model_of_one_size_is_refused_for_any(make_subject, images):
-    model = make_subject("deit_tiny_ls", mixer="identity").model
+def test_a_model_of_one_size_is_refused_for_any(make_model, images):
+    model = make_model("deit_tiny_ls", mixer="identity")
     with pytest.raises(ConfigError, match=r"^a: .* for images of any size: .*Input height [^\n]*$"):
         programs.trace(model, images, name="a", any_size=True)
 
@@ -84,8 +101,8 @@ def test_missing_packages_are_named_with_the_cure(monkeypatch):
         programs.check_onnx_packages()
 
 
-def test_a_model_too_large_for_a_file_of_onnx_is_one_line(make_subject, images, monkeypatch):
-    program = programs.trace(make_subject("resnet18").model, images, name="a")
+def test_a_model_too_large_for_a_file_of_onnx_is_one_line(make_model, images, monkeypatch):
+    program = programs.trace(make_model("resnet18"), images, name="a")
     monkeypatch.setattr(programs, "MOST_ONNX_BYTES", 1000)
     with pytest.raises(ConfigError, match=r"an ONNX file holds 2 GiB, .*use --to pt2"):
         programs.to_onnx(program, name="a")
