@@ -25,11 +25,11 @@ from lsbench.core.host import (
     quota_cpus,
     try_file_system,
 )
-from lsbench.core.registry import ANALYSES, DATASETS, JOBS, LOGGERS, METRICS, PROBES, REPORTS
+from lsbench.core.registry import ANALYSES, DATASETS, JOBS, LOGGERS, METRICS, PROBES, REPORTS, RUNTIMES
 
 PACKAGES = ("torch", "torchvision", "timm", "ray", "pandas", "pyarrow", "fvcore", "imagecorruptions", "scipy")
 #: Kinds of plug-ins that can be imported without torch.
-LIGHT = (JOBS, DATASETS, METRICS, PROBES, ANALYSES, LOGGERS, REPORTS)
+LIGHT = (JOBS, DATASETS, METRICS, PROBES, ANALYSES, RUNTIMES, LOGGERS, REPORTS)
 GIB, MIB = 2**30, 2**20
 LOW_DISK_BYTES = 5 * GIB
 #: Room in shared memory for Ray's objects, and for images on their way from loaders.

@@ -26,6 +26,7 @@ from lsbench.core.registry import (
     PACKAGE_ROOT,
     PROBES,
     REPORTS,
+    RUNTIMES,
     Registry,
 )
 from lsbench.corruptions import KINDS as CORRUPTIONS
@@ -60,6 +61,7 @@ class Kind(StrEnum):
     job = "job"
     analysis = "analysis"
     report = "report"
+    runtime = "runtime"
     logger = "logger"
     corruption = "corruption"
     model = "model"
@@ -74,6 +76,7 @@ REGISTRIES: dict[Kind, Registry] = {
     Kind.job: JOBS,
     Kind.analysis: ANALYSES,
     Kind.report: REPORTS,
+    Kind.runtime: RUNTIMES,
     Kind.logger: LOGGERS,
     Kind.corruption: CORRUPTIONS,
     Kind.model: MODELS,

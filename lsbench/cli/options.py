@@ -69,6 +69,7 @@ class Listing(StrEnum):
     probes = "probes"
     analyses = "analyses"
     recipes = "recipes"
+    runtimes = "runtimes"
     loggers = "loggers"
     reports = "reports"
     suites = "suites"

@@ -35,6 +35,7 @@ KINDS = {
         registry.METRICS,
         registry.PROBES,
         registry.ANALYSES,
+        registry.RUNTIMES,
     )
 }
 #: Corruptions of other packages; lsbench's own belong to the jobs that use them.
@@ -45,7 +46,7 @@ LENT = "lsbench for "
 #: lsbench's folders whose code computes numbers.
 NUMBERS = (
     *("analyses", "corruptions", "data", "detection", "engine", "jobs", "metrics", "models", "probes"),
-    *("robustness", "stats", "timing"),
+    *("robustness", "runtimes", "stats", "timing"),
 )
 #: Modules of lsbench that run others by computed names or in a process of their own, and where those lie.
 RUN_BY_NAME = {

@@ -153,6 +153,9 @@ METRIC = Promise(
 )
 PROBE = Promise("a function of (model, img_size, context)", arguments=3)
 ANALYSIS = Promise("an lsbench.analyses.Analysis", "lsbench.analyses:Analysis", functions=("analyse", "draw"))
+RUNTIME = Promise(
+    "an lsbench.runtimes.Runtime", "lsbench.runtimes:Runtime", functions=("load", "version", "takes", "lacks")
+)
 LOGGER = Promise(
     "an lsbench.loggers.LoggerKind",
     "lsbench.loggers:LoggerKind",

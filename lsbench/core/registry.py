@@ -205,6 +205,7 @@ DATASETS = Registry("data set", "lsbench.data.datasets", "DATASET", promises.DAT
 METRICS = Registry("metric", "lsbench.metrics", "METRIC", promises.METRIC, measures=True)
 PROBES = Registry("probe", "lsbench.probes", "PROBE", promises.PROBE, measures=True)
 ANALYSES = Registry("analysis", "lsbench.analyses", "ANALYSIS", promises.ANALYSIS, measures=True)
+RUNTIMES = Registry("runtime", "lsbench.runtimes", "RUNTIME", promises.RUNTIME)
 LOGGERS = Registry("logger", "lsbench.loggers", "LOGGER", promises.LOGGER)
 REPORTS = Registry("report format", "lsbench.reports", "REPORT", promises.REPORT)
 #: Models that other packages register with timm, and corruptions beside lsbench's own: only from outside.

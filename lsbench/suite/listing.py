@@ -27,6 +27,7 @@ REGISTRIES = {
     "metrics": registry.METRICS,
     "probes": registry.PROBES,
     "analyses": registry.ANALYSES,
+    "runtimes": registry.RUNTIMES,
     "loggers": registry.LOGGERS,
     "reports": registry.REPORTS,
     "families": registry.FAMILIES,

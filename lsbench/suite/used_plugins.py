@@ -11,10 +11,20 @@ from lsbench.core.entry_points import outside_plugins
 from lsbench.core.job import Job, JobKind
 from lsbench.core.model_sources import architecture_of
 from lsbench.core.plugin_code import CORRUPTION, GROUPS, CodeReader, Files, plugin_name, with_lent
-from lsbench.core.registry import ANALYSES, DATASETS, FAMILIES, JOBS, METRICS, MIXERS, MODELS, PROBES
+from lsbench.core.registry import (
+    ANALYSES,
+    DATASETS,
+    FAMILIES,
+    JOBS,
+    METRICS,
+    MIXERS,
+    MODELS,
+    PROBES,
+    RUNTIMES,
+)
 
 #: Kinds of plug-ins that settings name, in whatever field.
-NAMED = (MIXERS, METRICS, PROBES, ANALYSES)
+NAMED = (MIXERS, METRICS, PROBES, ANALYSES, RUNTIMES)
 
 
 class UsedPlugins:
