@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lsbench.cli.options import RESULTS, JsonOpt, PresetOfJobOpt, ResultsOpt, SuitesArg, results_folders
+from lsbench.core.counted import counted
 from lsbench.core.errors import StoreError
 from lsbench.core.next_command import near
 
@@ -90,8 +91,8 @@ def _lines(folder: ResultsFolder, found: Sequence[Removable], left: str) -> Iter
         own = [one for one in found if one.waste is waste]
         if not own:
             continue
-        what = "folders" if waste is Waste.JOBS else "files"
-        yield f"  {TITLES[waste]}: {len(own)} {what}, {from_bytes(sum(one.size for one in own))}"
+        what = counted(len(own), "folder" if waste is Waste.JOBS else "file")
+        yield f"  {TITLES[waste]}: {what}, {from_bytes(sum(one.size for one in own))}"
         if waste is Waste.JOBS:
             for one in own[:MOST_NAMED]:
                 yield f"    {one.job_id}  {one.label or 'unknown'}, {from_bytes(one.size)}"

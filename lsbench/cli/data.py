@@ -11,6 +11,7 @@ import typer
 from lsbench.cli.completion import of
 from lsbench.cli.options import DataOpt, JsonOpt
 from lsbench.core.atomic import atomic_folder, copy_folder
+from lsbench.core.counted import counted
 from lsbench.core.errors import ExitCode, UsageError
 from lsbench.core.next_command import next_command
 
@@ -160,7 +161,7 @@ def _lines(report: Report) -> Iterator[str]:
     """Yield a report as lines for display."""
     if report.root is not None:
         masked = f" (models know {report.known_classes})" if report.classes < report.known_classes else ""
-        yield f"ok   {report.name}: {report.classes} classes{masked} in {report.root}"
+        yield f"ok   {report.name}: {counted(report.classes, 'class')}{masked} in {report.root}"
         yield f"ok   images: {', '.join(f'{split} {count}' for split, count in report.images.items())}"
     if report.sizes is not None:
         smallest, middle, largest = (
@@ -168,7 +169,7 @@ def _lines(report: Report) -> Iterator[str]:
             for width, height in (report.sizes.smallest, report.sizes.median, report.sizes.largest)
         )
         modes = ", ".join(f"{count} {mode}" for mode, count in report.modes.items())
-        yield f"ok   checked: {report.looked_at} images ({modes})"
+        yield f"ok   checked: {counted(report.looked_at, 'image')} ({modes})"
         yield f"ok   pixels: {smallest} to {largest}, median {middle}"
         yield f"ok   sha256 of the checked images: {report.sha256}"
     for note in report.notes:

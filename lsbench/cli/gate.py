@@ -27,6 +27,7 @@ from lsbench.cli.options import (
 )
 from lsbench.cli.output import STDOUT, SUFFIXES, Output, OutputOpt
 from lsbench.cli.running import create_graph, create_stderr, run_jobs
+from lsbench.core.counted import counted
 from lsbench.core.errors import (
     ConfigError,
     ExitCode,
@@ -201,7 +202,10 @@ def _sure(
         return unalarmed(first.findings)
     again = recheck_graph(runner.graph)
     labels = jobs_behind(runner.graph, rows, suspects)
-    create_stderr().print(f"{len(suspects)} suspected regressions: measuring {len(labels)} jobs once more.")
+    create_stderr().print(
+        f"{counted(len(suspects), 'suspected regression')}: "
+        f"measuring {counted(len(labels), 'job')} once more."
+    )
     lend_needs(runner.graph, labels, folder, results_folder(again, runner.results))
     second = collect_rows(runner.run(again, labels), rules)
     found = judge(before.rows, with_second_rows(rows, second), rules)
@@ -232,11 +236,13 @@ def _update(runner: _Runner, path: Path) -> None:
     kept = f"{path} is unchanged"
     not_done = jobs_not_done(folder)
     if not_done:
-        raise JobsFailedError(f"{len(not_done)} jobs have no result, e.g. {not_done[0]}; {kept}")
+        raise JobsFailedError(
+            f"{counted(len(not_done), 'job has', 'jobs have')} no result, e.g. {not_done[0]}; {kept}"
+        )
     rows = collect_rows(folder, suite.gate)
     check_complete(rows, suite.gate, code=_code_here() if runner.may_run else None, kept=kept)
     write_baseline(create_baseline(suite.name, suite.preset, lsbench.__version__, suite.gate, rows), path)
-    create_stderr().print(f"{path}: baseline of {len(rows)} rows.", soft_wrap=True)
+    create_stderr().print(f"{path}: baseline of {counted(len(rows), 'row')}.", soft_wrap=True)
 
 
 def _with_trends(judgement: Judgement, path: Path, *, is_new: bool) -> tuple[Judgement, bool]:

@@ -21,6 +21,7 @@ from lsbench.cli.one_model import (
     record_lines,
 )
 from lsbench.cli.options import JsonOpt
+from lsbench.core.counted import counted
 from lsbench.core.quantity import quantity
 from lsbench.detection.costs import DATA, Whole, cost_name, padded_size
 from lsbench.detection.settings import PADDED_SIZES, TITLES, Task
@@ -115,7 +116,7 @@ def profile(
         return
     subject = model if mixer is None else f"{model} with {mixer}"
     subject = subject if whole is None else f"{TITLES[whole.task]} on {subject}"
-    typer.echo(f"{subject}: {size_text(height_and_width(size))} pixels, {classes} classes")
+    typer.echo(f"{subject}: {size_text(height_and_width(size))} pixels, {counted(classes, 'class')}")
     for name, value in found.items():
         shown_as = quantity(name if whole is None else cost_name(whole.task, name))
         typer.echo(f"{shown_as.title}: {value * shown_as.scale:.{shown_as.digits}f}")

@@ -10,6 +10,7 @@ import typer
 
 from lsbench.cli.options import DataOpt, SuiteArg
 from lsbench.cli.running import check_machine
+from lsbench.core.counted import counted
 from lsbench.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -41,7 +42,13 @@ def validate(
     if build:
         _build_models(resolved, data)
     for one in resolved:
-        jobs = f"{len(one.variants)} variants, {len(one.jobs)} jobs each, {len(one.seeds)} seeds"
+        jobs = ", ".join(
+            (
+                counted(len(one.variants), "variant"),
+                f"{counted(len(one.jobs), 'job')} each",
+                counted(len(one.seeds), "seed"),
+            )
+        )
         typer.echo(f"{one.name} ({one.preset}): ok: {jobs}")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from timm.models import model_entrypoint
 
+from lsbench.core.counted import counted
 from lsbench.core.env import package_version
 from lsbench.core.registry import MIXERS
 from lsbench.detection.settings import TITLES
@@ -66,7 +67,7 @@ def _what(subject: ModelToExport, exported: Exported, file: str) -> Iterator[str
     built = (
         f"{TITLES[subject.task]} on {subject.name}" if isinstance(subject, WholeToExport) else subject.name
     )
-    yield f"- Model: {built}{options}; {subject.num_classes} classes"
+    yield f"- Model: {built}{options}; {counted(subject.num_classes, 'class')}"
     if isinstance(subject, WholeToExport):
         yield from _whole(subject, exported)
     yield f"- Weights: {subject.weights}"
@@ -181,7 +182,7 @@ def _training(subject: ModelToExport) -> Iterator[str]:
     job, known = training.known.job, training.known
     yield f"- Job: {known.label}, `{known.id}`, of the suite {known.place}; {known.state()}"
     if job is not None:
-        yield f"- Seed: {job.seed}" + (f"; limited to {job.limit} steps" if job.limit else "")
+        yield f"- Seed: {job.seed}" + (f"; limited to {counted(job.limit, 'step')}" if job.limit else "")
     dataset = subject.dataset
     yield f"- Data set: {dataset.pop('name', 'unknown')} ({_settings(dataset)})"
     if job is not None and job.dataset_fingerprint:

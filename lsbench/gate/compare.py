@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lsbench.core.counted import counted
 from lsbench.core.quantity import quantity
 from lsbench.gate.measurement import GateRow, Images, Measurement, Pairs, Resamples, RowKey
 from lsbench.stats.paired import count_discordant
@@ -171,7 +172,7 @@ def _by_images(empty: RowChange, before: GateRow, after: GateRow) -> RowChange:
     if empty.rule.direction == "lower":
         evidence = evidence.mirrored()
     detail = (
-        f"{lost} lost and {gained} gained of {images} images"
+        f"{lost} lost and {gained} gained of {counted(images, 'image')}"
         if lost or gained
         else f"none of {images} images changed"
     )
@@ -194,13 +195,13 @@ def _by_resamples(empty: RowChange, before: GateRow, after: GateRow) -> RowChang
     pairs = zip(before.values(), after.values(), strict=True)
     worsening = float(np.mean([empty.rule.worsening(old, new) for old, new in pairs]))
     evidence = compare_resamples(worsening, sign * np.mean(resampled, axis=0), alpha=empty.rule.alpha)
-    detail = f"over {len(resampled[0])} choices of {images} images"
+    detail = f"over {len(resampled[0])} choices of {counted(images, 'image')}"
     return replace(empty, evidence=evidence, test="paired bootstrap", detail=detail)
 
 
 def _other_images(old: Images | Resamples, new: Images | Resamples) -> str:
     if old.count != new.count:
-        return f"{old.count} images in the baseline, {new.count} now"
+        return f"{counted(old.count, 'image')} in the baseline, {new.count} now"
     return f"not the same images as in the baseline ({new.count} on both sides)"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from lsbench.core.counted import counted
 from lsbench.core.errors import NothingMeasuredError
 from lsbench.gate.compare import RowChange, compare_rows
 from lsbench.gate.measurement import GateRow, RowKey
@@ -119,6 +120,7 @@ def _nothing_matched(
 ) -> str:
     metrics = ", ".join(rule.metric for rule in rules)
     return (
-        f"the baseline ({len(old)} rows) and the results ({len(new)} rows) share no row of {metrics}; "
+        f"the baseline ({counted(len(old), 'row')}) and the results ({counted(len(new), 'row')}) "
+        f"share no row of {metrics}; "
         "run the suite, or write a new baseline with --update-baseline"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from lsbench.core.counted import counted
 from lsbench.core.errors import InconclusiveError, UsageError
 from lsbench.gate.baseline import Baseline
 from lsbench.gate.measurement import UNMEASURED, GateRow
@@ -95,10 +96,13 @@ def describe(
     if count := sum(
         one.value is None and one.reason != UNMEASURED for row in rows for one in row.measurements
     ):
-        notes.append(f"{count} timings were too disturbed for a value; `{retry}` measures them again.")
+        notes.append(
+            f"{counted(count, 'timing was', 'timings were')} too disturbed for a value; "
+            f"`{retry}` measures again."
+        )
     if not_done:
         named = ", ".join(not_done[:MOST_NAMED]) + (", ..." if len(not_done) > MOST_NAMED else "")
-        notes.append(f"{len(not_done)} jobs failed, are due, running or waiting: {named}.")
+        notes.append(f"{counted(len(not_done), 'job')} failed, due, running or waiting: {named}.")
     return notes
 
 

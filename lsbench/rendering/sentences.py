@@ -60,7 +60,7 @@ def _seeds(one: Comparison) -> str:
 
 
 def _count(seeds: int | None) -> str:
-    return f"not even {MOST_SEEDS:,} seeds" if seeds is None else f"{seeds:,} seeds"
+    return f"not even {MOST_SEEDS:,} seeds" if seeds is None else f"{seeds:,} seed{'' if seeds == 1 else 's'}"
 
 
 def unit(shown: Quantity) -> str:
@@ -80,7 +80,7 @@ def base(one: Comparison) -> str:
     """Return the numbers of seeds and images behind a comparison."""
     found = one.difference
     seeds = "one seed" if found.seeds == 1 else f"{found.seeds} seeds"
-    return f"{seeds}, {found.images:,} images" if found.images else seeds
+    return f"{seeds}, {found.images:,} image{'' if found.images == 1 else 's'}" if found.images else seeds
 
 
 def p_text(p_value: float | None) -> str:

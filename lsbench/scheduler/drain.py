@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from lsbench.core.counted import counted
 from lsbench.core.stopping import GRACE_S
 from lsbench.scheduler.supervisor import connect_to, server_folder
 
@@ -70,7 +71,7 @@ def main() -> int:
     )
     parser.add_argument("--wait", type=float, default=GRACE_S, metavar="SECONDS", help="wait at most so long")
     begun, left = drain(own_servers(), wait_s=parser.parse_args().wait)
-    print(f"{begun - left} of {begun} jobs have ended")
+    print(f"{begun - left} of {counted(begun, 'job has', 'jobs have')} ended")
     return int(left > 0)
 
 

@@ -11,6 +11,7 @@ import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
+from lsbench.core.counted import counted
 from lsbench.core.errors import ClusterError
 from lsbench.core.job import Resources
 from lsbench.scheduler.protocol import Node, Placement
@@ -154,14 +155,14 @@ class Ledger:
             one, ranks = request.for_ranks(1), request.num_ranks
             found = sum(empty._ranks_that_fit(account, request) for account in empty._accounts.values())
             raise ClusterError(
-                f"{label}: requests {ranks} ranks with {one.num_cpus} CPUs and {one.num_gpus:g} GPUs each; "
+                f"{label}: requests {counted(ranks, 'rank')} with {amounts_text(one)} each; "
                 f"all nodes together hold {found} of them; {advice}"
             )
         nodes = [account.node for account in self._accounts.values()]
         largest = max(nodes, key=lambda n: (n.num_gpus, n.num_cpus), default=Node("none", 0))
         raise ClusterError(
-            f"{label}: requests {request.num_cpus} CPUs and {request.num_gpus:g} GPUs; the largest "
-            f"node has {largest.num_cpus} CPUs and {largest.num_gpus} GPUs; {advice}"
+            f"{label}: requests {amounts_text(request)}; the largest node has "
+            f"{amounts_text(largest)}; {advice}"
         )
 
     def place(self, request: ResourceRequest, *, avoid: Collection[str] = ()) -> Placement | None:
@@ -250,6 +251,15 @@ class Ledger:
         if account.free_cpus - node.others[0] < request.num_cpus:
             return False
         return _choose_devices(account.usable_gpus(), request) is not None
+
+
+def amounts_text(of: ResourceRequest | Node) -> str:
+    """Return the CPUs and GPUs of a request, or of a node, as part of a sentence.
+
+    >>> amounts_text(Node("a", 1, 2))
+    '1 CPU and 2 GPUs'
+    """
+    return f"{counted(of.num_cpus, 'CPU')} and {counted(of.num_gpus, 'GPU')}"
 
 
 def _take(account: _Account, request: ResourceRequest) -> Placement:

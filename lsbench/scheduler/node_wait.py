@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from lsbench.core.counted import counted
 from lsbench.core.quantity import from_duration
 from lsbench.core.waits import announce
-from lsbench.scheduler.ledger import ResourceRequest
+from lsbench.scheduler.ledger import ResourceRequest, amounts_text
 from lsbench.scheduler.protocol import Node
 
 POLL_S = 0.25
@@ -106,16 +107,17 @@ def _what(label: str, request: ResourceRequest, nodes: Sequence[Node], num_jobs:
     """Return the request of a job and what there is, as part of a sentence."""
     ranks = f" in {request.num_ranks} ranks" if request.num_ranks > 1 else ""
     alone = ", with the node to itself" if request.wants_node else ""
-    asks = f"{label} requests {request.num_cpus} CPUs and {request.num_gpus:g} GPUs{ranks}{alone}"
-    more = f" ({num_jobs - 1} more jobs wait)" if num_jobs > 1 else ""
+    asks = f"{label} requests {amounts_text(request)}{ranks}{alone}"
+    more = f" ({counted(num_jobs - 1, 'more job waits', 'more jobs wait')})" if num_jobs > 1 else ""
     usable = [node for node in nodes if node.num_cpus]
     if not usable:
         return f"{asks}, and there is no node with CPUs{more}"
-    return f"{asks}, which none of {len(usable)} nodes has free{more}: {'; '.join(map(_of_node, usable[:4]))}"
+    none = "the only node does not have" if len(usable) == 1 else f"none of {len(usable)} nodes has"
+    return f"{asks}, which {none} free{more}: {'; '.join(map(_of_node, usable[:4]))}"
 
 
 def _of_node(node: Node) -> str:
-    found = f"{node.name or node.id} has {node.num_cpus} CPUs and {node.num_gpus} GPUs"
+    found = f"{node.name or node.id} has {amounts_text(node)}"
     if node.is_leaving:
         return f"{found} and is about to leave"
     cpus, gpus = node.others

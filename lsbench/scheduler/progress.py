@@ -16,6 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from lsbench.core.counted import counted
 from lsbench.core.job import Job
 from lsbench.core.quantity import from_duration
 from lsbench.rendering.wrapping import short_label, wrap
@@ -64,7 +65,8 @@ class PlainWatcher:
         self.state: dict[str, dict[str, Any]] = {}
         again = sum(plan.state(job) == "to rerun" for job in plan.todo)
         remark = f" ({again} of them again)" if again else ""
-        self.say(f"{plan.graph.suite.name}: {self.total} jobs to run{remark}, {len(plan.done)} done before")
+        to_run = f"{counted(self.total, 'job')} to run{remark}"
+        self.say(f"{plan.graph.suite.name}: {to_run}, {len(plan.done)} done before")
         self._keep(self.time_left.estimate())
 
     def say(self, text: str, style: str = "") -> None:
@@ -145,7 +147,7 @@ class PlainWatcher:
             self._tell(left)
 
     def _tell(self, left: Remaining) -> None:
-        self.say(f"{self.ended} of {self.total} jobs ended, time left: {left.text('')}")
+        self.say(f"{self.ended} of {counted(self.total, 'job')} ended, time left: {left.text('')}")
 
     def _keep(self, left: Remaining) -> None:
         """Write the time left for readers outside of the run."""
@@ -195,7 +197,7 @@ class LiveWatcher(PlainWatcher):
         head = Table.grid(padding=(0, 1))
         elapsed = from_duration(time.monotonic() - self.begun)
         bar = ProgressBar(total=max(self.total, 1), completed=self.ended + sum(shares.values()), width=width)
-        head.add_row(f"{self.ended}/{self.total} jobs", bar, f"{elapsed}, {eta}")
+        head.add_row(f"{self.ended}/{counted(self.total, 'job')}", bar, f"{elapsed}, {eta}")
         rows = Table.grid(padding=(0, 1))
         most = max(1, min(MOST_LINES, self.console.height - MARGINS - 1))
         shown = dict(islice(self.state.items(), most))

@@ -21,6 +21,7 @@ from typing import Any
 
 from psutil import Process
 
+from lsbench.core.counted import counted
 from lsbench.core.env import usable_cpus
 from lsbench.core.errors import ClusterError
 from lsbench.core.job import Variant
@@ -455,7 +456,7 @@ class RayExecutor:
 
     def _farewell(self) -> str:
         count = len({job for job, _ in self._running.values()})
-        stopped = f"stopping {count} running {'job' if count == 1 else 'jobs'}" if count else ""
+        stopped = f"stopping {counted(count, 'running job')}" if count else ""
         ended = "ending Ray" if self.address is None else "leaving the Ray cluster"
         return f"{stopped} and {ended}" if stopped else ended
 

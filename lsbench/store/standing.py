@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from lsbench.core.counted import counted
 from lsbench.core.errors import PluginError, StoreError
 from lsbench.core.plugin_code import LENT, CodeReader, Files, files_hash, is_own, is_own_file
 from lsbench.core.same_numbers import Groups, gives_same_numbers, is_checkout, read_groups
@@ -85,7 +86,7 @@ def due_notes(reasons: Iterable[str]) -> list[str]:
     ['due: 1 result is left out, as code of mixer acme changed; `lsbench run` measures again.']
     """
     return [
-        f"due: {count} {'result is' if count == 1 else 'results are'} left out, as {reason}; `lsbench run` "
+        f"due: {counted(count, 'result is', 'results are')} left out, as {reason}; `lsbench run` "
         "measures again."
         for reason, count in Counter(reasons).items()
     ]

@@ -8,6 +8,7 @@ from typing import Any
 
 from lsbench.core import registry
 from lsbench.core.catalog import counted_macs, model_names, outside_family_models, read_catalog
+from lsbench.core.counted import counted
 from lsbench.core.job import Variant
 from lsbench.core.quantity import published_text, quantity
 from lsbench.core.registry import FAMILIES, MODELS
@@ -84,7 +85,7 @@ def _recipe_title(recipe: dict[str, Any]) -> str:
     >>> _recipe_title(NAMED_RECIPES["lsnet_100e"])
     'LSNet on ImageNet-1K: 100 epochs, batch 2048, lr 0.004, weight decay 0.025'
     """
-    size = f"{recipe['epochs']} epochs, batch {recipe['batch_size']}"
+    size = f"{counted(recipe['epochs'], 'epoch')}, batch {recipe['batch_size']}"
     return f"LSNet on ImageNet-1K: {size}, lr {recipe['lr']:g}, weight decay {recipe['weight_decay']:g}"
 
 
@@ -109,7 +110,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         yield from search_lines(plan.graph)
         yield from _due_lines(plan, "trial")
         return
-    yield f"{suite.name} ({suite.preset}): {len(suite.variants)} variants, seeds {list(suite.seeds)}"
+    variants = counted(len(suite.variants), "variant")
+    yield f"{suite.name} ({suite.preset}): {variants}, seeds {list(suite.seeds)}"
     if suite.description:
         yield f"  {suite.description.strip()}"
     yield from _published_lines(suite)
@@ -147,7 +149,7 @@ def _job_lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
 def _due_lines(plan: Plan, what: str) -> Iterator[str]:
     """Yield one line for each reason why results do not stand any more."""
     for reason, count in Counter(plan.due.values()).items():
-        yield f"  due: {count} {what if count == 1 else f'{what}s'}, as {reason}"
+        yield f"  due: {counted(count, what)}, as {reason}"
 
 
 def _published_lines(suite: Suite) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from lsbench.core.counted import counted
 from lsbench.core.job import JobKind
 from lsbench.core.quantity import quantity
 from lsbench.core.registry import JOBS, suggest
@@ -158,7 +159,7 @@ def _check_size(asked: SearchEntry, problems: Problems) -> None:
     if len(finite) == len(sizes) and math.prod(finite) < asked.budget.trials:
         problems.add(
             ("search", "budget", "trials"),
-            f"the space holds only {math.prod(finite)} different settings, found {asked.budget.trials}",
+            f"the space holds only {counted(math.prod(finite), 'setting')}, found {asked.budget.trials}",
         )
 
 
@@ -169,7 +170,8 @@ def _check_algorithm(
     where = ("search", "algorithm")
     if isinstance(algorithm, Asha) and algorithm.grace_epochs > epochs:
         problems.add(
-            (*where, "grace_epochs"), f"a trial has only {epochs} epochs, found {algorithm.grace_epochs}"
+            (*where, "grace_epochs"),
+            f"a trial has only {counted(epochs, 'epoch')}, found {algorithm.grace_epochs}",
         )
     is_judged_on_the_way = not isinstance(algorithm, Tpe) and kind.epoch_metrics[asked.metric] == asked.metric
     if is_judged_on_the_way and entry.spec.get("validate_every") == 0:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
+from lsbench.core.counted import counted
 from lsbench.core.ids import content_hash
 from lsbench.core.job import DEFAULT_RESOURCES, Job, JobKind, Resources
 from lsbench.core.quantity import quantity
@@ -103,13 +104,13 @@ def search_lines(graph: JobGraph) -> Iterator[str]:
         return
     variants = len(suite.variants)
     whole = variants * search.trials * search.epochs
-    yield f"{suite.name} ({suite.preset}): {variants} variants, search with seed {suite.seeds[0]}"
+    yield f"{suite.name} ({suite.preset}): {counted(variants, 'variant')}, search with seed {suite.seeds[0]}"
     if suite.description:
         yield f"  {suite.description.strip()}"
     yield f"  search of {', '.join(search.space)} of '{search.job}' by {search.metric} ({search.mode})"
     yield (
-        f"  {search.trials} trials x at most {search.epochs} epochs x {variants} variants = "
-        f"at most {whole} epochs"
+        f"  {counted(search.trials, 'trial')} x at most {counted(search.epochs, 'epoch')} x "
+        f"{counted(variants, 'variant')} = at most {counted(whole, 'epoch')}"
     )
     if isinstance(search.algorithm, Asha):
         rungs = ", ".join(str(rung) for rung in rungs_of(search))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from lsbench.core.counted import counted
 from lsbench.core.errors import LsbenchError, StoreError, UsageError
 from lsbench.core.job import WHERE_DATA_LIES, Job, JobSpec, job_identity
 from lsbench.core.registry import JOBS, suggest
@@ -68,7 +69,7 @@ class KnownJob:
         attempts = self.folder.attempts(self.id)
         error = line.get("error") or (attempts[-1].get("message") if attempts else None)
         if error:
-            return f"failed after {max(len(attempts), 1)} attempts: {error}"
+            return f"failed after {counted(max(len(attempts), 1), 'attempt')}: {error}"
         return "not finished" if self.job else "waiting: it has not started"
 
 

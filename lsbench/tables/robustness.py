@@ -14,6 +14,7 @@ from typing import Any, overload
 import numpy as np
 import pandas as pd
 
+from lsbench.core.counted import counted
 from lsbench.core.quantity import quantity
 from lsbench.corruptions import in_order
 from lsbench.stats.seeds import Estimate, mean_over_seeds
@@ -184,7 +185,8 @@ def robustness_notes(figures: Sequence[CorruptionFigure]) -> list[str]:
         which = first.title if first.seed is None else f"{first.title}, seed {first.seed}"
         more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
         notes.append(
-            f"{which}: {len(missing)} of {sizes[group]} conditions of {first.way} are missing: "
+            f"{which}: {len(missing)} of {counted(sizes[group], 'condition')} of {first.way} "
+            f"{'is' if len(missing) == 1 else 'are'} missing: "
             f"{', '.join(missing[:MOST_NAMED])}{more}. Means over the rest are withheld."
         )
     return notes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from lsbench.core.counted import counted
 from lsbench.core.quantity import Quantity, quantity
 from lsbench.core.registry import JOBS
 from lsbench.stats.seeds import Estimate
@@ -124,7 +125,8 @@ def _notes(search: dict[str, Any], trials: list[dict[str, Any]], variants: list[
     used = sum(trial["epochs"] for trial in trials)
     algorithm = search["algorithm"]["name"]
     notes = [
-        f"Search with {algorithm}: {search['trials']} trials per variant, at most {search['epochs']} epochs "
+        f"Search with {algorithm}: {counted(search['trials'], 'trial')} per variant, at most "
+        f"{counted(search['epochs'], 'epoch')} "
         f"each; {used} of the full grid's {grid} epochs were trained ({100 * used / grid:.0f} %)."
     ]
     trained = {trial["variant"] for trial in trials if trial["state"] == "ok"}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from lsbench.core.counted import counted
 from lsbench.core.errors import NothingMeasuredError, StoreError, UsageError
 from lsbench.core.next_command import near
 from lsbench.core.quantity import quantity
@@ -74,7 +75,7 @@ class ComparedResults:
             with suppress(StoreError), explained(folder.root):  # a damaged folder has been told already
                 due += standing_now(folder, folder.manifest() or {}).due().values()
         return [
-            f"{self.name}: {count} {'result' if count == 1 else 'results'} of earlier code, as {reason}."
+            f"{self.name}: {counted(count, 'result')} of earlier code, as {reason}."
             for reason, count in Counter(due).items()
         ]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from lsbench.core.counted import counted
 from lsbench.core.errors import StoreError
 from lsbench.core.lock import is_held
 from lsbench.core.quantity import from_bytes
@@ -136,7 +137,7 @@ def status_lines(found: SuiteStatus) -> Iterator[str]:
     for label, error in found.errors.items():
         yield f"  {label}: {error}"
     for reason, count in Counter(found.due.values()).items():
-        yield f"  due: {count} {'job' if count == 1 else 'jobs'}, as {reason}"
+        yield f"  due: {counted(count, 'job')}, as {reason}"
 
 
 def _progress(found: SuiteStatus, label: str) -> Iterator[str]:

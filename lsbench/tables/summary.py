@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from lsbench.core.counted import counted
 from lsbench.core.quantity import declarations, is_declared
 from lsbench.stats.seeds import mean_over_seeds, paired_difference
 from lsbench.store.results import ResultsFolder
@@ -244,9 +245,10 @@ def _states(manifest: dict[str, Any], table: pd.DataFrame, *, has_columns: bool)
     status = dict(zip(known.job_id, known.status, strict=True))
     counts = Counter(status.get(entry["id"], WAITING) for entry in manifest["jobs"])
     holes = [f"{counts[state]} {state}" for state in ("failed", DUE, RUNNING, WAITING) if counts[state]]
-    notes = [f"Of {len(manifest['jobs'])} jobs: {', '.join(holes)}."] if holes else []
+    notes = [f"Of {counted(len(manifest['jobs']), 'job')}: {', '.join(holes)}."] if holes else []
     if not holes and not has_columns:
-        notes.append(f"All {len(manifest['jobs'])} jobs are done; they measure nothing that has a column.")
+        done = counted(len(manifest["jobs"]), "job is", "jobs are")
+        notes.append(f"{done} done and measured nothing that has a column.")
     return [*notes, *due_notes(known[(known.status == DUE).fillna(False)].drop_duplicates("job_id").error)]
 
 

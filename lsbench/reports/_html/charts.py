@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lsbench.core.counted import counted
 from lsbench.core.interval_text import possible
 from lsbench.core.quantity import quantity
 from lsbench.stats.seeds import Estimate
@@ -87,6 +88,6 @@ def _curves(summary: Summary) -> tuple[list[list[Any]], list[str]]:
     if not left_out:
         return found, []
     return found, [
-        f"The curves of {len(left_out)} variants are left out, since this page holds at most {MOST_POINTS} "
-        "points; the JSON report has all."
+        f"The curves of {counted(len(left_out), 'variant')} are left out, since this page holds at most "
+        f"{MOST_POINTS} points; the JSON report has all."
     ]

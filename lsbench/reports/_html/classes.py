@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lsbench.core.counted import counted
 from lsbench.core.errors import StoreError
 from lsbench.core.next_command import next_command
 from lsbench.stats.calibration import calibration_error, reliability
@@ -63,8 +64,8 @@ def class_data(summary: Summary, table: pd.DataFrame) -> dict[str, Any]:
         results = summary.folder.root.parents[1]
         command = next_command("report", summary.suite, "--classes", "accuracy", results=results)
         notes.append(
-            f"The classes of {left_out} rows are left out, since this page holds at most {MOST_CLASSES} "
-            f"class accuracies; `{command}` has all."
+            f"The classes of {counted(left_out, 'row')} are left out, since this page holds at most "
+            f"{MOST_CLASSES} class accuracies; `{command}` has all."
         )
     return {"ways": ways, "table": _in_words(ways), "notes": notes}
 

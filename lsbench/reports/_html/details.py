@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from lsbench.core.counted import counted
 from lsbench.store.results import SPEC, ResultsFolder
 
 #: Most records, and bytes of configurations, that a page holds; a note names the place of the rest.
@@ -100,8 +101,8 @@ def _add_specs(
         job.append(texts.number(text) if left >= 0 else None)
     if left_out:
         notes.append(
-            f"The configurations of {left_out} jobs are too large for this page: see jobs/<id>/{SPEC} "
-            "in the results folder."
+            f"The configurations of {counted(left_out, 'job')} are too large for this page: see "
+            f"jobs/<id>/{SPEC} in the results folder."
         )
 
 

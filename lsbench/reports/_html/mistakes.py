@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from lsbench.core.counted import counted
 from lsbench.core.errors import StoreError
 from lsbench.core.next_command import next_command
 from lsbench.store.results import ResultsFolder
@@ -110,12 +111,20 @@ def mistakes(summary: Summary, table: pd.DataFrame) -> dict[str, Any]:
     return {"rows": shown_rows, "has_confidence": page.has_confidence, "notes": notes}
 
 
+def _without_thumbnail(count: int) -> str:
+    return counted(
+        count,
+        "image has no thumbnail here: its file is named",
+        "images have no thumbnail here: their files are named",
+    )
+
+
 def _omissions(summary: Summary, page: Page, found: list[Disagreements]) -> list[str]:
     notes = []
     again = next_command("report", summary.suite, "--thumbnails", "DATA", results=page.folder.root.parents[1])
     if page.missing:
         notes.append(
-            f"{page.missing} images have no thumbnail here: their files are named. A run writes thumbnails "
+            f"{_without_thumbnail(page.missing)}. A run writes thumbnails "
             f"at its end, `{again}` whenever the images are there."
         )
     if page.too_many:

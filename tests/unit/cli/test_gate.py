@@ -147,7 +147,7 @@ def test_failed_jobs_are_exit_three_and_named(call, suite, nights, baseline):
     nights.waiting.append({"failed": ("ls/profile",), "seed": 1})
     code, out, _ = call(suite, "--baseline", baseline, results="tonight")
     assert code == 3
-    assert "1 jobs failed, are due, running or waiting: ls/profile." in out
+    assert "1 job failed, due, running or waiting: ls/profile." in out
 
 
 def test_numbers_of_other_code_are_no_judgement_of_this_one(call, suite, nights, baseline):
@@ -165,7 +165,7 @@ def test_numbers_of_other_code_are_no_judgement_of_this_one(call, suite, nights,
 @pytest.mark.parametrize(
     ("night", "code", "reason"),
     [
-        ({"failed": ("ls/profile",)}, 3, "1 jobs have no result, e.g. ls/profile"),
+        ({"failed": ("ls/profile",)}, 3, "1 job has no result, e.g. ls/profile"),
         ({"ratio": None}, 4, "ls latency_ratio: all disturbed"),
     ],
 )
@@ -384,6 +384,6 @@ def test_an_inconclusive_night_names_the_way_to_measure_it_again(call, suite, ni
     code, out, _ = call(suite, *flags, results="tonight")
     assert code == 4
     again = next_command("run", str(suite), "--retry-inconclusive", results=tmp_path / "tonight", limit=2)
-    told = f"2 timings were too disturbed for a value; `{again}` measures them again."
+    told = f"2 timings were too disturbed for a value; `{again}` measures again."
     assert told in json.loads(out)["notes"]
     assert nights.again[-1] == set()

@@ -61,7 +61,7 @@ def test_a_run_for_machines_keeps_stdout_to_json(call, quick, write_suite, resul
     assert events[1]["unknown_of"] == []
     assert events[1]["seconds"] >= 1
     assert events[-1]["tables"][0]["suite"] == "tiny"
-    assert "jobs to run" in err
+    assert "1 job to run" in err
 
 
 QUITS = """
@@ -131,7 +131,7 @@ def test_a_search_needs_ray_and_says_what_it_would_take(tiny, write_suite, call,
     assert (code, err) == (2, "lsbench: --scheduler inline: a search needs Ray; omit the option\n")
     code, out, _ = call("plan", suite)
     assert code == 0
-    assert "4 trials x at most 1 epochs x 2 variants = at most 8 epochs" in out
+    assert "4 trials x at most 1 epoch x 2 variants = at most 8 epochs" in out
     code, out, _ = call("plan", suite, "--json")
     assert [json.loads(line)["most_epochs"] for line in out.splitlines()] == [4, 4]
 
@@ -226,7 +226,7 @@ def test_inconclusive_timings_are_measured_again_if_asked(call, quick, write_sui
     assert "nothing left to do" in call(*inline(suite, results, *flags))[2]
     code, _, err = call(*inline(suite, results, *flags, "--retry-inconclusive"))
     assert code == 0
-    assert "1 jobs to run (1 of them again)" in err
+    assert "1 job to run (1 of them again)" in err
     assert "nothing left to do" in call(*inline(suite, results, *flags, "--retry-inconclusive"))[2]
 
 

@@ -77,7 +77,7 @@ def test_of_a_variant_every_job_is_shown_and_its_model_once(folder, show):
     code, out, _ = show("id")
     heads = [line for line in out.splitlines() if not line.startswith(" ")]
     assert (code, heads[0]) == (0, "id of tiny (default): 5 jobs")
-    assert "id/train/seed0 of tiny (default): failed after 1 attempts: ValueError: too bad" in heads
+    assert "id/train/seed0 of tiny (default): failed after 1 attempt: ValueError: too bad" in heads
     assert len(heads) == 6
     assert out.count("mixer: identity") == 1
     assert len([one for one in show("ls/train")[1].splitlines() if one.startswith("ls/train/")]) == 2

@@ -10,7 +10,7 @@ def results(tiny, make_graph, fill_store):
 
 def test_why_says_what_became_of_a_job(results, capsys):
     assert run_command(["why", "ls/train/seed0", "--results", results]) == 0
-    assert "failed after 1 attempts: ValueError: too bad" in capsys.readouterr().out
+    assert "failed after 1 attempt: ValueError: too bad" in capsys.readouterr().out
 
 
 def test_unknown_jobs_and_empty_stores_end_in_one_line(results, tmp_path, capsys):

@@ -33,5 +33,5 @@ def test_notes_name_commits_other_rules_and_missing_jobs(rules, make_images):
     assert "(lsbench 0.1, commit abc), now commit def." in note
     notes = describe(baseline, [], (rules["loss"],), [f"job{n}" for n in range(7)], retry="again")
     assert "The rules have changed" in notes[1]
-    assert notes[2] == "7 jobs failed, are due, running or waiting: job0, job1, job2, job3, job4, ...."
+    assert notes[2] == "7 jobs failed, due, running or waiting: job0, job1, job2, job3, job4, ...."
     assert "now commit unknown" in notes[0]

@@ -29,8 +29,8 @@ ROBUSTNESS_IN_MARKDOWN = """
 | id | 50.0 | withheld |
 
 - Mean top-1 error over the severities and 2 seeds: fashion-c-live\\|c2\\|s2\\|res=32\\|ref=knn5\\|n=20\\|v1.
-- id, seed 0: 1 of 4 conditions of fashion-c-live are missing: fog/2. Means over the rest are withheld.
-- id, seed 1: 1 of 4 conditions of fashion-c-live are missing: fog/2. Means over the rest are withheld.
+- id, seed 0: 1 of 4 conditions of fashion-c-live is missing: fog/2. Means over the rest are withheld.
+- id, seed 1: 1 of 4 conditions of fashion-c-live is missing: fog/2. Means over the rest are withheld.
 """
 FIGURES = {
     "ls": {"val_top1": [0.1, 0.5, 0.4], "train_loss": [3.0, 2.0, 1.0], "data_wait_frac": [0.3, 0.2, 0.1]},

@@ -76,7 +76,9 @@ def test_a_folder_without_a_server_has_no_jobs(folder: Path, tmp_path: Path) -> 
     assert drain([folder, tmp_path / "none"], wait_s=60) == (0, 0)
 
 
-@pytest.mark.parametrize(("counts", "code", "said"), [([1, 0], 0, "1 of 1 jobs"), ([1, 1], 1, "0 of 1 jobs")])
+@pytest.mark.parametrize(
+    ("counts", "code", "said"), [([1, 0], 0, "1 of 1 job has ended"), ([1, 1], 1, "0 of 1 job has ended")]
+)
 def test_the_command_speaks_for_all_servers_of_this_user(
     counts: list[int],
     code: int,

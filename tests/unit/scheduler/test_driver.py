@@ -235,7 +235,7 @@ def test_the_spec_on_disk_holds_the_settled_devices(start, graph):
 
 
 def test_a_job_that_fits_nowhere_stops_the_run_before_it_starts(start, tiny, make_graph):
-    with pytest.raises(ClusterError, match="requests 1 CPUs"):
+    with pytest.raises(ClusterError, match="requests 1 CPU"):
         start(nodes=[])
 
 

@@ -179,7 +179,7 @@ def test_a_job_that_fits_no_node_is_refused_with_what_there_is():
     ledger = Ledger([Node("a", 4), Node("b", 2, 1)])
     ledger.check_fits(ResourceRequest(2, 1.0, "no"), "v/train")
     with pytest.raises(
-        ClusterError, match=r"v/train: requests 3 CPUs and 1 GPUs; the largest node has 2 CPUs"
+        ClusterError, match=r"v/train: requests 3 CPUs and 1 GPU; the largest node has 2 CPUs"
     ):
         ledger.check_fits(ResourceRequest(3, 1.0, "no"), "v/train")
     with pytest.raises(ClusterError, match="lower `resources`"):
@@ -240,7 +240,7 @@ def test_a_gang_that_all_nodes_together_cannot_hold_is_refused():
     ledger = Ledger([Node("a", 4, 2), Node("b", 2, 4)])
     ledger.check_fits(ResourceRequest(4, 4.0, "no", 4), "v/train")
     with pytest.raises(
-        ClusterError, match=r"5 ranks with 1 CPUs and 1 GPUs each; all nodes together hold 4 of them"
+        ClusterError, match=r"5 ranks with 1 CPU and 1 GPU each; all nodes together hold 4 of them"
     ):
         ledger.check_fits(ResourceRequest(5, 5.0, "no", 5), "v/train")
 

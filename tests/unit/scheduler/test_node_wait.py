@@ -39,7 +39,7 @@ def test_the_wait_is_said_at_once_and_again_now_and_then(time):
     with told_to(heard.append):
         assert once(wait)
         assert heard == [
-            "waiting for nodes: ls/train/seed0 requests 4 CPUs and 1 GPUs, and there is no node with CPUs; "
+            "waiting for nodes: ls/train/seed0 requests 4 CPUs and 1 GPU, and there is no node with CPUs; "
             "--wait-for-nodes MIN bounds this wait"
         ]
         while time.now < 100 + 2.5 * TOLD_EVERY_S:
@@ -52,7 +52,12 @@ def test_the_wait_is_said_at_once_and_again_now_and_then(time):
     ("nodes", "request_", "num_jobs", "said"),
     [
         ([Node("x", 0, name="head")], REQUEST, 3, "there is no node with CPUs (2 more jobs wait)"),
-        ([Node("x", 8, 0, "n1")], REQUEST, 1, "which none of 1 nodes has free: n1 has 8 CPUs and 0 GPUs;"),
+        (
+            [Node("x", 8, 0, "n1")],
+            REQUEST,
+            1,
+            "which the only node does not have free: n1 has 8 CPUs and 0 GPUs;",
+        ),
         ([Node("x", 8, 2, "n1", others=(6.0, 1.5))], REQUEST, 1, "2 GPUs, others use 6 and 1.5"),
         (
             [Node("x", 8, 2, "n1", is_leaving=True)],

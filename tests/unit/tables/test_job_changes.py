@@ -76,7 +76,7 @@ def test_states(tiny, make_graph, fill, fill_store, records_of):
 
     folder = fill_store(graph, records, failed=("ls/train/seed0",))
     known = known_jobs(folder)
-    assert find_job("ls/train/seed0", known).state() == "failed after 1 attempts: ValueError: too bad"
+    assert find_job("ls/train/seed0", known).state() == "failed after 1 attempt: ValueError: too bad"
     missing = find_job("id/train/seed0", known)
     assert missing.state() == "waiting: it has not started"
     assert "known once it has started" in list(why_lines(missing, known))[1]
