@@ -253,7 +253,7 @@ class ResultsFolder:
         """
         heard: list[str] = []
         reader = ResultsFolder(self.root, warn=heard.append)
-        known = {name for name, line in reader.jobs().items() if line["status"] == "ok"}
+        ok = {name: line for name, line in reader.jobs().items() if line["status"] == "ok"}
         recorded = {record_key(record): record for record in reader.records()}
         for message in heard:
             self.warn(message)
@@ -268,10 +268,18 @@ class ResultsFolder:
             if result is None:
                 continue
             missing = [r for r in result["records"] if recorded.get(record_key(r)) != r]
-            if missing or path.name not in known:
-                self.add_job(result["job"], missing)
-                added += 1
+            line = result["job"]
+            is_known = path.name in ok and ok[path.name].get("started_at") == line.get("started_at")
+            added += self._add_missing(line, missing, is_known=is_known)
         return added
+
+    def _add_missing(self, line: dict[str, Any], records: list[dict[str, Any]], *, is_known: bool) -> bool:
+        """Append what the journals lack of a finished job; return whether that is anything."""
+        if is_known and records:
+            append_line(self.root / RECORDS, records)
+        elif not is_known:
+            self.add_job(line, records)
+        return bool(records) or not is_known
 
 
 def _parsed_states(lines: list[bytes]) -> list[dict[str, Any]] | None:

@@ -81,6 +81,15 @@ def test_a_crash_before_the_journals_loses_nothing(folder):
     assert content(folder) == expected
 
 
+def test_a_job_whose_records_alone_are_gone_stays_in_its_journal_once(folder):
+    """As after a crash between the two journals from which results that are set aside are removed."""
+    expected, lines = content(folder), (folder.root / "jobs.jsonl").read_bytes()
+    (folder.root / "records.jsonl").unlink()
+    assert folder.reconcile() > 0
+    assert content(folder) == expected
+    assert (folder.root / "jobs.jsonl").read_bytes() == lines
+
+
 def test_a_crash_at_each_point_of_adding_a_job(graph, folder, records_of, job_lines):
     expected = content(folder)
     victim = graph.jobs[-1]
