@@ -68,12 +68,20 @@ class HeadWatch:
 
 
 @contextlib.contextmanager
-def while_head_answers(ask: Callable[[], object], *, every_s: float = EVERY_S) -> Iterator[None]:
+def while_head_answers(
+    ask: Callable[[], object],
+    *,
+    every_s: float = EVERY_S,
+    stop_s: float | None = None,
+    before_exit: Callable[[], object] = lambda: None,
+) -> Iterator[None]:
     """Interrupt the work of the main thread, which waits inside of Ray, when the head is gone.
 
     Args:
         ask: Raises a ClusterError if it is.
         every_s: Seconds between two questions.
+        stop_s: Seconds that the work has to stop; if it does not, the process ends.
+        before_exit: Called before the process ends.
 
     Raises:
         ClusterError: The one that `ask` raised.
@@ -91,7 +99,9 @@ def while_head_answers(ask: Callable[[], object], *, every_s: float = EVERY_S) -
             return
         if main := threading.main_thread().ident:
             signal.pthread_kill(main, signal.SIGINT)
-        if not over.wait(STOP_S):
+        if not over.wait(STOP_S if stop_s is None else stop_s):
+            with contextlib.suppress(Exception):
+                before_exit()
             print(f"lsbench: {gone[0]}", file=sys.stderr, flush=True)
             os._exit(int(gone[0].exit_code))  # before Ray does, with another code
 

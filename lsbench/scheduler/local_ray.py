@@ -207,6 +207,10 @@ class Interrupts:
                 signal.signal(number, handler)
             self._before.clear()
 
+    def forget(self) -> None:
+        """Count from the beginning: what has come did not come from a user."""
+        self._count = 0
+
     def _heard(self, *_: object) -> None:
         self._count += 1
         if self._count == 1:

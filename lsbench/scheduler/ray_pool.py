@@ -30,7 +30,7 @@ from lsbench.core.stopping import GRACE_S
 from lsbench.core.waits import announce
 from lsbench.scheduler.demand import Bundle
 from lsbench.scheduler.gang import RunningGang, part_requests
-from lsbench.scheduler.head_watch import HeadWatch
+from lsbench.scheduler.head_watch import HeadWatch, while_head_answers
 from lsbench.scheduler.local_ray import (
     Interrupts,
     are_alive,
@@ -138,12 +138,13 @@ class RayExecutor:
             # Ray adds the working folder to the workers' path; a checkout there would hide our code.
             with start_watchdog(), quiet(), contextlib.chdir(tempfile.gettempdir()):
                 try:
-                    ray.init(
-                        address=self.address or "local",
-                        log_to_driver=False,
-                        logging_level="ERROR",
-                        **({} if self.address else local),
-                    )
+                    with self._watched_start():
+                        ray.init(
+                            address=self.address or "local",
+                            log_to_driver=False,
+                            logging_level="ERROR",
+                            **({} if self.address else local),
+                        )
                     return
                 except Exception as error:  # Ray raises plain ones, too
                     reason = first_line(error)
@@ -151,8 +152,22 @@ class RayExecutor:
                         where = self.address or "a local Ray"
                         raise ClusterError(f"{where}: cannot be reached or started: {reason}") from error
             announce(f"the local Ray did not start: {reason}; starting it again")
+            self._interrupts.forget()
             self._end_local()
             mark_session(self.token)
+
+    def _watched_start(self) -> contextlib.AbstractContextManager[None]:
+        """Notice that the head or node of a local Ray ends as it starts: Ray would end this process."""
+        if self.address is not None:
+            return contextlib.nullcontext()
+
+        def ask() -> None:
+            if not are_alive(vital_processes(self._started())):
+                raise ClusterError("a process of it ended; run the same command again")
+
+        return while_head_answers(
+            ask, every_s=1.0, stop_s=5.0, before_exit=partial(self._end_local, is_stuck=True)
+        )
 
     def nodes(self) -> list[Node]:
         """Return the nodes that are alive; while the head does not answer, those that were.
@@ -280,12 +295,17 @@ class RayExecutor:
         """Return the processes that were started since the beginning of the run."""
         return [child for child in ray_children() if child.pid not in self._children_before]
 
-    def _end_local(self) -> None:
-        """End what is left of a local Ray whose head or node is gone: it would wait for them."""
+    def _end_local(self, *, is_stuck: bool = False) -> None:
+        """End what is left of a local Ray whose head or node is gone: it would wait for them.
+
+        Args:
+            is_stuck: Whether this process waits inside of Ray, which cannot be shut down then.
+        """
         import ray
 
         kill_processes(self._started())
-        ray.shutdown()
+        if not is_stuck:
+            ray.shutdown()
         stop_servers(self.token)
         remove_session_folders()
 

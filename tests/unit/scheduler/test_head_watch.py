@@ -90,10 +90,12 @@ STUCK = """
 import time
 from lsbench.core.errors import ClusterError
 from lsbench.scheduler import head_watch
-head_watch.STOP_S = 0.1
 def gone():
     raise ClusterError("the head is gone")
-with head_watch.while_head_answers(gone, every_s=0.01):
+def leave():
+    print("left", flush=True)
+    raise OSError
+with head_watch.while_head_answers(gone, every_s=0.01, stop_s=0.1, before_exit=leave):
     while True:
         try:
             time.sleep(60)
@@ -106,4 +108,4 @@ def test_work_that_cannot_be_interrupted_ends_before_ray_ends_it():
     done = subprocess.run(
         [sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=60, check=False
     )
-    assert (done.returncode, done.stderr) == (2, "lsbench: the head is gone\n")
+    assert (done.returncode, done.stdout, done.stderr) == (2, "left\n", "lsbench: the head is gone\n")

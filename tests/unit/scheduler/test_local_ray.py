@@ -208,6 +208,14 @@ def test_a_third_ctrl_c_kills_what_was_started_and_ends_at_once():
     assert done.stdout.endswith("killed\n")
 
 
+def test_an_interrupt_that_came_from_no_user_is_forgotten():
+    interrupts = local_ray.Interrupts(lambda: None)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            interrupts._heard()
+        interrupts.forget()
+
+
 def test_without_an_interrupt_the_signals_are_left_as_they_were():
     interrupts = local_ray.Interrupts(lambda: None)
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)

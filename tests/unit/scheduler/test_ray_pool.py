@@ -2,6 +2,7 @@
 
 import socket
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -261,6 +262,20 @@ def test_a_local_ray_that_loses_a_process_as_it_starts_is_started_again(join):
     assert join(None, 2, None) == ["local"]
     lost = Exception("The current node timed out during startup")
     assert join(None, 2, lost, None) == ["local", "shutdown", "local"]
+
+
+def test_a_local_ray_whose_head_ends_as_it_starts_is_not_waited_for(monkeypatch):
+    """Ray would wait for a minute, and then end the process."""
+    executor = RayExecutor()
+    monkeypatch.setattr(executor, "_started", list)
+    monkeypatch.setattr(ray_pool, "vital_processes", lambda children: [])
+    with executor._watched_start():
+        pass  # nothing has ended that has not begun
+    monkeypatch.setattr(ray_pool, "are_alive", lambda processes: False)
+    with pytest.raises(ClusterError, match="a process of it ended"), executor._watched_start():
+        time.sleep(30)
+    with RayExecutor("head:1")._watched_start():
+        pass  # the heads of others are not ours to watch
 
 
 @pytest.mark.parametrize(
