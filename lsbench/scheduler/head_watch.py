@@ -87,7 +87,8 @@ def while_head_answers(
         ClusterError: The one that `ask` raised.
     """
     gone: list[ClusterError] = []
-    over = threading.Event()
+    over, turn = threading.Event(), threading.Lock()
+    sent, heard = threading.Event(), threading.Event()
 
     def watch() -> None:
         while not gone and not over.wait(every_s):
@@ -95,9 +96,11 @@ def while_head_answers(
                 ask()
             except ClusterError as error:
                 gone.append(error)
-        if not gone or over.is_set():
-            return
-        if main := threading.main_thread().ident:
+        with turn:
+            main = threading.main_thread().ident
+            if not gone or over.is_set() or main is None:
+                return
+            sent.set()
             signal.pthread_kill(main, signal.SIGINT)
         if not over.wait(STOP_S if stop_s is None else stop_s):
             with contextlib.suppress(Exception):
@@ -107,10 +110,17 @@ def while_head_answers(
 
     threading.Thread(target=watch, name="head watch", daemon=True).start()
     try:
-        yield
-    except KeyboardInterrupt:
-        if gone:
+        try:
+            yield
+        except KeyboardInterrupt:
+            heard.set()
+            raise
+        finally:
+            with turn:
+                over.set()
+            if sent.is_set() and not heard.is_set():
+                time.sleep(STOP_S)  # until the interrupt comes, and not after the block
+    except BaseException:
+        if sent.is_set():
             raise gone[0] from None
         raise
-    finally:
-        over.set()

@@ -1,6 +1,9 @@
+import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -84,6 +87,27 @@ def test_work_goes_on_while_the_head_answers_and_ctrl_c_stays_one():
     assert asked
     with pytest.raises(KeyboardInterrupt), while_head_answers(lambda: None, every_s=0.01):
         raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError("Ray noticed it, too")])
+def test_the_interrupt_never_comes_after_the_work(monkeypatch, error):
+    """It may be under way while Ray's code, which heeds no signal, comes to its own end."""
+    late = []
+
+    def kill(thread, number):
+        late.append(threading.Timer(0.1, os.kill, [os.getpid(), number]))
+        late[0].start()
+
+    def work():
+        while not late:
+            time.sleep(0.01)
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr(signal, "pthread_kill", kill)
+    with pytest.raises(ClusterError, match="the head is gone"), while_head_answers(gone, every_s=0.01):
+        work()
+    late[0].join()
 
 
 STUCK = """
