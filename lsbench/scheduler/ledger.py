@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from lsbench.core.counted import counted
 from lsbench.core.errors import ClusterError
@@ -61,6 +62,13 @@ class _Account:
         return {device: share for device, share in free.items() if device not in freest}
 
 
+class _Fitting(NamedTuple):
+    """The nodes on which a request fits, with how full they are, and those to look at again."""
+
+    nodes: dict[str, tuple[float, int, str]]
+    changed: set[str]
+
+
 class Ledger:
     """Free and taken resources of all nodes."""
 
@@ -71,6 +79,8 @@ class Ledger:
         #: All nodes there ever were: waiting jobs must not become CPU jobs when the last GPU is lost.
         self._seen: list[Node] = []
         self._auto: dict[ResourceRequest, bool] = {}
+        #: Request -> where it fits, so that a look at all nodes is not needed for every job.
+        self._fitting: dict[ResourceRequest, _Fitting] = {}
         for node in nodes:
             self.add(node)
         self._began_with_gpu = any(node.num_gpus for node in self._seen)
@@ -83,11 +93,13 @@ class Ledger:
             self._accounts[node.id] = _idle(node)
             self._seen.append(node)
             self._auto.clear()
+        self._note_change(node.id)
 
     def remove(self, node_id: str) -> None:
         """Close the account of a lost node for good: a node that comes back has a new id."""
         self._gone.add(node_id)
         self._accounts.pop(node_id, None)
+        self._note_change(node_id)
 
     def close_device(self, node_id: str, device: int) -> bool:
         """Give a device of a node to no further job; return False if the node has it no more."""
@@ -95,12 +107,14 @@ class Ledger:
         if account is None or device not in account.free_gpus or device in account.set_aside:
             return False
         account.set_aside.add(device)
+        self._note_change(node_id)
         return True
 
     def open_device(self, node_id: str, device: int) -> None:
         """Give a device to jobs again."""
         if node_id in self._accounts:
             self._accounts[node_id].set_aside.discard(device)
+            self._note_change(node_id)
 
     def node_name(self, node_id: str) -> str:
         """Return the name of a node for people; of one without an account, its id."""
@@ -111,6 +125,7 @@ class Ledger:
         account = self._accounts.get(node_id)
         if account is not None:
             account.node = replace(account.node, is_leaving=True)
+            self._note_change(node_id)
 
     def nodes(self) -> list[Node]:
         """Return the nodes with an account."""
@@ -176,15 +191,30 @@ class Ledger:
             avoid: Nodes to leave alone.
         """
         whole = request.for_ranks(request.num_ranks)
-        open_ = [account for name, account in self._accounts.items() if name not in avoid]
-        fitting = [account for account in open_ if self._fits(account, whole)]
-        if fitting:
-            account = min(fitting, key=lambda a: (sum(a.free_gpus.values()), a.free_cpus, a.node.id))
-            return _take(account, whole)
+        fitting = self._where_fits(whole)
+        if open_ := [name for name in fitting if name not in avoid] if avoid else fitting:
+            return self._take(self._accounts[min(open_, key=fitting.__getitem__)], whole)
         if request.num_ranks == 1:
             return None
-        parts = [_take(account, share) for account, share in self._shares(request, open_)]
+        others = [account for name, account in self._accounts.items() if name not in avoid]
+        parts = [self._take(account, share) for account, share in self._shares(request, others)]
         return replace(parts[0], further=tuple(parts[1:])) if parts else None
+
+    def _where_fits(self, request: ResourceRequest) -> dict[str, tuple[float, int, str]]:
+        """Return the nodes on which a request fits now, with how full they are, the fullest the lowest."""
+        found = self._fitting.setdefault(request, _Fitting({}, set(self._accounts)))
+        for name in found.changed:
+            account = self._accounts.get(name)
+            if account is not None and self._fits(account, request):
+                found.nodes[name] = sum(account.free_gpus.values()), account.free_cpus, name
+            else:
+                found.nodes.pop(name, None)
+        found.changed.clear()
+        return found.nodes
+
+    def _note_change(self, node_id: str) -> None:
+        for one in self._fitting.values():
+            one.changed.add(node_id)
 
     @property
     def num_nodes(self) -> int:
@@ -240,6 +270,21 @@ class Ledger:
             account = self._accounts.get(part.node)
             if account is not None:
                 _give_back(account, part)
+                self._note_change(part.node)
+
+    def _take(self, account: _Account, request: ResourceRequest) -> Placement:
+        """Take the resources of a request from a node on which it fits."""
+        self._note_change(account.node.id)
+        shares = _choose_devices(account.usable_gpus(), request) or {}
+        cpus, taken = request.num_cpus, shares
+        if request.wants_node:
+            cpus, taken = account.node.num_cpus, dict.fromkeys(account.usable_gpus(), FULL)
+        account.free_cpus -= cpus
+        for device, share in taken.items():
+            account.free_gpus[device] -= share
+        account.closed = request.wants_node
+        account.running += 1
+        return Placement(account.node.id, cpus, taken, num_devices=len(shares), num_ranks=request.num_ranks)
 
     @staticmethod
     def _fits(account: _Account, request: ResourceRequest) -> bool:
@@ -260,20 +305,6 @@ def amounts_text(of: ResourceRequest | Node) -> str:
     '1 CPU and 2 GPUs'
     """
     return f"{counted(of.num_cpus, 'CPU')} and {counted(of.num_gpus, 'GPU')}"
-
-
-def _take(account: _Account, request: ResourceRequest) -> Placement:
-    """Take the resources of a request from a node on which it fits."""
-    shares = _choose_devices(account.usable_gpus(), request) or {}
-    cpus, taken = request.num_cpus, shares
-    if request.wants_node:
-        cpus, taken = account.node.num_cpus, dict.fromkeys(account.usable_gpus(), FULL)
-    account.free_cpus -= cpus
-    for device, share in taken.items():
-        account.free_gpus[device] -= share
-    account.closed = request.wants_node
-    account.running += 1
-    return Placement(account.node.id, cpus, taken, num_devices=len(shares), num_ranks=request.num_ranks)
 
 
 def _idle(node: Node) -> _Account:

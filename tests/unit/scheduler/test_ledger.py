@@ -1,4 +1,6 @@
+import copy
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -101,6 +103,43 @@ def test_nodes_come_and_go_without_overcommitting_the_others(seed):
         if books.held and rng.random() < 0.6:
             ledger.release(books.held.pop(rng.choice(list(books.held)))[1])
         books.check()
+
+
+def change(rng, ledger, number):
+    """Change one node, as clusters and faults do."""
+    node = rng.choice(ledger.nodes())
+    gone = [node] if rng.random() < 0.1 else []
+    for one in gone:
+        ledger.remove(one.id)
+        ledger.add(Node(f"n{number}", 8, 2))
+    used, leaving = replace(node, others=(1.0, 1.0)), replace(node, is_leaving=True)
+    rng.choice(
+        [
+            lambda: ledger.add(used),
+            lambda: ledger.add(leaving),
+            lambda: ledger.add(node.idle),
+            lambda: ledger.stop_using(node.id),
+            lambda: ledger.close_device(node.id, 0),
+            lambda: ledger.open_device(node.id, 0),
+        ]
+    )()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_request_gets_the_node_that_it_would_get_if_it_was_asked_for_the_first_time(seed):
+    rng, held = random.Random(seed), []
+    ledger = Ledger(Node(name, 8, 2) for name in "abcd")
+    for number in range(200):
+        request = ResourceRequest(rng.randint(1, 3), rng.randint(1, 2), rng.choice(["no"] * 5 + ["node"]))
+        never_seen = replace(request, num_gpus=request.num_gpus + 1e-9 * number)
+        expected = copy.deepcopy(ledger).place(never_seen)
+        placement = ledger.place(request)
+        assert placement == expected
+        held += [placement] if placement else []
+        if held and rng.random() < 0.6:
+            ledger.release(held.pop(rng.randrange(len(held))))
+        if rng.random() < 0.3:
+            change(rng, ledger, number)
 
 
 def test_a_known_node_that_joins_again_keeps_its_account():
