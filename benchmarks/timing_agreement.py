@@ -157,7 +157,7 @@ def main() -> None:
             harnesses["timm benchmark.py (mean)"] = timm_run
         if args.apart:
             harnesses[TORCH_APART] = torch_apart(request)
-            harnesses["lsbench, fresh process"] = lambda: median_of(run_apart(request))
+            harnesses["lsbench, forked process"] = lambda: median_of(run_apart(request))
         harnesses[TORCH]()
         found = in_rounds(harnesses, args.rounds)
     what = f"{args.model}, batch {args.batch}, {args.size} px, {args.threads} thread(s)"

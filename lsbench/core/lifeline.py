@@ -35,7 +35,15 @@ def die_with_parent() -> None:
     The parent must have started it with :func:`child_environment`. Linux does the rest itself, even while the
     process is stopped or deep in C code; elsewhere a thread polls.
     """
-    parent = int(os.environ[PARENT])
+    die_with(int(os.environ[PARENT]))
+
+
+def die_with(parent: int) -> None:
+    """Have this process killed as soon as its parent is gone, or now if another one is its parent already.
+
+    Args:
+        parent: The process that started this one.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     else:

@@ -17,8 +17,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lsbench.core.counted import counted
+from lsbench.core.forking import connect_to
 from lsbench.core.stopping import GRACE_S
-from lsbench.scheduler.supervisor import connect_to, server_folder
+from lsbench.scheduler.supervisor import server_folder
 
 POLL_S = 0.2
 PREFIX = f"lsbench-{os.getuid()}-"

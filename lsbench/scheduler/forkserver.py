@@ -3,7 +3,9 @@
 The server imports the heavy packages, runs none of their operations, and waits on a socket. A
 connection carries one request as a JSON line; the forked child answers with events as JSON lines
 and the server adds the exit status. The connection is also the child's lifeline: when the other side
-closes it, for any reason, the child and all its descendants are killed.
+closes it, for any reason, the child and all its descendants are killed. A job asks for the process of a
+timing in the same way; there the server itself watches the connection, as a second thread in the process
+would change what is timed.
 
 The server exits when it has been idle for a while, or when the process that it watches (the
 node's raylet) is gone. SIGTERM, or a request for it, is passed on to the children: each saves and ends.
@@ -14,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import importlib
-import json
 import os
 import selectors
 import shutil
@@ -25,13 +26,15 @@ import tempfile
 import threading
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from lsbench.core.atomic import set_mode
 from lsbench.core.cache_root import settle_home
 from lsbench.core.errors import PreemptedError
-from lsbench.core.lifeline import adopt_orphans, end_children
+from lsbench.core.forking import FOLDER, SOCKET, close_files, read_request, send_line
+from lsbench.core.lifeline import adopt_orphans, die_with, end_children
 from lsbench.core.stopping import GRACE_S, has_stop_arrived, heeding_stop
 from lsbench.core.waits import told_to
 
@@ -48,17 +51,17 @@ PRELOAD = (
     "lsbench.engine.evaluator",
     "lsbench.models.factory",
     "lsbench.models.ops.ska_cpu_kernels",
+    "lsbench.models.downstream.factory",
+    "lsbench.timing.layout",
+    "lsbench.timing.measure",
+    "lsbench.timing.passes",
+    "lsbench.timing.session",
+    "lsbench.timing.watch",
+    "lsbench.timing.host_load",
 )
 IDLE_S = 120.0
 #: Seconds in which a request to stop may follow the loss of the connection, as when all of a node is stopped.
 ARRIVAL_S = 0.2
-SOCKET = "fork.sock"
-
-
-def send_line(connection: socket.socket, event: dict[str, Any]) -> None:
-    """Send one event as a JSON line; a closed connection is not an error here."""
-    with contextlib.suppress(OSError):
-        connection.sendall((json.dumps(event) + "\n").encode())
 
 
 class ForkServer:
@@ -73,6 +76,8 @@ class ForkServer:
         """
         self.watched_pid = watched_pid
         self.children: dict[int, socket.socket] = {}
+        self.timings: dict[socket.socket, int] = {}
+        self.selector = selectors.DefaultSelector()
         self.asked: set[int] = set()
         self.last_used = time.monotonic()
         self.path = path = folder / SOCKET
@@ -93,15 +98,16 @@ class ForkServer:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: self.ask_to_stop())
         signal.set_wakeup_fd(self.wake_write.fileno(), warn_on_full_buffer=False)
-        selector = selectors.DefaultSelector()
-        selector.register(self.listener, selectors.EVENT_READ)
-        selector.register(self.wake_read, selectors.EVENT_READ)
+        self.selector.register(self.listener, selectors.EVENT_READ)
+        self.selector.register(self.wake_read, selectors.EVENT_READ)
         while self._is_wanted():
-            ready = {key.fileobj for key, _ in selector.select(timeout=0.5)}
+            ready = {key.fileobj for key, _ in self.selector.select(timeout=0.5)}
             if self.wake_read in ready:
                 with contextlib.suppress(BlockingIOError):
                     self.wake_read.recv(4096)
             self._reap()
+            for connection in self.timings.keys() & ready:
+                self._kill_timing(connection)
             if self.listener in ready:
                 self._accept()
         for connection in self.children.values():
@@ -121,13 +127,14 @@ class ForkServer:
         return time.monotonic() - self.last_used < IDLE_S
 
     def ask_to_stop(self) -> int:
-        """Ask every child to stop, and return how many there are; they may still save."""
-        self.asked &= self.children.keys()
-        for pid in self.children.keys() - self.asked:
+        """Ask every job to stop, and return how many there are; they save, and end their timings."""
+        jobs = self.children.keys() - self.timings.values()
+        self.asked &= jobs
+        for pid in jobs - self.asked:
             self.asked.add(pid)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
-        return len(self.children)
+        return len(jobs)
 
     def has_socket(self) -> bool:
         """Return whether requests still reach this server: its starter may have been killed, and followed."""
@@ -144,7 +151,7 @@ class ForkServer:
         self.last_used = time.monotonic()
         connection.settimeout(10)
         try:
-            request = _read_request(connection)
+            request, files = read_request(connection)
         except (OSError, ValueError):
             connection.close()
             return
@@ -155,8 +162,25 @@ class ForkServer:
         connection.settimeout(None)
         pid = os.fork()
         if pid == 0:
-            self._become_child(connection, request)
+            self._become_child(connection, request, files)
+        close_files(files)
         self.children[pid] = connection
+        if request.get("action") == "timing":
+            self.timings[connection] = pid
+            self.selector.register(connection, selectors.EVENT_READ)
+
+    def _kill_timing(self, connection: socket.socket) -> None:
+        """Kill the process of a timing that nobody waits for any more."""
+        pid = self._forget_timing(connection)
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+
+    def _forget_timing(self, connection: socket.socket) -> int | None:
+        """Stop watching a connection, if it is a timing's; return the process."""
+        pid = self.timings.pop(connection, None)
+        if pid is not None:
+            self.selector.unregister(connection)
+        return pid
 
     def _reap(self) -> None:
         while True:
@@ -168,6 +192,7 @@ class ForkServer:
                 return
             connection = self.children.pop(pid, None)
             if connection is not None:
+                self._forget_timing(connection)
                 self._end_rest_of(pid)
                 send_line(connection, {"ev": "exit", "code": os.waitstatus_to_exitcode(status)})
                 connection.close()
@@ -178,8 +203,10 @@ class ForkServer:
             os.killpg(pid, signal.SIGKILL)
         end_children(self.children)
 
-    def _become_child(self, connection: socket.socket, request: dict[str, Any]) -> NoReturn:
-        """Turn this forked copy of the server into the process of a job; never returns."""
+    def _become_child(
+        self, connection: socket.socket, request: dict[str, Any], files: Sequence[int]
+    ) -> NoReturn:
+        """Turn this forked copy of the server into the process of a job or a timing; never returns."""
         status = 70
         try:
             os.setsid()
@@ -189,25 +216,17 @@ class ForkServer:
                 signal.signal(name, signal.SIG_DFL)
             for other in (self.listener, self.wake_read, self.wake_write, *self.children.values()):
                 other.close()
-            _redirect(request.get("log"))
-            threading.Thread(target=_die_with, args=(connection,), daemon=True).start()
-            status = run_request(request, connection)
+            if request.get("action") == "timing":
+                status = run_timing(request, connection, files)
+            else:
+                os.environ[FOLDER] = str(self.path.parent)
+                _redirect(request.get("log"))
+                threading.Thread(target=_die_with, args=(connection,), daemon=True).start()
+                status = run_request(request, connection)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(status)
-
-
-def _read_request(connection: socket.socket) -> dict[str, Any]:
-    """Return the first JSON line of a connection."""
-    content = b""
-    while not content.endswith(b"\n"):
-        part = connection.recv(65536)
-        if not part:
-            raise ValueError("the connection closed before the request was complete")
-        content += part
-    request: dict[str, Any] = json.loads(content)
-    return request
 
 
 def run_request(request: dict[str, Any], connection: socket.socket) -> int:
@@ -226,6 +245,32 @@ def run_request(request: dict[str, Any], connection: socket.socket) -> int:
         traceback.print_exc()
         send_line(connection, {"ev": "error", **describe(error)})
         return 1
+
+
+def run_timing(request: dict[str, Any], connection: socket.socket, files: Sequence[int]) -> int:
+    """Time a model in this process, which has one thread, and send the reply; return the exit status.
+
+    Args:
+        request: ``request`` as JSON values, and the environment ``env`` and ``cpus`` of who asks.
+        connection: Receives the reply.
+        files: Become stdout and stderr.
+    """
+    die_with(os.getppid())
+    for number, file in enumerate(files, start=1):
+        os.dup2(file, number)
+    close_files(files)
+    os.environ.clear()
+    os.environ.update(request["env"])
+    if request["cpus"] is not None:
+        os.sched_setaffinity(0, request["cpus"])
+    from lsbench.timing.layout import shift_memory
+    from lsbench.timing.measure import answer
+    from lsbench.timing.request import Request
+
+    kept = shift_memory()
+    send_line(connection, {"ev": "reply", **answer(Request.model_validate(request["request"]))})
+    del kept
+    return 0
 
 
 def _redirect(log: str | None) -> None:

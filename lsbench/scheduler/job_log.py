@@ -1,4 +1,4 @@
-"""The log of a job: its last lines, and a limit on its size."""
+"""A limit on the size of a job's log."""
 
 from __future__ import annotations
 
@@ -11,19 +11,6 @@ MIB = 2**20
 #: A log that grows beyond this is cut in the middle to the bytes at its start and at its end.
 MOST_BYTES, START_BYTES, END_BYTES = 64 * MIB, 4 * MIB, 16 * MIB
 CHECK_S = 1.0
-#: The last lines are looked for in so many bytes.
-TAIL_BYTES = 2**16
-
-
-def tail(path: Path, *, lines: int = 40) -> str:
-    """Return the last lines of a log, or an empty string; of a large one only the end is read."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
-            content = file.read(TAIL_BYTES)
-    except OSError:
-        return ""
-    return "\n".join(content.decode(errors="replace").splitlines()[-lines:])
 
 
 class LogLimit:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from lsbench.core.forking import send_line
 from lsbench.core.lifeline import die_with_parent
 from lsbench.core.stopping import heeding_stop, is_asked_to_stop
 from lsbench.core.waits import told_to
@@ -20,7 +21,6 @@ from typing import Any, TextIO
 
 from lsbench.scheduler.causes import is_lost_rank
 from lsbench.scheduler.child import Emit, describe, execute
-from lsbench.scheduler.forkserver import send_line
 from lsbench.scheduler.throttle import throttled
 
 

@@ -12,37 +12,33 @@ import os
 import select
 import signal
 import socket
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lsbench.core.errors import StoreError
+from lsbench.core.forking import (
+    SERVER_START_S,
+    ServerKilledError,
+    connect_to,
+    send_line,
+    short_folder,
+    start_server,
+)
 from lsbench.core.lock import locked
+from lsbench.core.log_tail import tail
 from lsbench.core.plain_text import limited
 from lsbench.core.stopping import GRACE_S
 from lsbench.scheduler.causes import how_ended
-from lsbench.scheduler.forkserver import SOCKET, send_line
-from lsbench.scheduler.job_log import LogLimit, tail
+from lsbench.scheduler.job_log import LogLimit
 from lsbench.scheduler.throttle import Throttle
 
 POLL_S = 0.1
-SERVER_START_S = 180.0
-
-
-class ServerKilledError(StoreError):
-    """A fork server was killed as it started; the next one may live."""
 
 
 def server_folder(token: str) -> Path:
     """Return the folder of a run's fork server on this node; short, since socket paths are limited."""
-    base = Path(tempfile.gettempdir())
-    if len(str(base)) > 40:
-        base = Path("/tmp")  # noqa: S108 - a socket path has at most 107 bytes; the folder is private (0700)
-    return base / f"lsbench-{os.getuid()}-{token}"
+    return short_folder() / f"lsbench-{os.getuid()}-{token}"
 
 
 def connect(token: str, watched_pid: int) -> socket.socket:
@@ -62,39 +58,7 @@ def connect(token: str, watched_pid: int) -> socket.socket:
     if connection is not None:
         return connection
     with locked(folder / "lock", what="the node's fork server", wait_s=SERVER_START_S):
-        return connect_to(folder) or _start_server(folder, watched_pid)
-
-
-def connect_to(folder: Path) -> socket.socket | None:
-    """Return a connection to the fork server of a folder, or None if none answers."""
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        connection.connect(str(folder / SOCKET))
-    except OSError:
-        connection.close()
-        return None
-    return connection
-
-
-def _start_server(folder: Path, watched_pid: int) -> socket.socket:
-    log = folder / "log.txt"
-    # -P keeps the working folder off the path: a checkout in it would hide the installed code.
-    command = [sys.executable, "-P", "-m", "lsbench.scheduler.forkserver", str(folder), str(watched_pid)]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    with log.open("ab") as file:
-        server = subprocess.Popen(  # noqa: S603 - our own module
-            command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True, env=env
-        )
-    deadline = time.monotonic() + SERVER_START_S
-    while server.poll() is None and time.monotonic() < deadline:
-        connection = connect_to(folder)
-        if connection is not None:
-            return connection
-        time.sleep(0.05)
-    server.kill()
-    if (code := server.wait()) < 0 and time.monotonic() < deadline:
-        raise ServerKilledError(f"the fork server {how_ended(code)} as it started")
-    raise StoreError(f"the fork server did not start: {tail(log, lines=3)}")
+        return connect_to(folder) or start_server(folder, watched_pid)
 
 
 def run_request(

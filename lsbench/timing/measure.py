@@ -1,23 +1,20 @@
-"""The process of one timing: ``python -m lsbench.timing.measure``, a request on stdin, the reply into a file.
+"""The work of the process of one timing: a request is answered by a reply.
 
-It does nothing else before or after, so no other measurement leaves anything in memory, in a cache or on the
-device. It dies with the process that started it.
+The process does nothing else before or after, so no other measurement leaves anything in memory, in a cache
+or on the device.
 """
 
 from __future__ import annotations
 
 import gc
-import json
 import os
 import resource
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import psutil
 
-from lsbench.core.lifeline import die_with_parent
 from lsbench.timing.request import Reply, Request, Tf32
 
 MOST_IMAGES = 4096
@@ -124,15 +121,3 @@ def answer(request: Request) -> dict[str, Any]:
         is_oom = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
         lines = str(error).strip().splitlines() or [""]
         return {"error": "oom" if is_oom else type(error).__name__, "message": lines[0]}
-
-
-def main() -> None:
-    """Answer the request on stdin into the file given as first argument."""
-    die_with_parent()
-    request = Request.model_validate_json(sys.stdin.buffer.readline())
-    text = json.dumps(answer(request))
-    Path(sys.argv[1]).write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -24,6 +24,9 @@ from lsbench.timing.stopping import FEWEST
 
 VERSION = 2
 """Version of the method in protocols. Version 1 timed a fixed number of passes in the job's own process."""
+MEMORY_VERSION = 3
+"""Version of peak memory on the host. Before, the process imported the libraries by itself; now it is forked
+from one that has, and the parts of libraries that it does not use do not count."""
 LIMITED_S = 2.0
 Values = NDArray[np.float64]
 
@@ -216,9 +219,10 @@ class Timed:
         """Return peak memory and energy; None if the machine cannot report them."""
         reply, images = self.reply, self.reply.passes * self.request.batch_size
         energy = None if reply.energy_j is None or self.inconclusive() else reply.energy_j / images
+        on_host = self.facets.model_copy(update={"version": str(MEMORY_VERSION)})
         held = {"batch_size": self.request.batch_size, "base_memory_mib": reply.base_memory_mib}
         return [
-            measured("peak_memory_mib", reply.peak_memory_mib, facets=self.facets, setting=held),
+            measured("peak_memory_mib", reply.peak_memory_mib, facets=on_host, setting=held),
             measured("peak_device_memory_mib", reply.peak_device_memory_mib, facets=self.facets),
             measured("energy_per_image_j", energy, facets=self.facets, n=images),
         ]

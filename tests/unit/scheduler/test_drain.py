@@ -16,10 +16,10 @@ from typing import Any
 import psutil
 import pytest
 
+from lsbench.core.forking import SOCKET
 from lsbench.core.lock import locked
 from lsbench.scheduler import drain as draining
 from lsbench.scheduler.drain import drain, main, own_servers
-from lsbench.scheduler.forkserver import SOCKET
 from lsbench.scheduler.supervisor import run_request, server_folder
 from lsbench.store.results import SPEC
 from lsbench.suite.graph import JobGraph

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from lsbench.core.forking import SOCKET, send_line
 from lsbench.core.waits import announce
 from lsbench.scheduler import forkserver
 
@@ -79,26 +80,8 @@ def test_only_a_server_that_is_still_reached_removes_its_folder(
 def test_the_socket_is_private(folder: Path) -> None:
     server = forkserver.ForkServer(folder, 1)
     server.listener.close()
-    assert (folder / forkserver.SOCKET).stat().st_mode & 0o077 == 0
+    assert (folder / SOCKET).stat().st_mode & 0o077 == 0
     shutil.rmtree(folder)
-
-
-def test_lines_reach_the_other_side_and_a_closed_one_is_no_error() -> None:
-    left, right = socket.socketpair()
-    forkserver.send_line(left, {"ev": "step", "loss": 1.5})
-    assert json.loads(right.recv(100)) == {"ev": "step", "loss": 1.5}
-    right.close()
-    forkserver.send_line(left, {"ev": "step"})
-    left.close()
-
-
-def test_half_a_request_is_refused() -> None:
-    left, right = socket.socketpair()
-    left.sendall(b'{"action": "job"')
-    left.close()
-    with pytest.raises(ValueError, match="before the request was complete"):
-        forkserver._read_request(right)
-    right.close()
 
 
 def test_the_preloaded_modules_run_no_operation() -> None:
@@ -171,9 +154,9 @@ def test_processes_that_a_job_leaves_in_the_background_end_with_it(folder: Path,
         with socket.socket(socket.AF_UNIX) as connection:
             while server.poll() is None:
                 with contextlib.suppress(OSError):
-                    connection.connect(str(folder / forkserver.SOCKET))
+                    connection.connect(str(folder / SOCKET))
                     break
-            forkserver.send_line(connection, {"kills_itself": kills_itself})
+            send_line(connection, {"kills_itself": kills_itself})
             with connection.makefile() as lines:
                 events = {event["ev"]: event for event in map(json.loads, lines)}
         assert events["exit"]["code"] == (-9 if kills_itself else 0)

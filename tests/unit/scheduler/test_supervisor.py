@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,15 @@ import psutil
 import pytest
 
 from lsbench.core.errors import StoreError
+from lsbench.core.forking import FOLDER, send_request
 from lsbench.core.job import Job
 from lsbench.core.lock import locked
-from lsbench.scheduler.job_log import tail
+from lsbench.core.log_tail import tail
 from lsbench.scheduler.supervisor import connect, run_request, server_folder
 from lsbench.store.results import RESULT, SPEC
 from lsbench.suite.graph import JobGraph
+from lsbench.timing.launch import run_apart
+from lsbench.timing.request import Budget, Request, Setting, TimedModel
 
 FOREVER = 600.0
 
@@ -148,6 +152,34 @@ def test_preflight_names_the_variant_whose_options_are_wrong(token: str, tiny: d
     problems = next(event["problems"] for event in events if event["ev"] == "preflight")
     assert len(problems) == 1
     assert problems[0].startswith("variant 'bad'")
+
+
+def timing_of(budget: Budget) -> Request:
+    model = TimedModel(model="lsnet_nano", mixer="identity")
+    size = {"num_classes": 3, "img_size": 32, "batch_size": 2}
+    return Request(subject=model, seed=0, **size, device="cpu", setting=Setting(), budget=budget)
+
+
+def test_a_job_has_its_model_timed_by_its_server(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect(token, os.getpid()).close()
+    monkeypatch.setenv(FOLDER, str(server_folder(token)))
+    reply = run_apart(timing_of(Budget(min_s=0, max_s=0.2, min_samples=6, max_samples=6)))
+    assert len(reply.seconds) == 6
+    assert all(seconds > 0 for seconds in reply.seconds)
+
+
+def test_the_process_of_a_timing_has_one_thread_and_ends_with_who_asked_for_it(token: str) -> None:
+    endless = timing_of(Budget(target_noise=1e-9, min_s=FOREVER, max_s=FOREVER))
+    cpu = min(os.sched_getaffinity(0))
+    asked = {"action": "timing", "request": endless.model_dump(mode="json"), "env": {}, "cpus": [cpu]}
+    with connect(token, os.getpid()) as connection:
+        send_request(connection, asked, ())
+        [server] = [p for p in psutil.Process().children() if str(server_folder(token)) in p.cmdline()]
+        while not (children := server.children()) or children[0].cpu_times().user < 0.5:
+            time.sleep(0.02)
+        assert (children[0].num_threads(), children[0].cpu_affinity()) == (1, [cpu])
+    assert_gone(children[0].pid)
+    assert server.is_running()
 
 
 def test_a_server_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

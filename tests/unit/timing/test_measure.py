@@ -1,5 +1,3 @@
-import io
-import json
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -7,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from lsbench.timing.measure import _most_other_cpus, answer, main, measure, peak_memory_mib, tf32_products
-from lsbench.timing.request import Budget, Reply, Setting, TimedModel
+from lsbench.timing.measure import _most_other_cpus, answer, measure, peak_memory_mib, tf32_products
+from lsbench.timing.request import Budget, Setting, TimedModel
 
 pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
 
@@ -130,15 +128,6 @@ def test_memory_that_runs_out_is_called_by_one_name(error, small_request, monkey
 def test_code_that_leaves_the_process_is_an_answer(small_request, monkeypatch):
     monkeypatch.setattr("lsbench.timing.measure.measure", lambda request: sys.exit(3))
     assert answer(small_request) == {"error": "SystemExit", "message": "3"}
-
-
-def test_a_request_on_stdin_is_answered_into_a_file(small_request, tmp_path, monkeypatch):
-    line = io.BytesIO(small_request.model_dump_json().encode() + b"\n")
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(line))
-    monkeypatch.setattr(sys, "argv", ["measure", str(tmp_path / "reply.json")])
-    monkeypatch.setattr("lsbench.timing.measure.die_with_parent", lambda: None)
-    main()
-    assert len(Reply.model_validate(json.loads((tmp_path / "reply.json").read_text())).seconds) == 6
 
 
 def test_beside_a_gpu_others_may_use_half_of_the_cpus(small_request, monkeypatch):
