@@ -25,6 +25,7 @@ from lsbench.suite.loader import load_suite
 
 from .fakes import FakeExecutor, SilentWatcher
 from .stored_lines import Records, epoch_records, failed_line, ok_line, tiny_records
+from .warm_server import start_server
 
 # Tests compute little at a time: threads of one test would only wait for those of its child processes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -84,6 +85,14 @@ def _few_programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def _counted_on_a_gpu(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("gpu"):
         request.getfixturevalue("_few_programs")
+
+
+@pytest.fixture(scope="session")
+def warm_python(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A program that takes ``-P -m lsbench`` as Python does, and has imported already what that needs."""
+    folder, is_worker = tmp_path_factory.getbasetemp(), "PYTEST_XDIST_WORKER" in os.environ
+    program = start_server(folder.parent, os.getppid()) if is_worker else start_server(folder, os.getpid())
+    return str(program)
 
 
 @pytest.fixture

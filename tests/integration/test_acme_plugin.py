@@ -50,13 +50,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def lsbench(installed: Path) -> Run:
+def lsbench(installed: Path, warm_python: str) -> Run:
     folder = installed.parent
     env = environment(installed, folder / "cache")
 
     def run(*words: str, expected: int = 0, **more: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "lsbench", *words],
+            [warm_python, "-P", "-m", "lsbench", *words],
             cwd=folder,
             env={**env, **more},
             capture_output=True,
