@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from lsbench.core.lock import is_held
 from lsbench.scheduler.local_ray import FLAGS
+from lsbench.store.results import LOCK
 
 from .conftest import Cli, accuracies, follow, json_events
 
@@ -40,7 +42,7 @@ class Apart:
     def __init__(self, hidden: Path) -> None:
         from ray.cluster_utils import Cluster
 
-        self.hidden = hidden
+        self.hidden, self.before = hidden, set(self._on_nodes())
         self.cluster = Cluster(
             initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
         )
@@ -58,6 +60,14 @@ class Apart:
             assert time.monotonic() < deadline
             assert all(node.poll() is None for node in self.nodes)
             time.sleep(0.2)
+
+    @staticmethod
+    def _on_nodes() -> list[Path]:
+        return list(Path("/tmp").glob(f"lsbench-{os.getuid()}-job-*"))
+
+    def left(self) -> list[Path]:
+        """Return the folders of jobs on nodes, but those that other runs of this machine use."""
+        return [path for path in self._on_nodes() if path not in self.before and not is_held(path / LOCK)]
 
     def close(self) -> None:
         for node in self.nodes:
@@ -88,10 +98,6 @@ def run_plainly(cli: Cli) -> Path:
     return cli.folder / "plain"
 
 
-def left_on_nodes() -> list[Path]:
-    return list(Path("/tmp").glob(f"lsbench-{os.getuid()}-job-*"))
-
-
 @pytest.mark.slow
 def test_a_run_on_nodes_that_share_no_folder_is_killed_and_goes_on_bit_for_bit(
     apart: Apart, cli: Cli
@@ -117,7 +123,7 @@ def test_a_run_on_nodes_that_share_no_folder_is_killed_and_goes_on_bit_for_bit(
     assert files_of(apart.hidden) == files_of(plain / "results")
     assert hashes(apart.hidden) == hashes(plain / "results")
     assert accuracies(cli.folder) == accuracies(plain)
-    assert left_on_nodes() == []
+    assert apart.left() == []
 
 
 def newest_step(results: Path) -> int:
@@ -152,4 +158,4 @@ def test_ranks_of_one_job_on_two_nodes_that_share_no_folder(apart: Apart, cli: C
     assert plain.returncode == 0, plain.stderr
     assert files_of(apart.hidden) == files_of(cli.folder / "plain/results")
     assert hashes(apart.hidden) == hashes(cli.folder / "plain/results")
-    assert left_on_nodes() == []
+    assert apart.left() == []

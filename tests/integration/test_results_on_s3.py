@@ -21,7 +21,7 @@ from lsbench.store.remote_files import RemoteFiles
 from lsbench.store.results import ResultsFolder
 
 from .conftest import Cli, accuracies, follow, json_events
-from .test_apart import Apart, files_of, hashes, left_on_nodes, run_plainly
+from .test_apart import Apart, files_of, hashes, run_plainly
 from .test_apart import apart as apart  # a fixture
 
 
@@ -145,7 +145,7 @@ def test_a_run_on_s3_is_killed_and_goes_on_from_another_machine_bit_for_bit(
     ]
     assert cells(reports[0]) == cells(reports[1])
     assert "nothing left to do" in cli.run(*words, **third).stderr
-    assert left_on_nodes() == []
+    assert apart.left() == []
 
 
 def hasty(cli: Cli, *words: str, **env: str) -> subprocess.Popen[str]:
