@@ -80,3 +80,12 @@ def test_the_time_left_falls_while_it_lies_there(folder):
 def test_a_damaged_time_left_is_none(folder, text):
     (folder.root / TIME_LEFT).write_text(text)
     assert read_time_left(folder) is None
+
+
+def test_a_line_that_a_killed_run_left_half_costs_no_more_than_the_next(folder):
+    add_duration(folder, ONE)
+    with (folder.root / DURATIONS).open("ab") as file:
+        file.write(b'{"keys": ["tr')
+    for _ in range(2):
+        add_duration(folder, ONE)
+    assert list(durations_here(folder)) == [ONE, ONE]
