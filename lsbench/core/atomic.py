@@ -28,11 +28,15 @@ NO_SYNC = (
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[BinaryIO]:
+def atomic_write(path: Path, *, syncs_entry: bool = True) -> Iterator[BinaryIO]:
     """Open a temporary file that becomes `path` when the block ends without an error.
 
     The content and the folder entry are synced to the disk. On an error the temporary file is
     removed and `path` stays as it was.
+
+    Args:
+        path: The file.
+        syncs_entry: Whether the folder entry is; otherwise, a power failure may leave the old file or none.
 
     Raises:
         DiskFullError: If there is no room.
@@ -50,7 +54,8 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-        sync_folder(path.parent)
+        if syncs_entry:
+            sync_folder(path.parent)
 
 
 @contextmanager
@@ -167,9 +172,9 @@ def write_json(path: Path, value: Any) -> None:
         file.write(to_json(value, indent=1) + b"\n")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8, atomically."""
-    with atomic_write(path) as file:
+def write_text(path: Path, text: str, *, syncs_entry: bool = True) -> None:
+    """Write `text` as UTF-8, as :func:`atomic_write` does."""
+    with atomic_write(path, syncs_entry=syncs_entry) as file:
         file.write(text.encode())
 
 

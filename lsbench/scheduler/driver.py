@@ -11,7 +11,7 @@ from typing import Any
 
 from lsbench.core.atomic import write_text
 from lsbench.core.errors import ConfigError
-from lsbench.core.job import Job, Resources
+from lsbench.core.job import Job
 from lsbench.core.record import SCHEMA_VERSION
 from lsbench.core.waits import announce
 from lsbench.scheduler.demand import bundles
@@ -162,10 +162,10 @@ class Driver:
         name = str(job.id)
         folder = self.folder.job_folder(name)
         num_devices = sum(part.num_devices for part in placement.parts)
-        settled = Resources(num_gpus=float(num_devices)).over(job.resources)
-        write_text(
-            folder / SPEC, job.model_copy(update={"resources": settled}).model_dump_json(indent=1) + "\n"
-        )
+        settled = job.resources.model_copy(update={"num_gpus": float(num_devices)})
+        text = job.model_copy(update={"resources": settled}).model_dump_json(indent=1) + "\n"
+        # The job's result is written into the same folder, and that syncs its entries.
+        write_text(folder / SPEC, text, syncs_entry=False)
         self.running[name] = self.waiting.pop(name), placement
         self._started[name] = time.monotonic()
         self.node_wait.ended()

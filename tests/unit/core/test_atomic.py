@@ -279,3 +279,18 @@ def test_the_names_of_new_files_and_folders_reach_the_disk(tmp_path, monkeypatch
     synced.clear()
     append_line(path, [{"x": 2}])
     assert synced == [path]  # no more than it takes
+
+
+@pytest.mark.parametrize(("syncs_entry", "synced"), [(True, ["file", "folder"]), (False, ["file"])])
+def test_the_content_is_on_the_disk_and_its_entry_too_unless_a_later_file_of_the_folder_sees_to_it(
+    tmp_path, monkeypatch, syncs_entry, synced
+):
+    found, fsync = [], os.fsync
+
+    def note(descriptor):
+        found.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    write_text(tmp_path / "spec.json", "{}", syncs_entry=syncs_entry)
+    assert found == synced
