@@ -88,6 +88,8 @@ class RayExecutor:
         self._joining: JoiningNodes | None = None
         self._cluster = RayCluster(is_shared=address is not None)
         self._asked_to_stop: set[RunningGang] = set()
+        #: What starts a job, by task, node, CPUs and GPUs: each is made once.
+        self._starters: dict[tuple[Any, str, int, float], Any] = {}
         self._interrupts = Interrupts(lambda: kill_processes(self._started()))
         self._vital: list[Process] = []
         self._was_revived = False
@@ -338,9 +340,16 @@ class RayExecutor:
         for number, asked in enumerate(part_requests(request, placement)):
             part = placement.parts[number]
             asked["gpu_share"] = part.gpu_share
-            options = _pinned(part.node, num_cpus=part.num_cpus, num_gpus=part.num_gpus)
             words = (asked, self.token, timeout_s, part.num_devices, endpoint)
-            self._running[self._task.options(**options).remote(*words)] = job, number
+            self._running[self._starter(part).remote(*words)] = job, number
+
+    def _starter(self, part: Placement) -> Any:
+        """Return what starts a job on a node with its CPUs and GPUs."""
+        key = self._task, part.node, part.num_cpus, part.num_gpus
+        if key not in self._starters:
+            options = _pinned(part.node, num_cpus=part.num_cpus, num_gpus=part.num_gpus)
+            self._starters[key] = self._task.options(**options)
+        return self._starters[key]
 
     def _find_endpoint(self, placement: Placement) -> Any:
         """Return a future of the address at which the ranks meet; the parts wait for it."""

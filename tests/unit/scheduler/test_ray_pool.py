@@ -386,3 +386,30 @@ def test_no_poll_without_jobs_asks_ray(with_streams):
     ray, executor = with_streams({})
     assert executor.poll(0.1) == []
     assert ray.waits == []
+
+
+class Task:
+    """A Ray task that notes the options that it is given."""
+
+    def __init__(self):
+        self.asked = []
+
+    def options(self, **options):
+        self.asked.append((options["num_cpus"], options["num_gpus"]))
+        return self
+
+    def remote(self, *words):
+        return object()
+
+
+def test_jobs_that_get_the_same_on_a_node_share_the_options_of_their_task(monkeypatch, tmp_path):
+    monkeypatch.setattr(ray_pool, "_pinned", lambda node, **amounts: {"node": node, **amounts})
+    executor, task, after_restart = RayExecutor(), Task(), Task()
+    executor._task = task
+    for name, gpus in [("a", {0: 1.0}), ("b", {1: 1.0}), ("c", {2: 0.5})]:
+        executor.submit(name, tmp_path, Placement("n", 2, gpus, num_devices=1), 60.0)
+    assert task.asked == [(2, 1.0), (2, 0.5)]
+    executor._task = after_restart
+    executor.submit("d", tmp_path, Placement("n", 2, {0: 1.0}, num_devices=1), 60.0)
+    assert after_restart.asked == [(2, 1.0)]
+    assert len(executor._running) == 4
