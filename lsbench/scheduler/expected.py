@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lsbench.scheduler.pace import Pace, keys_of, work_of
+from lsbench.scheduler.pace import Likeness, Pace, work_of
 from lsbench.store.durations import Duration, durations_here
 from lsbench.store.results import ResultsFolder
 from lsbench.suite.planner import Plan
@@ -20,6 +20,7 @@ class ExpectedDurations:
         """
         self._graph = plan.graph
         self._jobs = {str(job.id): job for job in plan.todo}
+        self._likeness = Likeness()
         self._known: dict[str, tuple[tuple[str, ...], float, bool]] = {}
         self._pace = Pace(durations_here(folder) if plan.todo else ())
 
@@ -39,5 +40,5 @@ class ExpectedDurations:
     def _look_up(self, name: str) -> tuple[tuple[str, ...], float, bool]:
         if name not in self._known:
             job = self._jobs[name]
-            self._known[name] = keys_of(job), *work_of(job, self._graph)
+            self._known[name] = self._likeness.of(job), *work_of(job, self._graph)
         return self._known[name]

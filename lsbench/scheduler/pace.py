@@ -33,6 +33,21 @@ def keys_of(job: Job) -> tuple[str, ...]:
     return (row, settings, limited, *([MACS] if kind.seconds is None and not job.limit else []))
 
 
+class Likeness:
+    """What the jobs of one plan are like: as :func:`keys_of`, once for all seeds of a job."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._found: dict[tuple[str, str], tuple[str, ...]] = {}
+
+    def of(self, job: Job) -> tuple[str, ...]:
+        """Return what a job is like; seeds, which its label names, do not change it."""
+        name = job.variant.name, job.name
+        if name not in self._found:
+            self._found[name] = keys_of(job)
+        return self._found[name]
+
+
 def work_of(job: Job, graph: JobGraph) -> tuple[float, bool]:
     """Return the work of a job, and whether it is in seconds."""
     if job.label in graph.seconds:

@@ -17,7 +17,7 @@ from typing import Any
 from lsbench.core.env import usable_cpus
 from lsbench.core.job import Job
 from lsbench.scheduler.ledger import Ledger
-from lsbench.scheduler.pace import Pace, Sums, keys_of, work_of
+from lsbench.scheduler.pace import Likeness, Pace, Sums, keys_of, work_of
 from lsbench.scheduler.protocol import Node
 from lsbench.scheduler.rehearsal import JobLeft, rehearse
 from lsbench.store.durations import DURATIONS, Duration, Remaining, add_duration, durations_here
@@ -116,7 +116,8 @@ class TimeLeft:
         self.nodes_changed(nodes or [this_machine()], most)
         before = Pace([*durations_here(folder), *_of_journal(plan, folder)]) if plan.todo else Pace()
         self._pace, self._starts = Pace(), before
-        self._known = {str(job.id): _known(job, plan, before) for job in plan.todo}
+        likeness = Likeness()
+        self._known = {str(job.id): _known(job, likeness.of(job), plan, before) for job in plan.todo}
         self._priority = critical_path(plan.graph)
         self._waiting = set(self._known)
         self._running: dict[str, _Running] = {}
@@ -277,8 +278,7 @@ def _of_journal(plan: Plan, folder: ResultsFolder) -> Iterator[Duration]:
             )
 
 
-def _known(job: Job, plan: Plan, before: Pace) -> _Known:
-    keys = keys_of(job)
+def _known(job: Job, keys: tuple[str, ...], plan: Plan, before: Pace) -> _Known:
     work, is_declared = work_of(job, plan.graph)
     pace = before.of(keys)
     base = work if pace is None else work * pace

@@ -1,6 +1,6 @@
 import pytest
 
-from lsbench.scheduler.pace import MACS, Pace, keys_of, work_of
+from lsbench.scheduler.pace import MACS, Likeness, Pace, keys_of, work_of
 from lsbench.store.durations import Duration
 
 
@@ -41,3 +41,9 @@ def test_the_shortest_start_counts():
     assert pace.start_s(["row", "kind"]) == 50.0
     assert pace.start_s(["new", "kind"]) == 1.0
     assert pace.start_s(["new"]) is None
+
+
+def test_seeds_of_a_job_are_like_each_other_and_rows_are_not(tiny, make_graph):
+    jobs, likeness = make_graph(tiny).jobs, Likeness()
+    assert {job.label: likeness.of(job) for job in jobs} == {job.label: keys_of(job) for job in jobs}
+    assert len({likeness.of(job) for job in jobs}) < len(jobs)
