@@ -56,8 +56,9 @@ def _build_models(suites: Sequence[Suite], data: Path | None) -> None:
     from lsbench.scheduler.child import check_models  # imports torch
     from lsbench.suite.graph import build_graph
     from lsbench.suite.models import models_of
+    from lsbench.suite.parsed import parsed_once
 
-    jobs = [job for suite in suites for job in build_graph(suite, data_root=data).jobs]
-    problems = check_models(models_of(jobs))
+    graphs = (build_graph(suite, data_root=data) for suite in suites)  # with rows of the same names
+    problems = check_models([model for graph in graphs for model in models_of(parsed_once(graph.jobs))])
     if problems:
         raise ConfigError(problems)

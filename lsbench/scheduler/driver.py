@@ -28,6 +28,7 @@ from lsbench.scheduler.retry import LOSES_NODE, one_line, resources_again, shoul
 from lsbench.store.results import LOG, SPEC, ResultsFolder
 from lsbench.suite.graph import critical_path
 from lsbench.suite.models import models_of
+from lsbench.suite.parsed import parsed_once
 from lsbench.suite.planner import Plan
 from lsbench.suite.splits import data_uses
 
@@ -106,8 +107,9 @@ class Driver:
         jobs = self.waiting.values()
         # A node with GPUs may join later.
         wants_gpus = any(job.resources.num_gpus == "auto" or self._request(job).num_gpus for job in jobs)
-        needs = needs_of(jobs, wants_gpus=wants_gpus)
-        problems = self.executor.preflight(models_of(jobs), self.folder.root, needs, data_uses(jobs))
+        parsed = parsed_once(jobs)
+        needs = needs_of(parsed, wants_gpus=wants_gpus)
+        problems = self.executor.preflight(models_of(parsed), self.folder.root, needs, data_uses(parsed))
         if problems:
             raise ConfigError(problems)
 

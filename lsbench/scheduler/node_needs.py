@@ -7,34 +7,32 @@ from collections.abc import Iterable
 from typing import Any
 
 from lsbench.core.ids import canonical_json
-from lsbench.core.job import Job, JobKind
-from lsbench.core.registry import DATASETS, JOBS
+from lsbench.core.registry import DATASETS
 from lsbench.scheduler.protocol import NodeNeeds
+from lsbench.suite.parsed import ParsedJob
 
 #: Batches that a loader process has ready, as torch's default.
 READY_BATCHES = 2
 CHANNELS, FLOAT_BYTES = 3, 4
 
 
-def needs_of(jobs: Iterable[Job], *, wants_gpus: bool) -> NodeNeeds:
-    """Return what some of the jobs need on a node; seeds of a job need the same.
+def needs_of(jobs: Iterable[ParsedJob], *, wants_gpus: bool) -> NodeNeeds:
+    """Return what some of the jobs need on a node.
 
     Args:
-        jobs: The jobs.
+        jobs: The jobs, one of all seeds.
         wants_gpus: Whether any of them gets a GPU.
     """
-    once = {(job.kind, job.variant.name, job.name): job for job in jobs}.values()
     read: dict[str, dict[str, Any]] = {}
     workers, batch_bytes = 0, 0
-    for job in once:
-        kind: JobKind = JOBS.load(job.kind)
-        spec = kind.spec.model_validate(job.spec)
+    root: str | None = None
+    for job, spec in jobs:
+        root = root or job.data_root
         of_disk = [one for one in spec.read_data(job.variant.dataset) if _lies_on_disk(one)]
         read |= {canonical_json(one): dict(one) for one in of_disk}
         if of_disk and (asked := int(getattr(spec, "data_workers", 0))):
             sizes = [_batch_bytes(spec, one) for one in of_disk]
             workers, batch_bytes = max((workers, batch_bytes), (asked, max(sizes)), key=math.prod)
-    root = next((job.data_root for job in once), None)
     return NodeNeeds(tuple(read.values()), root, wants_gpus, workers, batch_bytes)
 
 

@@ -34,6 +34,7 @@ from lsbench.store.owned import owned
 from lsbench.store.results import ResultsFolder
 from lsbench.store.trials import TUNED
 from lsbench.suite.graph import JobGraph
+from lsbench.suite.parsed import parsed_once
 from lsbench.suite.planner import Plan, make_plan, require_data
 from lsbench.suite.space import Search, Tpe
 from lsbench.suite.splits import data_uses
@@ -160,9 +161,10 @@ def _search(
         jobs = chosen.values()
         ledger = Ledger(executor.nodes())
         wants_gpus = any(ledger.request(job.resources).num_gpus for job in jobs)
-        needs = needs_of(jobs, wants_gpus=wants_gpus)
+        parsed = parsed_once(jobs)
+        needs = needs_of(parsed, wants_gpus=wants_gpus)
         models = [job.variant for job in jobs]
-        problems = executor.preflight(models, book.folder.root, needs, data_uses(jobs))
+        problems = executor.preflight(models, book.folder.root, needs, data_uses(parsed))
         problems += [
             f"node {name}: cannot use {book.folder.root}, and trials of a search share its files; "
             "use a folder that all nodes share"

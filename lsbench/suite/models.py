@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from lsbench.core.job import BuiltOn, Job, JobKind, JobSpec, OtherSize, ShownSize, Variant
-from lsbench.core.registry import DATASETS, JOBS
+from lsbench.core.job import BuiltOn, Job, JobSpec, OtherSize, ShownSize, Variant
+from lsbench.core.registry import DATASETS
+from lsbench.suite.parsed import ParsedJob
 
 NAME_LENGTH = 80
 
 
-def models_of(jobs: Iterable[Job]) -> list[Variant]:
+def models_of(jobs: Iterable[ParsedJob]) -> list[Variant]:
     """Return the variants of jobs, and a variant for each further model that their settings name.
 
     One whose images have another size in a job than in its data set, or that takes other weights of its
@@ -21,9 +22,7 @@ def models_of(jobs: Iterable[Job]) -> list[Variant]:
     weights of a file.
     """
     found: dict[str, Variant] = {}
-    for job in jobs:
-        kind: JobKind = JOBS.load(job.kind)
-        spec = kind.spec.model_validate(job.spec)
+    for job, spec in jobs:
         tested = spec.tested(job.variant, is_trained=bool(job.needs))
         other = _of_other_size(tested, spec.shown(job.variant))
         is_the_row = other is None and tested is job.variant

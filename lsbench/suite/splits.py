@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from lsbench.core.errors import DataError
 from lsbench.core.ids import canonical_json
-from lsbench.core.job import Job, JobSpec
+from lsbench.core.job import JobSpec
 from lsbench.core.registry import DATASETS, JOBS
 from lsbench.core.spec import StrictModel
+from lsbench.suite.parsed import ParsedJob
 from lsbench.suite.schema import Suite
 
 
@@ -48,11 +49,10 @@ class DataUse(StrictModel):
     data_root: str | None = None
 
 
-def data_uses(jobs: Iterable[Job]) -> list[DataUse]:
+def data_uses(jobs: Iterable[ParsedJob]) -> list[DataUse]:
     """Return the data sets of the user's that jobs read, each way of reading once."""
     found: dict[str, DataUse] = {}
-    for job in jobs:
-        spec: JobSpec = JOBS.load(job.kind).spec.model_validate(job.spec)
+    for job, spec in jobs:
         for settings, splits in _reads(spec, job.variant.dataset):
             if splits and _is_of_user(settings):
                 masks = spec.reads_masks()

@@ -79,3 +79,11 @@ def test_what_a_plan_refuses_is_not_valid(splits, on, words, call, quick, write_
         assert code == (2 if words else 0)
         assert words in err
         assert words or not err
+
+
+def test_a_row_that_only_a_preset_mends_is_told(call, tiny, write_suite):
+    tiny["defaults"]["model_args"] = {"depths": 3}
+    tiny["presets"] = {"mended": {"defaults": {"model_args": {"depths": [1, 1, 1, 1]}}}}
+    code, _, err = call("validate", write_suite(tiny), "--build")
+    assert code == 2
+    assert "'depths', found 3" in err

@@ -9,6 +9,7 @@ from lsbench.jobs.profile import JOB, ProfileSpec, warn_of_other_size
 from lsbench.models.macs import count_macs
 from lsbench.probes._expected import PROCESS_S
 from lsbench.suite.models import models_of
+from lsbench.suite.parsed import parsed_once
 from lsbench.timing.passes import create_images, create_subject
 from lsbench.timing.request import Reply, Setting
 
@@ -299,5 +300,5 @@ def test_ids_of_earlier_profiles_stay_and_that_of_a_whole_follows_its_data_set(m
 def test_a_whole_takes_single_images_by_default_and_is_tried_before_the_first_job(make_graph, tiny):
     job = jobs_of(make_graph, tiny, BOTH)["whole"]
     assert job.spec["batch_size"] == 1
-    [built] = [one for one in models_of([job]) if isinstance(one, BuiltOn)]
+    [built] = [one for one in models_of(parsed_once([job])) if isinstance(one, BuiltOn)]
     assert (built.built_as, built.sizes) == ("maskrcnn", SMALL["head"])

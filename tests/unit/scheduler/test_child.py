@@ -26,6 +26,7 @@ from lsbench.scheduler.child import act, check_models, describe, execute, noting
 from lsbench.store.early import EARLY
 from lsbench.store.trials import read_epochs
 from lsbench.suite.models import models_of
+from lsbench.suite.parsed import parsed_once
 from lsbench.suite.splits import DataUse
 
 pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
@@ -367,7 +368,7 @@ def test_a_file_without_the_average_that_a_job_tests_is_found_before_any(
 
     def problems(which):
         jobs = make_graph({**tiny, "jobs": [{"evaluate": {"weights": which}}]}).jobs
-        return check_models(models_of(jobs))
+        return check_models(models_of(parsed_once(jobs)))
 
     assert problems("pretrained") == []
     told = "it holds only those as trained, not a moving average; leave checkpoint_weights out"

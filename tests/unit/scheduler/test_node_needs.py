@@ -2,6 +2,7 @@ import pytest
 
 from lsbench.scheduler.node_needs import needs_of, shared_bytes
 from lsbench.scheduler.protocol import NodeNeeds
+from lsbench.suite.parsed import parsed_once
 
 BATCH = 16 * 3 * 224 * 224 * 4
 
@@ -26,14 +27,14 @@ def jobs_on_disk(tiny, make_graph, tmp_path):
 
 
 def test_jobs_on_generated_data_need_nothing_of_a_node(tiny, make_graph):
-    assert needs_of(make_graph(tiny).jobs, wants_gpus=False) == NodeNeeds()
+    assert needs_of(parsed_once(make_graph(tiny).jobs), wants_gpus=False) == NodeNeeds()
 
 
 def test_what_jobs_read_is_named_once_and_the_largest_loaders_count(jobs_on_disk, tmp_path):
-    needs = needs_of(jobs_on_disk(), wants_gpus=True)
+    needs = needs_of(parsed_once(jobs_on_disk()), wants_gpus=True)
     assert [one["root"] for one in needs.datasets] == [str(tmp_path)]
     assert (needs.workers, needs.batch_bytes, needs.wants_gpus) == (4, BATCH, True)
-    assert needs_of(jobs_on_disk(data_workers=0), wants_gpus=True).batch_bytes == 0
+    assert needs_of(parsed_once(jobs_on_disk(data_workers=0)), wants_gpus=True).batch_bytes == 0
 
 
 @pytest.mark.parametrize(

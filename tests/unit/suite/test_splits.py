@@ -1,6 +1,7 @@
 import pytest
 
 from lsbench.suite.loader import load_suite
+from lsbench.suite.parsed import parsed_once
 from lsbench.suite.splits import Use, data_uses, missing_splits, uses_of
 
 
@@ -73,7 +74,7 @@ def test_each_way_in_which_jobs_read_data_of_the_users_is_there_once(tiny, make_
     masks = {"name": "masks", "detector": "maskrcnn", "dataset": boxes}
     tiny["defaults"]["model_args"] = {"stem_stride": 8}
     tiny["jobs"] = ["train", {"evaluate": {"on": photos}}, {"detect": {"dataset": boxes}}, {"detect": masks}]
-    found = data_uses(make_graph({**tiny, "seeds": [0, 1]}, data_root=tmp_path).jobs)
+    found = data_uses(parsed_once(make_graph({**tiny, "seeds": [0, 1]}, data_root=tmp_path).jobs))
     assert [(one.label, one.settings["name"], one.splits, one.masks) for one in found] == [
         ("ls/evaluate/seed0", "image_folder", ("test",), False),
         ("ls/detect/seed0", "coco_json", ("train", "val", "test"), False),
