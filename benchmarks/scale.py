@@ -4,6 +4,7 @@
     python benchmarks/scale.py verbs       # plan, a run with nothing left to do, and status
     python benchmarks/scale.py real        # the real driver and Ray on 16 raylets of this host, fake GPUs
     python benchmarks/scale.py trainings   # 128 trainings that only report their progress
+    python benchmarks/scale.py all         # one after the other
 
 In `real` and `trainings`, Ray workers do nothing but write a result, or tell a step, in the place of the
 process of a job: what is measured is the driver. Its times are CPU times of its process with all its threads.
@@ -12,6 +13,7 @@ process of a job: what is measured is the driver. Its times are CPU times of its
 from __future__ import annotations
 
 import argparse
+import gc
 import heapq
 import json
 import math
@@ -41,6 +43,8 @@ from lsbench.suite.graph import JobGraph, build_graph, critical_path
 from lsbench.suite.loader import load_suite
 from lsbench.suite.planner import Plan, make_plan
 
+#: Jobs of each part unless `--jobs` says otherwise. What ends in seconds is shown for more.
+JOBS = {"simulated": [1000, 10_000], "verbs": [1000, 3000, 10_000, 30_000], "real": [1000, 3000, 10_000]}
 HOUR, NUM_GPUS, GPUS_PER_NODE = 3600.0, 128, 8
 #: A job of a simulation: GPUs, seconds, and the numbers of the jobs that it needs.
 Simulated = tuple[float, float, tuple[int, ...]]
@@ -372,19 +376,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("part", choices=("simulated", "verbs", "real", "trainings"))
-    parser.add_argument("--jobs", type=int, nargs="+", default=[1000, 3000, 10_000])
+    parser.add_argument("part", choices=("simulated", "verbs", "real", "trainings", "all"))
+    parser.add_argument("--jobs", type=int, nargs="+", help="numbers of jobs, for all parts")
     parser.add_argument("--seeds", type=int, default=5, help="of the simulation")
     parser.add_argument("--nodes", type=int, default=16, help="raylets")
     parser.add_argument("--seconds", type=float, default=60.0, help="that trainings are followed")
     parser.add_argument("--repeats", type=int, default=3, help="of each verb")
     args = parser.parse_args()
+    gc.set_threshold(50_000, 50, 100)  # as the command does
+    if args.part == "all":
+        options = [word for word in sys.argv[1:] if word != "all"]
+        for part in ("simulated", "verbs", "real", "trainings"):  # each with a memory of its own
+            subprocess.run([sys.executable, __file__, part, *options], check=True)  # noqa: S603 - ourselves
+        return
+    counts = args.jobs or JOBS.get(args.part, [])
     if args.part == "simulated":
-        simulate(args.jobs, args.seeds)
+        simulate(counts, args.seeds)
     elif args.part == "verbs":
-        time_verbs(args.jobs, args.repeats)
+        time_verbs(counts, args.repeats)
     elif args.part == "real":
-        on_ray(args.jobs, args.nodes)
+        on_ray(counts, args.nodes)
     else:
         on_trainings(args.nodes, args.seconds)
 
