@@ -36,7 +36,6 @@ from lsbench.core.errors import UsageError
 from lsbench.core.model_sources import row_name
 from lsbench.core.quantity import quantity
 from lsbench.core.registry import ANALYSES
-from lsbench.engine.analysis_spec import TRAINED_BY
 from lsbench.rendering.pictures import FORMATS
 
 if TYPE_CHECKING:
@@ -192,6 +191,8 @@ def _of_training(kind: str, training: OneJob, dataset: str | None) -> dict[str, 
     Raises:
         UsageError: If its model is for another task.
     """
+    from lsbench.engine.analysis_spec import TRAINED_BY
+
     expected, job = TRAINED_BY[_task(kind)], training.known.job
     if job is None or job.kind != expected:
         found = "an unknown one" if job is None else job.kind

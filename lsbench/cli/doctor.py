@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
+from typing import TYPE_CHECKING
 
 import typer
 
-from lsbench.cli.diagnoses import Diagnosis, examine
 from lsbench.cli.options import RESULTS, DataOpt, JsonOpt, ResultsOpt
 from lsbench.core.errors import ExitCode
 from lsbench.rendering.wrapping import wrap
+
+if TYPE_CHECKING:
+    from lsbench.cli.diagnoses import Diagnosis
 
 MOST_LETTERS = 100
 
 
 def doctor(results: ResultsOpt = RESULTS, data: DataOpt = None, as_json: JsonOpt = False) -> None:
     """Show this machine's software, hardware and data, each ok, absent or wrong."""
+    from lsbench.cli.diagnoses import examine
+
     wrong = 0
     for finding in examine(results, data):
         wrong += finding.state == "wrong"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import sys
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -24,10 +25,17 @@ from lsbench.core.reach import mapped
 
 
 @cache
+def _all_entries(places: tuple[str, ...]) -> Any:
+    """Return the entry points of all packages in the folders of the path, which are looked through once."""
+    return entry_points()
+
+
+@cache
 def outside_plugins(group: str) -> dict[str, tuple[EntryPoint, ...]]:
     """Return the entry points of a group by name; a name used by several packages has several."""
     found: dict[str, tuple[EntryPoint, ...]] = {}
-    for entry in sorted(entry_points(group=group), key=lambda entry: (entry.name, package_of(entry))):
+    entries = _all_entries(tuple(sys.path)).select(group=group)
+    for entry in sorted(entries, key=lambda entry: (entry.name, package_of(entry))):
         if entry not in found.get(entry.name, ()):
             found[entry.name] = (*found.get(entry.name, ()), entry)
     return found

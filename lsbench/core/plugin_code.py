@@ -186,6 +186,7 @@ def _own_homes() -> frozenset[str]:
     return frozenset(f"{kind.package}.{name}" for kind in KINDS.values() for name in kind.own_names())
 
 
+@cache
 def _computes_numbers(module: str) -> bool:
     return module.split(".")[1:2] != [] and module.split(".")[1] in NUMBERS
 

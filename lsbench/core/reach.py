@@ -105,6 +105,7 @@ def forget_modules() -> None:
     _places.cache_clear()
 
 
+@cache
 def relative_name(module: str, file: Path) -> str:
     """Return the name of a module's file that is the same on every machine.
 
@@ -115,6 +116,7 @@ def relative_name(module: str, file: Path) -> str:
     return f"{module.replace('.', '/')}{'/__init__' if _is_package(file) else ''}{file.suffix}"
 
 
+@cache
 def _is_package(file: Path) -> bool:
     return file.name.partition(".")[0] == "__init__"
 
@@ -148,7 +150,7 @@ class ImportWalk:
         waiting = [(module, passes_plugins)]
         while waiting:
             name, passes = waiting.pop()
-            if {(name, passes), (name, False)} & self._seen:
+            if (name, passes) in self._seen or (name, False) in self._seen:
                 continue
             file = module_file(name) if self.is_wanted(name) else None
             if file is None:

@@ -60,7 +60,10 @@ class StrictModel(BaseModel):
     A number is a number: the text ``"8"`` is none, ``true`` is not 1, and an integer has at most 64 bits.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
+    # Most commands use few of the models: each is built when it is first used.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False, defer_build=True
+    )
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

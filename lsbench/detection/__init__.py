@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from lsbench.core.quantity import Quantity, percentage
 from lsbench.detection.settings import SHORT_TITLES, TITLES, Task
-from lsbench.metrics.detection.coco import NUMBERS, Region
+from lsbench.metrics.detection.numbers import NUMBERS, Region
 
 
 def metric_name(detector: str, number: str, region: Region | None = None) -> str:

@@ -31,8 +31,9 @@ from lsbench.engine.distributed import current_world
 from lsbench.engine.downstream import OnBatch, predict_all, prepared_as, shares_of
 from lsbench.engine.downstream_run import Numbers, SplitScores
 from lsbench.engine.open_data import OpenData
-from lsbench.metrics.detection.coco import CocoScores, Region, evaluate_detections
+from lsbench.metrics.detection.coco import CocoScores, evaluate_detections
 from lsbench.metrics.detection.matches import Matches
+from lsbench.metrics.detection.numbers import Region
 from lsbench.metrics.detection.objects import Detections
 from lsbench.models.downstream.model import DownstreamModel
 from lsbench.stats.corrupted import Condition

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Literal
 
 from lsbench.core.job import JobContext
 from lsbench.core.quantity import Quantity
@@ -14,6 +11,9 @@ from lsbench.timing.image_size import ImageSize
 from lsbench.timing.launch import run_apart
 from lsbench.timing.records import Timed, create_request, save_samples, timing_facets
 from lsbench.timing.request import BatchEnd, Reply, Request, joined
+
+if TYPE_CHECKING:
+    from lsbench.timing.records import Values
 
 #: Why the search for the largest batch ended, in words.
 BATCH_ENDS: dict[BatchEnd, str] = {
@@ -97,8 +97,10 @@ def choose_batch(
     return size, found.batch_ended_by
 
 
-def save_values(context: JobContext, metric: str, values: NDArray[np.float64], timed: Timed) -> None:
+def save_values(context: JobContext, metric: str, values: Values, timed: Timed) -> None:
     """Save all samples in the unit of `metric`, and whether each was disturbed."""
+    import numpy as np
+
     save_samples(context, metric, {"samples": values, "is_disturbed": np.array(timed.reply.is_disturbed)})
 
 
@@ -117,6 +119,8 @@ def ratio_record(
             control.
         is_rate: Whether to compare rates instead of times.
     """
+    import numpy as np
+
     size, ended_by = choose_batch(context, img_size, batch)
     request = create_request(context, img_size, batch_size=size, min_samples=PAIRS, with_control=True)
     reply = measure(request)

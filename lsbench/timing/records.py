@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal
 
 from lsbench.core.atomic import atomic_write
 from lsbench.core.facets import Facets
@@ -18,9 +15,13 @@ from lsbench.core.record import Record, measured
 from lsbench.core.registry import DATASETS
 from lsbench.detection.costs import Whole, whole_on
 from lsbench.timing.image_size import ImageSize, size_facets
-from lsbench.timing.quantiles import quantile_intervals, samples_needed
 from lsbench.timing.request import BatchEnd, Budget, Reply, Request, TimedModel
-from lsbench.timing.stopping import FEWEST
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Values = NDArray[np.float64]
 
 VERSION = 2
 """Version of the method in protocols. Version 1 timed a fixed number of passes in the job's own process."""
@@ -28,7 +29,6 @@ MEMORY_VERSION = 3
 """Version of peak memory on the host. Before, the process imported the libraries by itself; now it is forked
 from one that has, and the parts of libraries that it does not use do not count."""
 LIMITED_S = 2.0
-Values = NDArray[np.float64]
 
 
 def create_request(
@@ -95,6 +95,8 @@ def _limited(budget: Budget, limit: int | None) -> Budget:
     """Return a budget with at most `limit` samples, and little time for what is not timed."""
     if limit is None:
         return budget
+    from lsbench.timing.stopping import FEWEST
+
     less = {"max_samples": limit, "min_samples": min(limit, FEWEST), "min_s": 0.0, "processes": 1}
     return budget.model_copy(update={**less, "max_s": min(budget.max_s, LIMITED_S)})
 
@@ -150,7 +152,7 @@ class Timed:
     @property
     def disturbed_share(self) -> float:
         """Fraction of the samples that other processes disturbed."""
-        return float(np.mean(self.reply.is_disturbed))
+        return sum(self.reply.is_disturbed) / len(self.reply.is_disturbed)
 
     def inconclusive(self) -> str | None:
         """The reason if the samples are inconclusive, else None."""
@@ -171,6 +173,10 @@ class Timed:
             values: All samples in its unit, in the order of time, shape ``(n,)``.
             share: The quantile, 0.5 for the median.
         """
+        import numpy as np
+
+        from lsbench.timing.quantiles import quantile_intervals, samples_needed
+
         clean = values[~np.array(self.reply.is_disturbed)]
         needed = samples_needed(max(share, 1 - share))
         is_limited = self.request.budget.max_samples is not None
@@ -230,5 +236,7 @@ class Timed:
 
 def save_samples(context: JobContext, metric: str, arrays: Mapping[str, Any]) -> None:
     """Write raw samples as ``samples_<metric>.npz`` into the job's folder."""
+    import numpy as np
+
     with atomic_write(context.folder / f"samples_{metric}.npz") as file:
         np.savez_compressed(file, **arrays)

@@ -13,35 +13,18 @@ import gc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lsbench.core.errors import DataError
 from lsbench.metrics.detection.matches import AREAS, Matches, match
+from lsbench.metrics.detection.numbers import NUMBERS, Region
 from lsbench.metrics.detection.objects import Detections, TrueObjects
 
-Region = Literal["box", "mask"]
 #: faster-coco-eval's words for what overlaps.
 _WORDS = {"box": "bbox", "mask": "segm"}
-
-#: Name of each of the twelve numbers -> whether it is a precision, place of its threshold or None for the
-#: mean over all, range of area, and place of the largest number of detections among 1, 10 and 100.
-NUMBERS: Mapping[str, tuple[bool, int | None, str, int]] = {
-    "ap": (True, None, "all", 2),
-    "ap50": (True, 0, "all", 2),
-    "ap75": (True, 5, "all", 2),
-    "ap_small": (True, None, "small", 2),
-    "ap_medium": (True, None, "medium", 2),
-    "ap_large": (True, None, "large", 2),
-    "ar1": (False, None, "all", 0),
-    "ar10": (False, None, "all", 1),
-    "ar100": (False, None, "all", 2),
-    "ar_small": (False, None, "small", 2),
-    "ar_medium": (False, None, "medium", 2),
-    "ar_large": (False, None, "large", 2),
-}
 
 
 @dataclass(frozen=True)

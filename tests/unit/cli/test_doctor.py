@@ -16,7 +16,7 @@ def doctor(call, monkeypatch):
     """Run the doctor on given findings."""
 
     def run(findings, *arguments):
-        monkeypatch.setattr("lsbench.cli.doctor.examine", lambda results, data: iter(findings))
+        monkeypatch.setattr("lsbench.cli.diagnoses.examine", lambda results, data: iter(findings))
         return call("doctor", *arguments)
 
     return run

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from lsbench.core.errors import DataError
-from lsbench.metrics.detection.coco import NUMBERS, evaluate_detections
+from lsbench.metrics.detection.coco import evaluate_detections
+from lsbench.metrics.detection.numbers import NUMBERS
 from lsbench.metrics.detection.objects import Detections
 
 B = (10, 10, 50, 50)
