@@ -56,10 +56,11 @@ def check_machine(settings: Iterable[Mapping[str, Any]], *, starts_ray: bool) ->
         ConfigError: With one line per problem.
     """
     from lsbench.scheduler.local_ray import folder_problem
-    from lsbench.suite.installed import missing_loggers
+    from lsbench.suite.installed import missing_loggers, missing_runtimes
 
     folder = folder_problem() if starts_ray else None
-    problems = [*missing_loggers(settings), *([folder] if folder else [])]
+    settings = list(settings)
+    problems = [*missing_loggers(settings), *missing_runtimes(settings), *([folder] if folder else [])]
     if problems:
         raise ConfigError(problems)
 

@@ -34,12 +34,17 @@ class Facets(StrictModel):
         batch_size: Images per step or pass; ``max``: as many as fit.
         lr: Learning rate of a training.
         precision: Number format, such as ``fp32``.
+        quantisation: Of int8, how the ranges of activations are found: ``static`` or ``dynamic``.
+        calibrated: Images that fixed the ranges of activations, of a number that depends on them.
         channels_last: Whether the model runs in the channels-last memory format.
         fused: Whether the model is fused for evaluation.
         unfused_norms: Of a fused model, the batch normalisations that could not be folded, or that follow no
             convolution; None: nothing had to be folded beyond what the model's own code fuses.
         compiled: Whether the model is compiled.
         cuda_graphs: Whether passes are replayed as one CUDA graph.
+        runtime: What runs the model, if that is neither PyTorch nor its compiler.
+        runtime_version: Its version.
+        optimisation: The level of its graph optimisation.
         corruptions: Number of corruptions if it identifies them, else their names.
         outside_corruptions: Names of the corruptions from other packages.
         severities: Number of severities if it identifies them, else the severities.
@@ -83,11 +88,16 @@ class Facets(StrictModel):
     batch_size: int | Literal["max"] | None = None
     lr: float | None = None
     precision: str | None = None
+    quantisation: str | None = None
+    calibrated: int | None = None
     channels_last: bool | None = None
     fused: bool | None = None
     unfused_norms: int | None = None
     compiled: bool | None = None
     cuda_graphs: bool | None = None
+    runtime: str | None = None
+    runtime_version: str | None = None
+    optimisation: str | None = None
     corruptions: int | tuple[str, ...] | None = None
     outside_corruptions: tuple[str, ...] | None = None
     severities: int | tuple[int, ...] | None = None
@@ -281,6 +291,8 @@ def _batch_word(facets: Facets) -> str:
 def _form(facets: Facets) -> Iterator[str]:
     """Yield the form in which the model runs."""
     yield from _told("{}", facets.precision)
+    yield from _told("{}", facets.quantisation)
+    yield from _told("calibrated={}", facets.calibrated)
     if facets.channels_last is not None:
         yield "nhwc" if facets.channels_last else "nchw"
     if facets.fused is not None:
@@ -288,6 +300,9 @@ def _form(facets: Facets) -> Iterator[str]:
     yield from _told("unfused_norms={}", facets.unfused_norms)
     if facets.compiled is not None:
         yield ("compiled" if facets.compiled else "eager") + ("+graph" if facets.cuda_graphs else "")
+    if facets.runtime is not None:
+        yield "=".join(filter(None, (facets.runtime, facets.runtime_version)))
+    yield from _told("opt={}", facets.optimisation)
 
 
 def _corruptions(facets: Facets) -> Iterator[str]:

@@ -239,6 +239,10 @@ class JobSpec(StrictModel):
         """Return whether the job needs masks of objects, which data may lack; by default it does not."""
         return False
 
+    def devices(self) -> tuple[str, ...]:
+        """Return the kinds of devices that a job with these settings can run on, of ``cpu`` and ``cuda``."""
+        return ("cpu", "cuda")
+
     def check_ranks(self, ranks: int) -> None:
         """Raise a ValueError if a job with these settings cannot be shared by `ranks` processes."""
 

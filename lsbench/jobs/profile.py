@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from lsbench.core.catalog import UNKNOWN_MACS, WEIGHTS, known_macs, may_be_folded, unknown_model
+from lsbench.core.errors import ConfigError
 from lsbench.core.job import BuiltOn, JobContext, JobKind, JobSpec, Resources, Variant
 from lsbench.core.quantity import Quantity, quantity
 from lsbench.core.record import Record
-from lsbench.core.registry import DATASETS, MIXERS, PROBES
+from lsbench.core.registry import DATASETS, MIXERS, PROBES, RUNTIMES
 from lsbench.core.tasks import task_of
 from lsbench.detection.costs import DATA, cost_quantity, estimated_macs, size_for
 from lsbench.detection.settings import SETTINGS, Task, parse_sizes
 from lsbench.probes import Probe, as_probe
+from lsbench.probes._programs import remove_programs
+from lsbench.runtimes import Quantisation, Runtime
 from lsbench.timing.request import Budget, Precision, Setting, TimedModel
 
 if TYPE_CHECKING:
@@ -48,7 +51,9 @@ class ProfileSpec(JobSpec):
     All other settings are about timings: the form in which the model runs, and the precision of the timing.
     """
 
-    later_fields: ClassVar[frozenset[str]] = JobSpec.later_fields | {"processes", "of", "head", "dataset"}
+    later_fields: ClassVar[frozenset[str]] = JobSpec.later_fields | {
+        *("processes", "of", "head", "dataset", "runtime", "quantisation")
+    }
     data_fields: ClassVar[tuple[str, ...]] = ("dataset",)
     reads_instead: ClassVar[bool] = True
 
@@ -79,7 +84,17 @@ class ProfileSpec(JobSpec):
     precision: Precision = Field(default="fp32", description="of weights and activations while timed")
     fused: bool = Field(default=False, description="time the model fused for evaluation")
     channels_last: bool = Field(default=False, description="memory layout of images and weights")
-    compiled: bool = Field(default=False, description="time the model after torch.compile")
+    runtime: str = Field(
+        default="eager",
+        description="what runs the model, see `lsbench list runtimes`; it is compared with PyTorch on real "
+        "images first",
+    )
+    quantisation: Quantisation = Field(
+        default="static",
+        description="of precision int8: ranges of activations from images of the training split, or "
+        "found anew in each pass",
+    )
+    compiled: bool = Field(default=False, description="the same as `runtime: compile`")
     cuda_graphs: bool = Field(default=False, description="replay one CUDA graph per pass; only on a GPU")
     control: str | Control | None = Field(
         default=None,
@@ -136,6 +151,49 @@ class ProfileSpec(JobSpec):
             raise ValueError(f"min_s: expected at most max_s ({self.max_s:g}), found {self.min_s:g}")
         return self
 
+    @model_validator(mode="after")
+    def _can_run(self) -> Self:
+        if message := RUNTIMES.problem(self.runtime):
+            raise ValueError(f"runtime: {message}")
+        if self.compiled and self.runtime not in ("eager", "compile"):
+            raise ValueError(
+                f"compiled: is `runtime: compile`, found `runtime: {self.runtime}`; leave one out"
+            )
+        name = self.setting().runtime
+        runtime: Runtime = RUNTIMES.load(name)
+        if message := runtime.cannot(name, self.precision):
+            raise ValueError(message)
+        if self.quantisation != "static" and self.precision != "int8":
+            raise ValueError("quantisation: is of `precision: int8`; leave it out")
+        if not runtime.runs_code:
+            self._check_program(name)
+        return self
+
+    def _check_program(self, name: str) -> None:
+        """Raise a ValueError for a setting that is of the model's own code, which a program is without."""
+        wrong = {
+            "of": (self.of != "backbone", "a detector or segmenter runs in eager or compile"),
+            "batch_size": (self.batch_size == "max", "a program has one batch size; give a number"),
+            "channels_last": (self.channels_last, "it chooses the layout itself; leave it out"),
+            "cuda_graphs": (self.cuda_graphs, "are of PyTorch; leave it out"),
+        }
+        for field, (is_wrong, reason) in wrong.items():
+            if is_wrong:
+                raise ValueError(f"{field}: with `runtime: {name}`: {reason}")
+
+    @classmethod
+    def identity_of(cls, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the settings that can change the result; torch.compile is told in its earlier way."""
+        is_compiled = spec.get("runtime") == "compile"
+        told = {**spec, "runtime": "eager", "compiled": True} if is_compiled else spec
+        return super().identity_of(told)
+
+    def devices(self) -> tuple[str, ...]:
+        """Return the kinds of devices on which the runtime can do the precision."""
+        setting = self.setting()
+        precisions = RUNTIMES.load(setting.runtime).precisions
+        return tuple(device for device, can in precisions.items() if setting.precision in can)
+
     @classmethod
     def named_settings(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return batches of one for detectors and segmenters, whose images are large."""
@@ -181,7 +239,8 @@ class ProfileSpec(JobSpec):
 
     def setting(self) -> Setting:
         """Return the form in which models are timed."""
-        return Setting.model_validate(self.model_dump(include=set(Setting.model_fields)))
+        form = self.model_dump(include=set(Setting.model_fields))
+        return Setting.model_validate({**form, "runtime": "compile"} if self.compiled else form)
 
     def budget(self, min_samples: int) -> Budget:
         """Return the budget of a timing that should take at least `min_samples` samples."""
@@ -220,6 +279,26 @@ def run(context: JobContext) -> Sequence[Record]:
     Each timing builds its model in a fresh process. This process does not touch the GPU: it would hold memory
     that a timing may need.
     """
+    spec: ProfileSpec = context.spec
+    check_runtime(spec.setting(), context.device)
+    remove_programs(context)
+    try:
+        return _run_probes(context)
+    finally:
+        remove_programs(context)
+
+
+def check_runtime(setting: Setting, device: str) -> None:
+    """Raise a ConfigError if a setting cannot run on this machine's device."""
+    runtime: Runtime = RUNTIMES.load(setting.runtime)
+    message = runtime.problem(
+        setting.runtime, setting.precision, device=device, quantisation=setting.quantisation
+    )
+    if message is not None:
+        raise ConfigError(message)
+
+
+def _run_probes(context: JobContext) -> Sequence[Record]:
     spec: ProfileSpec = context.spec
     model, size, to_record = _subject(context)
     probes = sorted(spec.all_probes(), key=lambda name: _probe(name).images(spec) > 0)

@@ -10,6 +10,8 @@ LATENCY_PASSES, THROUGHPUT_PASSES = 500, 40
 USUAL_MAX = 256
 #: Seconds in which the process of a timing starts, builds its models and warms them up.
 PROCESS_S = 4.0
+#: Seconds in which a model is brought into a runtime other than PyTorch, and checked there.
+BUILD_S = 30.0
 #: Share of the time of a measurement in which the largest batch is searched for.
 SEARCH_SHARE = 0.25
 #: A timing of few passes: those that warm up, the least seconds, and the MACs that a thread does in a second.
@@ -57,4 +59,5 @@ def _seconds(spec: Any, macs: float, limit: int | None) -> float:
         passes = spec.processes * WARM_UP_PASSES + limit
         most = min(most, LIMITED_S * spec.processes + passes * macs / (MACS_PER_S * spec.threads))
     processes: int = spec.processes
-    return processes * PROCESS_S + most
+    build = 0.0 if spec.setting().runtime == "eager" else PROCESS_S + BUILD_S
+    return build + processes * PROCESS_S + most

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from lsbench.core.job import JobContext
 from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
+from lsbench.probes._programs import with_programs
 from lsbench.timing.image_size import ImageSize
 from lsbench.timing.launch import run_apart
 from lsbench.timing.records import Timed, create_request, save_samples, timing_facets
@@ -71,8 +72,22 @@ def time_alone(
     """
     size, ended_by = choose_batch(context, img_size, batch)
     request = create_request(context, img_size, batch_size=size, min_samples=min_samples)
+    return _timed(context, img_size, request, batch, ended_by)
+
+
+def _timed(
+    context: JobContext,
+    img_size: ImageSize,
+    request: Request,
+    batch: int | Literal["max"],
+    ended_by: BatchEnd | None,
+) -> Timed:
+    """Return the timing of a request, whose models are first brought into their runtime and checked there."""
+    request, built = with_programs(context, img_size, request)
     reply = measure(request)
-    return Timed(request, reply, timing_facets(request, reply, batch=batch), ended_by)
+    left = [one.unfused_norms for one in built if one.unfused_norms is not None]
+    reply = reply.model_copy(update={"unfused_norms": sum(left)}) if left else reply
+    return Timed(request, reply, timing_facets(request, reply, batch=batch), ended_by, built)
 
 
 def measure(request: Request) -> Reply:
@@ -123,8 +138,7 @@ def ratio_record(
 
     size, ended_by = choose_batch(context, img_size, batch)
     request = create_request(context, img_size, batch_size=size, min_samples=PAIRS, with_control=True)
-    reply = measure(request)
-    timed = Timed(request, reply, timing_facets(request, reply, batch=batch), ended_by)
+    timed = _timed(context, img_size, request, batch, ended_by)
     candidate, control = np.array(timed.reply.seconds), np.array(timed.reply.control_seconds)
     is_disturbed = np.array(timed.reply.is_disturbed)
     save_samples(context, metric, {"candidate": candidate, "control": control, "is_disturbed": is_disturbed})

@@ -10,6 +10,7 @@ from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
 from lsbench.probes import Probe
 from lsbench.probes._expected import latency_images, latency_seconds
+from lsbench.probes._programs import QUANTITIES as CHECKS
 from lsbench.probes._timing import RESOURCES
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def latency_records(timed: Timed) -> list[Record]:
     """Return percentiles, memory and energy of a timing of single images."""
     values = values_of(timed)
     found = [timed.to_record(metric, values, share=share) for metric, share in SHARES.items()]
-    return [*found, *timed.resource_records()]
+    return [*found, *timed.check_records(), *timed.resource_records()]
 
 
 def values_of(timed: Timed) -> Values:
@@ -64,6 +65,7 @@ QUANTITIES = (
         depends_on_machine=True,
         short_title="latency p99 (ms)",
     ),
+    *CHECKS,
     *RESOURCES,
 )
 

@@ -10,6 +10,7 @@ from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
 from lsbench.probes import Probe
 from lsbench.probes._expected import throughput_images, throughput_seconds
+from lsbench.probes._programs import QUANTITIES as CHECKS
 from lsbench.probes._timing import RESOURCES
 
 if TYPE_CHECKING:
@@ -32,7 +33,11 @@ def throughput(model: nn.Module, img_size: ImageSize, context: JobContext) -> Se
 
 def throughput_records(timed: Timed) -> list[Record]:
     """Return rate, memory and energy of a timing of batches."""
-    return [timed.to_record("throughput", values_of(timed)), *timed.resource_records()]
+    return [
+        timed.to_record("throughput", values_of(timed)),
+        *timed.check_records(),
+        *timed.resource_records(),
+    ]
 
 
 def values_of(timed: Timed) -> Values:
@@ -53,6 +58,7 @@ QUANTITIES = (
         depends_on_machine=True,
         is_headline=True,
     ),
+    *CHECKS,
     *RESOURCES,
 )
 

@@ -1,10 +1,11 @@
-"""Check what jobs need on this machine, without torch: the packages of their loggers."""
+"""Check what jobs need on this machine, without torch: the packages of their loggers and runtimes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from lsbench.core.registry import RUNTIMES
 from lsbench.loggers import missing_package
 from lsbench.suite.schema import Suite
 
@@ -16,6 +17,24 @@ def missing_loggers(settings: Iterable[Mapping[str, Any]]) -> list[str]:
         settings: The settings of jobs; those with ``loggers`` count.
     """
     lines = [missing_package(choice) for one in settings for choice in one.get("loggers") or ()]
+    return list(dict.fromkeys(line for line in lines if line is not None))
+
+
+def missing_runtimes(settings: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return one line for each runtime that cannot be used here as jobs ask for it.
+
+    Args:
+        settings: The settings of jobs; those with a ``runtime`` count.
+    """
+    asked: dict[tuple[str, str, str], None] = {}
+    for one in settings:
+        name = "compile" if one.get("compiled") else one.get("runtime")
+        if name is not None:
+            asked[name, one.get("precision", "fp32"), one.get("quantisation", "static")] = None
+    lines = [
+        RUNTIMES.load(name).problem(name, precision, quantisation=quantisation)
+        for name, precision, quantisation in asked
+    ]
     return list(dict.fromkeys(line for line in lines if line is not None))
 
 

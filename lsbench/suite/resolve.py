@@ -257,11 +257,30 @@ def _job(
             (*where, "resources", "num_ranks"), f"a {kind_name} job runs in one process: leave it out"
         )
     try:
+        parsed = kind.spec.model_validate(spec)
+        asked = _on(asked, parsed.devices())
         asked = asked.settled(threads=int(spec["threads"]), can_be_distributed=kind.can_be_distributed)
-        kind.spec.model_validate(spec).check_ranks(asked.num_ranks or 1)
+        parsed.check_ranks(asked.num_ranks or 1)
     except ValueError as error:
         problems.add((*where, "resources"), str(error))
     return JobEntry(kind=kind_name, name=name, needs=tuple(needs), spec=spec, resources=asked)
+
+
+def _on(asked: Resources, devices: Sequence[str]) -> Resources:
+    """Return the resources of a job that may run on one kind of device alone.
+
+    Raises:
+        ValueError: If the GPUs asked for, or none, do not fit.
+    """
+    if "cpu" in devices and "cuda" in devices:
+        return asked
+    wanted = 1.0 if "cuda" in devices else 0.0
+    if asked.num_gpus in ("auto", None):
+        return asked.model_copy(update={"num_gpus": wanted})
+    if bool(asked.num_gpus) != bool(wanted):
+        kind = "a GPU" if wanted else "CPUs"
+        raise ValueError(f"num_gpus: with these settings the job runs on {kind} alone; set {wanted:g}")
+    return asked
 
 
 def _names_data(

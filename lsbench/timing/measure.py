@@ -11,6 +11,7 @@ import os
 import resource
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -19,6 +20,8 @@ from lsbench.timing.request import Reply, Request, Tf32
 
 MOST_IMAGES = 4096
 MIB = 2**20
+#: Runtimes whose products torch computes, so that its settings of TF32 hold for them.
+OF_TORCH = ("eager", "compile", "aot")
 
 
 def measure(request: Request) -> Reply:
@@ -28,13 +31,18 @@ def measure(request: Request) -> Reply:
     torch.set_num_threads(request.setting.threads)
     torch.backends.cudnn.benchmark = True
     base_mib = psutil.Process().memory_info().rss / MIB
+    on_gpu = request.device == "cuda"
+    if request.action == "build":
+        from lsbench.timing.building import build
+
+        return Reply(built=build(request))
     with torch.inference_mode():
         reply = _fit(request) if request.action == "fit" else _time(request)
-    on_gpu = request.device == "cuda"
+    is_torch = request.setting.runtime in OF_TORCH
     return reply.model_copy(
         update={
             "device_model": torch.cuda.get_device_name() if on_gpu else None,
-            "tf32": tf32_products() if on_gpu and request.setting.precision == "fp32" else None,
+            "tf32": tf32_products() if on_gpu and is_torch and request.setting.precision == "fp32" else None,
             # The kernel updates its peak counter only now and then: it can lag behind the current use.
             "peak_memory_mib": max(peak_memory_mib(), base_mib),
             "base_memory_mib": base_mib,
@@ -55,15 +63,17 @@ def _fit(request: Request) -> Reply:
 def _time(request: Request) -> Reply:
     import torch
 
-    from lsbench.timing.passes import create_images, create_pass, create_subject, norms_left
+    from lsbench.timing.passes import create_images, create_pass, create_subject, norms_left, runtime_of
     from lsbench.timing.session import Session
     from lsbench.timing.watch import Watch
 
     setting = request.setting
     images = create_images(request.batch_size, request.img_size, setting, request.device)
     subjects = [subject for subject in (request.subject, request.control) if subject is not None]
-    models = [create_subject(subject, request) for subject in subjects]
-    passes = [create_pass(model, images, setting) for model in models]
+    runtime, form = runtime_of(setting), setting.form(request.device)
+    models = [create_subject(subject, request) for subject in subjects] if runtime.runs_code else []
+    runs: list[Any] = [*models, *(runtime.load(Path(folder), form) for folder in request.programs)]
+    passes = [create_pass(run, images, setting) for run in runs]
     on_gpu = request.device == "cuda"
     gpu = _gpu() if on_gpu else None
     watch = Watch(_host(), gpu, max_other_cpus=_most_other_cpus(request))

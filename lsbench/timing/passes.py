@@ -5,26 +5,33 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from lsbench.core.catalog import WEIGHTS
 from lsbench.core.errors import ConfigError
+from lsbench.core.registry import RUNTIMES
 from lsbench.detection.settings import Task, parse_sizes
 from lsbench.models.downstream.factory import create_downstream
 from lsbench.models.factory import create_model
 from lsbench.models.fusion import fuse, unfused_norms
-from lsbench.models.packed_conv import pack
+from lsbench.runtimes import Runtime
 from lsbench.timing.image_size import ImageSize, height_and_width
 from lsbench.timing.request import Request, Setting, TimedModel
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+if TYPE_CHECKING:
+    from lsbench.runtimes import Run
 
 
 def create_subject(subject: TimedModel, request: Request) -> nn.Module:
-    """Return the model in the requested form, with weights drawn from the seed."""
+    """Return the model in the requested form, of a runtime that runs its code."""
+    return prepared(create_plain(subject, request), request.setting, request.device)
+
+
+def create_plain(subject: TimedModel, request: Request) -> nn.Module:
+    """Return the model as it is trained, in evaluation mode, with weights drawn from the seed."""
     torch.manual_seed(request.seed)
     model = create_timed(
         subject,
@@ -33,7 +40,7 @@ def create_subject(subject: TimedModel, request: Request) -> nn.Module:
         img_size=request.img_size,
         head=request.head,
     )
-    return prepared(model.eval(), request.setting, request.device)
+    return model.eval()
 
 
 def create_timed(
@@ -63,15 +70,15 @@ def create_timed(
 
 
 def prepared(model: nn.Module, setting: Setting, device: str) -> nn.Module:
-    """Return a model in the form of `setting`, on `device`; it is compiled on its first run, or packed."""
+    """Return a model in the form of `setting`, on `device`, of a runtime that runs its code."""
     made = fuse(model) if setting.fused else model
-    made = made.to(device=device, dtype=DTYPES[setting.precision])
-    if setting.channels_last:
-        made = made.to(memory_format=torch.channels_last)
-    if setting.compiled:
-        compiled: Any = torch.compile(made, dynamic=False)
-        return compiled  # type: ignore[no-any-return]
-    return pack(made) if setting.fused else made
+    return cast(nn.Module, runtime_of(setting).load(made, setting.form(device)))
+
+
+def runtime_of(setting: Setting) -> Runtime:
+    """Return the runtime of a setting."""
+    found: Runtime = RUNTIMES.load(setting.runtime)
+    return found
 
 
 def norms_left(models: Sequence[nn.Module]) -> int | None:
@@ -81,13 +88,12 @@ def norms_left(models: Sequence[nn.Module]) -> int | None:
 
 
 def create_images(batch_size: int, img_size: ImageSize, setting: Setting, device: str) -> Tensor:
-    """Return a batch of noise on the device, in the form that the model takes, shape ``(B, 3, H, W)``."""
-    memory_format = torch.channels_last if setting.channels_last else torch.contiguous_format
+    """Return a batch of noise, in the form that the runtime takes, shape ``(B, 3, H, W)``."""
     images = torch.randn(batch_size, 3, *height_and_width(img_size))
-    return images.to(device=device, dtype=DTYPES[setting.precision]).contiguous(memory_format=memory_format)
+    return runtime_of(setting).takes(images, setting.form(device))
 
 
-def create_pass(model: nn.Module, images: Tensor, setting: Setting) -> Callable[[], float]:
+def create_pass(model: Run, images: Tensor, setting: Setting) -> Callable[[], float]:
     """Return a function that runs one pass and returns its seconds.
 
     On CUDA, the time is measured between two events around the pass, with the device idle before the first.
@@ -120,7 +126,7 @@ def _time_on_cuda(call: Callable[[], object]) -> float:
     return float(before.elapsed_time(after)) / 1e3
 
 
-def _captured(model: nn.Module, images: Tensor) -> Callable[[], object]:
+def _captured(model: Run, images: Tensor) -> Callable[[], object]:
     """Return the replay of a CUDA graph of one pass; before the capture some passes run on another stream."""
     cuda: Any = torch.cuda
     stream = cuda.Stream()

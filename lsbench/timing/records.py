@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,10 +12,11 @@ from lsbench.core.facets import Facets
 from lsbench.core.ids import content_hash
 from lsbench.core.job import JobContext
 from lsbench.core.record import Record, measured
-from lsbench.core.registry import DATASETS
+from lsbench.core.registry import DATASETS, RUNTIMES
 from lsbench.detection.costs import Whole, whole_on
+from lsbench.runtimes import Runtime
 from lsbench.timing.image_size import ImageSize, size_facets
-from lsbench.timing.request import BatchEnd, Budget, Reply, Request, TimedModel
+from lsbench.timing.request import BatchEnd, Budget, Built, Reply, Request, TimedModel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,12 +110,9 @@ def timing_facets(request: Request, reply: Reply, *, batch: int | Literal["max"]
         reply: Its reply, which knows what fusing left.
         batch: The batch size as set.
     """
-    form = request.setting.model_dump()
-    if request.device == "cuda":
-        form["threads"] = None
     return Facets(
         batch_size=batch,
-        **form,
+        **_form_facets(request),
         unfused_norms=reply.unfused_norms,
         **size_facets(request.img_size),
         device=request.device,
@@ -124,6 +122,32 @@ def timing_facets(request: Request, reply: Reply, *, batch: int | Literal["max"]
         passes=request.budget.max_samples,
         version=str(VERSION),
     )
+
+
+def _form_facets(request: Request) -> dict[str, Any]:
+    """Return the facets of the form in which the models run, and of what runs them.
+
+    PyTorch as it is, and its compiler, are told as they always were: by one word.
+    """
+    form = request.setting.model_dump()
+    name, quantisation = form.pop("runtime"), form.pop("quantisation")
+    runtime: Runtime = RUNTIMES.load(name)
+    if form["precision"] == "int8":
+        form["quantisation"] = quantisation
+    if request.device == "cuda":
+        form["threads"] = None
+    if runtime.runs_code:
+        form["compiled"] = name == "compile"
+    else:
+        form |= {"channels_last": None, "cuda_graphs": None}
+    if name in ("eager", "compile"):
+        return form
+    told = {
+        "runtime": name,
+        "runtime_version": runtime.version(),
+        "optimisation": runtime.optimisation or None,
+    }
+    return {**form, **told}
 
 
 def _name_of(subject: TimedModel) -> str:
@@ -142,12 +166,14 @@ class Timed:
         reply: The reply.
         facets: Result of :func:`timing_facets`.
         batch_ended_by: Why the search for the largest batch ended; None without a search.
+        built: How each model in its runtime compares with PyTorch; none of PyTorch itself.
     """
 
     request: Request
     reply: Reply
     facets: Facets
     batch_ended_by: BatchEnd | None = None
+    built: Sequence[Built] = ()
 
     @property
     def disturbed_share(self) -> float:
@@ -210,6 +236,7 @@ class Timed:
         return {
             "batch_size": self.request.batch_size,
             **({"batch_ended_by": self.batch_ended_by} if self.batch_ended_by else {}),
+            **({"runtime": [one.model_dump(mode="json") for one in self.built]} if self.built else {}),
             **({"limit": limit} if (limit := self.request.budget.max_samples) else {}),
             "stopped_by": reply.stopped_by,
             "target_noise": self.request.budget.target_noise,
@@ -220,6 +247,17 @@ class Timed:
             "processes": self.request.budget.processes,
             "conditions": reply.conditions,
         }
+
+    def check_records(self) -> list[Record]:
+        """Return how the model in its runtime compares with PyTorch; none of PyTorch itself."""
+        return [
+            measured(metric, value, facets=self.facets, n=one.images)
+            for one in self.built[:1]
+            for metric, value in (
+                ("runtime_difference", one.difference),
+                ("runtime_agreement", one.agreement),
+            )
+        ]
 
     def resource_records(self) -> list[Record]:
         """Return peak memory and energy; None if the machine cannot report them."""

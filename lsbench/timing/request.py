@@ -11,9 +11,10 @@ from pydantic import Field
 
 from lsbench.core.spec import StrictModel
 from lsbench.detection.settings import Task
+from lsbench.runtimes import Form, Quantisation
 from lsbench.timing.image_size import ImageSize
 
-Precision = Literal["fp32", "bf16", "fp16"]
+Precision = Literal["fp32", "bf16", "fp16", "int8"]
 BatchEnd = Literal["throughput", "time", "memory", "most"]
 """Why the search for the largest batch ended: no faster, time spent, memory used up, none larger is tried."""
 
@@ -35,9 +36,14 @@ class Setting(StrictModel):
     precision: Precision = "fp32"
     fused: bool = False
     channels_last: bool = False
-    compiled: bool = False
+    runtime: str = "eager"
+    quantisation: Quantisation = "static"
     cuda_graphs: bool = False
     threads: int = Field(default=1, ge=1)
+
+    def form(self, device: str) -> Form:
+        """Return the form in which the runtime runs the model on a device."""
+        return Form(self.precision, device, self.threads, self.channels_last, self.quantisation)
 
 
 class Budget(StrictModel):
@@ -85,7 +91,8 @@ class Request(StrictModel):
     """One timing.
 
     Attributes:
-        action: ``time`` a model, or find the largest batch (``fit``).
+        action: ``time`` a model, find the largest batch (``fit``), or write its program and check it
+            (``build``).
         subject: The model.
         control: A second model whose passes take turns with the first one's.
         whole: The kind of detector or segmenter that is built on both; None: they are timed as they are.
@@ -94,9 +101,13 @@ class Request(StrictModel):
         img_size: Side of square images, or height and width, pixels.
         batch_size: Images of one pass; ignored by ``fit``.
         device: ``"cpu"`` or ``"cuda"`` (the first visible device).
+        programs: The folder of the program of the model, and of the control's, where the runtime runs those;
+            ``build`` writes into the first.
+        images: File of real images for ``build``, see :func:`lsbench.timing.building.build`.
+        calibration: File of images of the training split that fix the ranges of int8; for ``build``.
     """
 
-    action: Literal["time", "fit"] = "time"
+    action: Literal["time", "fit", "build"] = "time"
     subject: TimedModel
     control: TimedModel | None = None
     whole: Task | None = None
@@ -108,6 +119,27 @@ class Request(StrictModel):
     device: str
     setting: Setting
     budget: Budget
+    programs: tuple[str, ...] = ()
+    images: str | None = None
+    calibration: str | None = None
+
+
+class Built(StrictModel):
+    """A model in a runtime, compared with the same weights in PyTorch, in float32 and not fused.
+
+    Attributes:
+        seconds: Step -> its seconds, such as ``export``, ``load`` and ``first pass``: none of them is timed.
+        difference: Largest difference of a logit, as a part of the largest logit; None: not a number.
+        agreement: Share of the images whose most likely class is the same.
+        images: Image count.
+        unfused_norms: As in :class:`Reply`.
+    """
+
+    seconds: dict[str, float]
+    difference: float | None
+    agreement: float
+    images: int
+    unfused_norms: int | None = None
 
 
 class WarmUp(StrictModel):
@@ -141,6 +173,7 @@ class Reply(StrictModel):
             :func:`lsbench.models.fusion.unfused_norms`; None if none was folded or left pair by pair.
         device_model: Name of the GPU; None on the CPU.
         tf32: As in :class:`lsbench.core.facets.Facets`.
+        built: Result of ``build``.
     """
 
     seconds: list[float] = Field(default_factory=list)
@@ -160,6 +193,7 @@ class Reply(StrictModel):
     unfused_norms: int | None = None
     device_model: str | None = None
     tf32: Tf32 | None = None
+    built: Built | None = None
 
 
 def joined(replies: Sequence[Reply]) -> Reply:

@@ -51,6 +51,21 @@ def test_what_this_machine_lacks_is_told(call, tiny, write_suite, monkeypatch):
     assert [line.split(":")[2] for line in err.splitlines()] == [" wandb", " mlflow"]
 
 
+@pytest.mark.parametrize("verb", ["validate", "plan", "run"])
+def test_a_runtime_that_is_not_installed_is_one_line_and_nothing_runs(
+    verb, call, tiny, write_suite, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("lsbench.runtimes._is_installed", lambda name: False)
+    tiny["jobs"] = [{"profile": {"runtime": "openvino", "precision": "int8"}}]
+    more = [] if verb == "validate" else ["--results", tmp_path / "results"]
+    code, _, err = call(verb, write_suite(tiny), *more)
+    assert code == 2
+    [line] = err.splitlines()
+    assert "runtime: openvino: cannot be imported here" in line
+    assert 'pip install "lsbench[openvino]"' in line
+    assert not list(tmp_path.glob("results/**/result.json"))
+
+
 def folders(root, *splits, classes=("a", "b")):
     for split in splits:
         for name in classes:

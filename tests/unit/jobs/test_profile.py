@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from lsbench.core.errors import ConfigError
 from lsbench.core.job import BuiltOn, JobContext, Variant
 from lsbench.jobs.profile import JOB, ProfileSpec, warn_of_other_size
 from lsbench.models.macs import count_macs
@@ -26,7 +27,27 @@ from lsbench.timing.request import Reply, Setting
         ({"min_s": 30}, r"min_s: expected at most max_s \(20\), found 30"),
         ({"batch_size": "most"}, "max"),
         ({"batch_size": 0}, "greater than or equal to 1"),
-        ({"precision": "int8"}, "fp32"),
+        ({"precision": "int8"}, "precision: eager cannot run int8, only fp32, bf16, fp16 on a CPU"),
+        ({"runtime": "onnxruntim"}, r"unknown runtime 'onnxruntim' \(did you mean 'onnxruntime'\?\)"),
+        (
+            {"runtime": "onnxruntime", "precision": "bf16"},
+            "onnxruntime cannot run bf16, only fp32, int8",
+        ),
+        (
+            {"runtime": "openvino", "compiled": True},
+            "compiled: is `runtime: compile`, found",
+        ),
+        ({"quantisation": "dynamic"}, "quantisation: is of `precision: int8`"),
+        (
+            {"runtime": "openvino", "batch_size": "max"},
+            "batch_size: with `runtime: openvino`: .* number",
+        ),
+        (
+            {"runtime": "aot", "channels_last": True},
+            "channels_last: with `runtime: aot`: it chooses",
+        ),
+        ({"runtime": "aot", "cuda_graphs": True}, "cuda_graphs: with `runtime: aot`: are of PyTorch"),
+        ({"runtime": "aot", "of": "retinanet"}, "of: with `runtime: aot`: .* runs in eager or compile"),
         ({"of": "yolo"}, "retinanet"),
         ({"head": {"channels": 64}}, "head: is of a detector or segmenter; give `of`"),
         ({"dataset": "coco"}, "dataset: is of a detector or segmenter"),
@@ -68,11 +89,25 @@ def test_a_control_is_a_name_or_a_model():
     assert ProfileSpec(control=control).control_model().model_dump() == {**control, "model_args": {}}
 
 
+def test_the_usual_runtime_and_its_compiler_leave_the_ids_of_jobs_as_they_were():
+    def identity(**settings):
+        return ProfileSpec.identity_of(ProfileSpec(**settings).model_dump(mode="json"))
+
+    assert not identity().keys() & {"runtime", "quantisation"}
+    assert identity(runtime="compile") == identity(compiled=True) == {**identity(), "compiled": True}
+    assert identity(runtime="onnxruntime")["runtime"] == "onnxruntime"
+
+
+def test_a_runtime_that_this_machine_lacks_ends_the_job_before_it_starts(run):
+    with pytest.raises(ConfigError, match="runtime: tensorrt runs on a GPU, not on a CPU"):
+        run(runtime="tensorrt")
+
+
 def test_its_settings_reach_the_timing():
     spec = ProfileSpec(
         threads=2, precision="bf16", fused=True, channels_last=True, compiled=True, target_noise=0.02, max_s=3
     )
-    form = {"precision": "bf16", "channels_last": True, "fused": True, "compiled": True}
+    form = {"precision": "bf16", "channels_last": True, "fused": True, "runtime": "compile"}
     assert spec.setting() == Setting(**form, threads=2)
     budget = spec.budget(min_samples=33)
     assert (budget.target_noise, budget.max_s, budget.min_samples) == (0.02, 3, 33)

@@ -4,7 +4,7 @@ import pytest
 
 from lsbench.core.job import JobContext
 from lsbench.jobs.profile import ProfileSpec
-from lsbench.timing.request import Reply
+from lsbench.timing.request import Built, Reply
 
 
 @pytest.fixture
@@ -25,6 +25,9 @@ def asked(monkeypatch):
 
     def answer(request):
         requests.append(request)
+        if request.action == "build":
+            built = Built(seconds={"export": 2.0}, difference=1e-6, agreement=1.0, images=32, unfused_norms=3)
+            return Reply(built=built)
         if request.action == "fit":
             return Reply(batch_size=32, batch_ended_by="throughput")
         seconds = [1e-3 * (1 + i % 5) for i in range(400)]
@@ -33,4 +36,5 @@ def asked(monkeypatch):
         return Reply(seconds=seconds, control_seconds=control, is_disturbed=marks, peak_memory_mib=70.0)
 
     monkeypatch.setattr("lsbench.probes._timing.run_apart", answer)
+    monkeypatch.setattr("lsbench.probes._programs.run_apart", answer)
     return requests

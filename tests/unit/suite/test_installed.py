@@ -1,4 +1,4 @@
-from lsbench.suite.installed import missing_loggers, settings_of
+from lsbench.suite.installed import missing_loggers, missing_runtimes, settings_of
 
 
 def test_loggers_without_their_package_are_told_once_each(monkeypatch):
@@ -19,3 +19,19 @@ def test_the_settings_of_a_suite_are_those_of_all_jobs_and_rows(tiny, make_graph
     found = [list(settings.get("loggers", ())) for settings in settings_of(make_graph(tiny).suite)]
     assert ["tensorboard"] in found
     assert ["wandb"] in found
+
+
+def test_runtimes_that_cannot_be_used_here_are_told_once_each(monkeypatch):
+    monkeypatch.setattr("lsbench.runtimes._is_installed", lambda name: name != "openvino")
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    settings = [
+        {"runtime": "openvino", "precision": "fp32", "quantisation": "static", "compiled": False},
+        {"runtime": "openvino", "precision": "fp32", "quantisation": "static", "compiled": False},
+        {"runtime": "eager", "compiled": True},
+        {"runtime": "eager"},
+        {"epochs": 3},
+    ]
+    lines = missing_runtimes(settings)
+    assert [line.split(": ")[1] for line in lines] == ["openvino", "compile"]
+    assert 'pip install "lsbench[openvino]"' in lines[0]
+    assert "no-such-compiler is not found here" in lines[1]

@@ -212,3 +212,24 @@ def test_the_number_of_jobs_is_bounded(tiny, write_suite):
         match=r"suite.yaml:1: 50004 jobs \(variants x jobs x seeds\): a suite has at most 50000",
     ):
         load_suite(write_suite(tiny))
+
+
+@pytest.mark.parametrize(
+    ("runtime", "given", "gpus"),
+    [("openvino", None, 0), ("openvino", 0, 0), ("tensorrt", None, 1), ("onnxruntime", None, "auto")],
+)
+def test_a_job_asks_for_the_only_device_that_its_runtime_knows(runtime, given, gpus, tiny, write_suite):
+    resources = {} if given is None else {"resources": {"num_gpus": given}}
+    tiny["jobs"] = [{"profile": {"runtime": runtime, "batch_size": 1, **resources}}]
+    [job] = load_suite(write_suite(tiny)).jobs
+    assert job.resources.num_gpus == gpus
+
+
+@pytest.mark.parametrize(
+    ("runtime", "gpus", "line"),
+    [("openvino", 1, "runs on CPUs alone; set 0"), ("tensorrt", 0, "runs on a GPU alone; set 1")],
+)
+def test_a_device_that_a_runtime_does_not_know_is_refused(runtime, gpus, line, tiny, write_suite):
+    tiny["jobs"] = [{"profile": {"runtime": runtime, "batch_size": 1, "resources": {"num_gpus": gpus}}}]
+    with pytest.raises(ConfigError, match=rf"profile.resources: num_gpus: .* {line}"):
+        load_suite(write_suite(tiny))

@@ -17,7 +17,8 @@ def test_the_plugins_of_a_job_are_its_kind_model_mixer_data_and_metrics(tiny, ma
     assert code_of(graph, "id/train/seed0") == train
     evaluate = train | {"job kind evaluate", "metric top1", "metric top5"}
     assert code_of(graph, "id/evaluate/seed0") == evaluate
-    profile = {"job kind profile", "model family lsnet", "mixer identity", "probe params", "probe macs"}
+    profile = {"job kind profile", "model family lsnet", "mixer identity", "runtime eager"}
+    profile |= {"probe params", "probe macs"}
     assert code_of(graph, "id/profile") == profile
 
 

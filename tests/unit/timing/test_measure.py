@@ -5,6 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from lsbench.core.registry import RUNTIMES
+from lsbench.runtimes import Runtime
 from lsbench.timing.measure import _most_other_cpus, answer, measure, peak_memory_mib, tf32_products
 from lsbench.timing.request import Budget, Setting, TimedModel
 
@@ -58,6 +60,20 @@ def test_a_control_takes_turns_with_it(small_request):
     reply = measure(small_request.model_copy(update={"control": control}))
     assert len(reply.seconds) == len(reply.control_seconds) == 6
     assert len(reply.warm_up) == 2
+
+
+def test_programs_are_loaded_and_take_turns(small_request, monkeypatch, tmp_path):
+    ran = []
+
+    def load(folder, form):
+        return lambda images: ran.append((folder.name, tuple(images.shape)))
+
+    own = Runtime(load, {"cpu": ("fp32",)}, lambda: "1", write=print)
+    monkeypatch.setattr(type(RUNTIMES), "load", lambda self, name: own)
+    update = {"programs": (str(tmp_path / "a"), str(tmp_path / "b")), "setting": Setting(runtime="mine")}
+    reply = measure(small_request.model_copy(update={**update, "control": small_request.subject}))
+    assert len(reply.seconds) == len(reply.control_seconds) == 6
+    assert set(ran) == {("a", (2, 3, 32, 32)), ("b", (2, 3, 32, 32))}
 
 
 @pytest.mark.parametrize(

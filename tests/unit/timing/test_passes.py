@@ -35,7 +35,7 @@ def test_weights_follow_from_the_seed_and_every_form_computes_the_same(small_req
     [
         ({"fused": True}, True),
         ({"fused": True, "channels_last": True}, True),
-        ({"fused": True, "compiled": True}, False),
+        ({"fused": True, "runtime": "compile"}, False),
         ({}, False),
     ],
     ids=str,
@@ -46,7 +46,7 @@ def test_fused_models_are_timed_with_packed_weights(small_request, setting, is_p
     assert any(type(weight) is FrozenWeight for weight in model.parameters()) == is_packed
 
 
-@pytest.mark.parametrize("form", [{}, {"compiled": True}])
+@pytest.mark.parametrize("form", [{}, {"runtime": "compile"}])
 def test_the_norms_left_in_all_models_are_counted(form, small_request):
     request = small_request.model_copy(update={"setting": Setting(fused=True, **form)})
     own, folded = (create_subject(TimedModel(model=name), request) for name in ("lsnet_nano", "test_resnet"))

@@ -1,4 +1,5 @@
 import dataclasses
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -50,13 +51,34 @@ def test_what_fusing_left_shows_in_the_protocol(context):
 def test_every_setting_of_a_timing_shows_in_its_protocol(context):
     request = create_request(context, 32)
     plain = request.setting.model_copy(update={"fused": False})
-    changes = {"precision": "fp16", "fused": True, "channels_last": True, "compiled": True, "threads": 2}
+    changes = {"precision": "fp16", "fused": True, "channels_last": True, "runtime": "compile", "threads": 2}
     settings = [plain, *(plain.model_copy(update={name: value}) for name, value in changes.items())]
     settings.append(plain.model_copy(update={"cuda_graphs": True}))
     protocols = [protocol_of(request.model_copy(update={"setting": one}), batch=1) for one in settings]
     assert len(set(protocols)) == len(settings)
     assert protocols[0] == "b=1|fp32|nchw|unfused|eager|res=32|cpu|threads=3|v2"
     assert "|eager+graph|" in protocols[-1]
+
+
+@pytest.mark.parametrize(
+    ("form", "told"),
+    [
+        ({"runtime": "onnxruntime"}, "fp32|fused|onnxruntime={onnxruntime}|opt=all"),
+        ({"runtime": "openvino", "precision": "bf16"}, "bf16|fused|openvino={openvino}|opt=latency"),
+        ({"runtime": "openvino", "precision": "int8"}, "int8|static|fused|openvino={openvino}|opt=latency"),
+        (
+            {"runtime": "onnxruntime", "precision": "int8", "quantisation": "dynamic"},
+            "int8|dynamic|fused|onnxruntime={onnxruntime}|opt=all",
+        ),
+        ({"runtime": "aot"}, "fp32|fused|aot={torch}|opt=inductor"),
+        ({"runtime": "compile"}, "fp32|nchw|fused|compiled"),
+    ],
+)
+def test_the_protocol_names_the_runtime_its_version_and_its_optimisation(form, told, context):
+    request = create_request(context, 32)
+    request = request.model_copy(update={"setting": request.setting.model_copy(update=form)})
+    versions = {name: version(name) for name in ("onnxruntime", "openvino", "torch")}
+    assert protocol_of(request, batch=1) == f"b=1|{told.format(**versions)}|res=32|cpu|threads=3|v2"
 
 
 def test_protocols_tell_apart_whatever_must_not_be_compared(context):
