@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +26,10 @@ NO_SYNC = (
     *(errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP),
     *(errno.EPERM, errno.EACCES, errno.EBADF, errno.EISDIR),
 )
+
+
+#: Names of the temporary files of :func:`atomic_write`.
+_PART = re.compile(r"\..+\.[a-z0-9_]{8}")
 
 
 @contextmanager
@@ -56,6 +61,17 @@ def atomic_write(path: Path, *, syncs_entry: bool = True) -> Iterator[BinaryIO]:
             raise
         if syncs_entry:
             sync_folder(path.parent)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what killed processes have left of files that they were writing to a folder.
+
+    Nobody else may write there meanwhile. The folder may be absent.
+    """
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        parts = [entry.path for entry in entries if _PART.fullmatch(entry.name)]
+        for path in parts:
+            Path(path).unlink(missing_ok=True)
 
 
 @contextmanager

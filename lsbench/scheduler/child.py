@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from lsbench.core.atomic import write_json
+from lsbench.core.atomic import remove_parts, write_json
 from lsbench.core.env import provenance
 from lsbench.core.errors import ConfigError, DeviceFaultError, LsbenchError, PreemptedError
 from lsbench.core.ids import canonical_json
@@ -35,6 +35,7 @@ from lsbench.scheduler.protocol import NodeNeeds
 from lsbench.scheduler.throttle import throttled
 from lsbench.scheduler.torchrun import run_ranks
 from lsbench.store.early import keeping
+from lsbench.store.job_files import CHECKPOINTS
 from lsbench.store.results import LOCK, RESULT, SPEC
 from lsbench.store.trials import add_epoch
 from lsbench.suite.splits import DataUse
@@ -161,6 +162,9 @@ def _execute(job: Job, folder: Path, emit: Emit, share: float) -> None:
     with _lock_until_done(job, folder) if is_first else contextlib.nullcontext():
         if (job.resources.num_ranks or 1) == 1 and (folder / RESULT).exists():
             return
+        if is_first:
+            for place in (folder, folder / CHECKPOINTS):  # weights take room
+                remove_parts(place)
         check_code(job)
         started, clock = datetime.now(UTC), time.monotonic()
         context = _context(job, folder, emit, share)

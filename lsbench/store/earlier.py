@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-from lsbench.core.atomic import atomic_write, make_folder
+from lsbench.core.atomic import atomic_write, make_folder, sync_folder
 from lsbench.core.errors import StoreError
 from lsbench.store.results import JOBS, RECORDS, SPEC, ResultsFolder, read_json
 from lsbench.store.trials import TRIALS
@@ -72,7 +72,11 @@ def _move(folder: ResultsFolder, name: str) -> Path:
     last = earlier_results(folder, name)
     target = folder.root / EARLIER / name / str(int(last[-1].name) + 1 if last else 1)
     make_folder(target.parent)
-    return folder.job_folder(name).rename(target)
+    source = folder.job_folder(name)
+    moved = source.rename(target)
+    for changed in (target.parent, source.parent):
+        sync_folder(changed)
+    return moved
 
 
 def _drop_lines(path: Path, names: set[bytes]) -> None:

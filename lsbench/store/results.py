@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from lsbench.core.atomic import append_line, make_folder, write_json, write_text
+from lsbench.core.atomic import append_line, make_folder, remove_parts, write_json, write_text
 from lsbench.core.errors import StoreError
 from lsbench.core.facets import Facets
 from lsbench.core.lock import is_held
@@ -146,9 +146,9 @@ class ResultsFolder:
             )
 
     def write_manifest(self, manifest: dict[str, Any], suite_yaml: str) -> None:
-        """Write the list of expected jobs and the resolved suite."""
-        write_json(self.root / MANIFEST, manifest)
+        """Write the list of expected jobs and the resolved suite, which that list implies."""
         write_text(self.root / "suite.yaml", suite_yaml)
+        write_json(self.root / MANIFEST, manifest)
 
     def manifest(self) -> dict[str, Any] | None:
         """Return the manifest, or None if there is none yet.
@@ -249,8 +249,10 @@ class ResultsFolder:
             only: Ids of the jobs to look at; all by default.
 
         A driver killed between a job's last act and the journal loses nothing, and nothing is
-        written twice. Lines that do not match their checksums are removed first, and so replaced.
+        written twice. Lines that do not match their checksums are removed first, and so replaced, and so are
+        files that a killed driver has written half.
         """
+        remove_parts(self.root)
         heard: list[str] = []
         reader = ResultsFolder(self.root, warn=heard.append)
         ok = {name: line for name, line in reader.jobs().items() if line["status"] == "ok"}

@@ -3,6 +3,8 @@ import json
 import os
 import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from lsbench.core.atomic import (
     atomic_write,
     copy_folder,
     make_folder,
+    remove_parts,
     write_json,
     write_text,
 )
@@ -294,3 +297,16 @@ def test_the_content_is_on_the_disk_and_its_entry_too_unless_a_later_file_of_the
     monkeypatch.setattr(os, "fsync", note)
     write_text(tmp_path / "spec.json", "{}", syncs_entry=syncs_entry)
     assert found == synced
+
+
+def test_what_killed_processes_have_left_half_written_is_removed(tmp_path):
+    killed = "import os, sys; from pathlib import Path; from lsbench.core.atomic import atomic_write\n"
+    killed += "with atomic_write(Path(sys.argv[1])) as file: os._exit(9)"
+    subprocess.run([sys.executable, "-c", killed, tmp_path / "result.json"], check=False)
+    [part] = tmp_path.iterdir()
+    kept = [".lock", ".owner.json", ".alive", ".step-000000001.pt.part-1", "log.txt", ".probe-12345678"]
+    for name in kept:
+        (tmp_path / name).touch()
+    remove_parts(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(kept)
+    assert part.name.startswith(".result.json.")

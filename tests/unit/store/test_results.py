@@ -81,6 +81,22 @@ def test_a_crash_before_the_journals_loses_nothing(folder):
     assert content(folder) == expected
 
 
+def test_a_manifest_is_there_only_with_the_suite_that_it_was_made_of(tmp_path, monkeypatch):
+    """The next run writes neither if the manifest is as it should be."""
+    folder = ResultsFolder(tmp_path)
+    written = []
+    for name in ("write_json", "write_text"):
+        monkeypatch.setattr(f"lsbench.store.results.{name}", lambda path, content: written.append(path.name))
+    folder.write_manifest({}, "")
+    assert written == ["suite.yaml", "manifest.json"]
+
+
+def test_what_a_killed_driver_left_half_written_goes(folder):
+    (folder.root / ".manifest.json.abcd_123").touch()
+    folder.reconcile()
+    assert [path.name for path in folder.root.iterdir() if path.name.startswith(".man")] == []
+
+
 def test_a_job_whose_records_alone_are_gone_stays_in_its_journal_once(folder):
     """As after a crash between the two journals from which results that are set aside are removed."""
     expected, lines = content(folder), (folder.root / "jobs.jsonl").read_bytes()
