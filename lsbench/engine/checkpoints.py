@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lsbench.core.atomic import NO_ROOM, atomic_write, write_text
+from lsbench.core.atomic import NO_ROOM, atomic_write, remove_parts, write_text
 from lsbench.core.errors import ConfigError, DiskFullError, LsbenchError, StoreError
 from lsbench.engine.sealed_file import opened, read_state, write_sealed
 from lsbench.store.job_files import CHECKPOINTS, STEP_PREFIX, STEP_SUFFIX, UNSEALED_STEP_FILE
@@ -62,8 +62,7 @@ class Checkpoints:
         path = f"{self._root.rstrip('/')}/{PROBE}"
         with self._explained("the place cannot be written"):
             if self._is_local:
-                for part in Path(self._root).glob(f".*{STEP_SUFFIX}.*"):
-                    part.unlink(missing_ok=True)
+                remove_parts(Path(self._root))
                 write_text(Path(path), "ok")
             else:
                 self._files.pipe_file(path, b"ok")

@@ -185,7 +185,7 @@ def test_preparing_a_place_leaves_only_checkpoints_in_it(url):
 
 def test_halves_of_killed_processes_are_removed(tmp_path):
     found = Checkpoints(tmp_path)
-    for name in (".step-000000002.pt.abc", ".weights.pt.x_1", "weights.pt", "notes.txt"):
+    for name in (".step-000000002.pt.abcdefg1", ".weights.pt.x_123456", "weights.pt", "notes.txt"):
         (tmp_path / name).write_bytes(b"half")
     found.prepare()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "weights.pt"]
