@@ -223,6 +223,9 @@ class ForkServer:
                 _redirect(request.get("log"))
                 threading.Thread(target=_die_with, args=(connection,), daemon=True).start()
                 status = run_request(request, connection)
+        except BaseException:
+            traceback.print_exc()  # into the log: nobody else hears of it
+            raise
         finally:
             sys.stdout.flush()
             sys.stderr.flush()

@@ -181,3 +181,16 @@ def test_the_log_of_a_job_that_a_fault_ends_says_where(number: int, tmp_path: Pa
     ended = subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
     assert ended.returncode == -number
     assert re.search(r"^Fatal Python error: .*^  File .* in broken_kernel$", log.read_text(), re.M | re.S)
+
+
+def test_the_log_of_a_job_says_what_ended_it_before_it_began(folder: Path, tmp_path: Path) -> None:
+    """As code that is edited while a run goes on."""
+    log = tmp_path / "log.txt"
+    code = (
+        "import socket; from pathlib import Path; from lsbench.scheduler.forkserver import ForkServer\n"
+        f"server, (connection, _) = ForkServer(Path({str(folder)!r}), 1), socket.socketpair()\n"
+        f"server._become_child(connection, {{'log': {str(log)!r}, 'env': 5}})"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
+    assert ended.returncode == 70
+    assert log.read_text().splitlines()[-1].startswith("TypeError")
