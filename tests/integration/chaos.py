@@ -45,8 +45,8 @@ LATEST_S = {"start": 5.0, "preflight": 7.0, "jobs": 6.0, "end": 1.5}
 LOOK_S = 4.0
 #: Seconds in which the processes of a run that was killed end by themselves.
 LEAVE_S = 120.0
-#: Share of the runs that are disturbed once more as they end.
-ENDS = 0.4
+#: Shares of the runs that are disturbed as they start, which few survive, and once more as they end.
+STARTS, ENDS = 0.4, 0.4
 AT_END = ("driver", "raylet", "gcs", "worker")
 SUITE: dict[str, Any] = {
     "version": 1,
@@ -232,6 +232,7 @@ class Chaos:
 
     def _disturb(self, run: Run, most: int) -> None:
         """Kill processes of a run until it has ended."""
+        is_quiet = self.random.random() >= STARTS
         is_chosen, at_end = self.random.random() < ENDS, self.random.choice(AT_END)
         is_ending, kind, due = False, "", 0.0
         while run.process.poll() is None:
@@ -242,7 +243,7 @@ class Chaos:
                     at_end if is_chosen else "",
                     now + self.random.uniform(0, LATEST_S["end"]),
                 )
-            elif not kind and not is_ending:
+            elif not kind and not is_ending and not (is_quiet and phase == "start"):
                 kind, due = self._next_kind(phase), now + self.random.uniform(0, LATEST_S[phase])
             if kind and now > due and len(run.kills) < most:
                 victim = next(self._of_kind(kind, run.process.pid), None)
@@ -430,6 +431,7 @@ def main() -> None:
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="chaos"))
     os.environ.setdefault("LSBENCH_CACHE", str(folder / "cache"))
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).parents[2] / ".pytest_cache" / "loops"))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # and nothing is left
     chaos = Chaos(folder, given.seed, lambda line: print(line, flush=True))
     began, number = time.monotonic(), 0
