@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 import psutil
 
+from lsbench.cli.attempts import LOOPS, Attempt, attempts
 from lsbench.core.cache_root import cache_root
 from lsbench.core.env import code_version, cpu_name, package_version, usable_cpus
-from lsbench.core.errors import DataError, LsbenchError, MissingDataError
+from lsbench.core.errors import DataError, MissingDataError
 from lsbench.core.host import (
     SHARED_MEMORY,
     free_bytes,
@@ -28,6 +28,8 @@ from lsbench.core.host import (
 from lsbench.core.registry import ANALYSES, DATASETS, JOBS, LOGGERS, METRICS, PROBES, REPORTS, RUNTIMES
 
 PACKAGES = ("torch", "torchvision", "timm", "ray", "pandas", "pyarrow", "fvcore", "imagecorruptions", "scipy")
+#: Packages whose import is tried.
+IMPORTED = ("ray", "imagecorruptions")
 #: Kinds of plug-ins that can be imported without torch.
 LIGHT = (JOBS, DATASETS, METRICS, PROBES, ANALYSES, RUNTIMES, LOGGERS, REPORTS)
 GIB, MIB = 2**30, 2**20
@@ -64,24 +66,42 @@ def examine(results: Path, data_root: Path | None) -> Iterator[Diagnosis]:
         yield Diagnosis(
             name, installed or f"not installed; pip install {name}", "ok" if installed else "wrong"
         )
-    yield from _imports()
-    yield from _hardware()
-    yield from _limits()
-    yield _results(results)
-    yield from _cache()
+    with attempts([*IMPORTED, LOOPS]) as running:
+        yield from _hardware()
+        yield from _limits()
+        yield _results(results)
+        tried = running.ended()
+    yield from _import_problems(tried)
+    yield from _cache(tried[LOOPS])
     yield from _datasets(data_root)
     yield from _outside_plugins()
 
 
-def _imports() -> Iterator[Diagnosis]:
-    """Import the packages that break most often when versions do not match."""
-    for name in ("torchvision", "ray", "imagecorruptions"):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                importlib.import_module(name)
-        except Exception as error:  # noqa: BLE001 - a broken package may raise anything
-            yield Diagnosis(f"import {name}", f"{type(error).__name__}: {error}", "wrong")
+def _import_problems(tried: Mapping[str, Attempt]) -> Iterator[Diagnosis]:
+    """Yield the packages that cannot be used, of those that break most often when versions do not match."""
+    if problem := _library_problem("torchvision"):
+        yield Diagnosis("import torchvision", problem, "wrong")
+    for name in IMPORTED:
+        if not tried[name].is_good:
+            yield Diagnosis(f"import {name}", tried[name].text, "wrong")
+
+
+def _library_problem(name: str) -> str | None:
+    """Return why torch cannot load the compiled operators of a package that were built for it, if so.
+
+    Its import would fail for the same reason, and takes longer.
+    """
+    import torch
+
+    load: Any = torch.ops.load_library
+    spec = find_spec(name)
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    try:
+        for library in sorted(file for folder in folders for file in Path(folder).glob("_C*.so")):
+            load(library)
+    except OSError as error:
+        return f"its compiled operators are for another torch than {torch.__version__}: {error}"
+    return None
 
 
 def _hardware() -> Iterator[Diagnosis]:
@@ -146,9 +166,7 @@ def _results(results: Path) -> Diagnosis:
     return Diagnosis(f"results in {results}", ", ".join([room, *misses]))
 
 
-def _cache() -> Iterator[Diagnosis]:
-    from lsbench.core.loops import try_loops
-
+def _cache(loops: Attempt) -> Iterator[Diagnosis]:
     try:
         root = cache_root()
     except DataError as error:
@@ -158,10 +176,10 @@ def _cache() -> Iterator[Diagnosis]:
     room = f"{root}, {(free_bytes(root) or 0) / GIB:.1f} GiB free"
     cure = f", {', '.join(lacks)}; set LSBENCH_CACHE to a folder on a local disk"
     yield _judged("cache", ", ".join([room, *misses]), cure, is_good=not lacks)
-    try:
-        yield Diagnosis("compiled loops", f"compiled and read again in {try_loops()}")
-    except (LsbenchError, OSError, RuntimeError) as error:
-        yield Diagnosis("compiled loops", f"{' '.join(str(error).split())}; set LSBENCH_CACHE", "wrong")
+    if loops.is_good:
+        yield Diagnosis("compiled loops", f"compiled and read again in {loops.text}")
+    else:
+        yield Diagnosis("compiled loops", f"{loops.text}; set LSBENCH_CACHE", "wrong")
 
 
 def _datasets(data_root: Path | None) -> Iterator[Diagnosis]:

@@ -1,8 +1,12 @@
 import os
+from contextlib import contextmanager
+from importlib.util import spec_from_file_location
+from types import SimpleNamespace
 
 import pytest
 
 from lsbench.cli import diagnoses
+from lsbench.cli.attempts import LOOPS, Attempt
 from lsbench.cli.diagnoses import PACKAGES, examine
 from lsbench.core.env import package_version
 
@@ -12,6 +16,21 @@ def _has_room(monkeypatch):
     """Tests say the same on every machine."""
     monkeypatch.setattr(diagnoses, "free_bytes", lambda folder: 100 * 2**30)
     monkeypatch.setattr(diagnoses, "open_file_limit", lambda: 2**16)
+
+
+@pytest.fixture(autouse=True)
+def tried(monkeypatch):
+    """What comes of attempts in another process: all goes well, unless a test says otherwise."""
+    results = {name: Attempt(True, "") for name in diagnoses.IMPORTED}
+    results[LOOPS] = Attempt(True, "/cache/loops")
+
+    @contextmanager
+    def attempts(names):
+        assert set(names) == results.keys()
+        yield SimpleNamespace(ended=lambda: results)
+
+    monkeypatch.setattr(diagnoses, "attempts", attempts)
+    return results
 
 
 def found(results, data_root=None):
@@ -101,14 +120,30 @@ def test_a_cache_that_cannot_be_used_is_wrong(tmp_path, monkeypatch):
     assert findings["data set fashion"].state == "wrong"
 
 
-def test_loops_that_cannot_be_kept_are_wrong(tmp_path, monkeypatch):
-    def refuse():
-        raise RuntimeError("cannot cache function: no locator available")
-
-    monkeypatch.setattr("lsbench.core.loops.try_loops", refuse)
+def test_loops_that_cannot_be_kept_are_wrong(tmp_path, tried):
+    tried[LOOPS] = Attempt(False, "cannot cache function: no locator available")
     finding = found(tmp_path)["compiled loops"]
     assert finding.state == "wrong"
     assert finding.found.endswith("no locator available; set LSBENCH_CACHE")
+
+
+def test_a_package_that_cannot_be_imported_is_wrong(tmp_path, tried):
+    assert not [what for what in found(tmp_path) if what.startswith("import ")]
+    tried["ray"] = Attempt(False, "ImportError: no msgpack")
+    finding = found(tmp_path)["import ray"]
+    assert (finding.state, finding.found) == ("wrong", "ImportError: no msgpack")
+
+
+def test_operators_that_torch_cannot_load_are_wrong(tmp_path, monkeypatch):
+    package = tmp_path / "torchvision"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "_C_stable.so").write_bytes(b"no library")
+    spec = spec_from_file_location("torchvision", package / "__init__.py")
+    monkeypatch.setattr(diagnoses, "find_spec", lambda name: spec)
+    finding = found(tmp_path)["import torchvision"]
+    assert finding.state == "wrong"
+    assert "its compiled operators are for another torch than" in finding.found
 
 
 def test_no_shared_memory_is_absent(tmp_path, monkeypatch):
