@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,28 +65,36 @@ QUICK |= {
 SOME = ("run", "report", "gate", "gate, a regression", "no such suite")
 
 
+Bash = Callable[..., subprocess.CompletedProcess[str]]
+
+
 def verbs(*quick: str) -> list[Any]:
     """Return every verb as a parameter, those that are not quick marked as slow."""
     return [v if v in quick else pytest.param(v, marks=pytest.mark.slow) for v in (*QUICK, *SLOW)]
 
 
-def bash(folder: Path, words: str, redirect: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="session")
+def bash(warm_python: str) -> Bash:
     """Run a command line below bash, with a redirection of its own."""
-    return subprocess.run(
-        ["bash", "-c", f'set -o pipefail; "$0" -P -m lsbench {words} {redirect}', sys.executable],
-        cwd=folder,
-        env={**os.environ, **env},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=300,
-        check=False,
-    )
+
+    def run(folder: Path, words: str, redirect: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", "-c", f'set -o pipefail; "$0" -P -m lsbench {words} {redirect}', warm_python],
+            cwd=folder,
+            env={**os.environ, **env},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=300,
+            check=False,
+        )
+
+    return run
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, bash: Bash) -> Path:
     """Two suites with results, of which one needs more MACs, and the baseline of the other."""
     made = tmp_path_factory.mktemp("codes")
     for name, mixer in (("small", "identity"), ("large", "ls_conv")):
@@ -108,7 +117,7 @@ def assert_told(done: subprocess.CompletedProcess[str]) -> None:
 
 
 @pytest.mark.parametrize("verb", verbs(*QUICK))
-def test_a_gone_reader_changes_no_code(verb: str, folder: Path) -> None:
+def test_a_gone_reader_changes_no_code(verb: str, folder: Path, bash: Bash) -> None:
     words, code = expected(verb)
     (folder / "junit.xml").unlink(missing_ok=True)
     done = bash(folder, words.replace(" package", " read"), "| true")
@@ -118,7 +127,7 @@ def test_a_gone_reader_changes_no_code(verb: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", verbs(*SOME))
-def test_a_full_disk_is_no_regression(verb: str, folder: Path) -> None:
+def test_a_full_disk_is_no_regression(verb: str, folder: Path, bash: Bash) -> None:
     words, code = expected(verb)
     (folder / "junit.xml").unlink(missing_ok=True)
     done = bash(folder, words.replace(" package", " full"), ">/dev/full")
@@ -140,7 +149,7 @@ def test_a_full_disk_is_no_regression(verb: str, folder: Path) -> None:
 )
 @pytest.mark.parametrize("verb", ["gate, a regression", "report"])
 def test_an_old_terminal_or_none_changes_no_code(
-    verb: str, redirect: str, env: dict[str, str], folder: Path
+    verb: str, redirect: str, env: dict[str, str], folder: Path, bash: Bash
 ) -> None:
     words, code = expected(verb)
     done = bash(folder, words, redirect, **env)
@@ -159,7 +168,9 @@ def test_an_old_terminal_or_none_changes_no_code(
         ("gate, a regression", "junit.xml/below"),
     ],
 )
-def test_a_history_that_cannot_be_kept_changes_no_verdict(verb: str, history: str, folder: Path) -> None:
+def test_a_history_that_cannot_be_kept_changes_no_verdict(
+    verb: str, history: str, folder: Path, bash: Bash
+) -> None:
     words, code = expected(verb)
     (folder / "junit.xml").unlink(missing_ok=True)
     done = bash(folder, f"{words} --history {history}")
@@ -175,7 +186,7 @@ def test_a_night_is_added_to_the_history_that_can_be_kept(folder: Path) -> None:
     assert (folder / "small" / "codes" / "default" / FILE).exists()
 
 
-def test_a_closed_terminal_ends_no_run(folder: Path) -> None:
+def test_a_closed_terminal_ends_no_run(folder: Path, bash: Bash) -> None:
     """As when a window or an ssh session is closed: SIGHUP, and every write to the terminal fails."""
     child, terminal = pty.fork()
     if child == 0:
