@@ -3,8 +3,11 @@
 A command started with it is a process of its own with its own arguments, environment, working folder,
 standard streams and exit code, as with ``python``. It is forked from one server for all tests, which has run
 nothing but imports. Where an import may depend on a variable that the test has set, or a standard stream is
-closed, a new interpreter is started instead. Of signals, none but the end of this client reaches the command:
-a test that sends some, or looks for the command among all processes, starts `sys.executable`.
+closed, a new interpreter is started instead. The command's `sys.executable` is the client, too: processes
+that it starts are forked, unless they have to be its children.
+
+Of signals, none but the end of this client reaches the command: a test that sends some, or looks for the
+command among all processes, starts `sys.executable`.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ import sys
 #: Variables that no import reads; another value of any other one needs a new interpreter.
 READ_LATE = ("PYTHONPATH", "TMPDIR", "COLUMNS", "PWD", "OLDPWD", "SHLVL", "_")
 READ_LATE_PREFIXES = ("LSBENCH_", "PYTEST_", "AWS_", "RAY_")
+#: Of a process that dies with its parent, and so must be its child: see :mod:`lsbench.core.lifeline`.
+PARENT = "LSBENCH_PARENT"
 STREAMS = (0, 1, 2)
 
 
@@ -40,6 +45,7 @@ def run_client(path: str, python: str, variables: dict[str, str], words: list[st
         words: Arguments of Python: ``-P -m MODULE`` and those of the module.
     """
     can_fork = words[:2] == ["-P", "-m"] and fixed_variables(dict(os.environ)) == variables
+    can_fork = can_fork and PARENT not in os.environ
     try:
         for stream in STREAMS:
             os.fstat(stream)

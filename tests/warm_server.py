@@ -78,7 +78,7 @@ def start_server(folder: Path, watched: int) -> Path:
         if program.exists():
             return program
         path = os.path.join(tempfile.mkdtemp(prefix="lsb"), "socket")  # in a short path
-        command = [sys.executable, "-P", __file__, path, str(watched)]
+        command = [sys.executable, "-P", __file__, path, str(program), str(watched)]
         with (folder / "warm_python.log").open("w") as log:
             subprocess.run(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, check=True
@@ -234,8 +234,9 @@ def standard_stream(number: int, name: str) -> io.TextIOWrapper:
     return stream
 
 
-def main(path: str, watched: int) -> None:
-    """Serve, and be a command in each fork."""
+def main(path: str, program: str, watched: int) -> None:
+    """Serve, and be a command in each fork; the processes that it starts are forked, too."""
+    sys.executable = program
     own = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     folders = [folder for folder in sys.path if folder not in own]
     server = Server(path, watched)
@@ -244,4 +245,4 @@ def main(path: str, watched: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -79,6 +79,7 @@ def test_a_forked_command_is_told_and_ends_as_a_new_interpreter(warm_python, run
     ("redirect", "variables", "is_forked"),
     [
         ("", {}, True),
+        ("", {"LSBENCH_PARENT": "1"}, False),
         ("", {"OMP_NUM_THREADS": "7"}, False),  # torch reads it when it is imported
         ("<&-", {}, False),
         ("2>&-", {}, False),
