@@ -24,13 +24,25 @@ _register: Any = event.register
 
 
 class _Compiling(event.Listener):
-    """Tells when numba begins to compile; what it finds on disk takes no time."""
+    """Tells when numba begins to compile a loop; what it finds on disk takes no time.
+
+    Within a loop it compiles those that the loop calls, one at a time in all threads together.
+    """
+
+    def __init__(self) -> None:
+        self._depth = 0
 
     def on_start(self, event: Any) -> None:
-        announce("compiling loops, once on this machine")
+        """Name the loop that was called."""
+        if self._depth == 0:
+            loop = event.data["dispatcher"].py_func
+            file = loop.__module__.rpartition(".")[2]
+            announce(f"compiling {loop.__name__} of {file}, once on this machine")
+        self._depth += 1
 
     def on_end(self, event: Any) -> None:
-        """Say nothing."""
+        """Come back to the loop that called this one."""
+        self._depth -= 1
 
 
 _register("numba:compile", _Compiling())

@@ -82,9 +82,14 @@ def test_the_cache_of_loops_is_tried_truly(cache, monkeypatch):
 
 def test_compiling_is_told_and_reading_from_disk_is_not():
     heard = []
+    compiled = loop_compiler(FILE)(twice)
+
+    def four_times(value):
+        return compiled(compiled(value))
+
+    with told_to(heard.append):
+        loop_compiler(FILE)(four_times)(21)
+    assert heard == ["compiling four_times of test_loops, once on this machine"], "not twice, which it calls"
     with told_to(heard.append):
         loop_compiler(FILE)(twice)(21)
-    assert heard == ["compiling loops, once on this machine"]
-    with told_to(heard.append):
-        loop_compiler(FILE)(twice)(21)
-    assert len(heard) == 1
+    assert len(heard) == 1, "it was compiled with the other"
