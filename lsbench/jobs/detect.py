@@ -65,7 +65,7 @@ QUANTITIES = (
 JOB = JobKind(
     spec=DetectSpec,
     run=run,
-    version=1,
+    version=2,
     cost=cost,
     needs=("train",),
     resources=Resources(num_gpus="auto", timeout_min=7 * 24 * 60),

@@ -139,7 +139,7 @@ QUANTITIES = (
 JOB = JobKind(
     spec=Recipe,
     run=run,
-    version=1,
+    version=2,
     cost=cost,
     resources=Resources(num_gpus="auto", timeout_min=7 * 24 * 60),
     can_be_distributed=True,

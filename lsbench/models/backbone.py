@@ -23,7 +23,7 @@ from timm.models._features import feature_take_indices
 from timm.models._input import update_model_input_size
 from torch import Tensor, nn
 
-from lsbench.models.blocks import Attention, Block, BNLinear, ConvNorm, RepVGGDW, Residual
+from lsbench.models.blocks import Attention, Block, BNLinear, ConvNorm, RepVGGDW, Residual, Stem
 from lsbench.models.fusion import fuse
 from lsbench.models.open_layout import laid_out
 from lsbench.models.open_sizes import check_traced_maps
@@ -336,7 +336,7 @@ def _stem(in_chans: int, dim: int, convs: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for narrow, wide in pairwise(widths):
         layers += [ConvNorm(narrow, wide, 3, stride=2), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers[:-1])
+    return Stem(*layers[:-1])
 
 
 def _downsample(in_dim: int, dim: int) -> list[nn.Module]:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lsbench.models.open_sizes import is_open, resize_bicubic
+from lsbench.models.ops.train_step import conv_norm, is_suited, kind_of, norm_plus, pointwise
 from lsbench.models.tracing import one_node
 
 #: What an attention resizes for maps of another size.
@@ -50,10 +51,32 @@ class ConvNorm(nn.Sequential):
         nn.init.constant_(norm.weight, norm_weight)
         super().__init__(OrderedDict(c=conv, bn=norm))
 
+    def forward(self, x: Tensor, *, has_relu: bool = False, residual: Tensor | None = None) -> Tensor:
+        """Return the normalised convolution, then ReLU of it or the sum with a residual, if asked for."""
+        if self.training and kind_of(self.c) is not None and is_suited(x, self.c, self.bn):
+            return conv_norm(x, self.c, self.bn, has_relu=has_relu, residual_BCHW=residual)
+        y: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
+        if has_relu:
+            return y.relu_()
+        return y if residual is None else y + residual
+
     def fused(self) -> nn.Conv2d:
         """Return the equivalent convolution with bias for evaluation mode, folded in float64."""
         exact = copy.deepcopy(self).double().eval()
         return fuse_conv_bn_eval(exact.c, exact.bn).to(self.c.weight.dtype)
+
+
+class Stem(nn.Sequential):
+    """Convolutions with normalisation (:class:`ConvNorm`), and a ReLU between each two."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the last convolution's map."""
+        if not (self.training and is_suited(x, *self)):
+            y: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
+            return y
+        for place in range(0, len(self), 2):
+            x = self[place](x, has_relu=place + 1 < len(self))
+        return x
 
 
 class BNLinear(nn.Sequential):
@@ -89,6 +112,10 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the sum of input and branch, same shape."""
+        is_whole = isinstance(self.m, FFN) and isinstance(self.drop_path, nn.Identity)
+        if self.training and is_whole and is_suited(x, self.m, self.drop_path):
+            summed: Tensor = self.m(x, residual=x)
+            return summed
         y: Tensor = x + self.drop_path(self.m(x))
         return y
 
@@ -103,7 +130,10 @@ class ResidualNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the sum of input and normalised branch, same shape."""
-        y: Tensor = x + self.bn(self.module(x))
+        mixed = self.module(x)
+        if self.training and is_suited(mixed, self.bn):
+            return norm_plus(mixed, self.bn, x)
+        y: Tensor = x + self.bn(mixed)
         return y
 
 
@@ -117,6 +147,9 @@ class RepVGGDW(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the sum of the three branches, same shape."""
+        if self.training and is_suited(x, self.conv, self.conv1):
+            summed: Tensor = self.conv(x, residual=self.conv1(x, residual=x))
+            return summed
         y: Tensor = self.conv(x) + self.conv1(x) + x
         return y
 
@@ -134,10 +167,22 @@ class RepVGGDW(nn.Module):
 class FFN(nn.Sequential):
     """Channel mixer: point-wise to twice the width, ReLU, point-wise back; initialised to zero output."""
 
+    pw1: ConvNorm
+    act: nn.ReLU
+    pw2: ConvNorm
+
     def __init__(self, dim: int, expansion: int = 2) -> None:
         hidden = dim * expansion
         narrow = ConvNorm(hidden, dim, norm_weight=0.0)
         super().__init__(OrderedDict(pw1=ConvNorm(dim, hidden), act=nn.ReLU(inplace=True), pw2=narrow))
+
+    def forward(self, x: Tensor, *, residual: Tensor | None = None) -> Tensor:
+        """Return the mixed channels, plus a residual if there is one."""
+        if self.training and is_suited(x, self.pw1, self.act):
+            mixed: Tensor = self.pw2(self.pw1(x, has_relu=True), residual=residual)
+            return mixed
+        y: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
+        return y if residual is None else residual + y
 
 
 class Attention(nn.Module):
@@ -278,13 +323,26 @@ def resize_bias_matrix(matrix: Tensor, pixels: int) -> Tensor:
     return nn.functional.interpolate(matrix[None], size=new, mode="bicubic", align_corners=False)[0]
 
 
+class ChannelGate(SqueezeExcite):
+    """timm's squeeze-and-excitation, whose point-wise convolutions are matrix products in training."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the map with every channel scaled by a factor of its image, same shape."""
+        layers = self.fc1, self.bn, self.act, self.fc2, self.gate
+        if not (self.training and is_suited(x, *layers)):
+            gated: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
+            return gated
+        y = pointwise(self.act(pointwise(x.mean((2, 3), keepdim=True), self.fc1)), self.fc2)
+        return x * y.sigmoid()
+
+
 class Block(nn.Module):
     """One block: token mixer, squeeze-and-excitation or nothing, then the residual FFN."""
 
     def __init__(self, dim: int, mixer: nn.Module, *, has_se: bool, drop_path: float = 0.0) -> None:
         super().__init__()
         self.mixer = mixer
-        self.se = SqueezeExcite(dim, 0.25) if has_se else nn.Identity()
+        self.se = ChannelGate(dim, 0.25) if has_se else nn.Identity()
         self.ffn = Residual(FFN(dim), drop_path)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from lsbench.models.checks import check_odd_kernel, count_groups
 from lsbench.models.fusion import fuse
 from lsbench.models.ops.ska import ska
 from lsbench.models.ops.ska_tail import ska_tail
+from lsbench.models.ops.train_step import is_suited, norm_plus, pointwise
 
 
 class LKP(nn.Module):
@@ -51,6 +52,9 @@ class LKP(nn.Module):
 
     def raw(self, x: Tensor) -> Tensor:
         """Return the input of the last normalisation, shape (B, out_chans, H, W)."""
+        if self.training and is_suited(x, self.act):
+            seen = self.cv2(self.cv1(x, has_relu=True))
+            return pointwise(self.cv3(seen, has_relu=True), self.cv4)
         y: Tensor = self.cv4(self.act(self.cv3(self.cv2(self.act(self.cv1(x))))))
         return y
 
@@ -79,7 +83,10 @@ class LargeSmallConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the aggregated features plus the input, same shape."""
-        y: Tensor = self.bn(aggregate(x, self.lkp(x), self.groups)) + x
+        aggregated = aggregate(x, self.lkp(x), self.groups)
+        if self.training and is_suited(aggregated, self.bn):
+            return norm_plus(aggregated, self.bn, x)
+        y: Tensor = self.bn(aggregated) + x
         return y
 
     def fused(self) -> nn.Module:
