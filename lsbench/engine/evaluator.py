@@ -87,41 +87,69 @@ def evaluate_heads(
 ) -> tuple[Predictions, ...]:
     """Return the model's predictions over `batches` restricted to each of `subsets`, in one pass.
 
-    The model runs in eval mode; its mode is restored afterwards. Several ranks share the batches, and all
+    As :func:`evaluate_models` of one model.
+    """
+    (found,) = evaluate_models(
+        (model,), batches, metrics, subsets, device=device, channels_last=channels_last, on_batch=on_batch
+    )
+    return found
+
+
+def evaluate_models(
+    models: Sequence[nn.Module],
+    batches: Iterable[tuple[Tensor, Tensor]],
+    metrics: Mapping[str, Metric | PerImage],
+    subsets: Sequence[tuple[int, ...] | None],
+    *,
+    device: str = "cpu",
+    channels_last: bool = False,
+    on_batch: Callable[[int], None] | None = None,
+    on_logits: Callable[[Sequence[Tensor]], None] | None = None,
+) -> tuple[tuple[Predictions, ...], ...]:
+    """Return each model's predictions over `batches` restricted to each of `subsets`, in one pass.
+
+    Models run in eval mode; their modes are restored afterwards. Several ranks share the batches, and all
     return the complete results.
 
     Args:
-        model: Maps images ``(B, C, H, W)`` to logits ``(B, K)``.
+        models: Each maps images ``(B, C, H, W)`` to logits ``(B, K)``.
         batches: Pairs of images and labels; of R ranks, rank r has the batches r, r + R, ... Labels are
             classes ``(B,)``, or all correct classes of each image ``(B, L)``, padded with -1.
         metrics: Metric name -> metric, or function of (logits, targets) with one value per image.
         subsets: Indices of the classes that may be predicted; ``None`` for all.
-        device: The model's device.
+        device: The models' device.
         channels_last: Memory format of the images.
         on_batch: Called with the number of images seen so far.
+        on_logits: Called with the logits of each model, batch by batch.
 
     Raises:
         ValueError: If there is no batch, or an image has no class in a subset.
     """
     judges = {name: as_metric(metric) for name, metric in metrics.items()}
     heads = [Head(subset, device) for subset in subsets]
-    was_training = model.training
-    model.eval()
+    were_training = [model.training for model in models]
+    for model in models:
+        model.eval()
     with _without_gradients(judges.values()):
-        share_buffers(model)
+        for model in models:
+            share_buffers(model)
         batches = _on_device(batches, device, channels_last=channels_last)
-        found: list[list[dict[str, Tensor]]] = [[] for _ in heads]
+        found: list[list[list[dict[str, Tensor]]]] = [[[] for _ in heads] for _ in models]
         seen = 0
         for images, labels in batches:
-            logits = model(images)
-            for head, of_head in zip(heads, found, strict=True):
-                said = _judge(model, images, head, labels, logits, judges)
-                of_head.append({name: values.cpu() for name, values in said.items()})
+            every = [model(images) for model in models]
+            if on_logits is not None:
+                on_logits(every)
+            for model, logits, of_model in zip(models, every, found, strict=True):
+                for head, of_head in zip(heads, of_model, strict=True):
+                    said = _judge(model, images, head, labels, logits, judges)
+                    of_head.append({name: values.cpu() for name, values in said.items()})
             seen += len(labels)
             if on_batch is not None:
                 on_batch(seen)
-    model.train(was_training)
-    return tuple(_joined(of_head, metrics) for of_head in found)
+    for model, was_training in zip(models, were_training, strict=True):
+        model.train(was_training)
+    return tuple(tuple(_joined(of_head, metrics) for of_head in of_model) for of_model in found)
 
 
 def _without_gradients(metrics: Iterable[Metric]) -> AbstractContextManager[None]:

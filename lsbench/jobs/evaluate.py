@@ -1,28 +1,30 @@
-"""Evaluate a trained variant; keeps the answers to each image."""
+"""Evaluate a trained variant, as it is trained or in a runtime; keeps the answers to each image."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from lsbench.core.facets import Facets, drawn_by
 from lsbench.core.ids import content_hash
 from lsbench.core.job import JobContext, JobKind, Resources
+from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record, measured
 from lsbench.core.registry import METRICS
 from lsbench.data.dataset import ImageFolders
-from lsbench.engine.evaluation import EvaluationSpec, PreprocessSpec
+from lsbench.engine.evaluation import PreprocessSpec
+from lsbench.engine.runtime_spec import RuntimeSpec
 from lsbench.metrics import Metric, as_metric
 from lsbench.store.job_files import PREDICTIONS
 
 
-class EvaluateSpec(EvaluationSpec, PreprocessSpec):
+class EvaluateSpec(RuntimeSpec, PreprocessSpec):
     """Settings of an evaluation."""
 
     data_fields: ClassVar[tuple[str, ...]] = ("on",)
-    later_fields: ClassVar[frozenset[str]] = EvaluationSpec.later_fields | {"on"}
+    later_fields: ClassVar[frozenset[str]] = RuntimeSpec.later_fields | {"on"}
 
     split: Literal["train", "val", "test"] = Field(
         default="test", description="split of the data set that is used"
@@ -42,9 +44,16 @@ class EvaluateSpec(EvaluationSpec, PreprocessSpec):
         METRICS.check(value)
         return value
 
+    @model_validator(mode="after")
+    def _can_be_measured(self) -> Self:
+        self.check_metrics(self.metrics)
+        if not self.other_data():
+            self.check_split(self.split)
+        return self
+
     def own_splits(self) -> tuple[str, ...]:
-        """Return the split that is evaluated, unless it is another data set's."""
-        return () if self.other_data() else (self.split,)
+        """Return the split that is evaluated, unless it is another data set's, and that of calibration."""
+        return (*(() if self.other_data() else (self.split,)), *self.calibration_splits())
 
     def other_splits(self) -> tuple[str, ...]:
         """Return the split that is evaluated."""
@@ -63,7 +72,8 @@ def run(context: JobContext) -> Sequence[Record]:
         create_tested,
         weights_setting,
     )
-    from lsbench.engine.evaluator import evaluate_heads
+    from lsbench.engine.evaluator import evaluate_models
+    from lsbench.engine.in_runtime import DeployedModel, LogitGap, calibration_images, deployed
     from lsbench.engine.open_data import open_tested
     from lsbench.engine.preprocessing import images_of
     from lsbench.engine.weights import weights_sha256
@@ -73,6 +83,8 @@ def run(context: JobContext) -> Sequence[Record]:
     other = next(iter(spec.other_data()), None)
     own, tested = open_tested(context, other)
     tested.require([spec.split])
+    if spec.calibrates:
+        own.require(spec.calibration_splits())
     folders = tested.folders
     images = images_of(context, tested, img_size=(other or {}).get("img_size"))
     batches: Any = create_eval_batches(
@@ -86,20 +98,32 @@ def run(context: JobContext) -> Sequence[Record]:
     metrics = {name: as_metric(METRICS.load(name)) for name in spec.metrics}
     size = None if images.chosen is None else images.chosen.img_size
     model = create_tested(context, own, spec.weights, same_classes=True, img_size=size)
-    setting = {"weights_sha256": weights_sha256(model.state_dict()), **weights_setting(context, model)}
+    setting: dict[str, Any] = {
+        "weights_sha256": weights_sha256(model.state_dict()),
+        **weights_setting(context, model),
+    }
     heads = (None,) if folders.subset is None else (folders.subset, None)
-    found = evaluate_heads(
-        model.to(context.device),
-        batches,
-        {name: metric.for_images(images.mean, images.std) for name, metric in metrics.items()},
-        heads,
-        device=context.device,
-        channels_last=spec.channels_last,
-        on_batch=_progress(context, len(batches.paths)),
-    )
+    side, gap = images.used.img_size, LogitGap()
+    with deployed(
+        context, model, side, lambda: calibration_images(spec, own, images.chosen, img_size=side)
+    ) as ran:
+        # Beside the model in a runtime the model itself sees the same images.
+        models = (ran,) if spec.is_plain else (ran, model.to(context.device))
+        found, *beside = evaluate_models(
+            [one.to(context.device) for one in models],
+            batches,
+            {name: metric.for_images(images.mean, images.std) for name, metric in metrics.items()},
+            heads,
+            device=context.device,
+            channels_last=spec.channels_last,
+            on_batch=_progress(context, len(batches.paths)),
+            on_logits=None if spec.is_plain else gap.add,
+        )
+        if isinstance(ran, DeployedModel):
+            setting["prepared_s"] = dict(ran.seconds)
     _save_predictions(context, found, list(batches.paths), folders)
     records = []
-    for head, of_head in zip(heads, found, strict=True):
+    for number, (head, of_head) in enumerate(zip(heads, found, strict=True)):
         facets = Facets(
             split=spec.split,
             weights=spec.weights,
@@ -111,8 +135,30 @@ def run(context: JobContext) -> Sequence[Record]:
             more=conditions(model),
             version=str(JOB.version),
         )
+        facets = spec.in_facets(facets, context.device)
         where = {"facets": facets, "dataset": tested.name, "setting": setting}
         records += [_record(name, metric, of_head, **where) for name, metric in metrics.items()]
+        records += [record for one in beside for record in _change_records(of_head, one[number], gap, where)]
+    return records
+
+
+def _change_records(found: Any, plain: Any, gap: Any, where: Mapping[str, Any]) -> list[Record]:
+    """Return how predictions differ from those of the model as it is trained, on the same images."""
+    from lsbench.stats.paired import over_images
+
+    same = found.predictions == plain.predictions
+    records = [
+        measured("runtime_agreement", float(same.mean()), n=len(same), **where),
+        measured("runtime_difference", gap.value, n=len(same), **where),
+    ]
+    if "top1" in found.scores:
+        change = over_images(found.scores["top1"].astype("int8") - plain.scores["top1"].astype("int8"))
+        interval: dict[str, Any] = {
+            "ci_low": change.low,
+            "ci_high": change.high,
+            "ci_method": "paired bootstrap 95%, over images",
+        }
+        records.append(measured("top1_change", change.value, n=change.images, **interval, **where))
     return records
 
 
@@ -166,9 +212,22 @@ def _record(name: str, metric: Metric, found: Any, **where: Any) -> Record:
     return measured(name, metric.aggregate(values), n=found.num_images, **interval, **where)
 
 
+QUANTITIES = (
+    Quantity(
+        "top1_change",
+        "difference",
+        True,
+        "top-1 in the runtime minus PyTorch in fp32 (points)",
+        100.0,
+        short_title="top-1 - PyTorch (points)",
+        is_headline=True,
+    ),
+)
+
+
 def cost(spec: EvaluateSpec, macs: float, images: Callable[[str], int]) -> float:
-    """Return the estimated MACs of an evaluation: one pass over the images, and more for attacks on them."""
-    passes = 1 + sum(as_metric(METRICS.load(name)).passes for name in spec.metrics)
+    """Return the estimated MACs: one pass over the images, two in a runtime, and more for attacks on them."""
+    passes = (1 if spec.is_plain else 2) + sum(as_metric(METRICS.load(name)).passes for name in spec.metrics)
     return macs * images(spec.split) * passes
 
 

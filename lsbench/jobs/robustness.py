@@ -31,6 +31,7 @@ def run(context: JobContext) -> Sequence[Record]:
     import numpy as np
 
     from lsbench.engine.classify import checkpoint_facet, create_tested, weights_setting
+    from lsbench.engine.in_runtime import calibration_images, deployed
     from lsbench.engine.open_data import open_data
     from lsbench.engine.preprocessing import images_of
     from lsbench.engine.weights import weights_sha256
@@ -44,7 +45,7 @@ def run(context: JobContext) -> Sequence[Record]:
     dataset = str(context.job.variant.dataset["name"])
     reference = reference_of(dataset)
     data = open_data(context)
-    data.require([spec.split])
+    data.require(spec.own_splits())
     files = next((open_data(context, other) for other in spec.other_data()), None)
     if files is not None:
         files.require()
@@ -56,7 +57,11 @@ def run(context: JobContext) -> Sequence[Record]:
     model = create_tested(context, data, spec.weights, same_classes=True, img_size=size)
     setting: dict[str, Any] = {"weights_sha256": weights_sha256(model.state_dict()), **pixel_versions()}
     setting |= weights_setting(context, model)
-    predicted = _predict(context, model.to(context.device), opened, made, setting)
+    calibrated_as = None if made.chosen is None else made.chosen.with_config({"input_size": (3, size, size)})
+    with deployed(
+        context, model, size, lambda: calibration_images(spec, data, calibrated_as, img_size=size)
+    ) as ran:
+        predicted = _predict(context, ran.to(context.device), opened, made, setting)
     _save(context, opened, predicted)
     facets = corruption_facets(
         spec,
@@ -74,6 +79,7 @@ def run(context: JobContext) -> Sequence[Record]:
             "more": conditions(model) | spec.mud,
         }
     )
+    facets = spec.in_facets(facets, context.device)
     if opened.missing:
         setting["missing"] = ["/".join(map(str, condition)) for condition in opened.missing]
     wrong = predicted != np.array(opened.images.targets)

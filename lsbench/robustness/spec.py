@@ -6,16 +6,17 @@ The planning half reads this module, so it imports no torch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from lsbench.core.facets import Facets, Scalar, drawn_by
 from lsbench.core.job import Job, ShownSize, Variant
 from lsbench.core.registry import DATASETS
 from lsbench.corruptions import BENCHMARK, NAMES, SEVERITIES, check_condition, in_order
 from lsbench.data.dataset import corrupted_size
-from lsbench.engine.evaluation import EvaluationSpec, Preprocess, PreprocessSpec
+from lsbench.engine.evaluation import Preprocess, PreprocessSpec
+from lsbench.engine.runtime_spec import RuntimeSpec
 from lsbench.robustness.errors import Condition
 from lsbench.robustness.reference import Reference
 
@@ -27,7 +28,7 @@ LAST_WATER = 3
 NORMALISE = ("mean", "std")
 
 
-class RobustnessSpec(EvaluationSpec, PreprocessSpec):
+class RobustnessSpec(RuntimeSpec, PreprocessSpec):
     """Settings of a robustness job."""
 
     data_fields: ClassVar[tuple[str, ...]] = ("files",)
@@ -72,6 +73,11 @@ class RobustnessSpec(EvaluationSpec, PreprocessSpec):
             check_condition(BENCHMARK[0], severity)
         return _each_once(value)
 
+    @model_validator(mode="after")
+    def _is_of_other_images(self) -> Self:
+        self.check_split(self.split)
+        return self
+
     @field_validator("preprocess")
     @classmethod
     def _has_the_benchmarks_crop(cls, value: Any) -> Any:
@@ -112,8 +118,8 @@ class RobustnessSpec(EvaluationSpec, PreprocessSpec):
         return f"corrupted images have {shown.size} px for every row: leave the row out"
 
     def own_splits(self) -> tuple[str, ...]:
-        """Return the split of the clean images; conditions of files may be missing."""
-        return (self.split,)
+        """Return the split of the clean images, and that of calibration; conditions of files may lack."""
+        return (self.split, *self.calibration_splits())
 
     def other_data(self) -> tuple[dict[str, Any], ...]:
         """Return the settings of the data set of corrupted files, if files are read."""

@@ -6,7 +6,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -70,6 +70,17 @@ class ImageList:
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def taken(self, places: Sequence[int]) -> ImageList:
+        """Return the images at some places, in their order."""
+        accepted = self.accepted
+        return replace(
+            self,
+            paths=tuple(self.paths[place] for place in places),
+            targets=tuple(self.targets[place] for place in places),
+            rows=tuple(self.rows[place] for place in places),
+            accepted=None if accepted is None else tuple(accepted[place] for place in places),
+        )
 
     def decode(self, index: int) -> Image.Image:
         """Return image `index` as RGB, see :func:`to_rgb`.

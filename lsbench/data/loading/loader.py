@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from lsbench.core.errors import ConfigError
@@ -163,3 +165,43 @@ def create_eval_loader(  # noqa: PLR0913  # all by name, and callers pass only w
         return MemoryEvalLoader(folders, images, batches, img_size=img_size)
     transform = create_eval_transform(preprocessing or Preprocessing.of_data(folders, img_size))
     return DiskEvalLoader(images, transform, batches, num_workers=num_workers)
+
+
+def draw_images(
+    folders: ImageFolders,
+    *,
+    split: str,
+    count: int,
+    seed: int,
+    img_size: int,
+    in_memory: bool,
+    preprocessing: Preprocessing | None = None,
+) -> Tensor:
+    """Return images drawn at random from a split, as a model sees them in an evaluation.
+
+    Args:
+        folders: A prepared data set.
+        split: The split.
+        count: Image count; all of a smaller split.
+        seed: Seed of the draw, without replacement.
+        img_size: Side of the images, pixels.
+        in_memory: As for :func:`create_eval_loader`.
+        preprocessing: As for :func:`create_eval_loader`.
+
+    Returns:
+        Images, normalised, float32, shape ``(count, 3, H, W)``.
+
+    Raises:
+        DataError: If the split is missing, empty, or a drawn image is unreadable.
+    """
+    images = list_images(folders, split)
+    count = min(count, len(images))
+    places = np.random.default_rng(seed).choice(len(images), count, replace=False)
+    drawn = images.taken(sorted(places.tolist()))
+    loader: EvalLoader
+    if in_memory and preprocessing is None:
+        loader = MemoryEvalLoader(folders, drawn, [range(count)], img_size=img_size)
+    else:
+        transform = create_eval_transform(preprocessing or Preprocessing.of_data(folders, img_size))
+        loader = DiskEvalLoader(drawn, transform, [range(count)], num_workers=0)
+    return torch.cat([batch for batch, _ in loader])

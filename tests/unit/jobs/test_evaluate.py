@@ -62,7 +62,8 @@ def run_on(tiny, make_graph, data_root, tmp_path):
     """Run one evaluation of a model with fresh weights; return its records, arrays and the model."""
 
     def run(on, dataset="imagenet", limit=None, **settings):
-        tiny["defaults"]["dataset"] = {"name": dataset, "img_size": 32}
+        data = {"name": dataset} if isinstance(dataset, str) else dataset
+        tiny["defaults"]["dataset"] = {"img_size": 32, **data}
         tiny["jobs"] = ["train", {"evaluate": {"on": on, "batch_size": 64, **settings}}]
         graph = make_graph(tiny, data_root=data_root, limit=limit)
         job = next(job for job in graph.jobs if job.label == "id/evaluate/seed0")
@@ -134,6 +135,29 @@ def test_published_weights_see_the_images_that_they_were_made_for(
     assert run(preprocess="model")[:2] == (own, protocol)
     of_data, protocol, _ = run(preprocess="dataset")
     assert (of_data == own, protocol) == (False, "test|pretrained|res=32|n=16|evenly|v1")
+
+
+def test_int8_is_compared_with_pytorch_image_by_image(run_on):
+    form = {"runtime": "onnxruntime", "precision": "int8", "calibration_images": 16}
+    data = {"name": "fashion", "train_images": 50, "val_images": 10, "test_images": 100}
+    records, arrays, model, context = run_on(None, data, metrics=["top1"], **form)
+    logits, paths = logits_of(model, context, None)
+    targets = arrays["targets"]
+    assert arrays["names"].tolist() == list(paths)
+    found = {record.metric: record for record in records}
+    assert list(found) == ["top1", "runtime_agreement", "runtime_difference", "top1_change"]
+    same = arrays["predictions"] == logits.argmax(1)
+    assert found["runtime_agreement"].value == same.mean()
+    assert 0.001 < found["runtime_difference"].value < 0.5, "in int8 no logit is the same"
+    right = np.mean(logits.argmax(1) == targets)
+    change = found["top1_change"]
+    assert change.value == pytest.approx(np.mean(arrays["score_top1"]) - right)
+    assert found["top1"].value == np.mean(arrays["predictions"] == targets)
+    assert change.ci_low < change.value < change.ci_high
+    assert "|int8|static|calibrated=16|fused|onnxruntime=" in change.protocol
+    assert len({record.protocol for record in records}) == 1
+    assert set(change.setting["prepared_s"]) == {"export", "quantise", "load", "first pass"}
+    assert [file.name for file in context.folder.iterdir()] == ["predictions.npz"]
 
 
 def test_a_subset_of_the_classes_is_judged_alone_and_then_with_all_others(run_on):

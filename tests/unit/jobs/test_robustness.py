@@ -98,6 +98,20 @@ def test_clean_images_are_those_of_an_evaluation(create_context):
     assert whole(records)["clean_error"].value == pytest.approx(1 - found.mean("top1"))
 
 
+def test_in_a_runtime_the_same_views_have_a_protocol_of_their_own(create_context):
+    contexts = [
+        create_context(f"job{form}", corruptions=["fog"], subset=10, batch_size=16, precision=form)
+        for form in ("fp32", "bf16")
+    ]
+    plain, found = (whole(JOB.run(context))["corruption_error"].protocol for context in contexts)
+    assert "bf16" not in plain
+    assert found == plain.replace("|c=fog", "|bf16|fused|eager|c=fog").replace("|v1", "|cpu|v1")
+    one, two = (np.load(context.folder / "predictions.npz") for context in contexts)
+    assert np.array_equal(one["names"], two["names"])
+    assert np.mean(one["predictions"] == two["predictions"]) > 0.8
+    assert contexts[0].job.id != contexts[1].job.id
+
+
 def test_what_the_pixels_depend_on_is_kept_with_the_result(create_context):
     setting = whole(JOB.run(create_context(corruptions=["fog"])))["corruption_error"].setting
     assert setting["numpy"] == np.__version__
