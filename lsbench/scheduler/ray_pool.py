@@ -54,7 +54,7 @@ from lsbench.scheduler.ray_joining import JoiningNodes
 from lsbench.scheduler.ray_output import quiet, silence
 from lsbench.scheduler.ray_preflight import TIMEOUT_S, TRIES, LostCheckError, check_results, run_checks
 from lsbench.scheduler.ray_streams import CANCELLED, first_line, next_items
-from lsbench.scheduler.ray_tasks import find_endpoint, probe_node, run_job, stop_servers
+from lsbench.scheduler.ray_tasks import find_endpoint, pinned, probe_node, run_job, stop_servers
 from lsbench.scheduler.throttle import newest, period_s
 from lsbench.suite.splits import DataUse
 
@@ -312,7 +312,7 @@ class RayExecutor:
         remove_session_folders()
 
     def _start_check(self, node: Node, request: dict[str, Any], gpus: int) -> Any:
-        options = _pinned(node.id, num_cpus=0, num_gpus=gpus)
+        options = pinned(node.id, num_cpus=0, num_gpus=gpus)
         return self._task.options(**options).remote(request, self.token, TIMEOUT_S, gpus)
 
     def _share(self, results: Path) -> SharedFiles:
@@ -324,7 +324,7 @@ class RayExecutor:
     def _start_probe(self, node: Node, place: dict[str, Any]) -> Any:
         import ray
 
-        return ray.remote(max_retries=0)(probe_node).options(**_pinned(node.id, num_cpus=0)).remote(place)
+        return ray.remote(max_retries=0)(probe_node).options(**pinned(node.id, num_cpus=0)).remote(place)
 
     def submit(self, job_id: str, folder: Path, placement: Placement, timeout_s: float) -> None:
         """Start a job on the nodes chosen by the ledger."""
@@ -347,7 +347,7 @@ class RayExecutor:
         """Return what starts a job on a node with its CPUs and GPUs."""
         key = self._task, part.node, part.num_cpus, part.num_gpus
         if key not in self._starters:
-            options = _pinned(part.node, num_cpus=part.num_cpus, num_gpus=part.num_gpus)
+            options = pinned(part.node, num_cpus=part.num_cpus, num_gpus=part.num_gpus)
             self._starters[key] = self._task.options(**options)
         return self._starters[key]
 
@@ -356,7 +356,7 @@ class RayExecutor:
         import ray
 
         task = ray.remote(max_retries=0)(find_endpoint)
-        return task.options(**_pinned(placement.node, num_cpus=0)).remote()
+        return task.options(**pinned(placement.node, num_cpus=0)).remote()
 
     def poll(self, timeout_s: float) -> list[Event]:
         """Return the events of all jobs since the last call; where many run, gather them for a moment."""
@@ -435,7 +435,7 @@ class RayExecutor:
     def hold_device(self, node: str, device: str) -> bool:
         """Keep a GPU of a node from all jobs; return False if it cannot be had now."""
         most = next((one.num_gpus for one in self._nodes if one.id == node), 0)
-        options = _pinned(node, num_cpus=0, num_gpus=1)
+        options = pinned(node, num_cpus=0, num_gpus=1)
         return self._held.hold(node, device, most=most, options=options)
 
     def free_device(self, node: str, device: str) -> None:
@@ -494,13 +494,6 @@ class RayExecutor:
 
         stop = ray.remote(max_retries=0)(stop_servers)
         nodes = self._cluster.nodes(self._ours())
-        tasks = [stop.options(**_pinned(n.id, num_cpus=0)).remote(self.token) for n in nodes]
+        tasks = [stop.options(**pinned(n.id, num_cpus=0)).remote(self.token) for n in nodes]
         with contextlib.suppress(ray.exceptions.RayError):
             ray.wait(tasks, num_returns=len(tasks), timeout=5)
-
-
-def _pinned(node: str, *, num_cpus: float, num_gpus: float = 0) -> dict[str, Any]:
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    where = NodeAffinitySchedulingStrategy(node, soft=False)
-    return {"num_cpus": num_cpus, "num_gpus": num_gpus, "scheduling_strategy": where}

@@ -68,3 +68,11 @@ def stop_servers(token: str) -> None:
     """Remove the folder of this run's fork server on this worker's node, and those of killed jobs."""
     shutil.rmtree(server_folder(token), ignore_errors=True)
     remove_abandoned(young_s=0)
+
+
+def pinned(node: str, *, num_cpus: float, num_gpus: float = 0) -> dict[str, Any]:
+    """Return the options of a task that takes these amounts of a node, by its id."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    where = NodeAffinitySchedulingStrategy(node, soft=False)
+    return {"num_cpus": num_cpus, "num_gpus": num_gpus, "scheduling_strategy": where}

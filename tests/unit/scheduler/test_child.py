@@ -1,6 +1,5 @@
 """Real jobs, tiny: what they leave on disk, that they repeat exactly, and that they resume exactly."""
 
-import json
 import shutil
 import sys
 import threading
@@ -29,6 +28,8 @@ from lsbench.suite.models import models_of
 from lsbench.suite.parsed import parsed_once
 from lsbench.suite.splits import DataUse
 
+from .finished_jobs import early, prepare, result, untimed
+
 pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
 
 KINDS = ("train", "evaluate", "profile")
@@ -39,13 +40,6 @@ def graph(tiny, make_graph):
     tiny["variants"] = tiny["variants"][:1]
     tiny["jobs"][0]["train"]["epochs"] = 2
     return make_graph({**tiny, "seeds": [0]})
-
-
-def prepare(job, root):
-    folder = root / "jobs" / job.id
-    folder.mkdir(parents=True)
-    (folder / "spec.json").write_text(job.model_dump_json())
-    return folder
 
 
 @pytest.fixture
@@ -60,10 +54,6 @@ def execute_all(graph, tmp_path):
         return folders, events
 
     return run
-
-
-def result(folder):
-    return json.loads((folder / "result.json").read_text())
 
 
 def test_real_jobs_leave_records_artifacts_and_the_same_weights_twice(execute_all, graph):
@@ -121,15 +111,6 @@ def test_figures_that_are_known_before_a_job_fails_are_kept_and_go_when_it_ends(
     execute(folder, lambda event: None)
     assert result(folder)["records"][0] == kept["records"][0]
     assert not (folder / EARLY).exists()
-
-
-def early(folder):
-    return json.loads((folder / EARLY).read_text())
-
-
-def untimed(folder):
-    """Return the records but for the one that is a timing."""
-    return [r for r in result(folder)["records"] if r["metric"] != "data_wait_frac"]
 
 
 class StopError(Exception):

@@ -403,7 +403,7 @@ class Task:
 
 
 def test_jobs_that_get_the_same_on_a_node_share_the_options_of_their_task(monkeypatch, tmp_path):
-    monkeypatch.setattr(ray_pool, "_pinned", lambda node, **amounts: {"node": node, **amounts})
+    monkeypatch.setattr(ray_pool, "pinned", lambda node, **amounts: {"node": node, **amounts})
     executor, task, after_restart = RayExecutor(), Task(), Task()
     executor._task = task
     for name, gpus in [("a", {0: 1.0}), ("b", {1: 1.0}), ("c", {2: 0.5})]:
