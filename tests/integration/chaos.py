@@ -83,6 +83,8 @@ UNEQUAL = frozenset(
 TIMED = "data_wait_frac"
 #: Files that tell how the jobs went, or are not read once they are done.
 ABOUT_THE_WAY = frozenset(("log.txt", "attempts.jsonl", "durations.jsonl", "early.json"))
+#: Torch keeps compiled code here for later processes, as it would after a run that nothing disturbs.
+CACHE_OF_TORCH = "torchinductor_"
 #: What a run may say that ends with 2, as its Ray was killed twice: it is continued by the same command.
 CONTINUED = (
     *("the local Ray has ended twice", "cannot be reached or started", "cannot be checked"),
@@ -319,7 +321,8 @@ class Chaos:
             psutil.wait_procs(left, timeout=1)
         if left:
             raise ChaosError(f"processes are left: {[process.cmdline() for process in left]}")
-        if found := sorted(str(path) for path in self.temporary.rglob("*")):
+        found = [path for path in self.temporary.glob("*") if not path.name.startswith(CACHE_OF_TORCH)]
+        if found := sorted(str(inner) for path in found for inner in (path, *path.rglob("*"))):
             raise ChaosError(f"temporary files are left: {found[:20]}")
 
     def _marked(self) -> list[psutil.Process]:
