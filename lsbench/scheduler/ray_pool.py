@@ -179,6 +179,7 @@ class RayExecutor:
         Raises:
             ClusterError: If the head is gone.
         """
+        self._revive_if_lost()
         if self._head is not None and not self._head.answers():
             return self._nodes  # of a local Ray, until it is started again
         alive = self._cluster.nodes(self._ours())
@@ -399,6 +400,8 @@ class RayExecutor:
             error_class = "preempted" if job in self._asked_to_stop else "worker_lost"
         if error_class == "worker_lost" and self._is_gone(node):
             error_class = "node_lost"  # Ray notices the loss of the worker first
+        if error_class == "node_lost" and self.address is None:
+            kill_processes(self._vital)  # Ray has given its only node up: it is started again
         if error_class == "preempted":
             self._cluster.stop_using(node)
         return end if error_class is None else {**end, "error_class": error_class}

@@ -124,6 +124,16 @@ def test_a_local_ray_that_has_ended_is_started_again_and_its_jobs_are_lost_with_
     assert executor.poll(0.0) == []
 
 
+def test_a_local_ray_without_its_node_is_started_again_before_its_nodes_are_told(local, monkeypatch):
+    """Else the driver finds no node left, and skips all jobs."""
+    executor = local.executor
+    monkeypatch.setattr(ray_pool, "kill_processes", lambda processes: local.state.update(alive=False))
+    executor._corrected({"error_class": "node_lost"}, RunningGang("j", Placement("a", 1)), "a")
+    monkeypatch.setattr(executor._cluster, "nodes", lambda ours: [Node("new", 4)])
+    assert [node.id for node in executor.nodes()] == ["new"]
+    assert f"started {executor.token}" in local.log
+
+
 def test_a_local_ray_that_ends_again_ends_the_run(local):
     local.state["alive"] = False
     local.executor.poll(0.0)
