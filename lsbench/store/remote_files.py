@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lsbench.core.atomic import with_room
+from lsbench.core.atomic import sync, with_room
 from lsbench.core.errors import ConfigError, LsbenchError, StoreError
 
 #: Protocol -> the extra that installs its driver.
@@ -119,6 +119,8 @@ class RemoteFiles:
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 self._files.get_file(self._path(name), str(part))
+                with part.open("rb") as file:
+                    sync(file.fileno())
                 part.replace(target)
             except FileNotFoundError:
                 return False
