@@ -67,6 +67,17 @@ def loop_compiler(shared: str, **options: Any) -> Callable[[Any], Any]:
     return compile_loop
 
 
+def make_ready() -> None:
+    """Import and register what numba needs to find compiled loops, which it does at the first call of one.
+
+    It takes a few tenths of a second, which a process that is forked afterwards saves.
+    """
+    from numba.core.registry import cpu_target
+
+    cpu_target.typing_context.refresh()
+    cpu_target.target_context.refresh()
+
+
 def loops_folder(shared: str) -> Path:
     """Return the folder of compiled loops: in ``$NUMBA_CACHE_DIR`` if it can be written, else in the cache.
 

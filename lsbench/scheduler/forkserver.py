@@ -35,6 +35,8 @@ from lsbench.core.cache_root import settle_home
 from lsbench.core.errors import PreemptedError
 from lsbench.core.forking import FOLDER, SOCKET, close_files, read_request, send_line
 from lsbench.core.lifeline import adopt_orphans, die_with, end_children
+from lsbench.core.loops import make_ready
+from lsbench.core.registry import ANALYSES, DATASETS, JOBS, METRICS, MIXERS, PROBES
 from lsbench.core.stopping import GRACE_S, has_stop_arrived, heeding_stop
 from lsbench.core.waits import told_to
 
@@ -58,7 +60,24 @@ PRELOAD = (
     "lsbench.timing.session",
     "lsbench.timing.watch",
     "lsbench.timing.host_load",
+    "lsbench.scheduler.child",
+    "lsbench.data.loading.loader",
+    "lsbench.data.readers.folder",
+    "lsbench.engine.classify",
+    "lsbench.engine.curves",
+    "lsbench.engine.intervals",
+    "lsbench.engine.preprocessing",
+    "lsbench.models.macs",
+    "lsbench.store.answers",
+    "fsspec.implementations.local",
+    "numpy.ma",
+    "scipy.stats",
+    "tabulate",
+    "PIL.JpegImagePlugin",
+    "PIL.PngImagePlugin",
 )
+#: Kinds of plug-ins that lsbench's own jobs look through.
+PLUGINS = (JOBS, DATASETS, METRICS, PROBES, ANALYSES, MIXERS)
 IDLE_S = 120.0
 #: Seconds in which a request to stop may follow the loss of the connection, as when all of a node is stopped.
 ARRIVAL_S = 0.2
@@ -308,8 +327,9 @@ def _preload(folder: Path) -> None:
     for module in (name for name in PRELOAD if not name.startswith("lsbench.")):
         importlib.import_module(module)
     tempfile.tempdir = None
-    for module in PRELOAD:
+    for module in (*PRELOAD, *(f"{kind.package}.{name}" for kind in PLUGINS for name in kind.own_names())):
         importlib.import_module(module)
+    make_ready()
 
 
 def main() -> None:

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numba
@@ -93,3 +95,33 @@ def test_compiling_is_told_and_reading_from_disk_is_not():
     with told_to(heard.append):
         loop_compiler(FILE)(twice)(21)
     assert len(heard) == 1, "it was compiled with the other"
+
+
+LOOP = """
+import sys
+from lsbench.core.loops import loop_compiler, make_ready
+
+@loop_compiler(__file__)
+def twice(value):
+    return 2 * value
+
+if sys.argv[1] == "ready":
+    make_ready()
+before = set(sys.modules)
+twice(21)
+print(len(twice.stats.cache_hits), len(set(sys.modules) - before))
+"""
+
+
+def test_what_is_ready_imports_nothing_more_to_find_a_loop(tmp_path):
+    (tmp_path / "loop.py").write_text(LOOP)
+    found = []
+    for how in ("compile", "ready"):
+        done = subprocess.run(
+            [sys.executable, tmp_path / "loop.py", how], stdout=subprocess.PIPE, text=True, check=True
+        )
+        found.append([int(word) for word in done.stdout.split()])
+    [(hits, imported), (hits_when_ready, imported_when_ready)] = found
+    assert (hits, hits_when_ready) == (0, 1)
+    assert imported > 10
+    assert imported_when_ready == 0

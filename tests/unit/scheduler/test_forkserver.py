@@ -87,10 +87,11 @@ def test_the_socket_is_private(folder: Path) -> None:
 def test_the_preloaded_modules_run_no_operation() -> None:
     """A thread pool made before the fork would be dead in the children."""
     code = (
-        "import importlib, threading\n"
-        "from lsbench.scheduler.forkserver import PRELOAD\n"
-        "for name in PRELOAD: importlib.import_module(name)\n"
-        "import os, torch\n"
+        "import os, threading\n"
+        "from pathlib import Path\n"
+        "from lsbench.scheduler.forkserver import _preload\n"
+        "_preload(Path('/tmp'))\n"
+        "import torch\n"
         "print(threading.active_count(), len(os.listdir('/proc/self/task')), torch.cuda.is_initialized())\n"
     )
     env = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PATH": "/usr/bin"}
@@ -103,6 +104,7 @@ def test_temporary_files_of_imports_go_with_the_folder_of_the_server(tmp_path, m
     (tmp_path / "leaves_something.py").write_text(module)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(forkserver, "PRELOAD", ("leaves_something", "lsbench.core.ids"))
+    monkeypatch.setattr(forkserver, "PLUGINS", ())
     (tmp_path / "server").mkdir()
     forkserver._preload(tmp_path / "server")
     assert len(list((tmp_path / "server").iterdir())) == 1
