@@ -110,7 +110,7 @@ def show(found: dict[str, list[float]]) -> None:
     """Print one line per harness: milliseconds, and the ratio to torch's harness of the same kind."""
     print(f"{'harness':<40}{'ms':>9}{'ratio':>9}   quartiles")
     for name, seconds in found.items():
-        peer = TORCH_APART if "fresh" in name else TORCH
+        peer = TORCH_APART if "process" in name else TORCH
         ratios = [a / b for a, b in zip(seconds, found[peer], strict=True)]
         low, middle, high = statistics.quantiles(ratios, n=4)
         milliseconds = 1e3 * statistics.median(seconds)
