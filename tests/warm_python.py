@@ -19,10 +19,23 @@ import socket
 import sys
 
 #: Variables that no import reads; another value of any other one needs a new interpreter.
-READ_LATE = ("PYTHONPATH", "TMPDIR", "COLUMNS", "PWD", "OLDPWD", "SHLVL", "_")
-READ_LATE_PREFIXES = ("LSBENCH_", "PYTEST_", "AWS_", "RAY_")
+READ_LATE = (
+    "MASTER_ADDR",
+    "MASTER_PORT",
+    "RANK",
+    "WORLD_SIZE",
+    "PYTHONPATH",
+    "TMPDIR",
+    "COLUMNS",
+    "PWD",
+    "OLDPWD",
+    "SHLVL",
+    "_",
+)
+READ_LATE_PREFIXES = ("LSBENCH_", "PYTEST_", "AWS_", "RAY_", "TORCHINDUCTOR_", "_MLFLOW_")
 #: Of a process that dies with its parent, and so must be its child: see :mod:`lsbench.core.lifeline`.
 PARENT = "LSBENCH_PARENT"
+ROOT = os.path.dirname(os.path.dirname(__file__))
 STREAMS = (0, 1, 2)
 
 
@@ -35,6 +48,19 @@ def fixed_variables(environment: dict[str, str]) -> dict[str, str]:
     }
 
 
+def may_fork(environment: dict[str, str], variables: dict[str, str]) -> bool:
+    """Return whether a program would find imported what it would import itself.
+
+    Args:
+        environment: The program's.
+        variables: The server's own, but for those that are read late.
+    """
+    if PARENT in environment or fixed_variables(environment) != variables:
+        return False
+    folders = {*environment.get("PYTHONPATH", "").split(os.pathsep)} - {"", ROOT}
+    return not any(os.path.exists(os.path.join(folder, "lsbench")) for folder in folders)
+
+
 def run_client(path: str, python: str, variables: dict[str, str], words: list[str]) -> int:
     """Have a command run by the server at `path`; return its status as the system tells it.
 
@@ -42,14 +68,13 @@ def run_client(path: str, python: str, variables: dict[str, str], words: list[st
         path: The server's socket.
         python: The interpreter that takes what the server cannot.
         variables: The server's own, but for those that are read late.
-        words: Arguments of Python: ``-P -m MODULE`` and those of the module.
+        words: Arguments of Python: ``-P -m MODULE`` or ``-P -c CODE``, and those of the program.
     """
-    can_fork = words[:2] == ["-P", "-m"] and fixed_variables(dict(os.environ)) == variables
-    can_fork = can_fork and PARENT not in os.environ
+    can_fork = words[:2] in (["-P", "-m"], ["-P", "-c"]) and may_fork(dict(os.environ), variables)
     try:
         for stream in STREAMS:
             os.fstat(stream)
-        request = {"words": words[2:], "env": dict(os.environ), "folder": os.getcwd()}
+        request = {"words": words[1:], "env": dict(os.environ), "folder": os.getcwd()}
     except OSError:  # a stream is closed, or the folder is gone
         can_fork = False
     if not can_fork:

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import types
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -175,7 +176,7 @@ def is_alive(pid: int) -> bool:
 
 
 def become(request: dict[str, Any], folders: list[str]) -> None:
-    """Make this fork what a new interpreter would be, and run the module.
+    """Make this fork what a new interpreter would be, and run the program.
 
     Args:
         request: What the client sent, and its standard streams.
@@ -194,9 +195,15 @@ def become(request: dict[str, Any], folders: list[str]) -> None:
         setattr(sys, f"__{name}__", new)
     sys.path[:] = [*filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)), *folders]
     tempfile.tempdir = None
-    sys.argv[:] = request["words"]
+    flag, program, *arguments = request["words"]
     try:
-        runpy.run_module(request["words"][0], run_name="__main__", alter_sys=True)
+        if flag == "-m":
+            sys.argv[:] = [program, *arguments]
+            runpy.run_module(program, run_name="__main__", alter_sys=True)
+        else:
+            sys.argv[:] = [flag, *arguments]
+            sys.modules["__main__"] = main = types.ModuleType("__main__")
+            exec(compile(program, "<string>", "exec"), main.__dict__)
     except SystemExit as end:
         if isinstance(end.code, int | None):
             leave(end.code or 0)
@@ -234,7 +241,7 @@ def standard_stream(number: int, name: str) -> io.TextIOWrapper:
     return stream
 
 
-def main(path: str, program: str, watched: int) -> None:
+def serve_and_become(path: str, program: str, watched: int) -> None:
     """Serve, and be a command in each fork; the processes that it starts are forked, too."""
     sys.executable = program
     own = os.environ.get("PYTHONPATH", "").split(os.pathsep)
@@ -245,4 +252,4 @@ def main(path: str, program: str, watched: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    serve_and_become(sys.argv[1], sys.argv[2], int(sys.argv[3]))

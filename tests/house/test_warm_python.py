@@ -11,7 +11,8 @@ import pytest
 PROGRAM = """\
 import atexit, json, os, signal, sys, tempfile, threading
 told = {
-    "arguments": sys.argv, "module": __name__, "name": sys.modules["__main__"].__spec__.name,
+    "arguments": sys.argv, "module": __name__, "name": str(__spec__ and __spec__.name),
+    "is_main": sys.modules["__main__"].__dict__ is globals(),
     "variables": {k: v for k, v in os.environ.items() if k not in ("_", "PWD", "OLDPWD", "SHLVL")},
     "folder": os.getcwd(), "path": sys.path, "input": sys.stdin.read(), "temporary": tempfile.gettempdir(),
     "streams": [(s.name, s.mode, s.encoding, s.errors, s.line_buffering, s.write_through, s.isatty(),
@@ -44,10 +45,10 @@ def run(tmp_path):
     (tmp_path / "site" / "shown.py").write_text(PROGRAM)
     (tmp_path / "own").mkdir()
 
-    def start(python, word):
+    def start(python, how, word):
         path = os.pathsep.join(filter(None, [str(tmp_path / "site"), os.environ.get("PYTHONPATH")]))
         done = subprocess.run(
-            ["bash", "-c", f'"$0" -P -m shown {word} "two words"', python],
+            ["bash", "-c", f'"$0" -P {how} {word} "two words"', python],
             cwd=tmp_path / "own",
             env={**os.environ, "PYTHONPATH": path, "LSBENCH_OWN": "ä", "TMPDIR": str(tmp_path)},
             input="read\n",
@@ -66,10 +67,16 @@ def shown(errors):
     return [line for line in errors.splitlines() if not line.startswith(" ")]
 
 
-@pytest.mark.parametrize("word", ["0", "3", "-1", "words", "raise", "kill"])
-def test_a_forked_command_is_told_and_ends_as_a_new_interpreter(warm_python, run, word):
-    told, errors, status = run(warm_python, word)
-    fresh, errors_of_fresh, status_of_fresh = run(sys.executable, word)
+@pytest.mark.parametrize(
+    ("how", "word"),
+    [
+        *(("-m shown", word) for word in ("0", "3", "-1", "words", "raise", "kill")),
+        ('-c "$(cat ../site/shown.py)"', "3"),
+    ],
+)
+def test_a_forked_command_is_told_and_ends_as_a_new_interpreter(warm_python, run, how, word):
+    told, errors, status = run(warm_python, how, word)
+    fresh, errors_of_fresh, status_of_fresh = run(sys.executable, how, word)
     assert told == fresh
     assert shown(errors) == shown(errors_of_fresh)
     assert status == status_of_fresh
@@ -96,3 +103,10 @@ def test_what_an_import_may_depend_on_needs_a_new_interpreter(
         text=True,
     )
     assert told.strip() == str(is_forked)
+
+
+def test_a_copy_of_lsbench_needs_a_new_interpreter(warm_python, tmp_path):
+    (tmp_path / "lsbench").mkdir()
+    (tmp_path / "lsbench" / "__init__.py").write_text("print('mine')")
+    command = [warm_python, "-P", "-c", "import lsbench"]
+    assert subprocess.check_output(command, env={**os.environ, "PYTHONPATH": str(tmp_path)}) == b"mine\n"

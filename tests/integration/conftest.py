@@ -10,7 +10,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +42,10 @@ class Cli:
     folder: Path
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
     temporary: Path | None = None
+    python: str = sys.executable
 
     def start(self, *words: str, **env: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-P", "-m", "lsbench", *words]
+        command = [self.python, "-P", "-m", "lsbench", *words]
         place = {} if self.temporary is None else {"TMPDIR": str(self.temporary)}
         marked = {**os.environ, "LSBENCH_TEST_MARK": self.mark, **place, **env}
         pipe = subprocess.PIPE
@@ -89,12 +90,18 @@ def cli(tmp_path: Path) -> Iterator[Cli]:
             process.kill()
 
 
+@pytest.fixture
+def warm_cli(cli: Cli, warm_python: str) -> Cli:
+    """Commands that start at once; they are not among the descendants, and get no signals."""
+    return replace(cli, python=warm_python)
+
+
 @pytest.fixture(scope="session")
-def unbroken(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], float]:
+def unbroken(tmp_path_factory: pytest.TempPathFactory, warm_python: str) -> dict[tuple[str, str], float]:
     """Accuracies of the tiny suite, run once without Ray and without interruption."""
     folder = tmp_path_factory.mktemp("unbroken")
     (folder / "tiny.yaml").write_text(SUITE)
-    done = Cli(folder).run("run", "tiny.yaml", "--scheduler", "inline")
+    done = Cli(folder, python=warm_python).run("run", "tiny.yaml", "--scheduler", "inline")
     assert done.returncode == 0, done.stderr
     return accuracies(folder)
 

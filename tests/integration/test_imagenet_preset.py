@@ -31,13 +31,13 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_two_steps_on_a_row_end_in_a_table(cli: Cli, data_root: Path) -> None:
+def test_two_steps_on_a_row_end_in_a_table(warm_cli: Cli, data_root: Path) -> None:
     sets = [word for text in SMALL for word in ("--set", text)]
 
-    done = cli.run(*RUN, "--only", "involution", *sets, LSBENCH_DATA=str(data_root))
+    done = warm_cli.run(*RUN, "--only", "involution", *sets, LSBENCH_DATA=str(data_root))
 
     assert done.returncode == 0, done.stderr
-    root = next((cli.folder / "results" / "ablations").iterdir())
+    root = next((warm_cli.folder / "results" / "ablations").iterdir())
     assert "limit=2" in root.name
     by_metric = {record["metric"]: record for record in read_lines(root / "records.jsonl")}
     assert by_metric["top1"]["n"] == 8
@@ -51,14 +51,16 @@ def test_two_steps_on_a_row_end_in_a_table(cli: Cli, data_root: Path) -> None:
     assert "not comparable" in done.stdout
 
 
-def test_a_missing_data_folder_is_one_clear_line(cli: Cli) -> None:
-    done = cli.run(*RUN, "--data", "nowhere")
+def test_a_missing_data_folder_is_one_clear_line(warm_cli: Cli) -> None:
+    done = warm_cli.run(*RUN, "--data", "nowhere")
 
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
     assert "nowhere" in done.stderr
     assert "imagenet" in done.stderr
-    assert not (cli.folder / "results").exists() or not list((cli.folder / "results").rglob("result.json"))
+    assert not (warm_cli.folder / "results").exists() or not list(
+        (warm_cli.folder / "results").rglob("result.json")
+    )
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ def checkpoints(cli: Cli) -> list[int]:
 
 
 def test_a_run_that_is_asked_to_stop_saves_and_continues(
-    cli: Cli, unbroken: dict[tuple[str, str], float]
+    cli: Cli, warm_cli: Cli, unbroken: dict[tuple[str, str], float]
 ) -> None:
     process = cli.start(*INLINE)
     follow(process, lambda event: event["event"] == "start")
@@ -45,7 +45,7 @@ def test_a_run_that_is_asked_to_stop_saves_and_continues(
     assert "run the same command to continue" in err
     [*_, newest] = checkpoints(cli)
 
-    after = cli.run(*INLINE)
+    after = warm_cli.run(*INLINE)
 
     assert after.returncode == 0, after.stderr
     first = next(event for event in json_events(after.stdout) if event.get("ev") == "epoch")

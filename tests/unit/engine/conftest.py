@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,9 @@ leave_world()
 
 
 @pytest.fixture(scope="session")
-def run_ranks(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[dict[str, Any]]]:
+def run_ranks(
+    tmp_path_factory: pytest.TempPathFactory, warm_python: str
+) -> Callable[..., list[dict[str, Any]]]:
     """Run code on every rank of a world and return what each has put into `result`."""
 
     def run(code: str, size: int = 2) -> list[dict[str, Any]]:
@@ -36,7 +37,9 @@ def run_ranks(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[di
             port = probe.getsockname()[1]
         where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size)}
         files = [folder / f"{rank}.pt" for rank in range(size)]
-        ranks = [start(code, file, {**where, "RANK": str(rank)}) for rank, file in enumerate(files)]
+        ranks = [
+            start(warm_python, code, file, {**where, "RANK": str(rank)}) for rank, file in enumerate(files)
+        ]
         try:
             errors = [process.communicate(timeout=120)[1] for process in ranks]
         finally:
@@ -48,6 +51,6 @@ def run_ranks(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[di
     return run
 
 
-def start(code: str, file: Path, env: dict[str, str]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", RANK.format(code=code), str(file)]
+def start(python: str, code: str, file: Path, env: dict[str, str]) -> subprocess.Popen[str]:
+    command = [python, "-P", "-c", RANK.format(code=code), str(file)]
     return subprocess.Popen(command, env={**os.environ, **env}, stderr=subprocess.PIPE, text=True)
