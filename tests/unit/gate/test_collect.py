@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 
 from lsbench.core.errors import StoreError
+from lsbench.core.facets import Facets, render_protocol
 from lsbench.gate.baseline import create_baseline, read_baseline, write_baseline
 from lsbench.gate.collect import collect_rows, jobs_not_done
 from lsbench.store.resampled_numbers import write_resampled
 from lsbench.suite.gate import GateRule
+from lsbench.tables.summary import summarize
 
 
 def save(folder, job, name, **arrays):
@@ -51,6 +53,42 @@ def test_of_jobs_that_measure_the_same_number_the_first_stands_for_it(
     made = create_baseline("tiny", "default", "0.1.0", (rules["macs"],), rows)
     write_baseline(made, tmp_path / "b.json")
     assert read_baseline(tmp_path / "b.json") == made
+
+
+def test_each_runtime_and_precision_is_a_row_of_its_own(
+    tiny, make_graph, fill_store, night_records, keep_arrays, rules
+):
+    forms = {
+        "profile": {},
+        "ort": {"runtime": "onnxruntime", "runtime_version": "1.32.0"},
+        "ort8": {"runtime": "onnxruntime", "runtime_version": "1.32.0", "precision": "int8"},
+        "ov": {"runtime": "openvino", "runtime_version": "2026.4.1"},
+    }
+    tiny["jobs"] += [
+        {"profile": {"name": name, "threads": 2 + place}} for place, name in enumerate(forms) if place
+    ]
+    graph = make_graph(tiny)
+    plain = night_records(graph)
+
+    def records(job):
+        facets = Facets(**{"batch_size": 1, "precision": "fp32", **forms.get(job.name, {})})
+        own = {"facets": facets.model_dump(), "protocol": render_protocol(facets)}
+        return [{**one, **own} if one["metric"] == "latency_ratio" else one for one in plain(job)]
+
+    folder = fill_store(graph, records)
+    keep_arrays(graph, folder)
+    rows = [row for row in collect_rows(folder, [rules["latency_ratio"]]) if row.key.variant == "ls"]
+    assert [row.key.protocol for row in rows] == [
+        "b=1|fp32",
+        "b=1|fp32|onnxruntime=1.32.0",
+        "b=1|int8|onnxruntime=1.32.0",
+        "b=1|fp32|openvino=2026.4.1",
+    ]
+    assert all(row.measurements[0].pairs.count == 36 for row in rows)
+    [column] = {c.quantity.name for c in summarize(folder).columns if "onnxruntime" in (c.protocol or "")}
+    assert column == "latency_ratio"
+    shown = [c.protocol for c in summarize(folder).columns if c.quantity.name == "latency_ratio"]
+    assert len(set(shown)) == len(shown) == 4
 
 
 def test_bits_that_a_value_is_not_the_mean_of_are_of_another_protocol(filled, rules):
