@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import warnings
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -26,6 +28,7 @@ from lsbench.core.quantity import quantity
 from lsbench.detection.costs import DATA, Whole, cost_name, padded_size
 from lsbench.detection.settings import PADDED_SIZES, TITLES, Task
 from lsbench.timing.image_size import ImageSize, height_and_width, size_text
+from lsbench.timing.request import Setting
 
 if TYPE_CHECKING:
     from lsbench.core.record import Record
@@ -39,6 +42,15 @@ class _Fusing(NamedTuple):
     params: int
     params_fused: int
     left: int | None
+
+
+class _Precision(StrEnum):
+    """Number formats of timed models."""
+
+    fp32 = "fp32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+    int8 = "int8"
 
 
 class By(StrEnum):
@@ -71,6 +83,10 @@ def profile(
         typer.Option(min=1, metavar="N", help="Batch of --throughput; default: 64, or 1 with --task."),
     ] = None,
     max_s: Annotated[float, typer.Option(min=0.1, metavar="S", help="Seconds timed at most, each.")] = 20.0,
+    runtime: Annotated[
+        str, typer.Option(metavar="NAME", help="What runs the timed model; see `lsbench list runtimes`.")
+    ] = "eager",
+    precision: Annotated[_Precision, typer.Option(help="Of the timed model.")] = _Precision.fp32,
     device: DeviceOpt = Device.auto,
     threads: Annotated[int, typer.Option(min=1, metavar="N", help="CPU threads of timings.")] = 1,
     as_json: JsonOpt = False,
@@ -96,7 +112,11 @@ def profile(
     }
     wanted = {"latency": 1} if has_latency else {}
     wanted |= {"throughput": batch_size or (64 if whole is None else 1)} if has_throughput else {}
-    setting = {"fused": is_fused, "threads": threads}
+    setting = {"fused": is_fused, "threads": threads, "runtime": runtime, "precision": precision.value}
+    if wanted:
+        from lsbench.probes._programs import check_runtime
+
+        check_runtime(Setting.model_validate(setting), where, is_whole=whole is not None)
     timed = {"subject": {"model": model, "mixer": mixer}, "num_classes": classes, "img_size": size}
     timed |= {} if whole is None else {"whole": whole.task}
     timings = [
@@ -162,20 +182,20 @@ def _measure(
 
 def _timed(probe: str, batch: int, max_s: float, fields: dict[str, Any]) -> list[Record]:
     """Return the records of one timing."""
-    from lsbench.probes._timing import measure
+    from lsbench.probes._programs import Workshop
+    from lsbench.probes._timing import timed
     from lsbench.probes.latency import SAMPLES as LATENCY_SAMPLES
     from lsbench.probes.latency import latency_records
     from lsbench.probes.throughput import SAMPLES, throughput_records
-    from lsbench.timing.records import Timed, timing_facets
     from lsbench.timing.request import Request
 
     is_latency = probe == "latency"
     budget = {"max_s": max_s, "min_s": min(1.0, max_s)}
     budget["min_samples"] = LATENCY_SAMPLES if is_latency else SAMPLES
     request = Request.model_validate({**fields, "seed": 0, "batch_size": batch, "budget": budget})
-    reply = measure(request)
-    timed = Timed(request, reply, timing_facets(request, reply, batch=batch))
-    return latency_records(timed) if is_latency else throughput_records(timed)
+    with tempfile.TemporaryDirectory(prefix="lsbench-") as folder:
+        found = timed(Workshop(Path(folder), {"name": "fashion"}), request, batch=batch)
+    return latency_records(found) if is_latency else throughput_records(found)
 
 
 def _cost(macs: int, total: int) -> str:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from lsbench.core.catalog import UNKNOWN_MACS, WEIGHTS, known_macs, may_be_folded, unknown_model
-from lsbench.core.errors import ConfigError
 from lsbench.core.job import BuiltOn, JobContext, JobKind, JobSpec, Resources, Variant
 from lsbench.core.quantity import Quantity, quantity
 from lsbench.core.record import Record
@@ -21,7 +20,7 @@ from lsbench.core.tasks import task_of
 from lsbench.detection.costs import DATA, cost_quantity, estimated_macs, size_for
 from lsbench.detection.settings import SETTINGS, Task, parse_sizes
 from lsbench.probes import Probe, as_probe
-from lsbench.probes._programs import remove_programs
+from lsbench.probes._programs import check_runtime, remove_programs
 from lsbench.runtimes import Quantisation, Runtime
 from lsbench.timing.request import Budget, Precision, Setting, TimedModel
 
@@ -286,16 +285,6 @@ def run(context: JobContext) -> Sequence[Record]:
         return _run_probes(context)
     finally:
         remove_programs(context)
-
-
-def check_runtime(setting: Setting, device: str) -> None:
-    """Raise a ConfigError if a setting cannot run on this machine's device."""
-    runtime: Runtime = RUNTIMES.load(setting.runtime)
-    message = runtime.problem(
-        setting.runtime, setting.precision, device=device, quantisation=setting.quantisation
-    )
-    if message is not None:
-        raise ConfigError(message)
 
 
 def _run_probes(context: JobContext) -> Sequence[Record]:

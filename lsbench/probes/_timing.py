@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from lsbench.core.job import JobContext
 from lsbench.core.quantity import Quantity
 from lsbench.core.record import Record
-from lsbench.probes._programs import with_programs
+from lsbench.probes._programs import Workshop, with_programs
 from lsbench.timing.image_size import ImageSize
 from lsbench.timing.launch import run_apart
 from lsbench.timing.records import Timed, create_request, save_samples, timing_facets
@@ -72,18 +72,24 @@ def time_alone(
     """
     size, ended_by = choose_batch(context, img_size, batch)
     request = create_request(context, img_size, batch_size=size, min_samples=min_samples)
-    return _timed(context, img_size, request, batch, ended_by)
+    return timed(Workshop.of(context), request, batch=batch, ended_by=ended_by)
 
 
-def _timed(
-    context: JobContext,
-    img_size: ImageSize,
-    request: Request,
-    batch: int | Literal["max"],
-    ended_by: BatchEnd | None,
+def timed(
+    shop: Workshop, request: Request, *, batch: int | Literal["max"], ended_by: BatchEnd | None = None
 ) -> Timed:
-    """Return the timing of a request, whose models are first brought into their runtime and checked there."""
-    request, built = with_programs(context, img_size, request)
+    """Return the timing of a request, whose models are first brought into their runtime and checked there.
+
+    Args:
+        shop: Where that is done.
+        request: The request.
+        batch: The batch size as set.
+        ended_by: Why the search for the largest batch ended; None without a search.
+
+    Raises:
+        MeasurementError: If a model has other logits in the runtime.
+    """
+    request, built = with_programs(shop, request.img_size, request)
     reply = measure(request)
     left = [one.unfused_norms for one in built if one.unfused_norms is not None]
     reply = reply.model_copy(update={"unfused_norms": sum(left)}) if left else reply
@@ -138,8 +144,8 @@ def ratio_record(
 
     size, ended_by = choose_batch(context, img_size, batch)
     request = create_request(context, img_size, batch_size=size, min_samples=PAIRS, with_control=True)
-    timed = _timed(context, img_size, request, batch, ended_by)
-    candidate, control = np.array(timed.reply.seconds), np.array(timed.reply.control_seconds)
-    is_disturbed = np.array(timed.reply.is_disturbed)
+    found = timed(Workshop.of(context), request, batch=batch, ended_by=ended_by)
+    candidate, control = np.array(found.reply.seconds), np.array(found.reply.control_seconds)
+    is_disturbed = np.array(found.reply.is_disturbed)
     save_samples(context, metric, {"candidate": candidate, "control": control, "is_disturbed": is_disturbed})
-    return timed.to_record(metric, control / candidate if is_rate else candidate / control)
+    return found.to_record(metric, control / candidate if is_rate else candidate / control)

@@ -6,7 +6,7 @@ from lsbench.cli.main import run_command
 from lsbench.models.downstream.factory import create_downstream
 from lsbench.models.factory import create_model
 from lsbench.models.macs import count_macs, count_paper_macs
-from lsbench.timing.request import Reply
+from lsbench.timing.request import Built, Reply
 
 NANO = ["profile", "lsnet_nano", "--img-size", "32", "--num-classes", "10"]
 
@@ -70,6 +70,31 @@ def test_people_see_a_timing_with_interval_and_protocol(capsys, monkeypatch):
 def reply_of(request):
     assert (request.num_classes, request.subject.mixer, request.setting.threads) == (10, None, 2)
     return Reply(seconds=[0.1] * 40, is_disturbed=[False] * 40, passes=40)
+
+
+def test_a_model_is_timed_in_a_runtime_after_it_was_compared(capsys, monkeypatch):
+    def answer(request):
+        seen.append(request.action)
+        built = Built(seconds={"export": 1.0}, difference=2e-7, agreement=1.0, images=32)
+        return Reply(built=built) if request.action == "build" else reply_of(request)
+
+    seen = []
+    for module in ("_timing", "_programs"):
+        monkeypatch.setattr(f"lsbench.probes.{module}.run_apart", answer)
+    words = ["--latency", "--threads", "2", "--device", "cpu", "--runtime", "openvino", "--precision", "int8"]
+    assert run_command([*NANO, *words]) == 0
+    out = capsys.readouterr().out
+    assert seen == ["build", "time"]
+    assert "latency (ms): 100.00 [100.00, 100.00], n=40   (b=1|int8|static|unfused|openvino=" in out
+    assert "same top-1 as PyTorch (%): 100.0, n=32" in out
+
+
+def test_a_runtime_that_cannot_do_it_is_one_line(capsys):
+    words = ["--latency", "--device", "cpu", "--runtime", "onnxruntime", "--precision", "bf16"]
+    assert run_command([*NANO, *words]) == 2
+    assert capsys.readouterr().err.startswith(
+        "lsbench: precision: onnxruntime cannot run bf16, only fp32, int8"
+    )
 
 
 def test_a_gpu_that_is_not_there_is_one_line(capsys, monkeypatch):

@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lsbench.core.errors import MeasurementError
-from lsbench.probes._programs import check, remove_programs, tolerance, with_programs
+from lsbench.core.errors import ConfigError, MeasurementError
+from lsbench.probes._programs import Workshop, check, check_runtime, remove_programs, tolerance, with_programs
 from lsbench.probes._timing import ratio_record, time_alone
 from lsbench.timing.records import create_request
-from lsbench.timing.request import Built
+from lsbench.timing.request import Built, Setting
 
 
 def test_a_program_is_built_once_for_each_model_and_batch_and_then_loaded(context_of, asked, tmp_path):
@@ -46,16 +46,15 @@ def test_int8_is_calibrated_on_training_images(context_of, asked):
 
 
 def test_compiled_code_is_checked_and_has_no_program(context_of, asked):
-    request, [built] = with_programs(
-        context_of(), 32, create_request(context_of(runtime="compile"), 32, batch_size=2)
-    )
+    request = create_request(context_of(runtime="compile"), 32, batch_size=2)
+    request, [built] = with_programs(Workshop.of(context_of()), 32, request)
     assert request.programs == ()
     assert built.images == 32
 
 
 def test_pytorch_as_it_is_needs_no_check(context_of, asked):
     request = create_request(context_of(), 32)
-    assert with_programs(context_of(), 32, request) == (request, [])
+    assert with_programs(Workshop.of(context_of()), 32, request) == (request, [])
     assert time_alone(context_of(), 32, batch=1, min_samples=20).check_records() == []
     assert [one.action for one in asked] == ["time"]
 
@@ -85,3 +84,9 @@ def test_low_precision_is_recorded_however_much_it_differs(context_of):
     assert tolerance(create_request(context_of(), 32)) == 1e-4
     on_gpu = replace(context_of(), device="cuda")
     assert tolerance(create_request(on_gpu, 32)) == 1e-2
+
+
+def test_a_detector_runs_in_pytorch_alone():
+    check_runtime(Setting(), "cpu", is_whole=True)
+    with pytest.raises(ConfigError, match="onnxruntime: a detector or segmenter runs in eager or compile"):
+        check_runtime(Setting(runtime="onnxruntime"), "cpu", is_whole=True)
