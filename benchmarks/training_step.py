@@ -33,6 +33,7 @@ def create_step(model_name: str, mixer: str, batch: int, size: int) -> Callable[
     import yaml
 
     import lsbench
+    from lsbench.engine import process
     from lsbench.engine.objective import Objective
     from lsbench.engine.process import prepare_process
     from lsbench.engine.recipe import Recipe
@@ -40,6 +41,7 @@ def create_step(model_name: str, mixer: str, batch: int, size: int) -> Callable[
     from lsbench.models.factory import create_model
 
     prepare_process(threads=1, seed=0, wants_gpu=False)
+    getattr(process, "keep_freed_memory", lambda: None)()  # as the trainer does, in checkouts that have it
     model = create_model(model_name, num_classes=NUM_CLASSES, img_size=size, mixer=mixer)
     model = model.to(memory_format=torch.channels_last).train()
     suite = yaml.safe_load((Path(lsbench.__file__).parent.parent / "suites/ablations.yaml").read_text())

@@ -39,7 +39,7 @@ from lsbench.engine.distributed import (
     wrap,
 )
 from lsbench.engine.loss_watch import LOOK_EVERY, LossWatch
-from lsbench.engine.process import seed_everything
+from lsbench.engine.process import keep_freed_memory, seed_everything
 from lsbench.engine.schedule import Schedule
 from lsbench.engine.training_spec import TrainingSpec
 from lsbench.engine.training_state import Progress, TrainingState
@@ -110,6 +110,8 @@ class Trainer:
             raise DataError(f"the training split holds less than one batch of {recipe.batch_size} images")
         self.recipe, self.loader, self.checkpoints = recipe, loader, checkpoints
         self.seed, self.device, self.world = seed, device, current_world()
+        if device == "cpu":
+            keep_freed_memory()
         self.memory_format = torch.channels_last if recipe.channels_last else torch.contiguous_format
         self.chunks = _chunks(recipe, self.world) // self.world.size
         self.steps = len(loader)

@@ -9,8 +9,8 @@ A *table of terms* describes any convolution by positions of one image: for t fr
 ``starts[p + 1]`` it is ``out[p] = sum_t a[a_at[t]] * b[b_at[t]]``.
 """
 
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
-# mypy: disable-error-code="call-arg, attr-defined, var-annotated"
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator, call-arg, var-annotated"
+# mypy: disable-error-code="attr-defined"
 from __future__ import annotations
 
 import numpy as np

@@ -20,7 +20,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.jit import is_tracing  # type: ignore[attr-defined]
 from torch.nn import functional as F
 from torch.nn.modules import module as torch_module
 
@@ -45,7 +44,7 @@ def is_suited(x: Tensor, *modules: nn.Module) -> bool:
         and x.numel() > 0
         and x.is_contiguous(memory_format=torch.channels_last)
         and not torch.is_autocast_enabled("cpu")
-        and not is_tracing()  # type: ignore[no-untyped-call]
+        and torch._C._get_tracing_state() is None
         and not torch.compiler.is_compiling()
         and not torch._C._are_functorch_transforms_active()
         and torch._C._len_torch_dispatch_stack() == 0

@@ -1,4 +1,7 @@
+import os
+import platform
 import random
+import resource
 
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ import torch
 from lsbench.core.errors import DeviceLostError
 from lsbench.engine.process import (
     device_name,
+    keep_freed_memory,
     prepare_process,
     seed_everything,
     unsupported_device,
@@ -130,3 +134,18 @@ def test_this_machine_has_no_device_that_is_not_supported(monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     monkeypatch.setattr(torch.xpu, "is_available", lambda: False)
     assert unsupported_device() is None
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such setting")
+def test_a_process_keeps_the_memory_that_it_frees():
+    def fill():
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        arrays = [np.ones(1 << 20) for _ in range(4)]  # 8 MiB each
+        del arrays
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    child = os.fork()  # the setting lasts as long as its process
+    if child == 0:
+        keep_freed_memory()
+        os._exit(0 if fill() > 1000 and fill() < 100 else 1)
+    assert os.waitpid(child, 0)[1] == 0
