@@ -227,6 +227,18 @@ def render_part(facets: Facets) -> str:
     return f"{epoch}{corruption}{category}"
 
 
+def runtime_words(facets: Facets) -> str:
+    """Return what runs a model and in which precision, in a few words.
+
+    >>> runtime_words(Facets(split="test")), runtime_words(Facets(precision="bf16", compiled=True))
+    ('eager fp32', 'compile bf16')
+    >>> runtime_words(Facets(runtime="onnxruntime", precision="int8", quantisation="static"))
+    'onnxruntime int8 static'
+    """
+    name = facets.runtime or ("compile" if facets.compiled else "eager")
+    return " ".join(filter(None, (name, facets.precision or "fp32", facets.quantisation)))
+
+
 def _parts(facets: Facets) -> Iterator[str]:
     """Yield the parts of the protocol of the whole job, in order."""
     is_corrupted = facets.corruptions is not None

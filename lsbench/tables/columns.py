@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from lsbench.core.errors import LsbenchError
-from lsbench.core.facets import Facets
+from lsbench.core.facets import Facets, runtime_words
 from lsbench.core.job import JobKind
 from lsbench.core.quantity import Quantity, declarations, is_declared, quantity
 from lsbench.core.registry import JOBS
@@ -163,12 +163,21 @@ def _plain(empty: Column, rows: pd.DataFrame) -> list[Column]:
 
 
 def _remarks(columns: Sequence[Column]) -> list[str]:
-    """Return the end of each title that distinguishes columns of one metric: the method's name if it can."""
+    """Return the end of each title that distinguishes columns of one metric, in the fewest words that can.
+
+    These are the names of the methods, or of the runtimes with their precisions.
+    """
     if len(columns) < 2:
         return [""] * len(columns)
     methods = [column.facets.method for column in columns]
-    is_enough = None not in methods and len({*methods}) == len(methods)
-    return [f" [{column.facets.method if is_enough else column.way}]" for column in columns]
+    runtimes = [runtime_words(column.facets) for column in columns]
+    ways = [column.way for column in columns]
+    words = next((names for names in (methods, runtimes) if None not in names and _differ(names)), ways)
+    return [f" [{one}]" for one in words]
+
+
+def _differ(names: Sequence[object]) -> bool:
+    return len({*names}) == len(names)
 
 
 def _other(dataset: str, rows: pd.DataFrame, kinds: Sequence[_Kind], jobs: frozenset[str]) -> list[Column]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from lsbench.core.facets import Facets
 from lsbench.reports.html import render
 from lsbench.tables.cells import Cell
 
@@ -138,6 +139,38 @@ def test_charts_follow_the_filter_and_say_their_numbers(report, look, draw_all):
     page.get_by_role("searchbox").fill("w/o")
     expect(figure.locator(".numbers tbody tr")).to_have_count(2)
     assert "intervals" in figure.locator(".plot").get_attribute("aria-label")
+
+
+def test_runtimes_are_chosen_and_compared_in_the_chart_of_quality_and_cost(summary, tmp_path, look, draw_all):
+    keys, words = ("top1", "latency_ms"), "onnxruntime int8 static"
+    form = Facets(runtime="onnxruntime", precision="int8", quantisation="static")
+    more = {
+        f"{column.key}@int8": replace(
+            column, key=f"{column.key}@int8", facets=form, protocol="int8", remark=f" [{words}]"
+        )
+        for column in summary.columns
+        if column.key in keys
+    }
+    rows = [
+        replace(row, cells={**row.cells, **{f"{key}@int8": row.cells[key] for key in keys}})
+        for row in summary.rows
+    ]
+    path = tmp_path / "runtimes.html"
+    both = replace(summary, columns=[*summary.columns, *more.values()], rows=rows)
+    path.write_text(render([both]), encoding="utf-8")
+    page = look(path.as_uri()).page
+    draw_all(page)
+    figure = page.locator("[data-chart=pareto]")
+    figure.locator("summary").click()
+    alone = figure.locator(".numbers tbody tr").count()
+    figure.locator("select").last.select_option(label="each one")
+    expect(figure.locator(".numbers tbody tr")).to_have_count(2 * alone)
+    numbers = figure.locator(".numbers").inner_text()
+    assert f"LS conv, {words}" in numbers
+    assert "LS conv, eager fp32" in numbers
+    figure.locator("select").last.select_option(label=words)
+    expect(figure.locator(".numbers tbody tr")).to_have_count(alone)
+    assert "top-1 (%) [" not in figure.locator(".numbers thead").inner_text()
 
 
 def test_no_axis_reaches_beyond_what_a_share_can_be(summary, tmp_path, look, draw_all):

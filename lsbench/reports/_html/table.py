@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from lsbench.core.facets import runtime_words
 from lsbench.core.interval_text import possible
 from lsbench.rendering.cells import cell_text
 from lsbench.rendering.markdown import escape
@@ -86,6 +88,9 @@ def _column(column: Column) -> dict[str, Any]:
     return {
         "key": column.key,
         "title": column.title,
+        "plain_title": replace(column, remark="").title,
+        # Counts are the same in every runtime.
+        "runtime": runtime_words(column.facets) if column.protocol and not shown.is_counted else "",
         "metric": shown.name,
         "published_as": column.published_as,
         "unit": shown.unit,

@@ -32,20 +32,52 @@ function drawPareto(figure, table) {
   const cost = axisColumns(table, (column) => column.is_cost && column.better !== 0);
   const quality = axisColumns(table, (column) => !cost.includes(table.data.columns.indexOf(column)) && column.better !== 0);
   if (!cost.length || !quality.length) return null;
-  const state = { x: cost.find((n) => table.data.columns[n].is_timed) ?? cost[0], y: quality[0] };
+  const state = { x: cost.find((n) => table.data.columns[n].is_timed) ?? cost[0], y: quality[0], runtime: "" };
+  const runtimes = measuredRuntimes(table, cost, quality);
   const chart = new Chart(figure, (width) => paretoSpec(table, state, width));
   const options = (numbers) => numbers.map((n) => [String(n), table.data.columns[n].title]);
   const choose = (name) => (value) => { state[name] = Number(value); chart.draw(); };
   chart.controls(
     choice("across", options(cost), String(state.x), choose("x")),
     choice("up", options(quality), String(state.y), choose("y")),
+    ...(runtimes.length > 1 ? [choice("runtime", [["", "of each axis"], [EVERY, "each one"], ...runtimes.map((name) => [name, name])], "", (value) => { state.runtime = value; chart.draw(); })] : []),
   );
   return chart;
 }
 
+const EVERY = "*";
+
+/** Return the runtimes, with their precisions, in which both a quality and a timing were measured. */
+function measuredRuntimes(table, cost, quality) {
+  const of = (numbers) => numbers.map((n) => table.data.columns[n]).filter((column) => column.runtime);
+  const timed = new Set(of(cost.filter((n) => table.data.columns[n].is_timed)).map((column) => column.runtime));
+  return [...new Set(of(quality).map((column) => column.runtime))].filter((name) => timed.has(name));
+}
+
+/**
+ * Return the columns of both axes, once for each runtime that is shown: [across, up, runtime].
+ * A column of the chosen metric in that runtime takes the place of the chosen one; exact figures have none.
+ */
+function runtimeAxes(table, state) {
+  const columns = table.data.columns;
+  if (!state.runtime) return [[state.x, state.y, ""]];
+  const role = (column, chosen) => column.role === chosen.role && column.metric === chosen.metric && column.dataset === chosen.dataset;
+  const inRuntime = (number, name) => {
+    const chosen = columns[number];
+    if (!chosen.runtime) return number;
+    return columns.findIndex((column) => role(column, chosen) && column.runtime === name);
+  };
+  const every = [...new Set(columns.map((column) => column.runtime).filter(Boolean))];
+  const names = state.runtime === EVERY ? every : [state.runtime];
+  return names.map((name) => [inRuntime(state.x, name), inRuntime(state.y, name), name]).filter(([x, y]) => x >= 0 && y >= 0);
+}
+
 function paretoSpec(table, state, width) {
-  const [across, up] = [table.data.columns[state.x], table.data.columns[state.y]];
-  const all = table.found.map((row) => paretoPoint(row, state, across, up)).filter(Boolean);
+  const chosen = [table.data.columns[state.x], table.data.columns[state.y]];
+  const named = (column) => (state.runtime && column.runtime ? { ...column, title: column.plain_title } : column);
+  const [across, up] = chosen.map(named);
+  const shown = runtimeAxes(table, state);
+  const all = shown.flatMap(([x, y, runtime]) => table.found.map((row) => paretoPoint(row, { x, y }, across, up, shown.length > 1 ? runtime : "")).filter(Boolean));
   const front = frontOf(all, across.better, up.better);
   const drawn = all.length > MOST_POINTS ? [...new Set([...front, ...all])].slice(0, MOST_POINTS) : all;
   const peers = table.data.peers.points
@@ -73,12 +105,12 @@ function paretoSpec(table, state, width) {
   };
 }
 
-function paretoPoint(row, state, across, up) {
+function paretoPoint(row, state, across, up, runtime) {
   const [x, y] = [row.cells[state.x], row.cells[state.y]];
   if (!isNumber(x[2]) || !isNumber(y[2])) return null;
   const ends = (cell, scale) => (isNumber(cell[3]) ? [(cell[4] - cell[2]) * scale, (cell[2] - cell[3]) * scale] : [0, 0]);
   return {
-    text: row.title,
+    text: runtime ? `${row.title}, ${runtime}` : row.title,
     isBaseline: row.mark === "baseline",
     x: x[2] * across.scale,
     y: y[2] * up.scale,

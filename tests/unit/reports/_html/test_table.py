@@ -51,6 +51,30 @@ def test_charts_get_intervals_within_what_is_possible(tiny, make_graph, fill_sto
     assert delta[3:5] == [-1.0, 1.0]
 
 
+def test_columns_say_in_which_runtime_they_were_measured(tiny, make_graph, fill_store, records_of):
+    form = {"runtime": "onnxruntime", "precision": "int8", "quantisation": "static"}
+    tiny["jobs"] += [{"evaluate": {"name": "int8", "runtime": "onnxruntime", "precision": "int8"}}]
+
+    def records(job):
+        found = records_of(job)
+        if job.name == "int8":
+            return [
+                {**r, "facets": {**r.get("facets", {}), **form}, "protocol": f"int8|{r['protocol']}"}
+                for r in found
+            ]
+        return found
+
+    columns = table_data(summarize(fill_store(make_graph(tiny), records)))["columns"]
+    tops = [column for column in columns if column["metric"] == "top1" and column["role"] == "value"]
+    assert [column["runtime"] for column in tops] == ["eager fp32", "onnxruntime int8 static"]
+    assert [column["title"] for column in tops] == [
+        "top-1 (%) [eager fp32]",
+        "top-1 (%) [onnxruntime int8 static]",
+    ]
+    assert {column["plain_title"] for column in tops} == {"top-1 (%)"}
+    assert {column["runtime"] for column in columns if column["metric"] in ("params", "macs")} == {""}
+
+
 def test_columns_say_how_they_are_read(tiny, make_graph, fill_store):
     data = table_data(summarize(fill_store(make_graph(tiny))))
     columns = {column["key"]: column for column in data["columns"]}
