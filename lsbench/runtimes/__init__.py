@@ -103,6 +103,10 @@ class Runtime:
         """True if it runs the model's own code, and no program made of it."""
         return self.write is None
 
+    def missing_package(self) -> str | None:
+        """Return the first of its modules that is not installed, or None."""
+        return next((package for package in self.packages if not _is_installed(package)), None)
+
     def cannot(self, name: str, precision: str, *, device: str | None = None) -> str | None:
         """Return one line if it can never run a precision, else None.
 
@@ -138,12 +142,11 @@ class Runtime:
         """
         if (never := self.cannot(name, precision, device=device)) is not None:
             return never
-        for package in self.packages:
-            if not _is_installed(package):
-                return (
-                    f"runtime: {name}: cannot be imported here (No module named '{package}'); install it "
-                    f'with `pip install "{self.install}"`, or choose another runtime'
-                )
+        if (package := self.missing_package()) is not None:
+            return (
+                f"runtime: {name}: cannot be imported here (No module named '{package}'); install it "
+                f'with `pip install "{self.install}"`, or choose another runtime'
+            )
         if self.needs_compiler and (wanted := missing_compiler()) is not None:
             return (
                 f"runtime: {name}: needs a C++ compiler, and {wanted} is not found here; install one, or set "

@@ -23,6 +23,8 @@ def missing_loggers(settings: Iterable[Mapping[str, Any]]) -> list[str]:
 def missing_runtimes(settings: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return one line for each runtime that cannot be used here as jobs ask for it.
 
+    Several that are not installed share one line.
+
     Args:
         settings: The settings of jobs; those with a ``runtime`` count.
     """
@@ -31,10 +33,21 @@ def missing_runtimes(settings: Iterable[Mapping[str, Any]]) -> list[str]:
         name = "compile" if one.get("compiled") else one.get("runtime")
         if name is not None:
             asked[name, one.get("precision", "fp32"), one.get("quantisation", "static")] = None
+    runtimes = {name: RUNTIMES.load(name) for name, _, _ in asked}
+    absent = {name: one for name, one in runtimes.items() if one.missing_package() is not None}
+    together = absent if len(absent) > 1 else {}
     lines = [
-        RUNTIMES.load(name).problem(name, precision, quantisation=quantisation)
+        runtimes[name].problem(name, precision, quantisation=quantisation)
         for name, precision, quantisation in asked
+        if name not in together
     ]
+    if together:
+        modules = dict.fromkeys(f"'{one.missing_package()}'" for one in together.values())
+        extras = dict.fromkeys(f'"{one.install}"' for one in together.values())
+        lines.append(
+            f"runtime: {', '.join(together)}: cannot be imported here (No module named "
+            f"{', '.join(modules)}); install them with `pip install {' '.join(extras)}`, or choose others"
+        )
     return list(dict.fromkeys(line for line in lines if line is not None))
 
 

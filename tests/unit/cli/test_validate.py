@@ -66,6 +66,19 @@ def test_a_runtime_that_is_not_installed_is_one_line_and_nothing_runs(
     assert not list(tmp_path.glob("results/**/result.json"))
 
 
+@pytest.mark.parametrize("verb", ["validate", "plan", "run"])
+def test_without_its_runtimes_the_suite_of_deployment_is_one_line_and_nothing_runs(
+    verb, call, results, monkeypatch
+):
+    monkeypatch.setattr("lsbench.runtimes._is_installed", lambda name: False)
+    code, out, err = call(verb, "deploy", *([] if verb == "validate" else ["--results", results]))
+    assert code == 2
+    assert verb == "plan" or not out
+    [line] = err.splitlines()
+    assert 'pip install "lsbench[onnxruntime]" "lsbench[openvino]"' in line
+    assert not results.exists()
+
+
 def folders(root, *splits, classes=("a", "b")):
     for split in splits:
         for name in classes:

@@ -1,6 +1,7 @@
 import pytest
 
 from lsbench.core.errors import ExitCode, NothingMeasuredError
+from lsbench.core.facets import Facets, render_protocol
 from lsbench.gate.judge import Judgement, judge
 from lsbench.gate.verdict import Verdict
 
@@ -95,3 +96,24 @@ def test_a_machine_twice_as_slow_never_alarms(rules, make_pairs):
             [make_pairs(seed=seed)], [make_pairs(drift=2, seed=100 + seed)], [rules["latency_ratio"]]
         )
         assert found.verdict == Verdict.OK
+
+
+def test_each_runtime_and_precision_is_judged_by_itself(rules, make_images, make_pairs):
+    form = Facets(precision="fp32", fused=True, runtime="onnxruntime", runtime_version="1.0", version="1")
+    fp32 = render_protocol(form)
+    int8 = render_protocol(form.model_copy(update={"precision": "int8", "quantisation": "static"}))
+    before = [make(protocol=way) for make in (make_images, make_pairs) for way in (fp32, int8)]
+    after = [
+        make_images(protocol=fp32),
+        make_images(protocol=int8, wrong=range(100)),
+        make_pairs(protocol=fp32, seed=1),
+        make_pairs(1.06, protocol=int8, seed=1),
+    ]
+    found = judge(before, after, [rules["top1"], rules["latency_ratio"]])
+    told = {(one.compared.key.metric, one.compared.key.protocol): str(one.verdict) for one in found}
+    assert told == {
+        ("top1", fp32): "ok",
+        ("top1", int8): "regressed",
+        ("latency_ratio", fp32): "ok",
+        ("latency_ratio", int8): "regressed",
+    }

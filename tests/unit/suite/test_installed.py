@@ -35,3 +35,12 @@ def test_runtimes_that_cannot_be_used_here_are_told_once_each(monkeypatch):
     assert [line.split(": ")[1] for line in lines] == ["openvino", "compile"]
     assert 'pip install "lsbench[openvino]"' in lines[0]
     assert "no-such-compiler is not found here" in lines[1]
+
+
+def test_several_runtimes_that_are_not_installed_are_one_line_with_one_command(monkeypatch):
+    monkeypatch.setattr("lsbench.runtimes._is_installed", lambda name: False)
+    names = ("onnxruntime", "openvino")
+    settings = [{"runtime": name, "precision": precision} for name in names for precision in ("fp32", "int8")]
+    [line] = missing_runtimes(settings)
+    assert line.startswith("runtime: onnxruntime, openvino: cannot be imported here")
+    assert '`pip install "lsbench[onnxruntime]" "lsbench[openvino]"`' in line
