@@ -22,6 +22,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
 BITS = 256
+#: Numbers of a row that are read or written together when columns are.
+FOUR = 4
 
 
 class VectorType(types.Type):
@@ -61,14 +63,9 @@ def load(_, array, index):
     """Return the numbers of `array` from `index` on; bounds are not checked."""
 
     def build(context, builder, signature, arguments):
-        pointer, stored = _place(context, builder, signature.args[0], arguments)
+        pointer, _ = _place(context, builder, signature.args[0], arguments)
         value = builder.load(pointer, align=_bytes(signature.args[0]))
-        if signature.args[0].dtype != types.uint16:
-            return value
-        bits = builder.zext(value, ir.VectorType(ir.IntType(32), stored.count))
-        return builder.bitcast(
-            builder.shl(bits, _filled(bits.type, 16)), _llvm(context, signature.return_type)
-        )
+        return _widened(builder, value, _llvm(context, signature.return_type))
 
     return _vector_of(array)(array, index), build
 
@@ -120,11 +117,115 @@ def multiply_add(_, a, b, c):
     return a(a, b, c), build
 
 
+@intrinsic
+def kept(_, vector, mask, index):
+    """Return the numbers of `vector` for which `mask` is positive from `index` on, and 0 for the others."""
+
+    def build(context, builder, signature, arguments):
+        pointer, _ = _place(context, builder, signature.args[1], arguments[1:])
+        positive = builder.load(pointer, align=_bytes(signature.args[1]))
+        zero = ir.Constant(positive.type, None)
+        return builder.select(
+            builder.fcmp_ordered(">", positive, zero), arguments[0], ir.Constant(arguments[0].type, None)
+        )
+
+    return vector(vector, mask, index), build
+
+
+@intrinsic
+def load_columns(_, array, index, pitch):
+    """Return the columns of a matrix of four: number t of the result holds ``array[index + r*pitch + t]``.
+
+    For all lanes r. Four numbers of each row are read at a time; bounds are not checked.
+    """
+
+    def build(context, builder, signature, arguments):
+        source, kind = signature.args[0], _llvm(context, signature.return_type.dtype)
+        rows = [
+            builder.load(pointer, align=_bytes(source))
+            for pointer in _rows(context, builder, source, arguments)
+        ]
+        rows = [_joined(builder, rows[first::FOUR]) for first in range(FOUR)]
+        columns = [_widened(builder, column, kind) for column in _transposed(builder, rows)]
+        return context.make_tuple(builder, signature.return_type, columns)
+
+    return types.UniTuple(_vector_of(array), FOUR)(array, index, pitch), build
+
+
+@intrinsic
+def store_columns(_, array, index, pitch, columns):
+    """Write four vectors as the columns of a matrix: the opposite of :func:`load_columns`."""
+
+    def build(context, builder, signature, arguments):
+        target = signature.args[0]
+        columns = cgutils.unpack_tuple(builder, arguments[3], FOUR)
+        if target.dtype == types.uint16:
+            stored = ir.VectorType(ir.IntType(16), columns[0].type.count)
+            columns = [_rounded(builder, column, stored) for column in columns]
+        rows = _transposed(builder, columns)
+        for r, pointer in enumerate(_rows(context, builder, target, arguments)):
+            block = [r // FOUR * FOUR + t for t in range(FOUR)]
+            row = rows[r % FOUR]
+            builder.store(builder.shuffle_vector(row, row, _indices(block)), pointer, align=_bytes(target))
+        return context.get_dummy_value()
+
+    return types.void(array, index, pitch, columns), build
+
+
+def _rows(context, builder, array, arguments):
+    """Return pointers to the first four numbers of as many rows as a vector has lanes."""
+    four = ir.VectorType(context.get_data_type(array.dtype), FOUR).as_pointer()
+    data = context.make_array(array)(context, builder, arguments[0]).data
+    index, pointers = arguments[1], []
+    for _ in range(_vector_of(array).lanes):
+        pointers.append(builder.bitcast(builder.gep(data, [index]), four))
+        index = builder.add(index, arguments[2])
+    return pointers
+
+
+def _joined(builder, parts):
+    """Return one or two vectors of four as one."""
+    if len(parts) == 1:
+        return parts[0]
+    return builder.shuffle_vector(*parts, _indices(range(2 * FOUR)))
+
+
+def _transposed(builder, rows):
+    """Transpose the four by four matrices that lie side by side in four vectors."""
+    count = rows[0].type.count
+
+    def pick(a, b, *order):
+        """In each block of four, take numbers 0 to 3 from `a` and 4 to 7 from `b`."""
+        places = [
+            block + i % FOUR + (count if i >= FOUR else 0) for block in range(0, count, FOUR) for i in order
+        ]
+        return builder.shuffle_vector(a, b, _indices(places))
+
+    low, high = (0, 4, 1, 5), (2, 6, 3, 7)
+    left, right = (0, 1, 4, 5), (2, 3, 6, 7)
+    ab, cd = (rows[0], rows[1]), (rows[2], rows[3])
+    firsts, seconds = (pick(*ab, *low), pick(*cd, *low)), (pick(*ab, *high), pick(*cd, *high))
+    return [pick(*half, *order) for half in (firsts, seconds) for order in (left, right)]
+
+
+def _indices(places):
+    places = list(places)
+    return ir.Constant(ir.VectorType(ir.IntType(32), len(places)), places)
+
+
 def _place(context, builder, array, arguments):
     """Return the pointer to the vector that starts at the index, and the vector's stored type."""
     data = context.make_array(array)(context, builder, arguments[0]).data
     stored = ir.VectorType(context.get_data_type(array.dtype), _vector_of(array).lanes)
     return builder.bitcast(builder.gep(data, [arguments[1]]), stored.as_pointer()), stored
+
+
+def _widened(builder, value, kind):
+    """Return what was stored as a vector of type `kind`: bfloat16 becomes float32."""
+    if value.type == kind:
+        return value
+    bits = builder.zext(value, ir.VectorType(ir.IntType(32), value.type.count))
+    return builder.bitcast(builder.shl(bits, _filled(bits.type, 16)), kind)
 
 
 def _rounded(builder, value, stored):

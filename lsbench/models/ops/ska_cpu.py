@@ -128,12 +128,14 @@ class _Work(NamedTuple):
         arguments: Arguments of a loop after the arrays.
         units: Number of units of work.
         macs: Multiply-adds of one pass.
+        is_three: Whether the loops for kernels of 3 x 3 can do it.
     """
 
     layout: str
     arguments: tuple[Any, ...]
     units: int
     macs: int
+    is_three: bool
 
 
 def _work(x: Tensor, weight: Tensor, kernel: int) -> _Work:
@@ -156,8 +158,10 @@ def _described(
     sizes = _unsigned(height, width, groups, channels // groups, kernel)
     macs = batch * channels * height * width * kernel * kernel
     if w_strides is None:
-        return _Work("nchw", (inside, sizes), batch * groups, macs)
-    return _Work("nhwc", (inside[:0], sizes, _unsigned(*w_strides)), batch * height, macs)
+        is_three = kernel == 3 and height * width >= VECTOR
+        return _Work("nchw", (inside, sizes), batch * groups, macs, is_three)
+    is_three = kernel == 3 and w_strides[3] == 1
+    return _Work("nhwc", (inside[:0], sizes, _unsigned(*w_strides)), batch * height, macs, is_three)
 
 
 def _unsigned(*numbers: int) -> tuple[np.uint64, ...]:
@@ -179,10 +183,11 @@ def _flat(tensor: Tensor) -> NDArray[Any]:
 
 def _run(name: str, tensors: tuple[Tensor, ...], work: _Work, *extra: Any) -> None:
     """Run a loop over all units of `work`, on up to torch's number of threads, as far as it is worth."""
-    from lsbench.models.ops import ska_cpu_kernels as kernels
+    from lsbench.models.ops import ska_cpu_kernels, ska_cpu_three_kernels
 
     if work.macs == 0:
         return
+    kernels = ska_cpu_three_kernels if work.is_three and name != "tail" else ska_cpu_kernels
     loop = getattr(kernels, f"{name}_{work.layout}")
     arguments = (*map(_flat, tensors), *extra, *work.arguments)
     threads = min(torch.get_num_threads(), work.units, 1 + work.macs // GRAIN)

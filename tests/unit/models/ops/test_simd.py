@@ -3,7 +3,16 @@ import pytest
 import torch
 from numba import njit
 
-from lsbench.models.ops.simd import lanes, load, multiply_add, splat, store
+from lsbench.models.ops.simd import (
+    kept,
+    lanes,
+    load,
+    load_columns,
+    multiply_add,
+    splat,
+    store,
+    store_columns,
+)
 
 
 @njit
@@ -20,6 +29,25 @@ def count_lanes(x):
 @njit
 def move(source, target, begin, end):
     store(target, end, load(source, begin))
+
+
+@njit
+def keep(source, mask, target):
+    store(target, np.uint64(0), kept(load(source, np.uint64(0)), mask, np.uint64(0)))
+
+
+@njit
+def take_columns(matrix, pitch, target):
+    columns = load_columns(matrix, np.uint64(1), pitch)
+    store(target, np.uint64(0), columns[0])
+    store(target, lanes(target), columns[1])
+    store(target, np.uint64(2) * lanes(target), columns[2])
+    store(target, np.uint64(3) * lanes(target), columns[3])
+
+
+@njit
+def move_columns(source, target, pitch):
+    store_columns(target, np.uint64(1), pitch, load_columns(source, np.uint64(1), pitch))
 
 
 @pytest.mark.parametrize(("dtype", "count"), [(np.float32, 8), (np.float64, 4), (np.uint16, 8)])
@@ -53,3 +81,27 @@ def test_bfloat16_is_rounded_as_torch_rounds_it():
     expected = (x.double() ** 2 + torch.tensor(0.123456789).double()).float().bfloat16()
     assert torch.equal(y.isnan(), expected.isnan())
     assert torch.equal(y.nan_to_num(), expected.nan_to_num())
+
+
+def test_what_a_mask_does_not_keep_is_zero_even_if_it_is_not_a_number():
+    x, mask, y = np.full(8, np.nan, np.float32), np.zeros(8, np.float32), np.ones(8, np.float32)
+    x[[2, 5]], mask[[2, 5]] = 7, 1
+    keep(x, mask, y)
+    assert y.tolist() == [0, 0, 7, 0, 0, 7, 0, 0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_columns_of_a_matrix_are_read_and_written_and_nothing_beside_them(dtype):
+    rows = 4 if dtype == torch.float64 else 8
+    matrix = torch.arange(rows * 9).view(rows, 9).to(dtype)
+    flat = bits(matrix.ravel()) if dtype == torch.bfloat16 else matrix.ravel().numpy()
+    found = np.zeros(4 * rows, np.float64 if dtype == torch.float64 else np.float32)
+    take_columns(flat, np.uint64(9), found)
+    assert found.reshape(4, rows).tolist() == matrix.double()[:, 1:5].T.tolist()
+    moved = torch.full_like(matrix, -1)
+    move_columns(
+        flat, bits(moved.view(-1)) if dtype == torch.bfloat16 else moved.view(-1).numpy(), np.uint64(9)
+    )
+    expected = torch.full_like(matrix, -1)
+    expected[:, 1:5] = matrix[:, 1:5]
+    assert torch.equal(moved, expected)

@@ -66,7 +66,7 @@ def test_an_error_in_a_second_thread_is_raised(inputs, two_threads, monkeypatch)
 
     x, weight, _ = inputs(channels=48, groups=8, height=16, width=16, dtype=torch.float32)
     monkeypatch.setattr(ska_cpu, "GRAIN", 1000)
-    monkeypatch.setattr("lsbench.models.ops.ska_cpu_kernels.forward_nchw", broken)
+    monkeypatch.setattr("lsbench.models.ops.ska_cpu_three_kernels.forward_nchw", broken)
     with pytest.raises(RuntimeError, match="in the second half"):
         ska_cpu.forward(x, weight, 3)
 
