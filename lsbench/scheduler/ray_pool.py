@@ -54,7 +54,14 @@ from lsbench.scheduler.ray_joining import JoiningNodes
 from lsbench.scheduler.ray_output import quiet, silence
 from lsbench.scheduler.ray_preflight import TIMEOUT_S, TRIES, LostCheckError, check_results, run_checks
 from lsbench.scheduler.ray_streams import CANCELLED, first_line, next_items
-from lsbench.scheduler.ray_tasks import find_endpoint, pinned, probe_node, run_job, stop_servers
+from lsbench.scheduler.ray_tasks import (
+    find_endpoint,
+    pinned,
+    probe_node,
+    run_job,
+    stop_remote_servers,
+    stop_servers,
+)
 from lsbench.scheduler.throttle import newest, period_s
 from lsbench.suite.splits import DataUse
 
@@ -475,7 +482,7 @@ class RayExecutor:
             self._held.free_all()
             if self.address is not None and not (self._head and self._head.is_gone):
                 self.ask_for([])
-                self._stop_remote_servers()
+                stop_remote_servers(self._cluster.nodes(self._ours()), self.token)
         if self._files is not None:
             self._files.close()
         self._running.clear()
@@ -491,12 +498,3 @@ class RayExecutor:
         stopped = f"stopping {counted(count, 'running job')}" if count else ""
         ended = "ending Ray" if self.address is None else "leaving the Ray cluster"
         return f"{stopped} and {ended}" if stopped else ended
-
-    def _stop_remote_servers(self) -> None:
-        import ray
-
-        stop = ray.remote(max_retries=0)(stop_servers)
-        nodes = self._cluster.nodes(self._ours())
-        tasks = [stop.options(**pinned(n.id, num_cpus=0)).remote(self.token) for n in nodes]
-        with contextlib.suppress(ray.exceptions.RayError):
-            ray.wait(tasks, num_returns=len(tasks), timeout=5)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lsbench.core.env import code_version
 from lsbench.scheduler.carried_job import remove_abandoned, run_carried, sees
+from lsbench.scheduler.protocol import Node
 from lsbench.scheduler.ray_devices import granted_devices, visible_to
 from lsbench.scheduler.ray_files import FarFiles
 from lsbench.scheduler.supervisor import run_request, server_folder
@@ -76,3 +78,13 @@ def pinned(node: str, *, num_cpus: float, num_gpus: float = 0) -> dict[str, Any]
 
     where = NodeAffinitySchedulingStrategy(node, soft=False)
     return {"num_cpus": num_cpus, "num_gpus": num_gpus, "scheduling_strategy": where}
+
+
+def stop_remote_servers(nodes: Iterable[Node], token: str) -> None:
+    """End the fork servers of a run on all nodes, as far as that takes no more than a few seconds."""
+    import ray
+
+    stop = ray.remote(max_retries=0)(stop_servers)
+    tasks = [stop.options(**pinned(node.id, num_cpus=0)).remote(token) for node in nodes]
+    with contextlib.suppress(ray.exceptions.RayError):
+        ray.wait(tasks, num_returns=len(tasks), timeout=5)
