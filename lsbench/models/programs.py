@@ -21,6 +21,7 @@ from torch.export import ExportedProgram
 from torch.fx.experimental import _config
 
 from lsbench.core.errors import ConfigError, UsageError
+from lsbench.models.onnx_form import rewrite
 from lsbench.models.open_layout import LaidOut
 
 #: Operators that every torch knows, by the part before ``::``.
@@ -131,6 +132,7 @@ def to_onnx(program: ExportedProgram, *, name: str) -> bytes:
                 input_names=[INPUT],
                 output_names=[OUTPUT],
             )
+            rewrite(made.model)
             made.save(file)
     except Exception as error:  # the exporter raises what it likes
         raise ConfigError(f"{name}: cannot be written as ONNX: {_first_line(error)}") from error

@@ -35,6 +35,7 @@ from lsbench.core.registry import suggest
 from lsbench.models.open_sizes import is_in_traced_onnx_export
 from lsbench.models.ops import ska_cpu
 from lsbench.models.ops.inductor import stays_whole
+from lsbench.models.ops.ska_plain import ska_plain
 from lsbench.models.ops.ska_reference import ska_reference
 from lsbench.models.tracing import one_node
 
@@ -217,7 +218,7 @@ def _count_backward_flops(grad_shape: Any, x_shape: Any, weight_shape: Any, *_: 
     return 2 * _count_flops(x_shape, weight_shape)
 
 
-register_decomposition(torch.ops.lsbench.ska.default)(ska_reference)
+register_decomposition(torch.ops.lsbench.ska.default)(ska_plain)
 
 _library = torch.library.Library("lsbench", "FRAGMENT")  # type: ignore[no-untyped-call]
 

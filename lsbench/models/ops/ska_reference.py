@@ -1,7 +1,7 @@
 """SKA in plain PyTorch, as its definition: shifted views, weighted and summed.
 
 Supports any device and any floating dtype; autograd differentiates it any number of times. The other backends
-are compared with it, and exporters decompose the operator into it.
+are compared with it, and so is the form that exported programs hold (:mod:`lsbench.models.ops.ska_plain`).
 
 Shapes: B batch, C channels, G weight channels, M = C / G channels that share one weight, K*K taps, H, W
 plane.

@@ -27,6 +27,7 @@ from torch.utils.flop_counter import register_flop_formula
 from lsbench.models.ops import ska_cpu
 from lsbench.models.ops.inductor import stays_whole
 from lsbench.models.ops.ska import autocast, checked_kernel, chosen_backend, dense, needs_plain_form, ska
+from lsbench.models.ops.ska_plain import ska_tail_plain
 from lsbench.models.ops.ska_reference import Pair, Quartet
 from lsbench.models.tracing import one_node
 
@@ -133,7 +134,7 @@ def _count_flops(x_shape: Any, weight_shape: Any, *arguments: Any, **_: Any) -> 
     return 2 * int(math.prod(x_shape)) * int(weight_shape[1] // arguments[3])
 
 
-register_decomposition(torch.ops.lsbench.ska_tail.default)(_composed)
+register_decomposition(torch.ops.lsbench.ska_tail.default)(ska_tail_plain)
 
 
 def _by_group(weight: Tensor, groups: int) -> Tensor:
