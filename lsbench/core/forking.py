@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ SOCKET = "fork.sock"
 SERVER = "lsbench.scheduler.forkserver"
 SERVER_START_S = 180.0
 POLL_S = 0.02
+LOG = "log.txt"
 PIECE = 65536
 MOST_LETTERS = 40
 #: The pools of threads that libraries open as they are imported; what a server forks sets its own.
@@ -61,22 +62,17 @@ def short_folder() -> Path:
     return base if len(str(base)) <= MOST_LETTERS else Path("/tmp")  # noqa: S108 - see above
 
 
-def start_server(folder: Path, watched_pid: int) -> socket.socket:
-    """Start a fork server and return a connection to it.
+def begin_server(folder: Path, watched_pid: int) -> subprocess.Popen[bytes]:
+    """Start a fork server, and do not wait until it listens.
 
     Args:
         folder: A private folder with a short path, which the server removes at its end.
         watched_pid: The server exits when this process is gone.
-
-    Raises:
-        ServerKilledError: If the server was killed as it started.
-        StoreError: If the server does not start; the message has the end of its log.
     """
-    log = folder / "log.txt"
     # -P keeps the working folder off the path: a checkout in it would hide the installed code.
     command = [sys.executable, "-P", "-m", SERVER, str(folder), str(watched_pid)]
-    with log.open("ab") as file:
-        server = subprocess.Popen(  # noqa: S603 - our own module
+    with (folder / LOG).open("ab") as file:
+        return subprocess.Popen(  # noqa: S603 - our own module
             command,
             stdin=subprocess.DEVNULL,
             stdout=file,
@@ -84,16 +80,39 @@ def start_server(folder: Path, watched_pid: int) -> socket.socket:
             start_new_session=True,
             env={**os.environ, **ONE_THREAD},
         )
+
+
+def start_server(folder: Path, watched_pid: int) -> socket.socket:
+    """Start a fork server and return a connection to it.
+
+    Args:
+        folder: As for :func:`begin_server`.
+        watched_pid: As for :func:`begin_server`.
+
+    Raises:
+        ServerKilledError: If the server was killed as it started.
+        StoreError: If the server does not start; the message has the end of its log.
+    """
+    server = begin_server(folder, watched_pid)
     deadline = time.monotonic() + SERVER_START_S
-    while server.poll() is None and time.monotonic() < deadline:
+    found = await_server(folder, lambda: server.poll() is None)
+    if found is not None:
+        return found
+    server.kill()
+    if (code := server.wait()) < 0 and time.monotonic() < deadline:
+        raise ServerKilledError(f"the fork server was killed by {signal.Signals(-code).name} as it started")
+    raise StoreError(f"the fork server did not start: {tail(folder / LOG, lines=3)}")
+
+
+def await_server(folder: Path, is_running: Callable[[], bool]) -> socket.socket | None:
+    """Return a connection to a server that starts, or None if it ends before, or takes too long."""
+    deadline = time.monotonic() + SERVER_START_S
+    while is_running() and time.monotonic() < deadline:
         connection = connect_to(folder)
         if connection is not None:
             return connection
         time.sleep(POLL_S)
-    server.kill()
-    if (code := server.wait()) < 0 and time.monotonic() < deadline:
-        raise ServerKilledError(f"the fork server was killed by {signal.Signals(-code).name} as it started")
-    raise StoreError(f"the fork server did not start: {tail(log, lines=3)}")
+    return None
 
 
 def own_server() -> socket.socket | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
+
+from lsbench.scheduler.ray_streams import cancel
 
 #: Both name the devices of torch: AMD's runtime prefers its own. Each job gets them anew, as the process that
 #: it is forked from has those of another job.
@@ -77,7 +78,7 @@ class HeldDevices:
             return False
         finally:
             for task in others:
-                _cancel(task)
+                cancel(task)
         return False
 
     def counts(self) -> dict[str, int]:
@@ -87,16 +88,9 @@ class HeldDevices:
     def free(self, node: str, device: str) -> None:
         """Give a GPU that is held back."""
         if (task := self._tasks.pop((node, device), None)) is not None:
-            _cancel(task)
+            cancel(task)
 
     def free_all(self) -> None:
         """Give all back."""
         for node, device in list(self._tasks):
             self.free(node, device)
-
-
-def _cancel(task: Any) -> None:
-    import ray
-
-    with contextlib.suppress(ray.exceptions.RayError, ValueError, TypeError):
-        ray.cancel(task, force=False)

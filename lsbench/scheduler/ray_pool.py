@@ -53,7 +53,7 @@ from lsbench.scheduler.ray_files import SharedFiles
 from lsbench.scheduler.ray_joining import JoiningNodes
 from lsbench.scheduler.ray_output import quiet, silence
 from lsbench.scheduler.ray_preflight import TIMEOUT_S, TRIES, LostCheckError, check_results, run_checks
-from lsbench.scheduler.ray_streams import CANCELLED, first_line, next_items
+from lsbench.scheduler.ray_streams import CANCELLED, cancel, first_line, next_items
 from lsbench.scheduler.ray_tasks import (
     find_endpoint,
     pinned,
@@ -62,6 +62,7 @@ from lsbench.scheduler.ray_tasks import (
     stop_remote_servers,
     stop_servers,
 )
+from lsbench.scheduler.supervisor import begin
 from lsbench.scheduler.throttle import newest, period_s
 from lsbench.suite.splits import DataUse
 
@@ -119,6 +120,7 @@ class RayExecutor:
             adopt_orphans()  # workers outlive a node that is killed
             remove_dead_sessions(stop_servers)
             mark_session(self.token)
+            begin(self.token)
         import ray
 
         self._join(tries=2 if self.address is None else 1)
@@ -211,7 +213,7 @@ class RayExecutor:
             leaves = job.placement.parts[number].node in self._cluster.draining
             if leaves and job not in self._asked_to_stop:
                 self._asked_to_stop.add(job)
-                self._cancel(stream)
+                cancel(stream)
 
     @property
     def can_grow(self) -> bool:
@@ -428,19 +430,12 @@ class RayExecutor:
             streams = [stream for stream, (owner, _) in self._running.items() if owner is job]
             if job.must_stop(now):
                 for stream in streams:
-                    self._cancel(stream)
+                    cancel(stream)
             given_up = job.give_up(now)
             for stream in streams if given_up else ():
                 del self._running[stream]
             events += given_up
         return events
-
-    @staticmethod
-    def _cancel(stream: Any) -> None:
-        import ray
-
-        with contextlib.suppress(ray.exceptions.RayError, ValueError, TypeError):
-            ray.cancel(stream, force=False)
 
     def hold_device(self, node: str, device: str) -> bool:
         """Keep a GPU of a node from all jobs; return False if it cannot be had now."""
@@ -470,7 +465,7 @@ class RayExecutor:
     def _let_jobs_save(self) -> None:
         """Ask all running jobs to stop, and wait for their ends; a second interruption ends the wait."""
         for stream in self._running:
-            self._cancel(stream)
+            cancel(stream)
         self._was_revived = True  # a local Ray that ends now is not started again
         deadline = time.monotonic() + GRACE_S
         with contextlib.suppress(ClusterError):
@@ -486,10 +481,11 @@ class RayExecutor:
         if self._files is not None:
             self._files.close()
         self._running.clear()
+        if self.address is None:
+            stop_servers(self.token)  # it ends while Ray does
         ray.shutdown()  # also after an interrupted start
         if self.address is None:
             end_processes(started)
-            stop_servers(self.token)
             remove_session_folders()
         self._interrupts.leave()
 

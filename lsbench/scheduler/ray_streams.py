@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,6 +59,14 @@ def _failure(error: Exception) -> tuple[str, str]:
     if isinstance(error, exceptions.RayTaskError):
         return "supervisor_error", first_line(error.cause or error)
     return "worker_lost", f"the Ray worker died ({type(error).__name__})"
+
+
+def cancel(stream: Any) -> None:
+    """Ask a task to stop, as if Ctrl-C had been pressed in it; one that has ended stays as it is."""
+    import ray
+
+    with contextlib.suppress(ray.exceptions.RayError, ValueError, TypeError):
+        ray.cancel(stream, force=False)
 
 
 def first_line(error: BaseException) -> str:

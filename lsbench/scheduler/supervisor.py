@@ -17,9 +17,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from psutil import STATUS_ZOMBIE, NoSuchProcess, Process
+
+from lsbench.core.atomic import write_text
 from lsbench.core.forking import (
     SERVER_START_S,
     ServerKilledError,
+    await_server,
+    begin_server,
     connect_to,
     send_line,
     short_folder,
@@ -34,6 +39,8 @@ from lsbench.scheduler.job_log import LogLimit
 from lsbench.scheduler.throttle import Throttle
 
 POLL_S = 0.1
+#: File with the process of a server that has begun to start.
+BEGUN = "begun"
 
 
 def server_folder(token: str) -> Path:
@@ -58,7 +65,36 @@ def connect(token: str, watched_pid: int) -> socket.socket:
     if connection is not None:
         return connection
     with locked(folder / "lock", what="the node's fork server", wait_s=SERVER_START_S):
-        return connect_to(folder) or start_server(folder, watched_pid)
+        return connect_to(folder) or _begun(folder) or start_server(folder, watched_pid)
+
+
+def begin(token: str) -> None:
+    """Let this node's fork server begin to start; whoever connects waits for it. It ends with this process.
+
+    It imports for seconds, which nobody has to wait for who has something else to do meanwhile.
+    """
+    folder = server_folder(token)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    server = begin_server(folder, os.getpid())
+    with contextlib.suppress(OSError):  # where memory runs out, a job ends and not the driver, as with Ray
+        Path(f"/proc/{server.pid}/oom_score_adj").write_text("1000", encoding="ascii")
+    write_text(folder / BEGUN, str(server.pid))
+
+
+def _begun(folder: Path) -> socket.socket | None:
+    """Return a connection to a server that has begun to start, or None if there is none or it ends."""
+    try:
+        server = Process(int((folder / BEGUN).read_text(encoding="ascii")))
+    except (OSError, ValueError, NoSuchProcess):
+        return None
+    return await_server(folder, lambda: _is_server(server, folder))
+
+
+def _is_server(process: Process, folder: Path) -> bool:
+    try:
+        return process.status() != STATUS_ZOMBIE and str(folder) in process.cmdline()
+    except NoSuchProcess:
+        return False
 
 
 def run_request(

@@ -1,7 +1,7 @@
 import pytest
 import ray
 
-from lsbench.scheduler.ray_streams import CANCELLED, first_line, next_items
+from lsbench.scheduler.ray_streams import CANCELLED, cancel, first_line, next_items
 
 
 @pytest.fixture
@@ -49,3 +49,16 @@ def test_a_lost_stream_ends_with_the_reason_and_the_others_go_on(get, error, err
 def test_an_error_has_one_line():
     assert first_line(ValueError("\nbad\nmore")) == "bad"
     assert first_line(ValueError()) == "ValueError"
+
+
+def test_a_task_is_asked_to_stop_and_one_that_is_gone_stays_so(monkeypatch):
+    asked = []
+    monkeypatch.setattr(ray, "cancel", lambda task, force: asked.append((task, force)))
+    cancel("task")
+    assert asked == [("task", False)]
+
+    def refuse(task, force):
+        raise ValueError("it has ended")
+
+    monkeypatch.setattr(ray, "cancel", refuse)
+    cancel("task")

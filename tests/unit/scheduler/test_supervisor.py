@@ -19,7 +19,7 @@ from lsbench.core.forking import FOLDER, send_request
 from lsbench.core.job import Job
 from lsbench.core.lock import locked
 from lsbench.core.log_tail import tail
-from lsbench.scheduler.supervisor import connect, run_request, server_folder
+from lsbench.scheduler.supervisor import begin, connect, run_request, server_folder
 from lsbench.store.results import RESULT, SPEC
 from lsbench.suite.graph import JobGraph
 from lsbench.timing.launch import run_apart
@@ -180,6 +180,28 @@ def test_the_process_of_a_timing_has_one_thread_and_ends_with_who_asked_for_it(t
         assert (children[0].num_threads(), children[0].cpu_affinity()) == (1, [cpu])
     assert_gone(children[0].pid)
     assert server.is_running()
+
+
+def test_a_server_that_has_begun_to_start_is_waited_for_and_one_that_ended_is_followed() -> None:
+    name = secrets.token_hex(4)
+    folder = server_folder(name)
+
+    def servers() -> list[psutil.Process]:
+        return [p for p in psutil.Process().children() if str(folder) in p.cmdline()]
+
+    try:
+        begin(name)
+        [begun] = servers()
+        with connect(name, os.getpid()):
+            assert servers() == [begun]
+        begun.kill()
+        begun.wait()
+        with connect(name, os.getpid()):
+            [follower] = servers()
+        follower.kill()
+        follower.wait()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_a_server_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
