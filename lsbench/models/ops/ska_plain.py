@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -49,15 +50,14 @@ def _aggregate(x_BCHW: Tensor, weight_BGKP: Tensor) -> Tensor:
     x_BMHR = x_BPMG.transpose(1, 2).reshape(batch, channels // groups, height, row)
     padded = F.pad(x_BMHR, (radius * groups, radius * groups, radius, radius))
     weight_BKHR = weight_BGKP.to(wide).permute(0, 2, 3, 1).reshape(batch, taps, height, row)
-    y_BMHR: Tensor | None = None
+    products = []
     for tap, weight_B1HR in enumerate(torch.split(weight_BKHR, 1, dim=1)):
         shift_y, shift_x = divmod(tap, kernel)
         rows, columns = _inner(shift_y, 2 * radius), _inner(shift_x * groups, 2 * radius * groups)
-        product = padded[:, :, rows, columns] * weight_B1HR
-        y_BMHR = product if y_BMHR is None else y_BMHR + product
-    y_BPMG = y_BMHR.reshape(  # type: ignore[union-attr] # K >= 1
-        batch, channels // groups, height * width, groups
-    ).transpose(1, 2)
+        products.append(padded[:, :, rows, columns] * weight_B1HR)
+    # Where sums follow all products in a program, ONNX Runtime adds each product as soon as it is made.
+    y_BMHR = reduce(torch.add, products)
+    y_BPMG = y_BMHR.reshape(batch, channels // groups, height * width, groups).transpose(1, 2)
     y_BHWC = y_BPMG.reshape(batch, height, width, channels)
     return _copied(y_BHWC.permute(0, 3, 1, 2)).to(x_BCHW.dtype)
 
