@@ -27,7 +27,10 @@ told = {
 }
 print(json.dumps(told))
 atexit.register(print, "at the end", file=sys.stderr)
-threading.Timer(0.05, print, ["later"], {"file": sys.stderr}).start()
+def last():
+    threading.main_thread().join()
+    print("later", file=sys.stderr)
+threading.Thread(target=last).start()
 print("to stderr", file=sys.stderr)
 if sys.argv[1] == "raise":
     raise ValueError("as told")
