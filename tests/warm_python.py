@@ -18,8 +18,10 @@ import signal
 import socket
 import sys
 
-#: Variables that no import reads; another value of any other one needs a new interpreter.
+#: Variables that no import of the server reads; another value of any other one needs a new interpreter.
 READ_LATE = (
+    "CUBLAS_WORKSPACE_CONFIG",
+    "GLOO_SOCKET_IFNAME",
     "MASTER_ADDR",
     "MASTER_PORT",
     "RANK",
@@ -32,7 +34,7 @@ READ_LATE = (
     "SHLVL",
     "_",
 )
-READ_LATE_PREFIXES = ("LSBENCH_", "PYTEST_", "AWS_", "RAY_", "TORCHINDUCTOR_", "_MLFLOW_")
+READ_LATE_PREFIXES = ("LSBENCH_", "PYTEST_", "AWS_", "RAY_", "TORCHINDUCTOR_", "_MLFLOW_", "MLFLOW_", "TUNE_")
 #: Of a process that dies with its parent, and so must be its child: see :mod:`lsbench.core.lifeline`.
 PARENT = "LSBENCH_PARENT"
 ROOT = os.path.dirname(os.path.dirname(__file__))

@@ -89,6 +89,7 @@ def test_a_forked_command_is_told_and_ends_as_a_new_interpreter(warm_python, run
     ("redirect", "variables", "is_forked"),
     [
         ("", {}, True),
+        ("", {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}, True),  # a job sets it for the rest of its process
         ("", {"LSBENCH_PARENT": "1"}, False),
         ("", {"OMP_NUM_THREADS": "7"}, False),  # torch reads it when it is imported
         ("<&-", {}, False),
