@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,6 +36,15 @@ from lsbench.core.errors import UsageError
 from lsbench.core.model_sources import row_name
 
 DEFAULT_DATA = "imagenet"
+
+
+class Precision(StrEnum):
+    """Number formats of tested models."""
+
+    fp32 = "fp32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+    int8 = "int8"
 
 
 def evaluate(
@@ -75,6 +85,17 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Only N batches, drawn evenly.")
     ] = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What runs the model, compared with PyTorch in fp32; see `lsbench list runtimes`.",
+            autocompletion=of("RUNTIMES"),
+        ),
+    ] = None,
+    precision: Annotated[
+        Precision | None, typer.Option(help="Of weights and activations; default: fp32.")
+    ] = None,
     device: DeviceOpt = Device.auto,
     threads: ThreadsOpt = None,
     results: ResultsOpt = RESULTS,
@@ -93,6 +114,8 @@ def evaluate(
     settings: dict[str, Any] = {"batch_size": batch_size, "data_workers": data_workers}
     settings |= {"split": split} if split else {}
     settings |= {"metrics": [name for text in metrics for name in text.split(",")]} if metrics else {}
+    settings |= {"runtime": runtime} if runtime else {}
+    settings |= {"precision": precision.value} if precision else {}
     needs: dict[str, Path] = {}
     if training is None:
         check_model(model, mixer)

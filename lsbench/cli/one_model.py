@@ -306,7 +306,8 @@ def run_alone(
 def _first_line(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"] if isinstance(part, str))
-    return f"--{where}: {reason_of(first)}"
+    # A setting that does not fit another one names itself.
+    return f"--{where}: {reason_of(first)}" if where else f"--{reason_of(first)}"
 
 
 def record_lines(records: Sequence[Record]) -> list[str]:

@@ -98,7 +98,6 @@ def deployed(
     )
     if problem is not None:
         raise ConfigError(problem)
-    context.emit({"ev": "step", "what": f"{context.job.variant.model} in {spec.runtime}"})
     folder = context.folder / f"{FOLDER}-{current_world().rank}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

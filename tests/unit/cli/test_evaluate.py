@@ -61,6 +61,24 @@ def test_a_model_without_weights_is_called_random(evaluate):
     assert err == "random weights from seed 0: give --checkpoint FILE or --pretrained\n"
 
 
+def test_another_precision_is_compared_with_fp32(evaluate, trained):
+    code, out, err = evaluate("ls/train/seed0", "--metrics", "top1", "--precision", "bf16", "--json")
+    found = {record["metric"]: record for record in map(json.loads, out.splitlines())}
+    assert (code, err) == (0, "")
+    assert list(found) == ["top1", "runtime_agreement", "runtime_difference", "top1_change"]
+    assert found["top1"]["protocol"] == "test|bf16|fused|eager|res=32|n=20|cpu|v1"
+    assert 1e-5 < found["runtime_difference"]["value"] < 0.1
+
+
+def test_a_runtime_that_cannot_do_it_is_one_line(evaluate, trained):
+    code, out, err = evaluate("ls/train/seed0", "--precision", "int8")
+    assert (code, out) == (2, "")
+    assert err == (
+        "lsbench: --precision: eager cannot run int8, only fp32, bf16, fp16 on a CPU; "
+        "fp32, bf16, fp16 on a GPU; choose one of these\n"
+    )
+
+
 def test_weights_of_other_classes_are_refused(evaluate, tmp_path):
     model = create_model("lsnet_nano", num_classes=4, img_size=32)
     torch.save(model.state_dict(), tmp_path / "four.pth")
