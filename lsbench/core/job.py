@@ -153,6 +153,11 @@ class JobSpec(StrictModel):
         return False
 
     @classmethod
+    def naming_plugins(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return those settings whose plug-ins, if they name any, a job uses; by default all of them."""
+        return settings
+
+    @classmethod
     def weights_files(cls, settings: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the files and addresses of weights that settings name other than as ``checkpoint``.
 

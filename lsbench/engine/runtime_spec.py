@@ -5,6 +5,7 @@ The planning half reads this module, so it imports no torch.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -59,6 +60,12 @@ class RuntimeSpec(EvaluationSpec):
             if name in self.model_fields_set and not self.calibrates and not self._is_default(name):
                 raise ValueError(f"{name}: is of static quantisation to int8; leave it out")
         return self
+
+    @classmethod
+    def naming_plugins(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return all settings but the runtime of a model that runs as it is trained, which uses none."""
+        is_plain = settings.get("runtime") == "eager" and settings.get("precision") == "fp32"
+        return {name: value for name, value in settings.items() if not (is_plain and name == "runtime")}
 
     def _is_default(self, name: str) -> bool:
         return bool(getattr(self, name) == type(self).model_fields[name].default)

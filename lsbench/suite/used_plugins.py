@@ -66,7 +66,8 @@ class UsedPlugins:
             named = kind.spec.model_validate(job.spec).read_data(variant.dataset)
             yield from (plugin_name(DATASETS.kind, str(data["name"])) for data in named)
         yield from self._of_model(variant.model, variant.mixer)
-        for word in _words([variant.mixer, variant.mixer_args, variant.model_args, job.spec]):
+        settings = kind.spec.naming_plugins(job.spec)
+        for word in _words([variant.mixer, variant.mixer_args, variant.model_args, settings]):
             yield from self._by_word.get(word, ())
             yield from self._of_model(word, None)
 

@@ -3,6 +3,7 @@ import importlib
 import pytest
 
 from lsbench.core.catalog import read_catalog
+from lsbench.core.job import JobSpec
 from lsbench.core.registry import FAMILIES
 from lsbench.suite.used_plugins import UsedPlugins
 
@@ -17,6 +18,8 @@ def test_the_plugins_of_a_job_are_its_kind_model_mixer_data_and_metrics(tiny, ma
     assert code_of(graph, "id/train/seed0") == train
     evaluate = train | {"job kind evaluate", "metric top1", "metric top5"}
     assert code_of(graph, "id/evaluate/seed0") == evaluate
+    tiny["jobs"] += [{"evaluate": {"name": "int8", "runtime": "onnxruntime", "precision": "int8"}}]
+    assert code_of(make_graph(tiny), "id/int8/seed0") == evaluate | {"runtime onnxruntime"}
     profile = {"job kind profile", "model family lsnet", "mixer identity", "runtime eager"}
     profile |= {"probe params", "probe macs"}
     assert code_of(graph, "id/profile") == profile
@@ -52,7 +55,7 @@ def test_outside_plugins_of_every_kind_count_where_settings_name_them(tiny, make
     )
     graph = make_graph(tiny)
     job = graph.jobs[0]
-    kind = type("Kind", (), {"uses_data": False})
+    kind = type("Kind", (), {"uses_data": False, "spec": JobSpec})
     spec = {"a": ["acme_haze", {"b": "acme_net.my_weights"}]}
     changed = job.model_copy(
         update={
