@@ -59,6 +59,20 @@ def lanes(_, array):
 
 
 @intrinsic
+def pointer(_, address, like):
+    """Return `address` as a pointer to numbers of the dtype of `like`, which may stand for an array.
+
+    To ask a tensor for its address takes a tenth of the time that its view as an array takes.
+    """
+
+    def build(context, builder, signature, arguments):
+        kind = context.get_value_type(signature.return_type)
+        return builder.inttoptr(arguments[0], kind)
+
+    return types.CPointer(like.dtype)(address, like), build
+
+
+@intrinsic
 def load(_, array, index):
     """Return the numbers of `array` from `index` on; bounds are not checked."""
 
@@ -175,7 +189,7 @@ def store_columns(_, array, index, pitch, columns):
 def _rows(context, builder, array, arguments):
     """Return pointers to the first four numbers of as many rows as a vector has lanes."""
     four = ir.VectorType(context.get_data_type(array.dtype), FOUR).as_pointer()
-    data = context.make_array(array)(context, builder, arguments[0]).data
+    data = _data(context, builder, array, arguments[0])
     index, pointers = arguments[1], []
     for _ in range(_vector_of(array).lanes):
         pointers.append(builder.bitcast(builder.gep(data, [index]), four))
@@ -215,9 +229,15 @@ def _indices(places):
 
 def _place(context, builder, array, arguments):
     """Return the pointer to the vector that starts at the index, and the vector's stored type."""
-    data = context.make_array(array)(context, builder, arguments[0]).data
+    data = _data(context, builder, array, arguments[0])
     stored = ir.VectorType(context.get_data_type(array.dtype), _vector_of(array).lanes)
     return builder.bitcast(builder.gep(data, [arguments[1]]), stored.as_pointer()), stored
+
+
+def _data(context, builder, array, value):
+    if isinstance(array, types.CPointer):
+        return value
+    return context.make_array(array)(context, builder, value).data
 
 
 def _widened(builder, value, kind):

@@ -34,6 +34,7 @@ from torch.utils.flop_counter import register_flop_formula
 from lsbench.core.registry import suggest
 from lsbench.models.open_sizes import is_in_traced_onnx_export
 from lsbench.models.ops import ska_cpu
+from lsbench.models.ops.eager import is_eager
 from lsbench.models.ops.inductor import stays_whole
 from lsbench.models.ops.ska_plain import ska_plain
 from lsbench.models.ops.ska_reference import ska_reference
@@ -67,6 +68,8 @@ def ska(x_BCHW: Tensor, weight_BGKHW: Tensor, *, backend: str | None = None) -> 
     """
     if chosen_backend(backend, x_BCHW.device) == "reference":
         return _reference(*autocast(x_BCHW, weight_BGKHW))
+    if is_eager(x_BCHW, weight_BGKHW):
+        return run_eagerly(x_BCHW, weight_BGKHW)
     if needs_plain_form():
         checked_kernel(x_BCHW, weight_BGKHW)
         return ska_reference(*autocast(x_BCHW, weight_BGKHW))
@@ -207,6 +210,29 @@ _ska.register_autograd(_differentiate, setup_context=_save_inputs)
 _ska_backward.register_autograd(_differentiate_twice, setup_context=_save_inputs)
 
 
+def run_eagerly(x: Tensor, weight: Tensor) -> Tensor:
+    """Return what the operator returns, on the CPU and without the dispatcher."""
+    if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
+        result: Tensor = _EagerSka.apply(x, weight)
+        return result
+    return ska_cpu.forward(dense(x), _dense_weight(weight), checked_kernel(x, weight))
+
+
+class _EagerSka(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        kernel = checked_kernel(x, weight)
+        return ska_cpu.forward(dense(x), _dense_weight(weight), kernel)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        x, weight = ctx.saved_tensors
+        if torch.is_grad_enabled() or not is_eager(grad, x, weight):
+            return _differentiate(ctx, grad)
+        return _both_gradients(ska_cpu.backward, grad, x, weight)
+
+
 @register_flop_formula(torch.ops.lsbench.ska)
 def _count_flops(x_shape: Any, weight_shape: Any, *_: Any, **__: Any) -> int:
     """Return 2 FLOPs per product, like torch's counter."""
@@ -263,19 +289,22 @@ def _dense_weight(weight: Tensor) -> Tensor:
 
 def checked_kernel(x: Tensor, weight: Tensor) -> int:
     """Return K, or raise if the two tensors do not fit together."""
-    if x.dim() != 4 or weight.dim() != 5:
+    x_shape, weight_shape = x.shape, weight.shape
+    if len(x_shape) != 4 or len(weight_shape) != 5:
         raise ValueError(f"ska expects x (B, C, H, W) and weight (B, G, K*K, H, W), {_found(x, weight)}")
-    if x.shape[0] != weight.shape[0] or x.shape[2:] != weight.shape[3:]:
+    batch, channels, height, width = x_shape
+    w_batch, groups, taps, w_height, w_width = weight_shape
+    if batch != w_batch or height != w_height or width != w_width:
         raise ValueError(f"ska: batch, height and width must agree, {_found(x, weight)}")
-    if weight.shape[1] == 0 or x.shape[1] % weight.shape[1]:
-        raise ValueError(f"ska: {weight.shape[1]} weight channels do not divide {x.shape[1]} channels")
+    if groups == 0 or channels % groups:
+        raise ValueError(f"ska: {groups} weight channels do not divide {channels} channels")
     if x.dtype != weight.dtype or not x.dtype.is_floating_point:
         raise TypeError(f"ska expects one floating dtype, got x {x.dtype} and weight {weight.dtype}")
     if x.device != weight.device:
         raise ValueError(f"ska: both tensors must be on one device, got {x.device} and {weight.device}")
-    kernel = math.isqrt(weight.shape[2])
-    if kernel % 2 == 0 or kernel * kernel != weight.shape[2]:
-        raise ValueError(f"ska: {weight.shape[2]} taps are not K*K with odd K")
+    kernel = math.isqrt(taps)
+    if kernel % 2 == 0 or kernel * kernel != taps:
+        raise ValueError(f"ska: {taps} taps are not K*K with odd K")
     return kernel
 
 

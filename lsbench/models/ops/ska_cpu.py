@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, lru_cache
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -128,14 +130,14 @@ class _Work(NamedTuple):
         arguments: Arguments of a loop after the arrays.
         units: Number of units of work.
         macs: Multiply-adds of one pass.
-        is_three: Whether the loops for kernels of 3 x 3 can do it.
+        like: An array of the tensors' dtype if the loops for kernels of 3 x 3 can do it.
     """
 
     layout: str
     arguments: tuple[Any, ...]
     units: int
     macs: int
-    is_three: bool
+    like: NDArray[Any] | None = None
 
 
 def _work(x: Tensor, weight: Tensor, kernel: int) -> _Work:
@@ -143,7 +145,7 @@ def _work(x: Tensor, weight: Tensor, kernel: int) -> _Work:
     if _is_nhwc(x):
         pixel = weight.stride(4) if x.shape[3] > 1 else weight.stride(3)
         strides = weight.stride(0), pixel, weight.stride(1), weight.stride(2)
-    return _described(tuple(x.shape), weight.shape[1], strides, kernel, accumulation_dtype(x.dtype))
+    return _described(tuple(x.shape), weight.shape[1], strides, kernel, x.dtype)
 
 
 @lru_cache(maxsize=256)
@@ -154,14 +156,16 @@ def _described(
     batch, channels, height, width = shape
     inside_y, inside_x = _inside(height, kernel), _inside(width, kernel)
     inside = (inside_y[:, None, :, None] & inside_x[None, :, None, :]).ravel()
-    inside = inside.astype(np.float64 if dtype == torch.float64 else np.float32)
+    inside = inside.astype(np.float64 if accumulation_dtype(dtype) == torch.float64 else np.float32)
+    like = _flat(torch.empty(0, dtype=dtype))
     sizes = _unsigned(height, width, groups, channels // groups, kernel)
     macs = batch * channels * height * width * kernel * kernel
     if w_strides is None:
         is_three = kernel == 3 and height * width >= VECTOR
-        return _Work("nchw", (inside, sizes), batch * groups, macs, is_three)
+        return _Work("nchw", (inside, sizes), batch * groups, macs, like if is_three else None)
     is_three = kernel == 3 and w_strides[3] == 1
-    return _Work("nhwc", (inside[:0], sizes, _unsigned(*w_strides)), batch * height, macs, is_three)
+    arguments = inside[:0], sizes, _unsigned(*w_strides)
+    return _Work("nhwc", arguments, batch * height, macs, like if is_three else None)
 
 
 def _unsigned(*numbers: int) -> tuple[np.uint64, ...]:
@@ -183,19 +187,45 @@ def _flat(tensor: Tensor) -> NDArray[Any]:
 
 def _run(name: str, tensors: tuple[Tensor, ...], work: _Work, *extra: Any) -> None:
     """Run a loop over all units of `work`, on up to torch's number of threads, as far as it is worth."""
-    from lsbench.models.ops import ska_cpu_kernels, ska_cpu_three_kernels
-
     if work.macs == 0:
         return
-    kernels = ska_cpu_three_kernels if work.is_three and name != "tail" else ska_cpu_kernels
-    loop = getattr(kernels, f"{name}_{work.layout}")
-    arguments = (*map(_flat, tensors), *extra, *work.arguments)
-    threads = min(torch.get_num_threads(), work.units, 1 + work.macs // GRAIN)
-    edges = _unsigned(*(work.units * part // threads for part in range(threads + 1)))
-    others = [_pool(threads - 1).submit(loop, *arguments, *edges[i : i + 2]) for i in range(1, threads)]
+    general, three = _loops()
+    if work.like is not None and name != "tail":
+        loop = getattr(three, f"{name}_{work.layout}")
+        arguments = (*(tensor.data_ptr() for tensor in tensors), work.like, *work.arguments)
+    else:
+        loop = getattr(general, f"{name}_{work.layout}")
+        arguments = (*map(_flat, tensors), *extra, *work.arguments)
+    edges = _edges(work.units, work.macs, torch.get_num_threads())
+    others = [
+        _pool(len(edges) - 2).submit(_run_part, loop, (*arguments, *edges[i : i + 2]), tensors)
+        for i in range(1, len(edges) - 1)
+    ]
     loop(*arguments, *edges[:2])
     for other in others:
         other.result()
+
+
+def _run_part(loop: Callable[..., None], arguments: tuple[Any, ...], _tensors: tuple[Tensor, ...]) -> None:
+    """Run a loop in another thread, which keeps the tensors alive even if the caller is interrupted."""
+    loop(*arguments)
+
+
+@cache
+def _loops() -> tuple[ModuleType, ModuleType]:
+    from lsbench.models.ops import ska_cpu_kernels, ska_cpu_three_kernels
+
+    return ska_cpu_kernels, ska_cpu_three_kernels
+
+
+def _edges(units: int, macs: int, threads: int) -> tuple[np.uint64, ...]:
+    """Return where each thread's units begin, and the end."""
+    return _split(units, min(threads, units, 1 + macs // GRAIN))
+
+
+@lru_cache(maxsize=256)
+def _split(units: int, parts: int) -> tuple[np.uint64, ...]:
+    return _unsigned(*(units * part // parts for part in range(parts + 1)))
 
 
 @cache

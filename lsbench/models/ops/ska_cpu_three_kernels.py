@@ -9,6 +9,8 @@ If the channels of a pixel lie together (NHWC), so do the nine weights of a grou
 are read from them four at a time, 0 to 3, 4 to 7 and 5 to 8. Such weights, whose taps are neighbours in
 memory, are required.
 
+Tensors are given by their addresses; `like` is an array of their dtype.
+
 Shapes: M channels share one weight, P = H * W pixels, D = 9 * G weight channels.
 """
 
@@ -26,6 +28,7 @@ from lsbench.models.ops.simd import (
     load,
     load_columns,
     multiply_add,
+    pointer,
     splat,
     store,
     store_columns,
@@ -136,8 +139,9 @@ def _weights_to(weight, start, pixels, width, inside, p):
 
 
 @compiled
-def forward_nchw(x, weight, y, inside, sizes, first, last):
+def forward_nchw(x_at, weight_at, y_at, like, inside, sizes, first, last):
     """Aggregate the units `first` to `last`, as :func:`lsbench.models.ops.ska_cpu_kernels.forward_nchw`."""
+    x, weight, y = pointer(x_at, like), pointer(weight_at, like), pointer(y_at, like)
     height, width, groups, shared, _ = sizes
     pixels, step = height * width, lanes(inside)
     row, pitch = pixels + TWO * (width + ONE), groups * pixels
@@ -152,8 +156,10 @@ def forward_nchw(x, weight, y, inside, sizes, first, last):
 
 
 @compiled
-def backward_nchw(grad, x, weight, grad_x, grad_weight, inside, sizes, first, last):
+def backward_nchw(grad_at, x_at, weight_at, grad_x_at, grad_weight_at, like, inside, sizes, first, last):
     """Write both gradients of the units `first` to `last`; arguments as in :func:`forward_nchw`."""
+    grad, x, weight = pointer(grad_at, like), pointer(x_at, like), pointer(weight_at, like)
+    grad_x, grad_weight = pointer(grad_x_at, like), pointer(grad_weight_at, like)
     height, width, groups, shared, _ = sizes
     pixels, step, pad = height * width, lanes(inside), width + ONE
     row, pitch = pixels + TWO * pad, groups * pixels
@@ -245,8 +251,9 @@ def _cleared(w, zero, edges):
 
 
 @compiled
-def forward_nhwc(x, weight, y, inside, sizes, w_strides, first, last):
+def forward_nhwc(x_at, weight_at, y_at, like, inside, sizes, w_strides, first, last):
     """Aggregate the rows `first` to `last`, as :func:`lsbench.models.ops.ska_cpu_kernels.forward_nhwc`."""
+    x, weight, y = pointer(x_at, like), pointer(weight_at, like), pointer(y_at, like)
     height, width, groups, shared, _ = sizes
     channels, step, zero = groups * shared, lanes(x), splat(x, 0)
     for unit in range(first, last):
@@ -306,8 +313,12 @@ def _copied_to(row, column, width, groups, zeros, edges):
 
 
 @compiled
-def backward_nhwc(grad, x, weight, grad_x, grad_weight, inside, sizes, w_strides, first, last):
+def backward_nhwc(
+    grad_at, x_at, weight_at, grad_x_at, grad_weight_at, like, inside, sizes, w_strides, first, last
+):
     """Write both gradients of the rows `first` to `last`; arguments as in :func:`forward_nhwc`."""
+    grad, x, weight = pointer(grad_at, like), pointer(x_at, like), pointer(weight_at, like)
+    grad_x, grad_weight = pointer(grad_x_at, like), pointer(grad_weight_at, like)
     height, width, groups, shared, _ = sizes
     channels, step, zero = groups * shared, lanes(x), splat(x, 0)
     zeros = THREE * width * NINE * groups

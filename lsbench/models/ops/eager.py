@@ -1,0 +1,35 @@
+"""Tell whether an operator may be run directly, without PyTorch's dispatcher.
+
+A custom operator costs about ten microseconds of dispatch in each direction, as much as the loops of SKA take
+for a small map. What the dispatcher is there for, compilers, tracers, transforms, profilers, autocast, is
+rarely in use.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.jit import is_tracing  # type: ignore[attr-defined]
+from torch.nn import Parameter
+
+
+def is_eager(*tensors: Tensor) -> bool:
+    """Return whether nobody watches or transforms what happens to these tensors, all on the CPU.
+
+    >>> is_eager(torch.ones(1))
+    True
+    >>> torch.vmap(lambda x: torch.tensor(is_eager(x)))(torch.ones(1))
+    tensor([False])
+    """
+    return (
+        not torch.compiler.is_compiling()
+        and all((type(tensor) is Tensor or type(tensor) is Parameter) and tensor.is_cpu for tensor in tensors)
+        and torch._C._len_torch_dispatch_stack() == 0
+        and torch._C._len_torch_function_stack() == 0
+        and not torch._C._are_functorch_transforms_active()
+        and not torch._C._autograd._profiler_enabled()
+        and forward_ad._current_level < 0
+        and not is_tracing()  # type: ignore[no-untyped-call]
+        and not torch.is_autocast_enabled("cpu")
+    )
