@@ -22,6 +22,7 @@ import sys
 READ_LATE = (
     "CUBLAS_WORKSPACE_CONFIG",
     "GLOO_SOCKET_IFNAME",
+    "LD_LIBRARY_PATH",  # OpenCV sets it when it is imported, and the variables QT_
     "MASTER_ADDR",
     "MASTER_PORT",
     "RANK",
@@ -34,7 +35,17 @@ READ_LATE = (
     "SHLVL",
     "_",
 )
-READ_LATE_PREFIXES = ("LSBENCH_", "PYTEST_", "AWS_", "RAY_", "TORCHINDUCTOR_", "_MLFLOW_", "MLFLOW_", "TUNE_")
+READ_LATE_PREFIXES = (
+    "LSBENCH_",
+    "PYTEST_",
+    "AWS_",
+    "QT_",
+    "RAY_",
+    "TORCHINDUCTOR_",
+    "_MLFLOW_",
+    "MLFLOW_",
+    "TUNE_",
+)
 #: Of a process that dies with its parent, and so must be its child: see :mod:`lsbench.core.lifeline`.
 PARENT = "LSBENCH_PARENT"
 ROOT = os.path.dirname(os.path.dirname(__file__))
