@@ -42,6 +42,8 @@ class Quantity:
             image by image.
         is_resampled: Whether its jobs keep it over resampled images, as it is no mean over images, so that
             two models are compared on the same ones.
+        is_paired: Whether it is itself a difference over the same images, so that the interval over these is
+            shown where there is one seed.
         is_relative_timing: Whether it is a ratio to a control that was timed in turns, so that two nights or
             machines can be compared.
         hole: The word in a table for a job that ended without a value; empty: the word for a job not run.
@@ -62,6 +64,7 @@ class Quantity:
     is_compared: bool = False
     is_per_image: bool = False
     is_resampled: bool = False
+    is_paired: bool = False
     is_relative_timing: bool = False
     hole: str = ""
     tolerance: float = 0.005

@@ -219,8 +219,9 @@ QUANTITIES = (
         True,
         "top-1 in the runtime minus PyTorch in fp32 (points)",
         100.0,
-        short_title="top-1 - PyTorch (points)",
+        short_title="vs. PyTorch (points)",
         is_headline=True,
+        is_paired=True,
     ),
 )
 

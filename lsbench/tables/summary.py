@@ -208,6 +208,9 @@ def _cell(values: dict[int, float], measured: Measured, variant: str, column: Co
         return Cell(None, measured.hole(variant, column), expected)
     if list(values) == [-1]:
         return Cell(measured.single(variant, column, values[-1]), expected=1)
+    if column.quantity.is_paired and len(values) == 1:
+        [value] = values.values()
+        return Cell(measured.single(variant, column, value), expected=expected)
     return Cell(mean_over_seeds(list(values.values())), expected=expected)
 
 

@@ -37,7 +37,7 @@ def test_a_table_says_what_int8_costs_and_gains(cli: Cli) -> None:
 
     assert process.returncode == 0, err
     [root] = (cli.folder / "results" / "deploy").iterdir()
-    jobs = {job["id"]: job["label"].split("/")[1] for job in read_lines(root / "jobs.jsonl")}
+    jobs = {job["job_id"]: job["label"].split("/")[1] for job in read_lines(root / "jobs.jsonl")}
     found: dict[str, dict[str, Mapping[str, Any]]] = {}
     for record in read_lines(root / "records.jsonl"):
         found.setdefault(jobs[record["job_id"]], {})[record["metric"]] = record

@@ -150,6 +150,28 @@ def test_each_protocol_of_a_timing_keeps_its_own_interval(tiny, make_graph, fill
     }
 
 
+def test_a_paired_change_of_one_seed_has_its_interval_over_images(tiny, make_graph, fill_store, records_of):
+    def shown(seeds):
+        def records(job):
+            found = records_of(job)
+            change = {
+                "value": -0.01 * (1 + (job.seed or 0)),
+                "unit": "difference",
+                "ci_low": -0.02,
+                "ci_high": 0.04,
+            }
+            more = [{**found[0], "metric": "top1_change", **change}] if job.kind == "evaluate" else []
+            return [*found, *more]
+
+        summary = summarize(fill_store(make_graph({**tiny, "seeds": seeds}), records))
+        return summary.rows[0].cells["top1_change"].estimate
+
+    one, two = shown([0]), shown([0, 1])
+    assert (one.value, one.low, one.high) == (-0.01, -0.02, 0.04)
+    assert two.value == pytest.approx(-0.015)
+    assert two.low < -0.02, "over seeds"
+
+
 def test_one_seed_tells_nothing_apart(tiny, make_graph, fill_store, records_of):
     summary = summarize(fill_store(make_graph({**tiny, "seeds": [0]})))
     assert [one.difference.low for one in summary.comparisons] == [None]
