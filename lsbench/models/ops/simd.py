@@ -59,6 +59,17 @@ def lanes(_, array):
 
 
 @intrinsic
+def widens(_, array):
+    """Return whether `array` holds bfloat16, which is widened when loaded; a constant when compiled."""
+    is_bfloat16 = array.dtype == types.uint16
+
+    def build(context, _builder, signature, _arguments):
+        return context.get_constant(signature.return_type, is_bfloat16)
+
+    return types.boolean(array), build
+
+
+@intrinsic
 def pointer(_, address, like):
     """Return `address` as a pointer to numbers of the dtype of `like`, which may stand for an array.
 

@@ -7,7 +7,7 @@ are the same to the last bit.
 
 If the channels of a pixel lie together (NHWC), so do the nine weights of a group; columns of a matrix of nine
 are read from them four at a time, 0 to 3, 4 to 7 and 5 to 8. Such weights, whose taps are neighbours in
-memory, are required.
+memory, are required. A row of bfloat16 is widened once, not each of the nine times that it is read.
 
 Tensors are given by their addresses; `like` is an array of their dtype.
 
@@ -32,6 +32,7 @@ from lsbench.models.ops.simd import (
     splat,
     store,
     store_columns,
+    widens,
 )
 
 U = np.uint64
@@ -251,22 +252,60 @@ def _cleared(w, zero, edges):
 
 
 @compiled
+def _copy_row(source, start, count, copy, first):
+    """Copy `count` numbers, at least a vector, widened."""
+    for begin in range(ZERO, count, lanes(source)):
+        i = min(begin, count - lanes(source))
+        store(copy, first + i, load(source, start + i))
+
+
+@compiled
+def _ring(row, column, width, height, channels):
+    """Return where the nine neighbours of a pixel are in copies of three rows, which take turns.
+
+    Where there is none it is some pixel of them.
+    """
+    edges = _edges(row, column, height, width)
+    left = channels if edges[2] else ZERO
+    right = channels if edges[3] else ZERO
+    above = ((row + TWO) % THREE * width + column) * channels
+    here = (row % THREE * width + column) * channels
+    below = ((row + ONE) % THREE * width + column) * channels
+    return (
+        above - left, above, above + right,
+        here - left, here, here + right,
+        below - left, below, below + right,
+    )  # fmt: skip
+
+
+@compiled
 def forward_nhwc(x_at, weight_at, y_at, like, inside, sizes, w_strides, first, last):
     """Aggregate the rows `first` to `last`, as :func:`lsbench.models.ops.ska_cpu_kernels.forward_nhwc`."""
     x, weight, y = pointer(x_at, like), pointer(weight_at, like), pointer(y_at, like)
     height, width, groups, shared, _ = sizes
     channels, step, zero = groups * shared, lanes(x), splat(x, 0)
+    line = width * channels
+    copy = np.zeros(THREE * line if widens(x) else ZERO, inside.dtype)
+    ready = ZERO
     for unit in range(first, last):
         image, row = unit // height, unit % height
+        if widens(x):
+            for near in range(max(ready, unit - min(row, ONE)), unit + min(height - row, TWO)):
+                _copy_row(x, near * line, line, copy, (near - image * height) % THREE * line)
+                ready = near + ONE
         for column in range(ZERO, width):
             place = (unit * width + column) * channels
             origin = image * w_strides[0] + (row * width + column) * w_strides[1]
             edges = _edges(row, column, height, width)
-            at = _neighbours(place, width * channels, channels, edges)
             for begin in range(ZERO, groups, step):
                 g = min(begin, groups - step)
                 w = _cleared(_load_nine(weight, origin + g * w_strides[2], w_strides[2]), zero, edges)
-                _weighted_sums(w, x, at, g, groups, y, place + g, groups, shared)
+                if widens(x):
+                    at = _ring(row, column, width, height, channels)
+                    _weighted_sums(w, copy, at, g, groups, y, place + g, groups, shared)
+                else:
+                    at = _neighbours(place, line, channels, edges)
+                    _weighted_sums(w, x, at, g, groups, y, place + g, groups, shared)
 
 
 @compiled

@@ -12,6 +12,7 @@ from lsbench.models.ops.simd import (
     splat,
     store,
     store_columns,
+    widens,
 )
 
 
@@ -24,6 +25,11 @@ def square_and_add(x, y, addend):
 @njit
 def count_lanes(x):
     return lanes(x)
+
+
+@njit
+def count_widening(x):
+    return widens(x)
 
 
 @njit
@@ -53,6 +59,7 @@ def move_columns(source, target, pitch):
 @pytest.mark.parametrize(("dtype", "count"), [(np.float32, 8), (np.float64, 4), (np.uint16, 8)])
 def test_a_vector_is_256_bits_of_computed_numbers(dtype, count):
     assert count_lanes(np.zeros(1, dtype)) == count
+    assert count_widening(np.zeros(1, dtype)) == (dtype == np.uint16)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
