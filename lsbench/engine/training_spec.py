@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from lsbench.core.job import JobSpec
+from lsbench.core.job import JobSpec, Variant
 from lsbench.core.registry import suggest
 from lsbench.core.spec import StrictModel
 from lsbench.engine.rates import LinearRise, RateSchedule
@@ -122,6 +122,10 @@ class TrainingSpec(JobSpec):
         if most is not None and most < self.batch_size and self.batch_size % most:
             raise ValueError(f"batch_size {self.batch_size} is not a multiple of device_batch_size {most}")
         return self
+
+    def raised_by(self, variant: Variant) -> int:
+        """Return 1 if loops for one CPU thread may take the steps: their sums round in their own way."""
+        return int(self.channels_last and self.precision == "fp32" and self.threads == 1)
 
     @classmethod
     def named_settings(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -48,7 +48,9 @@ def run(context: JobContext) -> Sequence[Record]:
     from lsbench.engine.downstream_run import train_and_test
     from lsbench.robustness.downstream import further_tests
 
-    return train_and_test(context, DetectionBench, version=JOB.version, further=further_tests)
+    return train_and_test(
+        context, DetectionBench, version=context.job.protocol_version, further=further_tests
+    )
 
 
 def cost(spec: DetectSpec, macs: float, images: Callable[[str], int]) -> float:
@@ -65,7 +67,7 @@ QUANTITIES = (
 JOB = JobKind(
     spec=DetectSpec,
     run=run,
-    version=2,
+    version=1,
     cost=cost,
     needs=("train",),
     resources=Resources(num_gpus="auto", timeout_min=7 * 24 * 60),

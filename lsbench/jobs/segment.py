@@ -59,7 +59,9 @@ def run(context: JobContext) -> Sequence[Record]:
     from lsbench.engine.segmentation import SegmentationBench
     from lsbench.robustness.downstream import further_tests
 
-    return train_and_test(context, SegmentationBench, version=JOB.version, further=further_tests)
+    return train_and_test(
+        context, SegmentationBench, version=context.job.protocol_version, further=further_tests
+    )
 
 
 def cost(spec: SegmentSpec, macs: float, images: Callable[[str], int]) -> float:
@@ -77,7 +79,7 @@ QUANTITIES = (
 JOB = JobKind(
     spec=SegmentSpec,
     run=run,
-    version=2,
+    version=1,
     cost=cost,
     needs=("train",),
     resources=Resources(num_gpus="auto", timeout_min=7 * 24 * 60),

@@ -91,7 +91,7 @@ def _records(
         batch_size=recipe.batch_size,
         lr=recipe.lr,
         drawn=drawn_by(context.job.limit),
-        version=str(JOB.version),
+        version=str(context.job.protocol_version),
     )
     dataset = str(context.job.variant.dataset["name"])
     setting: dict[str, Any] = {"weights_sha256": sha256}
@@ -139,7 +139,7 @@ QUANTITIES = (
 JOB = JobKind(
     spec=Recipe,
     run=run,
-    version=2,
+    version=1,
     cost=cost,
     resources=Resources(num_gpus="auto", timeout_min=7 * 24 * 60),
     can_be_distributed=True,

@@ -6,7 +6,8 @@ import torch
 
 from lsbench.cli import export as verb
 from lsbench.engine.weights import WEIGHTS, load
-from lsbench.export import formats, programs
+from lsbench.export import formats
+from lsbench.models import programs
 from lsbench.scheduler.child import execute
 
 SMALL = ["resnet18", "--img-size", "32", "--num-classes", "4"]

@@ -241,7 +241,7 @@ def test_a_suite_with_nothing_to_show_says_what_is_the_matter_in_every_format(
     if state == "due":
         ids = dict.fromkeys(graph.by_id(), "code of the metric changed")
         monkeypatch.setattr(Standing, "due", lambda self, *, with_unfinished=False: ids)
-    word = "All 2 jobs are done" if state == "done" and kind in WITHOUT_COLUMNS else state
+    word = "2 jobs are done" if state == "done" and kind in WITHOUT_COLUMNS else state
     slow = {"html", "parquet"} if kind != "train" else set()
     for name in sorted({*REPORTS.own_names()} - slow):
         code, _, err = call(folder.root, "--format", name, "-o", tmp_path / f"report.{name}")

@@ -3,6 +3,7 @@ from typing import ClassVar
 import pytest
 from pydantic import ValidationError
 
+from lsbench.core.job import Variant
 from lsbench.engine.rates import Poly
 from lsbench.engine.training_spec import TrainingSpec
 
@@ -74,3 +75,17 @@ def test_settings_that_came_later_change_no_id_at_their_defaults():
     spec = Own().model_dump(mode="json")
     assert not Own.later_fields & Own.identity_of(spec).keys()
     assert Own.identity_of({**spec, "no_decay": ["attention_biases"]})["no_decay"] == ["attention_biases"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "raised"),
+    [
+        ({}, 0),
+        ({"channels_last": True}, 1),
+        ({"channels_last": True, "precision": "bf16"}, 0),
+        ({"channels_last": True, "threads": 2}, 0),
+    ],
+)
+def test_only_trainings_in_the_loops_for_one_thread_have_a_new_version(settings, raised):
+    variant = Variant(name="ls", model="lsnet_nano", dataset={"name": "fashion"})
+    assert Own(**settings).raised_by(variant) == raised

@@ -191,7 +191,7 @@ def test_the_log_of_a_job_says_what_ended_it_before_it_began(folder: Path, tmp_p
     code = (
         "import socket; from pathlib import Path; from lsbench.scheduler.forkserver import ForkServer\n"
         f"server, (connection, _) = ForkServer(Path({str(folder)!r}), 1), socket.socketpair()\n"
-        f"server._become_child(connection, {{'log': {str(log)!r}, 'env': 5}})"
+        f"server._become_child(connection, {{'log': {str(log)!r}, 'env': 5}}, [])"
     )
     ended = subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
     assert ended.returncode == 70
