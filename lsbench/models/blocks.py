@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import cast
 
 import torch
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lsbench.models.open_sizes import is_open, resize_bicubic
-from lsbench.models.ops.train_step import conv_norm, is_suited, kind_of, norm_plus, pointwise
+from lsbench.models.ops.train_step import can_join, conv_norm, is_suited, norm_plus, pointwise
 from lsbench.models.tracing import one_node
 
 #: What an attention resizes for maps of another size.
@@ -53,7 +54,7 @@ class ConvNorm(nn.Sequential):
 
     def forward(self, x: Tensor, *, has_relu: bool = False, residual: Tensor | None = None) -> Tensor:
         """Return the normalised convolution, then ReLU of it or the sum with a residual, if asked for."""
-        if self.training and kind_of(self.c) is not None and is_suited(x, self.c, self.bn):
+        if self.training and tuple(self._modules) == ("c", "bn") and can_join(x, self.c, self.bn, residual):
             return conv_norm(x, self.c, self.bn, has_relu=has_relu, residual_BCHW=residual)
         y: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
         if has_relu:
@@ -66,16 +67,31 @@ class ConvNorm(nn.Sequential):
         return fuse_conv_bn_eval(exact.c, exact.bn).to(self.c.weight.dtype)
 
 
+def do_what_follows(x: Tensor, layers: Iterable[nn.Module], relus: Iterable[nn.Module] = ()) -> bool:
+    """Return whether `layers` are asked to compute, on the map `x` in training, what follows them.
+
+    They must be convolutions with normalisation, and what follows them a sum or `relus`, as the model was
+    built: it may have been changed since, and nobody may watch what lies between.
+    """
+    layers, relus = tuple(layers), tuple(relus)
+    return (
+        all(type(layer) is ConvNorm for layer in layers)
+        and all(type(relu) is nn.ReLU for relu in relus)
+        and is_suited(x, *layers, *relus)
+    )
+
+
 class Stem(nn.Sequential):
     """Convolutions with normalisation (:class:`ConvNorm`), and a ReLU between each two."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the last convolution's map."""
-        if not (self.training and is_suited(x, *self)):
+        layers = tuple(self)
+        if not (self.training and do_what_follows(x, layers[::2], layers[1::2])):
             y: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
             return y
-        for place in range(0, len(self), 2):
-            x = self[place](x, has_relu=place + 1 < len(self))
+        for place in range(0, len(layers), 2):
+            x = layers[place](x, has_relu=place + 1 < len(layers))
         return x
 
 
@@ -112,7 +128,7 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the sum of input and branch, same shape."""
-        is_whole = isinstance(self.m, FFN) and isinstance(self.drop_path, nn.Identity)
+        is_whole = type(self.m) is FFN and type(self.drop_path) is nn.Identity
         if self.training and is_whole and is_suited(x, self.m, self.drop_path):
             summed: Tensor = self.m(x, residual=x)
             return summed
@@ -131,7 +147,7 @@ class ResidualNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the sum of input and normalised branch, same shape."""
         mixed = self.module(x)
-        if self.training and is_suited(mixed, self.bn):
+        if self.training and can_join(mixed, None, self.bn, x):
             return norm_plus(mixed, self.bn, x)
         y: Tensor = x + self.bn(mixed)
         return y
@@ -147,7 +163,7 @@ class RepVGGDW(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the sum of the three branches, same shape."""
-        if self.training and is_suited(x, self.conv, self.conv1):
+        if self.training and do_what_follows(x, (self.conv, self.conv1)):
             summed: Tensor = self.conv(x, residual=self.conv1(x, residual=x))
             return summed
         y: Tensor = self.conv(x) + self.conv1(x) + x
@@ -178,7 +194,8 @@ class FFN(nn.Sequential):
 
     def forward(self, x: Tensor, *, residual: Tensor | None = None) -> Tensor:
         """Return the mixed channels, plus a residual if there is one."""
-        if self.training and is_suited(x, self.pw1, self.act):
+        is_as_built = tuple(self._modules) == ("pw1", "act", "pw2")
+        if self.training and is_as_built and do_what_follows(x, (self.pw1, self.pw2), (self.act,)):
             mixed: Tensor = self.pw2(self.pw1(x, has_relu=True), residual=residual)
             return mixed
         y: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
@@ -328,12 +345,12 @@ class ChannelGate(SqueezeExcite):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the map with every channel scaled by a factor of its image, same shape."""
-        layers = self.fc1, self.bn, self.act, self.fc2, self.gate
-        if not (self.training and is_suited(x, *layers)):
+        if not self.training or self.add_maxpool:
             gated: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
             return gated
-        y = pointwise(self.act(pointwise(x.mean((2, 3), keepdim=True), self.fc1)), self.fc2)
-        return x * y.sigmoid()
+        y = pointwise(x.mean((2, 3), keepdim=True), self.fc1)
+        y = self.gate(pointwise(self.act(self.bn(y)), self.fc2))
+        return torch.mul(x, y)
 
 
 class Block(nn.Module):

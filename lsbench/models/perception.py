@@ -12,12 +12,12 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from lsbench.models.blocks import ConvNorm
+from lsbench.models.blocks import ConvNorm, do_what_follows
 from lsbench.models.checks import check_odd_kernel, count_groups
 from lsbench.models.fusion import fuse
 from lsbench.models.ops.ska import ska
 from lsbench.models.ops.ska_tail import ska_tail
-from lsbench.models.ops.train_step import is_suited, norm_plus, pointwise
+from lsbench.models.ops.train_step import can_join, norm_plus, pointwise
 
 
 class LKP(nn.Module):
@@ -52,7 +52,7 @@ class LKP(nn.Module):
 
     def raw(self, x: Tensor) -> Tensor:
         """Return the input of the last normalisation, shape (B, out_chans, H, W)."""
-        if self.training and is_suited(x, self.act):
+        if self.training and do_what_follows(x, (self.cv1, self.cv3), (self.act,)):
             seen = self.cv2(self.cv1(x, has_relu=True))
             return pointwise(self.cv3(seen, has_relu=True), self.cv4)
         y: Tensor = self.cv4(self.act(self.cv3(self.cv2(self.act(self.cv1(x))))))
@@ -84,7 +84,7 @@ class LargeSmallConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the aggregated features plus the input, same shape."""
         aggregated = aggregate(x, self.lkp(x), self.groups)
-        if self.training and is_suited(aggregated, self.bn):
+        if self.training and can_join(aggregated, None, self.bn, x):
             return norm_plus(aggregated, self.bn, x)
         y: Tensor = self.bn(aggregated) + x
         return y

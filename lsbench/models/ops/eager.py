@@ -24,7 +24,10 @@ def is_eager(*tensors: Tensor) -> bool:
     """
     return (
         not torch.compiler.is_compiling()
-        and all((type(tensor) is Tensor or type(tensor) is Parameter) and tensor.is_cpu for tensor in tensors)
+        and all(
+            (type(tensor) is Tensor or type(tensor) is Parameter) and tensor.is_cpu and not is_implied(tensor)
+            for tensor in tensors
+        )
         and torch._C._len_torch_dispatch_stack() == 0
         and torch._C._len_torch_function_stack() == 0
         and not torch._C._are_functorch_transforms_active()
@@ -33,3 +36,14 @@ def is_eager(*tensors: Tensor) -> bool:
         and not is_tracing()  # type: ignore[no-untyped-call]
         and not torch.is_autocast_enabled("cpu")
     )
+
+
+def is_implied(tensor: Tensor) -> bool:
+    """Return whether a tensor's numbers do not stand in its memory.
+
+    A negative view holds their opposites, and a batch of gradients (``is_grads_batched``) nothing.
+
+    >>> is_implied(torch.ones(1)), is_implied(torch._neg_view(torch.ones(1)))
+    (False, True)
+    """
+    return tensor.is_neg() or bool(torch._C._functorch.is_legacy_batchedtensor(tensor))

@@ -29,6 +29,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch._decomp import register_decomposition
+from torch.autograd import forward_ad
 from torch.utils.flop_counter import register_flop_formula
 
 from lsbench.core.registry import suggest
@@ -118,9 +119,10 @@ def chosen_backend(backend: str | None, device: torch.device) -> str:
 def needs_plain_form() -> bool:
     """Return whether who runs the model does not know the operator.
 
-    These are torch.func's transforms and ONNX's exporter without dynamo.
+    These are torch.func's transforms, dual numbers and ONNX's exporter without dynamo.
     """
-    return torch._C._are_functorch_transforms_active() or is_in_traced_onnx_export()
+    is_transformed = torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+    return is_transformed or is_in_traced_onnx_export()
 
 
 def _check_name(name: str) -> None:

@@ -20,8 +20,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn import functional as F
 from torch.nn.modules import module as torch_module
+
+from lsbench.models.ops.eager import is_implied
 
 #: Number of float32 that fill a vector of the loops.
 VECTOR = 8
@@ -32,13 +35,10 @@ def is_suited(x: Tensor, *modules: nn.Module) -> bool:
     """Return whether a training step of `modules` on the map `x` may use this file's operators.
 
     Not with several threads, whose share of the work is torch's affair, nor where someone looks at the single
-    operators: hooks, tracers, compilers, counters, transforms of torch.func, autocast.
+    operators: hooks, tracers, compilers, counters, transforms of torch.func, dual numbers, autocast.
     """
     return (
-        type(x) is Tensor
-        and x.dtype is torch.float32
-        and x.dim() == 4
-        and x.device.type == "cpu"
+        _is_map(x)
         and torch.is_grad_enabled()
         and torch.get_num_threads() == 1
         and x.numel() > 0
@@ -49,9 +49,49 @@ def is_suited(x: Tensor, *modules: nn.Module) -> bool:
         and not torch._C._are_functorch_transforms_active()
         and torch._C._len_torch_dispatch_stack() == 0
         and torch._C._len_torch_function_stack() == 0
+        and forward_ad._current_level < 0
         and not torch_module._has_any_global_hook()  # type: ignore[no-untyped-call]
         and all(map(_is_plain, modules))
     )
+
+
+def can_join(
+    x_BCHW: Tensor, conv: nn.Module | None, norm: nn.Module, residual_BCHW: Tensor | None = None
+) -> bool:
+    """Return whether ``norm(conv(x)) + residual`` in training may be one operator.
+
+    Its loops take memory by address, so that all is known to lie there as they read it. What torch refuses,
+    such as the statistics of a single pixel or channels that do not fit, is left to torch.
+
+    Args:
+        x_BCHW: Features.
+        conv: What should be a convolution; None: there is none.
+        norm: What should be its batch normalisation.
+        residual_BCHW: What is added; None: nothing.
+    """
+    if type(norm) is not nn.BatchNorm2d or not is_suited(x_BCHW, norm):
+        return False
+    batch, channels, height, width = x_BCHW.shape
+    if conv is not None:
+        if type(conv) is not nn.Conv2d or kind_of(conv) is None or not _is_plain(conv):
+            return False
+        if channels != conv.in_channels:
+            return False
+        channels, kernel, stride = conv.out_channels, conv.kernel_size[0], conv.stride[0]
+        padding = cast("tuple[int, int]", conv.padding)[0]
+        height, width = (_out_size(size, kernel, stride, padding) for size in (height, width))
+    shape = batch, channels, height, width
+    return (
+        height > 0
+        and width > 0
+        and batch * height * width > 1
+        and channels == norm.num_features
+        and (residual_BCHW is None or (_is_map(residual_BCHW) and residual_BCHW.shape == shape))
+    )
+
+
+def _is_map(x: Tensor) -> bool:
+    return type(x) is Tensor and x.dtype is torch.float32 and x.dim() == 4 and x.is_cpu and not is_implied(x)
 
 
 def _is_plain(module: nn.Module) -> bool:
@@ -60,24 +100,43 @@ def _is_plain(module: nn.Module) -> bool:
     if "forward" in state or any(state[kind] for kind in _HOOKS):
         return False
     if type(module) is nn.BatchNorm2d:
-        weight = module.weight
+        count, channels = module.num_batches_tracked, module.num_features
         return (
             module.training
-            and module.running_mean is not None
             and module.momentum is not None
-            and weight is not None
-            and type(weight) is nn.Parameter
-            and weight.dtype is torch.float32
-            and module.num_features >= VECTOR
+            and channels >= VECTOR
+            and _is_row(module.weight, nn.Parameter, channels)
+            and _is_row(module.bias, nn.Parameter, channels)
+            and _is_row(module.running_mean, Tensor, channels)
+            and _is_row(module.running_var, Tensor, channels)
+            and count is not None
+            and count.dtype is torch.int64
+            and count.is_cpu
         )
     if type(module) is nn.Conv2d:
+        weight = module.weight
+        shape = module.out_channels, module.in_channels // module.groups, *module.kernel_size
         return (
-            type(module.weight) is nn.Parameter
+            type(weight) is nn.Parameter
+            and weight.dtype is torch.float32
+            and weight.is_cpu
+            and weight.shape == shape
             and module.padding_mode == "zeros"
             and module.dilation == (1, 1)
             and not isinstance(module.padding, str)
         )
     return True
+
+
+def _is_row(tensor: Tensor | None, kind: type[Tensor], count: int) -> bool:
+    """Return whether a tensor is `count` float32 one after another in the CPU's memory."""
+    return (
+        type(tensor) is kind
+        and tensor.dtype is torch.float32
+        and tensor.is_cpu
+        and tensor.numel() == count
+        and tensor.is_contiguous()
+    )
 
 
 class _Settings(NamedTuple):
@@ -98,10 +157,14 @@ def kind_of(conv: nn.Conv2d) -> str | None:
     if conv.bias is not None or not square or isinstance(padding, str) or padding[0] != padding[1]:
         return None
     if conv.groups == 1:
-        is_point = conv.kernel_size[0] == 1 and conv.stride[0] == 1 and padding[0] == 0
-        return "pointwise" if is_point else "dense"
+        return "pointwise" if _is_pointwise(conv) else "dense"
     is_depthwise = conv.groups == conv.in_channels == conv.out_channels
     return "depthwise" if is_depthwise and conv.groups % VECTOR == 0 else None
+
+
+def _is_pointwise(conv: nn.Conv2d) -> bool:
+    is_small = conv.kernel_size == conv.stride == (1, 1) and conv.padding == (0, 0)
+    return is_small and conv.groups == 1
 
 
 def conv_norm(
@@ -117,15 +180,16 @@ def conv_norm(
     Running statistics are updated.
 
     Args:
-        x_BCHW: Suited features.
-        conv: Of a known kind.
-        norm: In training.
+        x_BCHW: Features.
+        conv: A convolution.
+        norm: Its normalisation; all fit together, see :func:`can_join`.
         has_relu: Whether ReLU follows.
         residual_BCHW: Features of the result's shape to add to it.
     """
     padding = cast("tuple[int, int]", conv.padding)[0]
+    momentum = float(cast(float, norm.momentum))
     settings = _Settings(
-        cast(str, kind_of(conv)), conv.stride[0], padding, norm.eps, cast(float, norm.momentum), has_relu
+        cast(str, kind_of(conv)), conv.stride[0], padding, float(norm.eps), momentum, has_relu
     )
     return _called(x_BCHW, conv.weight, norm, residual_BCHW, settings)
 
@@ -134,22 +198,22 @@ def norm_plus(x_BCHW: Tensor, norm: nn.BatchNorm2d, residual_BCHW: Tensor) -> Te
     """Return ``norm(x) + residual`` in training; running statistics are updated.
 
     Args:
-        x_BCHW: Suited features.
-        norm: In training.
+        x_BCHW: Features.
+        norm: A normalisation; all fit together, see :func:`can_join`.
         residual_BCHW: Features of the same shape.
     """
-    settings = _Settings("none", 1, 0, norm.eps, cast(float, norm.momentum), False)
+    settings = _Settings("none", 1, 0, float(norm.eps), float(cast(float, norm.momentum)), False)
     return _called(x_BCHW, None, norm, residual_BCHW, settings)
 
 
-def pointwise(x_BCHW: Tensor, conv: nn.Conv2d) -> Tensor:
-    """Return a point-wise convolution, as a matrix product if `x_BCHW` is suited.
+def pointwise(x_BCHW: Tensor, conv: nn.Module) -> Tensor:
+    """Return a point-wise convolution, as a matrix product if that is one and `x_BCHW` is suited.
 
     Args:
         x_BCHW: Features.
-        conv: With a kernel of 1x1, stride 1 and one group.
+        conv: What should be a convolution with a kernel of 1x1, stride 1 and one group.
     """
-    if not is_suited(x_BCHW, conv):
+    if type(conv) is not nn.Conv2d or not _is_pointwise(conv) or not is_suited(x_BCHW, conv):
         y: Tensor = conv(x_BCHW)
         return y
     rows = F.linear(x_BCHW.permute(0, 2, 3, 1), conv.weight.flatten(1), conv.bias)
@@ -186,15 +250,11 @@ class _ConvNorm(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, scale, bias, y, saved, kept = ctx.saved_tensors
+        x, weight, _, _, y, saved, kept = ctx.saved_tensors
         settings: _Settings = ctx.settings
         past = grad if ctx.needs_input_grad[4] else None
-        if torch.is_grad_enabled():  # for gradients of gradients
-            used = [tensor for tensor in (x, weight, scale, bias) if tensor is not None]
-            again = _plainly(x, weight, scale, bias, settings)
-            first, *others = torch.autograd.grad(again, used, grad, create_graph=True)
-            of_weight = None if weight is None else others[0]
-            return first, of_weight, *others[-2:], past, None, None
+        if torch.is_grad_enabled() or is_implied(grad):
+            return *_plain_gradients(ctx, grad), past, None, None
         grad_y, grad_scale, grad_bias = _normalize_backward(grad, y, saved, settings.has_relu)
         if weight is None:
             return grad_y, None, grad_scale, grad_bias, past, None, None
@@ -203,10 +263,28 @@ class _ConvNorm(torch.autograd.Function):
         return grad_x, grad_weight, grad_scale, grad_bias, past, None, None
 
 
-def _plainly(x: Tensor, weight: Tensor | None, scale: Tensor, bias: Tensor, settings: _Settings) -> Tensor:
-    y = x
+def _plain_gradients(ctx: Any, grad: Tensor) -> list[Tensor | None]:
+    """Return the gradients of features, weight, scale and bias by torch's operators.
+
+    For gradients of gradients, and for many at once.
+    """
+    is_deeper, needed = torch.is_grad_enabled(), ctx.needs_input_grad[:4]
+    with torch.enable_grad():
+        # Views: what one of them was itself computed from is not followed.
+        own: Any = [None if one is None else one.view_as(one) for one in ctx.saved_tensors[:4]]
+        again = _plainly(own[0], own[1], own[2], own[3], ctx.settings)
+    used = [one for one, is_needed in zip(own, needed, strict=True) if is_needed]
+    found = iter(torch.autograd.grad(again, used, grad, create_graph=is_deeper) if used else ())
+    return [next(found) if is_needed else None for is_needed in needed]
+
+
+def _plainly(
+    x: Tensor | None, weight: Tensor | None, scale: Tensor | None, bias: Tensor | None, settings: _Settings
+) -> Tensor:
+    y = cast(Tensor, x)
     if weight is not None:
-        y = F.conv2d(x, weight, None, settings.stride, settings.padding, 1, x.shape[1] // weight.shape[1])
+        groups = y.shape[1] // weight.shape[1]
+        y = F.conv2d(y, weight, None, settings.stride, settings.padding, 1, groups)
     y = F.batch_norm(y, None, None, scale, bias, training=True, eps=settings.eps)
     return y.relu() if settings.has_relu else y
 
@@ -220,7 +298,7 @@ def _normalize(
     """Return the normalised map, and (mean, 1 / std, scale, shift) of each channel."""
     mean, var, count = buffers
     channels = x.shape[1]
-    out, saved = torch.empty_like(x), torch.empty(4, channels)
+    out, saved = torch.empty_like(x), x.new_empty(4, channels)
     places = (out, scale, bias, mean, var, count, saved)
     _loops().normalize(
         x.data_ptr(),
@@ -239,7 +317,7 @@ def _normalize_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     channels = x.shape[1]
     grad = grad.contiguous(memory_format=torch.channels_last)
-    grad_x, grad_affine = torch.empty_like(x), torch.empty(2, channels)
+    grad_x, grad_affine = torch.empty_like(x), x.new_empty(2, channels)
     places = (grad, x, saved, grad_x, grad_affine)
     sizes = _unsigned(x.numel() // channels, channels)
     _loops().normalize_backward(*(tensor.data_ptr() for tensor in places), *sizes, has_relu)
@@ -254,7 +332,7 @@ def _convolve(x: Tensor, weight: Tensor, settings: _Settings) -> tuple[Tensor, T
     kernel, stride, padding = weight.shape[2], settings.stride, settings.padding
     height, width = (_out_size(size, kernel, stride, padding) for size in x.shape[2:])
     shape = (x.shape[0], weight.shape[0], height, width)
-    y = torch.empty(shape, memory_format=torch.channels_last)
+    y = torch.empty(shape, dtype=x.dtype, memory_format=torch.channels_last)
     if settings.kind == "depthwise":
         taps = _by_tap(weight)
         table = _depthwise_tables(x.shape[2], x.shape[3], kernel, stride, padding, x.shape[1])[0]
@@ -295,7 +373,7 @@ def _depthwise_backward(
     _, back, of_taps = _depthwise_tables(
         x.shape[2], x.shape[3], kernel, settings.stride, settings.padding, channels
     )
-    grad_taps = torch.zeros(kernel * kernel, channels)
+    grad_taps = x.new_zeros(kernel * kernel, channels)
     out_size, in_size = (t.shape[1] * t.shape[2] * t.shape[3] for t in (grad, x))
     _add_terms(grad, out_size, x, in_size, grad_taps, 0, of_taps, x.shape)
     grad_x = None
@@ -338,7 +416,7 @@ def _patches(x: Tensor, weight: Tensor, settings: _Settings) -> Tensor:
     """Return each output pixel's patch as a row, shape (R_out, K*K * C_in)."""
     kernel = weight.shape[2]
     places = _patch_places(x.shape[2], x.shape[3], kernel, settings.stride, settings.padding)
-    patches = torch.empty(x.shape[0] * len(places) // kernel**2, kernel**2 * x.shape[1])
+    patches = x.new_empty(x.shape[0] * len(places) // kernel**2, kernel**2 * x.shape[1])
     sizes = _unsigned(len(places), x.shape[0], x.shape[2] * x.shape[3], x.shape[1])
     _loops().copy_patches(x.data_ptr(), patches.data_ptr(), places.ctypes.data, *sizes)
     return patches

@@ -47,3 +47,13 @@ def test_other_devices_and_kinds_of_tensor_are_left_to_the_dispatcher():
 
     assert not is_eager(torch.ones(1), torch.ones(1, device="meta"))
     assert not is_eager(torch.ones(1).as_subclass(Other))
+    assert not is_eager(torch._neg_view(torch.ones(1)))
+
+
+def test_a_batch_of_gradients_is_left_to_the_dispatcher():
+    seen = []
+    x = torch.ones(1, requires_grad=True)
+    y = x * 1
+    y.register_hook(lambda grad: seen.append(is_eager(grad)))
+    torch.autograd.grad(y, x, torch.ones(2, 1), is_grads_batched=True)
+    assert seen == [False]

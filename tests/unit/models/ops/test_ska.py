@@ -3,6 +3,7 @@ import io
 import onnxruntime
 import pytest
 import torch
+from torch.autograd import forward_ad
 from torch.library import opcheck
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -66,6 +67,24 @@ def test_gradcheck_of_first_and_second_order(inputs, backend, layout, kernel, he
     function = lambda *tensors: ska(*tensors, backend=backend)  # noqa: E731
     assert torch.autograd.gradcheck(function, (x, weight), fast_mode=height > 2)
     assert torch.autograd.gradgradcheck(function, (x, weight), fast_mode=True)
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+def test_many_gradients_at_once_dual_numbers_and_negative_views(inputs, definition):
+    x, weight, _ = inputs(grad=True)
+    y = ska(x, weight)
+    many = torch.randn(2, *y.shape, dtype=y.dtype)
+    grads = torch.autograd.grad(y, (x, weight), many, is_grads_batched=True, retain_graph=True)
+    for number, upstream in enumerate(many):
+        for got, wanted in zip(
+            grads, torch.autograd.grad(y, (x, weight), upstream, retain_graph=True), strict=True
+        ):
+            agree(got[number], wanted)
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(x, torch.ones_like(x))
+        tangent = forward_ad.unpack_dual(ska(dual, weight)).tangent
+        agree(tangent, definition(torch.ones_like(x), weight))
+    agree(ska(torch._neg_view(x), weight), -y)
 
 
 @backends

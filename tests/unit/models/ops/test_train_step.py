@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -109,6 +110,32 @@ def test_gradients_of_gradients_are_those_of_the_layers() -> None:
         assert_close(mine, expected)
 
 
+def test_gradients_of_gradients_leave_out_what_is_frozen_and_count_shared_weights_once() -> None:
+    conv, norm, x = create("pointwise of one pixel")
+    conv = nn.Conv2d(12, 12, 1, bias=False)
+    norm = nn.BatchNorm2d(12)
+    norm.bias.requires_grad_(requires_grad=False)
+    found = []
+    for run in (lambda x: conv_norm(x, conv, norm), lambda x: norm(conv(x))):
+        y = run(run(x))  # the features need no gradient
+        (first,) = torch.autograd.grad(y.pow(3).sum(), conv.weight, create_graph=True)
+        found.append((first, *torch.autograd.grad(first.square().sum(), (conv.weight, norm.weight))))
+    for mine, expected in zip(*found, strict=True):
+        torch.testing.assert_close(mine, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
+
+
+def test_many_gradients_at_once_are_those_of_the_layers() -> None:
+    conv, norm, x = create("depthwise of stride 2")
+    x = x[:3].clone().requires_grad_()
+    found = []
+    for run in (lambda: conv_norm(x, conv, norm, has_relu=True), lambda: norm(conv(x)).relu()):
+        y = run()
+        grads = torch.randn(2, *y.shape, generator=torch.Generator().manual_seed(1))
+        found.append(torch.autograd.grad(y, (x, conv.weight), grads, is_grads_batched=True))
+    for mine, expected in zip(*found, strict=True):
+        assert_close(mine, expected)
+
+
 def test_a_pointwise_convolution_equals_the_layer() -> None:
     torch.manual_seed(0)
     conv, x = nn.Conv2d(6, 5, 1), laid_out(4, 6, 3, 2)
@@ -147,6 +174,8 @@ def test_only_what_its_loops_are_for_is_suited() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert not is_suited(x, conv, norm)
     with FlopCounterMode(display=False):
+        assert not is_suited(x, conv, norm)
+    with forward_ad.dual_level():
         assert not is_suited(x, conv, norm)
     torch.func.grad(lambda t: check(not is_suited(t, conv, norm)) + t.sum())(x)
     torch.set_num_threads(2)
