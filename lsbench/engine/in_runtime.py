@@ -30,13 +30,15 @@ class DeployedModel(nn.Module):
 
     Attributes:
         seconds: Step of the preparation -> its seconds.
+        calibrated: Number of images that fixed the ranges of int8; None if none did.
     """
 
-    def __init__(self, prepared: Prepared, batch_size: int) -> None:
+    def __init__(self, prepared: Prepared, batch_size: int, calibrated: int | None = None) -> None:
         """Keep the prepared model, for batches of at most `batch_size` images."""
         super().__init__()
         self._prepared, self._batch_size = prepared, batch_size
         self.seconds: Mapping[str, float] = prepared.seconds
+        self.calibrated = calibrated
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits of images, shape (B, 3, H, W), on their device, shape (B, K)."""
@@ -102,8 +104,11 @@ def deployed(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
+        images = calibration() if spec.calibrates else None
         yield DeployedModel(
-            _prepared(spec, model, img_size, calibration, form.device, folder), spec.batch_size
+            _prepared(spec, model, img_size, images, form.device, folder),
+            spec.batch_size,
+            None if images is None else len(images),
         )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -113,7 +118,7 @@ def _prepared(
     spec: RuntimeSpec,
     model: nn.Module,
     img_size: int,
-    calibration: Callable[[], Tensor],
+    calibration: Tensor | None,
     device: str,
     folder: Path,
 ) -> Prepared:
@@ -126,14 +131,14 @@ def _prepared(
             torch.zeros(spec.batch_size, 3, img_size, img_size),
             spec.form(device),
             folder,
-            calibration=calibration() if spec.calibrates else None,
+            calibration=calibration,
         )
 
 
 def calibration_images(
     spec: RuntimeSpec, data: OpenData, preprocessing: Preprocessing | None, *, img_size: int
 ) -> Tensor:
-    """Return the training images that fix the ranges of int8, shape (N, 3, H, W).
+    """Return the training images that fix the ranges of int8, shape (N, 3, H, W); all of a smaller split.
 
     Args:
         spec: The settings, which say how many and the seed of the draw.

@@ -44,7 +44,10 @@ class RuntimeSpec(EvaluationSpec):
         "found anew in each batch",
     )
     calibration_images: int = Field(
-        default=128, ge=1, description="of static quantisation: images drawn from the training split"
+        default=128,
+        ge=1,
+        le=10_000,
+        description="of static quantisation: images drawn from the training split, or all of a smaller one",
     )
     calibration_seed: int = Field(default=0, ge=0, description="of static quantisation: seed of that draw")
 
@@ -52,7 +55,7 @@ class RuntimeSpec(EvaluationSpec):
     def _can_run(self) -> Self:
         if message := RUNTIMES.problem(self.runtime):
             raise ValueError(f"runtime: {message}")
-        if message := self.found_runtime().cannot(self.runtime, self.precision):
+        if message := self.found_runtime().cannot(self.runtime, self.precision, self.quantisation):
             raise ValueError(message)
         if self.quantisation != "static" and self.precision != "int8":
             raise ValueError("quantisation: is of `precision: int8`; leave it out")
@@ -106,12 +109,14 @@ class RuntimeSpec(EvaluationSpec):
                 "`quantisation: dynamic`"
             )
 
-    def in_facets(self, facets: Facets, device: str) -> Facets:
+    def in_facets(self, facets: Facets, device: str, calibrated: int | None) -> Facets:
         """Return facets with those of the runtime, unless the model runs as it is trained.
 
         Args:
             facets: Those of the evaluation alone.
             device: Where the model runs; another processor may round otherwise.
+            calibrated: Number of images that fixed the ranges of int8, fewer than asked for of a small split;
+                None if none did.
         """
         if self.is_plain:
             return facets
@@ -121,7 +126,7 @@ class RuntimeSpec(EvaluationSpec):
             "quantisation": self.quantisation if is_int8 else None,
             # Ranges that are found anew are those of all images of a batch.
             "batch_size": self.batch_size if is_int8 and not self.calibrates else None,
-            "calibrated": self.calibration_images if self.calibrates else None,
+            "calibrated": calibrated,
             "fused": True,
             "compiled": self.runtime == "compile" if runtime.runs_code else None,
             "device": device,

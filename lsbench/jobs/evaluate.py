@@ -135,7 +135,7 @@ def run(context: JobContext) -> Sequence[Record]:
             more=conditions(model),
             version=str(JOB.version),
         )
-        facets = spec.in_facets(facets, context.device)
+        facets = spec.in_facets(facets, context.device, getattr(ran, "calibrated", None))
         where = {"facets": facets, "dataset": tested.name, "setting": setting}
         records += [_record(name, metric, of_head, **where) for name, metric in metrics.items()]
         records += [record for one in beside for record in _change_records(of_head, one[number], gap, where)]

@@ -160,7 +160,7 @@ class ProfileSpec(JobSpec):
             )
         name = self.setting().runtime
         runtime: Runtime = RUNTIMES.load(name)
-        if message := runtime.cannot(name, self.precision):
+        if message := runtime.cannot(name, self.precision, self.quantisation):
             raise ValueError(message)
         if self.quantisation != "static" and self.precision != "int8":
             raise ValueError("quantisation: is of `precision: int8`; leave it out")

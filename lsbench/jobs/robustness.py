@@ -79,7 +79,7 @@ def run(context: JobContext) -> Sequence[Record]:
             "more": conditions(model) | spec.mud,
         }
     )
-    facets = spec.in_facets(facets, context.device)
+    facets = spec.in_facets(facets, context.device, getattr(ran, "calibrated", None))
     if opened.missing:
         setting["missing"] = ["/".join(map(str, condition)) for condition in opened.missing]
     wrong = predicted != np.array(opened.images.targets)

@@ -74,6 +74,7 @@ class Runtime:
         load: Returns the function that runs one pass. It is given the model itself, or, if there is
             :attr:`write`, the folder that this wrote, in the same process or a later one.
         precisions: Device -> the precisions that it can do there.
+        quantisations: Its ways to int8.
         version: Returns its version, without importing it.
         write: Writes the program of a model into a folder: a function of the model, a batch of images like
             those to come, the form, the calibration images (None if none are needed), and the folder. None
@@ -94,6 +95,7 @@ class Runtime:
     packages: tuple[str, ...] = ()
     install: str = ""
     needs_compiler: bool = False
+    quantisations: tuple[Quantisation, ...] = ("static", "dynamic")
     optimisation: str = ""
     takes: Callable[[Tensor, Form], Tensor] = as_float32
     lacks: Callable[[Form], str | None] = _lacks_nothing
@@ -107,18 +109,24 @@ class Runtime:
         """Return the first of its modules that is not installed, or None."""
         return next((package for package in self.packages if not _is_installed(package)), None)
 
-    def cannot(self, name: str, precision: str, *, device: str | None = None) -> str | None:
+    def cannot(
+        self, name: str, precision: str, quantisation: Quantisation = "static", *, device: str | None = None
+    ) -> str | None:
         """Return one line if it can never run a precision, else None.
 
         Args:
             name: Name of the runtime.
             precision: The precision.
+            quantisation: Of int8.
             device: ``"cpu"`` or ``"cuda"``; None: any.
         """
         if device is not None and device not in self.precisions:
             only = " or ".join(map(_device_words, self.precisions))
             return f"runtime: {name} runs on {only}, not on {_device_words(device)}; choose another runtime"
         devices = self.precisions if device is None else (device,)
+        if precision == "int8" and quantisation not in self.quantisations:
+            only = ", ".join(self.quantisations)
+            return f"quantisation: {name} knows no {quantisation} one; set `quantisation: {only}`"
         if any(precision in self.precisions[one] for one in devices):
             return None
         there = "; ".join(f"{', '.join(self.precisions[one])} on {_device_words(one)}" for one in devices)
@@ -140,7 +148,7 @@ class Runtime:
             device: ``"cpu"`` or ``"cuda"``; None: it is not known yet.
             quantisation: Of int8.
         """
-        if (never := self.cannot(name, precision, device=device)) is not None:
+        if (never := self.cannot(name, precision, quantisation, device=device)) is not None:
             return never
         if (package := self.missing_package()) is not None:
             return (
@@ -171,8 +179,8 @@ def _is_installed(package: str) -> bool:
 
 def missing_compiler() -> str | None:
     """Return the C++ compiler that torch would call, if there is none of that name here, else None."""
-    wanted = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
-    name = wanted.split()[0]
+    usual = "clang++" if sys.platform == "darwin" else "g++"
+    name = next(iter(os.environ.get("CXX", "").split()), usual)
     return None if shutil.which(name) else name
 
 

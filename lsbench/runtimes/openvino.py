@@ -61,11 +61,8 @@ def lacks(form: Form) -> str | None:
     """Return in words what the CPU cannot do, or what quantising needs, or None."""
     from importlib.util import find_spec
 
-    if form.precision == "int8":
-        if form.quantisation == "dynamic":
-            return "it has no dynamic quantisation; set `quantisation: static`"
-        if find_spec(QUANTISER) is None:
-            return 'int8 needs the package onnxruntime to quantise; pip install "lsbench[openvino]"'
+    if form.precision == "int8" and find_spec(QUANTISER) is None:
+        return 'int8 needs the package onnxruntime to quantise; pip install "lsbench[openvino]"'
     if form.precision in CAPABILITIES:
         import openvino
 
@@ -82,6 +79,7 @@ RUNTIME = Runtime(
     write=write,
     packages=("openvino", *WRITERS),
     install="lsbench[openvino]",
+    quantisations=("static",),
     optimisation="latency",
     lacks=lacks,
 )

@@ -28,9 +28,7 @@ def load(folder: Path, form: Form) -> Run:
 
 
 def lacks(form: Form) -> str | None:
-    """Return in words that the installed build knows no TensorRT, or that it cannot quantise so, or None."""
-    if form.precision == "int8" and form.quantisation == "dynamic":
-        return "it has no dynamic quantisation; set `quantisation: static`"
+    """Return in words that the installed build knows no TensorRT, or None."""
     return lacks_provider(PROVIDER)
 
 
@@ -41,6 +39,7 @@ RUNTIME = Runtime(
     write=write,
     packages=("onnxruntime", *WRITERS),
     install="lsbench[onnxruntime]",
+    quantisations=("static",),
     optimisation="tensorrt",
     takes=as_input,
     lacks=lacks,

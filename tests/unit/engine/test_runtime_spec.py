@@ -26,6 +26,11 @@ def test_a_job_in_pytorch_has_the_identity_that_it_had_before_there_were_runtime
         ({"precision": "int8"}, "precision: eager cannot run int8, only fp32, bf16, fp16"),
         ({"runtime": "openvino", "quantisation": "dynamic"}, "quantisation: is of `precision: int8`"),
         ({**INT8, "quantisation": "dynamic", "calibration_images": 9}, "calibration_images: is of static"),
+        ({**INT8, "calibration_images": 10**9}, "less than or equal to 10000"),
+        (
+            {**INT8, "runtime": "openvino", "quantisation": "dynamic"},
+            "quantisation: openvino knows no dynamic one; set `quantisation: static`",
+        ),
         ({"calibration_seed": 3}, "calibration_seed: is of static quantisation"),
     ],
 )
@@ -53,7 +58,8 @@ def test_attacks_need_the_gradients_of_the_trained_form():
 
 def protocol(**settings):
     facets = Facets(split="test", n=100, more={"mine": 1}, version="1")
-    return render_protocol(RuntimeSpec(**settings).in_facets(facets, "cpu"))
+    calibrated = settings.get("calibration_images")
+    return render_protocol(RuntimeSpec(**settings).in_facets(facets, "cpu", calibrated))
 
 
 def test_every_setting_that_changes_a_number_shows_in_the_protocol(monkeypatch):

@@ -39,6 +39,10 @@ from lsbench.timing.request import Reply, Setting
         ),
         ({"quantisation": "dynamic"}, "quantisation: is of `precision: int8`"),
         (
+            {"runtime": "openvino", "precision": "int8", "quantisation": "dynamic"},
+            "quantisation: openvino knows no dynamic one; set",
+        ),
+        (
             {"runtime": "openvino", "batch_size": "max"},
             "batch_size: with `runtime: openvino`: .* number",
         ),

@@ -22,7 +22,7 @@ def test_it_runs_the_file_in_its_precision(form, quantise, images, expected):
 
 def test_what_this_machine_cannot_do_is_one_line(monkeypatch):
     problem = RUNTIME.problem("openvino", "int8", quantisation="dynamic")
-    assert problem == "runtime: openvino: it has no dynamic quantisation; set `quantisation: static`"
+    assert problem == "quantisation: openvino knows no dynamic one; set `quantisation: static`"
     assert "runs on a CPU, not on a GPU" in RUNTIME.problem("openvino", device="cuda")
     monkeypatch.setattr(openvino, "Core", lambda: SimpleNamespace(get_property=lambda *names: ["FP32"]))
     assert RUNTIME.problem("openvino") is None

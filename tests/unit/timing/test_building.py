@@ -52,4 +52,5 @@ def test_differences_are_parts_of_the_largest_logit_and_nan_is_none():
     built = compared(found, expected)
     assert (built.difference, built.agreement, built.images) == (0.5, 0.5, 2)
     assert compared(found * torch.nan, expected).difference is None
+    assert compared(found, expected * torch.nan).difference is None
     assert compared(expected, expected).difference == 0
