@@ -28,6 +28,8 @@ from lsbench.models.ops.eager import is_implied
 
 #: Number of float32 that fill a vector of the loops.
 VECTOR = 8
+#: Number of products of an output channel and image up to which tables of them are made, and kept, by kind.
+MOST_TERMS = {"pointwise": float("inf"), "depthwise": 2**16, "dense": 2**18}
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -61,7 +63,7 @@ def can_join(
     """Return whether ``norm(conv(x)) + residual`` in training may be one operator.
 
     Its loops take memory by address, so that all is known to lie there as they read it. What torch refuses,
-    such as the statistics of a single pixel or channels that do not fit, is left to torch.
+    such as the statistics of a single pixel, is left to torch, and large maps, which are no faster here.
 
     Args:
         x_BCHW: Features.
@@ -73,17 +75,16 @@ def can_join(
         return False
     batch, channels, height, width = x_BCHW.shape
     if conv is not None:
-        if type(conv) is not nn.Conv2d or kind_of(conv) is None or not _is_plain(conv):
-            return False
-        if channels != conv.in_channels:
+        if type(conv) is not nn.Conv2d or channels != conv.in_channels or not _is_plain(conv):
             return False
         channels, kernel, stride = conv.out_channels, conv.kernel_size[0], conv.stride[0]
-        padding = cast("tuple[int, int]", conv.padding)[0]
+        padding, kind = cast("tuple[int, int]", conv.padding)[0], kind_of(conv)
         height, width = (_out_size(size, kernel, stride, padding) for size in (height, width))
+        if kind is None or height * width * kernel**2 > MOST_TERMS[kind]:
+            return False
     shape = batch, channels, height, width
     return (
-        height > 0
-        and width > 0
+        min(height, width) > 0
         and batch * height * width > 1
         and channels == norm.num_features
         and (residual_BCHW is None or (_is_map(residual_BCHW) and residual_BCHW.shape == shape))
@@ -163,8 +164,7 @@ def kind_of(conv: nn.Conv2d) -> str | None:
 
 
 def _is_pointwise(conv: nn.Conv2d) -> bool:
-    is_small = conv.kernel_size == conv.stride == (1, 1) and conv.padding == (0, 0)
-    return is_small and conv.groups == 1
+    return conv.kernel_size == conv.stride == (1, 1) and conv.padding == (0, 0) and conv.groups == 1
 
 
 def conv_norm(

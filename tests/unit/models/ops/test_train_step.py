@@ -12,7 +12,7 @@ from torch.autograd import forward_ad
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from lsbench.models.ops.train_step import conv_norm, is_suited, kind_of, norm_plus, pointwise
+from lsbench.models.ops.train_step import can_join, conv_norm, is_suited, kind_of, norm_plus, pointwise
 
 #: in, out, kernel, stride, groups, side: every kind; channels that fill no whole vectors; odd maps; 1x1 maps.
 CASES = {
@@ -185,6 +185,17 @@ def test_only_what_its_loops_are_for_is_suited() -> None:
     assert not is_suited(x, conv, norm)
     hook.remove()
     assert is_suited(x, conv, norm)
+
+
+def test_maps_whose_tables_would_be_large_are_left_to_torch() -> None:
+    """Each size of map has tables of its own: a detector on images of all sizes would keep gigabytes."""
+    depthwise, dense = (nn.Conv2d(8, 8, 7, padding=3, groups=groups, bias=False) for groups in (8, 1))
+    norm = nn.BatchNorm2d(8)
+    assert can_join(laid_out(1, 8, 28, 28), depthwise, norm)
+    assert not can_join(laid_out(1, 8, 100, 168), depthwise, norm)
+    assert can_join(laid_out(1, 8, 56, 56), dense, norm)
+    assert not can_join(laid_out(1, 8, 100, 168), dense, norm)
+    assert can_join(laid_out(1, 8, 100, 168), nn.Conv2d(8, 8, 1, bias=False), norm)
 
 
 def check(holds: bool) -> float:
