@@ -1,22 +1,18 @@
-"""The kinds of blur, except zoom blur, which has its own file.
-
-Bytes are converted to fractions of white and back like in the package: divided by 255, and truncated.
-"""
+"""The kinds of blur, except those of a disk and of zooming, which have their own files."""
 
 # Numba infers the types.
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
 from __future__ import annotations
 
 import math
-from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from lsbench.corruptions.correlate import Floats, gaussian, weighted_rows
-from lsbench.corruptions.opencv import cv2
+from lsbench.corruptions.byte_blur import blurred_bytes
+from lsbench.corruptions.correlate import Floats, weighted_rows
+from lsbench.corruptions.defocus import defocus_blur
 from lsbench.corruptions.random_stream import U64, compiled, fill_below, stream_of
 from lsbench.corruptions.zoom import zoom_blur
 
@@ -26,28 +22,7 @@ Image = NDArray[np.uint8]
 def gaussian_blur(image: Image, severity: int, rng: RandomState) -> Image:
     """Blur with a Gaussian of 1 to 6 pixels; draws nothing."""
     del rng
-    sigma = float((1, 2, 3, 4, 6)[severity - 1])
-    return to_bytes(_blurred(to_shares(image), sigma), image.shape)
-
-
-def defocus_blur(image: Image, severity: int, rng: RandomState) -> Image:
-    """Blur with a disk of 3 to 10 pixels; draws nothing."""
-    del rng
-    kernel = disk(*((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5))[severity - 1])
-    # All channels at once, and in float64: for kernels of this size OpenCV uses a Fourier transform.
-    blurred = cv2.filter2D(to_shares(image).reshape(image.shape), -1, kernel)
-    return to_bytes(np.asarray(blurred), image.shape)
-
-
-@cache
-def disk(radius: int, alias_blur: float) -> NDArray[np.float32]:
-    """Return the package's disk of `radius` pixels, its rim softened by a Gaussian of `alias_blur`."""
-    reach, size = (8, (3, 3)) if radius <= 8 else (radius, (5, 5))
-    steps = np.arange(-reach, reach + 1)
-    inside = (steps[:, None] ** 2 + steps[None, :] ** 2 <= radius**2).astype(np.float32)
-    inside /= np.sum(inside)
-    softened: Any = cv2.GaussianBlur(inside, ksize=size, sigmaX=alias_blur)
-    return np.asarray(softened)
+    return blurred_bytes(image, float((1, 2, 3, 4, 6)[severity - 1]))
 
 
 def glass_blur(image: Image, severity: int, rng: RandomState) -> Image:
@@ -57,10 +32,12 @@ def glass_blur(image: Image, severity: int, rng: RandomState) -> Image:
     ``x[b]`` to ``x[a]`` and leaves ``x[b]`` unchanged. The published images are made this way.
     """
     sigma, reach, times = ((0.7, 1, 2), (0.9, 2, 1), (1.0, 2, 3), (1.1, 3, 2), (1.5, 4, 2))[severity - 1]
-    blurred = _blurred(to_shares(image), sigma)
-    pixels = _to_pixels(blurred)
+    pixels = np.empty(image.shape[:2], np.uint32)
+    _join(blurred_bytes(image, sigma), pixels)
     _shuffle(stream_of(rng), pixels, reach, times)
-    return to_bytes(_blurred(_pixels_to_shares(pixels), sigma), image.shape)
+    shuffled = np.empty_like(image)
+    _split(pixels, shuffled)
+    return blurred_bytes(shuffled, sigma)
 
 
 def motion_blur(image: Image, severity: int, rng: RandomState) -> Image:
@@ -69,7 +46,7 @@ def motion_blur(image: Image, severity: int, rng: RandomState) -> Image:
     angle = rng.uniform(-45, 45)
     layer = image.reshape(len(image), -1).astype(np.float64)
     blurred = motion_blurred(layer, 3, radius, sigma, angle)
-    return to_bytes(blurred, image.shape, white=255.0)
+    return to_bytes(blurred, image.shape)
 
 
 def motion_blurred(
@@ -139,38 +116,23 @@ def _weighted_shifts(source, stride, offsets, weights, out):
         weighted_rows(source, offsets + y * stride, weights, out[y])
 
 
-def _blurred(shares: Floats, sigma: float) -> Floats:
-    """Return the result of `skimage.filters.gaussian` on an RGB image with default settings."""
-    return gaussian(shares, 3, (sigma, sigma), 4.0, "nearest")
+@compiled
+def _join(image, pixels):
+    """Put the three bytes of a pixel into one number, so that a pixel is moved at once."""
+    for y in range(U64(0), U64(len(image))):
+        for x in range(U64(0), U64(image.shape[1])):
+            red, green, blue = np.uint32(image[y, x, 0]), np.uint32(image[y, x, 1]), np.uint32(image[y, x, 2])
+            pixels[y, x] = red | (green << np.uint32(8)) | (blue << np.uint32(16))
 
 
 @compiled
-def _to_pixels(shares):
-    """Return ``shares * 255`` truncated to bytes, the three of a pixel in one uint32."""
-    height, width = shares.shape[0], shares.shape[1] // 3
-    out = np.empty((height, width), np.uint32)
-    for y in range(height):
-        row = shares[y]
-        for x in range(U64(0), U64(width)):
-            red, green = np.uint32(row[U64(3) * x] * 255.0), np.uint32(row[U64(3) * x + U64(1)] * 255.0)
-            blue = np.uint32(row[U64(3) * x + U64(2)] * 255.0)
-            out[y, x] = red | (green << np.uint32(8)) | (blue << np.uint32(16))
-    return out
-
-
-@compiled
-def _pixels_to_shares(pixels):
-    height, width = pixels.shape
-    share = np.arange(256) / 255.0
-    out = np.empty((height, width * 3))
-    for y in range(height):
-        row = out[y]
-        for x in range(U64(0), U64(width)):
+def _split(pixels, image):
+    """Undo :func:`_join`."""
+    for y in range(U64(0), U64(len(image))):
+        for x in range(U64(0), U64(image.shape[1])):
             pixel = pixels[y, x]
-            row[U64(3) * x] = share[pixel & np.uint32(255)]
-            row[U64(3) * x + U64(1)] = share[(pixel >> np.uint32(8)) & np.uint32(255)]
-            row[U64(3) * x + U64(2)] = share[(pixel >> np.uint32(16)) & np.uint32(255)]
-    return out
+            image[y, x, 0], image[y, x, 1] = pixel & np.uint32(255), (pixel >> np.uint32(8)) & np.uint32(255)
+            image[y, x, 2] = pixel >> np.uint32(16)
 
 
 @compiled
@@ -189,38 +151,21 @@ def _shuffle(words, pixels, reach, times):
                 at -= 1
 
 
-def to_shares(image: Image) -> Floats:
-    """Return ``image / 255`` as float64 ``(H, W * C)``.
+def to_bytes(levels: Floats, shape: tuple[int, ...]) -> Image:
+    """Return grey levels as an image of `shape`: clipped to 0 and 255, then truncated.
 
-    >>> to_shares(np.full((1, 1, 3), 51, np.uint8)).tolist()
-    [[0.2, 0.2, 0.2]]
-    """
-    shares = np.empty((len(image), image.size // len(image)))
-    _divide(image.reshape(-1), shares.reshape(-1))
-    return shares
-
-
-def to_bytes(shares: Floats, shape: tuple[int, ...], *, white: float = 1.0) -> Image:
-    """Return `shares` as an image of `shape`: clipped to 0 and `white`, which becomes 255, then truncated.
-
-    >>> to_bytes(np.array([[-0.5, 0.999, 2.0]]), (1, 1, 3)).tolist()
-    [[[0, 254, 255]]]
+    >>> to_bytes(np.array([[-0.5, 0.999, 300.0]]), (1, 1, 3)).tolist()
+    [[[0, 0, 255]]]
     """
     out = np.empty(shape, np.uint8)
-    _cut(shares.reshape(-1), white, 255.0 / white, out.reshape(-1))
+    _cut(levels.reshape(-1), out.reshape(-1))
     return out
 
 
 @compiled
-def _divide(values, out):
+def _cut(levels, out):
     for i in range(U64(0), U64(len(out))):
-        out[i] = values[i] / 255.0
-
-
-@compiled
-def _cut(shares, white, scale, out):
-    for i in range(U64(0), U64(len(out))):
-        out[i] = np.uint8(np.int32(min(max(shares[i], 0.0), white) * scale))
+        out[i] = np.uint8(np.int32(min(max(levels[i], 0.0), 255.0)))
 
 
 CORRUPTIONS = {

@@ -74,18 +74,25 @@ def _separable(image, channels, down, right, rows, columns, out):
     offsets = rows * size
     taps = np.arange(2 * len(right) - 1) * channels
     for y in range(len(image)):
-        _symmetric(flat, offsets[y : y + 2 * len(down) - 1], down, row[reach : reach + size])
+        correlate_row(flat, offsets[y : y + 2 * len(down) - 1], down, row[reach : reach + size])
         for x in range(len(right) - 1):
             left, after = columns[x] * channels, columns[len(columns) - 1 - x] * channels
             for c in range(channels):
                 row[x * channels + c] = row[reach + left + c]
                 row[len(row) - (x + 1) * channels + c] = row[reach + after + c]
-        _symmetric(row, taps, right, out[y])
+        correlate_row(row, taps, right, out[y])
 
 
 @compiled
-def _symmetric(source, offsets, half, out):
-    """Correlate like scipy: the centre, then pairs of taps from the outermost inwards."""
+def correlate_row(source, offsets, half, out):
+    """Correlate a row like scipy: the centre, then pairs of taps from the outermost inwards.
+
+    Args:
+        source: Flat numbers, float64 or float32.
+        offsets: Starts of the taps in `source`, from the first to the last, int64.
+        half: The kernel from its centre outwards, of the same type as `source`.
+        out: Receives the sums, of the same type.
+    """
     size, middle = len(out), len(half) - 1
     centre, weight = source[offsets[middle] : offsets[middle] + size], half[0]
     for i in range(U64(0), U64(size)):
