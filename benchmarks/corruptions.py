@@ -8,14 +8,17 @@ leaves its loops unchanged. OpenCV and numba use one thread; the process pins it
 possible. All results are compared, since a factor between functions that differ would be meaningless.
 
 Compilation is printed separately: the time of the first image of each kind in a new process, with an empty
-and with a filled numba cache. Run on an idle machine:
+and with a filled numba cache. With ``--before``, the same calls are made by another checkout, in turns with
+this one's, for both families; bytes that differ from it are counted, too. Run on an idle machine:
 
     python benchmarks/corruptions.py [--rounds 5] [--kinds glass_blur zoom_blur] [--images 3] [--no-compile]
+    python benchmarks/corruptions.py --before CHECKOUT --no-compile
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import math
 import os
@@ -25,13 +28,14 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from lsbench.corruptions import BENCHMARK, NAMES, SEVERITIES, corrupt
+from lsbench.corruptions import BENCHMARK, FAMILIES, NAMES, ORIGINALS, SEVERITIES, corrupt
 from lsbench.corruptions.opencv import cv2
 from lsbench.corruptions.oracle import reference_corrupt
 
@@ -82,6 +86,89 @@ def timed(function: Corrupt, image: Image, name: str, severity: int, seed: int) 
         fewest = min(fewest, ended - started)
         if ended > until:
             return fewest, made
+
+
+class Before:
+    """Another checkout's corruptions, in a process of its own that runs on the same core."""
+
+    def __init__(self, checkout: str, images: int) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - this interpreter and this file
+            [sys.executable, __file__, "--serve", "--images", str(images)],
+            env={**os.environ, "PYTHONPATH": checkout},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def timed(self, image: int, name: str, severity: int, seed: int, family: str) -> tuple[float, str]:
+        """Return what :func:`timed` measures there, and the hash of the result."""
+        sent, answers = self._process.stdin, self._process.stdout
+        if sent is None or answers is None:
+            raise RuntimeError("expected a process with pipes")
+        sent.write(json.dumps([image, name, severity, seed, family]) + "\n")
+        sent.flush()
+        seconds, digest = json.loads(answers.readline())
+        return seconds, digest
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait()
+
+
+def serve(images: list[Image]) -> None:
+    """Answer the requests of :class:`Before` until there are no more."""
+    for line in sys.stdin:
+        image, name, severity, seed, family = json.loads(line)
+        seconds, made = timed(partial(corrupt, family=family), images[image], name, severity, seed)
+        print(json.dumps([seconds, digest_of(made)]), flush=True)
+
+
+def digest_of(image: Image) -> str:
+    """Return a hash of the bytes of an image."""
+    return hashlib.sha256(image.tobytes()).hexdigest()
+
+
+def compare(before: Before, name: str, images: list[Image], family: str, seed: int) -> dict[str, float]:
+    """Return the mean milliseconds per image here and there, and the number of images that differ."""
+    found: dict[str, float] = defaultdict(float)
+    share = 1e3 / len(images) / len(SEVERITIES)
+    for number, image in enumerate(images):
+        for severity in SEVERITIES:
+            ours, made = timed(partial(corrupt, family=family), image, name, severity, seed)
+            theirs, digest = before.timed(number, name, severity, seed, family)
+            found["ours"] += share * ours
+            found["theirs"] += share * theirs
+            found["differing"] += digest_of(made) != digest
+    return found
+
+
+def compare_all(checkout: str, kinds: list[str], images: list[Image], rounds: int) -> None:
+    """Print a table of this checkout beside another one, per kind and family."""
+    before = Before(checkout, len(images))
+    print(f"{'kind':<34}{'before, ms':>11}{'now, ms':>10}{'ratio':>12}{'of the rounds':>20}{'differing':>10}")
+    for family in FAMILIES:
+        sums: list[dict[str, float]] = [defaultdict(float) for _ in range(rounds)]
+        for name in (kind for kind in kinds if family == FAMILIES[0] or kind in ORIGINALS):
+            compare(before, name, images[:1], family, 0)  # compiles, or reads, the loops
+            found = [compare(before, name, images, family, seed) for seed in range(rounds)]
+            print(ratio_row(f"{name} ({family})", found))
+            if name in BENCHMARK:
+                for total, part in zip(sums, found, strict=True):
+                    for key, value in part.items():
+                        total[key] += value
+        print(ratio_row(f"sum of those of the benchmark ({family})"[:33], sums))
+    before.close()
+
+
+def ratio_row(name: str, rounds: list[dict[str, float]]) -> str:
+    """Return a line of the table: median milliseconds, and the median of the rounds' ratios."""
+    ratios = [found["ours"] / found["theirs"] for found in rounds]
+    ours, theirs = (float(np.median([found[of] for found in rounds])) for of in ("ours", "theirs"))
+    spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+    differing = sum(found["differing"] for found in rounds)
+    return f"{name:<34}{theirs:>11.3f}{ours:>10.3f}{np.median(ratios):>12.2f}{spread:>20}{differing:>10.0f}"
 
 
 def measure(name: str, images: list[Image], seed: int) -> dict[str, float]:
@@ -148,9 +235,18 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=list(NAMES), choices=NAMES)
     parser.add_argument("--images", type=int, default=3, choices=range(1, len(PHOTOS) + 1))
     parser.add_argument("--no-compile", dest="compile", action="store_false")
+    parser.add_argument("--before", metavar="CHECKOUT")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.serve:
+        pin()
+        serve(photographs(args.images))
+        return
     print(f"numpy {np.__version__}, OpenCV {cv2.__version__}, {pin()}, {SIDE} px, {args.images} images")
     images = photographs(args.images)
+    if args.before:
+        compare_all(args.before, args.kinds, images, args.rounds)
+        return
     for name in args.kinds:
         corrupt(images[0], name, 1, rng=RandomState(0))
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
