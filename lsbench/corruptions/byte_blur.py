@@ -114,17 +114,35 @@ def _again(image, work, half, rows, columns, levels, guard, out):
             for i in range(U64(0), U64(size)):
                 shares[U64(y), i] = image[U64(y), i] / 255.0
     start = end = -1
-    for i in range(size + 1):
-        is_doubtful = False
-        if i < size:
-            is_doubtful = _is_doubtful(levels[i], guard)
-        if start >= 0 and (i == size or (is_doubtful and i - end > GAP)):
-            _exact(shares, half, rows, columns, start // 3, (end + 2) // 3, row, exact)
-            for k in range(start, end):
-                out[k] = np.uint8(np.int32(min(exact[k], 1.0) * 255.0))
-            start = -1
-        if is_doubtful:
-            start, end = start if start >= 0 else i, i + 1
+    for block in range(0, size, GAP):
+        part = levels[block : block + GAP]
+        if not _count(part, guard):
+            continue
+        for i in range(len(part)):
+            if _is_doubtful(part[i], guard):
+                at = block + i
+                if start >= 0 and at - end > GAP:
+                    _write_exact(shares, half, rows, columns, (start, end), row, exact, out)
+                    start = -1
+                start, end = start if start >= 0 else at, at + 1
+    if start >= 0:
+        _write_exact(shares, half, rows, columns, (start, end), row, exact, out)
+
+
+@compiled
+def _count(levels, guard):
+    doubts = 0
+    for i in range(U64(0), U64(len(levels))):
+        doubts += _is_doubtful(levels[i], guard)
+    return doubts
+
+
+@compiled
+def _write_exact(shares, half, rows, columns, values, row, exact, out):
+    """Write the values from one to another, exclusive, as scipy computes them."""
+    _exact(shares, half, rows, columns, values[0] // 3, (values[1] + 2) // 3, row, exact)
+    for k in range(values[0], values[1]):
+        out[k] = np.uint8(np.int32(min(exact[k], 1.0) * 255.0))
 
 
 @compiled
