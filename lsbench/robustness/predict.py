@@ -23,7 +23,7 @@ from lsbench.data.dataset import Rgb
 from lsbench.data.loading.transforms import scale_and_offset
 from lsbench.engine.distributed import current_world, from_first_rank, gather_over_ranks, shared_counter
 from lsbench.robustness.blocks import Predicted, PredictionBlocks
-from lsbench.robustness.views import Source, ViewSamples, use_one_thread
+from lsbench.robustness.views import Source, ViewSamples, prepare_process
 
 
 @dataclass(frozen=True)
@@ -161,13 +161,13 @@ def _starts(blocks: Sequence[range], start: int) -> Iterator[int]:
 
 def _loader(source: Source, images: Sampler[int], feed: Feed) -> DataLoader[Any]:
     """Return a loader that yields the views of one image at a time, in the sampler's order."""
-    use_one_thread()
+    prepare_process()
     return DataLoader(
         ViewSamples(source),
         sampler=images,
         batch_size=None,
         num_workers=feed.num_workers,
-        worker_init_fn=use_one_thread,
+        worker_init_fn=prepare_process,
         pin_memory=feed.device == "cuda",
         generator=torch.Generator(),  # keeps it from drawing from the global generator
     )

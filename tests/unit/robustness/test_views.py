@@ -1,4 +1,7 @@
+import ctypes
 import io
+import resource
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +19,7 @@ from lsbench.robustness.views import (
     ViewSamples,
     create_crop,
     jpeg_round_trip,
+    prepare_process,
     resized_side,
 )
 
@@ -136,3 +140,23 @@ def test_an_unreadable_image_comes_as_one_line(photos, drawn):
     assert (index, pixels.size) == (1, 0)
     assert str(photos.folder / "n2" / "0.png") in problem
     assert "\n" not in problem
+
+
+def pages_of_planes():
+    """Return how many pages of memory the system had to clear for planes that come and go."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        planes = [np.ones(100_000) for _ in range(3)]
+        del planes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a setting of glibc")
+def test_memory_of_a_view_is_used_again_for_the_next():
+    mallopt = ctypes.CDLL(None).mallopt
+    for setting in (-1, -3):
+        mallopt(setting, 1 << 17)
+    returned = pages_of_planes()
+    prepare_process()
+    pages_of_planes()
+    assert pages_of_planes() < returned / 10
