@@ -7,6 +7,11 @@ scikit-image's, written as JPEG files of 500 x 375 pixels. The default model is 
 overhead of the pass weighs most.
 
     python benchmarks/robustness.py [--images 500] [--model mobilenetv3_small_050] [--img-size 224]
+
+With ``--workers`` nothing else is measured: the pass takes turns with different numbers of loader processes,
+in elapsed time on all cores, the model on one of them. The predictions are compared.
+
+    python benchmarks/robustness.py --workers 0 1 2 --images 24 --rounds 3
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +29,7 @@ import numpy as np
 import torch
 from PIL import Image
 from skimage import data
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode
 
 from lsbench.corruptions import BENCHMARK, SEVERITIES, corrupt, image_rng
@@ -38,6 +44,8 @@ from lsbench.robustness.views import LiveSource, create_crop, jpeg_round_trip
 CELLS = [(name, severity) for name in BENCHMARK for severity in SEVERITIES]
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
 FAMILY, QUALITY = "original", 85
+#: Returns the crop of an image, and its path.
+Clean = Callable[[int], tuple[Any, str]]
 PARTS = ("corruptions", "JPEG round trips", "inference")
 
 
@@ -116,23 +124,59 @@ def measure_block(
 
 def measure(asked: argparse.Namespace, folder: Path) -> Clock:
     """Return the times of all blocks after the warm-up block, whose time is printed."""
-    images = write_photos(folder, asked.images + 1)
-    crop = create_crop(asked.img_size, in_memory=False, interpolation=InterpolationMode.BILINEAR)
-    source = LiveSource(images, crop, CELLS, family=FAMILY, jpeg_quality=QUALITY)
-    feed = Feed(asked.batch_size, IMAGENET_MEAN, IMAGENET_STD, channels_last=asked.channels_last)
-    layout = torch.channels_last if asked.channels_last else torch.contiguous_format
-    model = create_model(asked.model, num_classes=1000, img_size=asked.img_size)
-    run = {"model": model.eval().to(memory_format=layout), "feed": feed}
+    source, model, feed, clean_image = opened(asked, folder, asked.images + 1)
+    run: dict[str, Any] = {"model": model, "feed": feed}
     run["kept"] = PredictionBlocks(folder / "cells", "benchmark", source.num_views)
     blocks = [range(asked.images, asked.images + 1), *blocks_of(asked.images)]
     clock = Clock()
     for number, block in enumerate(blocks):
-        clean = [(np.array(crop(images.decode(index))), images.paths[index]) for index in block]
+        clean = [clean_image(index) for index in block]
         measure_block(clock, block, source, clean, run)
         if number == 0:
             print(f"the first image took {clock.seconds['live']:.1f} s, with loading or compiling the loops")
             clock = Clock()
     return clock
+
+
+def opened(asked: argparse.Namespace, folder: Path, count: int) -> tuple[LiveSource, nn.Module, Feed, Clean]:
+    """Return the source of views, the model, the settings of its feed, and a function for clean images."""
+    images = write_photos(folder, count)
+    crop = create_crop(asked.img_size, in_memory=False, interpolation=InterpolationMode.BILINEAR)
+    source = LiveSource(images, crop, CELLS, family=FAMILY, jpeg_quality=QUALITY)
+    feed = Feed(asked.batch_size, IMAGENET_MEAN, IMAGENET_STD, channels_last=asked.channels_last)
+    layout = torch.channels_last if asked.channels_last else torch.contiguous_format
+    model = create_model(asked.model, num_classes=1000, img_size=asked.img_size)
+
+    def clean(index: int) -> tuple[Any, str]:
+        return np.array(crop(images.decode(index))), images.paths[index]
+
+    return source, model.eval().to(memory_format=layout), feed, clean
+
+
+def compare_workers(asked: argparse.Namespace, folder: Path) -> None:
+    """Print the elapsed time of the pass with each number of loader processes, and its ratio to the first."""
+    source, model, feed, _ = opened(asked, folder, asked.images)
+    views = asked.images * source.num_views
+    seconds: dict[int, list[float]] = {count: [] for count in asked.workers}
+    first: Any = None
+    for number in range(asked.rounds + 1):
+        for count in asked.workers:
+            kept = PredictionBlocks(folder / f"{number}-{count}", "benchmark", source.num_views)
+            started = time.perf_counter()
+            found = predict_views(
+                model, source, [range(asked.images)], kept, replace(feed, num_workers=count)
+            )
+            # The first round compiles, or reads, the loops.
+            seconds[count] += [time.perf_counter() - started] if number else []
+            first = found if first is None else first
+            if not np.array_equal(found, first):
+                raise RuntimeError(f"{count} workers: expected the same predictions")
+    print(f"{asked.model}, {asked.images} images of {asked.img_size} px x {len(CELLS)} conditions")
+    print(f"{'workers':<10} {'ms/view':>9} {'of that before':>16} {'range':>16}")
+    for count, times in seconds.items():
+        ratios = np.array(times) / np.array(seconds[asked.workers[0]])
+        middle, ratio = 1000 * float(np.median(times)) / views, float(np.median(ratios))
+        print(f"{count:<10} {middle:>9.3f} {ratio:>16.3f} {ratios.min():>8.3f} to {ratios.max():.3f}")
 
 
 def main() -> None:
@@ -143,7 +187,14 @@ def main() -> None:
     parser.add_argument("--img-size", type=int, default=224)
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--channels-last", action="store_true")
+    parser.add_argument("--workers", type=int, nargs="+")
+    parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
+    if asked.workers:
+        torch.set_num_threads(1)
+        with tempfile.TemporaryDirectory() as folder:
+            compare_workers(asked, Path(folder))
+        return
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
