@@ -40,14 +40,14 @@ def is_suited(x: Tensor, *modules: nn.Module) -> bool:
     operators: hooks, tracers, compilers, counters, transforms of torch.func, dual numbers, autocast.
     """
     return (
-        _is_map(x)
+        not torch.compiler.is_compiling()  # first: a compiler reads no further
+        and _is_map(x)
         and torch.is_grad_enabled()
         and torch.get_num_threads() == 1
         and x.numel() > 0
         and x.is_contiguous(memory_format=torch.channels_last)
         and not torch.is_autocast_enabled("cpu")
         and torch._C._get_tracing_state() is None
-        and not torch.compiler.is_compiling()
         and not torch._C._are_functorch_transforms_active()
         and torch._C._len_torch_dispatch_stack() == 0
         and torch._C._len_torch_function_stack() == 0
@@ -97,25 +97,26 @@ def _is_map(x: Tensor) -> bool:
 
 def _is_plain(module: nn.Module) -> bool:
     """Return whether a module of this file trains as its class says, with nobody watching."""
-    state = module.__dict__
+    state = module.__dict__  # its attributes would take a microsecond each
     if "forward" in state or any(state[kind] for kind in _HOOKS):
         return False
+    own, buffers = state["_parameters"], state["_buffers"]
     if type(module) is nn.BatchNorm2d:
-        count, channels = module.num_batches_tracked, module.num_features
+        count, channels = buffers.get("num_batches_tracked"), module.num_features
         return (
             module.training
             and module.momentum is not None
             and channels >= VECTOR
-            and _is_row(module.weight, nn.Parameter, channels)
-            and _is_row(module.bias, nn.Parameter, channels)
-            and _is_row(module.running_mean, Tensor, channels)
-            and _is_row(module.running_var, Tensor, channels)
+            and _is_row(own.get("weight"), nn.Parameter, channels)
+            and _is_row(own.get("bias"), nn.Parameter, channels)
+            and _is_row(buffers.get("running_mean"), Tensor, channels)
+            and _is_row(buffers.get("running_var"), Tensor, channels)
             and count is not None
             and count.dtype is torch.int64
             and count.is_cpu
         )
     if type(module) is nn.Conv2d:
-        weight = module.weight
+        weight = own.get("weight")
         shape = module.out_channels, module.in_channels // module.groups, *module.kernel_size
         return (
             type(weight) is nn.Parameter
@@ -131,13 +132,9 @@ def _is_plain(module: nn.Module) -> bool:
 
 def _is_row(tensor: Tensor | None, kind: type[Tensor], count: int) -> bool:
     """Return whether a tensor is `count` float32 one after another in the CPU's memory."""
-    return (
-        type(tensor) is kind
-        and tensor.dtype is torch.float32
-        and tensor.is_cpu
-        and tensor.numel() == count
-        and tensor.is_contiguous()
-    )
+    if type(tensor) is not kind or tensor.dtype is not torch.float32 or not tensor.is_cpu:
+        return False
+    return tensor.numel() == count and tensor.is_contiguous()
 
 
 class _Settings(NamedTuple):

@@ -368,6 +368,14 @@ def test_a_changed_module_is_trained_as_torch_does(kind):
     assert_trained_as_torch_does(MODULES[kind](), torch.randn(3, 16, 5, 4))
 
 
+def test_a_training_step_on_one_thread_compiles_whole():
+    model, x = Block(16, RepVGGDW(16), has_se=True), torch.randn(2, 16, 4, 4)
+    with threads(1):
+        x = x.to(memory_format=torch.channels_last)
+        found = torch.compile(model, backend="eager", fullgraph=True)(x)
+        torch.testing.assert_close(found, model(x), rtol=1e-4, atol=1e-4)
+
+
 def test_a_hook_sees_what_the_layer_itself_returns():
     torch.manual_seed(0)
     model, x = Residual(FFN(16)), torch.randn(3, 16, 5, 4).to(memory_format=torch.channels_last)
