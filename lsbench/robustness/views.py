@@ -196,7 +196,7 @@ def prepare_process(_: int = 0) -> None:
     """Prepare a process for making views: one thread, and memory that is used again instead of returned.
 
     Planes of numbers come and go with every view. By default glibc returns them to the system, which clears
-    the same memory again for the next view: a sixth of the time of all corruptions. Up to 64 MiB are kept.
+    the same memory again for the next view: a seventh of the time of all corruptions. Up to 64 MiB are kept.
     """
     use_one_thread()
     try:
