@@ -129,7 +129,8 @@ def send_request(connection: socket.socket, request: dict[str, Any], files: Sequ
     """
     content = (json.dumps(request) + "\n").encode()
     sent = socket.send_fds(connection, [content], list(files))
-    connection.sendall(content[sent:])
+    if sent < len(content):  # to send nothing fails too, if all was answered and the other end has closed
+        connection.sendall(content[sent:])
 
 
 def read_request(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:

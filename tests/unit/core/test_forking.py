@@ -71,3 +71,22 @@ def test_a_process_knows_the_server_that_it_comes_from(
         found = forking.own_server()
         assert found is not None
         found.close()
+
+
+def test_a_request_that_is_answered_before_the_sender_looks_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a server that ends at once: its answer is still there to be read."""
+    ours, theirs = socket.socketpair()
+    send_fds = socket.send_fds
+
+    def answered(connection: socket.socket, content: list[bytes], files: list[int]) -> int:
+        sent = send_fds(connection, content, files)
+        request, came = forking.read_request(theirs)
+        forking.close_files(came)
+        forking.send_line(theirs, {"ev": "reply", "asked": request["action"]})
+        theirs.close()
+        return sent
+
+    monkeypatch.setattr(socket, "send_fds", answered)
+    with ours:
+        forking.send_request(ours, {"action": "timing"}, [])
+        assert list(forking.read_events(ours)) == [{"ev": "reply", "asked": "timing"}]
