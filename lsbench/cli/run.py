@@ -167,6 +167,7 @@ def _conclude(
         remark = f"; left out: {left_out}" if left_out else ", every job is done"
         console.print(f"{name} ({graph.suite.preset}): nothing left to do{remark}.")
         _print_next(graph, options.results)
+        _remove_what_killed_runs_left()
         return
     _print_table(graph, options.results, as_json)
     folder = results_folder(graph, options.results)
@@ -202,3 +203,15 @@ def _print_table(graph: JobGraph, results: Path, as_json: bool) -> None:
     if summary is not None:
         text = REPORTS.load("json" if as_json else "console")([summary])
         typer.echo(json.dumps({"event": "report", **json.loads(text)}) if as_json else text, nl=as_json)
+
+
+def _remove_what_killed_runs_left() -> None:
+    """Remove the folders that killed runs of this user have left, as the start of a Ray does."""
+    from lsbench.scheduler.local_ray import remove_dead_sessions
+
+    def remove_more(token: str) -> None:
+        from lsbench.scheduler.ray_tasks import stop_servers
+
+        stop_servers(token)
+
+    remove_dead_sessions(remove_more)

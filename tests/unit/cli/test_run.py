@@ -3,6 +3,7 @@ import fcntl
 import json
 import os
 import re
+import subprocess
 
 import pytest
 from PIL import Image
@@ -17,7 +18,12 @@ def inline(suite, results, *more):
     return "run", suite, "--scheduler", "inline", "--results", results, *more
 
 
-def test_a_suite_runs_once_and_a_new_variant_runs_only_its_own_jobs(call, quick, write_suite, results):
+def test_a_suite_runs_once_and_a_new_variant_runs_only_its_own_jobs(
+    call, quick, write_suite, results, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    with subprocess.Popen(["true"]) as killed:
+        mark = tmp_path / f"lsbench-{os.getuid()}-{killed.pid}.ray"
     suite = write_suite(quick)
     code, out, err = call(*inline(suite, results))
     assert code == 0
@@ -28,9 +34,11 @@ def test_a_suite_runs_once_and_a_new_variant_runs_only_its_own_jobs(call, quick,
     assert re.search(r" s: top-1 [0-9.]+ %$", ended)
     folder, page = results / "tiny" / "default", f"lsbench report tiny -o tiny.html --results {results}"
     assert err.splitlines()[-2:] == [f"Results: {folder}", f"A page with charts: {page}"]
+    mark.write_text("0123abcd")
     code, out, err = call(*inline(suite, results))
     assert (code, out) == (0, "")
     assert "nothing left to do, every job is done" in err
+    assert not mark.exists(), "what a killed run has left goes with any next one"
     assert page in err
 
     quick["variants"].append({"name": "new", "mixer": "large_small_static"})
