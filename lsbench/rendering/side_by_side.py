@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
+from lsbench.core.counted import counted
 from lsbench.core.interval_text import possible
 from lsbench.core.quantity import quantity
 from lsbench.rendering import console
@@ -66,7 +67,7 @@ def agreement_notes(
     for metric, ratios in timings.items():
         shown = quantity(metric).title.partition(" (")[0]
         ends = " to ".join(dict.fromkeys(f"{end:.3f}" for end in (min(ratios), max(ratios))))
-        notes.append(f"{shown}: B is {ends} times A in {_counted(len(ratios), 'row')}.")
+        notes.append(f"{shown}: B is {ends} times A in {counted(len(ratios), 'row')}.")
     if origins and agreements:
         sides = "; ".join(
             f"{side}: {', '.join(found)}"
@@ -82,9 +83,9 @@ def _answers_note(one: Agreement) -> str:
     """Return in one line how many images are answered differently in each row."""
     first = one.rows[0]
     images = f"{first.images:,} images of {one.dataset}"
-    seeds = _counted(max(row.seeds for row in one.rows), "seed")
+    seeds = counted(max(row.seeds for row in one.rows), "seed")
     if not any(row.changed for row in one.rows):
-        return f"Answers: equal for all {images}, in {_counted(len(one.rows), 'row')} and {seeds}."
+        return f"Answers: equal for all {images}, in {counted(len(one.rows), 'row')} and {seeds}."
     told = ", ".join(
         f"{row.title} {row.changed:.10g}"
         + (
@@ -102,10 +103,6 @@ def _answers_note(one: Agreement) -> str:
     else:
         verdict = "That is within the spread over seeds"
     return f"Of {images}, B answers differently than A, mean over {seeds}: {told}. {verdict}."
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def beside_json(found: Sequence[Beside], names: tuple[str, str], agreements: Sequence[Agreement] = ()) -> str:
