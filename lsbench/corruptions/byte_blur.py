@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lsbench.corruptions.correlate import border_indices, correlate_row, half_gaussian
-from lsbench.corruptions.random_stream import U64, compiled, inlined
+from lsbench.corruptions.correlate import border_indices, correlate_row, half_gaussian, is_doubtful
+from lsbench.corruptions.random_stream import U64, compiled
 
 Image = NDArray[np.uint8]
 #: Standard deviations at which the Gaussian is cut off.
@@ -92,16 +92,9 @@ def _cut(levels, guard, out):
     """Write the bytes of a row; return the number of doubtful ones."""
     doubts = 0
     for i in range(U64(0), U64(len(levels))):
-        doubts += _is_doubtful(levels[i], guard)
+        doubts += is_doubtful(levels[i], guard)
         out[i] = np.int32(min(levels[i], np.float32(255.0)))
     return doubts
-
-
-@inlined
-def _is_doubtful(level, guard):
-    # Black lies beyond half a grey level, where nothing is in doubt.
-    level = min(max(level, np.float32(0.5)), np.float32(255.0))
-    return abs(level - np.float32(np.int32(level)) - np.float32(0.5)) > np.float32(0.5) - guard
 
 
 @compiled
@@ -119,7 +112,7 @@ def _again(image, work, half, rows, columns, levels, guard, out):
         if not _count(part, guard):
             continue
         for i in range(len(part)):
-            if _is_doubtful(part[i], guard):
+            if is_doubtful(part[i], guard):
                 at = block + i
                 if start >= 0 and at - end > GAP:
                     _write_exact(shares, half, rows, columns, (start, end), row, exact, out)
@@ -133,7 +126,7 @@ def _again(image, work, half, rows, columns, levels, guard, out):
 def _count(levels, guard):
     doubts = 0
     for i in range(U64(0), U64(len(levels))):
-        doubts += _is_doubtful(levels[i], guard)
+        doubts += is_doubtful(levels[i], guard)
     return doubts
 
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from lsbench.corruptions.random_stream import U64, compiled
+from lsbench.corruptions.random_stream import U64, compiled, inlined
 
 Floats = NDArray[np.float64]
 
@@ -197,3 +197,11 @@ def _response(sigma: float, truncate: float, length: int) -> Floats:
     # The angle is reduced while it is an integer: the cosine of a large angle would be inexact.
     turns = np.arange(length)[:, None] * np.arange(1, half.size) % (2 * length)
     return np.asarray(half[0] + 2.0 * (np.cos(np.pi * turns / length) @ half[1:]))
+
+
+@inlined
+def is_doubtful(level, guard):
+    """Return whether a float32 grey level lies within `guard` of an integer, so that its byte is not sure."""
+    # Black lies beyond half a grey level, where nothing is in doubt.
+    level = min(max(level, np.float32(0.5)), np.float32(255.0))
+    return abs(level - np.float32(np.int32(level)) - np.float32(0.5)) > np.float32(0.5) - guard

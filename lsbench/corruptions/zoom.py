@@ -22,7 +22,8 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from lsbench.corruptions.random_stream import U64, compiled, inlined
+from lsbench.corruptions.correlate import is_doubtful
+from lsbench.corruptions.random_stream import U64, compiled
 
 Image = NDArray[np.uint8]
 #: Values this close to an integer, in grey levels, are computed again: float32 errs by at most 0.0004, and so
@@ -116,7 +117,7 @@ def _mean_of_layers(image, down, right, guard, out):
         if _write_mean(total, scale, guard, out[y]):
             for i in range(width * 3):
                 x, c = i // 3, i % 3
-                if _is_doubtful(total[x * 4 + c] * scale, guard):
+                if is_doubtful(total[x * 4 + c] * scale, guard):
                     out[y, x, c] = _exact(image[:, :, c], share, y, x, down, right)
 
 
@@ -158,16 +159,9 @@ def _write_mean(total, scale, guard, out):
     for x in range(U64(0), U64(len(out))):
         for c in range(U64(0), U64(3)):
             level = total[x * U64(4) + c] * scale
-            doubts += _is_doubtful(level, guard)
+            doubts += is_doubtful(level, guard)
             out[x, c] = np.int32(min(level, np.float32(255.0)))
     return doubts
-
-
-@inlined
-def _is_doubtful(level, guard):
-    # Black lies beyond half a grey level, where nothing is in doubt.
-    level = min(max(level, np.float32(0.5)), np.float32(255.0))
-    return abs(level - np.float32(np.int32(level)) - np.float32(0.5)) > np.float32(0.5) - guard
 
 
 @compiled
