@@ -10,7 +10,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
-from torch.jit import is_tracing  # type: ignore[attr-defined]
 from torch.nn import Parameter
 
 
@@ -23,17 +22,28 @@ def is_eager(*tensors: Tensor) -> bool:
     tensor([False])
     """
     return (
-        not torch.compiler.is_compiling()
+        is_untransformed()
+        and not torch._C._autograd._profiler_enabled()
         and all(
             (type(tensor) is Tensor or type(tensor) is Parameter) and tensor.is_cpu and not is_implied(tensor)
             for tensor in tensors
         )
+    )
+
+
+def is_untransformed() -> bool:
+    """Return whether no compiler, tracer, mode, transform of torch.func, dual number or autocast is at work.
+
+    >>> is_untransformed()
+    True
+    """
+    return (
+        not torch.compiler.is_compiling()  # first: a compiler reads no further
         and torch._C._len_torch_dispatch_stack() == 0
         and torch._C._len_torch_function_stack() == 0
         and not torch._C._are_functorch_transforms_active()
-        and not torch._C._autograd._profiler_enabled()
         and forward_ad._current_level < 0
-        and not is_tracing()  # type: ignore[no-untyped-call]
+        and torch._C._get_tracing_state() is None
         and not torch.is_autocast_enabled("cpu")
     )
 

@@ -20,11 +20,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.autograd import forward_ad
 from torch.nn import functional as F
 from torch.nn.modules import module as torch_module
 
-from lsbench.models.ops.eager import is_implied
+from lsbench.models.ops.eager import is_implied, is_untransformed
 
 #: Number of float32 that fill a vector of the loops.
 VECTOR = 8
@@ -40,18 +39,12 @@ def is_suited(x: Tensor, *modules: nn.Module) -> bool:
     operators: hooks, tracers, compilers, counters, transforms of torch.func, dual numbers, autocast.
     """
     return (
-        not torch.compiler.is_compiling()  # first: a compiler reads no further
+        is_untransformed()
         and _is_map(x)
         and torch.is_grad_enabled()
         and torch.get_num_threads() == 1
         and x.numel() > 0
         and x.is_contiguous(memory_format=torch.channels_last)
-        and not torch.is_autocast_enabled("cpu")
-        and torch._C._get_tracing_state() is None
-        and not torch._C._are_functorch_transforms_active()
-        and torch._C._len_torch_dispatch_stack() == 0
-        and torch._C._len_torch_function_stack() == 0
-        and forward_ad._current_level < 0
         and not torch_module._has_any_global_hook()  # type: ignore[no-untyped-call]
         and all(map(_is_plain, modules))
     )
