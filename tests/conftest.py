@@ -7,7 +7,7 @@ import random
 import secrets
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).parents[1] / ".pytes
 # Ray reads its token once per process, whichever test of the process comes first.
 os.environ.setdefault("RAY_AUTH_MODE", "token")
 os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+#: The environment of this process before a test or a job in it has changed it.
+ENVIRONMENT = dict(os.environ)
 
 TINY: dict[str, Any] = {
     "version": 1,
@@ -66,6 +68,18 @@ def _shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, Any, Any]:
+    """Put the environment back that the commands and jobs in a test change for the rest of their process."""
+    before = dict(os.environ)
+    try:
+        return (yield)
+    finally:
+        if dict(os.environ) != before:
+            os.environ.clear()
+            os.environ.update(before)
+
+
 #: Most GPU programs that all tests on a GPU compile: each takes seconds.
 MOST_PROGRAMS = 60
 
@@ -91,8 +105,8 @@ def _counted_on_a_gpu(request: pytest.FixtureRequest) -> None:
 def warm_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A program that takes ``-P -m lsbench`` as Python does, and has imported already what that needs."""
     folder, is_worker = tmp_path_factory.getbasetemp(), "PYTEST_XDIST_WORKER" in os.environ
-    program = start_server(folder.parent, os.getppid()) if is_worker else start_server(folder, os.getpid())
-    return str(program)
+    where = (folder.parent, os.getppid()) if is_worker else (folder, os.getpid())
+    return str(start_server(*where, ENVIRONMENT))
 
 
 @pytest.fixture

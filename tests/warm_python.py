@@ -29,6 +29,8 @@ READ_LATE = (
     "WORLD_SIZE",
     "PYTHONPATH",
     "TMPDIR",
+    "TRITON_CACHE_DIR",
+    "USER",
     "COLUMNS",
     "PWD",
     "OLDPWD",

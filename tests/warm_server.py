@@ -64,12 +64,13 @@ leave(run_client({socket!r}, {python!r}, {variables!r}, sys.argv[1:]))
 """
 
 
-def start_server(folder: Path, watched: int) -> Path:
+def start_server(folder: Path, watched: int, environment: dict[str, str]) -> Path:
     """Start a server, unless there is one, and return the program that has it run commands.
 
     Args:
         folder: Where the program lies, for all processes that share the server.
         watched: The server ends when this process is gone.
+        environment: The server's: that of all processes that share it, before a test has changed its own.
     """
     from .warm_python import fixed_variables
 
@@ -82,9 +83,15 @@ def start_server(folder: Path, watched: int) -> Path:
         command = [sys.executable, "-P", __file__, path, str(program), str(watched)]
         with (folder / "warm_python.log").open("w") as log:
             subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, check=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                check=True,
+                env=environment,
             )
-        variables = fixed_variables(dict(os.environ))
+        variables = fixed_variables(environment)
         text = PROGRAM.format(
             python=sys.executable, tests=str(Path(__file__).parent), socket=path, variables=variables
         )

@@ -44,6 +44,7 @@ from lsbench.engine.schedule import Schedule
 from lsbench.engine.training_spec import TrainingSpec
 from lsbench.engine.training_state import Progress, TrainingState
 from lsbench.engine.training_task import TrainingTask
+from lsbench.models.ops.suited import loops_if
 
 EMIT_EVERY_S = 0.5
 MAX_BACK_OFFS = 3
@@ -166,7 +167,7 @@ class Trainer:
             DivergedError: If the loss is no longer finite or has exploded, and no retry is left.
             PreemptedError: If the process was asked to stop, after a checkpoint is written.
         """
-        with holding_off_stop():
+        with holding_off_stop(), loops_if(self.recipe.takes_loops):
             return self._run(emit, validate)
 
     def _run(self, emit: Emit, validate: Validate) -> Progress:

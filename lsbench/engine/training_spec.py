@@ -124,8 +124,13 @@ class TrainingSpec(JobSpec):
         return self
 
     def raised_by(self, variant: Variant) -> int:
-        """Return 1 if loops for one CPU thread may take the steps: their sums round in their own way."""
-        return int(self.channels_last and self.precision == "fp32" and self.threads == 1)
+        """Return 1 if loops for one CPU thread take the steps: their sums round in their own way."""
+        return int(self.takes_loops)
+
+    @property
+    def takes_loops(self) -> bool:
+        """Whether loops for one CPU thread may take the steps; see :mod:`lsbench.models.ops.suited`."""
+        return self.channels_last and self.precision == "fp32" and self.threads == 1
 
     @classmethod
     def named_settings(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lsbench.models.open_sizes import is_open, resize_bicubic
-from lsbench.models.ops.train_step import can_join, conv_norm, is_suited, norm_plus, pointwise
+from lsbench.models.ops.suited import is_suited
+from lsbench.models.ops.train_step import can_join, conv_norm, norm_plus, pointwise
 from lsbench.models.tracing import one_node
 
 #: What an attention resizes for maps of another size.

@@ -5,7 +5,8 @@ backward, each with checks, reorders of weights and passes over memory of its ow
 bias, its batch normalisation, and the ReLU or the sum that follows are one. With the channels of a pixel
 together (channels_last), a point-wise convolution is a matrix product of the map as it lies in memory.
 
-It is for float32 on one thread; everywhere else torch's operators are used, see :func:`is_suited`.
+It is for float32 on one thread; everywhere else torch's operators are used, see
+:mod:`lsbench.models.ops.suited`.
 
 Shapes: B images, C channels, H, W plane, K kernel size, R = B * H * W rows.
 """
@@ -21,33 +22,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.modules import module as torch_module
 
-from lsbench.models.ops.eager import is_implied, is_untransformed
+from lsbench.models.ops.eager import is_implied
+from lsbench.models.ops.suited import VECTOR, is_map, is_plain, is_suited
 
-#: Number of float32 that fill a vector of the loops.
-VECTOR = 8
 #: Number of products of an output channel and image up to which tables of them are made, and kept, by kind.
 MOST_TERMS = {"pointwise": float("inf"), "depthwise": 2**16, "dense": 2**18}
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-
-
-def is_suited(x: Tensor, *modules: nn.Module) -> bool:
-    """Return whether a training step of `modules` on the map `x` may use this file's operators.
-
-    Not with several threads, whose share of the work is torch's affair, nor where someone looks at the single
-    operators: hooks, tracers, compilers, counters, transforms of torch.func, dual numbers, autocast.
-    """
-    return (
-        is_untransformed()
-        and _is_map(x)
-        and torch.is_grad_enabled()
-        and torch.get_num_threads() == 1
-        and x.numel() > 0
-        and x.is_contiguous(memory_format=torch.channels_last)
-        and not torch_module._has_any_global_hook()  # type: ignore[no-untyped-call]
-        and all(map(_is_plain, modules))
-    )
 
 
 def can_join(
@@ -68,7 +48,7 @@ def can_join(
         return False
     batch, channels, height, width = x_BCHW.shape
     if conv is not None:
-        if type(conv) is not nn.Conv2d or channels != conv.in_channels or not _is_plain(conv):
+        if type(conv) is not nn.Conv2d or channels != conv.in_channels or not is_plain(conv):
             return False
         channels, kernel, stride = conv.out_channels, conv.kernel_size[0], conv.stride[0]
         padding, kind = cast("tuple[int, int]", conv.padding)[0], kind_of(conv)
@@ -80,54 +60,8 @@ def can_join(
         min(height, width) > 0
         and batch * height * width > 1
         and channels == norm.num_features
-        and (residual_BCHW is None or (_is_map(residual_BCHW) and residual_BCHW.shape == shape))
+        and (residual_BCHW is None or (is_map(residual_BCHW) and residual_BCHW.shape == shape))
     )
-
-
-def _is_map(x: Tensor) -> bool:
-    return type(x) is Tensor and x.dtype is torch.float32 and x.dim() == 4 and x.is_cpu and not is_implied(x)
-
-
-def _is_plain(module: nn.Module) -> bool:
-    """Return whether a module of this file trains as its class says, with nobody watching."""
-    state = module.__dict__  # its attributes would take a microsecond each
-    if "forward" in state or any(state[kind] for kind in _HOOKS):
-        return False
-    own, buffers = state["_parameters"], state["_buffers"]
-    if type(module) is nn.BatchNorm2d:
-        count, channels = buffers.get("num_batches_tracked"), module.num_features
-        return (
-            module.training
-            and module.momentum is not None
-            and channels >= VECTOR
-            and _is_row(own.get("weight"), nn.Parameter, channels)
-            and _is_row(own.get("bias"), nn.Parameter, channels)
-            and _is_row(buffers.get("running_mean"), Tensor, channels)
-            and _is_row(buffers.get("running_var"), Tensor, channels)
-            and count is not None
-            and count.dtype is torch.int64
-            and count.is_cpu
-        )
-    if type(module) is nn.Conv2d:
-        weight = own.get("weight")
-        shape = module.out_channels, module.in_channels // module.groups, *module.kernel_size
-        return (
-            type(weight) is nn.Parameter
-            and weight.dtype is torch.float32
-            and weight.is_cpu
-            and weight.shape == shape
-            and module.padding_mode == "zeros"
-            and module.dilation == (1, 1)
-            and not isinstance(module.padding, str)
-        )
-    return True
-
-
-def _is_row(tensor: Tensor | None, kind: type[Tensor], count: int) -> bool:
-    """Return whether a tensor is `count` float32 one after another in the CPU's memory."""
-    if type(tensor) is not kind or tensor.dtype is not torch.float32 or not tensor.is_cpu:
-        return False
-    return tensor.numel() == count and tensor.is_contiguous()
 
 
 class _Settings(NamedTuple):

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.autograd import forward_ad
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
-from lsbench.models.ops.train_step import can_join, conv_norm, is_suited, kind_of, norm_plus, pointwise
+from lsbench.models.ops.suited import is_suited
+from lsbench.models.ops.train_step import can_join, conv_norm, kind_of, norm_plus, pointwise
 
 #: in, out, kernel, stride, groups, side: every kind; channels that fill no whole vectors; odd maps; 1x1 maps.
 CASES = {
@@ -160,33 +159,6 @@ def test_the_same_step_gives_the_same_bits() -> None:
     assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))  # type: ignore[arg-type]
 
 
-def test_only_what_its_loops_are_for_is_suited() -> None:
-    conv, norm, x = create("pointwise")
-    assert is_suited(x, conv, norm)
-    assert not is_suited(x.double(), conv, norm)
-    assert not is_suited(x.contiguous(), conv, norm)
-    assert not is_suited(x, conv, copy.deepcopy(norm).eval())
-    assert not is_suited(x, conv, nn.BatchNorm2d(36, affine=False))
-    assert not is_suited(x, conv, nn.BatchNorm2d(36, momentum=None))
-    assert not is_suited(x, nn.Conv2d(16, 36, 1, dilation=2), norm)
-    with torch.no_grad():
-        assert not is_suited(x, conv, norm)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert not is_suited(x, conv, norm)
-    with FlopCounterMode(display=False):
-        assert not is_suited(x, conv, norm)
-    with forward_ad.dual_level():
-        assert not is_suited(x, conv, norm)
-    torch.func.grad(lambda t: check(not is_suited(t, conv, norm)) + t.sum())(x)
-    torch.set_num_threads(2)
-    assert not is_suited(x, conv, norm)
-    torch.set_num_threads(1)
-    hook = conv.register_forward_hook(lambda *_: None)
-    assert not is_suited(x, conv, norm)
-    hook.remove()
-    assert is_suited(x, conv, norm)
-
-
 def test_maps_whose_tables_would_be_large_are_left_to_torch() -> None:
     """Each size of map has tables of its own: a detector on images of all sizes would keep gigabytes."""
     depthwise, dense = (nn.Conv2d(8, 8, 7, padding=3, groups=groups, bias=False) for groups in (8, 1))
@@ -196,11 +168,6 @@ def test_maps_whose_tables_would_be_large_are_left_to_torch() -> None:
     assert can_join(laid_out(1, 8, 56, 56), dense, norm)
     assert not can_join(laid_out(1, 8, 100, 168), dense, norm)
     assert can_join(laid_out(1, 8, 100, 168), nn.Conv2d(8, 8, 1, bias=False), norm)
-
-
-def check(holds: bool) -> float:
-    assert holds
-    return 0.0
 
 
 def test_kinds_of_convolutions() -> None:
