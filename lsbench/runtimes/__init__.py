@@ -80,6 +80,7 @@ class Runtime:
             those to come, the form, the calibration images (None if none are needed), and the folder. None
             for a runtime that runs the model's own code.
         packages: The modules that it imports.
+        quantising: The modules that int8 needs, too.
         install: The requirement to install with pip.
         needs_compiler: Whether it needs a C++ compiler.
         optimisation: The level of its graph optimisation, for protocols.
@@ -93,6 +94,7 @@ class Runtime:
     version: Callable[[], str]
     write: Write | None = None
     packages: tuple[str, ...] = ()
+    quantising: tuple[str, ...] = ()
     install: str = ""
     needs_compiler: bool = False
     quantisations: tuple[Quantisation, ...] = ("static", "dynamic")
@@ -105,9 +107,10 @@ class Runtime:
         """True if it runs the model's own code, and no program made of it."""
         return self.write is None
 
-    def missing_package(self) -> str | None:
-        """Return the first of its modules that is not installed, or None."""
-        return next((package for package in self.packages if not _is_installed(package)), None)
+    def missing_package(self, precision: str) -> str | None:
+        """Return the first module that a precision needs and that is not installed, or None."""
+        needed = (*self.packages, *self.quantising) if precision == "int8" else self.packages
+        return next((package for package in needed if not _is_installed(package)), None)
 
     def cannot(
         self, name: str, precision: str, quantisation: Quantisation = "static", *, device: str | None = None
@@ -150,7 +153,7 @@ class Runtime:
         """
         if (never := self.cannot(name, precision, quantisation, device=device)) is not None:
             return never
-        if (package := self.missing_package()) is not None:
+        if (package := self.missing_package(precision)) is not None:
             return (
                 f"runtime: {name}: cannot be imported here (No module named '{package}'); install it "
                 f'with `pip install "{self.install}"`, or choose another runtime'

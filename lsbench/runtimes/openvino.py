@@ -58,11 +58,7 @@ def load(folder: Path, form: Form) -> Run:
 
 
 def lacks(form: Form) -> str | None:
-    """Return in words what the CPU cannot do, or what quantising needs, or None."""
-    from importlib.util import find_spec
-
-    if form.precision == "int8" and find_spec(QUANTISER) is None:
-        return 'int8 needs the package onnxruntime to quantise; pip install "lsbench[openvino]"'
+    """Return in words what the CPU cannot do, or None."""
     if form.precision in CAPABILITIES:
         import openvino
 
@@ -78,6 +74,7 @@ RUNTIME = Runtime(
     version,
     write=write,
     packages=("openvino", *WRITERS),
+    quantising=(QUANTISER,),
     install="lsbench[openvino]",
     quantisations=("static",),
     optimisation="latency",

@@ -34,16 +34,22 @@ def missing_runtimes(settings: Iterable[Mapping[str, Any]]) -> list[str]:
         if name is not None:
             asked[name, one.get("precision", "fp32"), one.get("quantisation", "static")] = None
     runtimes = {name: RUNTIMES.load(name) for name, _, _ in asked}
-    absent = {name: one for name, one in runtimes.items() if one.missing_package() is not None}
-    together = absent if len(absent) > 1 else {}
+    absent = dict.fromkeys(
+        (name, package)
+        for name, precision, _ in asked
+        if (package := runtimes[name].missing_package(precision)) is not None
+    )
+    together = dict.fromkeys(name for name, _ in absent)
+    if len(together) == 1:
+        together = {}
     lines = [
         runtimes[name].problem(name, precision, quantisation=quantisation)
         for name, precision, quantisation in asked
         if name not in together
     ]
     if together:
-        modules = dict.fromkeys(f"'{one.missing_package()}'" for one in together.values())
-        extras = dict.fromkeys(f'"{one.install}"' for one in together.values())
+        modules = dict.fromkeys(f"'{package}'" for _, package in absent)
+        extras = dict.fromkeys(f'"{runtimes[name].install}"' for name in together)
         lines.append(
             f"runtime: {', '.join(together)}: cannot be imported here (No module named "
             f"{', '.join(modules)}); install them with `pip install {' '.join(extras)}`, or choose others"

@@ -44,3 +44,17 @@ def test_several_runtimes_that_are_not_installed_are_one_line_with_one_command(m
     [line] = missing_runtimes(settings)
     assert line.startswith("runtime: onnxruntime, openvino: cannot be imported here")
     assert '`pip install "lsbench[onnxruntime]" "lsbench[openvino]"`' in line
+
+
+def test_a_runtime_whose_int8_needs_what_another_is_shares_its_line(monkeypatch):
+    monkeypatch.setattr("lsbench.runtimes._is_installed", lambda name: name != "onnxruntime")
+    settings = [
+        {"runtime": name, "precision": precision}
+        for name in ("eager", "onnxruntime", "openvino")
+        for precision in ("fp32", "int8")
+        if (name, precision) != ("eager", "int8")
+    ]
+    [line] = missing_runtimes(settings)
+    assert line.startswith("runtime: onnxruntime, openvino: cannot be imported here")
+    assert "(No module named 'onnxruntime')" in line
+    assert missing_runtimes([*settings[:1], {"runtime": "openvino", "precision": "fp32"}]) == []
