@@ -48,13 +48,20 @@ def _number(value: float | None, shown: Quantity) -> str:
 def comparison_table(summary: Summary) -> Section | None:
     """Return header, rows and notes of the section on differences to the baseline.
 
+    Where several columns are compared, each row begins with the title of its own.
+
     Returns:
         None for a smoke test, under overrides, or if no variant can be compared.
     """
     if summary.is_smoke or "+" in summary.preset or not summary.comparisons:
         return None
     rows = [[sentence(one), p_text(one.p_adjusted), base(one)] for one in summary.comparisons]
-    return list(IN_WORDS), rows, comparison_notes(summary.comparisons)
+    notes = comparison_notes(summary.comparisons)
+    titles = {(c.quantity.name, c.dataset, c.protocol): c.title for c in summary.columns if c.is_delta}
+    of = [titles.get((one.metric, one.dataset, one.protocol), one.protocol) for one in summary.comparisons]
+    if len({*of}) == 1:
+        return list(IN_WORDS), rows, notes
+    return ["column", *IN_WORDS], [[title, *row] for title, row in zip(of, rows, strict=True)], notes
 
 
 def robustness_table(summary: Summary) -> Section | None:

@@ -1,4 +1,5 @@
 import json as standard
+from dataclasses import replace
 
 import pytest
 
@@ -81,6 +82,23 @@ def test_each_comparison_is_a_line_in_words(tiny, make_graph, fill_store, by_see
     assert "Over seeds only, since no per-image results are kept: id." in notes
     for name in ("markdown", "console"):
         assert "is better than id by 9.97 points" in REPORTS.load(name)([summary])
+
+
+def test_comparisons_of_several_columns_say_which(tiny, make_graph, fill_store, by_seed):
+    """Such as one metric in several runtimes; a view may have left one of the columns out."""
+    summary = summarize(fill_store(make_graph({**tiny, "seeds": [0, 1, 2]}), by_seed))
+    [delta] = [column for column in summary.columns if column.is_delta]
+    [one] = summary.comparisons
+    other = replace(delta, protocol="other", remark=", onnxruntime, int8")
+    found = replace(
+        summary,
+        columns=[*summary.columns, other],
+        comparisons=[one, replace(one, protocol="other"), replace(one, protocol="left out")],
+    )
+    header, rows, _ = comparison_table(found)
+    assert header[:2] == ["column", "comparison"]
+    assert [row[0] for row in rows] == ["Δ top-1 (%)", "Δ top-1 (%), onnxruntime, int8", "left out"]
+    assert len({tuple(row[1:]) for row in rows}) == 1
 
 
 def test_smoke_tests_and_overrides_compare_nothing(tiny, make_graph, fill_store, by_seed):
