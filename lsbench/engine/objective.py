@@ -14,6 +14,7 @@ from timm.loss import SoftTargetCrossEntropy
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lsbench.core.counted import counted
 from lsbench.core.errors import ConfigError
 from lsbench.data.loading.sample_rng import seeded_rng
 from lsbench.engine.recipe import Distill, Recipe
@@ -76,7 +77,7 @@ class Objective(nn.Module):
         if len(images) % 2:
             raise ConfigError(
                 "mixup and cutmix mix pairs: expected an even batch on each device, "
-                f"found {len(images)} images; change batch_size or device_batch_size"
+                f"found {counted(len(images), 'image')}; change batch_size or device_batch_size"
             )
         with seeded_rng(seed, restore=True):
             return self._mixup(images, targets)

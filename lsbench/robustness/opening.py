@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from torchvision.transforms import InterpolationMode
 
+from lsbench.core.counted import counted
 from lsbench.core.errors import ConfigError, DataError
 from lsbench.core.job import JobContext
 from lsbench.corruptions import LEAST_SIDE
@@ -119,8 +120,8 @@ def _differs(found: ImageList, images: ImageList) -> str | None:
     if found.targets == images.targets:
         return None
     return (
-        f"expected copies of the {len(images)} images of {images.folder} in {found.folder}, found "
-        f"{len(found)} images of other classes or numbers; unpack its archive again"
+        f"expected copies of the {counted(len(images), 'image')} of {images.folder} in {found.folder}, found "
+        f"{counted(len(found), 'image')} of other classes or numbers; unpack its archive again"
     )
 
 

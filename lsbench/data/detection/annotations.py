@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lsbench.core.counted import counted
 from lsbench.core.errors import DataError
 from lsbench.data.detection import entries
 from lsbench.data.detection.outlines import Outlines
@@ -95,8 +96,8 @@ class Annotations:
         if len(self.training_images()):
             return None
         return (
-            f"expected images with boxes to train on in {self.file}, found {len(self)} images without any; "
-            f"crowds, boxes below 1 pixel and images below {SMALLEST_IMAGE} pixels do not count"
+            f"expected images with boxes to train on in {self.file}, found {counted(len(self), 'image')} "
+            f"without any; crowds, boxes below 1 pixel and images below {SMALLEST_IMAGE} pixels do not count"
         )
 
     def without_masks(self) -> str | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lsbench.core.counted import counted
 from lsbench.core.errors import DataError
 from lsbench.data.detection.annotations import Annotations, other_size, read_annotations
 from lsbench.data.detection.files import DetectionFiles
@@ -103,12 +104,13 @@ def _object_notes(found: Annotations) -> Iterator[str]:
     """Yield lines on objects, crowds, empty images, boxes outside and images left out of training."""
     counts = np.diff(found.first)
     crowds = int(found.is_crowd.sum())
+    where = counted(int((counts > 0).sum()), "image")
     yield (
-        f"{len(found.ids)} objects in {int((counts > 0).sum())} images, {crowds} of them crowds "
+        f"{counted(len(found.ids), 'object')} in {where}, {crowds} of them crowds "
         "(neither trained on nor counted as misses)"
     )
     if empty := int((counts == 0).sum()):
-        yield f"{empty} images are empty: not trained on, but tested on"
+        yield f"{counted(empty, 'image is', 'images are')} empty: not trained on, but tested on"
     beyond = np.concatenate(
         [
             -found.boxes_xywh[:, :2],
@@ -119,14 +121,14 @@ def _object_notes(found: Annotations) -> Iterator[str]:
     if outside := int((beyond > TOLERANCE).sum()):
         first = int(np.argmax(beyond > TOLERANCE))
         yield (
-            f"{outside} boxes reach outside of their image (first: annotation {found.ids[first]}): they are "
-            "clipped"
+            f"{counted(outside, 'box reaches', 'boxes reach')} outside of the image (first: annotation "
+            f"{found.ids[first]}): clipped there"
         )
     dropped = ~found.is_trained_on() & ~found.is_crowd
     if dropped.any():
         yield (
-            f"{int(dropped.sum())} boxes are not trained on: below 1 pixel, without area or outside of the "
-            f"image (first: annotation {found.ids[int(np.argmax(dropped))]})"
+            f"{counted(int(dropped.sum()), 'box is', 'boxes are')} not trained on: below 1 pixel, without "
+            f"area or outside of the image (first: annotation {found.ids[int(np.argmax(dropped))]})"
         )
     yield f"{len(found.training_images())} of {len(found)} images can be trained on"
     if found.outlines is None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from lsbench.core.counted import counted
 from lsbench.core.errors import ConfigError
 from lsbench.data.detection.order import GroupedOrder
 from lsbench.data.detection.samples import DetectionSplit
@@ -45,7 +46,7 @@ def create_train_loader(
         ConfigError: If the order is of another number of images.
     """
     if len(order.is_wide) != len(split):
-        raise ConfigError(f"expected an order of {len(split)} images, found {len(order.is_wide)}")
+        raise ConfigError(f"expected an order of {counted(len(split), 'image')}, found {len(order.is_wide)}")
     read = partial(read_training_sample, split, create_train_transform(scaling, flip))
     return TargetTrainLoader(read, order, collate_training, num_workers=num_workers)
 

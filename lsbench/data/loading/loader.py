@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lsbench.core.counted import counted
 from lsbench.core.errors import ConfigError
 from lsbench.data.dataset import ImageFolders
 from lsbench.data.loading.augment import Augment
@@ -119,7 +120,7 @@ def create_train_loader(  # noqa: PLR0913  # all by name, and callers pass only 
     if order.updates == 0:
         raise ConfigError(
             f"expected at least one batch of {batch_size} images in {images.folder}, "
-            f"found {len(images)} images; lower batch_size"
+            f"found {counted(len(images), 'image')}; lower batch_size"
         )
     if in_memory:
         return MemoryTrainLoader(

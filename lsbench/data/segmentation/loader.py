@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
+from lsbench.core.counted import counted
 from lsbench.core.errors import ConfigError
 from lsbench.data.loading.keep_ratio import Scaling
 from lsbench.data.loading.target_loader import TargetEvalLoader, TargetTrainLoader, create_test_loader
@@ -39,11 +40,11 @@ def create_train_loader(
         ConfigError: If the order is of another number of images, or an epoch has no whole batch.
     """
     if order.num_images != len(split):
-        raise ConfigError(f"expected an order of {len(split)} images, found {order.num_images}")
+        raise ConfigError(f"expected an order of {counted(len(split), 'image')}, found {order.num_images}")
     if order.updates == 0:
         raise ConfigError(
             f"expected at least one batch of {order.batch_size} images in {split.images.folder}, found "
-            f"{len(split)} images; lower batch_size"
+            f"{counted(len(split), 'image')}; lower batch_size"
         )
     read = partial(read_training_sample, split, transform)
     return TargetTrainLoader(read, order, collate_training, num_workers=num_workers)

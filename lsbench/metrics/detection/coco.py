@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lsbench.core.counted import counted
 from lsbench.core.errors import DataError
 from lsbench.metrics.detection.matches import AREAS, Matches, match
 from lsbench.metrics.detection.numbers import NUMBERS, Region
@@ -114,7 +115,7 @@ def _check(
     truth: Sequence[TrueObjects], found: Sequence[Detections], num_classes: int, region: Region
 ) -> None:
     if len(truth) != len(found):
-        raise DataError(f"expected detections of {len(truth)} images, found those of {len(found)}")
+        raise DataError(f"expected detections of {counted(len(truth), 'image')}, found those of {len(found)}")
     every: list[TrueObjects | Detections] = [*truth, *found]
     for place, one in enumerate(every):
         image = place % len(truth)

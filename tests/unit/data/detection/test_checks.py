@@ -13,8 +13,8 @@ def test_a_report_counts_what_there_is(coco):
     told = "\n".join(report.notes)
     assert "3 categories with ids from 1 to 90 and 87 gaps; class 0 is cat" in told
     assert "val: 7 objects in 3 images, 1 of them crowds" in told
-    assert "val: 1 images are empty" in told
-    assert "val: 1 boxes reach outside of their image (first: annotation 2)" in told
+    assert "val: 1 image is empty" in told
+    assert "val: 1 box reaches outside of the image (first: annotation 2)" in told
     assert "val: 2 boxes are not trained on: below 1 pixel" in told
     assert "val: 2 of 4 images can be trained on" in told
     assert check_prepared(coco().at_most(2), "own").images == {"val": 2}

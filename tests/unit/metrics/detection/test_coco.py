@@ -116,7 +116,7 @@ def test_the_area_of_a_mask_decides_its_range(true, found):
 
 
 def test_what_does_not_fit_is_one_line(true, found):
-    with pytest.raises(DataError, match="expected detections of 1 images, found those of 2"):
+    with pytest.raises(DataError, match="expected detections of 1 image, found those of 2"):
         evaluate_detections([true(B)], [found(), found()], 1)
     with pytest.raises(DataError, match="expected classes from 0 to 0 in image 0, found 3 to 3"):
         evaluate_detections([true(B)], [found(B, scores=[0.5], labels=[3])], 1)
