@@ -18,10 +18,6 @@ from lsbench.engine.rates import Poly
 from lsbench.engine.recipe import Recipe
 from lsbench.engine.trainer import Trainer
 from lsbench.engine.training_spec import TrainingSpec
-from lsbench.models import blocks
-from lsbench.models.factory import create_model
-from lsbench.models.ops import train_step
-from lsbench.models.ops.suited import is_suited
 
 
 class Batches:
@@ -502,34 +498,3 @@ def test_the_images_of_a_batch_are_counted_by_its_task(tmp_path, monkeypatch):
     monkeypatch.setattr(task, "count", lambda batch: counted.append(len(batch["images"])) or 8)
     train(trainer)
     assert counted == [8] * 10
-
-
-@pytest.mark.usefixtures("same_torch_afterwards")
-@pytest.mark.parametrize(
-    ("settings", "has_loops"),
-    [({"channels_last": True}, True), ({}, False), ({"channels_last": True, "threads": 2}, False)],
-)
-def test_only_a_training_whose_version_says_so_takes_the_loops_for_one_thread(
-    settings, has_loops, tmp_path, monkeypatch
-):
-    """Mixers of windows lay a pixel's channels together in any layout; a gate's map has one pixel."""
-    seen = []
-
-    def look(*args):
-        seen.append(is_suited(*args))
-        return seen[-1]
-
-    for module in (blocks, train_step):
-        monkeypatch.setattr(module, "is_suited", look)
-    torch.set_num_threads(1)
-    settings = {"channels_last": False, **settings}
-    model = create_model("lsnet_nano", mixer="swin", num_classes=2, img_size=32)
-    train(create(tmp_path, loader=Photos(), epochs=1, model=model, **settings))
-    assert any(seen) == has_loops
-    assert Recipe(epochs=1, batch_size=8, **settings).takes_loops == has_loops
-
-
-class Photos(Batches):
-    def __iter__(self):
-        for images, targets in super().__iter__():
-            yield images.repeat(1, 3, 8, 8), targets
