@@ -48,17 +48,17 @@ class _Compiling(event.Listener):
 _register("numba:compile", _Compiling())
 
 
-def loop_compiler(shared: str, **options: Any) -> Callable[[Any], Any]:
+def loop_compiler(*shared: str, **options: Any) -> Callable[[Any], Any]:
     """Return a decorator that compiles a function on its first call and keeps the result on disk.
 
     Args:
-        shared: File of functions that loops in other files call: numba checks only the file of a loop, so
-            each content of `shared` has its own folder.
+        *shared: Files of functions that loops in other files call: numba checks only the file of a loop, so
+            each content of these has its own folder.
         **options: Further options of ``numba.njit``.
     """
 
     def compile_loop(function: Any) -> Any:
-        before, _config.CACHE_DIR = _config.CACHE_DIR, str(loops_folder(shared))
+        before, _config.CACHE_DIR = _config.CACHE_DIR, str(loops_folder(*shared))
         try:
             return numba.njit(nogil=True, cache=True, error_model="numpy", **options)(function)
         finally:
@@ -78,16 +78,16 @@ def make_ready() -> None:
     cpu_target.target_context.refresh()
 
 
-def loops_folder(shared: str) -> Path:
+def loops_folder(*shared: str) -> Path:
     """Return the folder of compiled loops: in ``$NUMBA_CACHE_DIR`` if it can be written, else in the cache.
 
     Args:
-        shared: As for :func:`loop_compiler`.
+        *shared: As for :func:`loop_compiler`.
 
     Raises:
         DataError: If no cache can be written.
     """
-    content = hashlib.sha256(Path(shared).read_bytes()).hexdigest()
+    content = hashlib.sha256(b"".join(Path(file).read_bytes() for file in shared)).hexdigest()
     chosen = os.environ.get("NUMBA_CACHE_DIR")
     places = [Path(chosen)] if chosen and os.path.isabs(chosen) else []
     root = cache_root()

@@ -47,6 +47,9 @@ def test_functions_that_other_loops_call_have_a_folder_for_each_content(tmp_path
     second = loops_folder(str(shared))
     assert first != second
     assert first.parent == second.parent == cache / "loops"
+    both = loops_folder(FILE, str(shared))
+    shared.write_text("a = 3")
+    assert len({both, loops_folder(FILE, str(shared)), loops_folder(FILE)}) == 3
 
 
 def test_the_folder_that_numba_was_given_counts_if_it_can_be_written(tmp_path, cache, monkeypatch):
