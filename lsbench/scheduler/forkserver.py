@@ -54,6 +54,7 @@ PRELOAD = (
     "lsbench.models.factory",
     "lsbench.models.ops.ska_cpu_kernels",
     "lsbench.models.ops.ska_cpu_three_kernels",
+    "lsbench.models.ops.ska_cpu_three_tail_kernels",
     "lsbench.models.downstream.factory",
     "lsbench.timing.layout",
     "lsbench.timing.measure",

@@ -117,11 +117,7 @@ def splat(_, array, value):
 
     def build(context, builder, signature, arguments):
         scalar = context.cast(builder, arguments[1], signature.args[1], vector.scalar)
-        undefined = ir.Constant(_llvm(context, vector), ir.Undefined)
-        first = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
-        return builder.shuffle_vector(
-            first, undefined, _filled(ir.VectorType(ir.IntType(32), vector.lanes), 0)
-        )
+        return _spread(builder, scalar, _llvm(context, vector))
 
     return vector(array, value), build
 
@@ -131,15 +127,31 @@ def multiply_add(_, a, b, c):
     """Return ``a * b + c``, rounded once if the machine can."""
 
     def build(_context, builder, _signature, arguments):
-        kind = arguments[0].type
-        function = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(kind, [kind] * 3),
-            f"llvm.fmuladd.v{kind.count}f{32 if kind.element == ir.FloatType() else 64}",
-        )
-        return builder.call(function, arguments)
+        return _multiply_add(builder, *arguments)
 
     return a(a, b, c), build
+
+
+@intrinsic
+def scaled(_, vector, scale, shift):
+    """Return ``vector * scale + shift`` for two numbers, computed in float64 and rounded once at the end."""
+
+    def build(context, builder, signature, arguments):
+        return builder.fptrunc(_scaled(builder, *arguments), _llvm(context, signature.return_type))
+
+    return vector(vector, types.float64, types.float64), build
+
+
+@intrinsic
+def scaled_plus(_, vector, scale, shift, other):
+    """Return ``vector * scale + shift + other`` for two numbers, as :func:`scaled` computes."""
+
+    def build(context, builder, signature, arguments):
+        total = _scaled(builder, *arguments[:3])
+        total = builder.fadd(total, builder.fpext(arguments[3], total.type))
+        return builder.fptrunc(total, _llvm(context, signature.return_type))
+
+    return vector(vector, types.float64, types.float64, other), build
 
 
 @intrinsic
@@ -195,6 +207,29 @@ def store_columns(_, array, index, pitch, columns):
         return context.get_dummy_value()
 
     return types.void(array, index, pitch, columns), build
+
+
+def _multiply_add(builder, *vectors):
+    kind = vectors[0].type
+    function = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(kind, [kind] * 3),
+        f"llvm.fmuladd.v{kind.count}f{32 if kind.element == ir.FloatType() else 64}",
+    )
+    return builder.call(function, vectors)
+
+
+def _scaled(builder, vector, scale, shift):
+    """Return ``vector * scale + shift`` as a vector of float64."""
+    kind = ir.VectorType(ir.DoubleType(), vector.type.count)
+    numbers = (_spread(builder, number, kind) for number in (scale, shift))
+    return _multiply_add(builder, builder.fpext(vector, kind), *numbers)
+
+
+def _spread(builder, number, kind):
+    undefined = ir.Constant(kind, ir.Undefined)
+    first = builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(first, undefined, _filled(ir.VectorType(ir.IntType(32), kind.count), 0))
 
 
 def _rows(context, builder, array, arguments):

@@ -104,8 +104,11 @@ def tail(
     work = _work(x_BCHW, weight_BGKHW, math.isqrt(weight_BGKHW.shape[2]))
     if work.layout == "nhwc":
         work = work._replace(units=x_BCHW.shape[0])  # the statistics need all rows of an image
-    extra = tuple(map(_flat, affine)), tuple(map(_flat, norm)), epsilons
-    _run("tail", (x_BCHW, weight_BGKHW, y_BCHW), work, *extra)
+    tensors = x_BCHW, weight_BGKHW, y_BCHW
+    if len({parameter.dtype for parameter in (*affine, *norm)}) > 1:
+        work = work._replace(like=None)
+    kind = () if work.like is None else (_like(norm[0].dtype),)
+    _run("tail", tensors, work, (affine, norm), *kind, epsilons)
     return y_BCHW
 
 
@@ -157,7 +160,7 @@ def _described(
     inside_y, inside_x = _inside(height, kernel), _inside(width, kernel)
     inside = (inside_y[:, None, :, None] & inside_x[None, :, None, :]).ravel()
     inside = inside.astype(np.float64 if accumulation_dtype(dtype) == torch.float64 else np.float32)
-    like = _flat(torch.empty(0, dtype=dtype))
+    like = _like(dtype)
     sizes = _unsigned(height, width, groups, channels // groups, kernel)
     macs = batch * channels * height * width * kernel * kernel
     if w_strides is None:
@@ -166,6 +169,12 @@ def _described(
     is_three = kernel == 3 and w_strides[3] == 1
     arguments = inside[:0], sizes, _unsigned(*w_strides)
     return _Work("nhwc", arguments, batch * height, macs, like if is_three else None)
+
+
+@cache
+def _like(dtype: torch.dtype) -> NDArray[Any]:
+    """Return an empty array by which a loop knows a tensor's dtype."""
+    return _flat(torch.empty(0, dtype=dtype))
 
 
 def _unsigned(*numbers: int) -> tuple[np.uint64, ...]:
@@ -185,20 +194,30 @@ def _flat(tensor: Tensor) -> NDArray[Any]:
     return array
 
 
-def _run(name: str, tensors: tuple[Tensor, ...], work: _Work, *extra: Any) -> None:
-    """Run a loop over all units of `work`, on up to torch's number of threads, as far as it is worth."""
+def _run(
+    name: str,
+    tensors: tuple[Tensor, ...],
+    work: _Work,
+    parameters: tuple[tuple[Tensor, ...], ...] = (),
+    *rest: Any,
+) -> None:
+    """Run a loop over all units of `work`, on up to torch's number of threads, as far as it is worth.
+
+    Its arguments are `tensors`, `parameters`, `rest`, then those of `work`.
+    """
     if work.macs == 0:
         return
-    general, three = _loops()
-    if work.like is not None and name != "tail":
-        loop = getattr(three, f"{name}_{work.layout}")
-        arguments = (*(tensor.data_ptr() for tensor in tensors), work.like, *work.arguments)
+    loop = getattr(_loops(name, work.like is not None), f"{name}_{work.layout}")
+    arguments: tuple[Any, ...]
+    if work.like is not None:
+        addresses = (tuple(map(Tensor.data_ptr, each)) for each in parameters)
+        arguments = (*map(Tensor.data_ptr, tensors), *addresses, work.like, *rest, *work.arguments)
     else:
-        loop = getattr(general, f"{name}_{work.layout}")
-        arguments = (*map(_flat, tensors), *extra, *work.arguments)
+        arrays = (tuple(map(_flat, each)) for each in parameters)
+        arguments = (*map(_flat, tensors), *arrays, *rest, *work.arguments)
     edges = _edges(work.units, work.macs, torch.get_num_threads())
     others = [
-        _pool(len(edges) - 2).submit(_run_part, loop, (*arguments, *edges[i : i + 2]), tensors)
+        _pool(len(edges) - 2).submit(_run_part, loop, (*arguments, *edges[i : i + 2]), tensors, parameters)
         for i in range(1, len(edges) - 1)
     ]
     loop(*arguments, *edges[:2])
@@ -206,16 +225,19 @@ def _run(name: str, tensors: tuple[Tensor, ...], work: _Work, *extra: Any) -> No
         other.result()
 
 
-def _run_part(loop: Callable[..., None], arguments: tuple[Any, ...], _tensors: tuple[Tensor, ...]) -> None:
+def _run_part(loop: Callable[..., None], arguments: tuple[Any, ...], *_tensors: Any) -> None:
     """Run a loop in another thread, which keeps the tensors alive even if the caller is interrupted."""
     loop(*arguments)
 
 
 @cache
-def _loops() -> tuple[ModuleType, ModuleType]:
-    from lsbench.models.ops import ska_cpu_kernels, ska_cpu_three_kernels
+def _loops(name: str, is_three: bool) -> ModuleType:
+    """Return the module with the loops of this name, for kernels of 3 x 3 or of any size."""
+    from lsbench.models.ops import ska_cpu_kernels, ska_cpu_three_kernels, ska_cpu_three_tail_kernels
 
-    return ska_cpu_kernels, ska_cpu_three_kernels
+    if not is_three:
+        return ska_cpu_kernels
+    return ska_cpu_three_tail_kernels if name == "tail" else ska_cpu_three_kernels
 
 
 def _edges(units: int, macs: int, threads: int) -> tuple[np.uint64, ...]:

@@ -293,7 +293,7 @@ def backward_nhwc(grad, x, weight, grad_x, grad_weight, inside, sizes, w_strides
 
 
 @compiled
-def _affine(norm, channel, eps):
+def channel_affine(norm, channel, eps):
     """Return one channel's scale and shift for a batch norm; `norm` is its (weight, bias, mean, variance)."""
     scale = widened(norm[0][channel]) / np.sqrt(widened(norm[3][channel]) + eps)
     return scale, widened(norm[1][channel]) - widened(norm[2][channel]) * scale
@@ -316,18 +316,30 @@ def _sum_squares(values, first, pixels, mean):
 
 
 @compiled
-def _normalize_rows(weights, first, row, taps, pixels, group, affine, eps):
-    """Normalise the `taps` rows of one weight channel as one group, then scale and shift each row."""
+def moments_of_rows(weights, first, row, taps, pixels, eps):
+    """Return the mean of `taps` rows, and one over their standard deviation."""
     total = square = weights[0] * 0
     for k in range(ZERO, taps):
         total += _sum_row(weights, first + k * row, pixels)
     mean = total / (taps * pixels)
     for k in range(ZERO, taps):
         square += _sum_squares(weights, first + k * row, pixels, mean)
-    inverse = 1 / np.sqrt(square / (taps * pixels) + eps)
+    return mean, 1 / np.sqrt(square / (taps * pixels) + eps)
+
+
+@compiled
+def row_affine(affine, channel, mean, inverse):
+    """Return the scale and shift of one row of weights by the moments of its group."""
+    scale = widened(affine[0][channel]) * inverse
+    return scale, widened(affine[1][channel]) - mean * scale
+
+
+@compiled
+def _normalize_rows(weights, first, row, taps, pixels, group, affine, eps):
+    """Normalise the `taps` rows of one weight channel as one group, then scale and shift each row."""
+    mean, inverse = moments_of_rows(weights, first, row, taps, pixels, eps)
     for k in range(ZERO, taps):
-        scale = widened(affine[0][group * taps + k]) * inverse
-        shift = widened(affine[1][group * taps + k]) - mean * scale
+        scale, shift = row_affine(affine, group * taps + k, mean, inverse)
         for p in range(ZERO, pixels):
             weights[first + k * row + p] = weights[first + k * row + p] * scale + shift
 
@@ -352,14 +364,14 @@ def tail_nchw(x, weight, y, affine, norm, epsilons, inside, sizes, first, last):
         _mask_rows(weights, pad, row, taps, inside, pixels)
         _aggregate(weights, w_taps, planes, x_taps, row, out, ZERO, row, count, shared)
         for m in range(ZERO, shared):
-            scale, shift = _affine(norm, m * groups + group, epsilons[1])
+            scale, shift = channel_affine(norm, m * groups + group, epsilons[1])
             for p in range(ZERO, pixels):
                 value = out[m * row + p] * scale + shift + planes[m * row + pad + p]
                 y[start + m * groups * pixels + p] = narrowed(value, y)
 
 
 @compiled
-def _average_groups(values, groups, taps, count):
+def average_groups(values, groups, taps, count):
     """Replace each of a group's values by their common sum over `count`."""
     for g in range(ZERO, groups):
         total = values[g * taps]
@@ -378,11 +390,11 @@ def _group_affine(weight, start, pixels, groups, taps, affine, eps, scale, shift
     for p in range(ZERO, pixels):
         for d in range(ZERO, depth):
             shift[d] += widened(weight[start + p * depth + d])
-    _average_groups(shift, groups, taps, count)
+    average_groups(shift, groups, taps, count)
     for p in range(ZERO, pixels):
         for d in range(ZERO, depth):
             scale[d] += (widened(weight[start + p * depth + d]) - shift[d]) ** 2
-    _average_groups(scale, groups, taps, count)
+    average_groups(scale, groups, taps, count)
     for d in range(ZERO, depth):
         scale[d] = widened(affine[0][d]) / np.sqrt(scale[d] + eps)
         shift[d] = widened(affine[1][d]) - shift[d] * scale[d]
@@ -401,7 +413,7 @@ def tail_nhwc(x, weight, y, affine, norm, epsilons, inside, sizes, w_strides, fi
     for k in range(ZERO, taps):
         w_taps[k] = k * groups
     for c in range(ZERO, channels):
-        scale[c], shift[c] = _affine(norm, c, epsilons[1])
+        scale[c], shift[c] = channel_affine(norm, c, epsilons[1])
     for image in range(first, last):
         start = image * w_strides[0]
         _group_affine(weight, start, pixels, groups, taps, affine, epsilons[0], w_scale, w_shift)

@@ -41,20 +41,24 @@ compiled = loop_compiler(simd.__file__, fastmath={"contract", "nsz"})
 
 
 @compiled
+def weighted_sum(w, x, at, first):
+    """Return the vector ``sum_k w[k] * x[at[k] + first]``."""
+    a = multiply_add(w[0], load(x, at[0] + first), splat(x, 0))
+    a = multiply_add(w[1], load(x, at[1] + first), a)
+    a = multiply_add(w[2], load(x, at[2] + first), a)
+    a = multiply_add(w[3], load(x, at[3] + first), a)
+    a = multiply_add(w[4], load(x, at[4] + first), a)
+    a = multiply_add(w[5], load(x, at[5] + first), a)
+    a = multiply_add(w[6], load(x, at[6] + first), a)
+    a = multiply_add(w[7], load(x, at[7] + first), a)
+    return multiply_add(w[8], load(x, at[8] + first), a)
+
+
+@compiled
 def _weighted_sums(w, x, at, first, x_pitch, y, y0, y_pitch, shared):
     """Write ``y[y0 + m*y_pitch] = sum_k w[k] * x[at[k] + first + m*x_pitch]`` for all m below `shared`."""
     for m in range(ZERO, shared):
-        x0 = first + m * x_pitch
-        a = multiply_add(w[0], load(x, at[0] + x0), splat(x, 0))
-        a = multiply_add(w[1], load(x, at[1] + x0), a)
-        a = multiply_add(w[2], load(x, at[2] + x0), a)
-        a = multiply_add(w[3], load(x, at[3] + x0), a)
-        a = multiply_add(w[4], load(x, at[4] + x0), a)
-        a = multiply_add(w[5], load(x, at[5] + x0), a)
-        a = multiply_add(w[6], load(x, at[6] + x0), a)
-        a = multiply_add(w[7], load(x, at[7] + x0), a)
-        a = multiply_add(w[8], load(x, at[8] + x0), a)
-        store(y, y0 + m * y_pitch, a)
+        store(y, y0 + m * y_pitch, weighted_sum(w, x, at, first + m * x_pitch))
 
 
 @compiled
@@ -80,7 +84,7 @@ def _products(grad, g0, x, at, first, pitch, shared):
 
 
 @compiled
-def _copy_planes(source, start, pitch, scratch, first, row, shared, pixels):
+def copy_planes(source, start, pitch, scratch, first, row, shared, pixels):
     """Copy planes that lie `pitch` apart to ``scratch[first + m*row]``, widened."""
     step = lanes(source)
     for m in range(ZERO, shared):
@@ -90,7 +94,7 @@ def _copy_planes(source, start, pitch, scratch, first, row, shared, pixels):
 
 
 @compiled
-def _around(p, width):
+def around(p, width):
     """Return where the nine neighbours of pixel p are in a plane with `width` + 1 numbers before it."""
     below, far = p + width, p + TWO * width
     return (
@@ -149,11 +153,11 @@ def forward_nchw(x_at, weight_at, y_at, like, inside, sizes, first, last):
     planes = np.zeros(shared * row, inside.dtype)
     for unit in range(first, last):
         start, w_start = (unit // groups * shared * groups + unit % groups) * pixels, unit * NINE * pixels
-        _copy_planes(x, start, pitch, planes, width + ONE, row, shared, pixels)
+        copy_planes(x, start, pitch, planes, width + ONE, row, shared, pixels)
         for begin in range(ZERO, pixels, step):
             p = min(begin, pixels - step)
             w = _weights_at(weight, w_start, pixels, inside, p)
-            _weighted_sums(w, planes, _around(p, width), ZERO, row, y, start + p, pitch, shared)
+            _weighted_sums(w, planes, around(p, width), ZERO, row, y, start + p, pitch, shared)
 
 
 @compiled
@@ -168,12 +172,12 @@ def backward_nchw(grad_at, x_at, weight_at, grad_x_at, grad_weight_at, like, ins
     grads = np.zeros_like(planes)
     for unit in range(first, last):
         start, w_start = (unit // groups * shared * groups + unit % groups) * pixels, unit * NINE * pixels
-        _copy_planes(x, start, pitch, planes, pad, row, shared, pixels)
-        _copy_planes(grad, start, pitch, grads, pad, row, shared, pixels)
+        copy_planes(x, start, pitch, planes, pad, row, shared, pixels)
+        copy_planes(grad, start, pitch, grads, pad, row, shared, pixels)
         for begin in range(ZERO, pixels, step):
             p = min(begin, pixels - step)
             w = _weights_to(weight, w_start, pixels, width, inside, p)
-            a, b, c, d, e, f, g, h, i = _around(p, width)
+            a, b, c, d, e, f, g, h, i = around(p, width)
             _weighted_sums(w, grads, (i, h, g, f, e, d, c, b, a), ZERO, row, grad_x, start + p, pitch, shared)
             sums = _products(grads, pad + p, planes, (a, b, c, d, e, f, g, h, i), ZERO, row, shared)
             at = w_start + p
@@ -192,7 +196,7 @@ def backward_nchw(grad_at, x_at, weight_at, grad_x_at, grad_weight_at, like, ins
 
 
 @compiled
-def _load_nine(weight, place, pitch):
+def load_nine(weight, place, pitch):
     """Return nine vectors, ``weight[place + g*pitch + k]`` for neighbouring g."""
     a = load_columns(weight, place, pitch)
     b = load_columns(weight, place + FOUR, pitch)
@@ -202,21 +206,21 @@ def _load_nine(weight, place, pitch):
 
 @compiled
 def _store_nine(weight, place, pitch, w):
-    """Write nine vectors: the opposite of :func:`_load_nine`."""
+    """Write nine vectors: the opposite of :func:`load_nine`."""
     store_columns(weight, place, pitch, (w[0], w[1], w[2], w[3]))
     store_columns(weight, place + FOUR, pitch, (w[4], w[5], w[6], w[7]))
     store_columns(weight, place + FIVE, pitch, (w[5], w[6], w[7], w[8]))
 
 
 @compiled
-def _edges(row, column, height, width):
+def edges_of(row, column, height, width):
     """Return whether there are pixels above, below, to the left and to the right, and whether all are."""
     up, down, left, right = row > 0, row + ONE < height, column > 0, column + ONE < width
     return up, down, left, right, up & down & left & right
 
 
 @compiled
-def _neighbours(place, line, channels, edges):
+def neighbours(place, line, channels, edges):
     """Return where the nine neighbours of a pixel begin; the pixel itself where there is none."""
     up, down, left, right, _ = edges
     return (
@@ -233,7 +237,7 @@ def _neighbours(place, line, channels, edges):
 
 
 @compiled
-def _cleared(w, zero, edges):
+def cleared(w, zero, edges):
     """Return nine vectors, with zero where there is no neighbour."""
     up, down, left, right, is_inner = edges
     if is_inner:
@@ -252,7 +256,7 @@ def _cleared(w, zero, edges):
 
 
 @compiled
-def _copy_row(source, start, count, copy, first):
+def copy_row(source, start, count, copy, first):
     """Copy `count` numbers, at least a vector, widened."""
     for begin in range(ZERO, count, lanes(source)):
         i = min(begin, count - lanes(source))
@@ -260,12 +264,12 @@ def _copy_row(source, start, count, copy, first):
 
 
 @compiled
-def _ring(row, column, width, height, channels):
+def ring(row, column, width, height, channels):
     """Return where the nine neighbours of a pixel are in copies of three rows, which take turns.
 
     Where there is none it is some pixel of them.
     """
-    edges = _edges(row, column, height, width)
+    edges = edges_of(row, column, height, width)
     left = channels if edges[2] else ZERO
     right = channels if edges[3] else ZERO
     above = ((row + TWO) % THREE * width + column) * channels
@@ -276,6 +280,19 @@ def _ring(row, column, width, height, channels):
         here - left, here, here + right,
         below - left, below, below + right,
     )  # fmt: skip
+
+
+@compiled
+def fill_ring(x, image, row, width, height, channels, copy, ready):
+    """Copy the rows around `row` of an image to where :func:`ring` finds them; return the first that is not.
+
+    Rows are counted through all images; those before `ready` are there.
+    """
+    line, unit = width * channels, image * height + row
+    for near in range(max(ready, unit - min(row, ONE)), unit + min(height - row, TWO)):
+        copy_row(x, near * line, line, copy, (near - image * height) % THREE * line)
+        ready = near + ONE
+    return ready
 
 
 @compiled
@@ -290,21 +307,19 @@ def forward_nhwc(x_at, weight_at, y_at, like, inside, sizes, w_strides, first, l
     for unit in range(first, last):
         image, row = unit // height, unit % height
         if widens(x):
-            for near in range(max(ready, unit - min(row, ONE)), unit + min(height - row, TWO)):
-                _copy_row(x, near * line, line, copy, (near - image * height) % THREE * line)
-                ready = near + ONE
+            ready = fill_ring(x, image, row, width, height, channels, copy, ready)
         for column in range(ZERO, width):
             place = (unit * width + column) * channels
             origin = image * w_strides[0] + (row * width + column) * w_strides[1]
-            edges = _edges(row, column, height, width)
+            edges = edges_of(row, column, height, width)
             for begin in range(ZERO, groups, step):
                 g = min(begin, groups - step)
-                w = _cleared(_load_nine(weight, origin + g * w_strides[2], w_strides[2]), zero, edges)
+                w = cleared(load_nine(weight, origin + g * w_strides[2], w_strides[2]), zero, edges)
                 if widens(x):
-                    at = _ring(row, column, width, height, channels)
+                    at = ring(row, column, width, height, channels)
                     _weighted_sums(w, copy, at, g, groups, y, place + g, groups, shared)
                 else:
-                    at = _neighbours(place, line, channels, edges)
+                    at = neighbours(place, line, channels, edges)
                     _weighted_sums(w, x, at, g, groups, y, place + g, groups, shared)
 
 
@@ -314,7 +329,7 @@ def _copy_weights(weight, origin, pixel, group, width, groups, copy, first):
     for column in range(ZERO, width):
         for begin in range(ZERO, groups, lanes(copy)):
             g = min(begin, groups - lanes(copy))
-            w = _load_nine(weight, origin + column * pixel + g * group, group)
+            w = load_nine(weight, origin + column * pixel + g * group, group)
             at = (first + column) * NINE * groups + g
             store(copy, at, w[0])
             store(copy, at + groups, w[1])
@@ -375,8 +390,8 @@ def backward_nhwc(
         for column in range(ZERO, width):
             place = (unit * width + column) * channels
             origin = image * w_strides[0] + (row * width + column) * w_strides[1]
-            edges = _edges(row, column, height, width)
-            at = _neighbours(place, width * channels, channels, edges)
+            edges = edges_of(row, column, height, width)
+            at = neighbours(place, width * channels, channels, edges)
             back = (at[8], at[7], at[6], at[5], at[4], at[3], at[2], at[1], at[0])
             wa = _copied_to(row, column, width, groups, zeros, edges)
             for begin in range(ZERO, groups, step):
@@ -387,5 +402,5 @@ def backward_nhwc(
                     load(copy, wa[6] + g), load(copy, wa[7] + g), load(copy, wa[8] + g),
                 )  # fmt: skip
                 _weighted_sums(w, grad, back, g, groups, grad_x, place + g, groups, shared)
-                sums = _cleared(_products(grad, place, x, at, g, groups, shared), zero, edges)
+                sums = cleared(_products(grad, place, x, at, g, groups, shared), zero, edges)
                 _store_nine(grad_weight, origin + g * w_strides[2], w_strides[2], sums)

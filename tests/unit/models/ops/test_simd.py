@@ -9,6 +9,8 @@ from lsbench.models.ops.simd import (
     load,
     load_columns,
     multiply_add,
+    scaled,
+    scaled_plus,
     splat,
     store,
     store_columns,
@@ -40,6 +42,17 @@ def move(source, target, begin, end):
 @njit
 def keep(source, mask, target):
     store(target, np.uint64(0), kept(load(source, np.uint64(0)), mask, np.uint64(0)))
+
+
+@njit
+def scale(source, scale, shift, target):
+    store(target, np.uint64(0), scaled(load(source, np.uint64(0)), scale, shift))
+
+
+@njit
+def scale_and_add(source, scale, shift, target):
+    vector = load(source, np.uint64(0))
+    store(target, np.uint64(0), scaled_plus(vector, scale, shift, vector))
 
 
 @njit
@@ -112,3 +125,15 @@ def test_columns_of_a_matrix_are_read_and_written_and_nothing_beside_them(dtype)
     expected = torch.full_like(matrix, -1)
     expected[:, 1:5] = matrix[:, 1:5]
     assert torch.equal(moved, expected)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 0), (np.float64, 1e-14)])
+def test_numbers_scaled_in_float64_are_rounded_once(dtype, tolerance):
+    source = np.random.default_rng(0).standard_normal(8).astype(dtype)[: 32 // np.dtype(dtype).itemsize]
+    by, shift, found = 1 / 3, float(source[0]) / -3, np.empty_like(source)
+    wide = source.astype(np.float64) * by + shift
+    scale(source, by, shift, found)
+    np.testing.assert_allclose(found[1:], wide.astype(dtype)[1:], rtol=tolerance)
+    assert abs(found[0]) < 1e-15, "the product is not rounded to float32"
+    scale_and_add(source, by, shift, found)
+    np.testing.assert_allclose(found, (wide + source).astype(dtype), rtol=tolerance)
