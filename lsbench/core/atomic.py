@@ -127,10 +127,19 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 def make_folder(path: Path) -> None:
     """Make a folder and those around it, unless they are there; no crash takes what is synced in it."""
-    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-    path.mkdir(parents=True, exist_ok=True)
-    for folder in missing:
-        sync_folder(folder.parent)
+    if os.path.isdir(path):
+        return
+    try:
+        os.mkdir(path)
+    except FileNotFoundError:
+        make_folder(path.parent)
+        make_folder(path)
+        return
+    except OSError:
+        if not os.path.isdir(path):  # another process may have made it meanwhile
+            raise
+        return
+    sync_folder(path.parent)
 
 
 def set_mode(file: int | Path, mode: int) -> None:

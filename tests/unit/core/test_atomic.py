@@ -284,6 +284,38 @@ def test_the_names_of_new_files_and_folders_reach_the_disk(tmp_path, monkeypatch
     assert synced == [path]  # no more than it takes
 
 
+def test_a_new_folder_costs_no_look_at_all_folders_above_it(tmp_path, monkeypatch):
+    path, looked, look = tmp_path / "jobs" / "train-1", set(), os.stat
+    path.parent.mkdir()
+
+    def stat_file(place, *words, **more):
+        looked.add(Path(place))
+        return look(place, *words, **more)
+
+    monkeypatch.setattr(os, "stat", stat_file)
+    make_folder(path)
+    make_folder(path)
+    monkeypatch.undo()
+    assert path.is_dir()
+    assert looked <= {path, path.parent}
+
+
+def test_a_folder_that_another_process_makes_at_the_same_time_is_taken(tmp_path, monkeypatch):
+    make = os.mkdir
+
+    def make_twice(place, *words, **more):
+        make(place, *words, **more)
+        return make(place, *words, **more)
+
+    monkeypatch.setattr(os, "mkdir", make_twice)
+    make_folder(tmp_path / "a" / "b")
+    monkeypatch.undo()
+    assert (tmp_path / "a" / "b").is_dir()
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(FileExistsError):
+        make_folder(tmp_path / "gone" / "below")
+
+
 @pytest.mark.parametrize(("syncs_entry", "synced"), [(True, ["file", "folder"]), (False, ["file"])])
 def test_the_content_is_on_the_disk_and_its_entry_too_unless_a_later_file_of_the_folder_sees_to_it(
     tmp_path, monkeypatch, syncs_entry, synced
