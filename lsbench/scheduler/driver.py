@@ -146,8 +146,10 @@ class Driver:
             return
         self._has_changed = False
         room = math.inf if self.max_parallel is None else self.max_parallel - len(self.running)
-        for one, placement in self.queue.starts(time.monotonic(), room):
-            self._start(self.waiting[one.name], placement)
+        starts = [(one.name, placement) for one, placement in self.queue.starts(time.monotonic(), room)]
+        self.folder.make_job_folders(name for name, _ in starts)
+        for name, placement in starts:
+            self._start(self.waiting[name], placement)
 
     def _enqueue(self, job: Job) -> None:
         """Let a job start that needs no other any more: the longest chain first, then as in the suite."""

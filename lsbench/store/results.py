@@ -12,12 +12,20 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from lsbench.core.atomic import append_line, make_folder, remove_parts, write_json, write_text
+from lsbench.core.atomic import (
+    append_line,
+    make_folder,
+    make_folders,
+    remove_parts,
+    with_room,
+    write_json,
+    write_text,
+)
 from lsbench.core.errors import StoreError
 from lsbench.core.facets import Facets
 from lsbench.core.lock import is_held
@@ -94,6 +102,11 @@ class ResultsFolder:
     def job_folder(self, job_id: str) -> Path:
         """Return the folder of a job."""
         return self.root / "jobs" / job_id
+
+    def make_job_folders(self, job_ids: Iterable[str]) -> None:
+        """Make the folders of jobs that are about to start, on the disk before any of them does."""
+        with with_room(self.root):
+            make_folders(map(self.job_folder, job_ids))
 
     def job_lock_file(self, job_id: str) -> Path:
         """Return the lock file that the process of a job holds while it runs."""

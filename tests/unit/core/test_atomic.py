@@ -15,6 +15,7 @@ from lsbench.core.atomic import (
     atomic_write,
     copy_folder,
     make_folder,
+    make_folders,
     remove_parts,
     write_json,
     write_text,
@@ -314,6 +315,28 @@ def test_a_folder_that_another_process_makes_at_the_same_time_is_taken(tmp_path,
     (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
     with pytest.raises(FileExistsError):
         make_folder(tmp_path / "gone" / "below")
+
+
+def test_folders_made_together_reach_the_disk_with_one_sync_even_if_one_of_them_cannot_be_made(
+    tmp_path, monkeypatch
+):
+    synced, sync = [], os.fsync
+
+    def fsync(descriptor):
+        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    make_folders([tmp_path / "a", tmp_path / "b", tmp_path / "a", tmp_path])
+    assert synced == [tmp_path]
+    synced.clear()
+    make_folders([tmp_path / "a", tmp_path / "b"])
+    assert synced == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileExistsError):
+        make_folders([tmp_path / "c", tmp_path / "file", tmp_path / "d"])
+    assert synced == [tmp_path]
+    assert (tmp_path / "c").is_dir()
 
 
 @pytest.mark.parametrize(("syncs_entry", "synced"), [(True, ["file", "folder"]), (False, ["file"])])

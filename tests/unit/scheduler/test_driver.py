@@ -1,5 +1,6 @@
 import itertools
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -105,6 +106,29 @@ def test_all_nodes_that_a_gang_has_lost_are_closed(tiny, make_graph, start):
     driver._handle(Event(name, "end", end))
     assert driver.ledger.node_ids() == {"a"}
     assert name in driver.waiting
+
+
+def test_the_folders_of_jobs_that_start_together_reach_the_disk_once_and_before_any_starts(
+    start, monkeypatch
+):
+    driver = start(nodes=[Node("a", 4), Node("b", 4)])
+    order, sync, submit = [], os.fsync, driver.executor.submit
+
+    def note(descriptor):
+        order.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        sync(descriptor)
+
+    def note_submit(*words):
+        order.append("submit")
+        submit(*words)
+
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(driver.executor, "submit", note_submit)
+    driver._start_what_fits()
+    jobs = str(driver.folder.root / "jobs")
+    assert order.count("submit") == len(driver.running) > 1
+    assert order.count(jobs) == 1
+    assert order.index(jobs) < order.index("submit")
 
 
 def test_no_more_than_the_allowed_number_run_at_a_time(start):

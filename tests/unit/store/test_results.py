@@ -1,3 +1,4 @@
+import errno
 import json
 import shutil
 
@@ -5,7 +6,7 @@ import pytest
 
 from lsbench.core.atomic import write_json
 from lsbench.core.checked_lines import check_lines
-from lsbench.core.errors import StoreError
+from lsbench.core.errors import DiskFullError, StoreError
 from lsbench.core.facets import Facets
 from lsbench.core.record import measured
 from lsbench.store.results import RESULT, ResultsFolder, facets_of, read_json, record_key
@@ -237,6 +238,21 @@ def test_a_full_disk_is_said_before_a_run_starts(tmp_path):
 
 
 NEW = Facets(split="test", weights="last", res=32, n=20, version="2")
+
+
+def test_no_room_for_the_folder_of_a_job_is_said(tmp_path, monkeypatch):
+    folder = ResultsFolder(tmp_path / "results")
+    folder.create()
+    folder.make_job_folders(["a", "b"])
+    assert {path.name for path in (folder.root / "jobs").iterdir()} == {"a", "b"}
+
+    def fail(*_):
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    monkeypatch.setattr("os.mkdir", fail)
+    folder.make_job_folders(["a", "b"])
+    with pytest.raises(DiskFullError, match="no room"):
+        folder.make_job_folders(["c"])
 
 
 def add_new_job(folder, job, line):
