@@ -48,10 +48,10 @@ def atomic_write(path: Path, *, syncs_entry: bool = True) -> Iterator[BinaryIO]:
     """
     with with_room(path):
         make_folder(path.parent)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        name = os.path.join(path.parent, f".{path.name}.{os.urandom(4).hex()}")
+        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
             with os.fdopen(handle, "wb") as file:
-                set_mode(handle, 0o666 & ~_UMASK)  # temporary files are private by default
                 yield file
                 file.flush()
                 sync(file.fileno())
