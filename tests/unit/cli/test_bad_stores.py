@@ -1,10 +1,7 @@
 """What is said of stores that are damaged, incomplete or of another version: one line, and nothing half."""
 
 import json
-import os
-import resource
 import subprocess
-import sys
 
 import pandas as pd
 import pytest
@@ -183,18 +180,22 @@ def test_an_output_in_a_folder_that_is_not_there_makes_it_and_one_in_the_way_is_
     assert [path.name for path in target.parent.iterdir()] == ["table.md"]
 
 
-def test_on_a_full_disk_the_old_output_stays_and_nothing_is_left(folder, tmp_path):
+#: Runs a command where no file may grow beyond 100 bytes, and nothing that is imported is compiled to one.
+FULL = """
+import resource, sys
+sys.dont_write_bytecode = True
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+from lsbench.cli.main import main
+main()
+"""
+
+
+def test_on_a_full_disk_the_old_output_stays_and_nothing_is_left(folder, tmp_path, warm_python):
     target = tmp_path / "table.md"
     target.write_text("old")
-    command = [sys.executable, "-m", "lsbench", "report", "--format", "markdown", "-o", str(target)]
-    command += ["--results", str(folder.root.parents[1])]
+    words = ["report", "--format", "markdown", "-o", str(target), "--results", str(folder.root.parents[1])]
     done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)),
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        [warm_python, "-P", "-c", FULL, *words], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert "table.md: no room to write it (File too large" in done.stderr

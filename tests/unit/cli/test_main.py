@@ -185,10 +185,10 @@ def test_no_verb_says_one_by_itself():
     assert sorted(ExitCode) == [0, 1, 2, 3, 4, 5, 70, 130]
 
 
-def test_text_that_a_full_disk_takes_is_lost_and_the_code_says_so():
+def test_text_that_a_full_disk_takes_is_lost_and_the_code_says_so(warm_python):
     with open("/dev/full", "w") as full:
         for arguments, code in ((["list", "mixers"], 2), (["plan", "smokk"], 2), (["--version"], 2)):
-            command = [sys.executable, "-m", "lsbench", *arguments]
+            command = [warm_python, "-P", "-m", "lsbench", *arguments]
             done = subprocess.run(
                 command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
             )

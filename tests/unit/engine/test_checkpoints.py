@@ -3,7 +3,6 @@ import itertools
 import logging
 import re
 import subprocess
-import sys
 
 import pytest
 import torch
@@ -139,7 +138,7 @@ def test_a_full_disk_is_said_and_keeps_the_checkpoint_before(tmp_path, monkeypat
     assert found.load_newest()["progress"]["update"] == 1
 
 
-def test_a_file_system_without_room_in_the_middle_of_a_checkpoint(tmp_path):
+def test_a_file_system_without_room_in_the_middle_of_a_checkpoint(tmp_path, warm_python):
     """The limit of a process stands for a full disk: the system refuses what is written beyond it."""
     code = """
 import resource, signal, sys, torch
@@ -155,7 +154,7 @@ except Exception as error:
     print(describe(error))
 print(found.load_newest()["w"].sum().item())
 """
-    words = [sys.executable, "-c", code, str(tmp_path / "a")]
+    words = [warm_python, "-P", "-c", code, str(tmp_path / "a")]
     done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=120)
     told, rest = done.stdout.splitlines()
     assert told.startswith("{'error_class': 'disk_full', ")

@@ -2,7 +2,6 @@ import errno
 import io
 import os
 import subprocess
-import sys
 
 import pytest
 import torch
@@ -70,7 +69,7 @@ def test_a_full_disk_is_the_systems_error_and_not_torchs(buffering):
         write_sealed(file, {"w": torch.zeros(500_000)})
 
 
-def test_a_file_that_may_not_grow_is_the_systems_error(tmp_path):
+def test_a_file_that_may_not_grow_is_the_systems_error(tmp_path, warm_python):
     code = """
 import resource, signal, sys, torch
 from lsbench.engine.sealed_file import write_sealed
@@ -82,7 +81,7 @@ try:
 except OSError as error:
     print(error.errno)
 """
-    words = [sys.executable, "-c", code, str(tmp_path / "a.pt")]
+    words = [warm_python, "-P", "-c", code, str(tmp_path / "a.pt")]
     done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.split() == [str(errno.EFBIG)]
 
