@@ -68,6 +68,15 @@ def _shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+def pytest_collection_finish() -> None:
+    """Put the environment back that libraries change when test modules import them.
+
+    It is that of commands, which are forked in the server's environment alone.
+    """
+    os.environ.clear()
+    os.environ.update(ENVIRONMENT)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call() -> Generator[None, Any, Any]:
     """Put the environment back that the commands and jobs in a test change for the rest of their process."""

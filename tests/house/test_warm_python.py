@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import sklearn  # noqa: F401 - sets variables when it is imported, and no command may miss the server for it
 
 #: Prints all that a program is given, writes to both streams, and ends as it is told to.
 PROGRAM = """\
