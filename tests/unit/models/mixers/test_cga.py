@@ -2,14 +2,7 @@ import pytest
 import torch
 from timm.models.efficientvit_msra import CascadedGroupAttention
 
-from lsbench.models.factory import create_model
-from lsbench.models.macs import count_macs
 from lsbench.models.mixers.cga import CGA
-
-
-def test_lsnet_t_costs_what_the_paper_prints():
-    model = create_model("lsnet_t", mixer="cga", num_classes=1000, img_size=224)
-    assert abs(count_macs(model, (3, 224, 224)).total / 1e9 - 0.32) < 0.01
 
 
 def randomised(module):

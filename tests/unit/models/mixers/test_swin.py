@@ -2,14 +2,7 @@ import pytest
 import torch
 from timm.models.swin_transformer import SwinTransformerBlock
 
-from lsbench.models.factory import create_model
-from lsbench.models.macs import count_macs
 from lsbench.models.mixers.swin import Swin
-
-
-def test_lsnet_t_costs_what_the_paper_prints():
-    model = create_model("lsnet_t", mixer="swin", num_classes=1000, img_size=224)
-    assert abs(count_macs(model, (3, 224, 224)).total / 1e9 - 0.36) < 0.01
 
 
 @pytest.mark.parametrize("shift", [0, 2], ids=["plain", "shifted"])
