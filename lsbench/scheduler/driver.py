@@ -112,6 +112,7 @@ class Driver:
         problems = self.executor.preflight(models_of(parsed), self.folder.root, needs, data_uses(parsed))
         if problems:
             raise ConfigError(problems)
+        self._refresh_nodes()  # a local Ray may have been started again meanwhile: its node is another one
 
     def run(self) -> Outcome:
         """Run until no job is left that can run."""
