@@ -7,7 +7,7 @@ import random
 import secrets
 import sys
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from lsbench.suite.loader import load_suite
 
 from .fakes import FakeExecutor, SilentWatcher
 from .stored_lines import Records, epoch_records, failed_line, ok_line, tiny_records
+from .warm_python import fixed_variables
 from .warm_server import start_server
 
 # Tests compute little at a time: threads of one test would only wait for those of its child processes.
@@ -68,25 +69,16 @@ def _shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def pytest_collection_finish() -> None:
-    """Put the environment back that libraries change when test modules import them.
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Put the variables back that libraries, commands and jobs of earlier tests set for their whole process.
 
-    It is that of commands, which are forked in the server's environment alone.
+    A command of a test is forked in the server's environment alone.
     """
-    os.environ.clear()
-    os.environ.update(ENVIRONMENT)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call() -> Generator[None, Any, Any]:
-    """Put the environment back that the commands and jobs in a test change for the rest of their process."""
-    before = dict(os.environ)
-    try:
-        return (yield)
-    finally:
-        if dict(os.environ) != before:
-            os.environ.clear()
-            os.environ.update(before)
+    fixed = fixed_variables(ENVIRONMENT)
+    for name in fixed_variables(dict(os.environ)).keys() - fixed.keys():
+        del os.environ[name]
+    os.environ.update(fixed)
 
 
 #: Most GPU programs that all tests on a GPU compile: each takes seconds.
