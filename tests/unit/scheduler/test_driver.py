@@ -272,21 +272,6 @@ def test_checks_try_gpus_also_when_the_first_of_them_come_later(tiny, make_graph
     assert asked == [wants]
 
 
-def test_jobs_go_to_the_node_that_is_there_after_the_check(start):
-    """A local Ray that had to be started again in the check has another node."""
-    nodes = [Node("old", 4)]
-    driver = start(nodes=nodes)
-
-    def preflight(variants, results, needs, data):
-        nodes[:] = [Node("new", 4)]
-        return []
-
-    driver.executor.preflight = preflight
-    driver.preflight()
-    assert not driver.run().failed
-    assert {placement.node for _, _, placement in driver.executor.log} == {"new"}
-
-
 def test_preflight_raises_every_problem(start):
     driver = start()
     driver.preflight()
