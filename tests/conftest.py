@@ -38,6 +38,7 @@ os.environ.setdefault("RAY_AUTH_MODE", "token")
 os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 #: The environment of this process before a test or a job in it has changed it.
 ENVIRONMENT = dict(os.environ)
+FIXED = fixed_variables(ENVIRONMENT)
 
 TINY: dict[str, Any] = {
     "version": 1,
@@ -75,10 +76,9 @@ def pytest_runtest_setup() -> None:
 
     A command of a test is forked in the server's environment alone.
     """
-    fixed = fixed_variables(ENVIRONMENT)
-    for name in fixed_variables(dict(os.environ)).keys() - fixed.keys():
+    for name in fixed_variables(dict(os.environ)).keys() - FIXED.keys():
         del os.environ[name]
-    os.environ.update(fixed)
+    os.environ.update(FIXED)
 
 
 #: Most GPU programs that all tests on a GPU compile: each takes seconds.
