@@ -32,6 +32,7 @@ READ_LATE = (
     "TRITON_CACHE_DIR",
     "USER",
     "COLUMNS",
+    "PS1",  # a shell that runs a script drops its prompt
     "PWD",
     "OLDPWD",
     "SHLVL",

@@ -92,6 +92,7 @@ def test_a_forked_command_is_told_and_ends_as_a_new_interpreter(warm_python, run
         ("", {}, True),
         ("", {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}, True),  # a job sets it for the rest of its process
         ("", {"TRITON_CACHE_DIR": "/nowhere"}, True),  # and a command this
+        ("", {"PS1": "(.venv) "}, True),  # an activated environment sets it, and bash drops it
         ("", {"LSBENCH_PARENT": "1"}, False),
         ("", {"OMP_NUM_THREADS": "7"}, False),  # torch reads it when it is imported
         ("<&-", {}, False),
