@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -29,6 +30,8 @@ SOCKET_BYTES = 107
 #: The longest path of a socket below Ray's folder for temporary files.
 SOCKET = "ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"
 VITAL = ("gcs_server", "raylet")
+#: The title of a process that serves a node, and before it has that its program.
+AGENT = re.compile(r"(Agent|/agent\.py|/agent/main\.py)\s*$")
 #: Read by the raylet at its start. By default Ray runs workers at nice 15 (which spoils timings and
 #: is inherited by children), kills idle workers early and reports usage.
 FLAGS = {
@@ -170,6 +173,19 @@ def vital_processes(children: Iterable[psutil.Process]) -> list[psutil.Process]:
     for child in children:
         with contextlib.suppress(psutil.Error):
             found += [child] if child.name() in VITAL else []
+    return found
+
+
+def not_asked_at_the_end(children: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Return those processes of a local Ray for which its shutdown only waits: workers, monitors, servers.
+
+    The others are asked: without its node, or an agent of it, which ends the node, a shutdown takes seconds.
+    """
+    found = []
+    for child in children:
+        with contextlib.suppress(psutil.Error):
+            is_asked = child.name() in VITAL or any(map(AGENT.search, child.cmdline()))
+            found += [] if is_asked else [child]
     return found
 
 

@@ -38,6 +38,7 @@ from lsbench.scheduler.local_ray import (
     end_processes,
     kill_processes,
     mark_session,
+    not_asked_at_the_end,
     ray_children,
     remove_dead_sessions,
     remove_session_folders,
@@ -482,7 +483,8 @@ class RayExecutor:
             self._files.close()
         self._running.clear()
         if self.address is None:
-            stop_servers(self.token)  # it ends while Ray does
+            stop_servers(self.token)
+            kill_processes(not_asked_at_the_end(self._started()))
         ray.shutdown()  # also after an interrupted start
         if self.address is None:
             end_processes(started)

@@ -63,6 +63,33 @@ def test_processes_that_do_not_leave_are_killed(monkeypatch):
     assert not child.is_running()
 
 
+@pytest.mark.parametrize(
+    ("words", "is_asked"),
+    [
+        (["ray::DashboardAgent   "], True),
+        (["ray::RuntimeEnvAgent"], True),
+        (["python", "/site-packages/ray/dashboard/agent.py", "--node-ip-address=127.0.0.1"], True),
+        (["python", "/site-packages/ray/_private/runtime_env/agent/main.py", "--port=1"], True),
+        (["python", "/ray/_private/workers/default_worker.py", "--runtime-env-agent-port=5"], False),
+        (["python", "/site-packages/ray/dashboard/dashboard.py"], False),
+        (["ray::IDLE"], False),
+        (["ray::run_job"], False),
+    ],
+)
+def test_the_end_of_a_ray_asks_its_node_and_the_agents_that_the_node_lives_with(words, is_asked):
+    with subprocess.Popen(
+        [words[0], "-c", "print(flush=True); input()", *words[1:]],
+        executable=sys.executable,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout.readline(), "it has its command line by now"
+        child = psutil.Process(process.pid)
+        assert local_ray.not_asked_at_the_end([child]) == ([] if is_asked else [child])
+        process.kill()
+    assert local_ray.not_asked_at_the_end([child]) == [], "it is gone"
+
+
 def test_only_the_folders_of_this_process_are_removed(monkeypatch, tmp_path):
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     ours, other = (tmp_path / "ray" / f"session_x_{pid}" for pid in (os.getpid(), 1))
