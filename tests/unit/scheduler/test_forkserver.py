@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import re
 import shutil
@@ -70,6 +71,7 @@ def test_only_a_server_that_is_still_reached_removes_its_folder(
     monkeypatch.setattr(forkserver.ForkServer, "serve", serve)
     monkeypatch.setattr(sys, "argv", ["forkserver", str(folder), "1"])
     forkserver.main()
+    gc.unfreeze()  # this process goes on
     assert folder.exists() is is_followed
     for server in followers:
         assert server.has_socket()
@@ -97,6 +99,23 @@ def test_the_preloaded_modules_run_no_operation() -> None:
     env = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PATH": "/usr/bin"}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["1", "1", "False"]
+
+
+def test_a_collection_in_a_fork_passes_by_what_the_server_has_imported(folder: Path, monkeypatch) -> None:
+    """It would copy the memory that they share, before each timing and again and again in each training."""
+    made, seen = [], []
+
+    def serve(server: forkserver.ForkServer) -> None:
+        kept = {id(one) for one in gc.get_objects()}
+        seen.append((gc.isenabled(), id(made[0]) in kept))
+
+    monkeypatch.setattr(forkserver, "_preload", lambda folder: made.append({"imported": [folder]}))
+    monkeypatch.setattr(forkserver, "settle_home", lambda: None)
+    monkeypatch.setattr(forkserver.ForkServer, "serve", serve)
+    monkeypatch.setattr(sys, "argv", ["forkserver", str(folder), "1"])
+    forkserver.main()
+    gc.unfreeze()  # this process goes on
+    assert seen == [(True, False)]
 
 
 def test_temporary_files_of_imports_go_with_the_folder_of_the_server(tmp_path, monkeypatch) -> None:
