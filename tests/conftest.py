@@ -25,7 +25,7 @@ from lsbench.suite.loader import load_suite
 
 from .fakes import FakeExecutor, SilentWatcher
 from .stored_lines import Records, epoch_records, failed_line, ok_line, tiny_records
-from .warm_python import PARENT, fixed_variables
+from .warm_python import fixed_variables
 from .warm_server import start_server
 
 # Tests compute little at a time: threads of one test would only wait for those of its child processes.
@@ -79,7 +79,6 @@ def pytest_runtest_setup() -> None:
     for name in fixed_variables(dict(os.environ)).keys() - FIXED.keys():
         del os.environ[name]
     os.environ.update(FIXED)
-    os.environ.pop(PARENT, None)  # ranks that a test starts in this process
 
 
 #: Most GPU programs that all tests on a GPU compile: each takes seconds.

@@ -27,7 +27,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -335,27 +335,14 @@ def _preload(folder: Path) -> None:
     make_ready()
 
 
-@contextlib.contextmanager
-def _left_to_forks() -> Iterator[None]:
-    """Keep the garbage collector from all objects that are there afterwards, in this process and its forks.
-
-    A collection in a fork would write to each of them, and so copy the memory that it shares with this
-    process: 0.4 s for each job and each timing.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
-
-
 def main() -> None:
     """Run a fork server: ``python -m lsbench.scheduler.forkserver FOLDER WATCHED_PID``."""
     folder, watched_pid = Path(sys.argv[1]), int(sys.argv[2])
     settle_home()  # on a cluster, no command line of lsbench has run on this node
-    with _left_to_forks():
-        _preload(folder)
+    gc.disable()
+    _preload(folder)
+    gc.freeze()  # a collection in a fork would write to all objects, and so copy the memory it shares: 0.4 s
+    gc.enable()
     server = ForkServer(folder, watched_pid)
     try:
         server.serve()

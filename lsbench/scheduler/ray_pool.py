@@ -454,14 +454,13 @@ class RayExecutor:
         if not hasattr(ray, "shutdown"):
             return  # interrupted before or during Ray's import: nothing runs
         announce(self._farewell())
-        started = self._started()
         if not are_alive(self._vital):
-            kill_processes(started)
+            kill_processes(self._started())
         try:
             if ray.is_initialized() and are_alive(self._vital) and not (self._head and self._head.is_gone):
                 self._let_jobs_save()
         finally:
-            self._leave(ray, started)
+            self._leave(ray)
 
     def _let_jobs_save(self) -> None:
         """Ask all running jobs to stop, and wait for their ends; a second interruption ends the wait."""
@@ -473,7 +472,7 @@ class RayExecutor:
             while self._running and time.monotonic() < deadline:
                 self.poll(0.25)
 
-    def _leave(self, ray: Any, started: list[Any]) -> None:
+    def _leave(self, ray: Any) -> None:
         if ray.is_initialized():
             self._held.free_all()
             if self.address is not None and not (self._head and self._head.is_gone):
@@ -482,9 +481,10 @@ class RayExecutor:
         if self._files is not None:
             self._files.close()
         self._running.clear()
+        started = self._started() if self.address is None else []
         if self.address is None:
             stop_servers(self.token)
-            kill_processes(not_asked_at_the_end(self._started()))
+            kill_processes(not_asked_at_the_end(started))
         ray.shutdown()  # also after an interrupted start
         if self.address is None:
             end_processes(started)
