@@ -278,13 +278,13 @@ class ResultsFolder:
                 remove_wrong_lines(self.root / name)
         added = 0
         folder = self.root / "jobs"
-        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-            result = self.result(path.name) if only is None or path.name in only else None
+        for name in sorted(os.listdir(folder)) if folder.is_dir() else []:
+            result = self.result(name) if only is None or name in only else None
             if result is None:
                 continue
             missing = [r for r in result["records"] if recorded.get(record_key(r)) != r]
             line = result["job"]
-            is_known = path.name in ok and ok[path.name].get("started_at") == line.get("started_at")
+            is_known = name in ok and ok[name].get("started_at") == line.get("started_at")
             added += self._add_missing(line, missing, is_known=is_known)
         return added
 

@@ -119,6 +119,7 @@ class Standing:
         self.folder, self.code, self.problems = folder, code, dict(problems or {})
         self._lines = folder.states() if lines is None and code else lines or {}
         self._hashes: dict[int, str] = {}
+        self._hashes_of_code: dict[int, dict[str, str]] = {}
 
     def changes(self, job_id: str) -> tuple[CodeChange, ...]:
         """Return the plug-ins whose code makes a job's result, or its unfinished work, due; mostly none."""
@@ -149,10 +150,10 @@ class Standing:
     def changes_since(self, job_id: str, line: Mapping[str, Any]) -> tuple[CodeChange, ...]:
         """Return the plug-ins of a job whose code is not the one that a line of the job names."""
         stored: Mapping[str, str] = line.get("code") or {}
-        changes = (
-            self._change(job_id, plugin, files, stored.get(plugin))
-            for plugin, files in self.code.get(job_id, {}).items()
-        )
+        code = self.code.get(job_id, {})
+        if stored == self._hashes_of(code) and not self.problems:
+            return ()
+        changes = (self._change(job_id, plugin, files, stored.get(plugin)) for plugin, files in code.items())
         broken = (
             CodeChange(plugin, problem=text) for plugin, text in self.problems.items() if plugin in stored
         )
@@ -169,6 +170,13 @@ class Standing:
         if stored is None:
             return None
         return CodeChange(plugin, changed_files(then, files) if then else ())
+
+    def _hashes_of(self, code: Code) -> dict[str, str]:
+        """Return the hashes of all plug-ins of a job; many jobs share them."""
+        key = id(code)
+        if key not in self._hashes_of_code:
+            self._hashes_of_code[key] = {plugin: self._hash(files) for plugin, files in code.items()}
+        return self._hashes_of_code[key]
 
     def _hash(self, files: Files) -> str:
         """Return the hash of files; many jobs share them."""

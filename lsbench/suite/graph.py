@@ -289,16 +289,14 @@ def named_checkpoints(job: Job) -> list[str]:
     return sorted({*_checkpoints([{MODEL: variant.model}, variant.model_args, job.spec]), *own})
 
 
-def _checkpoints(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if isinstance(inner, str) and (key == CHECKPOINT or (key in NAMES_A_MODEL and is_sourced(inner))):
-                yield inner
-            else:
-                yield from _checkpoints(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _checkpoints(inner)
+def _checkpoints(values: Mapping[str, Any] | Sequence[Any]) -> Iterator[str]:
+    """Yield the places of weights in JSON values; a large suite has hundreds of thousands of them."""
+    for key, value in values.items() if isinstance(values, dict) else enumerate(values):
+        if isinstance(value, str):
+            if key == CHECKPOINT or (key in NAMES_A_MODEL and is_sourced(value)):
+                yield value
+        elif isinstance(value, (dict, list, tuple)):
+            yield from _checkpoints(value)
 
 
 def check_classes(suite: Suite, data_root: Path | None) -> None:

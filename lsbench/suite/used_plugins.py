@@ -53,7 +53,10 @@ class UsedPlugins:
         Jobs with the same plug-ins share one mapping.
         """
         code = {**{plugin: files for need in needed for plugin, files in need.code.items()}, **own}
-        return self._shared.setdefault(tuple(sorted(code)), dict(sorted(code.items())))
+        plugins = tuple(sorted(code))
+        if plugins not in self._shared:
+            self._shared[plugins] = {plugin: code[plugin] for plugin in plugins}
+        return self._shared[plugins]
 
     def close(self) -> None:
         """Keep what was parsed, for the next process."""
@@ -106,8 +109,8 @@ class UsedPlugins:
 
 def _words(value: Any) -> Iterator[str]:
     """Yield every text in a JSON value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list | tuple):
-        for part in value.values() if isinstance(value, dict) else value:
+    for part in value.values() if isinstance(value, dict) else value:
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, (dict, list, tuple)):
             yield from _words(part)
