@@ -8,6 +8,7 @@
 
 In `real` and `trainings`, Ray workers do nothing but write a result, or tell a step, in the place of the
 process of a job: what is measured is the driver. Its times are CPU times of its process with all its threads.
+Ray's own share is measured on the same raylets by a loop that starts tasks and does nothing else.
 """
 
 from __future__ import annotations
@@ -270,6 +271,13 @@ def trivial_job(request: dict[str, Any], *_: Any) -> Iterator[dict[str, Any]]:
     yield {"ev": "end", "ok": True}
 
 
+def tell(*_: Any) -> Iterator[dict[str, Any]]:
+    """Tell what a trivial job tells, and do nothing."""
+    yield {"ev": "start", "gpus": "", "nice": 0}
+    yield {"ev": "step", "step": 1, "steps": 1}
+    yield {"ev": "end", "ok": True}
+
+
 def long_job(request: dict[str, Any], *_: Any) -> Iterator[dict[str, Any]]:
     """Tell a step as often as a training is allowed to, without end."""
     yield {"ev": "start", "gpus": "", "nice": 0}
@@ -325,6 +333,35 @@ class OnRay:
             executor.close()
             return spent
 
+    def bare(self, count: int) -> float:
+        """Return the CPU seconds of a loop that starts as many tasks and takes what they tell: Ray alone."""
+        import ray
+
+        from lsbench.scheduler.ray_tasks import pinned
+
+        ray.init(address=self.cluster.address, log_to_driver=False, logging_level="ERROR")
+        task = ray.remote(max_retries=0, max_calls=0)(tell)
+        ids = [node["NodeID"] for node in ray.nodes()]
+        starters = [task.options(**pinned(node, num_cpus=1, num_gpus=1)) for node in ids]
+        free = [starter for starter in starters for _ in range(NUM_GPUS // self.nodes)]
+        running: dict[Any, Any] = {}
+        left, began = count, time.process_time()
+        while left or running:
+            while free and left:
+                starter = free.pop()
+                running[starter.remote({"folder": "jobs/0123456789ab"}, "token", 60.0, 1, None)] = starter
+                left -= 1
+            ray.wait([*running], num_returns=1, timeout=0.25)
+            time.sleep(0.2)
+            while ready := ray.wait([*running], num_returns=len(running), timeout=0)[0] if running else []:
+                told = ray.get([next(stream) for stream in ready])
+                free += [
+                    running.pop(stream) for stream, event in zip(ready, told, strict=True) if "ok" in event
+                ]
+        spent = time.process_time() - began
+        ray.shutdown()
+        return spent
+
     @staticmethod
     def _follow(driver: Any, seconds: float) -> tuple[float, float, int]:
         """Follow running jobs for some seconds, once all of them have started."""
@@ -354,6 +391,8 @@ def on_ray(counts: list[int], nodes: int) -> None:
     """Print what the driver costs for suites of trivial jobs."""
     stage = OnRay(nodes, trivial_job)
     print(f"{nodes} raylets with {NUM_GPUS // nodes} GPUs each")
+    floor = [1e3 * stage.bare(counts[0]) / counts[0] for _ in range(2)][-1]
+    print(f"Ray alone: {floor:.2f} ms for a task that tells as much, and nothing else\n", flush=True)
     print("| jobs | wall (s) | driver's CPU (s) | per job (ms) | driver's memory (MiB) |")
     print("| ---: | ---: | ---: | ---: | ---: |")
     for count in counts:

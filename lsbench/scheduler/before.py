@@ -30,9 +30,8 @@ def graph_of_results(suite: Suite, results: Path, *, data_root: Path | None = No
         data_root: Folder of the large data sets.
     """
     graph = build_graph(suite, data_root=data_root)
-    rows = {(job.variant.name, job.name): job for job in graph.jobs}  # seeds name the same checkpoints
-    if not any(map(named_checkpoints, rows.values())):
-        return graph
+    if not any(job.contents or job.id is None for job in graph.jobs):
+        return graph  # no job names checkpoints: neither any that are there, nor any that are not
     before = build_graph(suite, data_root=data_root, ids_by_path=None)
     folder = results_folder(graph, results)
     kept = {name for name, job in before.by_id().items() if _stands(folder, job, suite)}

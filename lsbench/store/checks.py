@@ -61,6 +61,8 @@ def check_keys(content: Any, types: Types, where: str, *, mend: str = MEND) -> N
         raise StoreError(f"{where}: lacks {', '.join(map(repr, missing))}; {mend}")
     for key, allowed in types.items():
         value = content[key]
+        if type(value) in allowed:
+            continue
         if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
             name = _NAMES[allowed[0]]
             raise StoreError(f"{where}: {key}: expected {name}, found {value!r:.40}; {mend}")
