@@ -1,4 +1,5 @@
 import copy
+import gc
 
 import pytest
 import torch
@@ -245,6 +246,34 @@ LISTED = []
 @pytest.mark.parametrize("use", [keeps_it, keeps_it_deep_inside, lists_it])
 def test_an_output_that_a_model_keeps_is_left(use):
     assert used(use) == LEFT
+
+
+def turns_in_a_circle(own, x):
+    y = own.conv(x)
+    circle = {"y": y}
+    circle["itself"] = circle
+    return own.bn(y)
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_an_output_that_is_only_left_in_a_cycle_is_found_without_a_look_at_all_objects(collects):
+    generations = []
+
+    def note(phase, info):
+        generations.append(info["generation"])
+
+    was_enabled = gc.isenabled()
+    (gc.enable if collects else gc.disable)()
+    gc.callbacks.append(note)
+    try:
+        found = used(turns_in_a_circle)
+        assert gc.isenabled() == collects
+    finally:
+        gc.callbacks.remove(note)
+        (gc.enable if was_enabled else gc.disable)()
+    assert found != LEFT
+    assert generations
+    assert 2 not in generations
 
 
 @pytest.mark.parametrize(
