@@ -31,6 +31,7 @@ from .warm_server import start_server
 
 # Tests compute little at a time: threads of one test would only wait for those of its child processes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+NUM_THREADS = int(os.environ["OMP_NUM_THREADS"])
 os.environ["COLUMNS"] = "160"  # wherever the tests run, tables are as wide as in a log
 # Compiled loops are kept from one session to the next, and nowhere near the user's own cache.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "loops"))
@@ -78,13 +79,20 @@ def _shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Put the variables back that libraries, commands and jobs of earlier tests set for their whole process.
+    """Put back what libraries, commands and jobs of earlier tests set for their whole process.
 
-    A command of a test is forked in the server's environment alone.
+    A command of a test is forked in the server's environment alone. Two threads of torch in each worker would
+    wait for each other on CPUs that other workers need.
     """
     for name in fixed_variables(dict(os.environ)).keys() - FIXED.keys():
         del os.environ[name]
     os.environ.update(FIXED)
+    gc.enable()
+    if torch := sys.modules.get("torch"):
+        if torch.get_num_threads() != NUM_THREADS:
+            torch.set_num_threads(NUM_THREADS)
+        torch.use_deterministic_algorithms(False)
+        torch.utils.deterministic.fill_uninitialized_memory = True
 
 
 #: Most GPU programs that all tests on a GPU compile: each takes seconds.
@@ -114,18 +122,6 @@ def warm_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder, is_worker = tmp_path_factory.getbasetemp(), "PYTEST_XDIST_WORKER" in os.environ
     where = (folder.parent, os.getppid()) if is_worker else (folder, os.getpid())
     return str(start_server(*where, ENVIRONMENT))
-
-
-@pytest.fixture
-def same_torch_afterwards() -> Iterator[None]:
-    """Put threads and determinism back, which jobs set for their whole process: here that of all tests."""
-    import torch
-
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)
-    torch.utils.deterministic.fill_uninitialized_memory = True
 
 
 @pytest.fixture

@@ -26,7 +26,6 @@ class Photos:
         yield torch.randn(8, 3, 32, 32), torch.arange(8) % 2
 
 
-@pytest.mark.usefixtures("same_torch_afterwards")
 @pytest.mark.parametrize(
     ("settings", "has_loops"),
     [({"channels_last": True}, True), ({}, False), ({"channels_last": True, "threads": 2}, False)],

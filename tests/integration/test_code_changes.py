@@ -59,7 +59,6 @@ def acme(tmp_path, monkeypatch):
     outside_plugins.cache_clear()
 
 
-@pytest.mark.usefixtures("same_torch_afterwards")
 def test_results_follow_the_code_of_the_mixers(acme, tmp_path, capsys):
     suite, results = tmp_path / "edited.yaml", tmp_path / "results"
     suite.write_text(yaml.safe_dump(SUITE))

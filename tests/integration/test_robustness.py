@@ -105,7 +105,6 @@ main()
 """
 
 
-@pytest.mark.usefixtures("same_torch_afterwards")
 @pytest.mark.slow
 def test_a_killed_run_goes_on_with_two_ranks_and_computes_no_block_again(cli: Cli, tmp_path: Path) -> None:
     write_suite(cli.folder, ranks=1, images=10)

@@ -270,7 +270,7 @@ SCENES = {"img_size": 64, "train_images": 12, "test_images": 6}
 
 @pytest.fixture
 def prepare_scenes(
-    tiny: dict[str, Any], make_graph: Callable[..., Any], tmp_path: Path, same_torch_afterwards: None
+    tiny: dict[str, Any], make_graph: Callable[..., Any], tmp_path: Path
 ) -> Callable[..., Path]:
     """Write a job on scenes into a folder of its own; its backbone has random weights."""
 

@@ -76,7 +76,7 @@ def own(tmp_path):
 
 
 @pytest.fixture
-def found(tiny, make_graph, fill_store, same_torch_afterwards):
+def found(tiny, make_graph, fill_store):
     """A store with the detector `id/retinanet/seed0`, and its label."""
     data = {"name": "fashion_coco", "img_size": 64, "train_images": 1, "test_images": 6}
     head = {"channels": 16, "convs": 1, "extra_levels": 0}

@@ -8,8 +8,6 @@ from lsbench.cli.completion import ASKED, OPTIONS, is_completion
 from lsbench.cli.main import app
 from lsbench.suite.loader import shipped_suites
 
-pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
-
 
 def complete(*words):
     """Return what a shell would offer after `words`, of which the last one may be incomplete."""

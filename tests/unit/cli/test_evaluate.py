@@ -8,7 +8,6 @@ from lsbench.engine import weights
 from lsbench.jobs.evaluate import JOB, EvaluateSpec
 from lsbench.models.factory import create_model
 
-pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
 TINY = "{name: fashion, test_images: 20, train_images: 40, val_images: 20}"
 
 

@@ -15,8 +15,6 @@ from lsbench.core.errors import ExitCode, StoreError
 from lsbench.core.registry import PACKAGE_ROOT
 from lsbench.core.waits import announce
 
-pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
-
 
 @pytest.mark.parametrize(
     ("arguments", "reason"),

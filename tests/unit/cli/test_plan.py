@@ -5,8 +5,6 @@ import pytest
 from lsbench.store.durations import Duration, add_duration
 from lsbench.store.results import ResultsFolder
 
-pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
-
 
 @pytest.mark.parametrize("command", ["run", "plan"])
 def test_a_plan_or_dry_run_does_nothing_on_disk(command, call, quick, write_suite, results):

@@ -11,8 +11,6 @@ from PIL import Image
 from lsbench.cli.thumbnails import choose_images
 from lsbench.store.results import ResultsFolder
 
-pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
-
 
 def inline(suite, results, *more):
     return "run", suite, "--scheduler", "inline", "--results", results, *more

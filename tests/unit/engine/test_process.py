@@ -17,8 +17,6 @@ from lsbench.engine.process import (
     why_no_gpu,
 )
 
-pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
-
 
 def draw():
     return random.random(), float(np.random.rand()), float(torch.rand(()))

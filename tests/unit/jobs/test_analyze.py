@@ -182,7 +182,7 @@ HEADS = {
 
 
 @pytest.fixture
-def create_downstream_context(tiny, make_graph, tmp_path, same_torch_afterwards):
+def create_downstream_context(tiny, make_graph, tmp_path):
     """Create the context of an analysis of a detector or segmenter with random weights."""
 
     def create(kind, **settings):

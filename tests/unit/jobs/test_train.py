@@ -33,7 +33,7 @@ STEPS = 2 * 6  # epochs of 6 updates
 
 
 @pytest.fixture
-def prepare(tiny, make_graph, tmp_path, same_torch_afterwards):
+def prepare(tiny, make_graph, tmp_path):
     """Write the job of the whole recipe into a folder of its own."""
     tiny["variants"] = [{"name": "ls", "mixer": "ls_conv"}]
     tiny["defaults"]["dataset"] |= {"train_images": 60, "img_size": 16}

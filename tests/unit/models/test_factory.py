@@ -120,7 +120,7 @@ def test_importing_the_package_tells_timm_of_every_model():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_wrong_arguments_of_models_of_timm_are_named(same_torch_afterwards):
+def test_wrong_arguments_of_models_of_timm_are_named():
     for arguments in ({"layers": 3}, {"block": "x"}, {"act_layer": "nope"}):
         with pytest.raises(
             ConfigError, match=r"^model 'resnet18' cannot be made with model_args {\""

@@ -30,8 +30,6 @@ from lsbench.suite.splits import DataUse
 
 from .finished_jobs import early, prepare, result, untimed
 
-pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
-
 KINDS = ("train", "evaluate", "profile")
 
 

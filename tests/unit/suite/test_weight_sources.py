@@ -144,7 +144,7 @@ def test_a_model_is_no_address(tiny, write_suite, name):
         {"checkpoint": "FILE"},
     ],
 )
-def test_nothing_is_executed(tiny, write_suite, tmp_path, evil, bad, same_torch_afterwards):
+def test_nothing_is_executed(tiny, write_suite, tmp_path, evil, bad):
     from lsbench.cli.main import run_command
 
     tiny["variants"] = tiny["variants"][:1]

@@ -10,8 +10,6 @@ from lsbench.runtimes import Runtime
 from lsbench.timing.measure import _most_other_cpus, answer, measure, peak_memory_mib, tf32_products
 from lsbench.timing.request import Budget, Setting, TimedModel
 
-pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
-
 
 def test_a_model_is_timed_and_what_it_took_is_told(small_request):
     reply = measure(small_request)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 
-import pytest
 import torch
 from torch import nn
 from torch.autograd import forward_ad
@@ -13,7 +12,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from lsbench.models.ops.suited import is_suited, loops_if
 
 
-@pytest.mark.usefixtures("same_torch_afterwards")
 def test_only_what_its_loops_are_for_is_suited() -> None:
     conv, norm = nn.Conv2d(16, 36, 1, bias=False), nn.BatchNorm2d(36)
     x = torch.randn(2, 16, 5, 5).to(memory_format=torch.channels_last)
