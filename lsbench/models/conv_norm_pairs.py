@@ -18,8 +18,7 @@ import itertools
 import warnings
 import weakref
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -31,6 +30,8 @@ from timm.models import get_notrace_functions
 from torch import fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
+
+from lsbench.core.garbage import no_garbage_collection
 
 #: Of exactly these classes it is known that they are affine maps, timm's last one with an activation.
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, Conv2dSame)
@@ -128,9 +129,9 @@ class _Recorder(fx.Tracer):
         return made
 
     def kept(self) -> frozenset[fx.Node]:
-        """Return the calls of modules whose results the model keeps after a run within :func:`_young`."""
+        """Return the calls of modules whose results the model keeps after a run that collected no garbage."""
         if any(output() is not None for output, _ in self._outputs):
-            gc.collect(0)  # what is kept, and not just in a cycle of references
+            gc.collect(0)  # what is kept, and not just in a cycle of references: the run's, which are young
         return frozenset(node for output, node in self._outputs if output() is not None)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
@@ -166,22 +167,6 @@ class _Recorder(fx.Tracer):
             self.module_stack.popitem()
 
 
-@contextmanager
-def _young() -> Iterator[None]:
-    """Leave all that the block makes in the youngest generation of garbage collection.
-
-    A collection of that generation finds every cycle among it; one of all objects takes seconds where a
-    program holds millions.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
 def _has_hooks(module: nn.Module) -> bool:
     """Return whether other code sees what goes in or out of a module."""
     return any(getattr(module, kind, None) for kind in _HOOKS)
@@ -207,7 +192,7 @@ class _Watched(nn.Module):
 _WATCHED = {kind: type(kind.__name__, (_Watched, kind), {}) for kind in NORMS}
 
 
-@_young()
+@no_garbage_collection()
 def _record(model: nn.Module, closed: Collection[str], door: str) -> _Record | None:
     """Return the record of a run, or None if the code of the model itself cannot be run with stand-ins."""
     if door in vars(model):

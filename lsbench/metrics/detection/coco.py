@@ -9,9 +9,7 @@ Source:
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 
 from lsbench.core.counted import counted
 from lsbench.core.errors import DataError
+from lsbench.core.garbage import no_garbage_collection
 from lsbench.metrics.detection.matches import AREAS, Matches, match
 from lsbench.metrics.detection.numbers import NUMBERS, Region
 from lsbench.metrics.detection.objects import Detections, TrueObjects
@@ -78,7 +77,7 @@ def evaluate_detections(
         "categories": [{"id": label} for label in range(1, num_classes + 1)],
     }
     areas = [_areas(one, region) for one in found]
-    with _no_garbage_collection():
+    with no_garbage_collection():  # it would look at every entry each time, and none is garbage
         evaluator = COCOeval_faster(
             COCO({**shared, "annotations": _true_entries(truth, region)}),
             COCO({**shared, "annotations": _found_entries(found, areas, region)}),
@@ -91,18 +90,6 @@ def evaluate_detections(
     of_classes = {name: _of_classes(evaluator.eval, name) for name in NUMBERS}
     numbers = {name: _number(evaluator.eval, name) for name in NUMBERS}
     return CocoScores(numbers, of_classes, match(truth, found, num_classes, overlaps, areas))
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Collect no garbage in the block: each collection would look at every entry, and none is garbage."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _image_entry(true: TrueObjects, found: Detections, number: int) -> dict[str, Any]:
