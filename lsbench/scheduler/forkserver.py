@@ -35,6 +35,7 @@ from lsbench.core.atomic import set_mode
 from lsbench.core.cache_root import settle_home
 from lsbench.core.errors import PreemptedError
 from lsbench.core.forking import FOLDER, SOCKET, close_files, read_request, send_line
+from lsbench.core.garbage import no_garbage_collection
 from lsbench.core.lifeline import adopt_orphans, die_with, end_children
 from lsbench.core.loops import make_ready
 from lsbench.core.registry import ANALYSES, DATASETS, JOBS, METRICS, MIXERS, PROBES
@@ -339,10 +340,9 @@ def main() -> None:
     """Run a fork server: ``python -m lsbench.scheduler.forkserver FOLDER WATCHED_PID``."""
     folder, watched_pid = Path(sys.argv[1]), int(sys.argv[2])
     settle_home()  # on a cluster, no command line of lsbench has run on this node
-    gc.disable()
-    _preload(folder)
-    gc.freeze()  # a collection in a fork would write to all objects, and so copy the memory it shares: 0.4 s
-    gc.enable()
+    with no_garbage_collection():
+        _preload(folder)
+        gc.freeze()  # or a collection in a fork would write to all objects and copy their memory: 0.4 s
     server = ForkServer(folder, watched_pid)
     try:
         server.serve()

@@ -262,7 +262,6 @@ def test_an_output_that_is_only_left_in_a_cycle_is_found_without_a_look_at_all_o
     def note(phase, info):
         generations.append(info["generation"])
 
-    was_enabled = gc.isenabled()
     (gc.enable if collects else gc.disable)()
     gc.callbacks.append(note)
     try:
@@ -270,7 +269,6 @@ def test_an_output_that_is_only_left_in_a_cycle_is_found_without_a_look_at_all_o
         assert gc.isenabled() == collects
     finally:
         gc.callbacks.remove(note)
-        (gc.enable if was_enabled else gc.disable)()
     assert found != LEFT
     assert generations
     assert 2 not in generations
