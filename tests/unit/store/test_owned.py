@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -132,19 +133,24 @@ def test_a_second_driver_elsewhere_is_refused_before_it_does_anything(folder, fa
 
 
 def test_a_run_that_has_lost_its_results_ends_and_keeps_what_it_has(folder, far, monkeypatch):
+    taken_over, renew = threading.Event(), RemoteOwner.renew
     monkeypatch.setattr(module, "RENEW_S", 0.002)
+    monkeypatch.setattr(module, "EVERY_S", 60)
+    monkeypatch.setattr(RemoteOwner, "renew", lambda self: taken_over.wait() and renew(self))
 
     def lose() -> None:
         with owned(folder):
+            (folder.root / "jobs/train-2/result.json").write_text("{}")
             (far / PLACE / OWNER).unlink()
             RemoteOwner(mirror().remote, PLACE, "another").take()
-            (folder.root / "jobs/train-2/result.json").write_text("{}")
+            taken_over.set()
             until(lambda: False)
 
     with pytest.raises(StoreError, match="another run has taken over these results") as raised:
         lose()
     assert str(folder.root) in str(raised.value)
     assert (folder.root / "jobs/train-2/result.json").exists()
+    assert not (far / PLACE / "jobs/train-2/result.json").exists(), "they are another run's now"
     assert (far / PLACE / OWNER).exists()
 
 
