@@ -8,7 +8,7 @@ from typing import Any
 from lsbench.core.atomic import write_json
 from lsbench.core.job import Job
 from lsbench.scheduler.protocol import Event, Node, Placement
-from lsbench.store.results import RESULT, SPEC
+from lsbench.store.results import RESULT, begin_job
 
 from .stored_lines import ok_line, tiny_records
 
@@ -44,8 +44,9 @@ class FakeExecutor:
         self.events.append("preflight")
         return self.problems
 
-    def submit(self, job_id: str, folder: Path, placement: Placement, timeout_s: float) -> None:
-        job = Job.model_validate_json((folder / SPEC).read_text(encoding="utf-8"))
+    def submit(self, job_id: str, folder: Path, spec: str, placement: Placement, timeout_s: float) -> None:
+        begin_job(folder, spec)
+        job = Job.model_validate_json(spec)
         self.running[job_id] = job, folder, placement
         self.most_running = max(self.most_running, len(self.running))
         self.log.append(("submit", job.label, placement))

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -127,35 +127,18 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 def make_folder(path: Path) -> None:
     """Make a folder and those around it, unless they are there; no crash takes what is synced in it."""
-    make_folders([path])
-
-
-def make_folders(paths: Iterable[Path]) -> None:
-    """Make folders as :func:`make_folder` does; the entries of each folder around them are synced once."""
-    changed: dict[Path, None] = {}
-    try:
-        for path in paths:
-            for folder in _make(path):
-                changed[folder] = None
-    finally:
-        for folder in changed:
-            sync_folder(folder)
-
-
-def _make(path: Path) -> Iterator[Path]:
-    """Make a folder and those around it; yield the folders that have a new entry."""
     if os.path.isdir(path):
         return
     try:
         os.mkdir(path)
     except FileNotFoundError:
-        yield from _make(path.parent)
-        yield from _make(path)
+        make_folder(path.parent)
+        make_folder(path)
     except OSError:
         if not os.path.isdir(path):  # another process may have made it meanwhile
             raise
     else:
-        yield path.parent
+        sync_folder(path.parent)
 
 
 def set_mode(file: int | Path, mode: int) -> None:

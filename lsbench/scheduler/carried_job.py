@@ -23,7 +23,7 @@ from lsbench.core.cache_root import is_writable
 from lsbench.core.errors import LsbenchError
 from lsbench.core.lock import is_held, locked
 from lsbench.scheduler.driver_files import PIECE, is_sent
-from lsbench.store.results import ALIVE, LOCK, LOG, RESULT, SPEC
+from lsbench.store.results import ALIVE, LOCK, LOG, RESULT
 from lsbench.store.room import files_below
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def run_carried(
         is_first = request.get("part", {}).get("node_rank", 0) == 0
         job = CarriedJob(call, root / "jobs" / job_id, attempt, is_first=is_first)
         try:
-            job.fetch()
+            job.fetch(request["spec"])
             with job.sending():
                 for event in run({**request, "folder": str(job.folder), "log": str(job.folder / LOG)}):
                     if event["ev"] == "end":
@@ -128,8 +128,11 @@ class CarriedJob:
         """The job's id."""
         return self.folder.name
 
-    def fetch(self) -> None:
+    def fetch(self, spec: str) -> None:
         """Bring the job's files, and those that it may read of the jobs that it needs.
+
+        Args:
+            spec: The text of its ``spec.json``.
 
         Raises:
             LsbenchError: If there is no room, or the attempt is not the newest one.
@@ -139,8 +142,7 @@ class CarriedJob:
         for name, size in self._call("begin", self.job_id, self._attempt).items():
             self._fetch(self.job_id, name, size)
             self._sent[name] = _signature((self.folder / name).stat())
-        job = json.loads((self.folder / SPEC).read_text(encoding="utf-8"))
-        for needed in sorted(set(job["needs"].values())):
+        for needed in sorted(set(json.loads(spec)["needs"].values())):
             for name, size in self._call("needed", needed).items():
                 self._fetch(needed, name, size)
 

@@ -36,7 +36,7 @@ from lsbench.scheduler.throttle import throttled
 from lsbench.scheduler.torchrun import run_ranks
 from lsbench.store.early import keeping
 from lsbench.store.job_files import CHECKPOINTS
-from lsbench.store.results import LOCK, RESULT, SPEC
+from lsbench.store.results import LOCK, RESULT, SPEC, begin_job
 from lsbench.store.trials import add_epoch
 from lsbench.suite.splits import DataUse
 
@@ -54,8 +54,9 @@ def act(request: Mapping[str, Any], emit: Emit) -> int:
     """Execute a request and return the exit status of the process.
 
     Args:
-        request: ``{"action": "job", "folder": ...}``, where a job with ``keeps_epochs`` stores its finished
-            epochs in its folder, and one with ``gpu_share`` has this share of its device's memory;
+        request: ``{"action": "job", "folder": ...}``, where the text ``spec`` is first written into the
+            folder as its settings, a job with ``keeps_epochs`` stores its finished epochs there, and one
+            with ``gpu_share`` has this share of its device's memory;
             ``{"action": "preflight", "variants": [...], "data": [...]}``, with ``needs`` and ``gpus`` to
             check the node; or
             ``{"action": "ranks", ...}`` with the request of :func:`lsbench.scheduler.torchrun.run_ranks`.
@@ -79,13 +80,15 @@ def _act(request: Mapping[str, Any], emit: Emit) -> int:
         if "needs" in request:
             emit({"ev": "node", **check_node(NodeNeeds(**request["needs"]), gpus=request["gpus"])})
         emit({"ev": "preflight", "problems": check_data_uses(uses) + check_models(variants)})
-    elif request["action"] == "ranks":
+        return 0
+    folder = Path(request["folder"])
+    if "spec" in request:
+        begin_job(folder, request["spec"])
+    if request["action"] == "ranks":
         return run_ranks(request, emit)
-    else:
-        folder = Path(request["folder"])
-        sparing = throttled(emit)
-        told = noting_epochs(folder, sparing) if request.get("keeps_epochs") else sparing
-        execute(folder, told, share=request.get("gpu_share", 1.0))
+    sparing = throttled(emit)
+    told = noting_epochs(folder, sparing) if request.get("keeps_epochs") else sparing
+    execute(folder, told, share=request.get("gpu_share", 1.0))
     return 0
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from lsbench.core.atomic import write_text
 from lsbench.core.errors import ConfigError
 from lsbench.core.job import Job
 from lsbench.core.record import SCHEMA_VERSION
@@ -25,7 +24,7 @@ from lsbench.scheduler.node_wait import NodeWait, may_fit_later
 from lsbench.scheduler.protocol import Event, Executor, Placement, Watcher
 from lsbench.scheduler.queue import JobQueue, WaitingJob
 from lsbench.scheduler.retry import LOSES_NODE, one_line, resources_again, should_retry
-from lsbench.store.results import LOG, SPEC, ResultsFolder
+from lsbench.store.results import LOG, SPEC, ResultsFolder, begin_job
 from lsbench.suite.graph import critical_path
 from lsbench.suite.models import models_of
 from lsbench.suite.parsed import parsed_once
@@ -147,10 +146,8 @@ class Driver:
             return
         self._has_changed = False
         room = math.inf if self.max_parallel is None else self.max_parallel - len(self.running)
-        starts = [(one.name, placement) for one, placement in self.queue.starts(time.monotonic(), room)]
-        self.folder.make_job_folders(name for name, _ in starts)
-        for name, placement in starts:
-            self._start(self.waiting[name], placement)
+        for one, placement in self.queue.starts(time.monotonic(), room):
+            self._start(self.waiting[one.name], placement)
 
     def _enqueue(self, job: Job) -> None:
         """Let a job start that needs no other any more: the longest chain first, then as in the suite."""
@@ -165,17 +162,14 @@ class Driver:
 
     def _start(self, job: Job, placement: Placement) -> None:
         name = str(job.id)
-        folder = self.folder.job_folder(name)
         num_devices = sum(part.num_devices for part in placement.parts)
         settled = job.resources.model_copy(update={"num_gpus": float(num_devices)})
-        text = job.model_copy(update={"resources": settled}).model_dump_json(indent=1) + "\n"
-        # The job's result is written into the same folder, and that syncs its entries.
-        write_text(folder / SPEC, text, syncs_entry=False)
+        text = _text_of(job.model_copy(update={"resources": settled}))
         self.running[name] = self.waiting.pop(name), placement
         self._started[name] = time.monotonic()
         self.node_wait.ended()
         timeout_s = float(job.resources.timeout_min or 0) * 60
-        self.executor.submit(name, folder, placement, timeout_s)
+        self.executor.submit(name, self.folder.job_folder(name), text, placement, timeout_s)
 
     def _take(self, events: Iterable[Event]) -> None:
         """Handle events; the journals get all jobs that have ended with one write."""
@@ -239,6 +233,8 @@ class Driver:
 
     def _fail(self, job: Job, end: dict[str, Any]) -> None:
         name, error_class = str(job.id), end["error_class"]
+        if not (self.folder.job_folder(name) / SPEC).exists():  # it was lost before its process could write
+            begin_job(self.folder.job_folder(name), _text_of(job))
         failures = self.failures.setdefault(name, [])
         failures.append(error_class)
         message = one_line(end)
@@ -297,6 +293,10 @@ class Driver:
         self.watcher.nodes_changed(list(alive.values()), self.max_parallel)
         wanted = (one.request for one in self.queue.in_order())
         self.executor.ask_for(bundles((p for _, p in self.running.values()), wanted, most=self.max_parallel))
+
+
+def _text_of(job: Job) -> str:
+    return job.model_dump_json(indent=1) + "\n"
 
 
 def now() -> dict[str, str]:

@@ -31,9 +31,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lsbench.core.atomic import set_mode
+from lsbench.core.atomic import make_folder, set_mode, with_room
 from lsbench.core.cache_root import settle_home
-from lsbench.core.errors import PreemptedError
+from lsbench.core.errors import LsbenchError, PreemptedError
 from lsbench.core.forking import FOLDER, SOCKET, close_files, read_request, send_line
 from lsbench.core.garbage import no_garbage_collection
 from lsbench.core.lifeline import adopt_orphans, die_with, end_children
@@ -243,7 +243,6 @@ class ForkServer:
                 status = run_timing(request, connection, files)
             else:
                 os.environ[FOLDER] = str(self.path.parent)
-                _redirect(request.get("log"))
                 threading.Thread(target=_die_with, args=(connection,), daemon=True).start()
                 status = run_request(request, connection)
         except BaseException:
@@ -259,6 +258,11 @@ def run_request(request: dict[str, Any], connection: socket.socket) -> int:
     """Run a request in this process and send its events; return the exit status."""
     from lsbench.scheduler.child import act, describe
 
+    try:
+        _redirect(request.get("log"))
+    except (OSError, LsbenchError) as error:
+        send_line(connection, {"ev": "error", **describe(error)})
+        return 1
     os.environ.update(request.get("env", {}))  # visible GPUs, before any library reads them
     waits = told_to(lambda what: send_line(connection, {"ev": "wait", "what": what}), each_time=True)
     try:
@@ -300,14 +304,20 @@ def run_timing(request: dict[str, Any], connection: socket.socket, files: Sequen
 
 
 def _redirect(log: str | None) -> None:
-    """Redirect the output of the job to its log file, and with it the lines of code where a fault ends it."""
+    """Redirect the output of the job to its log file, and with it the lines of code where a fault ends it.
+
+    Raises:
+        DiskFullError: If there is no room for the file or its folder.
+        OSError: If it cannot be written.
+    """
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     if log is not None:
-        Path(log).parent.mkdir(parents=True, exist_ok=True)
-        with open(log, "ab") as file:
-            os.dup2(file.fileno(), 1)
-            os.dup2(file.fileno(), 2)
+        with with_room(Path(log)):
+            make_folder(Path(log).parent)
+            with open(log, "ab") as file:
+                os.dup2(file.fileno(), 1)
+                os.dup2(file.fileno(), 2)
         faulthandler.enable(file=2)
 
 

@@ -19,7 +19,7 @@ from lsbench.scheduler.gang import part_requests
 from lsbench.scheduler.node_check import check_node
 from lsbench.scheduler.protocol import Event, Node, NodeNeeds, Placement
 from lsbench.scheduler.torchrun import run_apart
-from lsbench.store.results import LOG
+from lsbench.store.results import LOG, begin_job
 from lsbench.suite.splits import DataUse
 
 DIED = {"error_class": "worker_lost", "message": "the process of its ranks died"}
@@ -50,8 +50,9 @@ class InlineExecutor:
         gpus = self.nodes()[0].num_gpus if needs.wants_gpus else 0
         return [*check_node(needs, gpus=gpus)["problems"], *check_data_uses(data), *check_models(variants)]
 
-    def submit(self, job_id: str, folder: Path, placement: Placement, timeout_s: float) -> None:
+    def submit(self, job_id: str, folder: Path, spec: str, placement: Placement, timeout_s: float) -> None:
         """Queue a job; its timeout cannot be enforced inside this process."""
+        begin_job(folder, spec)
         self._waiting.append((job_id, folder, placement))
 
     def poll(self, timeout_s: float) -> list[Event]:

@@ -122,8 +122,8 @@ class Executor(Protocol):
     ) -> list[str]:
         """Check every node, look at the data and build every model once; return one line per problem."""
 
-    def submit(self, job_id: str, folder: Path, placement: Placement, timeout_s: float) -> None:
-        """Start a job; its folder holds ``spec.json``."""
+    def submit(self, job_id: str, folder: Path, spec: str, placement: Placement, timeout_s: float) -> None:
+        """Start a job; `spec` is the text of its ``spec.json``, which is written where the job runs."""
 
     def poll(self, timeout_s: float) -> list[Event]:
         """Return the events since the last call, waiting at most `timeout_s` for the first."""

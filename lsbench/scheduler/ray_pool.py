@@ -337,12 +337,13 @@ class RayExecutor:
 
         return ray.remote(max_retries=0)(probe_node).options(**pinned(node.id, num_cpus=0)).remote(place)
 
-    def submit(self, job_id: str, folder: Path, placement: Placement, timeout_s: float) -> None:
+    def submit(self, job_id: str, folder: Path, spec: str, placement: Placement, timeout_s: float) -> None:
         """Start a job on the nodes chosen by the ledger."""
         job = RunningGang(job_id, placement)
         request = {
             "action": "job",
             "folder": str(folder),
+            "spec": spec,
             "log": str(folder / "log.txt"),
             "step_s": period_s(len(self._running)),
             **(self._files.for_job() if self._files else {}),

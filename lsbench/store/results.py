@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,7 @@ from typing import Any
 from lsbench.core.atomic import (
     append_line,
     make_folder,
-    make_folders,
     remove_parts,
-    with_room,
     write_json,
     write_text,
 )
@@ -102,11 +100,6 @@ class ResultsFolder:
     def job_folder(self, job_id: str) -> Path:
         """Return the folder of a job."""
         return self.root / "jobs" / job_id
-
-    def make_job_folders(self, job_ids: Iterable[str]) -> None:
-        """Make the folders of jobs that are about to start, on the disk before any of them does."""
-        with with_room(self.root):
-            make_folders(map(self.job_folder, job_ids))
 
     def job_lock_file(self, job_id: str) -> Path:
         """Return the lock file that the process of a job holds while it runs."""
@@ -295,6 +288,20 @@ class ResultsFolder:
         elif not is_known:
             self.add_job(line, records)
         return bool(records) or not is_known
+
+
+def begin_job(folder: Path, spec: str) -> None:
+    """Make the folder of a job that is about to start, and write its settings there.
+
+    Args:
+        folder: The job's folder.
+        spec: The text of its ``spec.json``.
+
+    Raises:
+        DiskFullError: If there is no room.
+    """
+    # The job's result is written into the same folder, and that syncs its entries.
+    write_text(folder / SPEC, spec, syncs_entry=False)
 
 
 def _parsed_states(lines: list[bytes]) -> list[dict[str, Any]] | None:

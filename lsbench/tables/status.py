@@ -104,7 +104,7 @@ def read_status(folder: ResultsFolder) -> SuiteStatus | None:
 def _since(folder: ResultsFolder, job_id: str) -> str:
     """Return when the process of a job took the lock of its folder; now, if it has just ended.
 
-    A job that runs where the folder is not seen has no lock; the driver wrote its settings at its start.
+    A job that runs where the folder is not seen has no lock; its settings are the first that arrives of it.
     """
     at = datetime.now(UTC)
     for path in (folder.job_lock_file(job_id), folder.job_folder(job_id) / SPEC):

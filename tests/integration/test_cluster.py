@@ -134,13 +134,13 @@ class RecordingExecutor(RayExecutor):
         self.placed: dict[str, Any] = {}
         self.shared_an_exclusive_node: list[tuple[str, str]] = []
 
-    def submit(self, job_id: str, folder: Path, placement: Any, timeout_s: float) -> None:
+    def submit(self, job_id: str, folder: Path, spec: str, placement: Any, timeout_s: float) -> None:
         for other_id, other in self.placed.items():
             exclusive = any(name.startswith("profile") for name in (job_id, other_id))
             if exclusive and other.node == placement.node:
                 self.shared_an_exclusive_node.append((job_id, other_id))
         self.placed[job_id] = placement
-        super().submit(job_id, folder, placement, timeout_s)
+        super().submit(job_id, folder, spec, placement, timeout_s)
 
     def poll(self, timeout_s: float) -> list[Any]:
         events = super().poll(timeout_s)

@@ -44,8 +44,8 @@ def storing(executor: type[Any]) -> type[Any]:
     class StoringExecutor(executor):  # type: ignore[misc]
         """A training leaves a step and weights; all leave a record that is known early, and an array."""
 
-        def submit(self, job_id: str, folder: Path, placement: Any, timeout_s: float) -> None:
-            super().submit(job_id, folder, placement, timeout_s)
+        def submit(self, job_id: str, folder: Path, spec: str, placement: Any, timeout_s: float) -> None:
+            super().submit(job_id, folder, spec, placement, timeout_s)
             for place in (folder, (folder / STEP).parent):
                 remove_parts(place)
             write_json(folder / EARLY, {})

@@ -15,7 +15,6 @@ from lsbench.core.atomic import (
     atomic_write,
     copy_folder,
     make_folder,
-    make_folders,
     remove_parts,
     write_json,
     write_text,
@@ -319,9 +318,7 @@ def test_a_folder_that_another_process_makes_at_the_same_time_is_taken(tmp_path,
         make_folder(tmp_path / "gone" / "below")
 
 
-def test_folders_made_together_reach_the_disk_with_one_sync_even_if_one_of_them_cannot_be_made(
-    tmp_path, monkeypatch
-):
+def test_a_new_folder_and_those_around_it_reach_the_disk_once(tmp_path, monkeypatch):
     synced, sync = [], os.fsync
 
     def fsync(descriptor):
@@ -329,16 +326,10 @@ def test_folders_made_together_reach_the_disk_with_one_sync_even_if_one_of_them_
         sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    make_folders([tmp_path / "a", tmp_path / "b", tmp_path / "a", tmp_path])
-    assert synced == [tmp_path]
-    synced.clear()
-    make_folders([tmp_path / "a", tmp_path / "b"])
-    assert synced == []
-    (tmp_path / "file").write_text("")
-    with pytest.raises(FileExistsError):
-        make_folders([tmp_path / "c", tmp_path / "file", tmp_path / "d"])
-    assert synced == [tmp_path]
-    assert (tmp_path / "c").is_dir()
+    make_folder(tmp_path / "a" / "b")
+    assert synced == [tmp_path, tmp_path / "a"]
+    make_folder(tmp_path / "a" / "b")
+    assert synced == [tmp_path, tmp_path / "a"]
 
 
 @pytest.mark.parametrize(("syncs_entry", "synced"), [(True, ["file", "folder"]), (False, ["file"])])

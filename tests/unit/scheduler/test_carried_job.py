@@ -18,7 +18,7 @@ from lsbench.core.lock import locked
 from lsbench.scheduler import carried_job, driver_files
 from lsbench.scheduler.carried_job import CarriedJob, own_folder, remove_abandoned, run_carried, sees
 from lsbench.scheduler.driver_files import DriverFiles
-from lsbench.store.results import ALIVE_S, ResultsFolder
+from lsbench.store.results import ALIVE_S, ResultsFolder, begin_job
 
 SPEC = '{"needs": {"train": "train-1"}}'
 
@@ -70,7 +70,7 @@ def far(tmp_path: Path) -> Far:
 @pytest.fixture
 def job(far: Far, tmp_path: Path) -> CarriedJob:
     made = CarriedJob(far, tmp_path / "node/jobs/evaluate-1", 1)
-    made.fetch()
+    made.fetch(SPEC)
     return made
 
 
@@ -118,6 +118,16 @@ def test_a_checkpoint_is_removed_after_the_newer_one_has_arrived(job, far):
     assert far.calls[-1][0] == "remove", "nothing is sent or removed twice"
 
 
+def test_the_settings_of_this_attempt_tell_what_it_needs(far, tmp_path):
+    (far.root / "jobs/evaluate-1/spec.json").unlink()
+    job = CarriedJob(far, tmp_path / "node/jobs/evaluate-1", 1)
+    job.fetch(SPEC)
+    assert (job.folder.parent / "train-1/checkpoints/weights.pt").exists()
+    begin_job(job.folder, SPEC)
+    job.send()
+    assert far.text("spec.json") == SPEC
+
+
 def test_the_log_is_added_to_that_of_earlier_attempts(job, far):
     (far.root / "jobs/evaluate-1/log.txt").write_text("first attempt\n")
     with (job.folder / "log.txt").open("a") as log:
@@ -138,7 +148,7 @@ def test_an_empty_log_is_sent_once(job, far):
 
 def test_other_parts_of_a_gang_send_their_log_alone(far, tmp_path):
     job = CarriedJob(far, tmp_path / "node/jobs/evaluate-1", 1, is_first=False)
-    job.fetch()
+    job.fetch(SPEC)
     (job.folder / "log.txt").write_text("rank 3")
     (job.folder / "early.json").write_text("{}")
     job.send()
@@ -171,7 +181,7 @@ def test_a_file_that_is_written_all_the_while_arrives_whole_in_the_end(job, far)
 
 def request_of(far: Far, **more: Any) -> dict[str, Any]:
     folder = far.root / "jobs/evaluate-1"
-    return {"action": "job", "folder": str(folder), "log": str(folder / "log.txt"), **more}
+    return {"action": "job", "folder": str(folder), "log": str(folder / "log.txt"), "spec": SPEC, **more}
 
 
 def test_a_job_runs_in_a_folder_of_the_node_and_the_driver_has_all_files_before_its_end(far, tmp_path):

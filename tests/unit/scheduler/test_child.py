@@ -1,5 +1,6 @@
 """Real jobs, tiny: what they leave on disk, that they repeat exactly, and that they resume exactly."""
 
+import errno
 import shutil
 import sys
 import threading
@@ -52,6 +53,25 @@ def execute_all(graph, tmp_path):
         return folders, events
 
     return run
+
+
+def test_the_folder_of_a_job_begins_with_its_settings(graph, tmp_path):
+    [job] = [job for job in graph.jobs if job.kind == "profile"]
+    folder, events = tmp_path / "jobs" / job.id, []
+    request = {"action": "job", "folder": str(folder), "spec": job.model_dump_json()}
+    assert act(request, events.append) == 0
+    assert (folder / "spec.json").read_text() == job.model_dump_json()
+    assert result(folder)["job"]["job_id"] == job.id
+
+
+def test_no_room_for_the_folder_of_a_job_is_its_end(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.mkdir", fail)
+    events = []
+    assert act({"action": "job", "folder": str(tmp_path / "jobs/a"), "spec": "{}"}, events.append) == 1
+    assert [event["error_class"] for event in events] == ["disk_full"]
 
 
 def test_real_jobs_leave_records_artifacts_and_the_same_weights_twice(execute_all, graph):

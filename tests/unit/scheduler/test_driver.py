@@ -1,11 +1,12 @@
 import itertools
 import json
-import os
+import shutil
 from dataclasses import replace
 
 import pytest
 
 from lsbench.core.errors import ClusterError, ConfigError
+from lsbench.core.job import Job
 from lsbench.core.waits import told_to
 from lsbench.scheduler.driver import Driver
 from lsbench.scheduler.protocol import Event, Node
@@ -108,29 +109,6 @@ def test_all_nodes_that_a_gang_has_lost_are_closed(tiny, make_graph, start):
     assert name in driver.waiting
 
 
-def test_the_folders_of_jobs_that_start_together_reach_the_disk_once_and_before_any_starts(
-    start, monkeypatch
-):
-    driver = start(nodes=[Node("a", 4), Node("b", 4)])
-    order, sync, submit = [], os.fsync, driver.executor.submit
-
-    def note(descriptor):
-        order.append(os.readlink(f"/proc/self/fd/{descriptor}"))
-        sync(descriptor)
-
-    def note_submit(*words):
-        order.append("submit")
-        submit(*words)
-
-    monkeypatch.setattr(os, "fsync", note)
-    monkeypatch.setattr(driver.executor, "submit", note_submit)
-    driver._start_what_fits()
-    jobs = str(driver.folder.root / "jobs")
-    assert order.count("submit") == len(driver.running) > 1
-    assert order.count(jobs) == 1
-    assert order.index(jobs) < order.index("submit")
-
-
 def test_no_more_than_the_allowed_number_run_at_a_time(start):
     for most in (1, 2):
         driver = start(nodes=[Node("a", 4)], max_parallel=most)
@@ -212,8 +190,8 @@ def test_a_result_on_disk_means_done_whatever_the_executor_says(start, graph, mo
     driver = start()
     submit = driver.executor.submit
 
-    def finish_then_die(job_id, folder, placement, timeout_s):
-        submit(job_id, folder, placement, timeout_s)
+    def finish_then_die(job_id, folder, spec, placement, timeout_s):
+        submit(job_id, folder, spec, placement, timeout_s)
         job = next(job for job in graph.jobs if job.id == job_id)
         line = {"job_id": job_id, "status": "ok", "kind": job.kind, "label": job.label}
         (folder / "result.json").write_text(json.dumps({"job": line, "records": []}))
@@ -240,6 +218,19 @@ def test_an_end_without_a_result_is_a_lost_worker(start, graph, monkeypatch):
     assert labels(outcome.failed) == ["ls/train/seed0"]
     [line] = driver.folder.jobs().values()
     assert line["error"] == "worker_lost: the job ended without a result"
+
+
+def test_a_job_that_is_lost_before_it_writes_anything_keeps_its_settings(start, monkeypatch):
+    driver = start({"ls/train/seed0": ["worker_lost"] * 9}, only=["ls/train/seed0"])
+    submit = driver.executor.submit
+
+    def lose(job_id, folder, *words):
+        submit(job_id, folder, *words)
+        shutil.rmtree(folder)
+
+    monkeypatch.setattr(driver.executor, "submit", lose)
+    [job] = driver.run().failed
+    assert Job.model_validate_json((driver.folder.job_folder(job.id) / "spec.json").read_text()) == job
 
 
 def test_done_jobs_are_not_run_again_and_free_what_waits_for_them(start, graph):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import json
+import os
 import re
 import shutil
 import signal
@@ -20,6 +22,7 @@ import pytest
 from lsbench.core.forking import SOCKET, send_line
 from lsbench.core.waits import announce
 from lsbench.scheduler import forkserver
+from lsbench.scheduler.forkserver import run_request
 
 
 @pytest.fixture
@@ -202,6 +205,21 @@ def test_the_log_of_a_job_that_a_fault_ends_says_where(number: int, tmp_path: Pa
     ended = subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
     assert ended.returncode == -number
     assert re.search(r"^Fatal Python error: .*^  File .* in broken_kernel$", log.read_text(), re.M | re.S)
+
+
+@pytest.mark.parametrize(
+    ("number", "error_class"), [(errno.ENOSPC, "disk_full"), (errno.EACCES, "PermissionError")]
+)
+def test_a_job_whose_log_cannot_be_written_says_why(monkeypatch, tmp_path, number, error_class):
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("os.mkdir", fail)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert run_request({"action": "job", "log": str(tmp_path / "job/log.txt")}, theirs) == 1
+        error = json.loads(ours.recv(4096))
+    assert (error["ev"], error["error_class"]) == ("error", error_class)
 
 
 def test_the_log_of_a_job_says_what_ended_it_before_it_began(folder: Path, tmp_path: Path) -> None:

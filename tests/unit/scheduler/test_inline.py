@@ -26,14 +26,11 @@ def test_it_is_one_node_that_is_ready_at_once():
 def test_a_done_job_ends_well_and_a_broken_one_with_its_error(tiny, make_graph, tmp_path):
     job = make_graph(tiny).jobs[0]
     done, broken = tmp_path / "done", tmp_path / "broken"
-    for folder in (done, broken):
-        folder.mkdir()
-    (done / "spec.json").write_text(job.model_dump_json())
+    done.mkdir()
     (done / "result.json").write_text("{}")
-    (broken / "spec.json").write_text("{}")
     executor = InlineExecutor()
-    executor.submit("a", done, PLACE, 60)
-    executor.submit("b", broken, PLACE, 60)
+    executor.submit("a", done, job.model_dump_json(), PLACE, 60)
+    executor.submit("b", broken, "{}", PLACE, 60)
     events = drain(executor)
     assert [(event.job_id, event.kind) for event in events] == [
         ("a", "start"),
@@ -48,7 +45,7 @@ def test_a_done_job_ends_well_and_a_broken_one_with_its_error(tiny, make_graph, 
 
 def test_closing_forgets_what_has_not_started(tmp_path):
     executor = InlineExecutor()
-    executor.submit("a", tmp_path, PLACE, 60)
+    executor.submit("a", tmp_path, "{}", PLACE, 60)
     executor.close()
     assert executor.poll(0.0) == []
 
@@ -81,6 +78,6 @@ def test_a_job_with_a_fraction_of_a_gpu_is_told_its_share(monkeypatch, tmp_path)
     monkeypatch.setattr("lsbench.scheduler.inline.act", lambda request, emit: asked.append(request) or 0)
     executor = InlineExecutor()
     for gpus in ({0: 0.25}, {0: 1.0}, {}):
-        executor.submit("a", tmp_path, Placement("inline", 1, gpus, num_devices=len(gpus)), 60)
+        executor.submit("a", tmp_path, "{}", Placement("inline", 1, gpus, num_devices=len(gpus)), 60)
     drain(executor)
     assert [one["gpu_share"] for one in asked] == [0.25, 1.0, 1.0]

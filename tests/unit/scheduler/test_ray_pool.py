@@ -417,9 +417,9 @@ def test_jobs_that_get_the_same_on_a_node_share_the_options_of_their_task(monkey
     executor, task, after_restart = RayExecutor(), Task(), Task()
     executor._task = task
     for name, gpus in [("a", {0: 1.0}), ("b", {1: 1.0}), ("c", {2: 0.5})]:
-        executor.submit(name, tmp_path, Placement("n", 2, gpus, num_devices=1), 60.0)
+        executor.submit(name, tmp_path, "{}", Placement("n", 2, gpus, num_devices=1), 60.0)
     assert task.asked == [(2, 1.0), (2, 0.5)]
     executor._task = after_restart
-    executor.submit("d", tmp_path, Placement("n", 2, {0: 1.0}, num_devices=1), 60.0)
+    executor.submit("d", tmp_path, "{}", Placement("n", 2, {0: 1.0}, num_devices=1), 60.0)
     assert after_restart.asked == [(2, 1.0)]
     assert len(executor._running) == 4

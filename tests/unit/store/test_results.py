@@ -9,7 +9,7 @@ from lsbench.core.checked_lines import check_lines
 from lsbench.core.errors import DiskFullError, StoreError
 from lsbench.core.facets import Facets
 from lsbench.core.record import measured
-from lsbench.store.results import RESULT, ResultsFolder, facets_of, read_json, record_key
+from lsbench.store.results import RESULT, ResultsFolder, begin_job, facets_of, read_json, record_key
 
 
 @pytest.fixture
@@ -241,18 +241,17 @@ NEW = Facets(split="test", weights="last", res=32, n=20, version="2")
 
 
 def test_no_room_for_the_folder_of_a_job_is_said(tmp_path, monkeypatch):
-    folder = ResultsFolder(tmp_path / "results")
-    folder.create()
-    folder.make_job_folders(["a", "b"])
-    assert {path.name for path in (folder.root / "jobs").iterdir()} == {"a", "b"}
+    begin_job(tmp_path / "jobs/a", "{}")
+    assert (tmp_path / "jobs/a/spec.json").read_text() == "{}"
 
     def fail(*_):
         raise OSError(errno.EDQUOT, "Disk quota exceeded")
 
     monkeypatch.setattr("os.mkdir", fail)
-    folder.make_job_folders(["a", "b"])
+    begin_job(tmp_path / "jobs/a", "[]")
+    assert (tmp_path / "jobs/a/spec.json").read_text() == "[]"
     with pytest.raises(DiskFullError, match="no room"):
-        folder.make_job_folders(["c"])
+        begin_job(tmp_path / "jobs/b", "{}")
 
 
 def add_new_job(folder, job, line):
