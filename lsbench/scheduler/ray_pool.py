@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import secrets
-import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -19,57 +16,36 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from psutil import Process
-
 from lsbench.core.counted import counted
 from lsbench.core.env import usable_cpus
 from lsbench.core.errors import ClusterError
 from lsbench.core.job import Variant
-from lsbench.core.lifeline import adopt_orphans
 from lsbench.core.stopping import GRACE_S
 from lsbench.core.waits import announce
 from lsbench.scheduler.demand import Bundle
 from lsbench.scheduler.gang import RunningGang, part_requests
-from lsbench.scheduler.head_watch import HeadWatch, while_head_answers
-from lsbench.scheduler.local_ray import (
-    Interrupts,
-    are_alive,
-    check_reachable,
-    end_processes,
-    kill_processes,
-    mark_session,
-    not_asked_at_the_end,
-    ray_children,
-    remove_dead_sessions,
-    remove_session_folders,
-    set_environment,
-    start_watchdog,
-    vital_processes,
-)
+from lsbench.scheduler.local_ray import check_reachable, kill_processes
 from lsbench.scheduler.others_use import Amounts
 from lsbench.scheduler.protocol import Event, Node, NodeNeeds, Placement
 from lsbench.scheduler.ray_cluster import RayCluster
 from lsbench.scheduler.ray_devices import HeldDevices
 from lsbench.scheduler.ray_files import SharedFiles
 from lsbench.scheduler.ray_joining import JoiningNodes
-from lsbench.scheduler.ray_output import quiet, silence
+from lsbench.scheduler.ray_life import RayLife, imported_ray
 from lsbench.scheduler.ray_preflight import TIMEOUT_S, TRIES, LostCheckError, check_results, run_checks
-from lsbench.scheduler.ray_streams import CANCELLED, cancel, first_line, next_items
+from lsbench.scheduler.ray_streams import CANCELLED, cancel, next_items
 from lsbench.scheduler.ray_tasks import (
     find_endpoint,
     pinned,
     probe_node,
     run_job,
     stop_remote_servers,
-    stop_servers,
 )
-from lsbench.scheduler.supervisor import begin
 from lsbench.scheduler.throttle import newest, period_s
 from lsbench.suite.splits import DataUse
 
 log = logging.getLogger(__name__)
 
-OBJECT_STORE_BYTES = 100 * 2**20
 #: Seconds before a check that was lost is made again.
 RETRY_S = 2.0
 #: Where many jobs run, so long events are gathered after the first; as often may a stream give one at a time.
@@ -86,12 +62,8 @@ class RayExecutor:
             address: None for a local Ray; ``"auto"`` or an address for a cluster.
             num_cpus: CPUs of a local Ray; default: those available to this process.
         """
-        self.address = address
-        self.num_cpus = num_cpus or usable_cpus()
-        self.token = secrets.token_hex(4)
+        self.life = RayLife(address, num_cpus or usable_cpus())
         self._running: dict[Any, tuple[RunningGang, int]] = {}
-        self._children_before: set[int] = set()
-        self._head: HeadWatch | None = None
         self._nodes: list[Node] = []
         self._held = HeldDevices()
         self._joining: JoiningNodes | None = None
@@ -99,12 +71,14 @@ class RayExecutor:
         self._asked_to_stop: set[RunningGang] = set()
         #: What starts a job, by task, node, CPUs and GPUs: each is made once.
         self._starters: dict[tuple[Any, str, int, float], Any] = {}
-        self._interrupts = Interrupts(lambda: kill_processes(self._started()))
-        self._vital: list[Process] = []
-        self._was_revived = False
         self._lost: list[Event] = []
         self._files: SharedFiles | None = None
         self.blind_nodes: list[str] = []
+
+    @property
+    def token(self) -> str:
+        """Identifies the run on its nodes."""
+        return self.life.token
 
     def start(self) -> None:
         """Start a local Ray, or join the cluster.
@@ -112,74 +86,10 @@ class RayExecutor:
         Raises:
             ClusterError: If Ray does not come up in time, or the cluster cannot be joined.
         """
-        announce("starting Ray on this machine" if self.address is None else f"joining Ray at {self.address}")
-        check_reachable(self.address)
-        set_environment(is_local=self.address is None)
-        self._children_before = {child.pid for child in ray_children()}
-        self._interrupts.take()
-        if self.address is None:
-            adopt_orphans()  # workers outlive a node that is killed
-            remove_dead_sessions(stop_servers)
-            mark_session(self.token)
-            begin(self.token)
+        self.life.start()
         import ray
 
-        self._join(tries=2 if self.address is None else 1)
-        self._interrupts.take()  # again, as Ray installs a handler of its own
-        silence()
-        self._vital = vital_processes(self._started()) if self.address is None else []
-        self._head = HeadWatch(ray.get_runtime_context().gcs_address)
         self._task = ray.remote(max_retries=0, max_calls=0)(run_job)
-
-    def _join(self, *, tries: int) -> None:
-        """Start a local Ray, again if a process of it is lost meanwhile, or join the cluster.
-
-        Raises:
-            ClusterError: If neither succeeds.
-        """
-        import ray
-
-        local = {
-            "include_dashboard": False,
-            "object_store_memory": OBJECT_STORE_BYTES,
-            "num_cpus": self.num_cpus,
-            # Ray counts Apple's GPU, which jobs cannot use.
-            **({"num_gpus": 0} if sys.platform == "darwin" else {}),
-        }
-        for tries_left in reversed(range(tries)):
-            # Ray adds the working folder to the workers' path; a checkout there would hide our code.
-            with start_watchdog(), quiet(), contextlib.chdir(tempfile.gettempdir()):
-                try:
-                    with self._watched_start():
-                        ray.init(
-                            address=self.address or "local",
-                            log_to_driver=False,
-                            logging_level="ERROR",
-                            **({} if self.address else local),
-                        )
-                    return
-                except Exception as error:  # Ray raises plain ones, too
-                    reason = first_line(error)
-                    if not tries_left or isinstance(error, ValueError):
-                        where = self.address or "a local Ray"
-                        raise ClusterError(f"{where}: cannot be reached or started: {reason}") from error
-            announce(f"the local Ray did not start: {reason}; starting it again")
-            self._interrupts.forget()
-            self._end_local()
-            mark_session(self.token)
-
-    def _watched_start(self) -> contextlib.AbstractContextManager[None]:
-        """Notice that the head or node of a local Ray ends as it starts: Ray would end this process."""
-        if self.address is not None:
-            return contextlib.nullcontext()
-
-        def ask() -> None:
-            if not are_alive(vital_processes(self._started())):
-                raise ClusterError("a process of it ended; run the same command again")
-
-        return while_head_answers(
-            ask, every_s=1.0, stop_s=5.0, before_exit=partial(self._end_local, is_stuck=True)
-        )
 
     def nodes(self) -> list[Node]:
         """Return the nodes that are alive; while the head does not answer, those that were.
@@ -190,7 +100,7 @@ class RayExecutor:
             ClusterError: If the head is gone.
         """
         self._revive_if_lost()
-        if self._head is not None and not self._head.answers():
+        if not self.life.head_answers():
             return self._nodes  # of a local Ray, until it is started again
         alive = self._cluster.nodes(self._ours())
         self._nodes = alive if self._joining is None else self._joining.fit(alive)
@@ -219,7 +129,7 @@ class RayExecutor:
     @property
     def can_grow(self) -> bool:
         """True for a cluster: nodes may join it."""
-        return self.address is not None
+        return not self.life.is_local
 
     def ask_for(self, bundles: Sequence[Bundle]) -> None:
         """Tell the cluster's autoscaler, if there is one, what the cluster should hold at a time."""
@@ -281,46 +191,20 @@ class RayExecutor:
         Raises:
             ClusterError: If it has ended again.
         """
-        if are_alive(self._vital):
+        if self.life.is_alive:
             return False
-        if self._was_revived:
-            raise ClusterError(
-                "the local Ray has ended twice (is memory or the disk full?); finished jobs are kept, run "
-                "the same command to continue"
-            )
-        self._was_revived = True
-        announce("the local Ray has ended; starting it again")
+        self.life.clear_up()
         for job in {job for job, _ in self._running.values()}:
             end = {"ok": False, "error_class": "node_lost", "message": "the local Ray ended"}
             nodes = [part.node for part in job.placement.parts]
             self._lost.append(Event(job.job_id, "end", {**end, "lost_nodes": nodes}))
         self._running.clear()
         self._held = HeldDevices()
-        self._end_local()
         if self._files is not None:
             self._files.close()
             self._files = None
-        self.token = secrets.token_hex(4)
         self.start()
         return True
-
-    def _started(self) -> list[Process]:
-        """Return the processes that were started since the beginning of the run."""
-        return [child for child in ray_children() if child.pid not in self._children_before]
-
-    def _end_local(self, *, is_stuck: bool = False) -> None:
-        """End what is left of a local Ray whose head or node is gone: it would wait for them.
-
-        Args:
-            is_stuck: Whether this process waits inside of Ray, which cannot be shut down then.
-        """
-        import ray
-
-        kill_processes(self._started())
-        if not is_stuck:
-            ray.shutdown()
-        stop_servers(self.token)
-        remove_session_folders()
 
     def _start_check(self, node: Node, request: dict[str, Any], gpus: int) -> Any:
         options = pinned(node.id, num_cpus=0, num_gpus=gpus)
@@ -329,7 +213,7 @@ class RayExecutor:
     def _share(self, results: Path) -> SharedFiles:
         """Offer the results to all nodes; once for each Ray that is started."""
         if self._files is None:
-            self._files = SharedFiles(results, self.token, is_local=self.address is None)
+            self._files = SharedFiles(results, self.token, is_local=self.life.is_local)
         return self._files
 
     def _start_probe(self, node: Node, place: dict[str, Any]) -> Any:
@@ -411,8 +295,8 @@ class RayExecutor:
             error_class = "preempted" if job in self._asked_to_stop else "worker_lost"
         if error_class == "worker_lost" and self._is_gone(node):
             error_class = "node_lost"  # Ray notices the loss of the worker first
-        if error_class == "node_lost" and self.address is None:
-            kill_processes(self._vital)  # Ray has given its only node up: it is started again
+        if error_class == "node_lost" and self.life.is_local:
+            self.life.give_up()
         if error_class == "preempted":
             self._cluster.stop_using(node)
         return end if error_class is None else {**end, "error_class": error_class}
@@ -422,7 +306,7 @@ class RayExecutor:
         try:
             check_reachable(self._cluster.addresses.get(node))
         except ClusterError:
-            return not (self.address or "").startswith("ray://")
+            return not (self.life.address or "").startswith("ray://")
         return False
 
     def _stop_broken(self) -> list[Event]:
@@ -451,14 +335,14 @@ class RayExecutor:
 
     def close(self) -> None:
         """Cancel running jobs, shut down a local Ray and remove its folders."""
-        ray: Any = sys.modules.get("ray")
-        if not hasattr(ray, "shutdown"):
-            return  # interrupted before or during Ray's import: nothing runs
+        ray = imported_ray()
+        if ray is None:
+            return
         announce(self._farewell())
-        if not are_alive(self._vital):
-            kill_processes(self._started())
+        if not self.life.is_alive:
+            kill_processes(self.life.started())
         try:
-            if ray.is_initialized() and are_alive(self._vital) and not (self._head and self._head.is_gone):
+            if ray.is_initialized() and self.life.is_alive and not self.life.is_head_gone:
                 self._let_jobs_save()
         finally:
             self._leave(ray)
@@ -467,7 +351,7 @@ class RayExecutor:
         """Ask all running jobs to stop, and wait for their ends; a second interruption ends the wait."""
         for stream in self._running:
             cancel(stream)
-        self._was_revived = True  # a local Ray that ends now is not started again
+        self.life.may_start_again = False
         deadline = time.monotonic() + GRACE_S
         with contextlib.suppress(ClusterError):
             while self._running and time.monotonic() < deadline:
@@ -476,24 +360,16 @@ class RayExecutor:
     def _leave(self, ray: Any) -> None:
         if ray.is_initialized():
             self._held.free_all()
-            if self.address is not None and not (self._head and self._head.is_gone):
+            if not self.life.is_local and not self.life.is_head_gone:
                 self.ask_for([])
                 stop_remote_servers(self._cluster.nodes(self._ours()), self.token)
         if self._files is not None:
             self._files.close()
         self._running.clear()
-        started = self._started() if self.address is None else []
-        if self.address is None:
-            stop_servers(self.token)
-            kill_processes(not_asked_at_the_end(started))
-        ray.shutdown()  # also after an interrupted start
-        if self.address is None:
-            end_processes(started)
-            remove_session_folders()
-        self._interrupts.leave()
+        self.life.end()
 
     def _farewell(self) -> str:
         count = len({job for job, _ in self._running.values()})
         stopped = f"stopping {counted(count, 'running job')}" if count else ""
-        ended = "ending Ray" if self.address is None else "leaving the Ray cluster"
+        ended = "ending Ray" if self.life.is_local else "leaving the Ray cluster"
         return f"{stopped} and {ended}" if stopped else ended

@@ -24,7 +24,7 @@ try:
         for connection in process.net_connections("inet")
         if connection.status == psutil.CONN_LISTEN
     ]
-    started = executor._started()
+    started = executor.life.started()
     asked = {one.name() for one in started} - {one.name() for one in not_asked_at_the_end(started)}
 finally:
     executor.close()

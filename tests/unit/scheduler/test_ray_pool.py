@@ -2,26 +2,17 @@
 
 import socket
 import sys
-import time
 from types import SimpleNamespace
 
 import pytest
 
 from lsbench.core.errors import ClusterError
 from lsbench.core.waits import told_to
-from lsbench.scheduler import ray_pool
+from lsbench.scheduler import ray_life, ray_pool
 from lsbench.scheduler.gang import RunningGang
 from lsbench.scheduler.protocol import Node, NodeNeeds, Placement
 from lsbench.scheduler.ray_pool import RayExecutor
 from lsbench.scheduler.ray_preflight import LostCheckError
-
-
-def test_an_address_where_nobody_listens_is_refused_at_once():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with pytest.raises(ClusterError, match=rf"127.0.0.1:{port}: no Ray cluster answers there"):
-        RayExecutor(f"127.0.0.1:{port}").start()
 
 
 def test_closing_what_never_started_does_nothing(monkeypatch):
@@ -32,7 +23,7 @@ def test_closing_what_never_started_does_nothing(monkeypatch):
 def test_while_the_head_does_not_answer_the_nodes_are_those_that_were():
     """Ray is not asked: it would block for a minute, and then end the process."""
     executor, nodes = RayExecutor(), [Node("a", 4)]
-    executor._head, executor._nodes = SimpleNamespace(answers=lambda: False, is_gone=True), nodes
+    executor.life._head, executor._nodes = SimpleNamespace(answers=lambda: False, is_gone=True), nodes
     assert executor.nodes() == nodes
 
 
@@ -58,14 +49,14 @@ def test_each_wait_of_a_run_is_told_before_it_begins(monkeypatch):
     heard = []
     ray = SimpleNamespace(is_initialized=lambda: False, shutdown=lambda: heard.append("- ended"))
     for name in ("end_processes", "stop_servers", "remove_session_folders"):
-        monkeypatch.setattr(ray_pool, name, lambda *_: None)
-    monkeypatch.setattr(ray_pool, "ray_children", list)
+        monkeypatch.setattr(ray_life, name, lambda *_: None)
+    monkeypatch.setattr(ray_life, "ray_children", list)
 
     def refuse(address):
         heard.append("- asked")
         raise ClusterError("nobody")
 
-    monkeypatch.setattr(ray_pool, "check_reachable", refuse)
+    monkeypatch.setattr(ray_life, "check_reachable", refuse)
     with told_to(heard.append):
         for address in (None, "head:1"):
             with pytest.raises(ClusterError, match="nobody"):
@@ -93,10 +84,10 @@ def local(monkeypatch):
     state = {"alive": True}
     ray = SimpleNamespace(shutdown=lambda: log.append("shutdown"))
     monkeypatch.setitem(sys.modules, "ray", ray)
-    monkeypatch.setattr(ray_pool, "are_alive", lambda processes: state["alive"])
-    monkeypatch.setattr(ray_pool, "kill_processes", lambda processes: log.append("killed"))
-    monkeypatch.setattr(ray_pool, "stop_servers", lambda token: log.append(f"servers of {token}"))
-    monkeypatch.setattr(ray_pool, "remove_session_folders", lambda: log.append("folders"))
+    monkeypatch.setattr(ray_life, "are_alive", lambda processes: state["alive"])
+    monkeypatch.setattr(ray_life, "kill_processes", lambda processes: log.append("killed"))
+    monkeypatch.setattr(ray_life, "stop_servers", lambda token: log.append(f"servers of {token}"))
+    monkeypatch.setattr(ray_life, "remove_session_folders", lambda: log.append("folders"))
 
     def start():
         log.append(f"started {executor.token}")
@@ -127,7 +118,7 @@ def test_a_local_ray_that_has_ended_is_started_again_and_its_jobs_are_lost_with_
 def test_a_local_ray_without_its_node_is_started_again_before_its_nodes_are_told(local, monkeypatch):
     """Else the driver finds no node left, and skips all jobs."""
     executor = local.executor
-    monkeypatch.setattr(ray_pool, "kill_processes", lambda processes: local.state.update(alive=False))
+    monkeypatch.setattr(ray_life, "kill_processes", lambda processes: local.state.update(alive=False))
     executor._corrected({"error_class": "node_lost"}, RunningGang("j", Placement("a", 1)), "a")
     monkeypatch.setattr(executor._cluster, "nodes", lambda ours: [Node("new", 4)])
     assert [node.id for node in executor.nodes()] == ["new"]
@@ -234,73 +225,6 @@ def test_a_worker_whose_node_has_ended_is_lost_with_the_node(
         [end] = executor._next([stream])
     assert end.data["error_class"] == error_class
     assert end.data["lost_nodes"] == (["a"] if error_class == "node_lost" else [])
-
-
-class InitRay:
-    """A Ray that starts as the test has written down."""
-
-    def __init__(self, *outcomes):
-        self.outcomes, self.asked = list(outcomes), []
-
-    def init(self, **options):
-        self.asked.append(options["address"])
-        outcome = self.outcomes.pop(0)
-        if outcome is not None:
-            raise outcome
-
-    def shutdown(self):
-        self.asked.append("shutdown")
-
-
-@pytest.fixture
-def join(monkeypatch):
-    """Start or join a Ray; return what was asked of it."""
-    for name in ("kill_processes", "stop_servers", "mark_session"):
-        monkeypatch.setattr(ray_pool, name, lambda *_: None)
-    monkeypatch.setattr(ray_pool, "remove_session_folders", lambda: None)
-
-    def run(address, tries, *outcomes):
-        ray = InitRay(*outcomes)
-        monkeypatch.setitem(sys.modules, "ray", ray)
-        RayExecutor(address)._join(tries=tries)
-        return ray.asked
-
-    return run
-
-
-def test_a_local_ray_that_loses_a_process_as_it_starts_is_started_again(join):
-    assert join(None, 2, None) == ["local"]
-    lost = Exception("The current node timed out during startup")
-    assert join(None, 2, lost, None) == ["local", "shutdown", "local"]
-
-
-def test_a_local_ray_whose_head_ends_as_it_starts_is_not_waited_for(monkeypatch):
-    """Ray would wait for a minute, and then end the process."""
-    executor = RayExecutor()
-    monkeypatch.setattr(executor, "_started", list)
-    monkeypatch.setattr(ray_pool, "vital_processes", lambda children: [])
-    with executor._watched_start():
-        pass  # nothing has ended that has not begun
-    monkeypatch.setattr(ray_pool, "are_alive", lambda processes: False)
-    with pytest.raises(ClusterError, match="a process of it ended"), executor._watched_start():
-        time.sleep(30)
-    with RayExecutor("head:1")._watched_start():
-        pass  # the heads of others are not ours to watch
-
-
-@pytest.mark.parametrize(
-    ("address", "tries", "errors"),
-    [
-        (None, 2, [RuntimeError("first"), ConnectionError("no port")]),
-        (None, 2, [ValueError("no port")]),
-        ("head:1", 1, [ConnectionError("no port")]),
-        ("head:1", 1, [Exception("no port")]),
-    ],
-)
-def test_a_ray_that_does_not_start_is_told_with_the_last_reason(join, address, tries, errors):
-    where = address or "a local Ray"
-    with pytest.raises(ClusterError, match=rf"{where}: cannot be reached or started: no port"):
-        join(address, tries, *errors)
 
 
 class FakeStreams:
