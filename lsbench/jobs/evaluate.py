@@ -17,7 +17,7 @@ from lsbench.data.dataset import ImageFolders
 from lsbench.engine.evaluation import PreprocessSpec
 from lsbench.engine.runtime_spec import RuntimeSpec
 from lsbench.metrics import Metric, as_metric
-from lsbench.store.job_files import PREDICTIONS
+from lsbench.store.job_files import HEADS, PREDICTIONS
 
 
 class EvaluateSpec(RuntimeSpec, PreprocessSpec):
@@ -187,7 +187,6 @@ def _save_predictions(
 
     from lsbench.core.atomic import atomic_write
     from lsbench.store.answers import packed_answers
-    from lsbench.store.right_images import HEADS
 
     arrays: dict[str, Any] = {
         "images_sha256": np.array(content_hash(paths, length=64)),

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lsbench.core.errors import StoreError
-from lsbench.store.job_files import PREDICTIONS, read_arrays
-from lsbench.store.right_images import HEADS
+from lsbench.store.job_files import HEADS, PREDICTIONS, read_arrays
 
 #: Names of the arrays of each protocol: the first two were always kept.
 _ALWAYS, _LATER = ("targets", "predictions"), ("best", "confidence")

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: The answers to each image, and whether they were correct.
 PREDICTIONS = "predictions.npz"
+#: Prefixes of its arrays: an evaluation over some of the classes may have further ones over all.
+HEADS = ("", "whole_")
 #: The objects that a detector found in each image, and their matches.
 DETECTIONS = "detections.npz"
 #: The pixels of each class in each image, true, predicted and right, and the confusion over all images.

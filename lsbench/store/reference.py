@@ -14,9 +14,8 @@ from typing import Any
 from lsbench.core.atomic import append_line, atomic_folder, write_json, write_text
 from lsbench.core.errors import NothingMeasuredError, UsageError
 from lsbench.core.registry import PACKAGE_ROOT, suggest
-from lsbench.store.job_files import PREDICTIONS, read_arrays
+from lsbench.store.job_files import HEADS, PREDICTIONS, read_arrays
 from lsbench.store.results import JOBS, MANIFEST, RECORDS, ResultsFolder
-from lsbench.store.right_images import HEADS
 from lsbench.store.standing import PLUGINS, standing_now
 
 PREFIX = "reference:"

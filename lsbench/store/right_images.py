@@ -9,10 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lsbench.store.job_files import PREDICTIONS, read_arrays
-
-#: Prefixes of the arrays: an evaluation over some of the classes may have further ones over all.
-HEADS = ("", "whole_")
+from lsbench.store.job_files import HEADS, PREDICTIONS, read_arrays
 
 
 @dataclass(frozen=True)

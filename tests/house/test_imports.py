@@ -65,6 +65,15 @@ def test_whatever_declares_quantities_is_read_without_torch(folder):
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
+@pytest.mark.parametrize(
+    "words", [words for words in QUICK if words[0] in ("plan", "validate", "schema", "list")]
+)
+def test_what_reads_no_result_reads_no_arrays(words):
+    told = json.dumps([["numpy", "pandas", "scipy", "numba", "PIL"], [words]])
+    done = subprocess.run([sys.executable, "-c", ANSWERS, told], capture_output=True, text=True, check=False)
+    assert json.loads(done.stdout) == [[0, [], True, ""]]
+
+
 def test_what_answers_at_once_imports_nothing_heavy(tiny, make_graph, fill_store):
     results = ["--results", str(fill_store(make_graph(tiny)).root.parents[1])]
     commands = [[*words, *(results if words[0] in OF_RESULTS else [])] for words in QUICK]
