@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 import typer
 from typer.models import ArgumentInfo, OptionInfo
 
-from lsbench.cli.main import app
+from lsbench.cli.main import create_app
 
 #: Metavar of an option that names none, by the type of its value.
 METAVARS = {int: "N", float: "X"}
@@ -35,7 +35,7 @@ class Parameter:
 
 def to_markdown() -> str:
     """Return one section per verb: its usage, its description, its arguments and options."""
-    return "\n".join(line for name, function in verbs(app) for line in _section(name, function))
+    return "\n".join(line for name, function in verbs(create_app()) for line in _section(name, function))
 
 
 def verbs(group: typer.Typer, prefix: str = "") -> Iterator[tuple[str, Callable[..., Any]]]:

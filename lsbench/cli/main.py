@@ -6,7 +6,8 @@ import gc
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
 from textwrap import shorten
 from typing import Annotated, Any, NoReturn
@@ -14,62 +15,44 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from lsbench import __version__
-from lsbench.cli.analyze import analyze
-from lsbench.cli.clean import clean
-from lsbench.cli.compare import compare, verify
 from lsbench.cli.completion import is_completion
-from lsbench.cli.data import data_app
-from lsbench.cli.doctor import doctor
-from lsbench.cli.evaluate import evaluate
-from lsbench.cli.export import export
-from lsbench.cli.gate import gate
-from lsbench.cli.listing import list_names
-from lsbench.cli.new import new
-from lsbench.cli.plan import plan
-from lsbench.cli.profile import profile
-from lsbench.cli.report import report
-from lsbench.cli.run import run
-from lsbench.cli.schema import schema
-from lsbench.cli.show import show
-from lsbench.cli.status import status
 from lsbench.cli.streams import flush_streams, outlive_terminal, protect_streams
-from lsbench.cli.validate import validate
-from lsbench.cli.why import why
 from lsbench.core.cache_root import settle_home
 from lsbench.core.errors import ExitCode, LsbenchError, UsageError
 from lsbench.core.plain_text import visible
 from lsbench.core.plain_warnings import shown_plainly
 from lsbench.core.waits import told_to
 
-#: The verbs by purpose, in the order in which a user meets them.
-VERBS: dict[str, dict[str, Callable[..., Any]]] = {
+#: The verbs by purpose, in the order in which a user meets them, with their functions in :mod:`lsbench.cli`.
+VERBS: dict[str, dict[str, str]] = {
     "Run a suite": {
-        "run": run,
-        "plan": plan,
-        "status": status,
-        "show": show,
-        "report": report,
-        "clean": clean,
+        "run": "run.run",
+        "plan": "plan.plan",
+        "status": "status.status",
+        "show": "show.show",
+        "report": "report.report",
+        "clean": "clean.clean",
     },
-    "Judge its results": {"compare": compare, "verify": verify, "why": why, "gate": gate},
-    "Inspect one model": {"evaluate": evaluate, "profile": profile, "analyze": analyze, "export": export},
-    "Write a suite": {"list": list_names, "validate": validate, "schema": schema},
-    "Add something of your own": {"new": new},
-    "Check data and this machine": {"doctor": doctor},
+    "Judge its results": {
+        "compare": "compare.compare",
+        "verify": "compare.verify",
+        "why": "why.why",
+        "gate": "gate.gate",
+    },
+    "Inspect one model": {
+        "evaluate": "evaluate.evaluate",
+        "profile": "profile.profile",
+        "analyze": "analyze.analyze",
+        "export": "export.export",
+    },
+    "Write a suite": {
+        "list": "listing.list_names",
+        "validate": "validate.validate",
+        "schema": "schema.schema",
+    },
+    "Add something of your own": {"new": "new.new"},
+    "Check data and this machine": {"doctor": "doctor.doctor", "data": "data.data_app"},
 }
-
-app = typer.Typer(
-    name="lsbench",
-    help="Benchmark and ablation suites for lightweight vision backbones, built around LSNet.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,
-)
-
-for _panel, _verbs in VERBS.items():
-    for _name, _verb in _verbs.items():
-        app.command(_name, rich_help_panel=_panel)(_verb)
-app.add_typer(data_app, name="data", rich_help_panel="Check data and this machine")
 
 #: The verbs whose work matters more than what they print: nobody has to watch it.
 WORKING = ("run", "gate")
@@ -79,7 +62,35 @@ LONGEST = 400
 CommandLineError: type[Exception] = typer.BadParameter.__bases__[0].__bases__[0]
 
 
-@app.callback(invoke_without_command=True)
+def create_app(arguments: Sequence[str] = ()) -> typer.Typer:
+    """Return the command line with the verb that `arguments` name, or with all if they name none.
+
+    The others are not imported, as each verb brings what it works with.
+    """
+    app = typer.Typer(
+        name="lsbench",
+        help="Benchmark and ablation suites for lightweight vision backbones, built around LSNet.",
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        pretty_exceptions_enable=False,
+    )
+    app.callback(invoke_without_command=True)(_top)
+    known = [(panel, name) for panel, verbs in VERBS.items() for name in verbs]
+    for panel, name in [one for one in known if one[1] == _first_word(arguments)] or known:
+        module, _, found = VERBS[panel][name].partition(".")
+        verb = getattr(import_module(f"lsbench.cli.{module}"), found)
+        if isinstance(verb, typer.Typer):
+            app.add_typer(verb, name=name, rich_help_panel=panel)
+        else:
+            app.command(name, rich_help_panel=panel)(verb)
+    return app
+
+
+def _first_word(arguments: Iterable[str]) -> str:
+    """Return the first argument that is no option: the verb, in a command line that is right."""
+    return next((word for word in arguments if not word.startswith("-")), "")
+
+
 def _top(
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
     show_traceback: Annotated[
@@ -102,7 +113,7 @@ def main() -> NoReturn:
     gc.set_threshold(50_000, 50, 100)
     settle_home()
     arguments = sys.argv[1:]
-    verb = next((word for word in arguments if not word.startswith("-")), "")
+    verb = _first_word(arguments)
     stdout = protect_streams()
     if verb in WORKING:
         outlive_terminal()
@@ -120,7 +131,9 @@ def main() -> NoReturn:
 
 def run_command(arguments: list[str]) -> int:
     """Run one command line, send what it has changed in results at an address, and return its exit code."""
-    code = _run(lambda: app(args=arguments, prog_name="lsbench", standalone_mode=False), arguments)
+    code = _run(
+        lambda: create_app(arguments)(args=arguments, prog_name="lsbench", standalone_mode=False), arguments
+    )
     owned = sys.modules.get("lsbench.store.owned")
     sent = _run(owned.send_changes, arguments) if owned else 0
     return code or sent

@@ -13,10 +13,13 @@ from lsbench.suite.trials import Settings
 
 
 class RayLike(Executor, Protocol):
-    """An executor on Ray, with the token of its fork servers, and the nodes that do not see the results."""
+    """An executor on Ray, with the nodes that do not see the results."""
 
-    token: str
     blind_nodes: list[str]
+
+    @property
+    def token(self) -> str:
+        """Identifies the run's fork servers."""
 
 
 @dataclass(frozen=True)

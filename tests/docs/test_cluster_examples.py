@@ -19,7 +19,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from typer.main import get_command
 
-from lsbench.cli.main import app
+from lsbench.cli.main import create_app
 from lsbench.scheduler.local_ray import FLAGS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,7 +47,7 @@ def run_words(text: str) -> list[str]:
 def parse(words: list[str]) -> None:
     """Parse a command as the command line does, and run nothing."""
     name, *rest = words
-    get_command(app).commands[name].make_context(name, rest)  # type: ignore[attr-defined]  # a group
+    get_command(create_app()).commands[name].make_context(name, rest)  # type: ignore[attr-defined]  # a group
 
 
 def test_every_file_has_its_page_which_names_it_and_every_page_is_of_a_file() -> None:

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from lsbench.cli.main import app, run_command
+from lsbench.cli.main import create_app, run_command
 from lsbench.suite.loader import load_suite
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +25,7 @@ PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "benchmarks/README.md")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
-COMMAND = get_command(app)
+COMMAND = get_command(create_app())
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"(lsbench|tests|docs|suites|benchmarks|examples|ci|\.ci|\.github)/[\w./-]*")
 PART = re.compile(r"# part: (\w+)\n")

@@ -5,7 +5,7 @@ import re
 import pytest
 from typer.main import get_command
 
-from lsbench.cli.main import app
+from lsbench.cli.main import create_app
 from lsbench.core.registry import DATASETS, JOBS
 from lsbench.suite.json_schema import suite_json_schema
 
@@ -30,7 +30,7 @@ def verbs(load_hook):
 
 
 def test_every_verb_has_a_section_with_its_options(verbs):
-    expected = dict(leaves(get_command(app)))
+    expected = dict(leaves(get_command(create_app())))
     assert set(verbs) == set(expected)
     for name, params in expected.items():
         written = set(re.findall(r"--[\w-]+", verbs[name]))

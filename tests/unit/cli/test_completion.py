@@ -5,14 +5,14 @@ from typer._completion_classes import BashComplete
 from typer.main import get_command
 
 from lsbench.cli.completion import ASKED, OPTIONS, is_completion
-from lsbench.cli.main import app
+from lsbench.cli.main import create_app
 from lsbench.suite.loader import shipped_suites
 
 
 def complete(*words):
     """Return what a shell would offer after `words`, of which the last one may be incomplete."""
     *before, incomplete = words
-    asked = BashComplete(get_command(app), {}, "lsbench", ASKED)
+    asked = BashComplete(get_command(create_app()), {}, "lsbench", ASKED)
     return [item.value for item in asked.get_completions(before, incomplete)]
 
 
@@ -147,7 +147,7 @@ def test_only_requests_of_shells_may_leave_the_process():
 
 
 @pytest.mark.parametrize(
-    "verb", [[], ["data"], ["data", "check"], *([one.name] for one in app.registered_commands)]
+    "verb", [[], ["data"], ["data", "check"], *([one.name] for one in create_app().registered_commands)]
 )
 def test_every_verb_has_a_short_flag_for_help(verb, call):
     assert call(*verb, "-h") == call(*verb, "--help")

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 import lsbench
 from lsbench.cli import main
@@ -252,13 +253,41 @@ def test_messages_hold_no_commands_to_the_terminal(call):
     assert "a\\x1b[31m\\u202eb: no such suite file" in err
 
 
+ALL = [verb for verbs in main.VERBS.values() for verb in verbs]
+
+
+@pytest.mark.parametrize("verb", ALL)
+def test_a_verb_is_built_alone_and_as_among_all(verb):
+    alone, among = get_command(main.create_app(["--traceback", verb, "x"])), get_command(main.create_app())
+    assert list(alone.commands) == [verb]
+    assert list(among.commands) == ALL
+
+    def told(group):
+        context = group.commands[verb].make_context(verb, [], resilient_parsing=True)
+        return group.commands[verb].get_help(context)
+
+    assert told(alone) == told(among)
+
+
+def test_a_verb_imports_no_other():
+    code = (
+        "import sys; from lsbench.cli.main import run_command; run_command(['schema', '-h'])\n"
+        "print(*(n for n in sys.modules if n.startswith('lsbench.cli.')), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    others = {
+        f"lsbench.cli.{place.partition('.')[0]}" for verbs in main.VERBS.values() for place in verbs.values()
+    }
+    assert others & set(done.stderr.split()) == {"lsbench.cli.schema"}
+
+
 def test_a_wait_is_a_line_on_stderr_at_once(monkeypatch, capsys):
     def waiting(**options):
         announce("starting Ray on this machine")
         assert capsys.readouterr().err == "starting Ray on this machine ...\n"
         return 0
 
-    monkeypatch.setattr(main, "app", waiting)
+    monkeypatch.setattr(main, "create_app", lambda arguments: waiting)
     assert main.run_command(["run"]) == 0
 
 

@@ -9,7 +9,7 @@ import pytest
 import typer
 
 import lsbench
-from lsbench.cli.main import app
+from lsbench.cli.main import create_app
 from lsbench.cli.options import results_place
 from lsbench.core.next_command import near
 from lsbench.core.plain_warnings import LsbenchWarning
@@ -327,7 +327,7 @@ def options_with_places():
             if one.param_type_name == "option" and (one.metavar in ("DIR", "FILE", "DATA", "PATH")):
                 yield filled, max(one.opts, key=len)
 
-    yield from walk(typer.main.get_command(app), [])
+    yield from walk(typer.main.get_command(create_app()), [])
 
 
 FILLED = {"suite": "smoke", "kind": "erf", "file": "model.onnx", "name": "imagenet", "folder": "new"}
