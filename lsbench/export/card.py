@@ -239,14 +239,16 @@ def _origin(subject: ModelToExport) -> Iterator[str]:
 
 def _package(module: str) -> str:
     """Return name, version and licence of the package that a module belongs to."""
-    name = next(iter(packages_distributions().get(module, ())), module)
     try:
-        found = metadata(name)
-    except PackageNotFoundError:
-        return name
+        found = metadata(module)
+    except PackageNotFoundError:  # its package has another name: the files of all packages tell it
+        names = packages_distributions().get(module)
+        if not names:
+            return module
+        found = metadata(names[0])
     named = [found[key] for key in ("License-Expression", "License") if key in found]
     licence = (named or ["licence not stated"])[0]
-    return f"{name} {found['Version']} ({licence.splitlines()[0]})"
+    return f"{found['Name']} {found['Version']} ({licence.splitlines()[0]})"
 
 
 def _source(mixer: str) -> str:

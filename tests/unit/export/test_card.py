@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+from lsbench.export import card
 from lsbench.export.card import loading_lines, write_card
 from lsbench.export.formats import Check, Exported
 from lsbench.export.numbers import Known
@@ -32,6 +33,16 @@ def test_a_card_has_every_part_of_a_model(make_subject):
     assert "arXiv:2503.23135" in text
     assert "- Token mixer cga: EfficientViT: " in text
     assert "(Apache-2.0)" in text
+
+
+def test_the_files_of_all_packages_are_read_for_a_module_that_no_package_is_named_after_alone(monkeypatch):
+    looked = []
+    monkeypatch.setattr(card, "packages_distributions", lambda: looked.append(1) or {"yaml": ["PyYAML"]})
+    assert re.fullmatch(r"timm \S+ \(Apache-2.0\)", card._package("timm"))
+    assert not looked
+    assert re.fullmatch(r"PyYAML \S+ \(MIT\)", card._package("yaml"))
+    assert card._package("no_such_module") == "no_such_module"
+    assert len(looked) == 2
 
 
 def test_a_program_for_any_size_says_so(make_subject):
