@@ -12,9 +12,8 @@ from typing import Any
 
 from lsbench.core.errors import ClusterError, LsbenchError
 from lsbench.scheduler.driver_files import DriverFiles
+from lsbench.store.results import MARK
 
-#: A file in the results folder, by which nodes recognise it; the token of the run follows.
-MARK = ".shared-"
 #: Seconds for which the actor may be out of reach: it starts again when its process has died.
 PATIENCE_S = 60.0
 RETRY_S = 1.0
@@ -43,8 +42,6 @@ class SharedFiles:
         #: What a node needs to know to see whether it sees the folder.
         self.place = {"root": str(root), "mark": self._mark.name, "actor": f"lsbench-files-{token}"}
         root.mkdir(parents=True, exist_ok=True)
-        for left in root.glob(f"{MARK}*"):  # of killed drivers
-            left.unlink(missing_ok=True)
         self._mark.touch()
         if not is_local:
             self._start_actor(root)

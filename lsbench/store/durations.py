@@ -18,9 +18,9 @@ from lsbench.core.atomic import write_json
 from lsbench.core.checked_lines import to_line
 from lsbench.core.errors import LsbenchError
 from lsbench.core.quantity import from_duration
-from lsbench.store.results import ResultsFolder, read_json
+from lsbench.store.results import TIME_LEFT, ResultsFolder, read_json
 
-DURATIONS, TIME_LEFT = "durations.jsonl", "time_left.json"
+DURATIONS = "durations.jsonl"
 #: Bytes at the end of a file, and number of files, that are read.
 MOST_BYTES, MOST_FILES = 2**19, 20
 

@@ -44,6 +44,9 @@ from lsbench.store.version1 import facets_of_text
 RESULT, SPEC, ATTEMPTS, LOG, LOCK = "result.json", "spec.json", "attempts.jsonl", "log.txt", ".lock"
 #: In the folder of a job that runs where the folder is not seen: written anew before it is as old as this.
 ALIVE, ALIVE_S = ".alive", 60.0
+#: Of a run that goes on: its estimate for readers, a file by which nodes recognise the folder, and one that
+#: tries whether it can be written. What another run has left of them, as it was killed, goes.
+TIME_LEFT, MARK, PROBE = "time_left.json", ".shared-", ".probe-"
 MANIFEST, JOBS, RECORDS = "manifest.json", "jobs.jsonl", "records.jsonl"
 #: Start and end of the line of a successful job, as written by :meth:`ResultsFolder.add_job`.
 _OK_LINE = re.compile(
@@ -135,9 +138,9 @@ class ResultsFolder:
         """
         try:
             make_folder(self.root / "jobs")
-            probe = self.root / f".probe-{os.getpid()}"
+            probe = self.root / f"{PROBE}{os.getpid()}"
             probe.write_text("ok")
-            probe.unlink()
+            probe.unlink(missing_ok=True)
         except OSError as error:
             reason = error.strerror or str(error)
             raise StoreError(
@@ -255,10 +258,13 @@ class ResultsFolder:
             only: Ids of the jobs to look at; all by default.
 
         A driver killed between a job's last act and the journal loses nothing, and nothing is
-        written twice. Lines that do not match their checksums are removed first, and so replaced, and so are
-        files that a killed driver has written half.
+        written twice. Lines that do not match their checksums are removed first, and so replaced, and so is
+        what a killed driver has left beside its results, as files that are written half.
         """
         remove_parts(self.root)
+        for pattern in (TIME_LEFT, f"{MARK}*", f"{PROBE}*"):
+            for path in self.root.glob(pattern):
+                path.unlink(missing_ok=True)
         heard: list[str] = []
         reader = ResultsFolder(self.root, warn=heard.append)
         ok = {name: line for name, line in reader.jobs().items() if line["status"] == "ok"}

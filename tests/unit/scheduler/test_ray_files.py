@@ -15,10 +15,9 @@ from lsbench.scheduler.carried_job import sees
 from lsbench.scheduler.ray_files import FarFiles, SharedFiles
 
 
-def test_a_folder_is_marked_while_the_run_lasts_and_marks_of_killed_runs_go(tmp_path):
+def test_a_folder_is_marked_while_the_run_lasts(tmp_path):
     root = tmp_path / "results/tiny/default"
     root.mkdir(parents=True)
-    (root / ".shared-killed").touch()
     files = SharedFiles(root, "abc", is_local=True)
     assert [path.name for path in root.iterdir()] == [".shared-abc"]
     assert sees(files.place)

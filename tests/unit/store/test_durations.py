@@ -5,7 +5,6 @@ import pytest
 from lsbench.store.durations import (
     DURATIONS,
     MOST_BYTES,
-    TIME_LEFT,
     Duration,
     Remaining,
     add_duration,
@@ -14,7 +13,7 @@ from lsbench.store.durations import (
     remove_time_left,
     write_time_left,
 )
-from lsbench.store.results import ResultsFolder
+from lsbench.store.results import TIME_LEFT, ResultsFolder
 
 ONE = Duration(("a", "train"), 2.0, 0.5, 10.0)
 

@@ -92,10 +92,12 @@ def test_a_manifest_is_there_only_with_the_suite_that_it_was_made_of(tmp_path, m
     assert written == ["suite.yaml", "manifest.json"]
 
 
-def test_what_a_killed_driver_left_half_written_goes(folder):
-    (folder.root / ".manifest.json.abcd_123").touch()
+def test_what_a_killed_driver_left_beside_its_results_goes(folder):
+    before = sorted(folder.root.rglob("*"))
+    for name in (".manifest.json.abcd_123", "time_left.json", ".shared-0a1b2c3d", ".probe-17"):
+        (folder.root / name).touch()
     folder.reconcile()
-    assert [path.name for path in folder.root.iterdir() if path.name.startswith(".man")] == []
+    assert sorted(folder.root.rglob("*")) == before
 
 
 def test_a_job_whose_records_alone_are_gone_stays_in_its_journal_once(folder):
