@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import Any
 
 from lsbench.core.errors import PluginError
-from lsbench.core.reach import mapped
+from lsbench.core.module_files import mapped
 
 
 @cache

@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 from lsbench.core import registry
 from lsbench.core.entry_points import outside_plugins
 from lsbench.core.ids import content_hash
 from lsbench.core.imports import keep_facts
-from lsbench.core.reach import ImportWalk, forget_modules, home_of, module_file, targets
+from lsbench.core.module_files import forget_changed, kept_while_files_stay, module_file, names_in
+from lsbench.core.reach import ImportWalk, home_of, targets
 from lsbench.core.registry import PACKAGE_ROOT, Registry
 
 #: Name of each file -> hash of its code.
@@ -103,8 +105,8 @@ class CodeReader:
     """Reads the code of plug-ins as it is now, each plug-in once."""
 
     def __init__(self) -> None:
-        """Start afresh: files may have changed since another reader read them."""
-        forget_modules()
+        """Start afresh where files may have changed since another reader read them."""
+        forget_changed()
         self._known: dict[str, Files] = {}
 
     def files(self, plugin: str) -> Files:
@@ -171,6 +173,7 @@ def _homes(top: str) -> frozenset[str]:
     )
 
 
+@kept_while_files_stay
 def _own_files(kind: Registry, name: str) -> Files:
     reach = _own_walk()
     reach.follow(f"{kind.package}.{name}")
@@ -195,13 +198,13 @@ def _run_by_name(module: str) -> list[str]:
     package = RUN_BY_NAME.get(module)
     if package is None:
         return []
-    folder = PACKAGE_ROOT.joinpath(*package.split(".")[1:])
-    return [f"{package}.{path.stem}" for path in sorted(folder.glob("*.py")) if path.stem != "__init__"]
+    files = sorted(map(Path, names_in(PACKAGE_ROOT.joinpath(*package.split(".")[1:]))))
+    return [f"{package}.{file.stem}" for file in files if file.suffix == ".py" and file.stem != "__init__"]
 
 
 def own_module_files() -> Files:
     """Return every file of lsbench that computes numbers, with the hash of its code."""
-    forget_modules()
+    forget_changed()
     reach = ImportWalk(frozenset(), is_wanted=_computes_numbers)
     for folder in sorted(NUMBERS):
         for path in sorted((PACKAGE_ROOT / folder).rglob("*.py")):

@@ -13,96 +13,19 @@ plug-ins, whose import binds names that this plug-in does not use. Not followed 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.machinery import (
-    BYTECODE_SUFFIXES,
-    EXTENSION_SUFFIXES,
-    SOURCE_SUFFIXES,
-    BuiltinImporter,
-    FrozenImporter,
-    ModuleSpec,
-    PathFinder,
-)
-from importlib.util import find_spec
-from itertools import islice
+from importlib.machinery import SOURCE_SUFFIXES
 from pathlib import Path
 
-from lsbench.core.imports import Facts, Imported, read_facts
+from lsbench.core.imports import Imported
+from lsbench.core.module_files import OWN, facts_of, kept_while_files_stay, module_file, names_in, places
 
 #: A name that packages pass on is followed this far; more is a circle.
 MOST_HOPS = 20
-OWN = "lsbench"
 #: Folders of installed packages, where modules of different packages lie side by side.
 SHARED = frozenset({"site-packages", "dist-packages", Path(os.__file__).parent.name})
-#: In the order in which Python looks for a module.
-SUFFIXES = (*EXTENSION_SUFFIXES, *SOURCE_SUFFIXES, *BYTECODE_SUFFIXES)
-
-
-@cache
-def module_file(module: str) -> Path | None:
-    """Return the file of a module: source, compiled, or the ``__init__`` of a package; None without one."""
-    for path in _places(module):
-        for folder, stem in ((path, "__init__"), (path.parent, path.name)):
-            for suffix in SUFFIXES:
-                if stem + suffix in _names_in(folder) and (folder / (stem + suffix)).is_file():
-                    return folder / (stem + suffix)
-    return None
-
-
-@cache
-def _names_in(folder: Path) -> frozenset[str]:
-    try:
-        return frozenset(os.listdir(folder))
-    except OSError:
-        return frozenset()
-
-
-@cache
-def _places(module: str) -> tuple[Path, ...]:
-    """Return where a module may lie: folders of a package, or files without their suffix."""
-    parent, _, name = module.rpartition(".")
-    if module.partition(".")[0] == OWN:
-        spec = None if parent else _found(module)  # no install maps single modules of lsbench
-    else:
-        spec = mapped(module) if parent else _found(module)
-    if spec is None:
-        return tuple(place / name for place in _places(parent)) if parent else ()
-    if spec.submodule_search_locations is not None:
-        return tuple(map(Path, spec.submodule_search_locations))
-    file = Path(spec.origin) if spec.origin else None
-    return (file.with_name(file.name.partition(".")[0]),) if file else ()
-
-
-def _found(top: str) -> ModuleSpec | None:
-    try:
-        return find_spec(top)
-    except (ImportError, ValueError):
-        return None
-
-
-def mapped(module: str) -> ModuleSpec | None:
-    """Return where an editable install maps a module inside of a package to, if it does."""
-    for finder in sys.meta_path:
-        if finder not in (BuiltinImporter, FrozenImporter, PathFinder):
-            # Without a path, only what the finder itself knows is found; nothing is imported.
-            with suppress(Exception):
-                if (spec := finder.find_spec(module, [])) is not None:
-                    return spec
-    return None
-
-
-def forget_modules() -> None:
-    """Look for modules and read their files afresh: some may have been added, edited or removed."""
-    module_file.cache_clear()
-    _names_in.cache_clear()
-    _facts.cache_clear()
-    _imported_by.cache_clear()
-    _are_together.cache_clear()
-    _places.cache_clear()
 
 
 @cache
@@ -130,15 +53,19 @@ class ImportWalk:
         is_wanted: Whether a module is part of the code; others are neither hashed nor followed.
         more: The modules that a module imports by computed names.
         files: Name of each file reached -> hash of its code.
-        imports: Every import in these files, those of other packages too.
     """
 
     plugins: frozenset[str]
     is_wanted: Callable[[str], bool] = lambda module: True
     more: Callable[[str], list[str]] = lambda module: []
     files: dict[str, str] = field(default_factory=dict)
-    imports: dict[Imported, None] = field(default_factory=dict)
+    _paths: list[Path] = field(default_factory=list)
     _seen: set[tuple[str, bool]] = field(default_factory=set)
+
+    @property
+    def imports(self) -> dict[Imported, None]:
+        """Every import in the files reached, those of other packages too."""
+        return dict.fromkeys(one for file in self._paths for one in facts_of(file).imports)
 
     def follow(self, module: str, *, passes_plugins: bool = False) -> None:
         """Add a module, the packages around it, and everything that they import.
@@ -157,9 +84,8 @@ class ImportWalk:
                 waiting += _around(name, passes)
                 continue
             self._seen.add((name, passes))
-            facts = _facts(file)
-            self.files[relative_name(name, file)] = facts.hash
-            self.imports.update(dict.fromkeys(facts.imports))
+            self.files[relative_name(name, file)] = facts_of(file).hash
+            self._paths.append(file)
             waiting += _around(name, passes)
             waiting += [(other, passes) for other in self.more(name)]
             providers, packages = _imported_by(name, file)
@@ -167,21 +93,15 @@ class ImportWalk:
             waiting += [pair for pair in found if not (passes and pair[0] in self.plugins)]
 
 
-@cache
-def _facts(file: Path) -> Facts:
-    return read_facts(file)
-
-
-@cache
+@kept_while_files_stay
 def _imported_by(module: str, file: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the modules that provide what a module imports, and those that its imports name.
 
     A package from which only a name is taken runs too, whatever else provides the name.
     """
-    imports = _facts(file).imports
-    providers = (other for one in imports for other in targets(module, file, one))
-    named = (base for one in imports if (base := _base(module, file, one)))
-    return tuple(dict.fromkeys(providers)), tuple(dict.fromkeys(named))
+    named = [(base, one) for one in facts_of(file).imports if (base := _base(module, file, one))]
+    providers = (other for base, one in named for other in _providers(base, one, 0))
+    return tuple(dict.fromkeys(providers)), tuple(dict.fromkeys(base for base, _ in named))
 
 
 def _around(module: str, passes: bool) -> list[tuple[str, bool]]:
@@ -199,8 +119,11 @@ def targets(module: str, file: Path, one: Imported, _depth: int = 0) -> Iterator
         one: The import.
     """
     base = _base(module, file, one)
-    if base is None:
-        return
+    if base is not None:
+        yield from _providers(base, one, _depth)
+
+
+def _providers(base: str, one: Imported, depth: int) -> Iterator[str]:
     found = module_file(base)
     if not one.name or (found is not None and not _is_package(found)):
         yield base
@@ -209,12 +132,12 @@ def targets(module: str, file: Path, one: Imported, _depth: int = 0) -> Iterator
     if one.name != "*" and module_file(inner) is not None:
         yield inner
     if found is not None:
-        yield from _provided(base, found, one.name, module_file(inner) is not None, _depth)
+        yield from _provided(base, found, one.name, module_file(inner) is not None, depth)
 
 
 def _provided(base: str, file: Path, name: str, is_module: bool, depth: int) -> Iterator[str]:
     """Yield the modules from which a package gets a name that is imported from it."""
-    facts = _facts(file)
+    facts = facts_of(file)
     bound = [one for one in facts.imports if one.bound == name]
     if name == "*":
         yield base
@@ -232,19 +155,19 @@ def _base(module: str, file: Path, one: Imported) -> str | None:
     return base if base and _are_together(module.partition(".")[0], base.partition(".")[0]) else None
 
 
-@cache
+@kept_while_files_stay
 def _are_together(one: str, other: str) -> bool:
     """Return whether two top-level names are the same, or lie side by side in somebody's own folder."""
     if one == other or OWN in (one, other):
         return one == other
-    folders = ({place.parent for place in _places(name)} for name in (one, other))
+    folders = ({place.parent for place in places(name)} for name in (one, other))
     return not all(map(_is_shared, set.intersection(*folders)))
 
 
 def _is_shared(folder: Path) -> bool:
     """Return whether the packages in a folder may be of several projects."""
     is_installed = not folder.is_absolute() or bool(SHARED & {*folder.parts})
-    return is_installed or len([*islice(folder.glob("*.dist-info"), 2)]) > 1
+    return is_installed or sum(name.endswith(".dist-info") for name in names_in(folder)) > 1
 
 
 def absolute(module: str, one: Imported, *, is_package: bool) -> str | None:
@@ -268,7 +191,7 @@ def home_of(module: str, attribute: str) -> str:
     for _ in range(MOST_HOPS):
         if file is None or not name or file.suffix not in SOURCE_SUFFIXES:
             break
-        bound = [one for one in _facts(file).imports if one.bound == name and one.name not in ("", "*")]
+        bound = [one for one in facts_of(file).imports if one.bound == name and one.name not in ("", "*")]
         found = [other for one in bound for other in targets(module, file, one)]
         if not found:
             break

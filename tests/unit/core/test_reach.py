@@ -7,7 +7,8 @@ from importlib.util import spec_from_file_location
 import pytest
 
 from lsbench.core.imports import read_facts
-from lsbench.core.reach import ImportWalk, forget_modules, home_of, module_file
+from lsbench.core.module_files import forget_changed
+from lsbench.core.reach import ImportWalk, home_of
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def package(install):
 
     def add(modules, *, plugins=()):
         install({name: f"{text}\nraise RuntimeError" for name, text in modules.items()}, {})
-        forget_modules()
+        forget_changed()
 
         def reached(module="acme.mixer"):
             reach = ImportWalk(frozenset(plugins) - {module})
@@ -198,10 +199,10 @@ def test_modules_side_by_side_among_installed_packages_are_strangers(tmp_path, m
     (site / "acme.py").write_text("import acme_stranger\nraise RuntimeError")
     (site / "acme_stranger.py").write_text("raise RuntimeError")
     monkeypatch.syspath_prepend(site)
-    forget_modules()
+    forget_changed()
     reach = ImportWalk(frozenset())
     reach.follow("acme")
-    forget_modules()
+    forget_changed()
     assert set(reach.files) == {"acme.py"}
 
 
@@ -224,10 +225,10 @@ def test_modules_are_found_where_an_editable_install_maps_them(tmp_path, monkeyp
             return spec_from_file_location(name, mapping[name]) if name in mapping else None
 
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder])
-    forget_modules()
+    forget_changed()
     reach = ImportWalk(frozenset())
     reach.follow(home_of("acme.mixers", "Big"))
-    forget_modules()
+    forget_changed()
     assert sorted(reach.files) == ["acme/mixers/__init__.py", "acme/mixers/big.py", "acme/ops.py"]
 
 
@@ -240,7 +241,7 @@ def test_a_compiled_module_is_reached_under_a_name_without_the_machine(install):
 
     site = install({"acme.__init__": "", "acme.mixer": "from . import fast"}, {})
     (site / "acme" / f"fast{EXTENSION_SUFFIXES[0]}").write_bytes(b"\x7fELF")
-    forget_modules()
+    forget_changed()
     reach = ImportWalk(frozenset())
     reach.follow("acme.mixer")
     assert sorted(reach.files) == ["acme/__init__.py", "acme/fast.so", "acme/mixer.py"]
@@ -262,15 +263,6 @@ def test_the_home_of_an_object_is_the_module_that_defines_it(package):
     assert home_of("acme.gone", "A") == "acme.gone"
 
 
-def test_modules_are_looked_for_afresh_on_demand(install):
-    site = install({"acme.__init__": ""}, {})
-    forget_modules()
-    assert module_file("acme.new") is None
-    (site / "acme" / "new.py").write_text("")
-    forget_modules()
-    assert module_file("acme.new") == site / "acme" / "new.py"
-
-
 def test_a_file_that_many_walks_reach_is_read_once_and_afresh_on_demand(install, monkeypatch):
     shared = {"acme.__init__": "", "acme.one": "from . import ops", "acme.two": "from . import ops"}
     site = install({**shared, "acme.ops": "x = 1"}, {})
@@ -280,7 +272,7 @@ def test_a_file_that_many_walks_reach_is_read_once_and_afresh_on_demand(install,
         read.append(file)
         return read_facts(file)
 
-    monkeypatch.setattr("lsbench.core.reach.read_facts", count)
+    monkeypatch.setattr("lsbench.core.module_files.read_facts", count)
 
     def hash_of_ops():
         walks = [ImportWalk(frozenset()) for _ in range(2)]
@@ -289,9 +281,9 @@ def test_a_file_that_many_walks_reach_is_read_once_and_afresh_on_demand(install,
         [found] = {walk.files["acme/ops.py"] for walk in walks}
         return found
 
-    forget_modules()
+    forget_changed()
     before = hash_of_ops()
     assert len(read) == len(set(read)) == 4
     (site / "acme" / "ops.py").write_text("x = 2")
-    forget_modules()
+    forget_changed()
     assert hash_of_ops() != before
