@@ -75,7 +75,6 @@ PRELOAD = (
     "lsbench.store.answers",
     "fsspec.implementations.local",
     "numpy.ma",
-    "scipy.stats",
     "tabulate",
     "PIL.JpegImagePlugin",
     "PIL.PngImagePlugin",

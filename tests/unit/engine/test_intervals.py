@@ -16,6 +16,19 @@ def test_a_share_has_wilsons_interval_written_by_hand(right, n):
     assert found["ci_method"] == "wilson 95%, over images"
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 97, 1000, 10_000, 50_000])
+def test_the_interval_of_a_share_is_scipys_to_the_last_bit(n):
+    for right in sorted({0, 1, n // 7, n // 3, n // 2, n - 1, n}):
+        found = interval_of(np.arange(n) < right)
+        expected = stats.binomtest(right, n).proportion_ci(method="wilson")
+        assert (found["ci_low"], found["ci_high"]) == (expected.low, expected.high), right
+
+
+def test_no_images_are_told_as_such():
+    with pytest.raises(ValueError, match="no images"):
+        interval_of(np.zeros(0, dtype=bool))
+
+
 def test_a_mean_has_the_normal_interval():
     values = np.random.default_rng(0).normal(size=50)
     found = interval_of(values)
