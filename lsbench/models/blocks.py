@@ -21,8 +21,8 @@ import torch
 from timm.layers.drop import DropPath
 from timm.layers.squeeze_excite import SqueezeExcite
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from lsbench.models.folding import folded
 from lsbench.models.open_sizes import is_open, resize_bicubic
 from lsbench.models.ops.suited import is_suited
 from lsbench.models.ops.train_step import can_join, conv_norm, norm_plus, pointwise
@@ -64,8 +64,7 @@ class ConvNorm(nn.Sequential):
 
     def fused(self) -> nn.Conv2d:
         """Return the equivalent convolution with bias for evaluation mode, folded in float64."""
-        exact = copy.deepcopy(self).double().eval()
-        return fuse_conv_bn_eval(exact.c, exact.bn).to(self.c.weight.dtype)
+        return folded(self.c, self.bn)
 
 
 def do_what_follows(x: Tensor, layers: Iterable[nn.Module], relus: Iterable[nn.Module] = ()) -> bool:
@@ -173,8 +172,7 @@ class RepVGGDW(nn.Module):
     @torch.no_grad()
     def fused(self) -> nn.Conv2d:
         """Return the equivalent 3x3 depth-wise convolution for evaluation mode."""
-        exact = copy.deepcopy(self).double()
-        conv, point = exact.conv.fused(), exact.conv1.fused()
+        conv, point = (folded(both.c, both.bn, dtype=torch.float64) for both in (self.conv, self.conv1))
         # A 1x1 kernel is the centre of a 3x3 one, and the input itself is a 1x1 kernel of one.
         conv.weight[:, :, 1, 1] += point.weight[:, :, 0, 0] + 1
         cast(Tensor, conv.bias).add_(cast(Tensor, point.bias))

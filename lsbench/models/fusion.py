@@ -18,9 +18,9 @@ from typing import cast
 from timm.layers.norm_act import BatchNormAct2d
 from timm.utils.model import reparameterize_model
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lsbench.models.conv_norm_pairs import find_pairs, is_batch_norm, is_patched
+from lsbench.models.folding import folded
 
 
 def fuse(model: nn.Module) -> nn.Module:
@@ -76,11 +76,11 @@ def _fold(model: nn.Module, conv_name: str, norm_name: str) -> None:
     """Fold a batch normalisation into the convolution before it, in float64; its activation stays."""
     conv = cast(nn.Conv2d, model.get_submodule(conv_name))
     norm = cast(nn.BatchNorm2d, model.get_submodule(norm_name))
-    exact = fuse_conv_bn_eval(copy.deepcopy(conv).double(), copy.deepcopy(norm).double())
+    made = folded(conv, norm)
     rest: nn.Module = nn.Identity()
     if isinstance(norm, BatchNormAct2d):
         rest = norm.act if isinstance(norm.drop, nn.Identity) else nn.Sequential(norm.drop, norm.act)
-    _replace(model, conv, exact.to(dtype=conv.weight.dtype))
+    _replace(model, conv, made)
     _replace(model, norm, rest)
 
 

@@ -10,20 +10,19 @@ Source:
 
 from __future__ import annotations
 
-import copy
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lsbench.detection.settings import SemanticFPNSettings
 from lsbench.models.downstream.boxes import precise
 from lsbench.models.downstream.model import DownstreamModel
 from lsbench.models.downstream.neck import PyramidPlan, zero_bias
 from lsbench.models.downstream.targets import Size
+from lsbench.models.folding import folded
 
 #: The label of pixels that do not count.
 IGNORED = 255
@@ -138,9 +137,7 @@ class _ConvNormReLU(nn.Sequential):
 
     def fused(self) -> nn.Sequential:
         """Return the equivalent convolution with bias and the ReLU for evaluation mode, folded in float64."""
-        exact = copy.deepcopy(self).double().eval()
-        conv = fuse_conv_bn_eval(exact.conv, exact.bn).to(self.conv.weight.dtype)
-        return nn.Sequential(conv, self.activate)
+        return nn.Sequential(folded(self.conv, self.bn), self.activate)
 
 
 def _scale_head(in_channels: int, channels: int, doublings: int) -> nn.Sequential:
