@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from lsbench.core.atomic import write_json
+from lsbench.core.garbage import collect_seldom
 from lsbench.core.job import Job
 from lsbench.scheduler.run import write_manifest
 from lsbench.store.results import RESULT, ResultsFolder
@@ -62,6 +63,11 @@ TINY: dict[str, Any] = {
 def pytest_xdist_auto_num_workers() -> int:
     """One worker more than there are CPUs: many tests wait for processes that they have started."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_configure() -> None:
+    """Look for garbage as seldom as the command line does."""
+    collect_seldom()
 
 
 def pytest_collection_finish() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import traceback
@@ -19,6 +18,7 @@ from lsbench.cli.completion import is_completion
 from lsbench.cli.streams import flush_streams, outlive_terminal, protect_streams
 from lsbench.core.cache_root import settle_home
 from lsbench.core.errors import ExitCode, LsbenchError, UsageError
+from lsbench.core.garbage import collect_seldom
 from lsbench.core.plain_text import visible
 from lsbench.core.plain_warnings import shown_plainly
 from lsbench.core.waits import told_to
@@ -109,8 +109,7 @@ def _top(
 
 def main() -> NoReturn:
     """Run the command line and exit; every error is one line on stderr and has a code of its own."""
-    # The jobs of a suite stay to the end: looking for garbage among 10,000 takes an eighth of the time.
-    gc.set_threshold(50_000, 50, 100)
+    collect_seldom()  # to look for garbage among 10,000 jobs takes an eighth of the time
     settle_home()
     arguments = sys.argv[1:]
     verb = _first_word(arguments)

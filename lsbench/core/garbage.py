@@ -7,6 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+def collect_seldom() -> None:
+    """Let a process look for garbage seldom: most of what a command makes, such as jobs, stays to its end.
+
+    Not for a process that trains: a cycle of references may hold much memory of a device.
+    """
+    gc.set_threshold(50_000, 50, 100)
+
+
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
     """Collect no garbage in the block, unless it asks for that itself.

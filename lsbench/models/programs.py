@@ -21,6 +21,7 @@ from torch.export import ExportedProgram
 from torch.fx.experimental import _config
 
 from lsbench.core.errors import ConfigError, UsageError
+from lsbench.core.garbage import no_garbage_collection
 from lsbench.models.onnx_form import rewrite
 from lsbench.models.open_layout import LaidOut
 
@@ -58,7 +59,7 @@ def trace(model: nn.Module, images: Tensor, *, name: str, any_size: bool = False
         images, shapes = _larger(images), (dict.fromkeys(OPEN_AXES, torch.export.Dim.DYNAMIC),)
     try:
         oblivious = _config.patch(backed_size_oblivious=any_size)  # type: ignore[attr-defined, unused-ignore]
-        with quiet(), torch.no_grad(), oblivious:
+        with quiet(), torch.no_grad(), oblivious, no_garbage_collection():
             with LaidOut() if any_size else nullcontext():
                 program: ExportedProgram = torch.export.export(model, (images,), dynamic_shapes=shapes)
             program = program.run_decompositions(_plain_forms())
@@ -104,7 +105,7 @@ def _foreign_operators(program: ExportedProgram) -> list[str]:
 def to_pt2(program: ExportedProgram) -> bytes:
     """Return a program as a file of ``torch.export.save``."""
     file = io.BytesIO()
-    with quiet():
+    with quiet(), no_garbage_collection():
         torch.export.save(program, file)
     return file.getvalue()
 
@@ -123,7 +124,7 @@ def to_onnx(program: ExportedProgram, *, name: str) -> bytes:
         )
     file = io.BytesIO()
     try:
-        with quiet():
+        with quiet(), no_garbage_collection():
             made: Any = torch.onnx.export(
                 program,
                 dynamo=True,
@@ -152,7 +153,7 @@ def run_pt2(content: bytes, images: Tensor) -> Tensor:
     Raises:
         ConfigError: If it refuses images of their size, as the program of a model that branches on it does.
     """
-    with quiet(), torch.no_grad():
+    with quiet(), torch.no_grad(), no_garbage_collection():
         program = torch.export.load(io.BytesIO(content)).module()
         try:
             logits: Tensor = program(images)

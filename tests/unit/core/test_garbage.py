@@ -3,7 +3,7 @@ import weakref
 
 import pytest
 
-from lsbench.core.garbage import no_garbage_collection
+from lsbench.core.garbage import collect_seldom, no_garbage_collection
 
 
 class Ring:
@@ -28,3 +28,14 @@ def test_a_look_at_the_youngest_finds_every_cycle_of_the_block():
         assert all(ring() is not None for ring in rings)
         gc.collect(0)
         assert all(ring() is None for ring in rings)
+
+
+def test_seldom_is_not_never():
+    before = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)
+    try:
+        collect_seldom()
+        rare = gc.get_threshold()
+    finally:
+        gc.set_threshold(*before)
+    assert all(seldom > often > 0 for seldom, often in zip(rare, (700, 10, 10), strict=True))
