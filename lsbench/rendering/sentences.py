@@ -110,8 +110,9 @@ def comparison_notes(compared: Sequence[Comparison]) -> list[str]:
     notes += _one_seed_notes(
         [one.quantity for one in compared if one.difference.images and one.difference.seeds == 1]
     )
-    for reason in dict.fromkeys(one.reason for one in compared if one.reason):
-        names = ", ".join(dict.fromkeys(one.title for one in compared if one.reason == reason))
+    on_images = [one for one in compared if one.quantity.is_per_image or one.quantity.is_resampled]
+    for reason in dict.fromkeys(one.reason for one in on_images if one.reason):
+        names = ", ".join(dict.fromkeys(one.title for one in on_images if one.reason == reason))
         notes.append(f"Over seeds only, since {reason}: {names}.")
     return notes
 

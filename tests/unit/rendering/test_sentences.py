@@ -117,3 +117,12 @@ def test_average_precision_and_miou_have_a_bootstrap_and_no_mcnemar_test():
     assert not any("McNemar" in note for note in notes)
     both = comparison_notes([*one, compared(0.1, 0.0, 0.2, 0.1, seeds=1)])
     assert ["McNemar" in note for note in both[-2:]] == [True, False]
+
+
+def test_only_a_metric_of_images_is_said_to_be_compared_without_them():
+    top1, ratio = (
+        replace(compared(0.1, 0.0, 0.2, 0.1, metric=metric, images=0), reason="none are kept")
+        for metric in ("top1", "latency_ratio")
+    )
+    assert "Over seeds only, since none are kept: Involution." in comparison_notes([top1, ratio])
+    assert not any("none are kept" in note for note in comparison_notes([ratio]))
