@@ -35,9 +35,8 @@ def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d, *, dtype: torch.dtype | None =
         _exact(norm.bias),
     )
     dtype = dtype or conv.weight.dtype
-    made = nn.Parameter(weight.to(dtype), conv.weight.requires_grad)
-    result = copy.deepcopy(conv, {id(conv.weight): made})
-    result.weight = made
+    result = copy.deepcopy(conv)
+    result.weight = nn.Parameter(weight.to(dtype), conv.weight.requires_grad)
     result.bias = nn.Parameter(bias.to(dtype), conv.bias is not None and conv.bias.requires_grad)
     return result.eval()
 
