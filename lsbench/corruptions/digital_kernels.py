@@ -1,4 +1,4 @@
-"""Contrast, and reading an image at displaced places, in one pass over the pixels.
+"""Contrast, few pixels enlarged, and reading an image at displaced places, in one pass over the pixels.
 
 Sums are taken in numpy's and scipy's order: results are truncated to bytes, and an error in the last bit
 would change flat areas by one.
@@ -11,6 +11,11 @@ from __future__ import annotations
 import numpy as np
 
 from lsbench.corruptions.random_stream import compiled
+
+U32, U64 = np.uint32, np.uint64
+ZERO, ONE, TWO, THREE = U64(0), U64(1), U64(2), U64(3)
+#: Binary digits of the weights of a mean, and half of one.
+DIGITS, HALF = U32(22), U32(1 << 21)
 
 
 @compiled
@@ -42,6 +47,59 @@ def lower_contrast(image, units, factor, out):
         for column in range(width):
             for channel in range(3):
                 out[row, column, channel] = table[channel, image[row, column, channel]]
+
+
+@compiled
+def enlarge_means(image, rows, row_weights, row_of, columns, column_weights, column_of, out):
+    """Reduce an image to the means of rectangles, and repeat these up to its size.
+
+    Means are taken over columns, then over rows, and rounded to bytes both times, as Pillow takes them:
+    ``(sum * weight + half) >> 22``. All integers are unsigned, which spares a test for negative places.
+
+    Args:
+        image: Bytes of the pixels, row by row, uint8, ``(H * W * 3,)``.
+        rows: First row and the row after the last one that make each row of means, uint64, ``(2, h)``.
+        row_weights: ``2 ** 22`` divided by the number of rows in each mean, uint32, ``(h,)``.
+        row_of: Row of means of each output row, uint64, ``(H,)``.
+        columns: The same of columns, ``(2, w)``.
+        column_weights: ``(w,)``.
+        column_of: ``(W,)``.
+        out: Receives the bytes, as `image`.
+    """
+    height, width, small = U64(len(row_of)), U64(len(column_of)), U64(len(column_weights))
+    pitch, least = THREE * width, THREE * small
+    sums, means = np.empty(least, np.uint32), np.empty(least, np.uint8)
+    y = ZERO
+    for i in range(ZERO, U64(len(row_weights))):
+        for c in range(ZERO, least):
+            sums[c] = 0
+        for row in range(rows[ZERO, i], rows[ONE, i]):
+            place = ZERO
+            for j in range(ZERO, small):
+                red = green = blue = U32(0)
+                begin, end = row * pitch + THREE * columns[ZERO, j], row * pitch + THREE * columns[ONE, j]
+                for x in range(begin, end, THREE):
+                    red += image[x]
+                    green += image[x + ONE]
+                    blue += image[x + TWO]
+                weight = column_weights[j]
+                sums[place] += (red * weight + HALF) >> DIGITS
+                sums[place + ONE] += (green * weight + HALF) >> DIGITS
+                sums[place + TWO] += (blue * weight + HALF) >> DIGITS
+                place += THREE
+        for c in range(ZERO, least):
+            means[c] = (sums[c] * row_weights[i] + HALF) >> DIGITS
+        first = place = y * pitch
+        for x in range(ZERO, width):
+            source = THREE * column_of[x]
+            out[place], out[place + ONE] = means[source], means[source + ONE]
+            out[place + TWO] = means[source + TWO]
+            place += THREE
+        y += ONE
+        while y < height and row_of[y] == i:
+            for c in range(ZERO, pitch):
+                out[y * pitch + c] = out[first + c]
+            y += ONE
 
 
 @compiled

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from lsbench.corruptions.digital import CORRUPTIONS, QUALITY
+from lsbench.corruptions.digital import CORRUPTIONS, QUALITY, SIDES
 from lsbench.corruptions.oracle import reference_corrupt
 
 
@@ -31,6 +31,19 @@ def test_kinds_without_randomness_draw_nothing(image):
         rng = np.random.RandomState(0)
         CORRUPTIONS[name](image, 3, rng)
         assert rng.random_sample() == np.random.RandomState(0).random_sample()
+
+
+@pytest.mark.parametrize("severity", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize(
+    "size", [(224, 224), (33, 47), (100, 501), (57, 57), (101, 100), (131, 65), (131, 66), (300, 64)]
+)
+def test_pixels_are_pillows_in_wide_and_high_images(size, severity):
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    small = [int(side * SIDES[severity - 1]) for side in size]
+    reduced = Image.fromarray(image).resize(small[::-1], Image.Resampling.BOX)
+    expected = np.asarray(reduced.resize(size[::-1], Image.Resampling.NEAREST))
+    for given in (image, np.asfortranarray(image)):
+        assert np.array_equal(CORRUPTIONS["pixelate"](given, severity, np.random.RandomState(0)), expected)
 
 
 @pytest.mark.parametrize("severity", [1, 3, 5])
