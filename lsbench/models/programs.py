@@ -59,7 +59,7 @@ def trace(model: nn.Module, images: Tensor, *, name: str, any_size: bool = False
         images, shapes = _larger(images), (dict.fromkeys(OPEN_AXES, torch.export.Dim.DYNAMIC),)
     try:
         oblivious = _config.patch(backed_size_oblivious=any_size)  # type: ignore[attr-defined, unused-ignore]
-        with quiet(), torch.no_grad(), oblivious, no_garbage_collection():
+        with exporting(), torch.no_grad(), oblivious:
             with LaidOut() if any_size else nullcontext():
                 program: ExportedProgram = torch.export.export(model, (images,), dynamic_shapes=shapes)
             program = program.run_decompositions(_plain_forms())
@@ -105,7 +105,7 @@ def _foreign_operators(program: ExportedProgram) -> list[str]:
 def to_pt2(program: ExportedProgram) -> bytes:
     """Return a program as a file of ``torch.export.save``."""
     file = io.BytesIO()
-    with quiet(), no_garbage_collection():
+    with exporting():
         torch.export.save(program, file)
     return file.getvalue()
 
@@ -124,7 +124,7 @@ def to_onnx(program: ExportedProgram, *, name: str) -> bytes:
         )
     file = io.BytesIO()
     try:
-        with quiet(), no_garbage_collection():
+        with exporting():
             made: Any = torch.onnx.export(
                 program,
                 dynamo=True,
@@ -153,7 +153,7 @@ def run_pt2(content: bytes, images: Tensor) -> Tensor:
     Raises:
         ConfigError: If it refuses images of their size, as the program of a model that branches on it does.
     """
-    with quiet(), torch.no_grad(), no_garbage_collection():
+    with exporting(), torch.no_grad():
         program = torch.export.load(io.BytesIO(content)).module()
         try:
             logits: Tensor = program(images)
@@ -176,12 +176,12 @@ def run_onnx(content: bytes, images: Tensor) -> Tensor:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Silence what exporters say about their own code."""
+def exporting() -> Iterator[None]:
+    """Silence what exporters say about their own code, and collect no garbage, of which they make little."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), no_garbage_collection():
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -49,10 +49,10 @@ def _quantise(folder: Path, batch_size: int, form: Form, calibration: Tensor | N
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    from lsbench.models.programs import quiet
+    from lsbench.models.programs import exporting
 
     plain, file = folder / "plain.onnx", folder / FILE
-    with quiet():
+    with exporting():
         quant_pre_process(str(file), str(plain), skip_symbolic_shape=True)
         if form.quantisation == "dynamic":
             # Convolutions with signed weights have no kernel that finds ranges anew.

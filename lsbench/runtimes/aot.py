@@ -23,12 +23,12 @@ def write(
     """Write the compiled program of a model for batches like `images`; calibration is not used."""
     import torch._inductor
 
-    from lsbench.models.programs import quiet, trace
+    from lsbench.models.programs import exporting, trace
 
     started = time.perf_counter()
     program = trace(placed(model, form), as_tensor(images, form), name="the model")
     traced = time.perf_counter()
-    with quiet():
+    with exporting():
         torch._inductor.aoti_compile_and_package(program, package_path=str(folder / FILE))
     return {"export": traced - started, "compile": time.perf_counter() - traced}
 
