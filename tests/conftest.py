@@ -6,6 +6,7 @@ import itertools
 import os
 import random
 import secrets
+import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -68,6 +69,8 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_configure() -> None:
     """Look for garbage as seldom as the command line does."""
     collect_seldom()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell without job control, in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
