@@ -49,11 +49,13 @@ def _read(path: Path) -> tuple[bytes, float] | None:
     try:
         head, _, content = path.read_bytes().partition(b"\n")
         known = json.loads(head)
-        os.utime(path)
-    except (OSError, ValueError):
+        is_whole = known["sha256"] == hashlib.sha256(content).hexdigest()
+        seconds = float(known["seconds"])
+    except (OSError, ValueError, TypeError, KeyError):
         return None
-    is_whole = isinstance(known, dict) and known.get("sha256") == hashlib.sha256(content).hexdigest()
-    return (content, float(known["seconds"])) if is_whole else None
+    with suppress(OSError):  # a cache may be there to be read only
+        os.utime(path)
+    return (content, seconds) if is_whole else None
 
 
 def _write(path: Path, content: bytes, seconds: float) -> None:

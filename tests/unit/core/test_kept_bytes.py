@@ -58,6 +58,18 @@ def test_a_cache_that_cannot_be_used_keeps_nothing(cache, monkeypatch):
     assert make.calls == 2
 
 
+def test_a_cache_that_can_only_be_read_is_read(monkeypatch):
+    make = Maker()
+    kept_bytes("kind", "a", make)
+
+    def refuse(path):
+        raise PermissionError
+
+    monkeypatch.setattr("os.utime", refuse)
+    assert kept_bytes("kind", "a", make)[0] == make.content
+    assert make.calls == 1
+
+
 def test_what_was_not_asked_for_longest_goes_first(cache, monkeypatch):
     monkeypatch.setattr(module, "MOST_BYTES", 3000)
     for number, key in enumerate("abc"):
