@@ -27,8 +27,8 @@ from lsbench.engine.downstream_spec import FROM_TRAINING, DownstreamSpec
 from lsbench.engine.named_losses import NamedLosses
 from lsbench.engine.open_data import OpenData
 from lsbench.engine.trainer import EpochLoader, Trainer
-from lsbench.engine.weights import weights_sha256
 from lsbench.models.downstream.model import DownstreamModel
+from lsbench.models.weights_digest import weights_sha256
 from lsbench.stats.corrupted import Condition
 from lsbench.stats.resampled import RESAMPLES, draw_images
 from lsbench.stats.seeds import LEVEL

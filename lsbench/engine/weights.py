@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -65,13 +64,3 @@ def load_weights(
         )
         raise StoreError("\n".join(lines))
     model.load_state_dict(state)
-
-
-def weights_sha256(state: dict[str, torch.Tensor]) -> str:
-    """Return a hash of names, types, shapes and values of all tensors of a state dict."""
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        tensor = state[name].detach().cpu().contiguous()
-        digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
-        digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()

@@ -76,8 +76,8 @@ def run(context: JobContext) -> Sequence[Record]:
     from lsbench.engine.in_runtime import DeployedModel, LogitGap, calibration_images, deployed
     from lsbench.engine.open_data import open_tested
     from lsbench.engine.preprocessing import images_of
-    from lsbench.engine.weights import weights_sha256
     from lsbench.models.earlier_weights import conditions
+    from lsbench.models.weights_digest import weights_sha256
 
     spec: EvaluateSpec = context.spec
     other = next(iter(spec.other_data()), None)

@@ -34,8 +34,8 @@ def run(context: JobContext) -> Sequence[Record]:
     from lsbench.engine.in_runtime import calibration_images, deployed
     from lsbench.engine.open_data import open_data
     from lsbench.engine.preprocessing import images_of
-    from lsbench.engine.weights import weights_sha256
     from lsbench.models.earlier_weights import conditions
+    from lsbench.models.weights_digest import weights_sha256
     from lsbench.robustness.opening import open_views
     from lsbench.robustness.records import corruption_records
     from lsbench.robustness.reference import reference_of

@@ -38,8 +38,8 @@ def run(context: JobContext) -> Sequence[Record]:
     from lsbench.engine.evaluator import evaluate
     from lsbench.engine.open_data import open_data
     from lsbench.engine.trainer import Trainer
-    from lsbench.engine.weights import weights_sha256
     from lsbench.metrics.top1 import top1
+    from lsbench.models.weights_digest import weights_sha256
 
     recipe: Recipe = context.spec
     data = open_data(context)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-import json
 import time
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lsbench.core.ids import content_hash
 from lsbench.core.kept_bytes import kept_bytes
 from lsbench.runtimes import Form
 
@@ -58,17 +57,14 @@ def _digest(program: ExportedProgram) -> str:
     import torch
 
     from lsbench.models import onnx_form, programs
+    from lsbench.models.weights_digest import weights_sha256
 
     versions = [version(name) for name in ("torch", "onnx-ir", *WRITERS)]
     code = [inspect.getsource(module) for module in (programs, onnx_form)]
-    digest = hashlib.sha256(json.dumps([versions, code, str(program)]).encode())
-    for name, value in sorted({**program.state_dict, **program.constants}.items()):
-        is_tensor = isinstance(value, torch.Tensor)
-        words = f"{value.dtype} {tuple(value.shape)}" if is_tensor else repr(value)
-        digest.update(f"{name} {words}".encode())
-        if is_tensor:
-            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+    values = {**program.state_dict, **program.constants}
+    tensors = {name: value for name, value in values.items() if isinstance(value, torch.Tensor)}
+    others = {name: repr(value) for name, value in values.items() if name not in tensors}
+    return content_hash([versions, code, str(program), weights_sha256(tensors), others], length=64)
 
 
 def _quantise(folder: Path, batch_size: int, form: Form, calibration: Tensor | None) -> None:

@@ -3,7 +3,8 @@ import pytest
 
 from lsbench.core.registry import JOBS
 from lsbench.engine.trainer import Trainer
-from lsbench.engine.weights import WEIGHTS, load, weights_sha256
+from lsbench.engine.weights import WEIGHTS, load
+from lsbench.models.weights_digest import weights_sha256
 from lsbench.scheduler.child import execute
 from lsbench.store.resampled_numbers import read_resampled
 

@@ -9,7 +9,8 @@ from lsbench.core.registry import JOBS
 from lsbench.engine import evaluator
 from lsbench.engine.recipe import Recipe
 from lsbench.engine.trainer import Trainer
-from lsbench.engine.weights import EMA, WEIGHTS, load, weights_sha256
+from lsbench.engine.weights import EMA, WEIGHTS, load
+from lsbench.models.weights_digest import weights_sha256
 from lsbench.scheduler.child import execute
 from lsbench.store.results import RESULT, SPEC
 

@@ -18,10 +18,11 @@ from lsbench.core.lock import locked
 from lsbench.core.plugin_code import files_hash
 from lsbench.core.registry import JOBS, PROBES
 from lsbench.detection.settings import parse_sizes
-from lsbench.engine.weights import WEIGHTS, load, weights_sha256
+from lsbench.engine.weights import WEIGHTS, load
 from lsbench.jobs.train import JOB as TRAIN
 from lsbench.models.downstream.factory import create_downstream
 from lsbench.models.factory import create_model
+from lsbench.models.weights_digest import weights_sha256
 from lsbench.scheduler.child import act, check_models, describe, execute, noting_epochs
 from lsbench.store.early import EARLY
 from lsbench.store.trials import read_epochs
