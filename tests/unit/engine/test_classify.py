@@ -19,6 +19,7 @@ from lsbench.engine.evaluation import EvaluationSpec
 from lsbench.engine.open_data import open_data
 from lsbench.engine.recipe import Recipe
 from lsbench.models.factory import create_model
+from lsbench.models.weights_digest import weights_sha256
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_weights_come_from_the_training_that_the_job_needs(context, data):
     weights.save(context.needs["train"] / weights.WEIGHTS, trained.state_dict())
     torch.manual_seed(2)
     found = create_tested(context, data, "last")
-    assert weights.weights_sha256(found.state_dict()) == weights.weights_sha256(trained.state_dict())
+    assert weights_sha256(found.state_dict()) == weights_sha256(trained.state_dict())
 
 
 def test_without_weights_the_job_says_what_to_do(context, data):
@@ -71,7 +72,7 @@ def test_fresh_weights_are_those_of_the_seed(context, data):
     for which in ("fresh", None):
         torch.manual_seed(5)
         model = create_variant(context, data) if which is None else create_tested(context, data, which)
-        states.append(weights.weights_sha256(model.state_dict()))
+        states.append(weights_sha256(model.state_dict()))
     assert states[0] == states[1]
 
 
