@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lsbench.corruptions.correlate import border_indices, correlate_row, half_gaussian, is_doubtful
-from lsbench.corruptions.random_stream import U64, compiled
+from lsbench.corruptions.random_stream import U64, compiled, helper
 
 Image = NDArray[np.uint8]
 #: Standard deviations at which the Gaussian is cut off.
@@ -77,7 +77,7 @@ def blur_rows(image, half, rows, columns, guard, out):
             _again(image, work, half, rows[y : y + 2 * reach + 1], columns, total, guard, out[y])
 
 
-@compiled
+@helper
 def _extend(row, columns, reach):
     """Fill what lies beyond the ends of a row."""
     for x in range(reach):
@@ -97,7 +97,7 @@ def _cut(levels, guard, out):
     return doubts
 
 
-@compiled
+@helper
 def _again(image, work, half, rows, columns, levels, guard, out):
     """Compute doubtful values of a row again, and those between them if these are few."""
     size, (shares, is_ready, row, exact) = len(out), work
@@ -122,7 +122,7 @@ def _again(image, work, half, rows, columns, levels, guard, out):
         _write_exact(shares, half, rows, columns, (start, end), row, exact, out)
 
 
-@compiled
+@helper
 def _count(levels, guard):
     doubts = 0
     for i in range(U64(0), U64(len(levels))):
@@ -130,7 +130,7 @@ def _count(levels, guard):
     return doubts
 
 
-@compiled
+@helper
 def _write_exact(shares, half, rows, columns, values, row, exact, out):
     """Write the values from one to another, exclusive, as scipy computes them."""
     _exact(shares, half, rows, columns, values[0] // 3, (values[1] + 2) // 3, row, exact)
@@ -138,7 +138,7 @@ def _write_exact(shares, half, rows, columns, values, row, exact, out):
         out[k] = np.uint8(np.int32(min(exact[k], 1.0) * 255.0))
 
 
-@compiled
+@helper
 def _exact(shares, half, rows, columns, first, last, row, exact):
     """Set the values of the pixels from `first` to `last`, exclusive, to scipy's result."""
     reach, size = len(half) - 1, shares.shape[1]

@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from lsbench.corruptions.random_stream import U64, compiled, inlined
+from lsbench.corruptions.random_stream import U64, compiled, helper, inlined
 
 Floats = NDArray[np.float64]
 
@@ -83,7 +83,7 @@ def _separable(image, channels, down, right, rows, columns, out):
         correlate_row(row, taps, right, out[y])
 
 
-@compiled
+@helper
 def correlate_row(source, offsets, half, out):
     """Correlate a row like scipy: the centre, then pairs of taps from the outermost inwards.
 
@@ -117,13 +117,13 @@ def correlate_row(source, offsets, half, out):
         tap -= 2
 
 
-@compiled
+@helper
 def _add_pair(out, a, b, weight):
     for i in range(U64(0), U64(len(out))):
         out[i] += (a[i] + b[i]) * weight
 
 
-@compiled
+@helper
 def _add_two_pairs(out, a, b, weight, c, d, inner):
     for i in range(U64(0), U64(len(out))):
         out[i] = (out[i] + (a[i] + b[i]) * weight) + (c[i] + d[i]) * inner
@@ -145,7 +145,7 @@ def weighted_rows(source, offsets, weights, out):
         k += 1
 
 
-@compiled
+@helper
 def _add_four(out, source, offsets, weights):
     size = len(out)
     a, b = source[offsets[0] : offsets[0] + size], source[offsets[1] : offsets[1] + size]

@@ -24,7 +24,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from lsbench.corruptions.opencv import cv2
-from lsbench.corruptions.random_stream import U64, compiled
+from lsbench.corruptions.random_stream import U64, compiled, helper
 
 Image = NDArray[np.uint8]
 #: Per severity: radius and blur of the rim, in pixels.
@@ -131,14 +131,14 @@ def _add_runs(image, runs, out):
     return doubts
 
 
-@compiled
+@helper
 def _mirrored(place, length):
     """Return the place inside an axis whose end pixels are the mirrors."""
     place = abs(place)
     return 2 * (length - 1) - place if place >= length else place
 
 
-@compiled
+@helper
 def _pad(row, reach, out):
     size, width, border = len(row), len(row) // 3, reach * 3
     for i in range(U64(0), U64(size)):
@@ -150,7 +150,7 @@ def _pad(row, reach, out):
             out[border + size - 3 + x * 3 + c] = row[right + c]
 
 
-@compiled
+@helper
 def _sum_runs(padded, reach, sums):
     """Set `sums` to what :class:`Runs` names; they are whole numbers, which float32 holds exactly."""
     size, border = sums.shape[1], reach * 3
@@ -162,19 +162,19 @@ def _sum_runs(padded, reach, sums):
             _subtract(right, left, sums[reach + far])
 
 
-@compiled
+@helper
 def _lengthen(run, left, right, out):
     for i in range(U64(0), U64(len(out))):
         out[i] = run[i] + (left[i] + right[i])
 
 
-@compiled
+@helper
 def _subtract(right, left, out):
     for i in range(U64(0), U64(len(out))):
         out[i] = right[i] - left[i]
 
 
-@compiled
+@helper
 def _weigh(sums, kinds, weights, part):
     """Set `part` to the weighted sum of some of `sums`, up to the first weight of zero."""
     count = 0
@@ -194,13 +194,13 @@ def _weigh(sums, kinds, weights, part):
             part[i] += np.float64(row[i]) * weight
 
 
-@compiled
+@helper
 def _add_two(a, b, of_a, of_b, part):
     for i in range(U64(0), U64(len(part))):
         part[i] += np.float64(a[i]) * of_a + np.float64(b[i]) * of_b
 
 
-@compiled
+@helper
 def _add_four(sums, kinds, weights, part):
     a, b, c, d = sums[kinds[0]], sums[kinds[1]], sums[kinds[2]], sums[kinds[3]]
     w0, w1, w2, w3 = weights[0], weights[1], weights[2], weights[3]
@@ -209,7 +209,7 @@ def _add_four(sums, kinds, weights, part):
         part[i] += pair + (np.float64(c[i]) * w2 + np.float64(d[i]) * w3)
 
 
-@compiled
+@helper
 def _write(total, out):
     doubts = 0
     for i in range(U64(0), U64(len(total))):

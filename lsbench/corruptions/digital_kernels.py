@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lsbench.corruptions.random_stream import compiled
+from lsbench.corruptions.random_stream import compiled, helper
 
 U32, U64 = np.uint32, np.uint64
 ZERO, ONE, TWO, THREE = U64(0), U64(1), U64(2), U64(3)
@@ -136,12 +136,12 @@ def displace(image, down, right, out):
                 out[row, column, channel] = np.uint8(_unit32(np.float32(level)) * np.float32(255.0))
 
 
-@compiled
+@helper
 def _unit32(number):
     return min(max(number, np.float32(0.0)), np.float32(1.0))
 
 
-@compiled
+@helper
 def _mirrored(place, length):
     """Return the place inside [-1, length) for a place outside [0, length - 1]."""
     period = 2 * length

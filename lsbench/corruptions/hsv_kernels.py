@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from lsbench.corruptions.random_stream import compiled
+from lsbench.corruptions.random_stream import compiled, helper
 
 
 @compiled
@@ -38,12 +38,12 @@ def adjust(image, units, factor, more_saturation, more_value, out):
             _write_rgb(hue, saturation, _unit(value + more_value), out[row, column])
 
 
-@compiled
+@helper
 def _unit(number):
     return min(max(number, 0.0), 1.0)
 
 
-@compiled
+@helper
 def _to_hsv(red, green, blue):
     """Return hue, saturation and value; if two channels are the largest, the later one decides the hue."""
     value = max(red, green, blue)
@@ -62,7 +62,7 @@ def _to_hsv(red, green, blue):
     return hue, spread / value, value
 
 
-@compiled
+@helper
 def _write_rgb(hue, saturation, value, out):
     sixth = math.floor(hue * 6.0)
     within = hue * 6.0 - sixth

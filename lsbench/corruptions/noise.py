@@ -27,6 +27,7 @@ from lsbench.corruptions.random_stream import (
     compiled,
     fill_doubles,
     fill_points,
+    helper,
     leading_normals,
     polar_scale,
     stream_of,
@@ -110,7 +111,7 @@ def _add_pairs(words, values, scale, relative, guard, out):
                 shown[2 * i + 1] = _noisy(part[2 * i + 1], scale * (length * x[i]), relative)
 
 
-@compiled
+@helper
 def _add_fast(x, y, squares, values, scale, relative, guard, out):
     """Add normals to `values`, in grey levels; return the number of doubtful results."""
     doubts = 0

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lsbench.corruptions.random_stream import CHUNK, compiled, fill_doubles, inlined
+from lsbench.corruptions.random_stream import CHUNK, compiled, fill_doubles, helper, inlined
 
 #: The mean from which on numbers are drawn by rejection.
 LARGE = 10.0
@@ -128,7 +128,7 @@ def fill_poisson(words, greys, means, shown, out):
             doubles[i] = doubles[used + i]
 
 
-@compiled
+@helper
 def _use(doubles, count, greys, start, means, shown, out):
     """Make numbers of `doubles` while they suffice; return next place, count, and doubles used."""
     values, constants, last = means.values, means.constants, len(shown) - 1
@@ -180,7 +180,7 @@ def _large(doubles, start, count, means, grey):
     return -1, 0
 
 
-@compiled
+@helper
 def _is_accepted(v, rest, number, mean, row):
     """Return the result of numpy's own test."""
     proposed = math.log(v) + row[5] - math.log(row[0] / (rest * rest) + row[1])

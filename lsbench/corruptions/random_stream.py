@@ -28,12 +28,13 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from lsbench.core.loops import loop_compiler
+from lsbench.core.loops import helper_compiler, loop_compiler
 
 #: No fast mathematics anywhere: another order of a sum, or a fused multiply-add, gives another pixel.
-compiled = loop_compiler(__file__)
+compiled = loop_compiler()
+helper = helper_compiler()
 #: For functions called once per number: a call passes every field of every array.
-inlined = loop_compiler(__file__, forceinline=True)
+inlined = helper_compiler(forceinline=True)
 
 U32, U64 = np.uint32, np.uint64
 SIZE, SHIFT = 624, 397
@@ -108,13 +109,13 @@ def normals(rng: RandomState, count: int) -> NDArray[np.float64]:
     return drawn
 
 
-@compiled
+@helper
 def _twisted(high, low, other):
     y = U32(U32(high & HIGHEST) | U32(low & LOWER))
     return U32(U32(other ^ U32(y >> U32(1))) ^ U32(U32(U32(0) - U32(y & U32(1))) & TWIST))
 
 
-@compiled
+@helper
 def _tempered(y):
     y ^= U32(y >> U32(11))
     y ^= U32(U32(y << U32(7)) & U32(0x9D2C5680))
@@ -122,7 +123,7 @@ def _tempered(y):
     return U32(y ^ U32(y >> U32(18)))
 
 
-@compiled
+@helper
 def _refill(words):
     """Make the next 624 words; none of them is drawn yet."""
     # Unsigned indices: numba would test signed ones for being negative, which prevents vectorisation by LLVM.
@@ -149,7 +150,7 @@ def fill_words(words, out):
         done += step
 
 
-@compiled
+@helper
 def to_double(first, second):
     """Return the double in [0, 1) for two words."""
     # As signed numbers of 27 and 26 bits, which processors convert faster than unsigned ones.

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from lsbench.corruptions.random_stream import compiled
+from lsbench.corruptions.random_stream import compiled, helper
 
 
 @compiled
@@ -44,7 +44,7 @@ def enlarge(noise, threshold, out):
             out[row, column] = min(level, 1.0) if level >= threshold else 0.0
 
 
-@compiled
+@helper
 def _source(index, length, out_length):
     """Return the source position of an index, and the weights of it and the next; 0 beyond the end."""
     place = index * ((length - 1) / (out_length - 1))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lsbench.corruptions.random_stream import compiled
+from lsbench.corruptions.random_stream import compiled, helper
 
 
 @compiled
@@ -34,13 +34,13 @@ def grow_plasma(heights, draws, decay):
         spread /= decay
 
 
-@compiled
+@helper
 def _rough(total, spread, draw):
     """Return the mean of four heights plus a random number within ``spread ** 2``."""
     return total / 4.0 + spread * (-spread + (spread - -spread) * draw)
 
 
-@compiled
+@helper
 def _fill_squares(heights, step, spread, draws, drawn):
     """Fill the middle of each square of the grid, row by row, and return the count of numbers used."""
     side, half = heights.shape[0], step // 2
@@ -56,7 +56,7 @@ def _fill_squares(heights, step, spread, draws, drawn):
     return drawn
 
 
-@compiled
+@helper
 def _fill_diamonds(heights, step, spread, draws, drawn):
     """Fill the middles of the upper, then of the left sides of the squares; return the numbers used up."""
     side, half = heights.shape[0], step // 2
@@ -99,7 +99,7 @@ def lay_fog(image, units, heights, strength, out):
                 out[row, column, channel] = np.uint8(min(max(level, 0.0), 1.0) * 255.0)
 
 
-@compiled
+@helper
 def _largest_byte(image):
     largest = np.uint8(0)
     for byte in image.ravel():
@@ -107,7 +107,7 @@ def _largest_byte(image):
     return largest
 
 
-@compiled
+@helper
 def _range(heights):
     lowest = highest = heights[0, 0]
     for row in range(heights.shape[0]):

@@ -23,7 +23,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from lsbench.corruptions.correlate import is_doubtful
-from lsbench.corruptions.random_stream import U64, compiled
+from lsbench.corruptions.random_stream import U64, compiled, helper
 
 Image = NDArray[np.uint8]
 #: Values this close to an integer, in grey levels, are computed again: float32 errs by at most 0.0004, and so
@@ -121,7 +121,7 @@ def _mean_of_layers(image, down, right, guard, out):
                     out[y, x, c] = _exact(image[:, :, c], share, y, x, down, right)
 
 
-@compiled
+@helper
 def _four_times(weights):
     """Return the weights of pixels, ``(layers, W)``, for each of their four channels."""
     wide = np.empty((weights.shape[0], weights.shape[1] * 4), np.float32)
@@ -131,13 +131,13 @@ def _four_times(weights):
     return wide
 
 
-@compiled
+@helper
 def _blend(above, below, upper, lower, out):
     for i in range(U64(0), U64(len(out))):
         out[i] = above[i] * upper + below[i] * lower
 
 
-@compiled
+@helper
 def _spread(row, first, near, next_one):
     """Copy, for each pixel of an enlarged row, its two neighbours; a pixel is moved as two doubles."""
     for x in range(U64(0), U64(len(first))):
@@ -146,13 +146,13 @@ def _spread(row, first, near, next_one):
         next_one[at], next_one[at + U64(1)] = row[a + U64(2)], row[a + U64(3)]
 
 
-@compiled
+@helper
 def _add_layer(near, next_one, left, far, total):
     for i in range(U64(0), U64(len(total))):
         total[i] += near[i] * left[i] + next_one[i] * far[i]
 
 
-@compiled
+@helper
 def _write_mean(total, scale, guard, out):
     """Write the bytes of a row; return the number of doubtful ones."""
     doubts = 0
@@ -164,7 +164,7 @@ def _write_mean(total, scale, guard, out):
     return doubts
 
 
-@compiled
+@helper
 def _exact(image, share, y, x, down, right):
     """Return the byte of a channel of a pixel as the package computes it."""
     own = share[image[y, x]]

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from lsbench.core.loops import loop_compiler
+from lsbench.core.loops import helper_compiler, loop_compiler
 
-compiled = loop_compiler(__file__)
+compiled = loop_compiler()
+helper = helper_compiler()
 
 #: The distance of 1.0 to the next number, which COCO adds to each denominator.
 SPACING = np.spacing(1.0)
@@ -56,7 +57,7 @@ def match_groups(groups, overlaps, ignored, is_crowd, is_outside, thresholds, hi
                     left_out[row, area] |= every & ~hit[row, area]
 
 
-@compiled
+@helper
 def _match_group(overlaps, ignored, is_crowd, thresholds, hit, left_out):
     """Match the detections of one image, class and range of area."""
     order = np.empty(overlaps.shape[1], np.int64)
@@ -74,7 +75,7 @@ def _match_group(overlaps, ignored, is_crowd, thresholds, hit, left_out):
                     left_out[row] |= bit
 
 
-@compiled
+@helper
 def _put_ignored_last(ignored, order):
     """Fill `order` with the objects, those that do not count at the end."""
     place = 0
@@ -85,7 +86,7 @@ def _put_ignored_last(ignored, order):
                 place += 1
 
 
-@compiled
+@helper
 def _best_object(overlaps, order, ignored, is_gone, least):
     """Return the free object of the largest overlap, at least `least`, or -1; those that count go first."""
     best, match = least, -1
@@ -132,7 +133,7 @@ def mean_precisions(detections, class_ends, weights, positives, steps, recalls, 
         start = end
 
 
-@compiled
+@helper
 def _fill_curve(detections, step, weights, positives, curve):
     """Fill in precision and recall after each detection of a class; return the number of points."""
     images, scores, hit, left_out = detections
@@ -154,7 +155,7 @@ def _fill_curve(detections, step, weights, positives, curve):
     return points
 
 
-@compiled
+@helper
 def _end_of_equals(images, scores, row):
     """Return where the detections end that have the image and the score of the one at `row`."""
     end = row + 1
@@ -163,7 +164,7 @@ def _end_of_equals(images, scores, row):
     return end
 
 
-@compiled
+@helper
 def _mean_at(recalls, curve, points):
     """Return the mean over `recalls` of the best precision at that recall or above; 0 beyond the last."""
     for one in range(points - 1, 0, -1):

@@ -21,15 +21,15 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from lsbench.core.loops import loop_compiler
-from lsbench.models.ops import simd
+from lsbench.core.loops import helper_compiler, loop_compiler
 from lsbench.models.ops.simd import lanes, load, multiply_add, splat, store
 
 U = np.uint64
 ZERO, ONE, TWO, THREE, FOUR = U(0), U(1), U(2), U(3), U(4)
-compiled = loop_compiler(simd.__file__, fastmath={"contract", "nsz"})
+compiled = loop_compiler(fastmath={"contract", "nsz"})
+helper = helper_compiler(fastmath={"contract", "nsz"})
 #: For sums over a row, which LLVM may then split over the lanes of a vector.
-compiled_sums = loop_compiler(simd.__file__, fastmath={"contract", "nsz", "reassoc"})
+helper_sums = helper_compiler(fastmath={"contract", "nsz", "reassoc"})
 
 
 def widened(value):
@@ -59,7 +59,7 @@ def _to_bfloat16(value, array):
     return rounded if value == value else np.uint16(0x7FC0)  # noqa: PLR0124 - only NaN differs from itself
 
 
-@compiled
+@helper
 def _aggregate(weights, w_taps, x, x_taps, x_pitch, y, y0, y_pitch, count, shared):
     """Write ``y[y0 + m*y_pitch + i] = sum_k weights[w_taps[k] + i] * x[x_taps[k] + m*x_pitch + i]``.
 
@@ -90,7 +90,7 @@ def _aggregate(weights, w_taps, x, x_taps, x_pitch, y, y0, y_pitch, count, share
             store(y, y0 + m * y_pitch + i, a)
 
 
-@compiled
+@helper
 def _correlate(grad, g0, x, x_taps, pitch, out, out_pitch, count, shared):
     """Write ``out[k*out_pitch + i] = sum_m grad[g0 + m*pitch + i] * x[x_taps[k] + m*pitch + i]``.
 
@@ -122,7 +122,7 @@ def _correlate(grad, g0, x, x_taps, pitch, out, out_pitch, count, shared):
 # --- plane by plane (NCHW): a unit is one image and one weight channel --------------------------------------
 
 
-@compiled
+@helper
 def _copy_rows(source, start, pitch, scratch, first, row, rows, pixels):
     """Copy `rows` planes that lie `pitch` apart to ``scratch[first + r * row]``."""
     for r in range(ZERO, rows):
@@ -130,7 +130,7 @@ def _copy_rows(source, start, pitch, scratch, first, row, rows, pixels):
             scratch[first + r * row + p] = widened(source[start + r * pitch + p])
 
 
-@compiled
+@helper
 def _mask_rows(scratch, first, row, rows, inside, pixels):
     """Set the values of neighbours outside the plane to zero."""
     for r in range(ZERO, rows):
@@ -139,14 +139,14 @@ def _mask_rows(scratch, first, row, rows, inside, pixels):
             scratch[first + r * row + p] = kept if inside[r * pixels + p] > 0 else 0
 
 
-@compiled
+@helper
 def _store_rows(scratch, row, rows, target, start, pitch, pixels):
     for r in range(ZERO, rows):
         for p in range(ZERO, pixels):
             target[start + r * pitch + p] = narrowed(scratch[r * row + p], target)
 
 
-@compiled
+@helper
 def _scratch(inside, pixels, pad, shared, taps):
     """Return the padded pixel count, the length of a row, and rows for planes, weights and results."""
     count, row = max(pixels, lanes(inside)), pixels + TWO * pad + lanes(inside)
@@ -154,7 +154,7 @@ def _scratch(inside, pixels, pad, shared, taps):
     return count, row, planes, weights, np.empty(max(shared, taps) * row, inside.dtype)
 
 
-@compiled
+@helper
 def _offsets(kernel, width, row, pad, is_backward):
     """Return the start of a row's weights and neighbours, per tap, relative to the start of padded rows.
 
@@ -215,7 +215,7 @@ def backward_nchw(grad, x, weight, grad_x, grad_weight, inside, sizes, first, la
 # --- pixel by pixel (NHWC): a unit is one row of one image; a weight channel fills a vector at least ------
 
 
-@compiled
+@helper
 def _neighbour(k, kernel, y, x, height, width, is_backward):
     """Return True if the pixel that tap k of (y, x) points to is inside, and its distance in pixels.
 
@@ -292,14 +292,14 @@ def backward_nhwc(grad, x, weight, grad_x, grad_weight, inside, sizes, w_strides
 # --- with the layers around SKA in evaluation: group norm of the weights, batch norm of the sum, residual --
 
 
-@compiled
+@helper
 def channel_affine(norm, channel, eps):
     """Return one channel's scale and shift for a batch norm; `norm` is its (weight, bias, mean, variance)."""
     scale = widened(norm[0][channel]) / np.sqrt(widened(norm[3][channel]) + eps)
     return scale, widened(norm[1][channel]) - widened(norm[2][channel]) * scale
 
 
-@compiled_sums
+@helper_sums
 def _sum_row(values, first, pixels):
     total = values[first] * 0
     for p in range(ZERO, pixels):
@@ -307,7 +307,7 @@ def _sum_row(values, first, pixels):
     return total
 
 
-@compiled_sums
+@helper_sums
 def _sum_squares(values, first, pixels, mean):
     total = values[first] * 0
     for p in range(ZERO, pixels):
@@ -315,7 +315,7 @@ def _sum_squares(values, first, pixels, mean):
     return total
 
 
-@compiled
+@helper
 def moments_of_rows(weights, first, row, taps, pixels, eps):
     """Return the mean of `taps` rows, and one over their standard deviation."""
     total = square = weights[0] * 0
@@ -327,14 +327,14 @@ def moments_of_rows(weights, first, row, taps, pixels, eps):
     return mean, 1 / np.sqrt(square / (taps * pixels) + eps)
 
 
-@compiled
+@helper
 def row_affine(affine, channel, mean, inverse):
     """Return the scale and shift of one row of weights by the moments of its group."""
     scale = widened(affine[0][channel]) * inverse
     return scale, widened(affine[1][channel]) - mean * scale
 
 
-@compiled
+@helper
 def _normalize_rows(weights, first, row, taps, pixels, group, affine, eps):
     """Normalise the `taps` rows of one weight channel as one group, then scale and shift each row."""
     mean, inverse = moments_of_rows(weights, first, row, taps, pixels, eps)
@@ -370,7 +370,7 @@ def tail_nchw(x, weight, y, affine, norm, epsilons, inside, sizes, first, last):
                 y[start + m * groups * pixels + p] = narrowed(value, y)
 
 
-@compiled
+@helper
 def average_groups(values, groups, taps, count):
     """Replace each of a group's values by their common sum over `count`."""
     for g in range(ZERO, groups):
@@ -381,7 +381,7 @@ def average_groups(values, groups, taps, count):
             values[d] = total / count
 
 
-@compiled
+@helper
 def _group_affine(weight, start, pixels, groups, taps, affine, eps, scale, shift):
     """Write the scale and shift of one image's group norm for each of its D weight channels."""
     depth, count = groups * taps, taps * pixels

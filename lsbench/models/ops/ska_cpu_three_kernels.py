@@ -20,8 +20,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lsbench.core.loops import loop_compiler
-from lsbench.models.ops import simd
+from lsbench.core.loops import helper_compiler, loop_compiler
 from lsbench.models.ops.simd import (
     kept,
     lanes,
@@ -37,10 +36,11 @@ from lsbench.models.ops.simd import (
 
 U = np.uint64
 ZERO, ONE, TWO, THREE, FOUR, FIVE, SIX, SEVEN, EIGHT, NINE = (U(number) for number in range(10))
-compiled = loop_compiler(simd.__file__, fastmath={"contract", "nsz"})
+compiled = loop_compiler(fastmath={"contract", "nsz"})
+helper = helper_compiler(fastmath={"contract", "nsz"})
 
 
-@compiled
+@helper
 def weighted_sum(w, x, at, first):
     """Return the vector ``sum_k w[k] * x[at[k] + first]``."""
     a = multiply_add(w[0], load(x, at[0] + first), splat(x, 0))
@@ -54,14 +54,14 @@ def weighted_sum(w, x, at, first):
     return multiply_add(w[8], load(x, at[8] + first), a)
 
 
-@compiled
+@helper
 def _weighted_sums(w, x, at, first, x_pitch, y, y0, y_pitch, shared):
     """Write ``y[y0 + m*y_pitch] = sum_k w[k] * x[at[k] + first + m*x_pitch]`` for all m below `shared`."""
     for m in range(ZERO, shared):
         store(y, y0 + m * y_pitch, weighted_sum(w, x, at, first + m * x_pitch))
 
 
-@compiled
+@helper
 def _products(grad, g0, x, at, first, pitch, shared):
     """Return nine vectors, ``sum_m grad[g0 + first + m*pitch] * x[at[k] + first + m*pitch]``."""
     a = b = c = d = e = f = g = h = i = splat(x, 0)
@@ -83,7 +83,7 @@ def _products(grad, g0, x, at, first, pitch, shared):
 # --- plane by plane (NCHW): a unit is one image and one weight channel; a plane fills a vector at least ---
 
 
-@compiled
+@helper
 def copy_planes(source, start, pitch, scratch, first, row, shared, pixels):
     """Copy planes that lie `pitch` apart to ``scratch[first + m*row]``, widened."""
     step = lanes(source)
@@ -93,7 +93,7 @@ def copy_planes(source, start, pitch, scratch, first, row, shared, pixels):
             store(scratch, first + m * row + p, load(source, start + m * pitch + p))
 
 
-@compiled
+@helper
 def around(p, width):
     """Return where the nine neighbours of pixel p are in a plane with `width` + 1 numbers before it."""
     below, far = p + width, p + TWO * width
@@ -104,7 +104,7 @@ def around(p, width):
     )  # fmt: skip
 
 
-@compiled
+@helper
 def _weights_at(weight, start, pixels, inside, p):
     """Return the nine weights of the pixels from p on, 0 where the neighbour lies outside."""
     return (
@@ -120,7 +120,7 @@ def _weights_at(weight, start, pixels, inside, p):
     )
 
 
-@compiled
+@helper
 def _weights_to(weight, start, pixels, width, inside, p):
     """Return the nine weights by which others use the pixels from p on, 0 where there is no such pixel.
 
@@ -169,7 +169,7 @@ def backward_nchw(grad_at, x_at, weight_at, grad_x_at, grad_weight_at, like, ins
     pixels, step, pad = height * width, lanes(inside), width + ONE
     row, pitch = pixels + TWO * pad, groups * pixels
     planes = np.zeros(shared * row, inside.dtype)
-    grads = np.zeros_like(planes)
+    grads = np.zeros(shared * row, inside.dtype)
     for unit in range(first, last):
         start, w_start = (unit // groups * shared * groups + unit % groups) * pixels, unit * NINE * pixels
         copy_planes(x, start, pitch, planes, pad, row, shared, pixels)
@@ -195,7 +195,7 @@ def backward_nchw(grad_at, x_at, weight_at, grad_x_at, grad_weight_at, like, ins
 # --- pixel by pixel (NHWC): a unit is one row of one image; a weight channel fills a vector at least ---
 
 
-@compiled
+@helper
 def load_nine(weight, place, pitch):
     """Return nine vectors, ``weight[place + g*pitch + k]`` for neighbouring g."""
     a = load_columns(weight, place, pitch)
@@ -204,7 +204,7 @@ def load_nine(weight, place, pitch):
     return a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3], c[3]
 
 
-@compiled
+@helper
 def _store_nine(weight, place, pitch, w):
     """Write nine vectors: the opposite of :func:`load_nine`."""
     store_columns(weight, place, pitch, (w[0], w[1], w[2], w[3]))
@@ -212,14 +212,14 @@ def _store_nine(weight, place, pitch, w):
     store_columns(weight, place + FIVE, pitch, (w[5], w[6], w[7], w[8]))
 
 
-@compiled
+@helper
 def edges_of(row, column, height, width):
     """Return whether there are pixels above, below, to the left and to the right, and whether all are."""
     up, down, left, right = row > 0, row + ONE < height, column > 0, column + ONE < width
     return up, down, left, right, up & down & left & right
 
 
-@compiled
+@helper
 def neighbours(place, line, channels, edges):
     """Return where the nine neighbours of a pixel begin; the pixel itself where there is none."""
     up, down, left, right, _ = edges
@@ -236,7 +236,7 @@ def neighbours(place, line, channels, edges):
     )
 
 
-@compiled
+@helper
 def cleared(w, zero, edges):
     """Return nine vectors, with zero where there is no neighbour."""
     up, down, left, right, is_inner = edges
@@ -255,7 +255,7 @@ def cleared(w, zero, edges):
     )
 
 
-@compiled
+@helper
 def copy_row(source, start, count, copy, first):
     """Copy `count` numbers, at least a vector, widened."""
     for begin in range(ZERO, count, lanes(source)):
@@ -263,7 +263,7 @@ def copy_row(source, start, count, copy, first):
         store(copy, first + i, load(source, start + i))
 
 
-@compiled
+@helper
 def ring(row, column, width, height, channels):
     """Return where the nine neighbours of a pixel are in copies of three rows, which take turns.
 
@@ -282,7 +282,7 @@ def ring(row, column, width, height, channels):
     )  # fmt: skip
 
 
-@compiled
+@helper
 def fill_ring(x, image, row, width, height, channels, copy, ready):
     """Copy the rows around `row` of an image to where :func:`ring` finds them; return the first that is not.
 
@@ -323,7 +323,7 @@ def forward_nhwc(x_at, weight_at, y_at, like, inside, sizes, w_strides, first, l
                     _weighted_sums(w, x, at, g, groups, y, place + g, groups, shared)
 
 
-@compiled
+@helper
 def _copy_weights(weight, origin, pixel, group, width, groups, copy, first):
     """Copy a row's weights to ``copy[((first + column)*9 + k) * groups + g]``."""
     for column in range(ZERO, width):
@@ -342,7 +342,7 @@ def _copy_weights(weight, origin, pixel, group, width, groups, copy, first):
             store(copy, at + EIGHT * groups, w[8])
 
 
-@compiled
+@helper
 def _copied_to(row, column, width, groups, zeros, edges):
     """Return where the weights are copied by which others use the pixel, `zeros` if there is no such pixel.
 

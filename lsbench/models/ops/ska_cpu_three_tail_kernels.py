@@ -18,8 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lsbench.core.loops import loop_compiler
-from lsbench.models.ops import simd, ska_cpu_kernels, ska_cpu_three_kernels
+from lsbench.core.loops import helper_compiler, loop_compiler
 from lsbench.models.ops.simd import (
     kept,
     lanes,
@@ -52,12 +51,11 @@ from lsbench.models.ops.ska_cpu_three_kernels import (
 )
 
 ZERO, ONE, TWO, THREE, FOUR, FIVE, SIX, SEVEN, EIGHT, NINE = (np.uint64(number) for number in range(10))
-compiled = loop_compiler(
-    simd.__file__, ska_cpu_kernels.__file__, ska_cpu_three_kernels.__file__, fastmath={"contract", "nsz"}
-)
+compiled = loop_compiler(fastmath={"contract", "nsz"})
+helper = helper_compiler(fastmath={"contract", "nsz"})
 
 
-@compiled
+@helper
 def _channel_affines(norm_at, kind, eps, scale, shift):
     """Write the scale and shift of all channels for the batch norm."""
     norm = (
@@ -73,7 +71,7 @@ def _channel_affines(norm_at, kind, eps, scale, shift):
 # --- plane by plane (NCHW): a unit is one image and one weight channel; a plane fills a vector at least ---
 
 
-@compiled
+@helper
 def _weight_at(weights, pixels, scale, shift, inside, k, p):
     """Return the weights k of the pixels from p on, normalised, 0 where the neighbour lies outside."""
     place = k * pixels + p
@@ -125,7 +123,7 @@ def tail_nchw(x_at, weight_at, y_at, affine_at, norm_at, like, kind, epsilons, i
 # --- pixel by pixel (NHWC): a unit is one image; a weight channel fills a vector at least ---
 
 
-@compiled
+@helper
 def _sum_columns(weight, start, pixels, depth, total):
     """Write the sum of each of an image's weight channels, in the order of the pixels."""
     step, one = lanes(total), splat(total, 1)
@@ -144,14 +142,14 @@ def _sum_columns(weight, start, pixels, depth, total):
         store(total, i + THREE * step, d)
 
 
-@compiled
+@helper
 def _square(weight, place, mean, total):
     """Return ``total + (weight - mean)**2``."""
     distance = multiply_add(mean, splat(weight, -1), load(weight, place))
     return multiply_add(distance, distance, total)
 
 
-@compiled
+@helper
 def _sum_squares(weight, start, pixels, depth, mean, total):
     """Write the sum of squared distances from `mean`, as :func:`_sum_columns`."""
     step = lanes(total)
@@ -172,7 +170,7 @@ def _sum_squares(weight, start, pixels, depth, mean, total):
         store(total, i3, d)
 
 
-@compiled
+@helper
 def _group_affine(weight, start, pixels, groups, affine, eps, moments, scale, shift):
     """Write the scale and shift of one image's group norm, tap by tap; `moments` are arrays to work in."""
     mean, variance, depth = moments[0], moments[1], NINE * groups
@@ -187,7 +185,7 @@ def _group_affine(weight, start, pixels, groups, affine, eps, moments, scale, sh
             shift[place] = widened(affine[1][d]) - mean[d] * scale[place]
 
 
-@compiled
+@helper
 def _normalized(w, scale, shift, groups, g):
     """Return nine vectors of weights, scaled and shifted."""
     return (
@@ -203,7 +201,7 @@ def _normalized(w, scale, shift, groups, g):
     )
 
 
-@compiled
+@helper
 def _finished_sums(w, x, at, first, pitch, y, y0, scale, shift, shared):
     """Write the normalised weighted sums plus features of a pixel, for the groups from `first` on."""
     one = splat(scale, 1)

@@ -18,13 +18,13 @@ from llvmlite import ir
 from numba import carray, float32, int64, types, uint64
 from numba.extending import intrinsic
 
-from lsbench.core.loops import loop_compiler
-from lsbench.models.ops import simd
+from lsbench.core.loops import helper_compiler, loop_compiler
 from lsbench.models.ops.simd import lanes, load, multiply_add, splat, store
 
 U = np.uint64
 ZERO, ONE, TWO, THREE, FOUR, BLOCK = U(0), U(1), U(2), U(3), U(4), U(64)
-compiled = loop_compiler(simd.__file__, fastmath={"contract", "nsz"})
+compiled = loop_compiler(fastmath={"contract", "nsz"})
+helper = helper_compiler(fastmath={"contract", "nsz"})
 
 
 @intrinsic
@@ -49,17 +49,18 @@ def _pointer(_, address, kind):
     return types.CPointer(kind.dtype)(address, kind), build
 
 
-@compiled
+@helper
 def _floats(address, count):
     """Return the memory of `count` numbers in float32 as an array."""
     return carray(_pointer(address, float32), (count,))
 
 
-@compiled
+@helper
 def _sum_columns(x, means, totals, rows, channels, is_squared):
     """Write the sum of ``x - mean``, or of its square, over the rows of each channel."""
     step, part = lanes(x), np.empty(channels, np.float32)
-    totals[:] = 0
+    for k in range(ZERO, channels):
+        totals[k] = 0
     for first in range(ZERO, rows, BLOCK):
         last = min(first + BLOCK, rows)
         fours = first + (last - first) // FOUR * FOUR
@@ -86,7 +87,7 @@ def _sum_columns(x, means, totals, rows, channels, is_squared):
             totals[k] += part[k]
 
 
-@compiled
+@helper
 def _scale_and_shift(x, residual, y, scales, shifts, rows, channels, has_relu, has_residual):
     step = lanes(x)
     for r in range(ZERO, rows):
@@ -116,7 +117,8 @@ def normalize(
     mean, var = _floats(mean, channels), _floats(var, channels)
     means, inverses, scales, shifts = _quarters(saved, channels)
     totals = np.empty(channels, np.float64)
-    means[:] = 0
+    for k in range(ZERO, channels):
+        means[k] = 0
     _sum_columns(x, means, totals, rows, channels, False)
     for k in range(ZERO, channels):
         means[k] = totals[k] / rows
@@ -131,7 +133,7 @@ def normalize(
     _scale_and_shift(x, residual, y, scales, shifts, rows, channels, has_relu, has_residual)
 
 
-@compiled
+@helper
 def _quarters(saved, channels):
     return (
         saved[:channels],
@@ -141,7 +143,7 @@ def _quarters(saved, channels):
     )
 
 
-@compiled
+@helper
 def _sum_gradients(grad, x, saved, sums, products, rows, channels, has_relu):
     """Write the sums of the gradient, and of its product with ``x - mean``, over the rows of each channel."""
     means, _, scales, shifts = _quarters(saved, channels)

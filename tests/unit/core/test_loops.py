@@ -9,10 +9,8 @@ from numba import config
 
 from lsbench.core import loops
 from lsbench.core.errors import DataError
-from lsbench.core.loops import loop_compiler, loops_folder, try_loops
+from lsbench.core.loops import helper_compiler, loop_compiler, loops_folder, try_loops
 from lsbench.core.waits import told_to
-
-FILE = loops.__file__
 
 
 @pytest.fixture(autouse=True)
@@ -28,37 +26,71 @@ def twice(value):
 
 def test_compiled_loops_lie_below_the_cache_folder_and_numba_keeps_its_own_setting(cache):
     before = config.CACHE_DIR
-    compiled = loop_compiler(FILE)(twice)
+    compiled = loop_compiler()(twice)
     assert before == config.CACHE_DIR
     assert compiled(21) == 42
     kept = list(cache.rglob("*.nbc"))
     assert len(kept) == 1
-    assert kept[0].is_relative_to(loops_folder(FILE))
-    again = loop_compiler(FILE)(twice)
+    assert kept[0].is_relative_to(cache / "loops")
+    again = loop_compiler()(twice)
     again(21)
     assert sum(again.stats.cache_hits.values()) == 1
 
 
-def test_functions_that_other_loops_call_have_a_folder_for_each_content(tmp_path, cache):
-    shared = tmp_path / "shared.py"
-    shared.write_text("a = 1")
-    first = loops_folder(str(shared))
-    shared.write_text("a = 2")
-    second = loops_folder(str(shared))
-    assert first != second
-    assert first.parent == second.parent == cache / "loops"
-    both = loops_folder(FILE, str(shared))
-    shared.write_text("a = 3")
-    assert len({both, loops_folder(FILE, str(shared)), loops_folder(FILE)}) == 3
+LOOPS = {
+    "bottom.py": "from lsbench.core.loops import helper_compiler\n@helper_compiler()\n"
+    "def low():\n    return 1",
+    "middle.py": "from lsbench.core.loops import loop_compiler\nfrom bottom import low\n"
+    "@loop_compiler()\ndef high():\n    return low()",
+    "intrinsics.py": "from numba.extending import intrinsic\nfrom numba import types\n@intrinsic\n"
+    "def ten(_):\n    return types.int64(), lambda c, b, s, a: c.get_constant(types.int64, 10)",
+    "options.py": "from lsbench.core.loops import loop_compiler\ncompiled = loop_compiler(boundscheck=False)",
+    "top.py": "from options import compiled\nimport middle\nfrom intrinsics import ten\n@compiled\n"
+    "def loop():\n    return middle.high() + ten()\nprint(loop(), len(loop.stats.cache_hits))",
+}
+
+
+def test_a_kept_loop_follows_the_files_and_options_that_it_was_compiled_with(tmp_path):
+    for name, text in LOOPS.items():
+        (tmp_path / name).write_text(text)
+
+    def run():
+        done = subprocess.run(
+            [sys.executable, tmp_path / "top.py"], stdout=subprocess.PIPE, text=True, check=True
+        )
+        return [int(word) for word in done.stdout.split()]
+
+    assert [run(), run()] == [[11, 0], [11, 1]]
+    (tmp_path / "bottom.py").write_text(LOOPS["bottom.py"].replace("1", "2"))
+    assert [run(), run()] == [[12, 0], [12, 1]]
+    (tmp_path / "intrinsics.py").write_text(LOOPS["intrinsics.py"].replace("10", "20"))
+    assert [run(), run()] == [[22, 0], [22, 1]]
+    (tmp_path / "options.py").write_text(LOOPS["options.py"].replace("False", "True"))
+    assert [run(), run()] == [[22, 0], [22, 1]]
+
+
+def test_a_helper_is_compiled_within_loops_and_is_itself_for_python(cache):
+    assert plus_one(1) == 2
+
+    def twice_more(value):
+        return 2 * plus_one(value)
+
+    assert loop_compiler()(twice_more)(20) == 42
+    assert len(list(cache.rglob("*.nbi"))) == 1
+
+
+@helper_compiler()
+def plus_one(value):
+    return value + 1
 
 
 def test_the_folder_that_numba_was_given_counts_if_it_can_be_written(tmp_path, cache, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "own"))
-    assert loops_folder(FILE).parent == tmp_path / "own"
+    assert loops_folder().parent == tmp_path / "own"
     (tmp_path / "file").write_text("")
     for unusable in (str(tmp_path / "file"), "~", ""):
         monkeypatch.setenv("NUMBA_CACHE_DIR", unusable)
-        assert loops_folder(FILE).parent == cache / "loops"
+        assert loops_folder().parent == cache / "loops"
     assert not Path("~").exists()
 
 
@@ -66,37 +98,36 @@ def test_a_cache_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("LSBENCH_CACHE", str(tmp_path / "file"))
     with pytest.raises(DataError, match="LSBENCH_CACHE"):
-        loop_compiler(FILE)(twice)
+        loop_compiler()(twice)
 
 
 def test_users_who_share_a_cache_have_their_own_loops_there(cache, monkeypatch):
-    shared = loops_folder(FILE)
+    shared = loops_folder()
     real = loops.is_writable
     monkeypatch.setattr(loops, "is_writable", lambda folder: folder != shared and real(folder))
-    assert loops_folder(FILE) == cache / f"loops-{os.getuid()}" / shared.name
+    assert loops_folder() == cache / f"loops-{os.getuid()}" / shared.name
 
 
 def test_the_cache_of_loops_is_tried_truly(cache, monkeypatch):
     assert try_loops().is_relative_to(cache)
     assert list(try_loops().rglob("*.nbc"))
-    monkeypatch.setattr(loops, "loops_folder", lambda shared: cache / "nothing")
-    monkeypatch.setattr(loops, "loop_compiler", lambda shared: numba.njit)
+    monkeypatch.setattr(loops, "loop_compiler", lambda: numba.njit)
     with pytest.raises(RuntimeError, match="not found again"):
         try_loops()
 
 
 def test_compiling_is_told_and_reading_from_disk_is_not():
     heard = []
-    compiled = loop_compiler(FILE)(twice)
+    compiled = loop_compiler()(twice)
 
     def four_times(value):
         return compiled(compiled(value))
 
     with told_to(heard.append):
-        loop_compiler(FILE)(four_times)(21)
+        loop_compiler()(four_times)(21)
     assert heard == ["compiling four_times of test_loops, once on this machine"], "not twice, which it calls"
     with told_to(heard.append):
-        loop_compiler(FILE)(twice)(21)
+        loop_compiler()(twice)(21)
     assert len(heard) == 1, "it was compiled with the other"
 
 
@@ -104,7 +135,7 @@ LOOP = """
 import sys
 from lsbench.core.loops import loop_compiler, make_ready
 
-@loop_compiler(__file__)
+@loop_compiler()
 def twice(value):
     return 2 * value
 
